@@ -1,0 +1,102 @@
+"""What must agree before a run is published: a store that takes anything gives back names that mean nothing."""
+
+from __future__ import annotations
+
+from math import isnan
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .errors import StoreError
+from .records import SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from dissection.vocabulary import Dissection, Unit
+
+    from .records import ClassImportance, Run
+
+
+def require_agreement(
+    run: Run,
+    dissection: Dissection,
+    importances: Sequence[ClassImportance],
+    thumbnails: Collection[tuple[int, int]],
+) -> None:
+    """Check that a run, its dissection, its class importances and its thumbnails describe one and the same thing.
+
+    Raises:
+        StoreError: naming the first disagreement.
+    """
+    _one_run(run, dissection)
+    _every_unit_once(dissection)
+    _known_concepts(dissection)
+    for unit in dissection.units:
+        _numbers(unit)
+    _known_classes(run, importances)
+    _known_exemplars(dissection, thumbnails)
+
+
+def _one_run(run: Run, dissection: Dissection) -> None:
+    for what, found, wanted in (
+        ("schema", run.key.schema, SCHEMA),
+        ("layer", run.layer, dissection.layer),
+        ("key's layer", run.key.layer, dissection.layer.name),
+        ("key's quantile", run.key.quantile, dissection.quantile),
+        ("key's min_images", run.key.min_images, dissection.min_images),
+        ("number of images", run.images, dissection.images),
+        ("number of pixels", run.pixels, dissection.pixels),
+    ):
+        if found != wanted:
+            raise StoreError(f"the run's {what} is {found!r} but the dissection has {wanted!r}: publish them as one")
+
+
+def _every_unit_once(dissection: Dissection) -> None:
+    if [unit.number for unit in dissection.units] != list(range(dissection.layer.units)):
+        raise StoreError(
+            f"layer {dissection.layer.name} has {dissection.layer.units} units but the dissection holds "
+            f"{len(dissection.units)}: give each unit once, in order"
+        )
+
+
+def _known_concepts(dissection: Dissection) -> None:
+    numbers = [support.concept.number for support in dissection.concepts]
+    if numbers != sorted(set(numbers)):
+        raise StoreError("a dissection's concepts must be in ascending order of their numbers, each once")
+    known = {support.concept for support in dissection.concepts}
+    for unit in dissection.units:
+        for overlap in unit.overlaps:
+            if overlap.concept not in known:
+                raise StoreError(f"unit {unit.number} overlaps {overlap.concept!r}, which the dissection does not list")
+
+
+def _numbers(unit: Unit) -> None:
+    if isnan(unit.threshold) or any(isnan(exemplar.activation) for exemplar in unit.exemplars):
+        raise StoreError(f"unit {unit.number} has a threshold or an exemplar's activation that is not a number")
+
+
+def _known_classes(run: Run, importances: Sequence[ClassImportance]) -> None:
+    indices = [importance.index for importance in importances]
+    if len(set(indices)) < len(indices):
+        raise StoreError("a class has two importances: give one for each class")
+    for importance in importances:
+        _known_class(run, importance)
+
+
+def _known_class(run: Run, importance: ClassImportance) -> None:
+    shown = f"class {importance.index} ({importance.label!r})"
+    if not 0 <= importance.index < len(run.classes) or run.classes[importance.index] != importance.label:
+        raise StoreError(f"{shown} of the importances is no class of the run, which has {len(run.classes)} classes")
+    for means in (importance.alphas, importance.contributions):
+        if means.shape != (run.layer.units,):
+            raise StoreError(f"{shown} has importances of shape {means.shape}, wanted ({run.layer.units},)")
+        if not np.isfinite(means).all():
+            raise StoreError(f"{shown} has an importance that is not a finite number")
+
+
+def _known_exemplars(dissection: Dissection, thumbnails: Collection[tuple[int, int]]) -> None:
+    ranks = {unit.number: len(unit.exemplars) for unit in dissection.units}
+    for unit, rank in thumbnails:
+        if not 0 <= rank < ranks.get(unit, 0):
+            raise StoreError(f"a thumbnail is of exemplar {rank} of unit {unit}, which the dissection does not hold")

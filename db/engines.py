@@ -1,0 +1,190 @@
+"""Connections to a database: made, checked, opened for reading or for writing."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Literal
+
+from sqlalchemy import URL, create_engine, event, insert, inspect, select
+from sqlalchemy.exc import IntegrityError, NoSuchModuleError, ProgrammingError
+
+from .errors import SchemaError, StoreError, explained
+from .location import Location
+from .records import SCHEMA
+from .schema import meta, metadata
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection, Engine
+
+Mode = Literal["read", "write"]
+
+_PATIENCE = 60.0  # seconds to wait for another process that is publishing
+
+
+def opened(location: Location) -> Engine:
+    """An engine that reads a database of this version and cannot change it.
+
+    Raises:
+        StoreError: if there is no such database, or it is not one of ours.
+        SchemaError: if another version wrote it.
+    """
+    path = location.path
+    if path is not None and not path.is_file():
+        found = "is a folder" if path.is_dir() else "does not exist"
+        raise StoreError(f"{location} {found}: build a database with `neuronexplain build ... --db {location}`")
+    engine = _engine(location, "read")
+    with _disposed_on_error(engine):
+        _require_ours(engine, location)
+    return engine
+
+
+def created(location: Location) -> Engine:
+    """An engine that writes; the database, or its tables, are made where they are missing.
+
+    Raises:
+        StoreError: if it cannot be made, or holds tables of something else by the same names.
+        SchemaError: if another version wrote it.
+    """
+    path = location.path
+    if path is not None and not path.exists():
+        _make_file(path)
+    engine = _engine(location, "write")
+    with _disposed_on_error(engine):
+        _make_tables(engine, location)
+        _require_ours(engine, location)
+    return engine
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that writes: all of it is kept, or nothing."""
+    # SQLite must take its write lock at once: a transaction that turns from reading to writing cannot wait for others.
+    with engine.execution_options(sqlite_begin="BEGIN IMMEDIATE").begin() as connection:
+        yield connection
+
+
+def _engine(location: Location, mode: Mode) -> Engine:
+    with explained(location):
+        try:
+            return _sqlite(location.path, mode) if location.path is not None else _server(location.url, mode)
+        except NoSuchModuleError:
+            raise StoreError(f"{location}: SQLAlchemy knows no {location.url.drivername!r} database") from None
+        except ModuleNotFoundError as error:
+            raise StoreError(f"{location} needs the package {error.name!r}: install it") from None
+
+
+def _server(url: URL, mode: Mode) -> Engine:
+    # A reader sees one moment, so that a run that is deleted meanwhile is whole for it.
+    return create_engine(
+        url,
+        isolation_level="REPEATABLE READ",
+        pool_pre_ping=True,
+        execution_options={"postgresql_readonly": mode == "read"},
+    )
+
+
+def _sqlite(path: Path, mode: Mode, *, access: Literal["rw", "rwc"] = "rw") -> Engine:
+    # A reader, too, opens the file "rw", which never makes one: a read-only connection could not roll back what a
+    # killed build left in the journal, and would fail until the next build. `query_only` refuses every write.
+    engine = create_engine(
+        URL.create("sqlite", database=path.absolute().as_uri(), query={"mode": access, "uri": "true"}),
+        connect_args={"timeout": _PATIENCE},
+    )
+
+    def configure(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # the driver's own transactions leave out CREATE TABLE
+        connection.execute("PRAGMA foreign_keys = ON")
+        if mode == "read":
+            connection.execute("PRAGMA query_only = ON")
+
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+
+    event.listen(engine, "connect", configure)
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+def _make_file(path: Path) -> None:
+    """Make a database beside ``path`` and put it there in one step: it is never seen half made."""
+    if not path.parent.is_dir():
+        raise StoreError(f"{path}: the folder {path.parent} does not exist: make it first")
+    try:
+        with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            fresh = Path(folder) / path.name
+            engine = _sqlite(fresh, "write", access="rwc")
+            try:
+                _make_tables(engine, Location.of(path))
+            finally:
+                engine.dispose()
+            _put(fresh, path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be made: {error.strerror}") from error
+
+
+def _put(fresh: Path, path: Path) -> None:
+    with suppress(FileExistsError):  # another process was faster: its database is as good
+        try:
+            os.link(fresh, path)
+        except FileExistsError:
+            raise
+        except OSError:  # no hard links on this file system: an empty file, whose tables come in one transaction
+            path.touch(exist_ok=False)
+
+
+def _make_tables(engine: Engine, location: Location) -> None:
+    with explained(location):
+        try:
+            with writing(engine) as connection:
+                _make_missing_tables(connection, location)
+        except (IntegrityError, ProgrammingError):
+            # Another process may have made the tables at the same moment: then its tables are the ones to use.
+            with engine.begin() as connection:
+                if _version(connection) is None:
+                    raise
+
+
+def _make_missing_tables(connection: Connection, location: Location) -> None:
+    found = set(inspect(connection).get_table_names())
+    if "meta" in found:
+        return
+    if taken := sorted(found & set(metadata.tables)):
+        raise StoreError(f"{location} holds tables of something else ({', '.join(taken)}): give a new database")
+    metadata.create_all(connection, checkfirst=False)
+    connection.execute(insert(meta), {"name": "schema", "value": str(SCHEMA)})
+
+
+@contextmanager
+def _disposed_on_error(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        engine.dispose()
+        raise
+
+
+def _version(connection: Connection) -> int | None:
+    inspector = inspect(connection)
+    if "meta" not in inspector.get_table_names():
+        return None
+    if not {"name", "value"} <= {column["name"] for column in inspector.get_columns("meta")}:
+        return None
+    text = str(connection.execute(select(meta.c.value).where(meta.c.name == "schema")).scalar())
+    return int(text) if text.isdecimal() else None
+
+
+def _require_ours(engine: Engine, location: Location) -> None:
+    with explained(location), engine.begin() as connection:
+        version = _version(connection)
+    if version is None:
+        raise StoreError(f"{location} holds no names: build them with `neuronexplain build ... --db {location}`")
+    if version == SCHEMA:
+        return
+    remedy = "update NeuronExplain" if version > SCHEMA else "build its runs again into a new database"
+    raise SchemaError(f"{location} is of schema version {version}, this NeuronExplain reads version {SCHEMA}: {remedy}")

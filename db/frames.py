@@ -1,0 +1,238 @@
+"""Runs as pandas frames, and frames as runs. Import this module by name: nothing else in the package needs pandas."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from dissection.vocabulary import MIN_IOU, Concept, ConceptSupport, Dissection, Exemplar, Overlap, Unit
+
+from .errors import StoreError
+from .records import ClassImportance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from .records import Run
+    from .store import NameStore
+
+RUNS = ("id", "network", "layer", "units", "concepts", "images", "quantile", "evidence", "fingerprint", "created")
+UNITS = ("unit", "name", "category", "iou", "threshold", "intersection", "union", "images", "best")
+THRESHOLDS = ("unit", "threshold")
+CONCEPTS = ("number", "name", "category", "images", "pixels")
+OVERLAPS = (
+    "unit",
+    "rank",
+    "number",
+    "concept",
+    "category",
+    "intersection",
+    "unit_area",
+    "concept_area",
+    "union",
+    "iou",
+    "images",
+)
+EXEMPLARS = ("unit", "rank", "image", "index", "activation", "row", "column")
+IMPORTANCES = ("index", "label", "images", "unit", "alpha", "contribution")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frames:
+    """A whole run as frames, each in the columns that the module's constants list.
+
+    Attributes:
+        concepts: concepts with their support.
+        thresholds: units with their thresholds.
+        overlaps: overlaps by unit and rank; ``union``, ``iou``, ``concept`` and ``category`` are for people and are
+            not looked at by `values`.
+        exemplars: exemplars by unit and rank.
+        importances: one row per class and unit.
+    """
+
+    concepts: pd.DataFrame
+    thresholds: pd.DataFrame
+    overlaps: pd.DataFrame
+    exemplars: pd.DataFrame
+    importances: pd.DataFrame
+
+
+def runs_frame(store: NameStore) -> pd.DataFrame:
+    """One row per run, oldest first."""
+    return _frame((_run_row(run) for run in store.runs()), RUNS)
+
+
+def units_frame(store: NameStore, run: Run, min_iou: float = MIN_IOU) -> pd.DataFrame:
+    """One row per unit; ``name`` and ``category`` are missing where no concept reaches ``min_iou``.
+
+    ``best`` is the best concept's spoken name, however small its ``iou``; missing where the unit overlaps no concept.
+    """
+    return _frame((_unit_row(unit, min_iou) for unit in store.dissection(run).units), UNITS)
+
+
+def overlaps_frame(store: NameStore, run: Run) -> pd.DataFrame:
+    """One row per unit and concept kept for it, best first."""
+    return _overlaps(store.dissection(run))
+
+
+def importances_frame(store: NameStore, run: Run) -> pd.DataFrame:
+    """One row per class and unit, for the classes that importances were gathered for."""
+    found = (store.importance(run, index) for index in store.class_images(run))
+    parts = [_importance_frame(importance) for importance in found if importance is not None]
+    return pd.concat(parts, ignore_index=True) if parts else _frame((), IMPORTANCES)
+
+
+def frames(store: NameStore, run: Run) -> Frames:
+    """Everything that `values` needs to give the run's dissection and importances back."""
+    dissection = store.dissection(run)
+    return Frames(
+        concepts=_frame((_concept_row(support) for support in dissection.concepts), CONCEPTS),
+        thresholds=_frame(({"unit": u.number, "threshold": u.threshold} for u in dissection.units), THRESHOLDS),
+        overlaps=_overlaps(dissection),
+        exemplars=_frame(_ranked(dissection, lambda unit: map(asdict, unit.exemplars)), EXEMPLARS),
+        importances=importances_frame(store, run),
+    )
+
+
+def values(run: Run, frames: Frames) -> tuple[Dissection, list[ClassImportance]]:
+    """The dissection and importances that frames hold, in order of unit and rank whatever the order of their rows.
+
+    Together with ``run`` they are what `NameStore.publish` takes.
+
+    Raises:
+        StoreError: if a frame lacks a column, or an overlap is of a concept that is not listed.
+    """
+    supports = [_support(row) for row in _rows(frames.concepts, CONCEPTS, by=["number"])]
+    concepts = {support.concept.number: support.concept for support in supports}
+    wanted = tuple(name for name in OVERLAPS if name not in {"concept", "category", "union", "iou"})
+    overlaps = _by_unit(_rows(frames.overlaps, wanted, by=["unit", "rank"]))
+    exemplars = _by_unit(_rows(frames.exemplars, EXEMPLARS, by=["unit", "rank"]))
+    units = tuple(
+        Unit(
+            number=row["unit"],
+            threshold=row["threshold"],
+            overlaps=tuple(_overlap(overlap, concepts) for overlap in overlaps.get(row["unit"], ())),
+            exemplars=tuple(_exemplar(exemplar) for exemplar in exemplars.get(row["unit"], ())),
+        )
+        for row in _rows(frames.thresholds, THRESHOLDS, by=["unit"])
+    )
+    key = run.key
+    dissection = Dissection(
+        run.layer, key.quantile, key.min_images, run.images, run.pixels, concepts=tuple(supports), units=units
+    )
+    return dissection, list(_importances(frames.importances))
+
+
+def _frame(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=list(columns))
+
+
+def _rows(frame: pd.DataFrame, columns: tuple[str, ...], *, by: list[str]) -> list[dict[str, Any]]:
+    """Rows in Python's own types."""
+    if missing := [name for name in columns if name not in frame.columns]:
+        raise StoreError(f"a frame lacks the columns {', '.join(missing)}: it has {', '.join(map(str, frame.columns))}")
+    ordered = frame.sort_values(by)
+    cells = zip(*(ordered[name].tolist() for name in columns), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in cells]
+
+
+def _run_row(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "network": run.network,
+        "layer": run.layer.name,
+        "units": run.layer.units,
+        "concepts": run.concepts,
+        "images": run.images,
+        "quantile": run.key.quantile,
+        "evidence": run.evidence,
+        "fingerprint": run.key.network,
+        "created": run.created,
+    }
+
+
+def _unit_row(unit: Unit, min_iou: float) -> dict[str, Any]:
+    name, best = unit.name(min_iou), unit.best
+    row = {
+        "unit": unit.number,
+        "name": name.concept.spoken if name else None,
+        "category": name.concept.category if name else None,
+        "threshold": unit.threshold,
+    }
+    if best is None:
+        return row | {"iou": 0.0, "intersection": 0, "union": 0, "images": 0, "best": None}
+    evidence = {"iou": best.iou, "intersection": best.intersection, "union": best.union, "images": best.images}
+    return row | evidence | {"best": best.concept.spoken}
+
+
+def _concept_row(support: ConceptSupport) -> dict[str, Any]:
+    return asdict(support.concept) | {"images": support.images, "pixels": support.pixels}
+
+
+def _overlaps(dissection: Dissection) -> pd.DataFrame:
+    return _frame(_ranked(dissection, lambda unit: map(_overlap_row, unit.overlaps)), OVERLAPS)
+
+
+def _overlap_row(overlap: Overlap) -> dict[str, Any]:
+    return {
+        "number": overlap.concept.number,
+        "concept": overlap.concept.spoken,
+        "category": overlap.concept.category,
+        "intersection": overlap.intersection,
+        "unit_area": overlap.unit_area,
+        "concept_area": overlap.concept_area,
+        "union": overlap.union,
+        "iou": overlap.iou,
+        "images": overlap.images,
+    }
+
+
+def _ranked(dissection: Dissection, rows: Callable[[Unit], Iterable[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+    for unit in dissection.units:
+        for rank, row in enumerate(rows(unit)):
+            yield {"unit": unit.number, "rank": rank} | row
+
+
+def _importance_frame(importance: ClassImportance) -> pd.DataFrame:
+    columns = {
+        "index": importance.index,
+        "label": importance.label,
+        "images": importance.images,
+        "unit": np.arange(len(importance.alphas)),
+        "alpha": importance.alphas,
+        "contribution": importance.contributions,
+    }
+    return pd.DataFrame(columns, columns=list(IMPORTANCES))
+
+
+def _by_unit(rows: list[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
+    return {unit: list(members) for unit, members in groupby(rows, key=lambda row: row["unit"])}
+
+
+def _support(row: dict[str, Any]) -> ConceptSupport:
+    return ConceptSupport(Concept(row["number"], row["name"], row["category"]), row["images"], row["pixels"])
+
+
+def _overlap(row: dict[str, Any], concepts: Mapping[int, Concept]) -> Overlap:
+    concept = concepts.get(row["number"])
+    if concept is None:
+        raise StoreError(f"unit {row['unit']} overlaps concept {row['number']}, which the frame of concepts lacks")
+    return Overlap(concept, row["intersection"], row["unit_area"], row["concept_area"], row["images"])
+
+
+def _exemplar(row: dict[str, Any]) -> Exemplar:
+    return Exemplar(row["image"], row["index"], row["activation"], row["row"], row["column"])
+
+
+def _importances(frame: pd.DataFrame) -> Iterator[ClassImportance]:
+    rows = _rows(frame, IMPORTANCES, by=["index", "unit"])
+    for (index, label, images), members in groupby(rows, key=lambda row: (row["index"], row["label"], row["images"])):
+        cells = ((row["unit"], row["alpha"], row["contribution"]) for row in members)
+        numbers, alphas, contributions = zip(*cells, strict=True)
+        if list(numbers) != list(range(len(numbers))):
+            raise StoreError(f"class {index} ({label!r}) must have one row for each unit in the frame of importances")
+        yield ClassImportance(index, label, images, np.array(alphas, np.float64), np.array(contributions, np.float64))

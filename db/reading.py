@@ -1,0 +1,165 @@
+"""Rows into values, equal to those that were written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import select
+
+from dissection.vocabulary import (
+    Concept,
+    ConceptSupport,
+    Dissection,
+    Exemplar,
+    Layer,
+    Overlap,
+    Unit,
+    UnitName,
+)
+
+from .records import ClassImportance, Run, RunKey
+from .schema import BEST, classes, concepts, exemplars, importances, overlaps, runs, units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from jaxtyping import Float64
+    from sqlalchemy import ColumnElement, Connection, Row, Select, Table
+
+_CONCEPT = (concepts.c.number, concepts.c.name, concepts.c.category)
+
+
+def read_runs(connection: Connection, *conditions: ColumnElement[bool]) -> list[Run]:
+    """The runs that meet all conditions, oldest first."""
+    found = select(runs.c.id).where(*conditions)
+    labelled = select(classes).where(classes.c.run.in_(found)).order_by(*classes.primary_key)
+    labels = {run: tuple(row.label for row in rows) for run, rows in _grouped(connection.execute(labelled), "run")}
+    rows = connection.execute(select(runs).where(*conditions).order_by(runs.c.id))
+    return [_run(row, labels.get(row.id, ())) for row in rows]
+
+
+def read_dissection(connection: Connection, run: Run) -> Dissection:
+    """The whole dissection of a run."""
+    return Dissection(
+        layer=run.layer,
+        quantile=run.key.quantile,
+        min_images=run.key.min_images,
+        images=run.images,
+        pixels=run.pixels,
+        concepts=tuple(_supports(connection, run.id)),
+        units=tuple(_units(connection, run.id, _known(connection, run.id))),
+    )
+
+
+def read_unit(connection: Connection, run: int, number: int) -> Unit | None:
+    """One unit, or ``None``."""
+    named = select(overlaps.c.concept).where(overlaps.c.run == run, overlaps.c.unit == number)
+    known = _known(connection, run, concepts.c.number.in_(connection.execute(named).scalars().all()))
+    return next(_units(connection, run, known, number), None)
+
+
+def read_names(connection: Connection, run: int, min_iou: float) -> Iterator[UnitName]:
+    """The names of the units whose best overlap reaches ``min_iou``, in the units' order."""
+    best = overlaps.join(concepts, (concepts.c.run == overlaps.c.run) & (concepts.c.number == overlaps.c.concept))
+    query = (
+        select(overlaps.c.unit, overlaps.c.iou, overlaps.c.images, *_CONCEPT)
+        .select_from(best)
+        .where(overlaps.c.run == run, overlaps.c.rank == BEST, overlaps.c.iou >= min_iou)
+        .order_by(overlaps.c.unit)
+    )
+    for unit, iou, images, *concept in connection.execute(query).all():
+        yield UnitName(unit, Concept(*concept), iou, images)
+
+
+def read_thresholds(connection: Connection, run: int) -> Float64[np.ndarray, " units"]:
+    """``T_k`` by unit."""
+    query = select(units.c.threshold).where(units.c.run == run).order_by(units.c.number)
+    return np.array(connection.execute(query).scalars().all(), dtype=np.float64)
+
+
+def read_thumbnail(connection: Connection, run: int, unit: int, rank: int) -> bytes | None:
+    """The JPEG of a unit's exemplar, or ``None``."""
+    wanted = (exemplars.c.run == run) & (exemplars.c.unit == unit) & (exemplars.c.rank == rank)
+    found = connection.execute(select(exemplars.c.thumbnail).where(wanted)).scalar()
+    return None if found is None else bytes(found)
+
+
+def read_importance(connection: Connection, run: int, index: int) -> ClassImportance | None:
+    """What matters for a class, or ``None`` where nothing was gathered."""
+    found = connection.execute(
+        select(classes.c.label, classes.c.images).where(
+            classes.c.run == run, classes.c.number == index, classes.c.images.is_not(None)
+        )
+    ).one_or_none()
+    if found is None:
+        return None
+    means = select(importances.c.alpha, importances.c.contribution).where(
+        importances.c.run == run, importances.c["class"] == index
+    )
+    rows = connection.execute(means.order_by(importances.c.unit)).all()
+    alphas, contributions = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
+    return ClassImportance(index, found.label, found.images, alphas, contributions)
+
+
+def _run(row: Row[Any], labels: Sequence[str]) -> Run:
+    return Run(
+        id=row.id,
+        key=RunKey(**_prefixed(row, "key_", RunKey)),
+        created=datetime.fromisoformat(row.created),
+        network=row.network,
+        source=json.loads(row.source),
+        classes=tuple(labels),
+        layer=Layer(**_prefixed(row, "layer_", Layer)),
+        concepts=row.concepts,
+        images=row.images,
+        pixels=row.pixels,
+        constant_alphas=bool(row.constant_alphas),
+        evidence=row.evidence,
+    )
+
+
+def _prefixed(row: Row[Any], prefix: str, kind: type[RunKey | Layer]) -> dict[str, Any]:
+    return {field.name: getattr(row, prefix + field.name) for field in fields(kind)}
+
+
+def _of(table: Table, run: int, *conditions: ColumnElement[bool]) -> Select[Any]:
+    columns = (column for column in table.c if column is not exemplars.c.thumbnail)  # read one by one, not by thousands
+    return select(*columns).where(table.c.run == run, *conditions).order_by(*table.primary_key)
+
+
+def _grouped(rows: Iterable[Any], column: str) -> Iterator[tuple[int, Iterator[Any]]]:
+    return groupby(rows, key=attrgetter(column))
+
+
+def _supports(connection: Connection, run: int, *conditions: ColumnElement[bool]) -> Iterator[ConceptSupport]:
+    for row in connection.execute(_of(concepts, run, *conditions)):
+        yield ConceptSupport(Concept(row.number, row.name, row.category), row.images, row.pixels)
+
+
+def _known(connection: Connection, run: int, *conditions: ColumnElement[bool]) -> dict[int, Concept]:
+    return {support.concept.number: support.concept for support in _supports(connection, run, *conditions)}
+
+
+def _units(connection: Connection, run: int, known: dict[int, Concept], number: int | None = None) -> Iterator[Unit]:
+    def rows_of(table: Table, unit: str) -> Iterator[tuple[int, Iterator[Any]]]:
+        only = () if number is None else (table.c[unit] == number,)
+        return _grouped(connection.execute(_of(table, run, *only)).all(), unit)
+
+    shared = {unit: tuple(_overlap(row, known) for row in rows) for unit, rows in rows_of(overlaps, "unit")}
+    shown = {unit: tuple(_exemplar(row) for row in rows) for unit, rows in rows_of(exemplars, "unit")}
+    for unit, rows in rows_of(units, "number"):
+        yield Unit(unit, next(rows).threshold, shared.get(unit, ()), shown.get(unit, ()))
+
+
+def _overlap(row: Row[Any], known: dict[int, Concept]) -> Overlap:
+    return Overlap(known[row.concept], row.intersection, row.unit_area, row.concept_area, row.images)
+
+
+def _exemplar(row: Row[Any]) -> Exemplar:
+    return Exemplar(row.image, row.number, row.activation, row.row, row.column)

@@ -1,0 +1,182 @@
+"""The tables. A run is the root of all rows; every other key begins with the run, so that a run's rows lie together.
+
+SQLite's tables are STRICT: a value of the wrong type is refused, not kept as something else. All whole numbers have
+64 bits and all real numbers are IEEE doubles, so that what is read equals what was written, bit for bit (save that
+SQLite returns a negative zero as zero).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    literal_column,
+)
+
+metadata = MetaData()
+
+_WHOLE = BigInteger().with_variant(Integer(), "sqlite")
+_REAL: Double[float] = Double().with_variant(REAL(), "sqlite")
+_WORD = String(64).with_variant(Text(), "sqlite")  # some databases only index text of a known length
+
+BEST: ColumnElement[int] = literal_column("0")
+"""Rank of a unit's best overlap; spelled out because SQLite uses a partial index only for a constant it can see."""
+
+
+def _required(name: str, kind: type[Text | LargeBinary] | BigInteger | Double[float] | String) -> Column[object]:
+    return Column(name, kind, nullable=False)
+
+
+def _key(name: str) -> Column[int]:
+    return Column(name, _WHOLE, primary_key=True, autoincrement=False)
+
+
+def _run() -> Column[int]:
+    return Column("run", _WHOLE, ForeignKey("runs.id"), primary_key=True, autoincrement=False)
+
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", _WORD, primary_key=True),
+    _required("value", Text),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    # A deleted run's number is never given again: a value that still holds it must not read another run's names.
+    Column("id", _WHOLE, primary_key=True, autoincrement=True),
+    Column("digest", _WORD, nullable=False, unique=True),
+    _required("created", Text),
+    _required("key_network", Text),
+    _required("key_layer", Text),
+    _required("key_concepts", Text),
+    _required("key_preprocessing", Text),
+    _required("key_quantile", _REAL),
+    _required("key_min_images", _WHOLE),
+    _required("key_upsampling", Text),
+    _required("key_evidence", Text),
+    _required("key_schema", _WHOLE),
+    _required("layer_name", Text),
+    _required("layer_units", _WHOLE),
+    _required("layer_height", _WHOLE),
+    _required("layer_width", _WHOLE),
+    _required("layer_rectifier", Text),
+    _required("network", Text),
+    _required("source", Text),
+    _required("concepts", Text),
+    _required("images", _WHOLE),
+    _required("pixels", _WHOLE),
+    _required("constant_alphas", _WHOLE),
+    _required("evidence", Text),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+concepts = Table(
+    "concepts",
+    metadata,
+    _run(),
+    _key("number"),
+    _required("name", Text),
+    _required("category", Text),
+    _required("spoken", Text),
+    _required("images", _WHOLE),
+    _required("pixels", _WHOLE),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+units = Table(
+    "units",
+    metadata,
+    _run(),
+    _key("number"),
+    _required("threshold", _REAL),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+overlaps = Table(
+    "overlaps",
+    metadata,
+    _run(),
+    _key("unit"),
+    _key("rank"),
+    _required("concept", _WHOLE),
+    _required("intersection", _WHOLE),
+    _required("unit_area", _WHOLE),
+    _required("concept_area", _WHOLE),
+    _required("images", _WHOLE),
+    _required("iou", _REAL),
+    ForeignKeyConstraint(["run", "unit"], ["units.run", "units.number"]),
+    ForeignKeyConstraint(["run", "concept"], ["concepts.run", "concepts.number"]),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# The first is what every name is read from; the second lets a run be deleted without a scan for each of its concepts.
+_best = overlaps.c.rank == BEST
+Index(
+    "best_overlaps",
+    *(overlaps.c[name] for name in ("run", "unit", "concept", "iou", "images")),
+    sqlite_where=_best,
+    postgresql_where=_best,
+)
+Index("overlaps_of_concepts", overlaps.c.run, overlaps.c.concept)
+
+exemplars = Table(
+    "exemplars",
+    metadata,
+    _run(),
+    _key("unit"),
+    _key("rank"),
+    _required("image", Text),
+    _required("number", _WHOLE),
+    _required("activation", _REAL),
+    _required("row", _WHOLE),
+    _required("column", _WHOLE),
+    Column("thumbnail", LargeBinary),
+    ForeignKeyConstraint(["run", "unit"], ["units.run", "units.number"]),
+    sqlite_strict=True,
+)
+
+classes = Table(
+    "classes",
+    metadata,
+    _run(),
+    _key("number"),
+    _required("label", Text),
+    Column("images", _WHOLE),  # null where no importances were gathered
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# The largest table: no key to `units`, which would need an index as large again to delete a run in reasonable time.
+importances = Table(
+    "importances",
+    metadata,
+    _run(),
+    _key("class"),
+    _key("unit"),
+    _required("alpha", _REAL),
+    _required("contribution", _REAL),
+    ForeignKeyConstraint(["run", "class"], ["classes.run", "classes.number"]),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)

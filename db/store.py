@@ -1,0 +1,269 @@
+"""`NameStore`: runs of the dissection, kept in an SQL database."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+
+from dissection.vocabulary import MIN_IOU
+
+from . import engines, queries, reading, writing
+from .agreement import require_agreement
+from .errors import RunNotFoundError, StoreError, explained
+from .location import Location
+from .schema import runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    import numpy as np
+    from jaxtyping import Float64
+    from sqlalchemy import Connection, Engine
+
+    from dissection.vocabulary import Dissection, Unit, UnitName
+
+    from .queries import ClassConcept, ConceptClass, RankBy
+    from .records import ClassImportance, Run, RunKey
+
+_NO_THUMBNAILS: Mapping[tuple[int, int], bytes] = MappingProxyType({})
+
+
+class NameStore:
+    """Runs of the dissection in a database; made by `create` or `open`.
+
+    Every question about a run is answered from that very run: a `Run` from another database, or one deleted since, is
+    a `RunNotFoundError`. Any method raises `StoreError` where the database fails.
+    """
+
+    def __init__(self, engine: Engine, location: Location) -> None:
+        self._engine = engine
+        self._location = location
+
+    @classmethod
+    def create(cls, where: str | Path) -> Self:
+        """Open a database for writing, a path or SQLAlchemy URL, and make it where it is missing.
+
+        Raises:
+            StoreError: if it cannot be made, or is not one of ours.
+            SchemaError: if another version wrote it.
+        """
+        location = Location.of(where)
+        return cls(engines.created(location), location)
+
+    @classmethod
+    def open(cls, where: str | Path) -> Self:
+        """Open a database, a path or SQLAlchemy URL, that is there, and never change it.
+
+        Raises:
+            StoreError: if it does not exist, or is not one of ours.
+            SchemaError: if another version wrote it.
+        """
+        location = Location.of(where)
+        return cls(engines.opened(location), location)
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self._location)!r})"
+
+    def publish(
+        self,
+        run: Run,
+        dissection: Dissection,
+        importances: Sequence[ClassImportance] = (),
+        thumbnails: Mapping[tuple[int, int], bytes] = _NO_THUMBNAILS,
+    ) -> Run:
+        """Keep a run, all of it or nothing, and return it with its number and time.
+
+        A store that holds a run of the same key keeps that one, and returns it.
+
+        Args:
+            run: the run; its ``id`` and ``created`` are not looked at.
+            dissection: its dissection.
+            importances: what matters for classes, at most one entry each.
+            thumbnails: JPEGs of exemplars, by unit and the exemplar's rank.
+
+        Raises:
+            StoreError: if the arguments do not fit together, or the database cannot keep them.
+        """
+        require_agreement(run, dissection, importances, thumbnails)
+        created = datetime.now(UTC)
+        with explained(self._location):
+            try:
+                with engines.writing(self._engine) as connection:
+                    number = writing.write_run(connection, run, created)
+                    writing.write_dissection(connection, number, dissection, thumbnails)
+                    writing.write_classes(connection, number, run.classes, importances)
+            except IntegrityError:
+                existing = self.find(run.key)
+                if existing is None:
+                    raise
+                return existing
+        return replace(run, id=number, created=created)
+
+    def delete(self, run: Run) -> None:
+        """Delete a run and all that belongs to it; its number is not given again."""
+        with explained(self._location), engines.writing(self._engine) as connection:
+            self._require(connection, run)
+            writing.delete_run(connection, run.id)
+
+    def find(self, key: RunKey) -> Run | None:
+        """The run of a key, or ``None``."""
+        with self._reading() as connection:
+            return next(iter(reading.read_runs(connection, runs.c.digest == key.digest)), None)
+
+    def runs(self) -> list[Run]:
+        """Every run, oldest first."""
+        with self._reading() as connection:
+            return reading.read_runs(connection)
+
+    def run(self, id: int) -> Run:  # noqa: A002 - the column's name, and what --run takes
+        """The run of a number.
+
+        Raises:
+            RunNotFoundError: listing the runs there are.
+        """
+        with self._reading() as connection:
+            for run in reading.read_runs(connection, runs.c.id == id):
+                return run
+        raise RunNotFoundError(f"{self._location} has no run {id}; {self._listing()}")
+
+    def choose(self, id: int | None = None) -> Run:  # noqa: A002
+        """The run of a number; without a number, the only run there is.
+
+        Raises:
+            RunNotFoundError: if there is no such run, or a number is needed to tell several apart.
+        """
+        if id is not None:
+            return self.run(id)
+        found = self.runs()
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise RunNotFoundError(f"{self._location} has {len(found)} runs, name one with --run; {self._listing()}")
+        raise RunNotFoundError(f"{self._location} {self._listing()}")
+
+    def run_for(self, network_fingerprint: str) -> Run:
+        """The newest run of a network.
+
+        Raises:
+            RunNotFoundError: if all runs are of other networks, or of other weights.
+        """
+        newest = select(func.max(runs.c.id)).where(runs.c.key_network == network_fingerprint).scalar_subquery()
+        with self._reading() as connection:
+            for run in reading.read_runs(connection, runs.c.id == newest):
+                return run
+        held = ", ".join(sorted({f"{run.network} {_short(run.key.network)}" for run in self.runs()}))
+        raise RunNotFoundError(
+            f"{self._location} has no run of the network with fingerprint {_short(network_fingerprint)}"
+            + (f" but of {held}: the weights differ" if held else "")
+            + "; give that network's own weights, or build a run for this one with `neuronexplain build`"
+        )
+
+    def dissection(self, run: Run) -> Dissection:
+        """The whole dissection, equal to the one that was published."""
+        with self._reading(run) as connection:
+            return reading.read_dissection(connection, run)
+
+    def unit(self, run: Run, number: int) -> Unit:
+        """One unit with its overlaps and exemplars.
+
+        Raises:
+            StoreError: if the layer has no such unit.
+        """
+        with self._reading(run) as connection:
+            found = reading.read_unit(connection, run.id, number)
+        if found is None:
+            last = run.layer.units - 1
+            raise StoreError(f"layer {run.layer.name} has no unit {number}: give one from 0 to {last}")
+        return found
+
+    def names(self, run: Run, min_iou: float = MIN_IOU) -> Mapping[int, UnitName]:
+        """Names by unit; a unit without a name is a missing key."""
+        with self._reading(run) as connection:
+            return {name.unit: name for name in reading.read_names(connection, run.id, min_iou)}
+
+    def thresholds(self, run: Run) -> Float64[np.ndarray, " units"]:
+        """``T_k`` by unit."""
+        with self._reading(run) as connection:
+            return reading.read_thresholds(connection, run.id)
+
+    def thumbnail(self, run: Run, unit: int, rank: int) -> bytes | None:
+        """The JPEG of the exemplar of a rank (0 excites the unit most), or ``None``."""
+        with self._reading(run) as connection:
+            return reading.read_thumbnail(connection, run.id, unit, rank)
+
+    def importance(self, run: Run, class_index: int) -> ClassImportance | None:
+        """What matters for a class, or ``None`` where nothing was gathered for it."""
+        with self._reading(run) as connection:
+            return reading.read_importance(connection, run.id, class_index)
+
+    def class_images(self, run: Run) -> Mapping[int, int]:
+        """Images behind each class's importances, by class; classes without importances are missing keys."""
+        with self._reading(run) as connection:
+            return queries.class_images(connection, run.id)
+
+    def concepts_of(
+        self, run: Run, class_index: int, *, rank_by: RankBy = "alpha", min_iou: float = MIN_IOU
+    ) -> list[ClassConcept]:
+        """Concepts that name units, by their units' importance for a class, strongest first.
+
+        Raises:
+            ClassNotFoundError: if the network has no such class.
+            StoreError: if no importances were gathered for it.
+        """
+        with self._reading(run) as connection:
+            return queries.concepts_of(connection, run.id, class_index, rank_by=rank_by, min_iou=min_iou)
+
+    def classes_for(
+        self, run: Run, concept_name: str, *, rank_by: RankBy = "alpha", min_iou: float = MIN_IOU
+    ) -> list[ConceptClass]:
+        """Classes with importances, by that of the units a concept names (as spoken, in any case), strongest first.
+
+        Raises:
+            ConceptNotFoundError: if the concept names no unit; the message offers near names that do.
+        """
+        with self._reading(run) as connection:
+            return queries.classes_for(connection, run.id, concept_name, rank_by=rank_by, min_iou=min_iou)
+
+    @contextmanager
+    def _reading(self, run: Run | None = None) -> Iterator[Connection]:
+        with explained(self._location), self._engine.begin() as connection:
+            if run is not None:
+                self._require(connection, run)
+            yield connection
+
+    def _require(self, connection: Connection, run: Run) -> None:
+        wanted = (runs.c.id == run.id) & (runs.c.digest == run.key.digest)
+        if connection.execute(select(runs.c.id).where(wanted)).first() is None:
+            raise RunNotFoundError(
+                f"{self._location} does not hold run {run.id} of {run.network}: deleted, or of another database"
+            )
+
+    def _listing(self) -> str:
+        held = "; ".join(
+            f"{run.id}: {run.network} {run.layer.name}, {run.concepts}, {run.created:%Y-%m-%d %H:%M}"
+            for run in self.runs()
+        )
+        return f"it has {held}" if held else "has no run yet: build one with `neuronexplain build`"
+
+
+def _short(fingerprint: str) -> str:
+    return fingerprint[:12]

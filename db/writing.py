@@ -1,0 +1,151 @@
+"""Values into rows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, insert
+
+from . import schema
+from .errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Table
+
+    from dissection.vocabulary import Dissection, Unit
+
+    from .records import ClassImportance, Run
+
+Row = dict[str, Any]
+
+
+def spoken_key(text: str) -> str:
+    """A concept's name as it is compared: without case, underscores or spare blanks."""
+    return " ".join(text.replace("_", " ").split()).casefold()
+
+
+def write_run(connection: Connection, run: Run, created: datetime) -> int:
+    """Insert the run's own row and return its number.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: if the store holds a run of the same key.
+    """
+    written = connection.execute(insert(schema.runs), _run_row(run, created))
+    assert written.inserted_primary_key is not None
+    return int(written.inserted_primary_key[0])
+
+
+def write_dissection(
+    connection: Connection, run: int, dissection: Dissection, thumbnails: Mapping[tuple[int, int], bytes]
+) -> None:
+    """Insert the rows of a dissection that belong to run number ``run``."""
+    units = dissection.units
+    _write(connection, schema.concepts, _concept_rows(run, dissection))
+    _write(connection, schema.units, ({"run": run, "number": u.number, "threshold": u.threshold} for u in units))
+    _write(connection, schema.overlaps, (row for unit in units for row in _overlap_rows(run, unit)))
+    _write(connection, schema.exemplars, (row for unit in units for row in _exemplar_rows(run, unit, thumbnails)))
+
+
+def write_classes(
+    connection: Connection, run: int, labels: Sequence[str], importances: Iterable[ClassImportance]
+) -> None:
+    """Insert the classes of run number ``run`` and what matters for them."""
+    images = {importance.index: importance.images for importance in importances}
+    rows = ({"run": run, "number": i, "label": label, "images": images.get(i)} for i, label in enumerate(labels))
+    _write(connection, schema.classes, rows)
+    for importance in importances:  # class by class: all of them at once would be millions of rows in memory
+        _write(connection, schema.importances, _importance_rows(run, importance))
+
+
+def delete_run(connection: Connection, run: int) -> None:
+    """Delete run number ``run`` and every row that belongs to it."""
+    for table in reversed(schema.metadata.sorted_tables):
+        if "run" in table.c:
+            connection.execute(delete(table).where(table.c.run == run))
+    connection.execute(delete(schema.runs).where(schema.runs.c.id == run))
+
+
+def _write(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
+    if listed := list(rows):
+        connection.execute(insert(table), listed)
+
+
+def _run_row(run: Run, created: datetime) -> Row:
+    return {
+        **{f"key_{name}": value for name, value in asdict(run.key).items()},
+        **{f"layer_{name}": value for name, value in asdict(run.layer).items()},
+        "digest": run.key.digest,
+        "created": created.isoformat(),
+        "network": run.network,
+        "source": _plain_json(run.source),
+        "concepts": run.concepts,
+        "images": run.images,
+        "pixels": run.pixels,
+        "constant_alphas": int(run.constant_alphas),
+        "evidence": run.evidence,
+    }
+
+
+def _plain_json(source: Mapping[str, object]) -> str:
+    try:
+        text = json.dumps(dict(source), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"a run's source must be plain JSON values: {error}") from error
+    if json.loads(text) != dict(source):
+        raise StoreError("a run's source must be plain JSON values: lists for tuples, text for keys")
+    return text
+
+
+def _concept_rows(run: int, dissection: Dissection) -> Iterator[Row]:
+    for support in dissection.concepts:
+        concept = support.concept
+        yield {
+            "run": run,
+            "number": concept.number,
+            "name": concept.name,
+            "category": concept.category,
+            "spoken": spoken_key(concept.spoken),
+            "images": support.images,
+            "pixels": support.pixels,
+        }
+
+
+def _overlap_rows(run: int, unit: Unit) -> Iterator[Row]:
+    for rank, overlap in enumerate(unit.overlaps):
+        yield {
+            "run": run,
+            "unit": unit.number,
+            "rank": rank,
+            "concept": overlap.concept.number,
+            "intersection": overlap.intersection,
+            "unit_area": overlap.unit_area,
+            "concept_area": overlap.concept_area,
+            "images": overlap.images,
+            "iou": overlap.iou,
+        }
+
+
+def _exemplar_rows(run: int, unit: Unit, thumbnails: Mapping[tuple[int, int], bytes]) -> Iterator[Row]:
+    for rank, exemplar in enumerate(unit.exemplars):
+        yield {
+            "run": run,
+            "unit": unit.number,
+            "rank": rank,
+            "image": exemplar.image,
+            "number": exemplar.index,
+            "activation": exemplar.activation,
+            "row": exemplar.row,
+            "column": exemplar.column,
+            "thumbnail": thumbnails.get((unit.number, rank)),
+        }
+
+
+def _importance_rows(run: int, importance: ClassImportance) -> Iterator[Row]:
+    means = zip(importance.alphas.tolist(), importance.contributions.tolist(), strict=True)
+    for unit, (alpha, contribution) in enumerate(means):
+        yield {"run": run, "class": importance.index, "unit": unit, "alpha": alpha, "contribution": contribution}

@@ -1,0 +1,37 @@
+"""Concept datasets: photographs whose pixels are labelled with concepts."""
+
+from __future__ import annotations
+
+from .broden import BrodenLayout
+from .checking import Inspection, check, inspect
+from .convert import Summary, convert_plain
+from .dataset import ConceptDataset, Labels
+from .fingerprints import fingerprint
+from .layouts import Subset, open_concepts
+from .plain import PlainLayout
+from .problems import BadFileError, Problem
+from .surveys import OutOfReach, Survey, out_of_reach, survey
+from .write import BrodenWriter, writing_broden
+
+__all__ = [
+    "BadFileError",
+    "BrodenLayout",
+    "BrodenWriter",
+    "ConceptDataset",
+    "Inspection",
+    "Labels",
+    "OutOfReach",
+    "PlainLayout",
+    "Problem",
+    "Subset",
+    "Summary",
+    "Survey",
+    "check",
+    "convert_plain",
+    "fingerprint",
+    "inspect",
+    "open_concepts",
+    "out_of_reach",
+    "survey",
+    "writing_broden",
+]

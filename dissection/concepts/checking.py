@@ -1,0 +1,91 @@
+"""The linter for concept datasets: everything that is wrong with one, before hours are spent on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .broden import BrodenLayout
+from .layouts import open_layout
+from .problems import BadFileError, Problem
+from .surveys import Survey, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from os import PathLike
+
+    from dissection.vocabulary import ConceptSupport
+
+    from .plain import PlainLayout
+    from .problems import Counter
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What the linter found.
+
+    Attributes:
+        problems: everything that is wrong or odd, in the order of the files.
+        survey: how much of each concept the good label maps show.
+    """
+
+    problems: tuple[Problem, ...]
+    survey: Survey
+
+
+def check(path: str | PathLike[str], *, progress: Counter | None = None) -> list[Problem]:
+    """Every bad file and line of the dataset in a folder; an empty list where all is well."""
+    return list(inspect(path, progress=progress).problems)
+
+
+def inspect(path: str | PathLike[str], *, progress: Counter | None = None) -> Inspection:
+    """Read the whole dataset, once: what ``check`` finds, and the survey that comes with it."""
+    root = Path(path)
+    found: dict[Problem, None] = {}  # a file that two readers refuse is one problem
+    incomplete = False
+
+    def report(error: BadFileError) -> None:
+        nonlocal incomplete
+        incomplete |= error.severity == "error"
+        found[error.problem(root)] = None
+
+    try:
+        layout = open_layout(root, report)
+    except BadFileError as error:
+        return Inspection((error.problem(root),), Survey(0, 0, ()))
+    tally = Tally(layout.concepts)
+    for index in range(len(layout)):
+        try:
+            layout.photograph(index)
+        except BadFileError as error:
+            found[error.problem(root)] = None
+        tally.add(layout.read_labels(index, report))
+        if progress is not None:
+            progress(index + 1, len(layout))
+    survey = tally.survey()
+    odd = (*_never_seen(layout, survey), *(() if incomplete else _miscounted(layout, survey)))
+    return Inspection((*found, *odd), survey)
+
+
+def _never_seen(layout: BrodenLayout | PlainLayout, survey: Survey) -> Iterator[Problem]:
+    if not survey.images:
+        yield Problem(".", "there are no images that can be used; at least one is needed")
+        return
+    table = "label.csv" if isinstance(layout, BrodenLayout) else "concepts.csv"
+    for support in survey.concepts:
+        if not support.images:
+            yield Problem(table, f"label {_named(support)} is on no image", "warning")
+
+
+def _miscounted(layout: BrodenLayout | PlainLayout, survey: Survey) -> Iterator[Problem]:
+    frequency = layout.frequency if isinstance(layout, BrodenLayout) else {}
+    for support in survey.concepts:
+        said = frequency.get(support.concept.number, support.images)
+        if support.images and said != support.images:
+            what = f"label {_named(support)} is on {support.images} images, frequency says {said:g}"
+            yield Problem("label.csv", what, "warning")
+
+
+def _named(support: ConceptSupport) -> str:
+    return f"{support.concept.number} ({support.concept.name})"

@@ -1,0 +1,66 @@
+"""What the dissection needs from a concept dataset: photographs, and labels for their pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from jaxtyping import Int32
+    from PIL import Image
+
+    from dissection.vocabulary import Concept
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels:
+    """The labels of one image.
+
+    Attributes:
+        maps: label maps, one layer on the other; 0 means "none".
+        whole: label numbers that hold for the whole image (scenes, textures), none of them 0.
+    """
+
+    maps: Int32[np.ndarray, "layers h w"]
+    whole: tuple[int, ...] = ()
+
+
+class ConceptDataset(Protocol):
+    """Photographs with pixel labels. All images' maps need not be of one size."""
+
+    @property
+    def name(self) -> str:
+        """A short name for people."""
+        ...
+
+    @property
+    def concepts(self) -> Mapping[int, Concept]:
+        """Every concept by its label number, in ascending order; numbers may have gaps."""
+        ...
+
+    @property
+    def categories(self) -> Sequence[str]:
+        """The categories in the dataset's own order."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def image_name(self, index: int) -> str:
+        """Name of an image, unique in the dataset; for people and for the store."""
+        ...
+
+    def photograph(self, index: int) -> Image.Image:
+        """The photograph as an 8-bit RGB image, the whole frame that the label maps cover."""
+        ...
+
+    def labels(self, index: int) -> Labels:
+        """The labels of the same frame."""
+        ...
+
+    def files(self, index: int) -> Sequence[Path]:
+        """The files that image ``index`` is made of, the photograph first: what a fingerprint reads."""
+        ...

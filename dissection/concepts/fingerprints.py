@@ -1,0 +1,62 @@
+"""A fingerprint of a concept dataset: the same for the same data anywhere, another for anything that changes a name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from .problems import BadFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from .dataset import ConceptDataset
+    from .problems import Counter
+
+
+@runtime_checkable
+class Describable(Protocol):
+    """A dataset that can say what an image's labels depend on beside its files, without reading them."""
+
+    def reading(self, index: int) -> str:
+        """Sizes, whole-image labels: whatever the files do not hold."""
+        ...
+
+
+def fingerprint(dataset: ConceptDataset, *, progress: Counter | None = None) -> str:
+    """Sha256 over the vocabulary and over every image's name, files and reading, in hexadecimal.
+
+    Raises:
+        ConceptDataError: if a file cannot be read.
+    """
+    words = [[c.number, c.name, c.category] for c in dataset.concepts.values()]
+    total = hashlib.sha256(json.dumps([words, list(dataset.categories), len(dataset)]).encode())
+    for index in range(len(dataset)):
+        parts = [dataset.image_name(index).encode(), reading(dataset, index).encode()]
+        # digests have one length, so that no content can pass for another way to cut it
+        for digest in (*(hashlib.sha256(part).digest() for part in parts), _digest(dataset.files(index))):
+            total.update(digest)
+        if progress is not None:
+            progress(index + 1, len(dataset))
+    return total.hexdigest()
+
+
+def reading(dataset: ConceptDataset, index: int) -> str:
+    """What the labels of an image depend on beside the contents of its files."""
+    if isinstance(dataset, Describable):
+        return dataset.reading(index)
+    labels = dataset.labels(index)
+    return json.dumps([labels.maps.shape, labels.whole])
+
+
+def _digest(files: Iterable[Path]) -> bytes:
+    total = hashlib.sha256()
+    for file in files:
+        try:
+            with file.open("rb") as stream:
+                total.update(hashlib.file_digest(stream, "sha256").digest())
+        except OSError as error:
+            raise BadFileError(file, f"it cannot be read ({error.strerror}); run concepts check") from error
+    return total.digest()

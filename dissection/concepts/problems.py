@@ -1,0 +1,56 @@
+"""What can be wrong with a concept dataset's files, and the two ways to take it: stop, or write it down and go on.
+
+Whatever reads a dataset hands a ``BadFileError`` to a ``Report`` and leaves the bad part out. Readers report to
+``stop``; the linter reports to a list. So there is one reader, and the linter finds what a reader would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from dissection.errors import ConceptDataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Severity = Literal["error", "warning"]
+"""A warning is odd, and answers can still be right; an error is what a reader refuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a dataset; ``file`` is relative to the dataset's folder."""
+
+    file: str
+    what: str
+    severity: Severity = "error"
+
+
+class BadFileError(ConceptDataError):
+    """A file of a concept dataset that is not what its layout promises."""
+
+    def __init__(self, file: Path, what: str, severity: Severity = "error") -> None:
+        super().__init__(f"{file}: {what}")
+        self.file = file
+        self.what = what
+        self.severity: Severity = severity
+
+    def problem(self, root: Path) -> Problem:
+        """The same as a value, for a list."""
+        file = self.file.relative_to(root) if self.file.is_relative_to(root) else self.file
+        return Problem(file.as_posix(), self.what, self.severity)
+
+
+Report = Callable[[BadFileError], None]
+"""Told of everything that is wrong; where it returns, reading goes on without the bad part."""
+
+Counter = Callable[[int, int], None]
+"""Told how many images are done, of how many."""
+
+
+def stop(error: BadFileError) -> None:
+    """The report of one who wants the data right: raises errors, lets warnings pass."""
+    if error.severity == "error":
+        raise error

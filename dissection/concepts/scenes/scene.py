@@ -1,0 +1,140 @@
+"""One scene from two numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from . import beings, equipment, furniture, indoors, outdoors, plants, vehicles
+from .canvas import LABELS, PHOTO, SIDE, Canvas, Spot
+from .dice import Dice
+from .palette import COLORS, name_colors
+from .words import CATEGORIES, SCENE_CLASSES, number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from jaxtyping import Int32
+
+    from .sky import Light
+    from .stage import Thing
+
+_PAINTERS: Mapping[str, Callable[[Canvas, Dice], Light]] = {
+    painter.__name__: painter
+    for painter in (
+        outdoors.beach,
+        indoors.bedroom,
+        outdoors.city,
+        outdoors.desert,
+        outdoors.farm,
+        outdoors.forest,
+        outdoors.harbour,
+        indoors.kitchen,
+        indoors.library,
+        outdoors.mountain,
+        outdoors.park,
+        outdoors.street,
+    )
+}
+
+THINGS: Mapping[str, Thing] = MappingProxyType(
+    {
+        "ball": equipment.ball,
+        "bicycle": vehicles.bicycle,
+        "boat": vehicles.motor_boat,
+        "chair": furniture.chair,
+        "cow": beings.cow,
+        "dog": beings.dog,
+        "flower": plants.flower,
+        "mushroom": plants.mushroom,
+        "person": beings.person,
+        "umbrella": equipment.umbrella,
+    }
+)
+"""Things that can be put into the foreground of any scene."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """The visible extent of one thing, in pixels of the label maps, right and bottom excluded."""
+
+    name: str
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """A generated scene.
+
+    Attributes:
+        name: its class, one of ``SCENE_CLASSES``.
+        photograph: 224x224 pixels, RGB.
+        labels: label maps by category (all but ``scene``), 112x112; 0 means "none".
+        boxes: the things that can be seen, in the order they were drawn.
+    """
+
+    name: str
+    photograph: Image.Image
+    labels: Mapping[str, Int32[np.ndarray, "h w"]]
+    boxes: tuple[Box, ...]
+
+    @property
+    def number(self) -> int:
+        """The label number of its class."""
+        return number("scene", f"{self.name}-s")
+
+
+def scene_class(index: int) -> str:
+    """The class of scene ``index``: the classes take turns, so any twelve in a row have one of each."""
+    return SCENE_CLASSES[index % len(SCENE_CLASSES)]
+
+
+def draw_scene(seed: int, index: int, *, extra: str = "") -> Scene:
+    """Scene ``index`` of the set of a seed; it depends on nothing else.
+
+    Args:
+        seed: chooses the set.
+        index: chooses the scene; its class follows from it (see ``scene_class``).
+        extra: one of ``THINGS`` to put into the foreground; the scene behind it stays the same.
+
+    Raises:
+        KeyError: if ``extra`` is none of ``THINGS``.
+    """
+    name, canvas, dice = scene_class(index), Canvas(), Dice(seed, index)
+    light = _PAINTERS[name](canvas, dice)
+    if extra:
+        aside = Dice(seed, index, 1)
+        THINGS[extra](canvas, aside, Spot(aside.between(15, 85), aside.between(88, 96), aside.between(24, 30)))
+    photo = canvas.photo.point([round(value * share) for share in light.tint for value in range(256)])
+    labels, instances = _labels(canvas, photo)
+    photograph = photo.resize((PHOTO, PHOTO), Image.Resampling.BOX)
+    return Scene(name, photograph, MappingProxyType(labels), _boxes(instances, canvas.things))
+
+
+def _labels(canvas: Canvas, photo: Image.Image) -> tuple[dict[str, Int32[np.ndarray, "h w"]], Int32[np.ndarray, "h w"]]:
+    """Label maps by category, and which thing each pixel belongs to."""
+    tags, meanings = canvas.tags()
+    table = np.array(
+        [(tag.object, tag.part, tag.material, tag.texture, tag.instance) for tag in meanings], dtype=np.int32
+    )
+    *maps, instances = table.T[:, tags]
+    every = SIDE // LABELS
+    pixels = np.asarray(photo)[every // 2 :: every, every // 2 :: every]
+    colors = name_colors(pixels) + number("color", f"{COLORS[0]}-c")
+    labels = dict(zip(CATEGORIES[1:], [*maps, colors], strict=True))
+    return labels, instances
+
+
+def _boxes(instances: Int32[np.ndarray, "h w"], things: list[str]) -> tuple[Box, ...]:
+    seen = zip(things, ndimage.find_objects(instances, len(things)), strict=True)
+    return tuple(
+        Box(name, place[1].start, place[0].start, place[1].stop, place[0].stop) for name, place in seen if place
+    )

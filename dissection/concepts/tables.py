@@ -1,0 +1,145 @@
+"""The CSV tables of a concept dataset: with or without BOM, any line ends, columns found by name."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO, TypeVar
+
+from .problems import BadFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from dissection.vocabulary import Concept
+
+    from .problems import Report
+
+Value = TypeVar("Value")
+
+LARGEST = 0xFFFF
+"""The largest label number: label maps have two bytes for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a table; the cells are stripped, columns are in lower case."""
+
+    file: Path
+    line: int
+    cells: Mapping[str, str]
+
+    def bad(self, what: str) -> BadFileError:
+        """The error that names this line."""
+        return BadFileError(self.file, f"line {self.line}: {what}")
+
+    def text(self, column: str) -> str:
+        """A cell that may not be empty."""
+        if not self.cells[column]:
+            raise self.bad(f"{column} is empty; it has to be given")
+        return self.cells[column]
+
+    def integer(self, column: str, *, most: int | None = None) -> int:
+        """A cell that holds a whole number from 1."""
+        text = self.cells[column]
+        number = int(text) if is_number(text) else 0
+        if number < 1 or (most is not None and number > most):
+            wanted = "a whole number from 1" + ("" if most is None else f" to {most}")
+            raise self.bad(f"{column} is {text!r}; {wanted} is wanted")
+        return number
+
+    def amount(self, column: str) -> float:
+        """A cell that holds a number that is not negative, also as ``5e-05``."""
+        try:
+            amount = float(self.cells[column])
+        except ValueError:
+            amount = math.nan
+        if not 0 <= amount < math.inf:
+            raise self.bad(f"{column} is {self.cells[column]!r}; a number from 0 is wanted")
+        return amount
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell is a whole number, of a length that can be one."""
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
+def read_table(file: Path, columns: Sequence[str], parse: Callable[[Row], Value], report: Report) -> Iterator[Value]:
+    """What ``parse`` makes of each line; a line that it refuses with a ``BadFileError`` is reported and left out."""
+    for row in _rows(file, columns, report):
+        try:
+            value = parse(row)
+        except BadFileError as error:
+            report(error)
+        else:
+            yield value
+
+
+def header(file: Path) -> list[str]:
+    """The names of a table's columns; none where the file cannot be read."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            return _names(next(csv.reader(stream, strict=True), []))
+    except (OSError, UnicodeError, csv.Error):
+        return []
+
+
+def refuse_empty(file: Path, values: Collection[object], report: Report) -> None:
+    """Report a table that is there and has no lines."""
+    if not values and header(file):
+        report(BadFileError(file, "it has no lines that can be used; at least one is needed"))
+
+
+def warn_of_twin(file: Path, concept: Concept, others: Mapping[int, Concept], report: Report) -> None:
+    """Warn where a concept has the name and the category of another."""
+    for other in others.values():
+        if (other.name, other.category) == (concept.name, concept.category):
+            what = f"{concept.category} {concept.name!r} is both {other.number} and {concept.number}; use one number"
+            report(BadFileError(file, what, "warning"))
+
+
+def _names(cells: Sequence[str]) -> list[str]:
+    return [cell.strip().lower() for cell in cells]
+
+
+def _rows(file: Path, columns: Sequence[str], report: Report) -> Iterator[Row]:
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            yield from _parse(file, stream, columns, report)
+    except FileNotFoundError:
+        report(BadFileError(file, f"there is no such file; a table with the columns {', '.join(columns)} is wanted"))
+    except OSError as error:
+        report(BadFileError(file, f"it cannot be read ({error.strerror})"))
+    except UnicodeError:
+        report(BadFileError(file, "it is not UTF-8 text; save it as UTF-8"))
+
+
+def _parse(file: Path, stream: TextIO, columns: Sequence[str], report: Report) -> Iterator[Row]:
+    lines = csv.reader(stream, strict=True)
+    try:
+        names = _names(next(lines, []))
+        problem = _header_problem(names, columns)
+        if problem:
+            report(BadFileError(file, problem))
+            return
+        for cells in lines:
+            if len(cells) == len(names):
+                stripped = [cell.strip() for cell in cells]
+                yield Row(file, lines.line_num, dict(zip(names, stripped, strict=True)))
+            elif cells:
+                wrong = f"line {lines.line_num}: {len(cells)} cells were found, the header has {len(names)}"
+                report(BadFileError(file, f"{wrong}; put text with commas in quotes"))
+    except csv.Error as error:
+        report(BadFileError(file, f"line {lines.line_num}: it is no CSV ({error})"))
+
+
+def _header_problem(names: Sequence[str], columns: Sequence[str]) -> str:
+    found = ", ".join(names) or "nothing"
+    missing = [column for column in columns if column not in names]
+    if missing:
+        return f"its first line reads {found}; columns named {', '.join(missing)} are wanted, between commas"
+    if len(set(names)) < len(names):
+        return f"its first line reads {found}; each column may be there only once"
+    return ""

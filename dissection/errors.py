@@ -1,0 +1,53 @@
+"""What can go wrong, as one tree. Every message says what was found, what was wanted and what to do.
+
+::
+
+    NeuronExplainError
+    ├── PhotographError        an image file that cannot be read as one photograph
+    ├── ConceptDataError       a concept dataset that is not what its layout promises
+    ├── NetworkError           a network that cannot be made, or does not fit what it is asked
+    │   ├── LayerNotFoundError     no such layer, or one without units
+    │   ├── WeightsError           a weights file that is unsafe, unreadable or does not fit
+    │   ├── ActivationError        a NaN or an infinity in a feature map
+    │   └── NotConnectedError      a score that does not depend on the tapped layer
+    ├── ClassNotFoundError     a class that the network does not have
+    └── StoreError             (package db) a database that cannot answer
+        ├── RunNotFoundError       no run, or more than one, fits the question
+        └── SchemaError            a database written by another version
+"""
+
+
+class NeuronExplainError(Exception):
+    """Anything a user can put right: the command line prints its message as one line and exits with status 2."""
+
+
+class PhotographError(NeuronExplainError):
+    """An image file is missing, truncated, animated or empty."""
+
+
+class ConceptDataError(NeuronExplainError):
+    """A concept dataset breaks its layout."""
+
+
+class NetworkError(NeuronExplainError):
+    """A network cannot be made from what was given."""
+
+
+class LayerNotFoundError(NetworkError):
+    """A layer's name does not exist in the network, or its output has no units."""
+
+
+class WeightsError(NetworkError):
+    """A weights file is unsafe, unreadable, or does not fit the architecture."""
+
+
+class ActivationError(NetworkError):
+    """A feature map holds a NaN or an infinity."""
+
+
+class NotConnectedError(NetworkError):
+    """A score does not depend on the tapped layer."""
+
+
+class ClassNotFoundError(NeuronExplainError):
+    """A class that the network does not have was asked for."""

@@ -1,0 +1,122 @@
+"""torchvision's classifiers, with their published weights or a file's."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torchvision import models
+
+from dissection.errors import WeightsError
+from dissection.preprocessing import Preprocessing
+from dissection.weights import fit, read_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torchvision.models import WeightsEnum
+
+_RESCALING = {"googlenet", "inception_v3"}
+"""Published with a rescaling of their input inside, and with auxiliary classifiers that only training uses."""
+
+_OLD_DENSE = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])(?=\.)")
+"""How DenseNet's published files name what is ``norm1`` today."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A torchvision network, what it expects of a photograph, and its labels where they are known."""
+
+    module: nn.Module
+    preprocessing: Preprocessing
+    classes: tuple[str, ...]
+
+
+@cache
+def published_names() -> tuple[str, ...]:
+    """Names of torchvision's classifiers."""
+    return tuple(models.list_models(module=models))
+
+
+def open_published(name: str, weights: Path | None = None) -> Published:
+    """A torchvision classifier; without a file its published weights are fetched, once.
+
+    With a file it has as many classes as the file's last layer, and expects what the published weights of the
+    same file name expect, or else the default ones.
+
+    Raises:
+        WeightsError: if the weights cannot be had, or do not fit.
+    """
+    known = _known_weights(name, weights)
+    path = weights or _fetch(name, known.url)
+    state = {_OLD_DENSE.sub(r"\1\2", key): value for key, value in read_weights(path).items()}
+    module = _build(name, state)
+    fit(module, state, where=str(path))
+    labels = tuple(known.meta["categories"])
+    count = _class_count(name, state)
+    return Published(module, _preprocessing(known), labels if count in (None, len(labels)) else ())
+
+
+def _known_weights(name: str, path: Path | None) -> Any:  # noqa: ANN401 -- torchvision is not typed
+    """The published weights that a file is by its name; the default ones for another file or none."""
+    published = models.get_model_weights(name)
+    return next((one for one in published if path and one.url.endswith(f"/{path.name}")), published.DEFAULT)
+
+
+def _fetch(name: str, url: str) -> Path:
+    """The published file, from torch's cache or the network; its hash is in its name."""
+    path = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
+    if path.exists():
+        return path
+    digest = torch.hub.HASH_REGEX.search(path.name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(path), digest[1] if digest else None, progress=False)
+    except (OSError, RuntimeError) as error:
+        raise WeightsError(
+            f"cannot fetch {path.name}, the published weights of {name} ({error}); "
+            f"fetch {url} where you can, and give it with --weights FILE"
+        ) from error
+    return path
+
+
+def _build(name: str, state: Mapping[str, Tensor]) -> nn.Module:
+    """The architecture, with as many classes as the state has, without random numbers of the caller's."""
+    options: dict[str, Any] = {}
+    if name in _RESCALING:
+        auxiliary = any(key.lower().startswith("aux") for key in state)
+        options = {"transform_input": True, "aux_logits": auxiliary, "init_weights": False}
+    count = _class_count(name, state)
+    if count is not None:
+        options["num_classes"] = count
+    with torch.random.fork_rng(devices=[]):
+        module: nn.Module = models.get_model(name, weights=None, **options)
+    return module
+
+
+def _class_count(name: str, state: Mapping[str, Tensor]) -> int | None:
+    """Classes of the state's last layer, where it has one of that name."""
+    weight = state.get(f"{_last_layer(name)}.weight")
+    return None if weight is None else len(weight)
+
+
+@cache
+def _last_layer(name: str) -> str:
+    """Name of the module that gives the scores."""
+    with torch.device("meta"):
+        skeleton = models.get_model(name, weights=None, **({"init_weights": False} if name in _RESCALING else {}))
+    weighted: list[str] = [
+        part for part, module in skeleton.named_modules() if isinstance(module, (nn.Linear, nn.Conv2d))
+    ]
+    return weighted[-1]
+
+
+def _preprocessing(weights: WeightsEnum) -> Preprocessing:
+    preset = weights.transforms()
+    (crop,), (resize,) = preset.crop_size, preset.resize_size
+    return Preprocessing((crop, crop), resize, tuple(preset.mean), tuple(preset.std), preset.interpolation.value)

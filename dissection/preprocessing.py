@@ -1,0 +1,159 @@
+"""How a photograph becomes a network's input: resize, centre crop, normalise, as torchvision's presets do it.
+
+The arithmetic is torchvision's (``Resize``, ``CenterCrop``, ``ToTensor``, ``Normalize`` on a PIL image), to the bit. It
+is written out because the pages also need the crop's place in the photograph, which torchvision does not tell.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+from PIL import Image
+
+from .errors import NetworkError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jaxtyping import Float32
+    from torch import Tensor
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+_RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """What a network expects of a photograph.
+
+    Attributes:
+        size: height and width of the network's input, in pixels.
+        resize: length of the photograph's shorter side before the crop, or its exact height and width.
+        mean: subtracted from red, green and blue in [0, 1].
+        std: what the difference is divided by.
+        interpolation: ``bilinear`` or ``bicubic``, both antialiased.
+
+    Raises:
+        NetworkError: if a value makes no sense.
+    """
+
+    size: tuple[int, int] = (224, 224)
+    resize: tuple[int, int] | int = 256
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    interpolation: str = "bilinear"
+
+    def __post_init__(self) -> None:
+        _check_lengths("input size", self.size)
+        _check_lengths("resize", (self.resize, self.resize) if isinstance(self.resize, int) else self.resize)
+        object.__setattr__(self, "mean", _three("mean", self.mean))
+        object.__setattr__(self, "std", _three("std", self.std))
+        if min(self.std) <= 0:
+            raise NetworkError(f"std is {self.std}; three numbers above 0 are wanted")
+        if self.interpolation not in _RESAMPLING:
+            raise NetworkError(f"interpolation {self.interpolation!r} is not one of {', '.join(_RESAMPLING)}")
+
+    def frame(self, photo: Image.Image) -> Image.Image:
+        """What the network sees of a photograph: resized and centre-cropped to ``size``."""
+        (width, height), resized = self.size[::-1], self._resized(photo)
+        left, top = _margin(resized.width, width), _margin(resized.height, height)
+        return resized.crop((left, top, left + width, top + height))
+
+    def whole(self, photo: Image.Image) -> Image.Image:
+        """The whole photograph squashed to ``size``: label maps cover the whole frame."""
+        return self._scaled(photo, self.size[::-1])
+
+    def view(self, photo: Image.Image) -> Image.Image:
+        """The same crop as :meth:`frame`, cut from the photograph at its own resolution."""
+        box = []
+        for own, scaled, wanted in zip(photo.size, self._scaled_size(photo), self.size[::-1], strict=True):
+            start = _margin(scaled, wanted)
+            box.append((round(start * own / scaled), round((start + wanted) * own / scaled)))
+        (left, right), (top, bottom) = box
+        return _rgb(photo).crop((left, top, max(right, left + 1), max(bottom, top + 1)))
+
+    def tensor(self, image: Image.Image) -> Float32[Tensor, "3 h w"]:
+        """Red, green and blue in [0, 1], normalised."""
+        pixels = torch.from_numpy(np.array(_rgb(image))).permute(2, 0, 1).contiguous()
+        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
+        return pixels.float().div_(255).sub_(mean).div_(std)
+
+    def changed(
+        self,
+        *,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        input_size: int | None = None,
+        resize: int | tuple[int, int] | None = None,
+    ) -> Preprocessing:
+        """With other values where they are given. Without ``resize`` another input size keeps the field of view."""
+        changes: dict[str, object] = {}
+        if mean is not None:
+            changes["mean"] = tuple(mean)
+        if std is not None:
+            changes["std"] = tuple(std)
+        if input_size is not None:
+            changes |= {"size": (input_size, input_size), "resize": self._resize_for(input_size)}
+        if resize is not None:
+            changes["resize"] = resize
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    @property
+    def canonical(self) -> str:
+        """All of it as JSON text; equal values give equal text."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_canonical(cls, text: str) -> Self:
+        """The value that :attr:`canonical` was read from."""
+        values: dict[str, Any] = json.loads(text)
+        lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+        return cls(**values | lists)
+
+    def _resized(self, photo: Image.Image) -> Image.Image:
+        return self._scaled(photo, self._scaled_size(photo))
+
+    def _scaled(self, photo: Image.Image, size: tuple[int, int]) -> Image.Image:
+        return _rgb(photo).resize(size, _RESAMPLING[self.interpolation])
+
+    def _scaled_size(self, photo: Image.Image) -> tuple[int, int]:
+        """Width and height after ``Resize``; the longer side is rounded down."""
+        if not isinstance(self.resize, int):
+            return self.resize[1], self.resize[0]
+        width, height = photo.size
+        if width <= height:
+            return self.resize, int(self.resize * height / width)
+        return int(self.resize * width / height), self.resize
+
+    def _resize_for(self, input_size: int) -> tuple[int, int] | int:
+        if isinstance(self.resize, int):
+            return round(self.resize * input_size / min(self.size))
+        height, width = (round(length * input_size / old) for length, old in zip(self.resize, self.size, strict=True))
+        return height, width
+
+
+def _margin(length: int, wanted: int) -> int:
+    """Where a centred stretch begins; negative, so black is added, where ``length`` is too short (``CenterCrop``)."""
+    return round((length - wanted) / 2) if length >= wanted else -((wanted - length) // 2)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _check_lengths(what: str, lengths: Sequence[int]) -> None:
+    if len(lengths) != 2 or min(lengths) < 1:
+        raise NetworkError(f"{what} is {tuple(lengths)}; whole numbers of pixels above 0 are wanted")
+
+
+def _three(what: str, values: Sequence[float]) -> tuple[float, ...]:
+    numbers = tuple(float(value) for value in values)
+    if len(numbers) != 3 or not np.isfinite(numbers).all():
+        raise NetworkError(f"{what} is {numbers}; three numbers are wanted, for red, green and blue")
+    return numbers

@@ -1,0 +1,232 @@
+"""Reads a layer's feature map while a network runs, and leaves the network as it was.
+
+::
+
+    with Tap(module, layer) as tap:
+        module(images)
+    tap.output  # (images, units, h, w)
+
+What a hook is handed may be overwritten right after by an in-place ReLU, so the network goes on with a copy and the tap
+keeps the original. A :class:`Cut` also makes the map the leaf of what follows: nothing before it is recorded by
+autograd, so that a gradient reaches the map and stops there, and no parameter's ``.grad`` is touched.
+
+Some networks rectify a module's output by calling ``F.relu`` on it. Then the tap waits for that call and keeps its
+result. To rectify in the hook instead would leave the network's own ReLU after the tap, and its slope of 0 at 0 in the
+gradient.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from .errors import ActivationError, LayerNotFoundError, NetworkError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from jaxtyping import Float
+
+    from .networks import Network
+    from .vocabulary import Layer
+
+_RECTIFIERS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "relu6": F.relu6}
+
+_RECTIFYING = {
+    F.relu,
+    F.relu_,
+    F.relu6,
+    F.hardtanh,
+    F.hardtanh_,
+    torch.relu,
+    torch.relu_,
+    torch.clamp,
+    torch.clamp_,
+} | {Tensor.relu, Tensor.relu_, Tensor.clamp, Tensor.clamp_, Tensor.clamp_min, Tensor.clamp_min_}
+
+_LOCKS: WeakKeyDictionary[nn.Module, RLock] = WeakKeyDictionary()
+_LOCKS_LOCK = RLock()
+
+
+class Tap:
+    """Keeps the rectified output of one layer for the length of a ``with`` block, which runs the network once.
+
+    Raises:
+        LayerNotFoundError: if the layer does not run, runs twice, or its output is no feature map.
+    """
+
+    def __init__(self, module: nn.Module, layer: Layer) -> None:
+        self._module = module.get_submodule(layer.name)
+        self._layer = layer
+        self._output: Tensor | None = None
+
+    @property
+    def output(self) -> Float[Tensor, "images units h w"]:
+        """The feature map ``A`` of the last forward pass."""
+        if self._output is None:
+            raise LayerNotFoundError(
+                f"layer {self._layer.name!r} did not run in the forward pass; choose another layer"
+            )
+        return self._output
+
+    def __enter__(self) -> Self:
+        self._open = ExitStack()
+        handle = self._module.register_forward_hook(self._hook)
+        self._open.callback(handle.remove)
+        if self._layer.rectifier:
+            self._call = self._open.enter_context(_Call(_RECTIFIERS[self._layer.rectifier], self._take))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def _hook(self, _module: nn.Module, _inputs: object, output: object) -> Tensor:
+        if not isinstance(output, Tensor) or output.ndim != 4:
+            found = f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+            raise LayerNotFoundError(
+                f"layer {self._layer.name!r} gives {found}; a feature map (images, units, h, w) is needed"
+            )
+        if self._layer.rectifier:
+            self._call.awaited = output
+            return output
+        return self._take(output)
+
+    def _take(self, output: Tensor) -> Tensor:
+        if self._output is not None:
+            raise LayerNotFoundError(
+                f"layer {self._layer.name!r} runs more than once in a forward pass; choose a layer that runs once"
+            )
+        self._output = self._keep(output)
+        return self._output.clone()
+
+    def _keep(self, output: Tensor) -> Tensor:
+        return output
+
+
+class _Call(TorchFunctionMode):
+    """Waits for the function that rectifies ``awaited``, and lets ``take`` see the result."""
+
+    def __init__(self, rectify: Callable[[Tensor], Tensor], take: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.awaited: Tensor | None = None
+        self._rectify = rectify
+        self._take = take
+
+    def __torch_function__(
+        self, func: Callable[..., Any], _types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:  # noqa: ANN401 -- whatever the function gives
+        if self.awaited is not None and func in _RECTIFYING and args[0] is self.awaited:
+            awaited, self.awaited = self.awaited, None
+            return self._take(self._rectify(awaited))
+        return func(*args, **(kwargs or {}))
+
+
+class Cut(Tap):
+    """A tap whose map is a leaf that what follows can be differentiated by. Enter it under ``torch.no_grad()``."""
+
+    def _keep(self, output: Tensor) -> Tensor:
+        torch.set_grad_enabled(True)
+        return output.detach().requires_grad_()
+
+
+class Graft(Cut):
+    """A cut after which the network goes on with other maps than its own."""
+
+    def __init__(self, module: nn.Module, layer: Layer, maps: Float[Tensor, "images units h w"]) -> None:
+        super().__init__(module, layer)
+        self._maps = maps
+
+    def _keep(self, output: Tensor) -> Tensor:
+        return super()._keep(self._maps.to(output))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pass:
+    """One forward pass.
+
+    Attributes:
+        scores: logits; differentiable by ``activation``.
+        activation: the tapped layer's rectified feature map ``A``, a leaf.
+    """
+
+    scores: Float[Tensor, "images classes"]
+    activation: Float[Tensor, "images units h w"]
+
+    def check(self, network: Network, names: Sequence[str]) -> None:
+        """See that every map is of the layer's shape and finite; ``names`` are the images'.
+
+        Raises:
+            ActivationError: naming the first image that fails.
+        """
+        layer = network.layer
+        wanted = (layer.units, layer.height, layer.width)
+        if self.activation.shape[1:] != wanted:
+            raise ActivationError(
+                f"layer {layer.name!r} gives maps of shape {tuple(self.activation.shape[1:])}, not {wanted} as when "
+                "the network was opened; open it with the input size that it is run at"
+            )
+        finite = self.activation.detach().isfinite().flatten(1).all(1).tolist()
+        for name, is_finite in zip(names, finite, strict=True):
+            if not is_finite:
+                raise ActivationError(
+                    f"layer {layer.name!r} gives a NaN or an infinity for {name}; check the weights, the preprocessing "
+                    "(--mean, --std) and that photograph"
+                )
+
+
+def forward(network: Network, images: Float[Tensor, "images 3 H W"]) -> Pass:
+    """Run the body without autograd and the head with it: the cost of a forward pass.
+
+    Raises:
+        NetworkError: if the network gives anything but one row of scores per image.
+    """
+    return _run(network, Cut(network.module, network.layer), images)
+
+
+def forward_from(network: Network, maps: Float[Tensor, "images units h w"]) -> Pass:
+    """What the network's head makes of feature maps that need not come from any image.
+
+    Raises:
+        NetworkError: if the network gives anything but one row of scores per image.
+    """
+    height, width = network.preprocessing.size
+    return _run(network, Graft(network.module, network.layer, maps), torch.zeros(len(maps), 3, height, width))
+
+
+def _run(network: Network, cut: Cut, images: Float[Tensor, "images 3 H W"]) -> Pass:
+    with undisturbed(network.module), torch.no_grad(), cut:
+        scores = network.module(images.to(network.device))
+    if not isinstance(scores, Tensor) or scores.ndim != 2 or len(scores) != len(images):
+        found = f"a tensor of shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else type(scores).__name__
+        raise NetworkError(f"{network.name} gives {found}; scores of shape (images, classes) are needed")
+    return Pass(scores, cut.output)
+
+
+@contextmanager
+def undisturbed(module: nn.Module) -> Iterator[None]:
+    """Alone with the module, in evaluation mode; every submodule's mode is as before afterwards.
+
+    Hooks are not thread-safe, so whoever runs the same module waits.
+    """
+    with _lock(module):
+        training = [part for part in module.modules() if part.training]
+        for part in training:
+            part.training = False
+        try:
+            yield
+        finally:
+            for part in training:
+                part.training = True
+
+
+def _lock(module: nn.Module) -> RLock:
+    with _LOCKS_LOCK:
+        return _LOCKS.setdefault(module, RLock())

@@ -1,0 +1,91 @@
+"""Says in words why an image classifier predicts what it predicts.
+
+Name the units of a convolutional layer once (:func:`build`), keep the names in a database (:class:`NameStore`), and
+explain predictions with them (:func:`explain`). Nothing heavy is imported before it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from db import NameStore
+    from dissection.concepts import open_concepts
+    from dissection.dissect import dissect
+    from dissection.errors import NeuronExplainError
+    from dissection.networks import Network, open_network
+    from dissection.preprocessing import Preprocessing
+    from dissection.vocabulary import Concept, Dissection, Layer, Overlap, Unit, UnitName
+
+    from .evidence import open_class_images
+    from .explainer import Explainer
+    from .explanation import Explanation, RankedUnit, Score
+    from .pipeline import Built, build, explain, reopen, speaker
+    from .report import write_page
+
+_HOMES = {
+    "Built": "neuronexplain.pipeline",
+    "Concept": "dissection.vocabulary",
+    "Dissection": "dissection.vocabulary",
+    "Explainer": "neuronexplain.explainer",
+    "Explanation": "neuronexplain.explanation",
+    "Layer": "dissection.vocabulary",
+    "NameStore": "db",
+    "Network": "dissection.networks",
+    "NeuronExplainError": "dissection.errors",
+    "Overlap": "dissection.vocabulary",
+    "Preprocessing": "dissection.preprocessing",
+    "RankedUnit": "neuronexplain.explanation",
+    "Score": "neuronexplain.explanation",
+    "Unit": "dissection.vocabulary",
+    "UnitName": "dissection.vocabulary",
+    "build": "neuronexplain.pipeline",
+    "dissect": "dissection.dissect",
+    "explain": "neuronexplain.pipeline",
+    "open_class_images": "neuronexplain.evidence",
+    "open_concepts": "dissection.concepts",
+    "open_network": "dissection.networks",
+    "reopen": "neuronexplain.pipeline",
+    "speaker": "neuronexplain.pipeline",
+    "write_page": "neuronexplain.report",
+}
+
+__all__ = [
+    "Built",
+    "Concept",
+    "Dissection",
+    "Explainer",
+    "Explanation",
+    "Layer",
+    "NameStore",
+    "Network",
+    "NeuronExplainError",
+    "Overlap",
+    "Preprocessing",
+    "RankedUnit",
+    "Score",
+    "Unit",
+    "UnitName",
+    "build",
+    "dissect",
+    "explain",
+    "open_class_images",
+    "open_concepts",
+    "open_network",
+    "reopen",
+    "speaker",
+    "write_page",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,63 @@
+"""Finds the class a person means by what they typed."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from dissection.errors import ClassNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NEAR = 5
+
+
+def find_class(labels: Sequence[str], typed: str) -> int:
+    """The index of a class, by its label, a synonym in its label, or its number.
+
+    Case, underscores, hyphens and slashes do not matter; ``great white shark, white shark`` answers to both names.
+
+    Raises:
+        ClassNotFoundError: if no class fits (near ones are offered) or several do.
+
+    >>> find_class(["great_white_shark, white shark", "tench"], "White Shark")
+    0
+    >>> find_class(["tench", "goldfish"], "1")
+    1
+    """
+    wanted = normal(typed)
+    whole = [index for index, label in enumerate(labels) if normal(label) == wanted]
+    found = whole or [index for index, label in enumerate(labels) if wanted in _synonyms(label)]
+    if not found and wanted.isdecimal() and int(wanted) < len(labels):
+        return int(wanted)
+    if not found:
+        raise ClassNotFoundError(f"the network has no class {typed!r}; {_suggest(labels, wanted)}")
+    if len(found) > 1:
+        numbers = ", ".join(str(index) for index in found)
+        raise ClassNotFoundError(f"{typed!r} is the label of classes {numbers}; give the number of the one you mean")
+    return found[0]
+
+
+def normal(text: str) -> str:
+    """A label without case, underscores, hyphens, slashes and surplus spaces.
+
+    >>> normal("/b/Beer_Hall")
+    'b beer hall'
+    """
+    return " ".join(re.sub(r"[\s_/\\-]+", " ", text).casefold().split())
+
+
+def _synonyms(label: str) -> list[str]:
+    names = [normal(name) for name in label.split(",")]
+    return names + [re.sub(r"^[a-z] ", "", name) for name in names if label.startswith("/")]
+
+
+def _suggest(labels: Sequence[str], wanted: str) -> str:
+    names = {name: label for label in labels for name in _synonyms(label)}
+    near = list(dict.fromkeys(names[name] for name in get_close_matches(wanted, names, _NEAR)))
+    near = near or [label for label in labels if wanted and wanted in normal(label)][:_NEAR]
+    if near:
+        return f"near ones are {', '.join(near)}"
+    return f"it has {len(labels)}, such as {', '.join(labels[:_NEAR])}"

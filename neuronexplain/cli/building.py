@@ -1,0 +1,138 @@
+"""``neuronexplain build``: name a network's neurons and keep the names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dissection.vocabulary import MIN_IMAGES, MIN_IOU, QUANTILE
+
+from . import console, options, sets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from db import NameStore
+    from db.records import Run
+    from dissection.networks import Network
+    from dissection.vocabulary import UnitName
+
+_SHOWN = 12
+
+
+def build(
+    network: Annotated[
+        str,
+        typer.Option(
+            help="scenes, a torchvision name (vgg16), path/to/file.py:factory or package.module:factory.",
+            show_default=False,
+        ),
+    ],
+    concepts: Annotated[
+        Path, typer.Option(help="Folder with labelled photographs: Broden layout, or images/ masks/ concepts.csv.")
+    ],
+    db: options.Db,
+    weights: options.Weights = None,
+    layer: Annotated[str | None, typer.Option(help="Layer to name; by default the last rectified feature map.")] = None,
+    classes: Annotated[Path | None, typer.Option(help="Text file with one class label a line.")] = None,
+    mean: Annotated[str | None, typer.Option(help="Mean of the input's colours, such as 0.485,0.456,0.406.")] = None,
+    std: Annotated[str | None, typer.Option(help="Standard deviation of the input's colours.")] = None,
+    input_size: Annotated[int | None, typer.Option(min=1, help="Side of the network's input, in pixels.")] = None,
+    resize: Annotated[
+        str | None, typer.Option(help="Before the centre is cropped: shorter side (256), or HxW (256x256).")
+    ] = None,
+    class_images: Annotated[
+        Path | None,
+        typer.Option(help="Folder with a folder of images per class, to learn which neurons matter for which class."),
+    ] = None,
+    quantile: Annotated[float, typer.Option(help="Share of a neuron's activations that count as strong.")] = QUANTILE,
+    min_images: Annotated[int, typer.Option(min=1, help="Images a concept must be on to become a name.")] = MIN_IMAGES,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only so many images, evenly spread.")] = None,
+    batch_size: options.BatchSize = 16,
+    device: options.Device = "cpu",
+) -> None:
+    """Name a network's neurons by the concepts of labelled photographs, and keep the names in a database.
+
+    The same run is never built twice. A build that is interrupted leaves the database as it was.
+
+    Example: neuronexplain build --network vgg16 --concepts broden1_224 --db names.db
+    """
+    from db import NameStore
+    from dissection.concepts import open_concepts
+    from dissection.networks import open_network
+    from neuronexplain.evidence import open_class_images
+    from neuronexplain.pipeline import build as build_run
+
+    if not 0 < quantile < 1:
+        raise typer.BadParameter(f"{quantile} is not between 0 and 1", param_hint="--quantile")
+    dataset = open_concepts(concepts, limit=limit)
+    opened = open_network(
+        network,
+        weights=weights,
+        layer=layer,
+        classes=classes,
+        mean=options.numbers(mean) if mean else None,
+        std=options.numbers(std) if std else None,
+        input_size=input_size,
+        resize=options.resizing(resize) if resize else None,
+        device=device,
+    )
+    evidence = open_class_images(class_images, opened.classes) if class_images else None
+    console.note(_opening(opened, layer))
+    with NameStore.create(db) as store, console.progress() as progress:
+        built = build_run(
+            opened,
+            dataset,
+            store,
+            quantile=quantile,
+            min_images=min_images,
+            class_images=evidence,
+            batch_size=batch_size,
+            progress=progress,
+        )
+    if not built.is_new:
+        console.say(
+            f"Nothing to do: {db} holds this very run as number {built.run.id}, built {built.run.created:%F %R}."
+        )
+        return
+    with NameStore.open(db) as store:
+        summarise(store, built.run)
+    console.say(f"Kept as run {built.run.id} in {db}. Next: neuronexplain explain PHOTOGRAPH --db {db}")
+
+
+def summarise(store: NameStore, run: Run) -> None:
+    """Say how many neurons have a name, what the names are, and which concepts could not become one."""
+    from dissection.concepts import out_of_reach
+
+    names = store.names(run, MIN_IOU)
+    console.say(
+        f"{len(names)} of {run.layer.units} neurons of {run.layer.name} have a name "
+        f"(IoU of at least {MIN_IOU} with a concept of {run.concepts}, {run.images} images)."
+    )
+    if names:
+        console.say(f"Most frequent: {_frequent(names.values())}.")
+    support = store.dissection(run).concepts
+    lost = out_of_reach(support, run.pixels, quantile=run.key.quantile, min_iou=MIN_IOU)
+    sets.say_out_of_reach(lost, run.key.quantile)
+    rare = sum(0 < entry.images < run.key.min_images for entry in support)
+    if rare:
+        concepts = "concept is" if rare == 1 else "concepts are"
+        console.say(f"{rare} {concepts} on fewer than {run.key.min_images} images and cannot become a name.")
+
+
+def _opening(network: Network, asked: str | None) -> str:
+    layer = network.layer
+    how = "" if asked else ", the last rectified feature map; --layer names another"
+    return (
+        f"{network.name}, layer {layer.name}: {layer.units} neurons, {layer.height} x {layer.width}{how}. "
+        f"{len(network.classes)} classes."
+    )
+
+
+def _frequent(names: Iterable[UnitName]) -> str:
+    counted = Counter(name.concept.spoken for name in names)
+    shown = [f"{name} ({count})" if count > 1 else name for name, count in counted.most_common(_SHOWN)]
+    return ", ".join(shown) + (f" and {len(counted) - _SHOWN} more" if len(counted) > _SHOWN else "")

@@ -1,0 +1,101 @@
+"""What commands share in talking to a person or a program: progress, tables, JSON and CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from dissection.dissect import Progress
+
+Row = dict[str, object]
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """Bars on standard error, one for each stage that is told about."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        stages = {}
+
+        def tell(stage: str, done: int, total: int) -> None:
+            if stage not in stages:
+                stages[stage] = bars.add_task(stage, total=total)
+            bars.update(stages[stage], completed=done)
+
+        yield tell
+
+
+def say(text: str = "") -> None:
+    """A line on standard output."""
+    sys.stdout.write(f"{text}\n")
+
+
+def note(text: str) -> None:
+    """A line on standard error: for people, out of the way of what a program reads."""
+    sys.stderr.write(f"{text}\n")
+
+
+def write_json(value: object) -> None:
+    """A value as JSON on standard output."""
+    say(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def write_rows(rows: Sequence[Row], columns: Mapping[str, str], *, as_json: bool, as_csv: bool) -> None:
+    """A listing: a table for people, JSON or CSV for programs.
+
+    Args:
+        rows: the rows; programs get all their keys.
+        columns: heading by key, for the table.
+        as_json: write JSON.
+        as_csv: write CSV.
+    """
+    if as_json:
+        write_json(rows)
+    elif as_csv:
+        writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else list(columns), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    else:
+        _write_table(rows, columns)
+
+
+def ends(rows: Sequence[Row], limit: int) -> Sequence[Row]:
+    """The first and the last rows, where there are more than ``limit``."""
+    if len(rows) <= limit:
+        return rows
+    return [*rows[: limit - limit // 2], *rows[len(rows) - limit // 2 :]]
+
+
+def _write_table(rows: Sequence[Row], columns: Mapping[str, str]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    numeric = {key for key in columns if any(isinstance(row[key], int | float) for row in rows)}
+    for key, heading in columns.items():
+        table.add_column(heading, justify="right" if key in numeric else "left")
+    for row in rows:
+        table.add_row(*(Text(_cell(row[key])) for key in columns))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.3g}" if value and abs(value) < 0.01 else f"{value:.3f}"
+    if isinstance(value, list | tuple):
+        return ", ".join(str(item) for item in value)
+    return str(value)

@@ -1,0 +1,140 @@
+"""``neuronexplain demo``: the whole job on generated scenes and the network that comes with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dissection.vocabulary import MIN_IOU
+
+from . import building, console, explaining
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PIL import Image
+
+    from db import NameStore
+    from db.records import Run
+    from dissection.dissect import Progress
+    from neuronexplain.report import ClassSection, NeuronCard
+
+SCENES = 600
+"""Scenes that the neurons are named by."""
+
+QUANTILE = 0.01
+"""Wider than Broden's: on a few hundred scenes, what covers much of them is out of reach of a narrower one."""
+
+_SEED = 1
+_UNSEEN = 2
+_CARDS = 24
+_QUERIED = 10
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the scenes, the database, the pictures and the page.")] = Path(
+        "neuronexplain-demo"
+    ),
+) -> None:
+    """Name a small network's neurons by generated scenes, explain it on new scenes, and write a page about it.
+
+    Example: neuronexplain demo --out demo
+    """
+    from db import NameStore
+    from dissection.concepts import open_concepts
+    from dissection.networks import open_network
+    from neuronexplain.pipeline import build, speaker
+    from neuronexplain.report import write_page
+
+    network = open_network("scenes")
+    where = out / "scenes.db"
+    with console.progress() as progress:
+        if not (out / "scenes").is_dir():
+            _draw(out / "scenes", progress)
+        with NameStore.create(where) as store:
+            run = build(network, open_concepts(out / "scenes"), store, quantile=QUANTILE, progress=progress).run
+    with NameStore.open(where) as store:
+        building.summarise(store, run)
+        explainer = speaker(network, store, run=run)
+        console.say("\nNew scenes, and why the network says what it says:\n")
+        explanations = []
+        for explanation in explainer.explain(_unseen(out / "photographs", len(network.classes))):
+            explanations.append(explanation)
+            console.say(f"  {explanation.image}\n    {explanation.sentence}\n")
+        sections = [_section(store, run, index) for index in range(len(run.classes))]
+        _query(sections[0])
+        explaining.write_pictures(out, explanations)
+        page = out / "index.html"
+        write_page(
+            page,
+            explanations,
+            title="Why does the network say so?",
+            facts=explaining.facts(run, named=len(explainer.names)),
+            classes=sections,
+            neurons=_cards(store, run),
+        )
+    console.say(f"\nLook at the page: {page}")
+    console.say(f"Ask the database: neuronexplain concepts of {run.classes[-1]} --db {where}")
+
+
+def _draw(folder: Path, progress: Progress) -> None:
+    from dissection.concepts.scenes import write_scenes
+
+    write_scenes(folder, images=SCENES, seed=_SEED, progress=lambda done: progress("drawing scenes", done, SCENES))
+
+
+def _unseen(folder: Path, images: int) -> Iterator[tuple[str, Image.Image]]:
+    """One new scene of each class, kept as files, so that a person can explain them again."""
+    from dissection.concepts.scenes import draw_scene
+    from neuronexplain.overlay import save_picture
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for index in range(images):
+        scene = draw_scene(_UNSEEN, index)
+        path = folder / f"{scene.name.replace(' ', '_')}.png"
+        save_picture(scene.photograph, path)
+        yield str(path), scene.photograph
+
+
+def _section(store: NameStore, run: Run, index: int) -> ClassSection:
+    from neuronexplain.report import ClassSection, ConceptRow
+
+    rows = tuple(
+        ConceptRow(found.concept.spoken, found.concept.category, len(found.units), found.alpha, found.contribution)
+        for found in store.concepts_of(run, index)
+    )
+    return ClassSection(run.classes[index], store.class_images(run).get(index, 0), rows)
+
+
+def _query(section: ClassSection) -> None:
+    console.say(f"What matters for {section.label}, over {section.images} scenes:")
+    rows: list[console.Row] = [
+        {"concept": row.concept, "category": row.category, "alpha": row.alpha, "contribution": row.contribution}
+        for row in section.rows
+    ]
+    headings = {"concept": "concept", "category": "category", "alpha": "alpha", "contribution": "contribution"}
+    console.write_rows(console.ends(rows, _QUERIED), headings, as_json=False, as_csv=False)
+
+
+def _cards(store: NameStore, run: Run) -> list[NeuronCard]:
+    """The best-named neurons, with the scenes that excite them most."""
+    from neuronexplain.report import NeuronCard
+
+    names = sorted(store.names(run, MIN_IOU).values(), key=lambda name: -name.iou)[:_CARDS]
+    exemplars = {name.unit: len(store.unit(run, name.unit).exemplars) for name in names}
+    return [
+        NeuronCard(
+            name.unit,
+            name.concept.spoken,
+            name.concept.category,
+            name.iou,
+            tuple(
+                picture
+                for rank in range(exemplars[name.unit])
+                if (picture := store.thumbnail(run, name.unit, rank)) is not None
+            ),
+        )
+        for name in names
+    ]

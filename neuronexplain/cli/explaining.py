@@ -1,0 +1,163 @@
+"""``neuronexplain explain``: say why the network predicts what it predicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dissection.vocabulary import MIN_IOU
+
+from . import console, options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from PIL import Image
+
+    from db.records import Run
+    from neuronexplain.explanation import Explanation, RankedUnit
+
+_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+
+
+def explain(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photographs, or folders of them.")],
+    db: options.Db,
+    target: Annotated[
+        str | None, typer.Option(help="Class to explain: label, synonym or number; by default the predicted one.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many neurons for and how many against.")] = 5,
+    rank_by: options.Ranking = options.RankBy.alpha,
+    among: Annotated[
+        options.Among, typer.Option(help="Rank all neurons, as the paper does, or only named ones.")
+    ] = options.Among.all,
+    min_iou: options.MinIou = MIN_IOU,
+    weights: options.Weights = None,
+    run: options.RunNumber = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for a picture of each image, explanations.json and index.html.")
+    ] = None,
+    device: options.Device = "cpu",
+    json: options.Json = False,
+) -> None:
+    """Say in words why the network predicts what it predicts, for each photograph.
+
+    A photograph that cannot be read is reported at the end; the others are explained all the same.
+
+    Example: neuronexplain explain beach.jpg --db names.db --out why
+    """
+    from db import NameStore
+    from neuronexplain.pipeline import reopen, speaker
+    from neuronexplain.serialise import to_json
+
+    with NameStore.open(db) as store:
+        chosen = store.choose(run)
+        network = reopen(chosen, weights=weights, device=device)
+        explainer = speaker(
+            network, store, run=chosen, k=top, rank_by=rank_by.value, among=among.value, min_iou=min_iou
+        )
+    problems: list[str] = []
+    explanations: list[Explanation] = []
+    for explanation in explainer.explain(_readable(_photographs(images), problems), target=target):
+        explanations.append(explanation)
+        if not json:
+            _print(explanation)
+    pictures = write_results(out, explanations, chosen, named=len(explainer.names)) if out else {}
+    if json:
+        console.write_json([to_json(each, heatmap=pictures.get(each.image)) for each in explanations])
+    elif out:
+        console.say(f"Pictures and page: {out / 'index.html'}")
+    for problem in problems:
+        console.note(f"neuronexplain: {problem}")
+    if problems:
+        raise typer.Exit(2)
+
+
+def write_results(out: Path, explanations: Sequence[Explanation], run: Run, *, named: int) -> dict[str, str]:
+    """Write pictures, JSON and page into a folder; the path of each picture by image."""
+    from neuronexplain.report import write_page
+
+    pictures = write_pictures(out, explanations)
+    write_page(out / "index.html", explanations, title="Why the network says so", facts=facts(run, named=named))
+    return pictures
+
+
+def write_pictures(out: Path, explanations: Sequence[Explanation]) -> dict[str, str]:
+    """Write a picture of each image and explanations.json into a folder; the path of each picture by image."""
+    import json
+
+    from neuronexplain.overlay import overlay, replace_file, save_picture, side_by_side
+    from neuronexplain.serialise import to_json
+
+    out.mkdir(parents=True, exist_ok=True)
+    pictures: dict[str, str] = {}
+    for explanation, name in zip(explanations, _file_names(explanations), strict=True):
+        picture = side_by_side(explanation.photograph, overlay(explanation.photograph, explanation.heatmap))
+        save_picture(picture, out / name)
+        pictures[explanation.image] = str(out / name)
+    values = [to_json(each, heatmap=pictures[each.image]) for each in explanations]
+    replace_file(out / "explanations.json", json.dumps(values, indent=2, ensure_ascii=False).encode())
+    return pictures
+
+
+def facts(run: Run, *, named: int) -> dict[str, str]:
+    """What a page says of a run."""
+    return {
+        "Network": run.network,
+        "Layer": f"{run.layer.name}, {run.layer.units} neurons, {run.layer.height} x {run.layer.width}",
+        "Named neurons": f"{named} of {run.layer.units}",
+        "Concepts": f"{run.concepts}, {run.images} images",
+        "Quantile": f"{run.key.quantile:g}",
+        "Built": f"{run.created:%F}",
+    }
+
+
+def _photographs(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(inside for inside in path.rglob("*") if inside.suffix.lower() in _ENDINGS)
+        else:
+            yield path
+
+
+def _readable(paths: Iterable[Path], problems: list[str]) -> Iterator[tuple[str, Image.Image]]:
+    """The photographs that can be read; what is wrong with the others goes into ``problems``."""
+    from dissection.errors import PhotographError
+    from dissection.photographs import open_photograph
+
+    for path in paths:
+        try:
+            photograph = open_photograph(path)
+        except PhotographError as error:
+            problems.append(str(error))
+        else:
+            yield str(path), photograph
+
+
+def _file_names(explanations: Sequence[Explanation]) -> Iterator[str]:
+    taken: set[str] = set()
+    for explanation in explanations:
+        stem = name = Path(explanation.image).stem
+        number = 2
+        while name in taken:
+            name = f"{stem}-{number}"
+            number += 1
+        taken.add(name)
+        yield f"{name}.png"
+
+
+def _print(explanation: Explanation) -> None:
+    console.say(explanation.image)
+    console.say(f"  {explanation.sentence}")
+    for word, units in (("for", explanation.top), ("against", explanation.bottom)):
+        for unit in units:
+            console.say(f"    {word:7}  {_line(unit)}")
+    console.say()
+
+
+def _line(unit: RankedUnit) -> str:
+    name = f"{unit.name.concept.spoken} ({unit.name.concept.category}, IoU {unit.name.iou:.2f})" if unit.name else "-"
+    state = "active" if unit.active else "silent"
+    return f"neuron {unit.unit:4}  alpha {unit.alpha:+.2e}  contribution {unit.contribution:+.2e}  {state}  {name}"

@@ -1,0 +1,65 @@
+"""Options that several commands take, and how what people type is read."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Db = Annotated[str, typer.Option("--db", help="The database: a file, or an SQLAlchemy URL.", show_default=False)]
+RunNumber = Annotated[int | None, typer.Option("--run", help="Which run, where the database holds several.")]
+Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Write CSV.")]
+MinIou = Annotated[float, typer.Option("--min-iou", min=0, max=1, help="IoU from which a neuron has a name.")]
+Device = Annotated[str, typer.Option("--device", help="Where the network runs: cpu, cuda, cuda:1, mps.")]
+BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Images in one forward pass.")]
+Weights = Annotated[
+    Path | None, typer.Option("--weights", help="Weights: safetensors, or a state dict that torch.save wrote.")
+]
+
+
+class RankBy(StrEnum):
+    """What neurons are ranked by."""
+
+    alpha = "alpha"
+    contribution = "contribution"
+
+
+class Among(StrEnum):
+    """Which neurons are ranked."""
+
+    all = "all"
+    named = "named"
+
+
+Ranking = Annotated[
+    RankBy, typer.Option("--rank-by", help="Rank neurons by alpha, as the paper does, or by alpha x mean activation.")
+]
+
+
+def numbers(text: str) -> tuple[float, float, float]:
+    """Three numbers, one per colour, such as ``0.485,0.456,0.406`` or ``123/255 117/255 104/255``.
+
+    >>> numbers("1/2, 0.25 1")
+    (0.5, 0.25, 1.0)
+    """
+    try:
+        red, green, blue = (float(Fraction(part)) for part in text.replace(",", " ").split())
+    except (ValueError, ZeroDivisionError) as error:
+        raise typer.BadParameter(f"{text!r} is not three numbers, such as 0.485,0.456,0.406") from error
+    return red, green, blue
+
+
+def resizing(text: str) -> int | tuple[int, int]:
+    """``256``: the shorter side; ``256x224``: height and width.
+
+    >>> resizing("256"), resizing("256x224")
+    (256, (256, 224))
+    """
+    parts = text.lower().split("x")
+    if not all(part.isdecimal() and int(part) for part in parts) or len(parts) > 2:
+        raise typer.BadParameter(f"{text!r} is neither a size, such as 256, nor HEIGHTxWIDTH, such as 256x256")
+    return int(parts[0]) if len(parts) == 1 else (int(parts[0]), int(parts[1]))

@@ -1,0 +1,140 @@
+"""Explains a network's predictions, once its units have names: batches of photographs in, explanations out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import torch
+
+from dissection.tap import forward
+from dissection.vocabulary import MIN_IOU
+
+from .activity import active_units, concept_map
+from .classes import find_class
+from .explanation import Explanation, RankedUnit, Score
+from .gradcam import alphas, contributions, enlarge, heatmap, of_class
+from .ranking import strongest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import numpy as np
+    from jaxtyping import Float64
+    from PIL import Image
+
+    from dissection.networks import Network
+    from dissection.vocabulary import UnitName
+
+    from .explanation import Among, RankBy
+    from .ranking import Strongest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explainer:
+    """A network with names for its units and rules for the ranking; explains images in batches.
+
+    Attributes:
+        network: the network.
+        names: names by unit.
+        thresholds: ``T_k`` by unit.
+        constant_alpha: whether the network's alphas are the same for every image.
+        k: how many of the most persuasive and of the most inhibitive units.
+        rank_by: what units are ranked by.
+        among: which units are ranked.
+        min_iou: IoU from which a unit has a name.
+    """
+
+    network: Network
+    names: Mapping[int, UnitName]
+    thresholds: Float64[np.ndarray, " units"]
+    constant_alpha: bool
+    k: int = 5
+    rank_by: RankBy = "alpha"
+    among: Among = "all"
+    min_iou: float = MIN_IOU
+
+    def explain(
+        self,
+        photographs: Iterable[tuple[str, Image.Image]],
+        *,
+        target: str | int | None = None,
+        batch_size: int = 16,
+    ) -> Iterator[Explanation]:
+        """Explain photographs, each with a name, in their order and a batch at a time.
+
+        Args:
+            photographs: name and picture (RGB).
+            target: the class to explain, as label, synonym or index; each photograph's predicted one unless given.
+            batch_size: images in one forward pass.
+        """
+        wanted = find_class(self.network.classes, str(target)) if target is not None else None
+        waiting = iter(photographs)
+        while batch := list(islice(waiting, batch_size)):
+            yield from self._explain(batch, wanted)
+
+    def _explain(self, photographs: Sequence[tuple[str, Image.Image]], wanted: int | None) -> Iterator[Explanation]:
+        network = self.network
+        preprocessing = network.preprocessing
+        frames = [preprocessing.tensor(preprocessing.frame(photograph)) for _, photograph in photographs]
+        result = forward(network, torch.stack(frames))
+        result.check(network, [name for name, _ in photographs])
+        logits = result.scores.detach().double().cpu()
+        predicted = logits.argmax(1)
+        targets = predicted if wanted is None else torch.full_like(predicted, wanted)
+        alpha = alphas(of_class(result.scores, targets), result.activation)
+        heat = enlarge(heatmap(alpha, result.activation), preprocessing.size).float().cpu().numpy()
+        contribution = contributions(alpha, result.activation).double().cpu().numpy()
+        importance = alpha.double().cpu().numpy()
+        maps = result.activation.detach().double().cpu().numpy()
+        for number, (name, photograph) in enumerate(photographs):
+            active = active_units(maps[number], self.thresholds, preprocessing.size)
+            chosen = self._strongest(importance[number], contribution[number])
+            top, bottom = (
+                tuple(self._ranked(unit, importance[number], contribution[number], active) for unit in units)
+                for units in (chosen.top, chosen.bottom)
+            )
+            yield Explanation(
+                image=name,
+                prediction=_score(network.classes, logits[number], int(predicted[number])),
+                target=_score(network.classes, logits[number], int(targets[number])),
+                top=top,
+                bottom=bottom,
+                rank_by=self.rank_by,
+                among=self.among,
+                passed_over=chosen.passed_over,
+                active_concepts=frozenset(self.names[unit].concept.spoken for unit in active if unit in self.names),
+                min_iou=self.min_iou,
+                constant_alpha=self.constant_alpha,
+                photograph=preprocessing.view(photograph),
+                heatmap=heat[number],
+                masks=self._masks(maps[number], (*top, *bottom)),
+            )
+
+    def _ranked(
+        self,
+        unit: int,
+        importance: Float64[np.ndarray, " units"],
+        contribution: Float64[np.ndarray, " units"],
+        active: frozenset[int],
+    ) -> RankedUnit:
+        return RankedUnit(
+            unit, float(importance[unit]), float(contribution[unit]), self.names.get(unit), unit in active
+        )
+
+    def _strongest(self, importance: Float64[np.ndarray, " units"], contribution: np.ndarray) -> Strongest:
+        values = importance if self.rank_by == "alpha" else contribution
+        return strongest(values, self.k, among=self.names if self.among == "named" else None)
+
+    def _masks(self, maps: Float64[np.ndarray, "units h w"], units: Sequence[RankedUnit]) -> Mapping[str, np.ndarray]:
+        by_name: dict[str, list[int]] = {}
+        for unit in units:
+            if unit.name is not None:
+                by_name.setdefault(unit.name.concept.spoken, []).append(unit.unit)
+        size = self.network.preprocessing.size
+        return {name: concept_map(maps, self.thresholds, numbers, size) for name, numbers in by_name.items()}
+
+
+def _score(labels: Sequence[str], logits: torch.Tensor, index: int) -> Score:
+    return Score(labels[index], index, float(logits.softmax(0)[index]), float(logits[index]))

@@ -1,0 +1,92 @@
+"""The answer to "why did the network predict this?", as frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from .sentence import say
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from jaxtyping import Float32
+    from PIL import Image
+
+    from dissection.vocabulary import UnitName
+
+RankBy = Literal["alpha", "contribution"]
+Among = Literal["all", "named"]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a network says of one class: probability after the softmax, logit before it."""
+
+    label: str
+    index: int
+    probability: float
+    logit: float
+
+
+@dataclass(frozen=True, slots=True)
+class RankedUnit:
+    """A unit's part in one prediction.
+
+    Attributes:
+        unit: index of the channel.
+        alpha: importance for the target (Eq. 1).
+        contribution: ``alpha * mean(A)``, the unit's share of the linearised score.
+        name: its name, or ``None``.
+        active: whether its mask is not empty on this image: some activation exceeds its threshold.
+    """
+
+    unit: int
+    alpha: float
+    contribution: float
+    name: UnitName | None
+    active: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explanation:
+    """One image, one target, and the units that speak most for and against it.
+
+    Attributes:
+        image: where the photograph came from.
+        prediction: the class the network finds most probable.
+        target: the class that is explained.
+        top: the units that speak most for the target (*persuasive*), strongest first.
+        bottom: the units that speak most against it (*inhibitive*), strongest first.
+        rank_by: what they are ranked by.
+        among: which units were ranked.
+        passed_over: units without a name that would have been in ``top`` or ``bottom`` had all units been ranked.
+        active_concepts: spoken names of all concepts for which any unit of the layer is active in this image.
+        min_iou: IoU from which a unit has a name.
+        constant_alpha: whether alphas are the same for every image.
+        photograph: the part of the photograph that the network saw, at the photograph's own resolution.
+        heatmap: Eq. 2, upsampled to the network's input size; not normalised, nowhere negative.
+        masks: for each spoken concept in ``top`` and ``bottom``, how strongly its units light the frame: the strongest
+            of their maps, each divided by its threshold, at the network's input size. A unit is active above 1.
+    """
+
+    image: str
+    prediction: Score
+    target: Score
+    top: tuple[RankedUnit, ...]
+    bottom: tuple[RankedUnit, ...]
+    rank_by: RankBy
+    among: Among
+    passed_over: tuple[int, ...]
+    active_concepts: frozenset[str]
+    min_iou: float
+    constant_alpha: bool
+    photograph: Image.Image
+    heatmap: Float32[np.ndarray, "h w"]
+    masks: Mapping[str, Float32[np.ndarray, "h w"]]
+
+    @property
+    def sentence(self) -> str:
+        """The explanation in plain English."""
+        return say(self)

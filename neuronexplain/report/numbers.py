@@ -1,0 +1,70 @@
+"""Numbers as people read them in a table."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MINUS = "\N{MINUS SIGN}"
+TIMES = "\N{MULTIPLICATION SIGN}"
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def percent(share: float) -> str:
+    """A probability with one decimal, never rounded up to certainty or down to nothing.
+
+    >>> percent(0.5), percent(0.99996), percent(1e-9)
+    ('50.0%', '>99.9%', '<0.1%')
+    """
+    if share > 0.999:
+        return ">99.9%"
+    return f"{share:.1%}" if share >= 0.001 else "<0.1%"
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """One way to write a whole column: three digits for its largest value, the same decimals for all.
+
+    Attributes:
+        largest: the largest magnitude of the column.
+        power: power of ten that is taken out of every value, a multiple of 3.
+    """
+
+    largest: float
+    power: int
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Scale:
+        """The scale of a column; values that are not finite don't count.
+
+        >>> scale = Scale.of([0.0123, -0.0004])
+        >>> scale.text(0.0123), scale.text(0.0004)
+        ('+12.3', '+0.4')
+        """
+        largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+        if largest == 0 or 0.1 <= largest < 1000:
+            return cls(largest, 0)
+        return cls(largest, 3 * math.floor(math.log10(largest) / 3))
+
+    @property
+    def factor(self) -> str:
+        """The power of ten that belongs into the column's head; empty where it is 1."""
+        return f"{TIMES}10{str(self.power).translate(_SUPERSCRIPTS)}" if self.power else ""
+
+    def text(self, value: float) -> str:
+        """A value with its sign, a true minus; what rounds to nothing has none."""
+        largest = self.largest / 10.0**self.power
+        decimals = max(0, 2 - math.floor(math.log10(largest))) if largest else 0
+        return _signed(round(value / 10.0**self.power, decimals), decimals)
+
+    def share(self, value: float) -> str:
+        """Length of the value's bar, as a CSS number from 0 to 1."""
+        return f"{abs(value) / self.largest:.4f}" if self.largest and math.isfinite(value) else "0"
+
+
+def _signed(value: float, decimals: int) -> str:
+    return f"{value:+.{decimals}f}".replace("-", MINUS) if value else f"{0:.{decimals}f}"

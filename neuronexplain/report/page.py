@@ -1,0 +1,88 @@
+"""The page: one HTML file that holds everything it shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from neuronexplain.overlay import COLORMAP, replace_file
+
+from . import numbers, pictures
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+
+    from neuronexplain.explanation import Explanation
+
+    from .sections import ClassSection, NeuronCard
+
+CONTENTS_FROM = 4
+"""A page of fewer explanations needs no list of contents."""
+
+
+def write_page(
+    path: str | os.PathLike[str],
+    explanations: Sequence[Explanation],
+    *,
+    title: str,
+    facts: Mapping[str, str],
+    classes: Sequence[ClassSection] = (),
+    neurons: Sequence[NeuronCard] = (),
+) -> None:
+    """Write explanations, and what belongs to them, as one HTML file without outside assets or scripts.
+
+    Args:
+        path: the file; it appears whole or not at all.
+        explanations: shown in this order, with a list of contents where they are many.
+        title: headline of the page.
+        facts: what a reader must know of the run (network, layer, ...), in this order.
+        classes: concepts that matter for whole classes.
+        neurons: named neurons with the images that excite them most.
+
+    Raises:
+        NeuronExplainError: if the file cannot be written.
+    """
+    page = (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            title=title,
+            facts=facts,
+            explanations=explanations,
+            classes=classes,
+            neurons=neurons,
+            contents_from=CONTENTS_FROM,
+            heat=_colours(),
+        )
+    )
+    replace_file(path, page.encode("utf-8", "replace"))  # a path may hold bytes that are no text
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("neuronexplain.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": numbers.percent,
+        "scale": numbers.Scale.of,
+        "data_uri": pictures.data_uri,
+        "picture_uri": pictures.picture_uri,
+        "overlay_uri": pictures.overlay_uri,
+        "thumbnail_uri": pictures.thumbnail_uri,
+        "concept_maps": pictures.concept_maps,
+    }
+    return environment
+
+
+def _colours(steps: int = 8) -> list[str]:
+    """The heat map's colormap from cold to hot, as CSS colours."""
+    from matplotlib import colormaps  # noqa: PLC0415 - see neuronexplain.overlay
+    from matplotlib.colors import to_hex  # noqa: PLC0415
+
+    return [to_hex(colormaps[COLORMAP](step / (steps - 1))) for step in range(steps)]

@@ -1,0 +1,52 @@
+"""What a page shows beside explanations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+THIN_EVIDENCE = 10
+"""Means over fewer images than this are said to rest on thin evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConceptRow:
+    """What the neurons of one name mean for a class, together.
+
+    Attributes:
+        concept: the name as it is spoken.
+        category: its category.
+        units: how many units bear the name.
+        alpha: their mean alphas, summed.
+        contribution: their mean contributions, summed.
+    """
+
+    concept: str
+    category: str
+    units: int
+    alpha: float
+    contribution: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClassSection:
+    """The concepts that matter for one class, and the number of images that the means are taken over."""
+
+    label: str
+    images: int
+    rows: tuple[ConceptRow, ...]
+
+    @property
+    def thin(self) -> bool:
+        """Whether the evidence is too thin to lean on."""
+        return self.images < THIN_EVIDENCE
+
+
+@dataclass(frozen=True, slots=True)
+class NeuronCard:
+    """A named neuron and the images that excite it most, as JPEG files, strongest first."""
+
+    unit: int
+    name: str
+    category: str
+    iou: float
+    exemplars: tuple[bytes, ...]

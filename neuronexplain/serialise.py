@@ -1,0 +1,61 @@
+"""An explanation as plain values that strict JSON can hold."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .explanation import Explanation, RankedUnit, Score
+
+
+def to_json(explanation: Explanation, *, heatmap: str | None) -> dict[str, object]:
+    """What ``explain --json`` prints for one image.
+
+    Args:
+        explanation: the explanation.
+        heatmap: path of the picture of the heat map, where one was written.
+
+    Returns:
+        Strings, integers, floats, booleans, lists and dicts; a number that is not finite is ``None``.
+    """
+    return {
+        "image": explanation.image,
+        "prediction": _score(explanation.prediction),
+        "target": _score(explanation.target),
+        "sentence": explanation.sentence,
+        "rank_by": explanation.rank_by,
+        "among": explanation.among,
+        "constant_alpha": explanation.constant_alpha,
+        "min_iou": _finite(explanation.min_iou),
+        "top": [_unit(unit) for unit in explanation.top],
+        "bottom": [_unit(unit) for unit in explanation.bottom],
+        "passed_over": [int(unit) for unit in explanation.passed_over],
+        "heatmap": heatmap,
+    }
+
+
+def _score(score: Score) -> dict[str, object]:
+    return {
+        "label": score.label,
+        "index": int(score.index),
+        "probability": _finite(score.probability),
+        "logit": _finite(score.logit),
+    }
+
+
+def _unit(unit: RankedUnit) -> dict[str, object]:
+    name = unit.name
+    return {
+        "unit": int(unit.unit),
+        "alpha": _finite(unit.alpha),
+        "contribution": _finite(unit.contribution),
+        "name": name.concept.spoken if name else None,
+        "category": name.concept.category if name else None,
+        "iou": _finite(name.iou) if name else None,
+        "active": bool(unit.active),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

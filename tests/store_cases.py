@@ -1,0 +1,209 @@
+"""What the store's tests share: databases to try, runs made by hand, and runs drawn at random."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+from sqlalchemy import create_engine, make_url, text
+
+from db import ClassImportance, Run, RunKey
+from dissection.vocabulary import Concept, ConceptSupport, Dissection, Exemplar, Layer, Overlap, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+POSTGRES = "NEURONEXPLAIN_TEST_POSTGRES"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a database that is not there yet (SQLite) or empty (PostgreSQL)."""
+    if request.param == "sqlite":
+        yield str(tmp_path / "names.db")
+    elif POSTGRES in os.environ:
+        yield from empty_schema(os.environ[POSTGRES])
+    else:
+        pytest.skip(f"{POSTGRES} names no server: run the tests by scripts/with_postgres")
+
+
+def empty_schema(server: str) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE SCHEMA {name}"))
+        url = make_url(server).update_query_dict({"options": f"-csearch_path={name}"})
+        yield url.render_as_string(hide_password=False)
+        connection.execute(text(f"DROP SCHEMA {name} CASCADE"))
+    engine.dispose()
+
+
+SKY = Concept(1, "sky", "object")
+GRASS = Concept(2, "grass", "object")
+STREET = Concept(4, "street-s", "scene")
+TRAFFIC_LIGHT = Concept(9, "traffic_light", "object")
+
+
+def overlap(concept: Concept, percent: int) -> Overlap:
+    """An overlap whose IoU is ``percent`` / 100."""
+    return Overlap(concept, intersection=percent, unit_area=100, concept_area=percent, images=10 + concept.number)
+
+
+def small_dissection() -> Dissection:
+    """Units 0 and 2: sky; 1: grass; 3: nothing reaches 0.05; 4: no overlap; 5: street."""
+    best = [
+        (overlap(SKY, 40), overlap(GRASS, 7)),
+        (overlap(GRASS, 30),),
+        (overlap(SKY, 5),),
+        (overlap(TRAFFIC_LIGHT, 4),),
+        (),
+        (overlap(STREET, 60), overlap(SKY, 20)),
+    ]
+    return Dissection(
+        layer=Layer("features.29", len(best), 14, 14, "relu"),
+        quantile=0.005,
+        min_images=10,
+        images=800,
+        pixels=800 * 112 * 112,
+        concepts=tuple(ConceptSupport(c, 10 + c.number, 99) for c in (SKY, GRASS, STREET, TRAFFIC_LIGHT)),
+        units=tuple(
+            Unit(k, 0.1 + k, overlaps, (Exemplar(f"{k}.jpg", k, 9.5, 3, k), Exemplar("other.jpg", 7, 1 / 3, 0, 0)))
+            for k, overlaps in enumerate(best)
+        ),
+    )
+
+
+def run_of(dissection: Dissection, **key: Any) -> Run:
+    """A run that fits a dissection, unpublished; ``key`` replaces parts of its key."""
+    defaults = {"network": "0123456789abcdef" * 4, "concepts": "c0ffee", "preprocessing": "resize 224"}
+    return Run(
+        id=0,
+        key=RunKey(
+            **(defaults | {"upsampling": "bilinear", "evidence": "folder"} | key),
+            layer=dissection.layer.name,
+            quantile=dissection.quantile,
+            min_images=dissection.min_images,
+        ),
+        created=datetime(1970, 1, 1, tzinfo=UTC),
+        network="vgg16",
+        source={"network": "vgg16", "weights": None, "mean": [0.485, 0.456, 0.406]},
+        classes=("beach", "street", "library"),
+        layer=dissection.layer,
+        concepts="msrc",
+        images=dissection.images,
+        pixels=dissection.pixels,
+        constant_alphas=False,
+        evidence="one folder per class",
+    )
+
+
+def small_importances() -> list[ClassImportance]:
+    """For two of the three classes; "library" has no images."""
+    return [
+        importance(0, "beach", 12, [0.5, -0.25, 0.125, 9.0, 9.0, -1.0]),
+        importance(1, "street", 3, [-0.5, 0.25, 0.0, 9.0, 9.0, 2.0]),
+    ]
+
+
+def importance(index: int, label: str, images: int, alphas: Sequence[float]) -> ClassImportance:
+    """Contributions are the alphas in reverse."""
+    return ClassImportance(index, label, images, np.array(alphas, float), np.array(alphas[::-1], float))
+
+
+def same(found: ClassImportance | None, wanted: ClassImportance) -> bool:
+    """Equality, which arrays do not have."""
+    return (
+        found is not None
+        and (found.index, found.label, found.images) == (wanted.index, wanted.label, wanted.images)
+        and np.array_equal(found.alphas, wanted.alphas)
+        and np.array_equal(found.contributions, wanted.contributions)
+        and found.alphas.dtype == found.contributions.dtype == np.float64
+    )
+
+
+counts = st.integers(0, 2**62)
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+reals = st.floats(allow_nan=False)
+means = st.floats(-1e6, 1e6)
+
+
+@st.composite
+def layers(draw: st.DrawFn) -> Layer:
+    return Layer(draw(texts), draw(st.integers(1, 5)), draw(counts), draw(counts), draw(texts))
+
+
+@st.composite
+def supports(draw: st.DrawFn) -> tuple[ConceptSupport, ...]:
+    numbers = sorted(draw(st.sets(st.integers(1, 2**40), max_size=5)))
+    categories = st.sampled_from(["scene", "object", "color"])
+    names = st.sampled_from(["sky", "sky-s", "red-c", "Traffic_Light"]) | texts
+    return tuple(
+        ConceptSupport(Concept(number, draw(names), draw(categories)), draw(counts), draw(counts)) for number in numbers
+    )
+
+
+@st.composite
+def units(draw: st.DrawFn, number: int, concepts: tuple[ConceptSupport, ...]) -> Unit:
+    area = st.integers(0, 50) | counts
+    of = st.sampled_from([support.concept for support in concepts]) if concepts else st.nothing()
+    overlap = st.builds(Overlap, of, st.integers(0, 5), area, st.integers(5, 50) | counts, counts)
+    exemplar = st.builds(Exemplar, texts, counts, reals, counts, counts)
+    overlaps = draw(st.lists(overlap, max_size=4 if concepts else 0))
+    return Unit(number, draw(reals), tuple(overlaps), tuple(draw(st.lists(exemplar, max_size=3))))
+
+
+@st.composite
+def dissections(draw: st.DrawFn) -> Dissection:
+    """Any dissection that a store must keep; ranks need not follow IoU."""
+    layer, concepts = draw(layers()), draw(supports())
+    return Dissection(
+        layer=layer,
+        quantile=draw(reals),
+        min_images=draw(counts),
+        images=draw(counts),
+        pixels=draw(counts),
+        concepts=concepts,
+        units=tuple(draw(units(number, concepts)) for number in range(layer.units)),
+    )
+
+
+@st.composite
+def published(draw: st.DrawFn) -> tuple[Run, Dissection, list[ClassImportance]]:
+    """A run with its dissection and the importances of some of its classes."""
+    dissection = draw(dissections())
+    plain = st.none() | st.booleans() | st.integers() | reals.filter(np.isfinite) | texts
+    run = replace(
+        run_of(dissection, network=draw(texts), preprocessing=draw(texts), evidence=draw(texts)),
+        source=draw(st.dictionaries(texts, plain | st.lists(plain, max_size=3), max_size=3)),
+        classes=tuple(draw(st.lists(texts, max_size=4))),
+        constant_alphas=draw(st.booleans()),
+    )
+    chosen = draw(st.sets(st.sampled_from(range(len(run.classes))))) if run.classes else set()
+    alphas = st.lists(means, min_size=run.layer.units, max_size=run.layer.units)
+    return run, dissection, [importance(i, run.classes[i], draw(counts), draw(alphas)) for i in sorted(chosen)]
+
+
+def wide_dissection(units: int) -> Dissection:
+    """Enough rows to fill pages: every unit overlaps every one of the concepts."""
+    small = small_dissection()
+    concepts = tuple(ConceptSupport(Concept(n, f"concept {n}", "object"), 20, 20) for n in range(1, 21))
+    return replace(
+        small,
+        layer=replace(small.layer, units=units),
+        concepts=concepts,
+        units=tuple(
+            Unit(k, k / 7, tuple(overlap(support.concept, 25 - n) for n, support in enumerate(concepts)), ())
+            for k in range(units)
+        ),
+    )
+
+
+def flat_importances(dissection: Dissection) -> list[ClassImportance]:
+    return [importance(0, "beach", 12, [1.0] * dissection.layer.units)]

@@ -1,0 +1,313 @@
+"""The layer to dissect is found by watching one forward pass, which leaves nothing behind."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision import models
+
+from dissection.errors import LayerNotFoundError, NetworkError
+from dissection.layers import default_layer, feature_maps, find_layer
+from dissection.tap import Tap
+from dissection.vocabulary import Layer
+
+SIZE = (16, 16)
+
+
+def head(channels: int, classes: int = 4) -> list[nn.Module]:
+    return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)]
+
+
+def body(activation: nn.Module) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(3, 5, 3), activation, nn.Conv2d(5, 6, 3, 2), activation, *head(6))
+
+
+class Functional(nn.Module):
+    """Every activation is a call, ``act`` says which."""
+
+    def __init__(self, act: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.act = act
+        self.one, self.two = nn.Conv2d(3, 5, 3), nn.Conv2d(5, 6, 3)
+        self.norm = nn.BatchNorm2d(6)
+        self.fc = nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(self.one(x))
+        return self.fc(self.act(self.norm(self.two(x))).mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("vgg11", Layer("features.19", 512, 14, 14)),
+        ("alexnet", Layer("features.11", 256, 13, 13)),
+        ("resnet18", Layer("layer4", 512, 7, 7)),
+        ("squeezenet1_1", Layer("features.12", 512, 13, 13)),
+        ("densenet121", Layer("features.norm5", 1024, 7, 7, "relu")),
+        ("mobilenet_v3_small", Layer("features.12", 576, 7, 7)),
+        ("mobilenet_v2", Layer("features.18", 1280, 7, 7)),
+        ("efficientnet_b0", Layer("features.8", 1280, 7, 7)),
+        ("shufflenet_v2_x0_5", Layer("conv5", 1024, 7, 7)),
+        ("mnasnet0_5", Layer("layers.16", 1280, 7, 7)),
+        ("regnet_y_400mf", Layer("trunk_output", 440, 7, 7)),
+    ],
+)
+def test_torchvisions_layers(name: str, layer: Layer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for initialise in ("kaiming_normal_", "normal_", "trunc_normal_", "kaiming_uniform_", "uniform_"):
+        monkeypatch.setattr(nn.init, initialise, lambda tensor, *_, **__: tensor.data.fill_(0.001))
+    assert default_layer(models.get_model(name), (224, 224)) == layer
+
+
+def test_googlenets_concatenation_counts() -> None:
+    with torch.random.fork_rng():
+        net = models.googlenet(init_weights=False, aux_logits=False)
+    assert default_layer(net, (64, 64)) == Layer("inception5b", 1024, 2, 2)
+
+
+def test_convnext_has_no_rectified_map_and_gives_its_last() -> None:
+    net = models.convnext.ConvNeXt(
+        [models.convnext.CNBlockConfig(8, 16, 1), models.convnext.CNBlockConfig(16, None, 1)]
+    )
+    layer = default_layer(net, (64, 64))
+    assert layer == Layer("features.3", 16, 8, 8)
+    assert not next(found.rectified for found in feature_maps(net, (64, 64)) if found.layer == layer)
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        lambda: models.VisionTransformer(32, 16, 1, 2, 8, 16),
+        lambda: models.SwinTransformer([4, 4], 8, [2], [2], [4, 4], num_classes=5),
+    ],
+    ids=["vit", "swin"],
+)
+def test_transformers_are_refused(net: Callable[[], nn.Module]) -> None:
+    with pytest.raises(LayerNotFoundError, match="works by attention"):
+        default_layer(net(), (32, 32))
+
+
+@pytest.mark.parametrize(
+    "activation",
+    [
+        nn.ReLU(),
+        nn.ReLU6(),
+        nn.LeakyReLU(),
+        nn.ELU(),
+        nn.SELU(),
+        nn.GELU(),
+        nn.SiLU(),
+        nn.Hardswish(),
+        nn.PReLU(),
+        nn.Mish(),
+    ],
+    ids=lambda activation: type(activation).__name__,
+)
+def test_activation_modules(activation: nn.Module) -> None:
+    net = nn.Sequential(nn.Conv2d(3, 5, 3), nn.Tanh(), nn.Conv2d(5, 6, 3), activation, nn.Conv2d(6, 7, 3), *head(7))
+    assert default_layer(net, SIZE) == Layer("3", 6, 12, 12)
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_relu_modules_in_place_or_not(inplace: bool) -> None:
+    net = nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU(inplace), nn.MaxPool2d(2), *head(5))
+    assert default_layer(net, SIZE) == Layer("1", 5, 14, 14)
+    assert [(found.layer.name, found.rectified) for found in feature_maps(net, SIZE)] == [
+        ("0", False),
+        ("1", True),
+        ("2", False),
+    ]
+
+
+def test_one_relu_module_in_many_places_is_told_as_a_function() -> None:
+    assert default_layer(body(nn.ReLU(inplace=True)), SIZE) == Layer("2", 6, 6, 6, "relu")
+
+
+@pytest.mark.parametrize(
+    ("act", "rectifier"),
+    [
+        (F.relu, "relu"),
+        (F.relu_, "relu"),
+        (torch.relu, "relu"),
+        (Tensor.relu_, "relu"),
+        (nn.ReLU(inplace=True), "relu"),
+        (lambda x: x.clamp(min=0), "relu"),
+        (lambda x: x.clamp_(0), "relu"),
+        (F.relu6, "relu6"),
+        (nn.ReLU6(inplace=True), "relu6"),
+        (lambda x: F.hardtanh(x, 0, 6), "relu6"),
+    ],
+)
+def test_functions_that_rectify(act: Callable[[Tensor], Tensor], rectifier: str) -> None:
+    net = Functional(act).eval()
+    layer = Layer("norm", 6, 12, 12, rectifier)
+    assert default_layer(net, SIZE) == layer
+    assert find_layer(net, "norm", SIZE) == layer
+    image = 30 * torch.randn(1, 3, *SIZE)
+    with torch.no_grad(), Tap(net, layer) as tap:
+        net(image)
+    expected = net.norm(net.two(net.act(net.one(image)))).clamp(0, 6 if rectifier == "relu6" else None)
+    torch.testing.assert_close(tap.output, expected)
+
+
+@pytest.mark.parametrize("act", [F.silu, F.gelu, F.leaky_relu, lambda x: x * torch.sigmoid(x)])
+def test_other_functions_leave_the_map_before_them(act: Callable[[Tensor], Tensor]) -> None:
+    net = Functional(act)
+    assert default_layer(net, SIZE) == Layer("norm", 6, 12, 12)
+    assert not any(found.rectified for found in feature_maps(net, SIZE))
+
+
+class MemorySwish(nn.Module):
+    """An activation of the user's, out of the function mode's sight."""
+
+    class Function(torch.autograd.Function):
+        @staticmethod
+        def forward(_context: object, x: Tensor) -> Tensor:
+            return x * x.sigmoid()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.Function.apply(x)
+
+
+def test_activations_of_the_users_own() -> None:
+    assert default_layer(nn.Sequential(nn.Conv2d(3, 5, 3), MemorySwish(), *head(5)), SIZE) == Layer("1", 5, 14, 14)
+
+
+class Tree(nn.Module):
+    """Concatenates two rectified branches inside a block, then drops out, clones and pools."""
+
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.left, self.right = nn.Conv2d(4, 2, 1), nn.Conv2d(4, 3, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.cat([F.leaky_relu(self.left(x)), self.right(x).relu_()], 1)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3)
+        self.stage = nn.Sequential(self.Block())
+        self.drop, self.pool, self.score = nn.Dropout(), nn.MaxPool2d(2), nn.Conv2d(5, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.drop(self.stage(F.relu(self.stem(x)))).clone()
+        return F.relu(self.score(self.pool(x))).mean((2, 3))
+
+
+def test_the_outermost_module_of_a_concatenation_and_not_the_classes_relu() -> None:
+    assert default_layer(Tree(), SIZE) == Layer("stage", 5, 14, 14)
+
+
+def test_branches_that_do_not_lead_to_the_scores_do_not_count() -> None:
+    class Auxiliary(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.main, self.side = body(nn.ReLU()), nn.Sequential(nn.Conv2d(3, 9, 3), nn.ReLU(), nn.Conv2d(9, 2, 1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            scores = self.main(x)
+            self.side(x)
+            return scores
+
+    assert default_layer(Auxiliary(), SIZE).name == "main.2"
+
+
+def test_a_layer_by_name_before_an_in_place_relu_is_what_the_layer_gave() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU(inplace=True), *head(5)).eval()
+    layer = find_layer(net, "0", SIZE)
+    assert layer == Layer("0", 5, 14, 14)
+    image = torch.randn(1, 3, *SIZE)
+    with torch.no_grad(), Tap(net, layer) as tap:
+        net(image)
+    torch.testing.assert_close(tap.output, net[0](image))
+    assert (tap.output < 0).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("featurs.3", r"Net has no layer 'featurs.3'; layers with units: features.3"),
+        ("", r"Net has no layer ''; layers with units: features, features.3, features.1$"),
+        ("fc", r"'fc' of Net gives a tensor of 1x4, no feature map"),
+        ("again", r"'again' of Net runs 2 times"),
+        ("idle", r"'idle' of Net does not run"),
+        ("gap", r"'gap' of Net gives a tensor of 1x6x1x1, no feature map"),
+        ("pair", r"'pair' of Net gives no tensor of the image"),
+        ("last", r"'last' of Net gives a tensor of 1x10x10x6 with channels last"),
+    ],
+)
+def test_layers_that_will_not_do(name: str, message: str) -> None:
+    class Pair(nn.Module):
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return x, x
+
+    class Permute(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.permute(0, 2, 3, 1)
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.features = nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU(), nn.Conv2d(5, 6, 5), nn.ReLU())
+            self.again, self.pair, self.last = nn.Tanh(), Pair(), Permute()
+            self.gap, self.fc, self.idle = nn.AdaptiveAvgPool2d(1), nn.Linear(6, 4), nn.Conv2d(1, 1, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x, _ = self.pair(self.again(self.again(self.features(x))))
+            return self.fc(self.gap(self.last(x).permute(0, 3, 1, 2)).flatten(1))
+
+    with pytest.raises(LayerNotFoundError, match=message):
+        find_layer(Net(), name, SIZE)
+
+
+def test_a_network_without_any_map() -> None:
+    with pytest.raises(LayerNotFoundError, match="no layers with units"):
+        default_layer(nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 4)), SIZE)
+
+
+class Moody(nn.Module):
+    """Counts its runs in a buffer, and may fail at the end of one."""
+
+    def __init__(self, fails: bool) -> None:
+        super().__init__()
+        self.fails = fails
+        self.features = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.ReLU(inplace=True))
+        self.drop, self.fc = nn.Dropout(), nn.Linear(5, 4)
+        self.register_buffer("runs", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.runs += 1
+        assert not self.training
+        scores = self.fc(self.drop(self.features(x).mean((2, 3))))
+        if self.fails:
+            raise RuntimeError("in a\nbad mood")
+        return scores
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_is_left_on_the_module(fails: bool) -> None:
+    net = Moody(fails)
+    net.drop.eval()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    modes = [part.training for part in net.modules()]
+    noise = torch.get_rng_state()
+    if fails:
+        with pytest.raises(
+            NetworkError, match=r"Moody cannot run on an RGB image of 16x16 \(RuntimeError: in a bad mood"
+        ):
+            default_layer(net, SIZE)
+    else:
+        assert default_layer(net, SIZE).name == "features.2"
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert [part.training for part in net.modules()] == modes
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in net.modules())
+    assert all(weight.grad is None and weight.requires_grad for weight in net.parameters())
+    assert torch.equal(torch.get_rng_state(), noise)
+    assert torch.is_grad_enabled()
+
+
+def test_half_precision_networks_are_fed_their_own_type() -> None:
+    assert default_layer(body(nn.ReLU()).bfloat16(), SIZE) == Layer("2", 6, 6, 6, "relu")

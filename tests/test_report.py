@@ -1,0 +1,362 @@
+"""The page: self-contained, well-formed, readable without colour, and safe from what names and paths hold."""
+
+import base64
+import re
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from importlib.resources import files
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw
+
+from dissection.errors import NeuronExplainError
+from dissection.vocabulary import Concept, UnitName
+from neuronexplain.explanation import Explanation, RankedUnit, Score
+from neuronexplain.report import ClassSection, ConceptRow, NeuronCard, write_page
+from neuronexplain.report.numbers import Scale, percent
+
+HOSTILE = """<script>alert("1")</script> & 'x' onerror="y" {{ 7 * 7 }}"""
+PLAIN = {
+    "\N{MINUS SIGN}": "-",
+    "\N{EN DASH}": "-",
+    "\N{GREEK SMALL LETTER ALPHA}": "alpha",
+    "\N{MULTIPLICATION SIGN}": "x",
+}
+VOID = {"meta", "img", "link", "br", "hr", "input"}
+
+
+@pytest.fixture(autouse=True)
+def _sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neuronexplain.explanation.say", lambda explanation: f"Said of {explanation.image}: <sand>.")
+
+
+def photograph(size: tuple[int, int] = (60, 40)) -> Image.Image:
+    picture = Image.new("RGB", size, (90, 140, 210))
+    ImageDraw.Draw(picture).rectangle((0, size[1] // 2, *size), fill=(230, 200, 120))
+    return picture
+
+
+def smooth(peak: float) -> np.ndarray:
+    y, x = np.mgrid[-1:1:13j, -1:1:13j]
+    return (peak * np.exp(-4 * (x**2 + y**2))).astype(np.float32)
+
+
+def ranked(unit: int, alpha: float, name: str | None = None, *, active: bool = True) -> RankedUnit:
+    named = UnitName(unit, Concept(unit + 1, name, "object"), 0.31, 20) if name else None
+    return RankedUnit(unit, alpha, 2 * alpha, named, active)
+
+
+def explanation(image: str = "photos/a.jpg", **changes: Any) -> Explanation:
+    beach = Score("beach", 1, 0.912, 7.0)
+    top = (ranked(3, 0.04, "sand"), ranked(8, 0.02), ranked(5, 0.01, "sea"), ranked(6, 0.005, "sand"), ranked(7, 0.001))
+    bottom = (ranked(2, -0.03, "sky", active=False), *(ranked(unit, -0.001 * (20 - unit)) for unit in range(10, 14)))
+    values: dict[str, Any] = {
+        "image": image,
+        "prediction": beach,
+        "target": beach,
+        "top": top,
+        "bottom": bottom,
+        "rank_by": "alpha",
+        "among": "all",
+        "passed_over": (),
+        "active_concepts": frozenset({"sand", "sea"}),
+        "min_iou": 0.05,
+        "constant_alpha": False,
+        "photograph": photograph(),
+        "heatmap": smooth(3),
+        "masks": {"sand": smooth(2), "sea": smooth(1.5), "sky": smooth(0.5)},
+    }
+    return Explanation(**(values | changes))
+
+
+def jpeg() -> bytes:
+    stream = BytesIO()
+    photograph((9, 9)).save(stream, "JPEG")
+    return stream.getvalue()
+
+
+class Page(HTMLParser):
+    """What a page holds; fails on nesting that is not well-formed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.html = path.read_text(encoding="utf-8")
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[tuple[str, str]] = []
+        self.feed(self.html)
+        self.close()
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert len(dict(attrs)) == len(attrs), f"<{tag}> has an attribute twice"
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and data.strip():
+            self.texts.append((self.open[-1], data.strip()))
+
+    @property
+    def text(self) -> str:
+        words = " ".join(data for tag, data in self.texts if tag != "style")
+        return re.sub(r"\s+", " ", words).translate(str.maketrans(PLAIN))
+
+    def all(self, tag: str, **wanted: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.tags if name == tag and wanted.items() <= attrs.items()]
+
+    def classed(self, name: str) -> list[dict[str, str | None]]:
+        return [attrs for _, attrs in self.tags if name in (attrs.get("class") or "").split()]
+
+
+def page(folder: Path, explanations: Sequence[Explanation], **more: Any) -> Page:
+    path = folder / "page.html"
+    write_page(path, explanations, **({"title": "Beaches", "facts": {"Network": "toy"}} | more))
+    return Page(path)
+
+
+SECTIONS: dict[str, Any] = {
+    "classes": (
+        ClassSection(
+            "beach", 3, (ConceptRow("sand", "material", 2, 0.4, 0.2), ConceptRow("sky", "object", 1, -0.1, 0))
+        ),
+        ClassSection("forest", 40, ()),
+        ClassSection("desert", 0, ()),
+    ),
+    "neurons": (NeuronCard(3, "sand", "material", 0.31, (jpeg(), jpeg())), NeuronCard(5, "sea", "object", 0.2, ())),
+}
+
+
+def decoded(uri: str | None) -> Image.Image:
+    assert uri is not None
+    head, _, body = uri.partition(",")
+    assert head == "data:image/jpeg;base64"
+    picture = Image.open(BytesIO(base64.b64decode(body, validate=True)))
+    picture.load()
+    return picture
+
+
+def test_every_picture_is_inside_the_page_decodes_and_has_an_alternative_text(tmp_path: Path) -> None:
+    made = page(tmp_path, [explanation(f"{n}.jpg") for n in range(4)], **SECTIONS)
+    pictures = made.all("img")
+    assert len(pictures) == 4 * (1 + 2 + 3) + 2  # thumbnail; photograph and heat map; sand, sea, sky; exemplars
+    for attributes in pictures:
+        decoded(attributes["src"])
+        assert "alt" in attributes
+    assert sum(attributes["alt"] == "" for attributes in pictures) == 4  # thumbnails stand beside their own words
+
+
+def test_the_page_refers_to_nothing_outside_itself(tmp_path: Path) -> None:
+    made = page(tmp_path, [explanation(f"{n}.jpg") for n in range(4)], **SECTIONS)
+    anchors = {attributes["id"] for _, attributes in made.tags if "id" in attributes}
+    for _, attributes in made.tags:
+        assert "srcset" not in attributes
+        assert (attributes.get("src") or "data:").startswith("data:")
+        assert (attributes.get("href") or "#main")[0] == "#"
+        assert (attributes.get("href") or "#main")[1:] in anchors
+    assert not made.all("script")
+    assert not made.all("link")
+    style = " ".join(data for tag, data in made.texts if tag == "style")
+    assert "--heat: linear-gradient(90deg, #000004" in style
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_each_sentence_is_there_and_escaped(tmp_path: Path) -> None:
+    made = page(tmp_path, [explanation("one.jpg"), explanation("two.jpg")])
+    said = [data for tag, data in made.texts if data.startswith("Said of")]
+    assert said == ["Said of one.jpg: <sand>.", "Said of two.jpg: <sand>."]
+    assert "<sand>" not in made.html
+
+
+def test_hostile_names_and_paths_stay_text(tmp_path: Path) -> None:
+    label = Score(HOSTILE, 0, 0.5, 0.0)
+    hostile = explanation(
+        HOSTILE, prediction=label, target=label, top=(ranked(1, 0.1, HOSTILE),), masks={HOSTILE: smooth(2)}
+    )
+    made = page(
+        tmp_path,
+        [hostile] * 4,
+        title=HOSTILE,
+        facts={HOSTILE: HOSTILE},
+        classes=[ClassSection(HOSTILE, 1, (ConceptRow(HOSTILE, HOSTILE, 1, 0.1, 0.1),))],
+        neurons=[NeuronCard(1, HOSTILE, HOSTILE, 0.1, (jpeg(),))],
+    )
+    assert not made.all("script")
+    assert not any(name.startswith("on") for _, attributes in made.tags for name in attributes)
+    assert made.text.count(HOSTILE) > 20
+    assert made.all("img", alt=f"Photograph {HOSTILE}")
+    assert made.all("img", alt=f"Where the neurons named {HOSTILE} light in the photograph")
+
+
+def test_a_path_that_is_no_text_does_not_stop_the_page(tmp_path: Path) -> None:
+    assert "caf?.jpg" in page(tmp_path, [explanation("caf\udce9.jpg")]).text
+
+
+def test_large_photographs_are_made_small(tmp_path: Path) -> None:
+    made = page(tmp_path, [explanation(photograph=photograph((3000, 1500)))])
+    assert {decoded(attributes["src"]).size for attributes in made.all("img")} == {(448, 224), (288, 144)}
+
+
+def test_small_photographs_are_not_made_large(tmp_path: Path) -> None:
+    made = page(tmp_path, [explanation()])
+    assert {decoded(attributes["src"]).size for attributes in made.all("img")} == {(60, 40)}
+
+
+def test_each_unit_has_a_row_with_its_numbers(tmp_path: Path) -> None:
+    text = page(tmp_path, [explanation()]).text
+    assert "sand object 3 +40.0 +80.0 0.31 active" in text
+    assert "no name 8 +20.0 +40.0 - active" in text
+    assert "sky object 2 -30.0 -60.0 0.31 silent" in text
+    assert "alpha x10⁻³" in text
+
+
+@pytest.mark.parametrize(("rank_by", "longest"), [("alpha", "0.5000"), ("contribution", "1.0000")])
+def test_bars_are_as_long_as_what_the_units_are_ranked_by(tmp_path: Path, rank_by: str, longest: str) -> None:
+    top = (RankedUnit(0, 0.1, 8.0, None, active=True),)
+    bottom = (RankedUnit(1, -0.2, -2.0, None, active=True),)
+    made = page(tmp_path, [explanation(rank_by=rank_by, top=top, bottom=bottom, masks={})])
+    assert made.all("span", **{"class": "for", "style": f"--share: {longest}"})
+
+
+def test_a_concept_of_both_sides_has_one_map_that_names_its_neurons(tmp_path: Path) -> None:
+    made = page(tmp_path, [explanation(bottom=(ranked(9, -0.1, "sand"),), masks={"sand": smooth(2)})])
+    assert "sand for #3, #6 against #9" in made.text
+    assert len(made.all("img")) == 3
+
+
+def test_a_silent_concept_is_said_to_be_silent(tmp_path: Path) -> None:
+    made = page(tmp_path, [explanation()])
+    assert made.all("img", alt="The neurons named sky are silent in the photograph")
+    assert "sky silent against #2" in made.text
+
+
+def test_the_target_is_shown_beside_the_prediction_only_where_it_differs(tmp_path: Path) -> None:
+    assert "Explained" not in page(tmp_path, [explanation()]).text
+    other = page(tmp_path, [explanation(target=Score("coast", 4, 0.0625, 1.0))])
+    assert "Predicted beach 91.2% Explained coast 6.2%" in other.text
+
+
+def test_what_the_answer_depends_on_is_said(tmp_path: Path) -> None:
+    text = page(tmp_path, [explanation(among="named", passed_over=(8, 21), rank_by="contribution")]).text
+    assert "Ranked by contribution among the named neurons; a neuron has a name from an IoU of 0.05." in text
+    assert "Passed over for want of a name: neurons 8, 21." in text
+    assert "same alpha" not in text
+    constant = page(tmp_path, [explanation(constant_alpha=True)]).text
+    assert "every neuron has the same alpha for beach in every photograph , so these are the same neurons" in constant
+
+
+def test_an_empty_heat_map_is_said_to_be_empty(tmp_path: Path) -> None:
+    made = page(tmp_path, [explanation(heatmap=np.zeros((5, 5), np.float32))])
+    assert "No place speaks for beach" in made.text
+
+
+@pytest.mark.parametrize(("number", "listed"), [(1, 0), (3, 0), (4, 4), (12, 12)])
+def test_many_explanations_have_a_list_of_contents(tmp_path: Path, number: int, listed: int) -> None:
+    made = page(tmp_path, [explanation(f"{n}.jpg") for n in range(number)])
+    links = [attributes["href"] for attributes in made.all("a") if attributes["href"] != "#main"]
+    assert links == [f"#explanation-{n + 1}" for n in range(listed)]
+    assert len(made.all("article")) == number
+
+
+def test_classes_say_how_thin_their_evidence_is(tmp_path: Path) -> None:
+    text = page(tmp_path, [], **SECTIONS).text
+    assert "beach mean over 3 images thin evidence" in text
+    assert "sand material +0.400 +0.200 2 sky object -0.100 0.000 1" in text
+    assert "forest mean over 40 images No named neuron matters for this class." in text
+    assert "desert no image of this class was seen" in text
+
+
+def test_a_neuron_is_shown_with_its_exemplars(tmp_path: Path) -> None:
+    made = page(tmp_path, [], **SECTIONS)
+    assert "sand material · neuron 3 · IoU 0.31" in made.text
+    assert [a["alt"] for a in made.all("img")] == [f"Image {n} of 2 that excite neuron 3 most" for n in (1, 2)]
+
+
+def test_no_units_no_facts_no_sections(tmp_path: Path) -> None:
+    made = page(tmp_path, [explanation(top=(), bottom=(), masks={})], facts={})
+    assert made.text.count("No neuron.") == 2
+    assert not made.classed("facts")
+    assert not made.classed("maps")
+
+
+def test_language_headings_and_table_heads_are_there_for_a_screen_reader(tmp_path: Path) -> None:
+    made = page(tmp_path, [explanation()], **SECTIONS)
+    assert made.html.startswith("<!DOCTYPE html>")
+    assert made.all("html", lang="en")
+    assert made.all("meta", charset="utf-8")
+    assert len(made.all("h1")) == len(made.all("main")) == 1
+    assert len(made.all("table")) == len(made.all("caption")) == 2
+    assert len(made.all("th", scope="row")) == 10 + 2
+    ids = [attributes["id"] for _, attributes in made.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of WCAG 2."""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_text_has_aa_contrast_in_light_and_dark_and_print() -> None:
+    style = (files("neuronexplain.report") / "templates" / "style.css.j2").read_text()
+    palettes = [
+        dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", block))
+        for block in re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    ]
+    assert len(palettes) == 3  # light, dark, print
+    for palette in palettes:
+        paper = luminance(palette["paper"])
+        for ink in ("ink", "quiet", "for", "against"):
+            lighter, darker = sorted((luminance(palette[ink]), paper), reverse=True)
+            assert (lighter + 0.05) / (darker + 0.05) >= 4.5, ink
+
+
+def test_a_page_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "page.html").mkdir()
+    with pytest.raises(NeuronExplainError, match="cannot write"):
+        write_page(tmp_path / "page.html", [explanation()], title="", facts={})
+    assert [entry.name for entry in tmp_path.iterdir()] == ["page.html"]
+    assert not list((tmp_path / "page.html").iterdir())
+
+
+def test_a_sentence_that_fails_keeps_the_page_that_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "page.html"
+    path.write_text("before")
+    monkeypatch.setattr("neuronexplain.explanation.say", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_page(path, [explanation()], title="", facts={})
+    assert path.read_text() == "before"
+
+
+def test_the_same_page_twice_is_the_same_bytes(tmp_path: Path) -> None:
+    assert page(tmp_path, [explanation()], **SECTIONS).html == page(tmp_path, [explanation()], **SECTIONS).html
+
+
+@given(st.lists(st.floats(-1e12, 1e12), min_size=1))
+def test_a_column_reads_back_as_its_numbers(values: list[float]) -> None:
+    scale = Scale.of(values)
+    for value in values:
+        read = float(scale.text(value).replace("\N{MINUS SIGN}", "-")) * 10.0**scale.power
+        assert abs(read - value) <= 0.0051 * scale.largest
+        assert 0 <= float(scale.share(value)) <= 1
+
+
+@given(st.floats(0, 1))
+def test_a_probability_is_never_said_to_be_certain_or_nothing(share: float) -> None:
+    said = percent(share)
+    assert said not in {"100.0%", "0.0%"}
+    if said[0] not in "<>":
+        assert abs(float(said[:-1]) / 100 - share) <= 0.00051

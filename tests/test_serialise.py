@@ -1,0 +1,101 @@
+"""An explanation as JSON: the shape that was promised, and nothing that strict JSON cannot hold."""
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from dissection.vocabulary import Concept, UnitName
+from neuronexplain.explanation import Explanation, RankedUnit, Score
+from neuronexplain.serialise import to_json
+
+POOL = UnitName(7, Concept(3, "swimming_pool-s", "scene"), iou=0.25, images=12)
+
+
+@pytest.fixture(autouse=True)
+def _sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neuronexplain.explanation.say", lambda explanation: f"About {explanation.target.label}.")
+
+
+def explanation(**changes: Any) -> Explanation:
+    made = Explanation(
+        image="photos/a.jpg",
+        prediction=Score("beach", 2, 0.75, 4.5),
+        target=Score("forest", 1, 0.125, 2.0),
+        top=(RankedUnit(7, 0.5, 1.5, POOL, active=True),),
+        bottom=(RankedUnit(0, -0.25, 0.0, None, active=False),),
+        rank_by="alpha",
+        among="named",
+        passed_over=(4, 9),
+        active_concepts=frozenset({"swimming pool"}),
+        min_iou=0.05,
+        constant_alpha=False,
+        photograph=Image.new("RGB", (4, 4)),
+        heatmap=np.zeros((2, 2), np.float32),
+        masks={},
+    )
+    return replace(made, **changes)
+
+
+def test_the_whole_value() -> None:
+    assert to_json(explanation(), heatmap="out/a.png") == {
+        "image": "photos/a.jpg",
+        "prediction": {"label": "beach", "index": 2, "probability": 0.75, "logit": 4.5},
+        "target": {"label": "forest", "index": 1, "probability": 0.125, "logit": 2.0},
+        "sentence": "About forest.",
+        "rank_by": "alpha",
+        "among": "named",
+        "constant_alpha": False,
+        "min_iou": 0.05,
+        "top": [
+            {
+                "unit": 7,
+                "alpha": 0.5,
+                "contribution": 1.5,
+                "name": "swimming pool",
+                "category": "scene",
+                "iou": 0.25,
+                "active": True,
+            }
+        ],
+        "bottom": [
+            {
+                "unit": 0,
+                "alpha": -0.25,
+                "contribution": 0.0,
+                "name": None,
+                "category": None,
+                "iou": None,
+                "active": False,
+            }
+        ],
+        "passed_over": [4, 9],
+        "heatmap": "out/a.png",
+    }
+
+
+def test_no_picture_is_null() -> None:
+    assert to_json(explanation(), heatmap=None)["heatmap"] is None
+
+
+@given(st.floats(), st.floats(), st.floats())
+def test_every_number_survives_strict_json_or_is_null(alpha: float, contribution: float, logit: float) -> None:
+    unit = RankedUnit(1, alpha, contribution, None, active=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("neuronexplain.explanation.say", lambda _: "")
+        value = to_json(explanation(top=(unit,), target=Score("a", 0, 1.0, logit)), heatmap=None)
+    again = json.loads(json.dumps(value, allow_nan=False))
+    read = (again["top"][0]["alpha"], again["top"][0]["contribution"], again["target"]["logit"])
+    assert read == tuple(x if math.isfinite(x) else None for x in (alpha, contribution, logit))
+
+
+def test_numpys_numbers_and_undecodable_paths_are_plain_json() -> None:
+    unit = RankedUnit(np.int64(3), np.float32(0.5), np.float64(0.25), None, active=np.bool_(True))  # type: ignore[arg-type]
+    value = to_json(explanation(image="caf\udce9.jpg", top=(unit,), passed_over=(np.int64(4),)), heatmap=None)
+    assert json.loads(json.dumps(value, allow_nan=False)) == value

@@ -1,0 +1,217 @@
+"""The store gives back what it was given, and only for the run it was asked about."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import store_cases as cases
+from hypothesis import HealthCheck, given, settings
+
+import db
+from db import NameStore, Run, RunNotFoundError, StoreError
+
+if TYPE_CHECKING:
+    from db import ClassImportance
+    from dissection.vocabulary import Dissection
+
+where = cases.where
+
+
+@given(published=cases.published())
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_everything_comes_back_equal(where: str, published: tuple[Run, Dissection, list[ClassImportance]]) -> None:
+    run, dissection, importances = published
+    thumbnails = {(unit.number, 0): bytes([unit.number, 0, 255]) for unit in dissection.units if unit.exemplars}
+    with NameStore.create(where) as store:  # the same database for all examples: each takes its run away again
+        kept = store.publish(run, dissection, importances, thumbnails)
+        try:
+            assert kept == replace(run, id=kept.id, created=kept.created)
+            assert store.run(kept.id) == store.find(run.key) == kept
+            assert store.dissection(kept) == dissection
+            assert repr(store.dissection(kept)).replace("-0.0", "0.0") == repr(dissection).replace("-0.0", "0.0")
+            assert [store.unit(kept, unit.number) for unit in dissection.units] == list(dissection.units)
+            for min_iou in (0.0, 0.05, 0.5):
+                assert store.names(kept, min_iou) == dissection.names(min_iou)
+            assert store.thresholds(kept).tolist() == [unit.threshold for unit in dissection.units]
+            assert all(cases.same(store.importance(kept, given.index), given) for given in importances)
+            assert store.class_images(kept) == {given.index: given.images for given in importances}
+            assert all(store.thumbnail(kept, *key) == jpeg for key, jpeg in thumbnails.items())
+        finally:
+            store.delete(kept)
+        assert store.find(run.key) is None
+
+
+def test_results_hold_no_numpy_scalars(where: str) -> None:
+    with NameStore.create(where) as store:
+        run = store.publish(cases.run_of(cases.small_dissection()), cases.small_dissection(), cases.small_importances())
+        store.concepts_of(run, 0)
+        values = [asdict(store.dissection(run)), *map(asdict, store.concepts_of(run, 0))]
+        values += [asdict(found) for found in store.classes_for(run, "sky")]
+        values.append({name: asdict(found) for name, found in store.names(run).items()})
+    assert {type(leaf).__module__ for value in values for leaf in leaves(value)} == {"builtins"}
+
+
+def leaves(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return [leaf for item in value.items() for part in item for leaf in leaves(part)]
+    if isinstance(value, list | tuple):
+        return [leaf for part in value for leaf in leaves(part)]
+    return [value]
+
+
+def test_the_thresholds_are_doubles_by_unit(where: str) -> None:
+    with NameStore.create(where) as store:
+        run = publish(store)
+        thresholds = store.thresholds(run)
+    assert thresholds.dtype == np.float64
+    assert thresholds.tolist() == [0.1, 1.1, 2.1, 3.1, 4.1, 5.1]
+
+
+def test_infinite_thresholds_are_kept(where: str) -> None:
+    dissection = cases.small_dissection()
+    dissection = replace(
+        dissection, units=(replace(dissection.units[0], threshold=float("inf")), *dissection.units[1:])
+    )
+    with NameStore.create(where) as store:
+        run = store.publish(cases.run_of(dissection), dissection)
+        assert store.thresholds(run)[0] == float("inf")
+        assert store.dissection(run) == dissection
+
+
+def test_a_run_knows_its_time_in_utc(where: str) -> None:
+    before = datetime.now(UTC)
+    with NameStore.create(where) as store:
+        run = publish(store)
+        again = store.run(run.id)
+    assert before <= run.created <= datetime.now(UTC)
+    assert again.created == run.created
+    assert again.created.utcoffset() == timedelta(0)
+
+
+def test_the_same_key_is_the_same_run(where: str) -> None:
+    with NameStore.create(where) as store:
+        first = publish(store)
+        renamed = replace(cases.run_of(cases.small_dissection()), network="another name for it")
+        assert store.publish(renamed, cases.small_dissection()) == first
+        assert store.runs() == [first]
+
+
+def test_any_part_of_the_key_makes_another_run(where: str) -> None:
+    parts = ("network", "concepts", "preprocessing", "upsampling", "evidence")
+    with NameStore.create(where) as store:
+        kept = [publish(store), *(publish(store, **{part: "other"}) for part in parts)]
+        assert store.runs() == kept
+        assert len({run.id for run in kept}) == 1 + len(parts)
+
+
+def test_one_run_does_not_show_in_another(where: str) -> None:
+    dissection = cases.small_dissection()
+    unnamed = replace(dissection, units=tuple(replace(unit, overlaps=()) for unit in dissection.units))
+    with NameStore.create(where) as store:
+        named = publish(store)
+        other = store.publish(cases.run_of(unnamed, network="other"), unnamed)
+        assert store.names(other) == {}
+        assert store.dissection(other) == unnamed
+        store.delete(other)
+        assert store.dissection(named) == dissection
+
+
+def test_a_stranger_run_is_refused(where: str) -> None:
+    with NameStore.create(where) as store:
+        run = publish(store)
+        stranger = replace(run, key=replace(run.key, network="of another database"))
+        for ask in (store.dissection, store.names, store.thresholds, store.delete):
+            with pytest.raises(RunNotFoundError, match="does not hold run 1 of vgg16"):
+                ask(stranger)
+        assert store.runs() == [run]
+
+
+def test_a_deleted_run_s_number_is_not_given_again(where: str) -> None:
+    with NameStore.create(where) as store:
+        gone = publish(store)
+        store.delete(gone)
+        assert publish(store).id > gone.id
+        with pytest.raises(RunNotFoundError):
+            store.names(gone)
+
+
+def test_deleting_leaves_no_row(where: str) -> None:
+    with NameStore.create(where) as store:
+        store.delete(publish(store))
+        with store._engine.connect() as connection:
+            tables = [table for table in db.schema.metadata.sorted_tables if table.name != "meta"]
+            assert [connection.execute(table.select()).all() for table in tables] == [[]] * len(tables)
+
+
+def test_choosing_a_run(where: str) -> None:
+    with NameStore.create(where) as store:
+        with pytest.raises(RunNotFoundError, match="has no run yet: build one"):
+            store.choose()
+        first = publish(store)
+        assert store.choose() == first
+        second = publish(store, network="other")
+        assert [store.choose(run.id) for run in (first, second)] == [first, second]
+        listed = rf"{first.id}: vgg16 features\.29, msrc, \d{{4}}-.*; {second.id}: vgg16 features\.29"
+        with pytest.raises(RunNotFoundError, match=rf"has 2 runs, name one with --run; it has {listed}"):
+            store.choose()
+        with pytest.raises(RunNotFoundError, match=rf"has no run 77; it has {listed}"):
+            store.run(77)
+
+
+def test_a_network_gets_its_newest_run(where: str) -> None:
+    with NameStore.create(where) as store:
+        publish(store, network="mine")
+        newest = publish(store, network="mine", evidence="more photographs")
+        publish(store, network="a" * 64)
+        assert store.run_for("mine") == newest
+        with pytest.raises(RunNotFoundError) as caught:
+            store.run_for("f" * 64)
+    assert "fingerprint ffffffffffff but of vgg16 aaaaaaaaaaaa, vgg16 mine: the weights differ" in str(caught.value)
+
+
+def test_a_network_finds_nothing_in_an_empty_store(where: str) -> None:
+    with NameStore.create(where) as store, pytest.raises(RunNotFoundError, match="has no run of the network") as caught:
+        store.run_for("f" * 64)
+    assert "differ" not in str(caught.value)
+
+
+def test_what_is_not_there_is_none(where: str) -> None:
+    with NameStore.create(where) as store:
+        run = publish(store)
+        assert store.thumbnail(run, 0, 0) is None
+        assert store.importance(run, 2) is None
+        assert store.class_images(run) == {0: 12, 1: 3}
+        with pytest.raises(StoreError, match="no unit 6: give one from 0 to 5"):
+            store.unit(run, 6)
+
+
+def test_a_reader_sees_what_was_published_and_writes_nothing(where: str) -> None:
+    with NameStore.create(where) as writer:
+        run = publish(writer)
+    with NameStore.open(where) as reader:
+        assert reader.dissection(run) == cases.small_dissection()
+        for write in (lambda: publish(reader, network="other"), lambda: reader.delete(run)):
+            with pytest.raises(StoreError, match="open for reading only"):
+                write()
+        assert reader.runs() == [run]
+
+
+def test_the_package_needs_no_pandas_and_no_torch() -> None:
+    script = "import sys, db; assert not {'pandas', 'torch'} & set(sys.modules), sorted(sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_the_public_names_are_there() -> None:
+    assert all(hasattr(db, name) for name in db.__all__)
+    assert db.__all__ == sorted(db.__all__, key=lambda name: (not name.isupper(), name))
+
+
+def publish(store: NameStore, **key: str) -> Run:
+    dissection = cases.small_dissection()
+    return store.publish(cases.run_of(dissection, **key), dissection, cases.small_importances())
