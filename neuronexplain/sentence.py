@@ -2,24 +2,26 @@
 
 What is said of a named unit among the strongest (Grad-CAM paper, Sec. 7: *persuasive* and *inhibitive*):
 
-============  =========================  ====================================================
-unit          active in this image       silent
-============  =========================  ====================================================
-persuasive    "it sees sand"             "umbrella would speak for it too, but it sees none"
-inhibitive    "it sees bed, although"    "there is no bed"
-============  =========================  ====================================================
+============  =======================================  ================================================
+unit          active in this image                     silent
+============  =======================================  ================================================
+persuasive    "its neurons for sand respond"           "would speak for it too, but stay silent"
+inhibitive    "respond too, which speaks against it"   "there is no sand"
+============  =======================================  ================================================
 
-"There is no bed" is said only where *every* unit that is named after bed is silent. Units of one name are one
-mention. Units without a name are counted.
+A name is a tendency (an IoU of 0.05 makes one), so what is said of an active unit is that it responds, not that the
+image holds the concept. "There is no sand" is said only where *every* unit that is named after sand is silent. Units of
+one name are one mention. Units without a name are counted.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from dissection.vocabulary import Concept
 
@@ -27,24 +29,49 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class _Mentions:
-    """Phrases for concepts, each at most once, strongest first."""
+class _Neurons:
+    """Units that are spoken of together: how many there are by phrase, strongest first."""
 
-    seen: tuple[str, ...]
-    absent: tuple[str, ...]
-    against: tuple[str, ...]
-    missed: tuple[str, ...]
-    torn: tuple[str, ...]
+    counts: Mapping[str, int]
+
+    def __bool__(self) -> bool:
+        return bool(self.counts)
+
+    def among(self, phrases: Collection[str]) -> _Neurons:
+        return _Neurons({phrase: count for phrase, count in self.counts.items() if phrase in phrases})
+
+    def without(self, other: _Neurons) -> _Neurons:
+        return _Neurons({phrase: count for phrase, count in self.counts.items() if phrase not in other.counts})
+
+    def subject(self, verb: str, verb_of_many: str) -> str:
+        """The units as the subject of a sentence: "its neuron for sand responds"."""
+        many = sum(self.counts.values()) > 1
+        listed = enumerate_words(list(self.counts))
+        return f"its {'neurons' if many else 'neuron'} for {listed} {verb_of_many if many else verb}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Mentions:
+    """What there is to say of the named units among the strongest."""
+
+    persuasive: _Neurons
+    absent: _Neurons
+    against: _Neurons
+    missed: _Neurons
+    torn: _Neurons
 
 
 def say(explanation: Explanation) -> str:
     """The explanation as sentences that claim no more than its numbers support."""
     mentions = _mentions(explanation)
+    against = f"too, which speaks against {explanation.target.label}"
     sentences = [
         _reason(explanation, mentions),
-        _against(mentions.against, explanation.target.label),
-        _missed(mentions.missed),
-        _torn(mentions.torn),
+        _sentence(mentions.against, f"responds {against}", f"respond {against}"),
+        _sentence(
+            mentions.missed, "would speak for it too, but stays silent", "would speak for it too, but stay silent"
+        ),
+        _sentence(mentions.torn, "pulls both ways", "pull both ways"),
         _unnamed([*explanation.top, *explanation.bottom]),
         _constant(explanation),
     ]
@@ -88,75 +115,71 @@ def percent(probability: float) -> str:
 
 
 def _mentions(explanation: Explanation) -> _Mentions:
-    seen = _phrases(explanation.top, active=True)
-    against = _phrases(explanation.bottom, active=True)
-    silent = frozenset(_phrases([*explanation.top, *explanation.bottom], active=False)) - {
+    top, bottom = explanation.top, explanation.bottom
+    persuasive, against = _neurons(top, active=True), _neurons(bottom, active=True)
+    wanted, unwanted = _neurons(top, active=False), _neurons(bottom, active=False)
+    silent = {
         phrase(unit.name.concept)
-        for unit in (*explanation.top, *explanation.bottom)
-        if unit.name and unit.name.concept.spoken in explanation.active_concepts
+        for unit in (*top, *bottom)
+        if unit.name and unit.name.concept.spoken not in explanation.active_concepts
     }
-    wanted = _phrases(explanation.top, active=False)
-    unwanted = _phrases(explanation.bottom, active=False)
+    both = _neurons((*top, *bottom), active=True).among(persuasive.counts.keys() & against.counts.keys())
     return _Mentions(
-        seen=tuple(word for word in seen if word not in against),
-        absent=tuple(word for word in unwanted if word in silent and word not in wanted),
-        against=tuple(word for word in against if word not in seen),
-        missed=tuple(word for word in wanted if word in silent and word not in unwanted),
-        torn=tuple(word for word in seen if word in against),
+        persuasive=persuasive.without(against),
+        absent=unwanted.without(wanted).among(silent),
+        against=against.without(persuasive),
+        missed=wanted.without(unwanted).among(silent),
+        torn=both,
     )
 
 
-def _phrases(units: Iterable[RankedUnit], *, active: bool) -> list[str]:
-    return list(dict.fromkeys(phrase(unit.name.concept) for unit in units if unit.name and unit.active == active))
+def _neurons(units: Iterable[RankedUnit], *, active: bool) -> _Neurons:
+    return _Neurons(Counter(phrase(unit.name.concept) for unit in units if unit.name and unit.active == active))
 
 
 def _reason(explanation: Explanation, mentions: _Mentions) -> str:
     prediction, target = explanation.prediction, explanation.target
     says = f"The network says {_score(prediction)}"
-    sees = f"it sees {enumerate_words(mentions.seen)}" if mentions.seen else ""
-    lacks = f"there is no {enumerate_words(mentions.absent, 'or')}" if mentions.absent else ""
+    responds = mentions.persuasive.subject("responds", "respond") if mentions.persuasive else ""
+    lacks = f"there is no {enumerate_words(list(mentions.absent.counts), 'or')}" if mentions.absent else ""
+    reasons = [reason for reason in (responds, lacks) if reason]
     if target.index != prediction.index:
-        reasons = " and that ".join(part for part in (sees, lacks) if part)
-        for_it = f"what speaks for {target.label} is that {reasons}" if reasons else _nothing(target.label, explanation)
-        return f"{says} and gives {target.label} {percent(target.probability)}; {for_it}."
-    if not (sees or lacks):
-        return f"{says}; {_nothing('it', explanation)}."
-    return f"{says} because {', and '.join(part for part in (sees, lacks) if part)}."
+        for_it = f"what speaks for {target.label} is that {' and that '.join(reasons)}"
+        gives = f"{says} and gives {target.label} {percent(target.probability)}"
+        return f"{gives}; {for_it if reasons else _nothing(target.label, explanation, mentions)}."
+    if not reasons:
+        return f"{says}; {_nothing('it', explanation, mentions)}."
+    return f"{says} because {', and '.join(reasons)}."
 
 
-def _nothing(target: str, explanation: Explanation) -> str:
-    if any(unit.name for unit in explanation.top):
-        return f"no neuron with a name that speaks for {target} is among its strongest and active here"
-    return f"none of the neurons that speak most for {target} has a name"
+def _nothing(target: str, explanation: Explanation, mentions: _Mentions) -> str:
+    if not explanation.top:
+        return f"no neuron speaks for {target}"
+    if not any(unit.name for unit in explanation.top):
+        return f"none of the neurons that speak most for {target} has a name"
+    if mentions.torn:
+        return f"no concept speaks for {target} alone"
+    return f"the neurons that speak most for {target} and have a name stay silent"
 
 
 def _score(score: Score) -> str:
     return f"{score.label} ({percent(score.probability)})"
 
 
-def _against(words: Sequence[str], target: str) -> str:
-    if not words:
+def _sentence(neurons: _Neurons, verb: str, verb_of_many: str) -> str:
+    if not neurons:
         return ""
-    return f"It also sees {enumerate_words(words)}, which {_verb(words, 'speaks', 'speak')} against {target}."
-
-
-def _missed(words: Sequence[str]) -> str:
-    if not words:
-        return ""
-    listed = enumerate_words(words)
-    return f"{listed[:1].upper()}{listed[1:]} would speak for it too, but it sees none here."
-
-
-def _torn(words: Sequence[str]) -> str:
-    return f"Its neurons for {enumerate_words(words)} pull both ways." if words else ""
+    subject = neurons.subject(verb, verb_of_many)
+    return f"{subject[0].upper()}{subject[1:]}."
 
 
 def _unnamed(units: Sequence[RankedUnit]) -> str:
     unnamed = sum(unit.name is None for unit in units)
     if not unnamed:
         return ""
-    of = f"of the {len(units)} strongest neurons" if len(units) > 1 else "strongest neuron"
-    return f"{unnamed} {of} {_verb(range(unnamed), 'has', 'have')} no name."
+    if len(units) == 1:
+        return "The strongest neuron has no name."
+    return f"{unnamed} of the {len(units)} strongest neurons {'has' if unnamed == 1 else 'have'} no name."
 
 
 def _constant(explanation: Explanation) -> str:
@@ -165,7 +188,3 @@ def _constant(explanation: Explanation) -> str:
     return (
         f"This network weighs its neurons alike in every image: these are the same for each {explanation.target.label}."
     )
-
-
-def _verb(subjects: Sequence[object], singular: str, plural: str) -> str:
-    return singular if len(subjects) == 1 else plural

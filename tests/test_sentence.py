@@ -43,8 +43,9 @@ def test_everything_at_once():
     top += [unit(3, None, active=True), unit(4, "umbrella", active=False)]
     bottom = [unit(5, "bed", active=False), unit(6, "lamp", active=False), unit(7, "sky", active=True)]
     assert say(explanation(top, bottom)) == (
-        "The network says beach (98%) because it sees sand and sea, and there is no bed or lamp. "
-        "It also sees sky, which speaks against beach. Umbrella would speak for it too, but it sees none here. "
+        "The network says beach (98%) because its neurons for sand and sea respond, and there is no bed or lamp. "
+        "Its neuron for sky responds too, which speaks against beach. "
+        "Its neuron for umbrella would speak for it too, but stays silent. "
         "1 of the 8 strongest neurons has no name."
     )
 
@@ -56,13 +57,13 @@ def test_only_absence():
 
 def test_absence_is_not_said_where_another_unit_of_the_concept_is_active():
     said = say(explanation([unit(9, "sand", active=True)], [unit(0, "sky", active=False)], active={"sky", "sand"}))
-    assert said == "The network says beach (98%) because it sees sand."
+    assert said == "The network says beach (98%) because its neuron for sand responds."
 
 
 def test_a_concept_on_both_sides_pulls_both_ways():
     said = say(explanation([unit(0, "sky", active=True)], [unit(1, "sky", active=True)]))
     assert "pull both ways" in said
-    assert "sees sky" not in said
+    assert said == "The network says beach (98%); no concept speaks for it alone. Its neurons for sky pull both ways."
 
 
 def test_silent_on_both_sides_is_not_spoken_of():
@@ -78,11 +79,17 @@ def test_nothing_has_a_name():
     )
 
 
+def test_nothing_speaks_for_it():
+    assert say(explanation([], [])) == "The network says beach (98%); no neuron speaks for it."
+    silent = say(explanation([unit(0, "sand", active=False)], [], active={"sand"}))
+    assert silent == "The network says beach (98%); the neurons that speak most for it and have a name stay silent."
+
+
 def test_another_target():
     said = say(explanation([unit(0, "lamp", active=True)], [unit(1, "sky", active=False)], target=("hotel", 0.004)))
     assert said == (
-        "The network says beach (98%) and gives hotel under 1%; what speaks for hotel is that it sees lamp and that "
-        "there is no sky."
+        "The network says beach (98%) and gives hotel under 1%; what speaks for hotel is that its neuron for lamp "
+        "responds and that there is no sky."
     )
 
 
@@ -95,7 +102,7 @@ def test_constant_alphas_are_said_where_they_rank():
 def test_textures_scenes_and_colours_read_as_english():
     top = [unit(0, "striped", active=True, category="texture"), unit(1, "street-s", active=True, category="scene")]
     top.append(unit(2, "red-c", active=True, category="color"))
-    assert "it sees striped texture, street scenery and red." in say(explanation(top, []))
+    assert "its neurons for striped texture, street scenery and red respond." in say(explanation(top, []))
 
 
 @pytest.mark.parametrize(
@@ -125,5 +132,5 @@ def test_no_claim_beyond_the_evidence(top, bottom):
         if name in absent:
             assert name not in made.active_concepts
             assert (name, False) in bottom
-        if name in reason.partition("it sees ")[2].partition("there is no")[0]:
+        if name in reason.partition("because its neuron")[2].partition("there is no")[0]:
             assert (name, True) in top

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
+from typing import NoReturn
 
-import click
 import typer
 
 from dissection.errors import NeuronExplainError
@@ -20,6 +21,7 @@ app = typer.Typer(
     "(concepts of). Start with: neuronexplain demo",
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
 )
 app.command("demo")(demonstration.demo)
 app.command("build")(building.build)
@@ -31,35 +33,42 @@ app.add_typer(listing.classes, name="classes")
 sets.concepts.command("of")(listing.concepts_of)
 
 
+class _InterruptedError(BaseException):
+    """Ctrl-C, under a name that typer does not turn into an exit status of its own."""
+
+
 def main() -> None:
     """Run the command line; errors are one line and exit status 2."""
-    sys.exit(_run())
-
-
-def _run() -> int:
+    signal.signal(signal.SIGINT, _interrupt)
     try:
-        return int(typer.main.get_command(app).main(standalone_mode=False) or 0)
-    except NeuronExplainError as error:
-        return _fail(str(error))
-    except click.exceptions.Abort:
-        return _fail("interrupted; databases and finished files are as they were", status=130)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        app()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except MemoryError:
-        return _fail("out of memory; a smaller --batch-size needs less")
-    except OSError as error:
-        return _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
-    except Exception as error:  # noqa: BLE001 -- the last line of defence: people are shown a line, not a traceback
+        sys.exit(1)
+    except (Exception, _InterruptedError) as error:  # noqa: BLE001 -- people are shown a line, not a traceback
         if os.environ.get("NEURONEXPLAIN_DEBUG"):
             traceback.print_exc()
-        found = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        return _fail(f"{found}; this is a defect of NeuronExplain (NEURONEXPLAIN_DEBUG=1 shows where)", status=1)
+        message, status = _told(error)
+        sys.stderr.write(f"neuronexplain: {' '.join(message.split())}\n")
+        sys.exit(status)
 
 
-def _fail(message: str, *, status: int = 2) -> int:
-    sys.stderr.write(f"neuronexplain: {' '.join(message.split())}\n")
-    return status
+def _interrupt(*_: object) -> NoReturn:
+    raise _InterruptedError
+
+
+def _told(error: BaseException) -> tuple[str, int]:
+    """What to say of an error, and the exit status."""
+    match error:
+        case NeuronExplainError():
+            told = str(error), 2
+        case _InterruptedError():
+            told = "interrupted; databases and finished files are as they were", 130
+        case MemoryError():
+            told = "out of memory; a smaller --batch-size needs less", 2
+        case OSError():
+            told = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2
+        case _:
+            where = "this is a defect of NeuronExplain; NEURONEXPLAIN_DEBUG=1 shows where"
+            told = f"{type(error).__name__}: {error}; {where}", 1
+    return told

@@ -1,0 +1,266 @@
+"""The command line as a person uses it: every command, its errors, and Ctrl-C."""
+
+import csv
+import io
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from neuronexplain import cli
+
+from worlds import CLASSES, colour_square, write_colour_folder
+
+HERE = Path(__file__).parent
+NETWORK = ["--network", f"{HERE / 'worlds.py'}:colour_net", "--mean", "0,0,0", "--std", "1,1,1"]
+NETWORK += ["--input-size", "32", "--resize", "32x32"]
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs a command in this process; gives status, standard output and standard error."""
+
+    def call(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["neuronexplain", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        told = capsys.readouterr()
+        return int(ended.value.code or 0), told.out, told.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A folder of squares, class labels, photographs, and a database that was built from them."""
+    root = tmp_path_factory.mktemp("world")
+    write_colour_folder(root / "squares")
+    (root / "classes.txt").write_text("\n".join(CLASSES) + "\n")
+    for colour in ("red", "blue"):
+        colour_square(colour).save(root / f"{colour}.png")
+    words = ["build", *NETWORK, "--classes", root / "classes.txt", "--concepts", root / "squares", "--db", root / "n.db"]
+    done = subprocess.run(
+        [sys.executable, "-m", "neuronexplain", *map(str, words)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "4 of 4 neurons of rectify have a name" in done.stdout
+    assert "the last rectified feature map" in done.stderr
+    return root
+
+
+def one_line(error: str) -> str:
+    """The last line, which must start as every error does."""
+    last = error.strip().splitlines()[-1]
+    assert last.startswith("neuronexplain: ")
+    assert "Traceback" not in error
+    return last
+
+
+def test_building_again_does_nothing_and_says_so(world, run):
+    words = ["build", *NETWORK, "--classes", world / "classes.txt", "--concepts", world / "squares"]
+    status, out, _ = run(*words, "--db", world / "n.db")
+    assert status == 0
+    assert "Nothing to do" in out
+
+
+def test_explain_needs_only_the_database(world, run, tmp_path):
+    status, out, _ = run("explain", world / "red.png", world / "blue.png", "--db", world / "n.db", "--out", tmp_path)
+    assert status == 0
+    assert "The network says fire" in out
+    assert "The network says lake" in out
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "blue.png",
+        "explanations.json",
+        "index.html",
+        "red.png",
+    ]
+    assert "The network says fire" in (tmp_path / "index.html").read_text()
+    with Image.open(tmp_path / "red.png") as picture:
+        assert picture.width > 2 * 32
+
+
+def test_explain_json_has_the_promised_shape(world, run, tmp_path):
+    status, out, _ = run("explain", world / "red.png", "--db", world / "n.db", "--json", "--target", "LAKE", "--top", 1)
+    assert status == 0
+    (value,) = json.loads(out)
+    assert value["prediction"].keys() == value["target"].keys() == {"label", "index", "probability", "logit"}
+    assert (value["prediction"]["label"], value["target"]["label"]) == ("fire", "lake")
+    assert (value["rank_by"], value["among"], value["constant_alpha"], value["heatmap"]) == ("alpha", "all", False, None)
+    (top,) = value["top"]
+    assert top.keys() == {"unit", "alpha", "contribution", "name", "category", "iou", "active"}
+    assert (top["unit"], top["name"], top["active"]) == (2, "blue", False)
+    assert top["iou"] > 0.8
+    assert len(value["bottom"]) == 1
+    assert value["sentence"].startswith("The network says fire")
+
+
+def test_units_as_table_json_and_csv(world, run):
+    status, out, _ = run("units", "--db", world / "n.db", "--json", "--min-iou", "0.05")
+    rows = json.loads(out)
+    wanted = {"unit", "name", "category", "iou", "threshold", "intersection", "union", "best"}
+    assert status == 0
+    assert [row["unit"] for row in rows] == [0, 1, 2, 3]
+    assert all(wanted <= row.keys() for row in rows)
+    assert [row["name"] for row in rows] == ["red", "green", "blue", "yellow"]
+    _, out, _ = run("units", "--db", world / "n.db", "--csv", "--concept", "Blue")
+    (row,) = csv.DictReader(io.StringIO(out))
+    assert (row["unit"], row["name"]) == ("2", "blue")
+    _, out, _ = run("units", "--db", world / "n.db", "--unit", 3)
+    assert "yellow" in out
+    assert "red" not in out
+
+
+def test_units_below_the_cut_keep_their_best_concept(world, run, tmp_path):
+    low = ["--quantile", "0.001", "--classes", world / "classes.txt", "--concepts", world / "squares"]
+    assert run("build", *NETWORK, *low, "--db", tmp_path / "low.db", "--min-images", 11)[0] == 0
+    _, out, _ = run("units", "--db", tmp_path / "low.db", "--json")
+    assert all(row["name"] is None and row["best"] is None for row in json.loads(out))
+    with sqlite3.connect(world / "n.db") as database:
+        assert database.execute("select count(*) from runs").fetchone() == (1,)
+
+
+def test_concepts_of_a_class_and_classes_for_a_concept(world, run):
+    status, out, _ = run("concepts", "of", "Fire", "--db", world / "n.db", "--json")
+    assert status == 0
+    assert [row["concept"] for row in json.loads(out)] == ["red", "yellow", "blue", "green"]
+    _, out, _ = run("concepts", "of", "fire", "--db", world / "n.db")
+    assert "over 10 images" in out
+    _, out, _ = run("classes", "for", "RED", "--db", world / "n.db", "--csv")
+    assert next(csv.DictReader(io.StringIO(out)))["class"] == "fire"
+
+
+def test_runs_lists_what_the_database_holds(world, run):
+    _, out, _ = run("runs", "--db", world / "n.db", "--json")
+    (row,) = json.loads(out)
+    assert (row["layer"], row["units"], row["named"], row["images"]) == ("rectify", 4, 4, 40)
+    assert row["source"]["network"].endswith("worlds.py:colour_net")
+
+
+def test_concepts_check_lists_every_bad_file(world, run, tmp_path):
+    assert run("concepts", "check", world / "squares")[0] == 0
+    bad = write_colour_folder(tmp_path / "bad", 6)
+    (bad / "images" / "001.png").write_bytes(b"")
+    (bad / "masks" / "002.png").unlink()
+    Image.new("L", (32, 32), 99).save(bad / "masks" / "003.png")
+    status, out, _ = run("concepts", "check", bad)
+    assert status == 2
+    assert all(name in out for name in ("001.png", "002.png", "003.png"))
+    status, out, _ = run("concepts", "check", bad, "--json")
+    assert len(json.loads(out)["problems"]) >= 3
+
+
+def test_concepts_convert_writes_what_build_reads(world, run, tmp_path):
+    status, out, _ = run("concepts", "convert", world / "squares", tmp_path / "new", "--size", 32, "--label-size", 32)
+    assert status == 0
+    assert run("concepts", "check", tmp_path / "new")[0] == 0
+    words = ["build", *NETWORK, "--concepts", tmp_path / "new", "--db", tmp_path / "n.db", "--limit", 40]
+    assert "4 of 4 neurons" in run(*words)[1]
+
+
+BAD = {
+    "no such photograph": (["explain", "{world}/none.png", "--db", "{world}/n.db"], "no such file"),
+    "empty photograph": (["explain", "{tmp}/empty.png", "--db", "{world}/n.db"], "empty.png"),
+    "no photograph at all": (["explain", "{tmp}/text.jpg", "--db", "{world}/n.db"], "text.jpg"),
+    "animation": (["explain", "{tmp}/moves.gif", "--db", "{world}/n.db"], "frames"),
+    "no such database": (["explain", "{world}/red.png", "--db", "{tmp}/none.db"], "none.db"),
+    "a photograph as database": (["units", "--db", "{world}/red.png"], "red.png"),
+    "no such class": (["explain", "{world}/red.png", "--db", "{world}/n.db", "--target", "fier"], "fire"),
+    "no such class to query": (["concepts", "of", "lak", "--db", "{world}/n.db"], "lake"),
+    "no such concept": (["classes", "for", "rad", "--db", "{world}/n.db"], "red"),
+    "no such run": (["units", "--db", "{world}/n.db", "--run", "9"], "run"),
+    "no such unit": (["units", "--db", "{world}/n.db", "--unit", "9"], "9"),
+    "other weights": (["explain", "{world}/red.png", "--db", "{world}/n.db", "--weights", "{tmp}/other.pt"], "weights"),
+    "no concepts": (["build", *NETWORK, "--concepts", "{tmp}/void", "--db", "{tmp}/x.db"], "void"),
+    "no such network": (["build", "--network", "vgg61", "--concepts", "{world}/squares", "--db", "{tmp}/x.db"], "vgg16"),
+    "no such layer": (
+        ["build", *NETWORK, "--layer", "rectifi", "--concepts", "{world}/squares", "--db", "{tmp}/x.db"],
+        "rectify",
+    ),
+    "wrong number of classes": (
+        ["build", *NETWORK, "--classes", "{tmp}/text.jpg", "--concepts", "{world}/squares", "--db", "{tmp}/x.db"],
+        "4",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_status_2(case, world, run, tmp_path):
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "text.jpg").write_text("not a photograph\n")
+    (tmp_path / "void").mkdir()
+    (tmp_path / "other.pt").write_bytes(b"not weights")
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "moves.gif", save_all=True, append_images=frames[1:])
+    words, told = BAD[case]
+    status, _, err = run(*(word.format(world=world, tmp=tmp_path) for word in words))
+    assert status == 2
+    assert told in one_line(err)
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_a_bad_photograph_does_not_cost_the_good_ones(world, run, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"x")
+    status, out, err = run("explain", tmp_path / "bad.png", world / "red.png", "--db", world / "n.db")
+    assert status == 2
+    assert "The network says fire" in out
+    assert "bad.png" in one_line(err)
+
+
+def test_usage_errors_have_status_2(run):
+    assert run("build")[0] == 2
+    assert run("explain", "x.png", "--db", "x", "--top", "0")[0] == 2
+    assert run("nonsense")[0] == 2
+
+
+def test_ctrl_c_during_build_leaves_the_database_as_it_was(world, tmp_path):
+    slow = tmp_path / "slow.py"
+    slow.write_text(
+        "import time\nfrom worlds import ColourNet\n"
+        "class Slow(ColourNet):\n"
+        "    def forward(self, x):\n        time.sleep(0.2 * (len(x) > 1))\n        return super().forward(x)\n"
+        "def net():\n    return Slow().eval()\n"
+    )
+    database = tmp_path / "n.db"
+    database.write_bytes((world / "n.db").read_bytes())
+    before = database.read_bytes()
+    words = ["build", "--network", f"{slow}:net", *NETWORK[2:], "--concepts", world / "squares", "--db", database]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "neuronexplain", *map(str, words), "--batch-size", "2"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(HERE)},
+    )
+    assert process.stderr.readline().startswith("net, layer rectify")
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    told = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "interrupted" in one_line(told)
+    assert database.read_bytes() == before
+
+
+def test_help_has_an_example_for_every_command(run):
+    for words in COMMANDS:
+        status, out, _ = run(*words, "--help")
+        assert status == 0
+        assert "Example: neuronexplain" in " ".join(out.split()), words
+
+
+COMMANDS = [
+    ["demo"],
+    ["build"],
+    ["explain"],
+    ["units"],
+    ["runs"],
+    ["concepts", "of"],
+    ["concepts", "check"],
+    ["concepts", "convert"],
+    ["classes", "for"],
+]

@@ -1,0 +1,219 @@
+"""The main job on a world whose answers are known by arithmetic."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from worlds import CLASSES, COLOURS, HEAD, colour_network, colour_square, write_colour_folder
+
+from db import NameStore
+from db.errors import RunNotFoundError
+from dissection.concepts import PlainLayout
+from dissection.errors import ActivationError, ClassNotFoundError, ConceptDataError
+from dissection.networks import open_network
+from neuronexplain.activity import active_units, concept_map
+from neuronexplain.evidence import open_class_images
+from neuronexplain.importance import Importances
+from neuronexplain.pipeline import build, explain, reopen, speaker
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_colour_folder(tmp_path / "squares")
+
+
+@pytest.fixture
+def built(tmp_path, folder):
+    """The colour network dissected over its squares: store and run."""
+    store = NameStore.create(tmp_path / "names.db")
+    run = build(colour_network(), _squares(folder), store).run
+    yield store, run
+    store.close()
+
+
+def _squares(folder):
+    return PlainLayout(folder, label_size=32)
+
+
+def test_the_sentence_written_out(built):
+    store, _ = built
+    explanation = explain(colour_square("red"), colour_network(), store)
+    assert explanation.sentence == (
+        "The network says fire (53%) because its neuron for red responds, and there is no green or blue. "
+        "Its neuron for yellow would speak for it too, but stays silent."
+    )
+    assert [(unit.unit, unit.active, unit.name.iou) for unit in explanation.top] == [(0, True, 1.0), (3, False, 1.0)]
+    assert [(unit.unit, unit.active) for unit in explanation.bottom] == [(1, False), (2, False)]
+
+
+def test_every_number_of_an_explanation(built):
+    store, _ = built
+    explanation = explain(colour_square("yellow"), colour_network(), store, target="lawn", k=1)
+    mean = 144 / 1024
+    alphas = [HEAD[1][unit] * 2 * (1 + (mean if unit == 3 else 0)) / 1024 for unit in range(4)]
+    assert explanation.top[0].unit == 1
+    assert explanation.top[0].alpha == pytest.approx(alphas[1])
+    assert explanation.bottom[0].unit == int(np.argmin(alphas))
+    assert explanation.target.label == "lawn"
+    assert explanation.prediction.label == "sun"
+    logits = [sum(HEAD[c][u] * (1 + (mean if u == 3 else 0)) ** 2 for u in range(4)) for c in range(4)]
+    assert explanation.prediction.logit == pytest.approx(logits[3], rel=1e-5)
+    assert explanation.prediction.probability == pytest.approx(np.exp(logits[3]) / np.exp(logits).sum(), rel=1e-5)
+    assert explanation.heatmap.max() == 0
+    heat = explain(colour_square("yellow"), colour_network(), store).heatmap
+    assert heat[10, 10] == pytest.approx(HEAD[3][3] * 2 * (1 + mean) / 1024, rel=1e-5)
+    assert heat[0, 0] == 0
+    assert explanation.masks.keys() == {unit.name.concept.spoken for unit in (*explanation.top, *explanation.bottom)}
+
+
+def test_class_importances_are_means_over_the_classes_images(built):
+    store, run = built
+    mean = 144 / 1024
+    for index in range(4):
+        kept = store.importance(run, index)
+        assert kept.images == 10
+        expected = [HEAD[index][u] * 2 * (1 + (mean if u == index else 0)) / 1024 for u in range(4)]
+        assert kept.alphas.tolist() == pytest.approx(expected, rel=1e-5)
+        assert kept.contributions.tolist() == pytest.approx(
+            [expected[u] * (mean if u == index else 0) for u in range(4)], rel=1e-5
+        )
+    strongest = store.concepts_of(run, 0)
+    assert [found.concept.spoken for found in strongest] == ["red", "yellow", "blue", "green"]
+    assert next(found.label for found in store.classes_for(run, "Yellow")) == "sun"
+
+
+def test_the_same_run_is_built_once(built, folder):
+    store, run = built
+    network = colour_network()
+    network.module.register_forward_hook(lambda *_: pytest.fail("the network was run again"))
+    assert build(network, _squares(folder), store).run == run
+    assert not build(network, _squares(folder), store).is_new
+    assert build(colour_network(), _squares(folder), store, quantile=0.01).is_new
+    assert len(store.runs()) == 2
+
+
+def test_everything_that_changes_an_answer_is_in_the_key(built, folder, tmp_path):
+    store, _ = built
+    image = next((folder / "images").iterdir())
+    Image.new("RGB", (32, 32), "white").save(image)
+    assert build(colour_network(), _squares(folder), store).is_new
+    (tmp_path / "classes" / "fire").mkdir(parents=True)
+    colour_square("red").save(tmp_path / "classes" / "fire" / "1.png")
+    images = open_class_images(tmp_path / "classes", CLASSES)
+    assert build(colour_network(), _squares(folder), store, class_images=images).is_new
+    assert len({each.key.digest for each in store.runs()}) == 3
+
+
+def test_other_weights_are_refused(built):
+    store, _ = built
+    network = colour_network()
+    with torch.no_grad():
+        network.module.head.weight[0, 0] += 1e-6
+    with pytest.raises(RunNotFoundError, match="weights differ"):
+        explain(colour_square("red"), network, store)
+
+
+def test_a_failing_build_leaves_the_store_as_it_was(built, folder):
+    store, _ = built
+    network = colour_network()
+    with torch.no_grad():
+        network.module.detect.weight[0] = float("nan")
+    with pytest.raises(ActivationError, match="NaN"):
+        build(network, _squares(folder), store)
+    assert len(store.runs()) == 1
+
+
+def test_class_images_replace_the_concept_images(folder, tmp_path):
+    for name, colours in {"Fire": ["red", "red", "yellow"], "lake": ["blue"]}.items():
+        (tmp_path / "classes" / name).mkdir(parents=True)
+        for number, colour in enumerate(colours):
+            colour_square(colour, at=(number, 2)).save(tmp_path / "classes" / name / f"{number}.png")
+    images = open_class_images(tmp_path / "classes", CLASSES)
+    with NameStore.create(tmp_path / "names.db") as store:
+        run = build(colour_network(), _squares(folder), store, class_images=images).run
+        assert store.class_images(run) == {0: 3, 2: 1}
+        fire = store.importance(run, 0)
+    mean = 144 / 1024
+    reds = [1 + mean, 1 + mean, 1]
+    assert fire.alphas[0] == pytest.approx(HEAD[0][0] * 2 * np.mean(reds) / 1024, rel=1e-5)
+
+
+def test_class_folders_must_be_classes(tmp_path):
+    with pytest.raises(ConceptDataError, match="no folder"):
+        open_class_images(tmp_path / "none", CLASSES)
+    (tmp_path / "classes" / "fyre").mkdir(parents=True)
+    with pytest.raises(ConceptDataError, match="no folders with images"):
+        open_class_images(tmp_path / "classes", CLASSES)
+    colour_square("red").save(tmp_path / "classes" / "fyre" / "1.png")
+    with pytest.raises(ClassNotFoundError, match="fire"):
+        open_class_images(tmp_path / "classes", CLASSES)
+
+
+def test_among_named_passes_unnamed_units_over(built):
+    store, run = built
+    explainer = speaker(colour_network(), store, run=run, k=1, among="named", min_iou=1.0)
+    names = {unit: name for unit, name in explainer.names.items() if unit != 0}
+    limited = type(explainer)(
+        explainer.network, names, explainer.thresholds, constant_alpha=False, k=1, among="named", min_iou=1.0
+    )
+    (explanation,) = limited.explain([("red", colour_square("red"))])
+    assert [unit.unit for unit in explanation.top] == [3]
+    assert explanation.passed_over == (0,)
+
+
+def test_ranking_by_contribution_takes_only_what_is_there(built):
+    store, _ = built
+    explanation = explain(colour_square("red"), colour_network(), store, rank_by="contribution")
+    assert [unit.unit for unit in explanation.top] == [0]
+    assert explanation.bottom == ()
+
+
+def test_many_images_are_explained_in_order(built):
+    store, run = built
+    explainer = speaker(colour_network(), store, run=run)
+    names = list(COLOURS) * 3
+    made = list(explainer.explain(((name, colour_square(name)) for name in names), batch_size=5))
+    assert [each.image for each in made] == names
+    assert [each.prediction.label for each in made] == list(CLASSES) * 3
+
+
+def test_a_run_knows_how_to_make_its_network_again(tmp_path, folder):
+    factory = tmp_path / "mine.py"
+    factory.write_text("from worlds import colour_net\n")
+    network = open_network(
+        f"{factory}:colour_net", classes=CLASSES, mean=(0, 0, 0), std=(1, 1, 1), input_size=32, resize=(32, 32)
+    )
+    with NameStore.create(tmp_path / "names.db") as store:
+        run = build(network, _squares(folder), store).run
+        again = reopen(store.run(run.id))
+        assert again.fingerprint == network.fingerprint
+        assert (again.layer, again.preprocessing, again.classes) == (
+            network.layer,
+            network.preprocessing,
+            network.classes,
+        )
+        assert explain(colour_square("blue"), again, store).prediction.label == "lake"
+
+
+def test_exemplars_have_pictures(built):
+    store, run = built
+    assert store.thumbnail(run, 0, 0)[:2] == b"\xff\xd8"
+    assert store.thumbnail(run, 3, 8)[:2] == b"\xff\xd8"
+    assert store.thumbnail(run, 3, 9) is None
+
+
+def test_active_units_have_a_lit_pixel():
+    maps = np.zeros((3, 2, 2))
+    maps[0, 0, 0], maps[1] = 1.0, 0.5
+    assert active_units(maps, np.array([0.5, 0.5, -1.0]), (8, 8)) == {0, 2}
+
+
+def test_concept_maps_are_one_at_the_threshold():
+    maps = np.array([[[2.0]], [[1.0]], [[0.5]]])
+    assert concept_map(maps, np.array([1.0, 4.0, 0.0]), [0, 1], (2, 2)).tolist() == [[2.0, 2.0], [2.0, 2.0]]
+    assert concept_map(maps, np.array([1.0, 4.0, 0.0]), [2], (1, 1)).tolist() == [[1.5]]
+    assert concept_map(maps, np.array([1.0, 4.0, 0.0]), [1], (1, 1)).tolist() == [[0.25]]
+
+
+def test_classes_without_images_have_no_importances():
+    assert Importances(CLASSES, 4).means() == []
