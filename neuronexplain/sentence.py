@@ -16,6 +16,7 @@ one name are one mention. Units without a name are counted.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -64,7 +65,7 @@ class _Mentions:
 def say(explanation: Explanation) -> str:
     """The explanation as sentences that claim no more than its numbers support."""
     mentions = _mentions(explanation)
-    against = f"too, which speaks against {explanation.target.label}"
+    against = f"too, which speaks against {spoken(explanation.target.label)}"
     sentences = [
         _reason(explanation, mentions),
         _sentence(mentions.against, f"responds {against}", f"respond {against}"),
@@ -88,6 +89,15 @@ def phrase(concept: Concept) -> str:
     return {"texture": f"{concept.spoken} texture", "scene": f"{concept.spoken} scenery"}.get(
         concept.category, concept.spoken
     )
+
+
+def spoken(label: str) -> str:
+    """A class label as it stands in a sentence: the first of its synonyms, without underscores.
+
+    >>> spoken("great_white_shark, white shark"), spoken("/b/beer_hall")
+    ('great white shark', 'beer hall')
+    """
+    return re.sub(r"^/[a-z]/", "", label.partition(",")[0]).replace("_", " ").strip()
 
 
 def enumerate_words(words: Sequence[str], conjunction: str = "and") -> str:
@@ -139,14 +149,15 @@ def _neurons(units: Iterable[RankedUnit], *, active: bool) -> _Neurons:
 
 def _reason(explanation: Explanation, mentions: _Mentions) -> str:
     prediction, target = explanation.prediction, explanation.target
+    wanted = spoken(target.label)
     says = f"The network says {_score(prediction)}"
     responds = mentions.persuasive.subject("responds", "respond") if mentions.persuasive else ""
     lacks = f"there is no {enumerate_words(list(mentions.absent.counts), 'or')}" if mentions.absent else ""
     reasons = [reason for reason in (responds, lacks) if reason]
     if target.index != prediction.index:
-        for_it = f"what speaks for {target.label} is that {' and that '.join(reasons)}"
-        gives = f"{says} and gives {target.label} {percent(target.probability)}"
-        return f"{gives}; {for_it if reasons else _nothing(target.label, explanation, mentions)}."
+        for_it = f"what speaks for {wanted} is that {' and that '.join(reasons)}"
+        gives = f"{says} and gives {wanted} {percent(target.probability)}"
+        return f"{gives}; {for_it if reasons else _nothing(wanted, explanation, mentions)}."
     if not reasons:
         return f"{says}; {_nothing('it', explanation, mentions)}."
     return f"{says} because {', and '.join(reasons)}."
@@ -163,7 +174,7 @@ def _nothing(target: str, explanation: Explanation, mentions: _Mentions) -> str:
 
 
 def _score(score: Score) -> str:
-    return f"{score.label} ({percent(score.probability)})"
+    return f"{spoken(score.label)} ({percent(score.probability)})"
 
 
 def _sentence(neurons: _Neurons, verb: str, verb_of_many: str) -> str:
@@ -185,6 +196,5 @@ def _unnamed(units: Sequence[RankedUnit]) -> str:
 def _constant(explanation: Explanation) -> str:
     if not explanation.constant_alpha or explanation.rank_by != "alpha":
         return ""
-    return (
-        f"This network weighs its neurons alike in every image: these are the same for each {explanation.target.label}."
-    )
+    target = spoken(explanation.target.label)
+    return f"This network weighs its neurons alike in every image: these are the same for each {target}."

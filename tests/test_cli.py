@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from worlds import CLASSES, colour_square, write_colour_folder
 
 from neuronexplain import cli
-
-from worlds import CLASSES, colour_square, write_colour_folder
 
 HERE = Path(__file__).parent
 NETWORK = ["--network", f"{HERE / 'worlds.py'}:colour_net", "--mean", "0,0,0", "--std", "1,1,1"]
@@ -45,7 +44,16 @@ def world(tmp_path_factory):
     (root / "classes.txt").write_text("\n".join(CLASSES) + "\n")
     for colour in ("red", "blue"):
         colour_square(colour).save(root / f"{colour}.png")
-    words = ["build", *NETWORK, "--classes", root / "classes.txt", "--concepts", root / "squares", "--db", root / "n.db"]
+    words = [
+        "build",
+        *NETWORK,
+        "--classes",
+        root / "classes.txt",
+        "--concepts",
+        root / "squares",
+        "--db",
+        root / "n.db",
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "neuronexplain", *map(str, words)], capture_output=True, text=True, check=False
     )
@@ -92,7 +100,12 @@ def test_explain_json_has_the_promised_shape(world, run, tmp_path):
     (value,) = json.loads(out)
     assert value["prediction"].keys() == value["target"].keys() == {"label", "index", "probability", "logit"}
     assert (value["prediction"]["label"], value["target"]["label"]) == ("fire", "lake")
-    assert (value["rank_by"], value["among"], value["constant_alpha"], value["heatmap"]) == ("alpha", "all", False, None)
+    assert (value["rank_by"], value["among"], value["constant_alpha"], value["heatmap"]) == (
+        "alpha",
+        "all",
+        False,
+        None,
+    )
     (top,) = value["top"]
     assert top.keys() == {"unit", "alpha", "contribution", "name", "category", "iou", "active"}
     assert (top["unit"], top["name"], top["active"]) == (2, "blue", False)
@@ -157,7 +170,7 @@ def test_concepts_check_lists_every_bad_file(world, run, tmp_path):
 
 
 def test_concepts_convert_writes_what_build_reads(world, run, tmp_path):
-    status, out, _ = run("concepts", "convert", world / "squares", tmp_path / "new", "--size", 32, "--label-size", 32)
+    status, _out, _ = run("concepts", "convert", world / "squares", tmp_path / "new", "--size", 32, "--label-size", 32)
     assert status == 0
     assert run("concepts", "check", tmp_path / "new")[0] == 0
     words = ["build", *NETWORK, "--concepts", tmp_path / "new", "--db", tmp_path / "n.db", "--limit", 40]
@@ -178,7 +191,10 @@ BAD = {
     "no such unit": (["units", "--db", "{world}/n.db", "--unit", "9"], "9"),
     "other weights": (["explain", "{world}/red.png", "--db", "{world}/n.db", "--weights", "{tmp}/other.pt"], "weights"),
     "no concepts": (["build", *NETWORK, "--concepts", "{tmp}/void", "--db", "{tmp}/x.db"], "void"),
-    "no such network": (["build", "--network", "vgg61", "--concepts", "{world}/squares", "--db", "{tmp}/x.db"], "vgg16"),
+    "no such network": (
+        ["build", "--network", "vgg61", "--concepts", "{world}/squares", "--db", "{tmp}/x.db"],
+        "vgg16",
+    ),
     "no such layer": (
         ["build", *NETWORK, "--layer", "rectifi", "--concepts", "{world}/squares", "--db", "{tmp}/x.db"],
         "rectify",

@@ -95,7 +95,7 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.3g}" if value and abs(value) < 0.01 else f"{value:.3f}"
+        return f"{value:.3g}"
     if isinstance(value, list | tuple):
         return ", ".join(str(item) for item in value)
     return str(value)

@@ -180,5 +180,5 @@ def _run_row(run: Run, named: int) -> Row:
 
 
 def _evidence(images: int, run: Run) -> str:
-    thin = f" (thin evidence: fewer than {THIN_EVIDENCE})" if images < THIN_EVIDENCE else ""
-    return f"{images} image{'' if images == 1 else 's'}{thin}: {run.evidence}"
+    thin = f"; thin evidence, fewer than {THIN_EVIDENCE}" if images < THIN_EVIDENCE else ""
+    return f"{images} image{'' if images == 1 else 's'} ({run.evidence}{thin})"

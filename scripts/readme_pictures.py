@@ -1,0 +1,64 @@
+"""Draws the README's pictures of photographs that may not be shown: heat map and named neurons, without the photograph.
+
+Usage: scripts/readme_pictures.py DATABASE FOLDER PHOTOGRAPH...
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from db import NameStore
+from dissection.photographs import open_photograph
+from neuronexplain import reopen, speaker
+from neuronexplain.overlay import heatmap_image, save_picture
+
+if TYPE_CHECKING:
+    from neuronexplain.explanation import Explanation
+
+SIDE = 200
+CAPTION = 26
+GAP = 8
+
+
+def tile(picture: Image.Image, caption: str) -> Image.Image:
+    """A picture with a caption below."""
+    sheet = Image.new("RGB", (SIDE, SIDE + CAPTION), "white")
+    sheet.paste(picture.resize((SIDE, SIDE)), (0, 0))
+    ImageDraw.Draw(sheet).text((0, SIDE + 4), caption, fill="black", font=ImageFont.load_default(15))
+    return sheet
+
+
+def strip(explanation: Explanation) -> Image.Image:
+    """The heat map, and where the active neurons of each name light."""
+    active = {unit.name.concept.spoken for unit in explanation.top if unit.name and unit.active}
+    tiles = [tile(heatmap_image(explanation.heatmap, size=(SIDE, SIDE)), f"why {explanation.target.label}")]
+    for name, mask in explanation.masks.items():
+        if name in active:
+            grey = np.where(mask > 1, 255, np.clip(mask * 90, 0, 90)).astype(np.uint8)
+            tiles.append(tile(Image.fromarray(grey), f"neurons for {name}"))
+    sheet = Image.new("RGB", (len(tiles) * (SIDE + GAP) - GAP, SIDE + CAPTION), "white")
+    for number, each in enumerate(tiles):
+        sheet.paste(each, (number * (SIDE + GAP), 0))
+    return sheet
+
+
+def main() -> None:
+    """Write one strip for each photograph, and print its sentence."""
+    database, folder, *photographs = sys.argv[1:]
+    with NameStore.open(database) as store:
+        run = store.choose()
+        explainer = speaker(reopen(run), store, run=run)
+    named = ((path, open_photograph(Path(path))) for path in photographs)
+    for explanation in explainer.explain(named):
+        target = Path(folder) / f"{explanation.target.label.lower().replace(' ', '-')}.png"
+        save_picture(strip(explanation), target)
+        print(f"{target.name}: {explanation.sentence}")
+
+
+if __name__ == "__main__":
+    main()

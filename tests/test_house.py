@@ -1,0 +1,80 @@
+"""What must hold for the project as a whole."""
+
+import ast
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import typer
+from hatchling.builders.wheel import WheelBuilder
+
+import neuronexplain
+from neuronexplain import cli
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("neuronexplain", "dissection", "db")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    (path,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path_factory.mktemp("wheel")), versions=["standard"])
+    with zipfile.ZipFile(path) as archive:
+        return archive.namelist()
+
+
+def test_top_level_of_the_wheel(wheel):
+    tops = {name.split("/")[0] for name in wheel}
+    assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)
+
+
+def test_the_wheel_holds_what_is_not_code(wheel):
+    assert "dissection/scenes.safetensors" in wheel
+    assert {f"{package}/py.typed" for package in PACKAGES} <= set(wheel)
+    assert any(name.endswith(".html.j2") for name in wheel)
+
+
+def test_everything_public_is_there():
+    assert sorted(neuronexplain.__all__) == sorted(neuronexplain._HOMES)
+    for name in neuronexplain.__all__:
+        assert getattr(neuronexplain, name).__name__ == name
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = neuronexplain.nonsense
+
+
+def test_no_public_name_is_a_modules_name():
+    modules = {path.stem for path in (ROOT / "neuronexplain").iterdir()}
+    assert not modules & set(neuronexplain.__all__)
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys, neuronexplain.cli; print(*(set(sys.modules) & {'torch', 'pandas', 'numpy', 'sqlalchemy', 'PIL'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_the_library_never_prints():
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            if "cli" in path.parts:
+                continue
+            calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+            assert not [call for call in calls if getattr(call.func, "id", "") == "print"], path
+
+
+def command_names() -> list[str]:
+    def walk(app: typer.Typer, before: str) -> list[str]:
+        own = [f"{before} {command.name or command.callback.__name__}" for command in app.registered_commands]
+        return own + [
+            name for group in app.registered_groups for name in walk(group.typer_instance, f"{before} {group.name}")
+        ]
+
+    return walk(cli.app, "neuronexplain")
+
+
+@pytest.mark.parametrize("name", command_names())
+def test_every_command_is_documented(name):
+    assert name in (ROOT / "README.md").read_text()
