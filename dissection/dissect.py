@@ -90,7 +90,7 @@ def dissect(
         exemplars.add(images, maps)
         if observe is not None:
             observe(result)
-    final = thresholds.bounds()
+    final = thresholds.thresholds()
     counts = _count(keeper.peaks().above(final), final, concepts, layer.units, progress)
     return Dissection(
         layer=layer,

@@ -13,6 +13,7 @@
     ├── ClassNotFoundError     a class that the network does not have
     └── StoreError             (package db) a database that cannot answer
         ├── RunNotFoundError       no run, or more than one, fits the question
+        ├── ConceptNotFoundError   no unit bears the name that was asked for
         └── SchemaError            a database written by another version
 """
 

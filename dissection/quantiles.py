@@ -66,13 +66,16 @@ class Thresholds:
         return self._runner_up > -math.inf
 
     def bounds(self) -> Float64[Tensor, " units"]:
-        """What each final threshold cannot be below: ``-inf`` until enough was seen; in the end, the threshold."""
+        """What each final threshold cannot be below: ``-inf`` until enough was seen, and while a unit does not vary."""
         self._settle()
         if self._largest.shape[1] < self._keep:
             return torch.full_like(self._maximum, -math.inf, dtype=torch.float64)
         threshold = self._largest.amin(1)
-        saturated = (threshold == self._maximum) & self.varied
-        return torch.where(saturated, self._runner_up, threshold).double()
+        return torch.where(threshold == self._maximum, self._runner_up, threshold).double()
+
+    def thresholds(self) -> Float64[Tensor, " units"]:
+        """``T_k`` of each unit, once all values were seen."""
+        return torch.where(self.varied, self.bounds(), self._maximum.double())
 
     def _rank(self, maximum: Tensor, below: Tensor) -> None:
         seen = torch.stack([self._maximum, self._runner_up, maximum.cpu(), below.cpu()])

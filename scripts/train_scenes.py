@@ -53,14 +53,6 @@ def augment(images: Tensor) -> Tensor:
     return mirrored * gain + 0.15 * torch.randn(len(images), 3, 1, 1) + 0.04 * torch.randn_like(images)
 
 
-def cover(images: Tensor) -> Tensor:
-    """Cover one random square of half the side in each image: what tells a scene must then be more than one thing."""
-    rows, columns = torch.rand(2, len(images), 1) * (INPUT_SIZE // 2)
-    at = torch.arange(INPUT_SIZE)
-    inside = [(at >= start) & (at < start + INPUT_SIZE // 2) for start in (rows, columns)]
-    return images.masked_fill((inside[0][:, :, None] & inside[1][:, None, :])[:, None], 0.0)
-
-
 def with_batch_norm(network: ScenesNet) -> nn.Sequential:
     """The network's features with a batch normalisation after each convolution."""
     layers: list[nn.Module] = []
@@ -91,7 +83,7 @@ def train(images: Tensor, classes: Tensor, *, epochs: int, batch: int, sparsity:
     for epoch in range(epochs):
         started, losses = time.monotonic(), []
         for chosen in torch.randperm(len(images))[: steps * batch].split(batch):
-            activation = body(cover(augment(normalise(images[chosen]))))
+            activation = body(augment(normalise(images[chosen])))
             loss = F.cross_entropy(network.classifier(pool(activation)), classes[chosen], label_smoothing=0.05)
             optimizer.zero_grad()
             (loss + sparsity * activation.mean()).backward()
@@ -118,7 +110,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=3600)
     parser.add_argument("--held-out", type=int, default=1200)
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch", type=int, default=50)
     parser.add_argument("--sparsity", type=float, default=0.5)
     parser.add_argument("--workers", type=int, default=2, help="processes that draw; training keeps to one thread")

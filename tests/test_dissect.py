@@ -89,7 +89,7 @@ def test_thresholds_stream_and_merge(batches, quantile, split):
         (first if number < split else second).add(torch.tensor(batch).reshape(-1, 1, 1, 1))
         bounds.append(first.bounds().item())
     first.merge(second)
-    final = first.bounds().item()
+    final = first.thresholds().item()
     assert final == slow_threshold(values, quantile)
     assert all(early <= final for early in bounds)
 
@@ -177,7 +177,7 @@ def test_peaks_forget_what_cannot_matter():
         batch = maps[index : index + 1]
         thresholds.add(batch)
         keeper.add(torch.tensor([index]), batch, bounds=thresholds.bounds(), varied=thresholds.varied)
-    final = thresholds.bounds()
+    final = thresholds.thresholds()
     peaks = keeper.peaks().above(final)
     assert set(peaks.units.tolist()) == {0}
     assert len(peaks.units) == int((maps[:, 0].flatten(1).amax(1) > final[0]).sum())
