@@ -230,31 +230,31 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"mine.txt": b"mine"}
 
 
-def test_the_shipped_network_tells_held_out_scenes_apart(scenes: list[Scene]) -> None:
+def network_input(scenes: list[Scene]) -> torch.Tensor:
     size = (INPUT_SIZE, INPUT_SIZE)
     photographs = [np.asarray(s.photograph.resize(size, Image.Resampling.BILINEAR)) for s in scenes]
     images = torch.from_numpy(np.stack(photographs)).permute(0, 3, 1, 2) / 255
-    normalised = (images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+    return (images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+
+
+def test_the_shipped_network_tells_held_out_scenes_apart(scenes: list[Scene]) -> None:
+    network = scenes_network()
     with torch.inference_mode():
-        logits = torch.cat([scenes_network()(some) for some in normalised.split(60)])
-    wanted = torch.tensor([SCENE_CLASSES.index(scene.name) for scene in scenes])
+        logits = torch.cat([network(some) for some in network_input(scenes[:240]).split(60)])
+    wanted = torch.tensor([SCENE_CLASSES.index(scene.name) for scene in scenes[:240]])
     assert (logits.argmax(1) == wanted).float().mean() >= 0.97
 
 
-def test_the_last_rectified_map_is_large_and_its_alphas_depend_on_the_image() -> None:
+def test_the_last_rectified_map_is_large_and_its_alphas_depend_on_the_image(scenes: list[Scene]) -> None:
     network = scenes_network()
-    tapped = network.get_submodule(LAYER)
-    assert isinstance(tapped, torch.nn.ReLU)
+    assert isinstance(network.get_submodule(LAYER), torch.nn.ReLU)
     cut = int(LAYER.split(".")[1]) + 1
-    gradients = []
-    for seed in (0, 1):
-        image = torch.randn(1, 3, INPUT_SIZE, INPUT_SIZE, generator=torch.Generator().manual_seed(seed))
-        activation = network.features[:cut](image).detach().requires_grad_()
-        network.classifier(network.features[cut:](activation))[0, 0].backward()
-        assert activation.grad is not None
-        gradients.append(activation.grad.mean((2, 3)))
-    assert tuple(activation.shape) == (1, 96, 14, 14)
-    assert not torch.allclose(*gradients)
+    activation = network.features[:cut](network_input(scenes[:2])).detach().requires_grad_()
+    score = network.classifier(network.features[cut:](activation))[:, 0].sum()
+    (gradient,) = torch.autograd.grad(score, activation)
+    alphas = gradient.mean((2, 3))
+    assert tuple(activation.shape) == (2, 96, 14, 14)
+    assert (alphas[0] - alphas[1]).abs().max() > 0.1 * alphas.abs().max() > 0
 
 
 def test_the_weights_are_small() -> None:
