@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from db import NameStore
+    from db.frames import importances_frame, overlaps_frame, runs_frame, units_frame
     from dissection.concepts import open_concepts
     from dissection.dissect import dissect
     from dissection.errors import NeuronExplainError
@@ -43,11 +44,15 @@ _HOMES = {
     "build": "neuronexplain.pipeline",
     "dissect": "dissection.dissect",
     "explain": "neuronexplain.pipeline",
+    "importances_frame": "db.frames",
     "open_class_images": "neuronexplain.evidence",
     "open_concepts": "dissection.concepts",
     "open_network": "dissection.networks",
+    "overlaps_frame": "db.frames",
     "reopen": "neuronexplain.pipeline",
+    "runs_frame": "db.frames",
     "speaker": "neuronexplain.pipeline",
+    "units_frame": "db.frames",
     "write_page": "neuronexplain.report",
 }
 
@@ -70,11 +75,15 @@ __all__ = [
     "build",
     "dissect",
     "explain",
+    "importances_frame",
     "open_class_images",
     "open_concepts",
     "open_network",
+    "overlaps_frame",
     "reopen",
+    "runs_frame",
     "speaker",
+    "units_frame",
     "write_page",
 ]
 

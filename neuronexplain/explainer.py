@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from .explanation import Among, RankBy
     from .ranking import Strongest
 
+_SHOWN = 1024
+"""Longest side, in pixels, of the photograph an explanation keeps: explanations of many large ones fit into memory."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explainer:
@@ -107,7 +110,7 @@ class Explainer:
                 active_concepts=frozenset(self.names[unit].concept.spoken for unit in active if unit in self.names),
                 min_iou=self.min_iou,
                 constant_alpha=self.constant_alpha,
-                photograph=preprocessing.view(photograph),
+                photograph=_shown(preprocessing.view(photograph)),
                 heatmap=heat[number],
                 masks=self._masks(maps[number], (*top, *bottom)),
             )
@@ -134,6 +137,11 @@ class Explainer:
                 by_name.setdefault(unit.name.concept.spoken, []).append(unit.unit)
         size = self.network.preprocessing.size
         return {name: concept_map(maps, self.thresholds, numbers, size) for name, numbers in by_name.items()}
+
+
+def _shown(view: Image.Image) -> Image.Image:
+    view.thumbnail((_SHOWN, _SHOWN))
+    return view
 
 
 def _score(labels: Sequence[str], logits: torch.Tensor, index: int) -> Score:

@@ -65,7 +65,8 @@ class Explanation:
         active_concepts: spoken names of all concepts for which any unit of the layer is active in this image.
         min_iou: IoU from which a unit has a name.
         constant_alpha: whether alphas are the same for every image.
-        photograph: the part of the photograph that the network saw, at the photograph's own resolution.
+        photograph: the part of the photograph that the network saw, at the photograph's own resolution, or less where
+            that is over 1,024 pixels.
         heatmap: Eq. 2, upsampled to the network's input size; not normalised, nowhere negative.
         masks: for each spoken concept in ``top`` and ``bottom``, how strongly its units light the frame: the strongest
             of their maps, each divided by its threshold, at the network's input size. A unit is active above 1.

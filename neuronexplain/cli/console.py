@@ -24,7 +24,8 @@ def progress() -> Iterator[Progress]:
     from rich.progress import Progress as Bars
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=Console(stderr=True)) as bars:
+    bars = Bars(*columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False)
+    with bars:
         stages = {}
 
         def tell(stage: str, done: int, total: int) -> None:

@@ -59,11 +59,10 @@ def explain(
             network, store, run=chosen, k=top, rank_by=rank_by.value, among=among.value, min_iou=min_iou
         )
     problems: list[str] = []
-    explanations: list[Explanation] = []
-    for explanation in explainer.explain(_readable(_photographs(images), problems), target=target):
-        explanations.append(explanation)
-        if not json:
-            _print(explanation)
+    paths = list(_photographs(images))
+    results = explainer.explain(_readable(paths, problems), target=target)
+    shown = _counted(results, len(paths)) if json else _printed(results)
+    explanations = [explanation for explanation in shown if json or out]
     pictures = write_results(out, explanations, chosen, named=len(explainer.names)) if out else {}
     if json:
         console.write_json([to_json(each, heatmap=pictures.get(each.image)) for each in explanations])
@@ -146,6 +145,19 @@ def _file_names(explanations: Sequence[Explanation]) -> Iterator[str]:
             number += 1
         taken.add(name)
         yield f"{name}.png"
+
+
+def _counted(results: Iterable[Explanation], total: int) -> Iterator[Explanation]:
+    with console.progress() as progress:
+        for done, explanation in enumerate(results, 1):
+            yield explanation
+            progress("explaining", done, total)
+
+
+def _printed(results: Iterable[Explanation]) -> Iterator[Explanation]:
+    for explanation in results:
+        _print(explanation)
+        yield explanation
 
 
 def _print(explanation: Explanation) -> None:
