@@ -46,7 +46,7 @@ class Location:
 
 def _url(where: str | Path) -> URL:
     if isinstance(where, Path) or "://" not in where:
-        return URL.create("sqlite", database=str(where))
+        return URL.create("sqlite", database=str(Path(where).expanduser()))
     try:
         url = make_url(where)
     except (ArgumentError, ValueError):

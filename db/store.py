@@ -44,20 +44,25 @@ class NameStore:
     a `RunNotFoundError`. Any method raises `StoreError` where the database fails.
     """
 
-    def __init__(self, engine: Engine, location: Location) -> None:
+    def __init__(self, engine: Engine, location: Location, *, made: Path | None = None) -> None:
         self._engine = engine
         self._location = location
+        self._made = made
 
     @classmethod
     def create(cls, where: str | Path) -> Self:
         """Open a database for writing, a path or SQLAlchemy URL, and make it where it is missing.
+
+        As a context manager, a file that was made here and that nothing was published to is removed again where the
+        block ends in an exception.
 
         Raises:
             StoreError: if it cannot be made, or is not one of ours.
             SchemaError: if another version wrote it.
         """
         location = Location.of(where)
-        return cls(engines.created(location), location)
+        made = location.path if location.path and not location.path.exists() else None
+        return cls(engines.created(location), location, made=made)
 
     @classmethod
     def open(cls, where: str | Path) -> Self:
@@ -78,7 +83,15 @@ class NameStore:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        leftover = self._made if kind is not None and self._is_empty() else None
         self.close()
+        if leftover is not None:
+            leftover.unlink(missing_ok=True)
+
+    @property
+    def where(self) -> str:
+        """The database's address, without a password."""
+        return str(self._location)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self._location)!r})"
@@ -242,6 +255,12 @@ class NameStore:
         """
         with self._reading(run) as connection:
             return queries.classes_for(connection, run.id, concept_name, rank_by=rank_by, min_iou=min_iou)
+
+    def _is_empty(self) -> bool:
+        try:
+            return not self.runs()
+        except StoreError:
+            return False
 
     @contextmanager
     def _reading(self, run: Run | None = None) -> Iterator[Connection]:

@@ -262,6 +262,28 @@ def test_ctrl_c_during_build_leaves_the_database_as_it_was(world, tmp_path):
     assert database.read_bytes() == before
 
 
+def test_a_build_that_fails_makes_no_database(world, run, tmp_path):
+    nan = tmp_path / "nan.py"
+    nan.write_text(
+        "from worlds import ColourNet\n"
+        "def net():\n    made = ColourNet().eval()\n    made.detect.weight.data[:] = float('nan')\n    return made\n"
+    )
+    words = [
+        "build",
+        "--network",
+        f"{nan}:net",
+        *NETWORK[2:],
+        "--concepts",
+        world / "squares",
+        "--db",
+        tmp_path / "n.db",
+    ]
+    status, _, err = run(*words)
+    assert status == 2
+    assert "NaN" in one_line(err)
+    assert not (tmp_path / "n.db").exists()
+
+
 def test_help_has_an_example_for_every_command(run):
     for words in COMMANDS:
         status, out, _ = run(*words, "--help")

@@ -93,14 +93,14 @@ def build(
             batch_size=batch_size,
             progress=progress,
         )
-    if not built.is_new:
-        console.say(
-            f"Nothing to do: {db} holds this very run as number {built.run.id}, built {built.run.created:%F %R}."
-        )
-        return
     with NameStore.open(db) as store:
-        summarise(store, built.run)
-    console.say(f"Kept as run {built.run.id} in {db}. Next: neuronexplain explain PHOTOGRAPH --db {db}")
+        if built.is_new:
+            summarise(store, built.run)
+            console.say(f"Kept as run {built.run.id} in {store.where}.")
+            console.say(f"Next: neuronexplain explain PHOTOGRAPH --db {store.where}")
+        else:
+            built_on = f"{built.run.created:%F %R}"
+            console.say(f"Nothing to do: {store.where} holds this very run as number {built.run.id}, built {built_on}.")
 
 
 def summarise(store: NameStore, run: Run) -> None:
