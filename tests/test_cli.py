@@ -199,6 +199,20 @@ BAD = {
         ["build", *NETWORK, "--layer", "rectifi", "--concepts", "{world}/squares", "--db", "{tmp}/x.db"],
         "rectify",
     ),
+    "no share": (
+        ["build", *NETWORK, "--concepts", "{world}/squares", "--db", "{tmp}/x.db", "--quantile", "2"],
+        "0.005",
+    ),
+    "not three numbers": (["build", *NETWORK, "--mean", "0,0", "--concepts", "{world}/squares", "--db", "x"], "three"),
+    "not a size": (["build", *NETWORK, "--resize", "0x9", "--concepts", "{world}/squares", "--db", "x"], "256x256"),
+    "no place for pictures": (
+        ["explain", "{world}/red.png", "--db", "{world}/n.db", "--out", "{world}/red.png/why"],
+        "red.png/why",
+    ),
+    "no device": (
+        ["explain", "{world}/red.png", "--db", "{world}/n.db", "--device", "potato"],
+        "potato",
+    ),
     "wrong number of classes": (
         ["build", *NETWORK, "--classes", "{tmp}/text.jpg", "--concepts", "{world}/squares", "--db", "{tmp}/x.db"],
         "4",

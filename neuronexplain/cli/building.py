@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dissection.errors import NeuronExplainError
 from dissection.vocabulary import MIN_IMAGES, MIN_IOU, QUANTILE
 
 from . import console, options, sets
@@ -67,7 +68,7 @@ def build(
     from neuronexplain.pipeline import build as build_run
 
     if not 0 < quantile < 1:
-        raise typer.BadParameter(f"{quantile} is not between 0 and 1", param_hint="--quantile")
+        raise NeuronExplainError(f"--quantile {quantile} is no share between 0 and 1; 0.005 is usual")
     dataset = open_concepts(concepts, limit=limit)
     opened = open_network(
         network,

@@ -52,6 +52,8 @@ def explain(
     from neuronexplain.pipeline import reopen, speaker
     from neuronexplain.serialise import to_json
 
+    if out:
+        out.mkdir(parents=True, exist_ok=True)
     with NameStore.open(db) as store:
         chosen = store.choose(run)
         network = reopen(chosen, weights=weights, device=device)

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from dissection.errors import NeuronExplainError
+
 Db = Annotated[str, typer.Option("--db", help="The database: a file, or an SQLAlchemy URL.", show_default=False)]
 RunNumber = Annotated[int | None, typer.Option("--run", help="Which run, where the database holds several.")]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
@@ -49,7 +51,7 @@ def numbers(text: str) -> tuple[float, float, float]:
     try:
         red, green, blue = (float(Fraction(part)) for part in text.replace(",", " ").split())
     except (ValueError, ZeroDivisionError) as error:
-        raise typer.BadParameter(f"{text!r} is not three numbers, such as 0.485,0.456,0.406") from error
+        raise NeuronExplainError(f"{text!r} is not three numbers, such as 0.485,0.456,0.406") from error
     return red, green, blue
 
 
@@ -61,5 +63,5 @@ def resizing(text: str) -> int | tuple[int, int]:
     """
     parts = text.lower().split("x")
     if not all(part.isdecimal() and int(part) for part in parts) or len(parts) > 2:
-        raise typer.BadParameter(f"{text!r} is neither a size, such as 256, nor HEIGHTxWIDTH, such as 256x256")
+        raise NeuronExplainError(f"{text!r} is neither a size, such as 256, nor HEIGHTxWIDTH, such as 256x256")
     return int(parts[0]) if len(parts) == 1 else (int(parts[0]), int(parts[1]))
