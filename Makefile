@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CODE := neuronexplain dissection db tests scripts
 
-.PHONY: demo test check format clean
+.PHONY: demo test check bench format clean
 
 demo: .venv/installed
 	$(BIN)/neuronexplain demo --out demo
@@ -17,12 +17,15 @@ check: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bench: .venv/installed-dev
+	$(BIN)/python scripts/bench.py
+
 format: .venv/installed-dev
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
 
 clean:
-	rm -rf .venv demo build dist
+	rm -rf .venv demo build dist bench.json
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
