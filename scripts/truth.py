@@ -1,0 +1,60 @@
+"""Holds the demo's sentences against the truth: generated scenes know what is in them.
+
+Of the named neurons that speak for a prediction and respond, how often is the concept in the scene? And of the concepts
+that a sentence calls absent, how often is it really not there? Prints both, beside what chance would give.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from db import NameStore
+from dissection.concepts import open_concepts
+from dissection.concepts.scenes import Scene, draw_scene, write_scenes
+from neuronexplain import build, open_network, speaker
+from neuronexplain.cli.demonstration import QUANTILE, SCENES
+
+UNSEEN = 240
+SEED = 2
+
+
+def shown(scene: Scene) -> set[int]:
+    """The label numbers of a scene."""
+    return {int(number) for labels in scene.labels.values() for number in set(labels.flatten().tolist())} | {
+        scene.number
+    }
+
+
+def rate(hits: list[bool]) -> str:
+    """A share with its count."""
+    return f"{sum(hits) / max(len(hits), 1):.1%} of {len(hits)}"
+
+
+def main() -> None:
+    """Build, explain unseen scenes, and count."""
+    network = open_network("scenes")
+    scenes = [draw_scene(SEED, index) for index in range(UNSEEN)]
+    truths = [shown(scene) for scene in scenes]
+    with tempfile.TemporaryDirectory() as place:
+        write_scenes(Path(place) / "scenes", images=SCENES, seed=1)
+        with NameStore.create(Path(place) / "scenes.db") as store:
+            run = build(network, open_concepts(Path(place) / "scenes"), store, quantile=QUANTILE).run
+            explainer = speaker(network, store, run=run)
+        explained = list(explainer.explain((scene.name, scene.photograph) for scene in scenes))
+    responds, absent, chance, rarity = [], [], [], []
+    for explanation, truth in zip(explained, truths, strict=True):
+        for unit in explanation.top:
+            if unit.name and unit.active:
+                responds.append(unit.name.concept.number in truth)
+                chance += [unit.name.concept.number in other for other in truths]
+        for name in {unit.name for unit in explanation.bottom if unit.name and not unit.active}:
+            if name.concept.spoken not in explanation.active_concepts:
+                absent.append(name.concept.number not in truth)
+                rarity += [name.concept.number not in other for other in truths]
+    print(f"responding neurons whose concept is in the scene: {rate(responds)} (by chance {rate(chance)})")
+    print(f"concepts called absent that are not in the scene: {rate(absent)} (by chance {rate(rarity)})")
+
+
+if __name__ == "__main__":
+    main()
