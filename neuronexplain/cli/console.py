@@ -6,7 +6,7 @@ import csv
 import json
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dissection.dissect import Progress
 
 Row = dict[str, object]
+Item = TypeVar("Item")
 
 
 @contextmanager
@@ -70,7 +71,7 @@ def write_rows(rows: Sequence[Row], columns: Mapping[str, str], *, as_json: bool
         _write_table(rows, columns)
 
 
-def ends(rows: Sequence[Row], limit: int) -> Sequence[Row]:
+def ends(rows: Sequence[Item], limit: int) -> Sequence[Item]:
     """The first and the last rows, where there are more than ``limit``."""
     if len(rows) <= limit:
         return rows

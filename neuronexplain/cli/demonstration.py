@@ -103,7 +103,7 @@ def _section(store: NameStore, run: Run, index: int) -> ClassSection:
 
     rows = tuple(
         ConceptRow(found.concept.spoken, found.concept.category, len(found.units), found.alpha, found.contribution)
-        for found in store.concepts_of(run, index)
+        for found in console.ends(store.concepts_of(run, index), _QUERIED)
     )
     return ClassSection(run.classes[index], store.class_images(run).get(index, 0), rows)
 
@@ -115,7 +115,7 @@ def _query(section: ClassSection) -> None:
         for row in section.rows
     ]
     headings = {"concept": "concept", "category": "category", "alpha": "alpha", "contribution": "contribution"}
-    console.write_rows(console.ends(rows, _QUERIED), headings, as_json=False, as_csv=False)
+    console.write_rows(rows, headings, as_json=False, as_csv=False)
 
 
 def _cards(store: NameStore, run: Run) -> list[NeuronCard]:
