@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
 """What is tried on a file; not Pillow's whole list, which would hand an EPS file to another program."""
 
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".jp2", ".avif")
+"""How the names of photographs end, in lower case."""
+
 # What Pillow's decoders are known to raise on damaged files.
 _DAMAGE = (
     OSError,
@@ -55,6 +58,11 @@ _UPRIGHT = {
     7: Transpose.TRANSVERSE,
     8: Transpose.ROTATE_90,
 }
+
+
+def photographs_in(folder: Path) -> list[Path]:
+    """The files in a folder, and in the folders in it, whose name ends as a photograph's does; in order."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
 
 
 def open_photograph(path: str | PathLike[str]) -> Image.Image:

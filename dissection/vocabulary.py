@@ -25,6 +25,9 @@ QUANTILE = 0.005
 MIN_IMAGES = 10
 """A concept on fewer images than this cannot become a name: rare concepts win by chance."""
 
+THIN_EVIDENCE = 10
+"""Means over fewer images of a class than this are said to rest on thin evidence."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:

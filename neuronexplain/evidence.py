@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from dissection.errors import ConceptDataError
-from dissection.photographs import open_photograph
+from dissection.photographs import open_photograph, photographs_in
 from dissection.tap import forward
 
 from .classes import find_class
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from dissection.networks import Network
 
     from .importance import Importances
-
-_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +69,7 @@ def open_class_images(root: Path, labels: Sequence[str]) -> ClassImages:
     if not root.is_dir():
         raise ConceptDataError(f"{root} is no folder; --class-images wants one that holds a folder of images per class")
     folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    images = tuple(
-        (path, find_class(labels, folder.name))
-        for folder in folders
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in _ENDINGS
-    )
+    images = tuple((path, find_class(labels, folder.name)) for folder in folders for path in photographs_in(folder))
     if not images:
         raise ConceptDataError(
             f"{root} holds no folders with images; one folder per class is needed, such as beach/1.jpg"

@@ -94,6 +94,12 @@ def test_explain_needs_only_the_database(world, run, tmp_path):
         assert picture.width > 2 * 32
 
 
+def test_a_folder_stands_for_its_photographs(world, run):
+    status, out, _ = run("explain", world / "squares" / "images", "--db", world / "n.db")
+    assert status == 0
+    assert out.count("The network says") == 40
+
+
 def test_explain_json_has_the_promised_shape(world, run, tmp_path):
     status, out, _ = run("explain", world / "red.png", "--db", world / "n.db", "--json", "--target", "LAKE", "--top", 1)
     assert status == 0

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dissection.errors import PhotographError
-from dissection.photographs import photograph_size
+from dissection.photographs import ENDINGS, photograph_size
 from dissection.vocabulary import Concept
 
 from .dataset import Labels
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 LABEL_SIZE = 112
 """Height and width of the label maps: what Broden has."""
-
-PHOTOGRAPHS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".jp2", ".avif")
 
 _CATEGORY = re.compile(r"[\w -]+")
 _LITTER = {"thumbs.db", "desktop.ini"}
@@ -145,7 +143,7 @@ def _read_concepts(file: Path, report: Report) -> tuple[dict[int, Concept], set[
 
 def _pairs(root: Path, report: Report) -> Iterator[tuple[Path, Path]]:
     """Photographs with their masks, by name; files without a partner are reported."""
-    photographs = _by_stem(root / "images", PHOTOGRAPHS, report)
+    photographs = _by_stem(root / "images", ENDINGS, report)
     masks = _by_stem(root / "masks", (".png",), report)
     for stem, photograph in photographs.items():
         if stem in masks:

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from db.records import Run
     from neuronexplain.explanation import Explanation, RankedUnit
 
-_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-
 
 def explain(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photographs, or folders of them.")],
@@ -116,9 +114,11 @@ def facts(run: Run, *, named: int) -> dict[str, str]:
 
 
 def _photographs(paths: Iterable[Path]) -> Iterator[Path]:
+    from dissection.photographs import photographs_in
+
     for path in paths:
         if path.is_dir():
-            yield from sorted(inside for inside in path.rglob("*") if inside.suffix.lower() in _ENDINGS)
+            yield from photographs_in(path)
         else:
             yield path
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dissection.vocabulary import MIN_IOU
+from dissection.vocabulary import MIN_IOU, THIN_EVIDENCE
 
 from . import console, options
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from dissection.vocabulary import Unit
 
     from .console import Row
-
-THIN_EVIDENCE = 10
-"""Means over fewer images than this are called thin evidence."""
 
 Limit = Annotated[int, typer.Option("--limit", min=1, help="Rows of the table.")]
 

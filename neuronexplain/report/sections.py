@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-THIN_EVIDENCE = 10
-"""Means over fewer images than this are said to rest on thin evidence."""
+from dissection.vocabulary import THIN_EVIDENCE
 
 
 @dataclass(frozen=True, slots=True)
