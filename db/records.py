@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float64
 
+    from dissection.precision import Precision
     from dissection.vocabulary import Layer
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the tables; part of every run's key."""
 
 
@@ -29,6 +30,7 @@ class RunKey:
         layer: name of the dissected layer.
         concepts: fingerprint of the concept dataset.
         preprocessing: how a photograph becomes the network's input, as canonical text.
+        precision: the arithmetic that the network ran in.
         quantile: share of activations above each threshold.
         min_images: support a concept needs to become a name.
         upsampling: how a unit's map is brought to the label map's resolution.
@@ -40,6 +42,7 @@ class RunKey:
     layer: str
     concepts: str
     preprocessing: str
+    precision: Precision
     quantile: float
     min_images: int
     upsampling: str

@@ -67,6 +67,7 @@ runs = Table(
     _required("key_layer", Text),
     _required("key_concepts", Text),
     _required("key_preprocessing", Text),
+    _required("key_precision", Text),
     _required("key_quantile", _REAL),
     _required("key_min_images", _WHOLE),
     _required("key_upsampling", Text),

@@ -1,52 +1,94 @@
-"""Network Dissection of one layer: runs the network once over a concept dataset and names the layer's units."""
+"""Network Dissection of layers: runs the network once over a concept dataset and names the layers' units."""
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 
+from .bounds import Bounds
+from .cells import Cells, block
+from .checkpoint import Checkpoint, nested, unnested
 from .errors import ConceptDataError
 from .exemplars import Exemplars
-from .overlap import Overlaps, upsample
-from .peaks import PeakKeeper
-from .quantiles import Thresholds
-from .tap import forward
+from .loading import batches
+from .overlap import Overlaps
+from .quantiles import strong_values, thresholds
+from .running import Means, run
+from .tap import check_finite
 from .vocabulary import MIN_IMAGES, QUANTILE, ConceptSupport, Dissection, Overlap, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from jaxtyping import Bool, Float64
+    from jaxtyping import UInt8
     from torch import Tensor
 
-    from .concepts.dataset import ConceptDataset
+    from .cells import Block
+    from .concepts.dataset import ConceptDataset, Labels
     from .networks import Network
     from .overlap import Counts
-    from .peaks import Peaks
+    from .preprocessing import Preprocessing
+    from .ranks import Ranks
     from .tap import Pass
+    from .vocabulary import Layer
 
 BEST = 10
 """Concepts kept for each unit, beside the best of each category."""
 
-_AT_ONCE = 8
-"""Maps upsampled together: few enough to stay in the processor's cache."""
+_SHARING = 32
+"""Batches after which ranks tell each other their bounds."""
 
-_AHEAD = 2
-_READERS = 2
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+_LOOKING = "looking at the photographs"
+_COUNTING = "comparing neurons with concepts"
 
 
-class Progress(Protocol):
-    """Told how far a stage has come."""
+class Observer(Protocol):
+    """Learns something else from every forward pass over the concept data."""
 
-    def __call__(self, stage: str, done: int, total: int, /) -> None:
-        """``done`` of ``total`` images of the stage are finished."""
+    def look(self, result: Pass, images: range, /) -> Mapping[str, Tensor]:
+        """What is wanted of a pass, on the network's device."""
+        ...
+
+    def add(self, found: Mapping[str, np.ndarray], /) -> None:
+        """Take in what :meth:`look` gave."""
+        ...
+
+    def pool(self, ranks: Ranks, /) -> None:
+        """Take in what all ranks have learnt; every rank must ask."""
+        ...
+
+    def state(self) -> Mapping[str, np.ndarray]:
+        """All that was learnt, as arrays."""
+        ...
+
+    def restore(self, state: Mapping[str, np.ndarray], /) -> None:
+        """Become what a state was taken from."""
+        ...
+
+
+class Nothing:
+    """An observer that learns nothing."""
+
+    def look(self, _result: Pass, _images: range) -> Mapping[str, Tensor]:
+        """Nothing is wanted."""
+        return {}
+
+    def add(self, _found: Mapping[str, np.ndarray]) -> None:
+        """Nothing is taken in."""
+
+    def pool(self, _ranks: Ranks) -> None:
+        """Nothing was learnt elsewhere either."""
+
+    def state(self) -> Mapping[str, np.ndarray]:
+        """Nothing was learnt."""
+        return {}
+
+    def restore(self, _state: Mapping[str, np.ndarray]) -> None:
+        """Nothing was learnt before."""
 
 
 def dissect(
@@ -55,23 +97,39 @@ def dissect(
     *,
     quantile: float = QUANTILE,
     min_images: int = MIN_IMAGES,
-    batch_size: int = 16,
-    observe: Callable[[Pass], None] | None = None,
-    progress: Progress | None = None,
+    means: Means | None = None,
 ) -> Dissection:
-    """Name the units of the network's tapped layer by the concepts of a dataset.
+    """Name the units of the network's tapped layer by the concepts of a dataset; see :func:`dissect_layers`."""
+    (found,) = dissect_layers(
+        network, [network.layer], concepts, quantile=quantile, min_images=min_images, means=means
+    )
+    return found
+
+
+def dissect_layers(
+    network: Network,
+    layers: Sequence[Layer],
+    concepts: ConceptDataset,
+    *,
+    quantile: float = QUANTILE,
+    min_images: int = MIN_IMAGES,
+    observer: Observer | None = None,
+    means: Means | None = None,
+) -> list[Dissection]:
+    """Name the units of several layers of a network by the concepts of a dataset.
 
     Args:
         network: the network; it is run once over every image and left as it was.
+        layers: layers of the network; its own does not count.
         concepts: photographs with labels. The whole photograph is brought to the network's input size.
         quantile: share of a unit's activations that count as strong.
         min_images: images a concept must be on to become a name.
-        batch_size: images in one forward pass.
-        observe: is handed every forward pass, in the images' order, for whatever else can be learnt from it.
-        progress: is told about the stages.
+        observer: sees every forward pass, for whatever else can be learnt from it.
+        means: with what it is done.
 
     Raises:
         ActivationError: if the feature map of an image holds a NaN or an infinity; it names the image.
+        CheckpointError: if the scratch folder holds something that cannot be gone on with.
         ConceptDataError: if the dataset is empty or breaks its layout.
         ValueError: if ``quantile`` is not between 0 and 1.
     """
@@ -79,19 +137,198 @@ def dissect(
         raise ValueError(f"quantile is {quantile}; a share between 0 and 1 is needed, such as {QUANTILE}")
     if not len(concepts):
         raise ConceptDataError(f"{concepts.name} holds no images; at least one is needed")
-    layer = network.layer
-    thresholds = Thresholds(layer.units, len(concepts) * layer.height * layer.width, quantile)
-    keeper = PeakKeeper(layer.units, layer.height, layer.width)
-    exemplars = Exemplars(layer.units)
-    for images, result in _passes(network, concepts, batch_size, progress):
-        maps = result.activation.detach()
-        thresholds.add(maps)
-        keeper.add(images, maps.cpu(), bounds=thresholds.bounds(), varied=thresholds.varied)
-        exemplars.add(images, maps)
-        if observe is not None:
-            observe(result)
-    final = thresholds.thresholds()
-    counts = _count(keeper.peaks().above(final), final, concepts, layer.units, progress)
+    means = means or Means()
+    with ExitStack() as stack:
+        folder = means.scratch or Path(stack.enter_context(TemporaryDirectory(prefix="neuronexplain-")))
+        job = _Job(network, layers, concepts, quantile, observer or Nothing(), means, folder)
+        job.look()
+        job.count()
+        return [_dissection(part, concepts, quantile, min_images) for part in job.parts]
+
+
+class _Part:
+    """What is known of one layer."""
+
+    def __init__(self, layer: Layer, concepts: ConceptDataset, quantile: float, folder: Path) -> None:
+        self.layer = layer
+        self._strong = strong_values(quantile, len(concepts) * layer.height * layer.width)
+        self._bounds = Bounds(layer.units, self._strong)
+        self.exemplars = Exemplars(layer.units)
+        self.overlaps = Overlaps(layer.units, concepts.concepts, concepts.categories)
+        self._cells = Cells(folder, layer.units, layer.height, layer.width)
+        self.thresholds = np.empty(0)
+
+    def look(self, images: range, maps: np.ndarray, concepts: ConceptDataset) -> None:
+        """Take in the maps of a batch."""
+        values, places, finite = self._bounds.add(maps.reshape(*maps.shape[:2], -1))
+        check_finite(finite.tolist(), self.layer, map(concepts.image_name, images))
+        self.exemplars.add(np.array(images), values, places)
+        self._cells.add(block(images.start, maps, values, self._bounds))
+
+    def share(self, ranks: Ranks) -> None:
+        """Tell the other ranks the bounds, so that no rank keeps what the others know not to matter."""
+        self._bounds.raise_to(self._bounds.shared(ranks))
+
+    def prune(self) -> None:
+        """Forget what cannot matter any more."""
+        self._cells.prune(self._bounds.lower)
+
+    def find_thresholds(self, ranks: Ranks) -> None:
+        """From what all ranks have seen."""
+        self.thresholds = thresholds(self._cells, self._bounds, self._strong, ranks)
+
+    def blocks(self) -> Iterator[Block]:
+        """What was kept, batch by batch."""
+        return self._cells.blocks()
+
+    def count(self, kept: Block, labels: Sequence[Labels]) -> None:
+        """Compare the masks of a batch with its labels."""
+        layer = self.layer
+        maps = kept.maps(layer.height, layer.width)
+        lit = maps.max((1, 2), initial=-np.inf) > self.thresholds[kept.units]
+        images, units, maps = kept.images[lit], kept.units[lit], maps[lit]
+        flat = np.flatnonzero(kept.steady & (self._bounds.first > self.thresholds)).astype(np.int32)
+        plains = np.broadcast_to(self._bounds.first[flat, None, None], (len(flat), layer.height, layer.width))
+        for image, own in enumerate(labels):
+            here = slice(*np.searchsorted(images, [image, image + 1]))
+            active = np.concatenate([units[here], flat])
+            self.overlaps.add(own, active, np.concatenate([maps[here], plains]), self.thresholds[active])
+
+    def clear(self) -> None:
+        """Forget what a process left behind that was killed before its first checkpoint."""
+        self._cells.clear()
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All of it, as arrays."""
+        return nested(
+            bounds=self._bounds.state(),
+            exemplars=self.exemplars.state(),
+            overlaps=self.overlaps.state(),
+            cells=self._cells.state(),
+        )
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Become what a state was taken from."""
+        self._bounds.restore(unnested(state, "bounds"))
+        self.exemplars.restore(unnested(state, "exemplars"))
+        self.overlaps.restore(unnested(state, "overlaps"))
+        self._cells.restore(unnested(state, "cells"))
+
+
+class _Job:
+    """A dissection under way: first every photograph is looked at, then masks and labels are compared."""
+
+    def __init__(
+        self,
+        network: Network,
+        layers: Sequence[Layer],
+        concepts: ConceptDataset,
+        quantile: float,
+        observer: Observer,
+        means: Means,
+        folder: Path,
+    ) -> None:
+        self._network = network
+        self._layers = layers
+        self._concepts = concepts
+        self._observer = observer
+        self._means = means
+        self._shares = means.shares(len(concepts))
+        self.parts = [
+            _Part(layer, concepts, quantile, folder / f"layer-{number}") for number, layer in enumerate(layers)
+        ]
+        self._looked = self._counted = 0
+        self._checkpoint = Checkpoint(folder / "dissection.safetensors")
+        state = self._checkpoint.load()
+        if state is None:
+            for part in self.parts:
+                part.clear()
+        else:
+            self._restore(state)
+
+    def look(self) -> None:
+        """The network's only pass over the data."""
+        ranks = self._means.ranks
+        rounds = max(ranks.gather(len(self._shares) - self._looked))
+        passes = run(
+            self._network,
+            self._layers,
+            _Frames(self._concepts, self._network.preprocessing),
+            self._shares[self._looked :],
+            self._wanted,
+            self._means,
+        )
+        for number in range(1, rounds + 1):
+            found = next(passes, None)  # a rank may have fewer batches than the others
+            if found is not None:
+                self._take(found.images, found.values)
+            if number % _SHARING == 0 and ranks.count > 1:
+                for part in self.parts:
+                    part.share(ranks)
+            if self._checkpoint.is_due:
+                self._save()
+                for part in self.parts:
+                    part.prune()
+        self._save()
+
+    def count(self) -> None:
+        """Thresholds are known now, and with them the masks."""
+        for part in self.parts:
+            part.find_thresholds(self._means.ranks)
+        shares = self._shares[self._counted :]
+        labels = batches(self._concepts.labels, list, shares, workers=self._means.workers)
+        kept = zip(*(part.blocks() for part in self.parts), strict=True)
+        for _ in range(self._counted):
+            next(kept)
+        for images, own, blocks in zip(shares, labels, kept, strict=True):
+            for part, one in zip(self.parts, blocks, strict=True):
+                part.count(one, own)
+            self._counted += 1
+            self._means.tell(_COUNTING, images.stop, len(self._concepts))
+            if self._checkpoint.is_due:
+                self._save()
+        self._save()
+        for part in self.parts:
+            part.exemplars.pool(self._means.ranks)
+            part.overlaps.pool(self._means.ranks)
+        self._observer.pool(self._means.ranks)
+
+    def _wanted(self, result: Pass, images: range) -> Mapping[str, Tensor]:
+        maps = {f"maps.{number}": maps.float() for number, maps in enumerate(result.activations)}
+        return maps | {f"observer.{name}": value for name, value in self._observer.look(result, images).items()}
+
+    def _take(self, images: range, values: Mapping[str, np.ndarray]) -> None:
+        for number, part in enumerate(self.parts):
+            part.look(images, values[f"maps.{number}"], self._concepts)
+        self._observer.add(unnested(values, "observer"))
+        self._looked += 1
+        self._means.tell(_LOOKING, images.stop, len(self._concepts))
+
+    def _save(self) -> None:
+        parts = {f"layer-{number}": part.state() for number, part in enumerate(self.parts)}
+        done = {"looked": np.array(self._looked), "counted": np.array(self._counted)}
+        self._checkpoint.save(nested(**parts, done=done, observer=self._observer.state()))
+
+    def _restore(self, state: Mapping[str, np.ndarray]) -> None:
+        for number, part in enumerate(self.parts):
+            part.restore(unnested(state, f"layer-{number}"))
+        self._observer.restore(unnested(state, "observer"))
+        self._looked, self._counted = int(state["done.looked"]), int(state["done.counted"])
+
+
+class _Frames:
+    """Reads whole photographs as bytes of the network's input size."""
+
+    def __init__(self, concepts: ConceptDataset, preprocessing: Preprocessing) -> None:
+        self._concepts = concepts
+        self._preprocessing = preprocessing
+
+    def __call__(self, index: int) -> UInt8[np.ndarray, "h w 3"]:
+        return np.asarray(self._preprocessing.whole(self._concepts.photograph(index)))
+
+
+def _dissection(part: _Part, concepts: ConceptDataset, quantile: float, min_images: int) -> Dissection:
+    counts, layer = part.overlaps.counts(), part.layer
     return Dissection(
         layer=layer,
         quantile=quantile,
@@ -109,56 +346,11 @@ def dissect(
                 unit,
                 threshold,
                 _best(unit, counts, concepts, min_images),
-                exemplars.of(unit, width=layer.width, name=concepts.image_name),
+                part.exemplars.of(unit, width=layer.width, name=concepts.image_name),
             )
-            for unit, threshold in enumerate(final.tolist())
+            for unit, threshold in enumerate(part.thresholds.tolist())
         ),
     )
-
-
-def masks(
-    maps: Float64[np.ndarray, "n h w"], thresholds: Float64[np.ndarray, " n"], height: int, width: int
-) -> Bool[np.ndarray, "n H W"]:
-    """``M_k = up(A_k) > T_k``, strictly: under ``>=`` a ReLU unit with a threshold of 0 would be lit everywhere."""
-    lit = np.empty((len(maps), height, width), dtype=bool)
-    for start in range(0, len(maps), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
-        lit[part] = upsample(maps[part], height, width) > thresholds[part, None, None]
-    return lit
-
-
-def _passes(
-    network: Network, concepts: ConceptDataset, batch_size: int, progress: Progress | None
-) -> Iterator[tuple[Tensor, Pass]]:
-    """Every forward pass, in order; photographs are read while the network runs."""
-
-    def read(indices: range) -> Tensor:
-        preprocessing = network.preprocessing
-        return torch.stack([preprocessing.tensor(preprocessing.whole(concepts.photograph(i))) for i in indices])
-
-    total = len(concepts)
-    batches = [range(start, min(start + batch_size, total)) for start in range(0, total, batch_size)]
-    for indices, images in zip(batches, _ahead(read, batches), strict=True):
-        result = forward(network, images)
-        result.check(network, [concepts.image_name(index) for index in indices])
-        yield torch.tensor(indices), result
-        if progress is not None:
-            progress("looking at the photographs", indices.stop, total)
-
-
-def _count(
-    peaks: Peaks, thresholds: Float64[Tensor, " units"], concepts: ConceptDataset, units: int, progress: Progress | None
-) -> Counts:
-    overlaps = Overlaps(units, concepts.concepts, concepts.categories)
-    by_image = peaks.by_image(len(concepts))
-    final = thresholds.numpy()
-    for index, labels in enumerate(_ahead(concepts.labels, range(len(concepts)))):
-        lit, maps = (part.numpy() for part in next(by_image))
-        height, width = labels.maps.shape[1:]
-        overlaps.add(labels, lit, masks(maps.astype(np.float64), final[lit], height, width))
-        if progress is not None:
-            progress("comparing neurons with concepts", index + 1, len(concepts))
-    return overlaps.counts()
 
 
 def _best(unit: int, counts: Counts, concepts: ConceptDataset, min_images: int) -> tuple[Overlap, ...]:
@@ -183,18 +375,3 @@ def _best(unit: int, counts: Counts, concepts: ConceptDataset, min_images: int) 
             kept.append(overlap)
         seen.add(overlap.concept.category)
     return tuple(kept)
-
-
-def _ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """``map`` that works a few items ahead in threads."""
-    with ThreadPoolExecutor(_READERS) as pool:
-        waiting: deque[Future[Result]] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) > _AHEAD * _READERS:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)

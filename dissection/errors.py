@@ -10,7 +10,9 @@
     │   ├── WeightsError           a weights file that is unsafe, unreadable or does not fit
     │   ├── ActivationError        a NaN or an infinity in a feature map
     │   └── NotConnectedError      a score that does not depend on the tapped layer
+    ├── CheckpointError        an unfinished build that cannot be gone on with
     ├── ClassNotFoundError     a class that the network does not have
+    ├── RanksError             a process of several that cannot go on without the others
     └── StoreError             (package db) a database that cannot answer
         ├── RunNotFoundError       no run, or more than one, fits the question
         ├── ConceptNotFoundError   no unit bears the name that was asked for
@@ -50,5 +52,13 @@ class NotConnectedError(NetworkError):
     """A score does not depend on the tapped layer."""
 
 
+class CheckpointError(NeuronExplainError):
+    """What an unfinished build left behind cannot be used, or is in use."""
+
+
 class ClassNotFoundError(NeuronExplainError):
     """A class that the network does not have was asked for."""
+
+
+class RanksError(NeuronExplainError):
+    """Another of the processes that torchrun started has stopped, or they do not find each other."""

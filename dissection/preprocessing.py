@@ -19,7 +19,7 @@ from .errors import NetworkError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jaxtyping import Float32
+    from jaxtyping import Float32, UInt8
     from torch import Tensor
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -80,9 +80,12 @@ class Preprocessing:
 
     def tensor(self, image: Image.Image) -> Float32[Tensor, "3 h w"]:
         """Red, green and blue in [0, 1], normalised."""
-        pixels = torch.from_numpy(np.array(_rgb(image))).permute(2, 0, 1).contiguous()
-        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
-        return pixels.float().div_(255).sub_(mean).div_(std)
+        return self.normalised(torch.from_numpy(np.array(_rgb(image)))[None])[0].contiguous()
+
+    def normalised(self, pixels: UInt8[Tensor, "images h w 3"]) -> Float32[Tensor, "images 3 h w"]:
+        """As :meth:`tensor`, for images of the network's size that are bytes yet; channels last."""
+        mean, std = (torch.tensor(values, device=pixels.device).view(3, 1, 1) for values in (self.mean, self.std))
+        return pixels.permute(0, 3, 1, 2).float().div_(255).sub_(mean).div_(std)
 
     def changed(
         self,

@@ -1,11 +1,14 @@
-"""Exact thresholds of a layer's units, from a stream of feature maps.
+"""Exact thresholds of a layer's units, from the cells that were kept of its feature maps.
 
 ``T_k`` is the smallest observed value of unit k that at most ``floor(q n)`` of its n activations exceed: the
 ``floor(q n) + 1``-th largest (Bau et al. 2017, Sec. 2.2, who approximate it). Where nothing exceeds it, because the
 unit saturates, ``T_k`` is the largest observed value below, so that the saturated cells are the mask; a unit that never
 varies keeps its only value, which nothing exceeds.
 
-What has been seen at any time bounds the final threshold from below: more values can only raise it.
+All values above a unit's lower bound were kept. So the m-th largest of all values is the m-th largest of those that
+were kept, or the bound itself where that is higher. It is found digit by digit: values are turned into whole numbers of
+the same order, and three times over those kept are counted by their next eleven bits (the last time, ten). That takes
+the same memory however many were kept.
 """
 
 from __future__ import annotations
@@ -14,11 +17,19 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
+from .kernels import kernel
+
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Float64
-    from torch import Tensor
+    from jaxtyping import Float64
+
+    from .bounds import Bounds
+    from .cells import Cells
+    from .ranks import Ranks
+
+_DIGITS = (11, 11, 10)
 
 
 def strong_values(quantile: float, values: int) -> int:
@@ -26,69 +37,73 @@ def strong_values(quantile: float, values: int) -> int:
     return math.floor(Fraction(repr(quantile)) * values)
 
 
-class Thresholds:
-    """The largest values of each unit, seen so far.
-
-    ``add`` in any order, ``merge`` with others that saw other images: the answer is the same.
+def thresholds(cells: Cells, bounds: Bounds, strong: int, ranks: Ranks) -> Float64[np.ndarray, " units"]:
+    """``T_k`` of each unit over what all ranks have seen; every rank must ask, and is told the same.
 
     Args:
-        units: number of units.
-        values: number of activations each unit will have had in the end, ``N h w``.
-        quantile: share of them that is strong.
+        cells: what this rank kept.
+        bounds: what this rank saw.
+        strong: ``floor(q n)`` with the n of all ranks.
+        ranks: the processes that share the images.
     """
-
-    def __init__(self, units: int, values: int, quantile: float) -> None:
-        self._keep = strong_values(quantile, values) + 1
-        self._largest = torch.empty(units, 0)
-        self._waiting: list[Tensor] = []
-        self._maximum = torch.full((units,), -math.inf)
-        self._runner_up = torch.full((units,), -math.inf)
-
-    def add(self, maps: Float[Tensor, "images units h w"]) -> None:
-        """Take in the feature maps of some images."""
-        values = maps.detach().transpose(0, 1).flatten(1)
-        maximum = values.amax(1)
-        below = values.masked_fill(values == maximum[:, None], -math.inf).amax(1)
-        self._rank(maximum, below)
-        self._waiting.append(_largest(values, self._keep))
-        if sum(waiting.shape[1] for waiting in self._waiting) >= self._keep:
-            self._settle()
-
-    def merge(self, other: Thresholds) -> None:
-        """Take in what another has seen of the same units."""
-        self._rank(other._maximum, other._runner_up)
-        self._waiting += [other._largest, *other._waiting]
-        self._settle()
-
-    @property
-    def varied(self) -> Bool[Tensor, " units"]:
-        """Which units have shown two different values."""
-        return self._runner_up > -math.inf
-
-    def bounds(self) -> Float64[Tensor, " units"]:
-        """What each final threshold cannot be below: ``-inf`` until enough was seen, and while a unit does not vary."""
-        self._settle()
-        if self._largest.shape[1] < self._keep:
-            return torch.full_like(self._maximum, -math.inf, dtype=torch.float64)
-        threshold = self._largest.amin(1)
-        return torch.where(threshold == self._maximum, self._runner_up, threshold).double()
-
-    def thresholds(self) -> Float64[Tensor, " units"]:
-        """``T_k`` of each unit, once all values were seen."""
-        return torch.where(self.varied, self.bounds(), self._maximum.double())
-
-    def _rank(self, maximum: Tensor, below: Tensor) -> None:
-        seen = torch.stack([self._maximum, self._runner_up, maximum.cpu(), below.cpu()])
-        self._maximum = seen.amax(0)
-        self._runner_up = seen.masked_fill(seen == self._maximum, -math.inf).amax(0)
-
-    def _settle(self) -> None:
-        if self._waiting:
-            self._largest = _largest(torch.cat([self._largest, *(part.cpu() for part in self._waiting)], 1), self._keep)
-            self._waiting = []
+    first, everyones = bounds.first, bounds.pooled(ranks)
+    prefix = np.zeros(len(first), np.uint32)
+    left = np.full(len(first), strong + 1)
+    enough = np.ones(len(first), bool)
+    taken = 0
+    for bits in _DIGITS:
+        counts = np.zeros((len(first), 1 << bits), np.int64)
+        for block in cells.blocks():
+            _count(block.units, block.sizes, block.values, prefix, taken, bits, counts)
+            steady = np.flatnonzero(block.steady).astype(np.int32)
+            times = block.count * cells.area
+            _count_steady(steady, first[steady], times, prefix, taken, bits, counts)
+        counts = ranks.sum(torch.from_numpy(counts)).numpy()
+        tails = np.pad(counts, [(0, 0), (0, 1)])[:, ::-1].cumsum(1)[:, ::-1]  # as many values have a digit or more
+        enough &= tails[:, 0] >= left
+        digit = (tails >= left[:, None]).sum(1).clip(1) - 1
+        left = left - np.take_along_axis(tails, digit[:, None] + 1, 1)[:, 0]
+        prefix = (prefix << np.uint32(bits)) | digit.astype(np.uint32)
+        taken += bits
+    found = np.where(enough, _value(prefix), -np.inf)
+    exact = np.maximum(found, everyones.lower)
+    never_varied = everyones.runner_up == -np.inf
+    exact = np.where(exact == everyones.maximum, everyones.runner_up, exact)
+    return np.where(never_varied, everyones.maximum, exact).astype(np.float64)
 
 
-def _largest(values: Float[Tensor, "units values"], keep: int) -> Float[Tensor, "units kept"]:
-    if values.shape[1] <= keep:
-        return values
-    return values.topk(keep, dim=1, sorted=False).values
+@kernel
+def _keys(values):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    """Whole numbers in the order of float32 values; both zeros are one."""
+    bits = (values + np.float32(0)).view(np.uint32)
+    return np.where(bits >> np.uint32(31), ~bits, bits | np.uint32(1 << 31))
+
+
+def _value(keys: np.ndarray) -> np.ndarray:
+    """The values of keys."""
+    bits = np.where(keys >> np.uint32(31), keys & np.uint32((1 << 31) - 1), ~keys)
+    return bits.astype(np.uint32).view(np.float32)
+
+
+@kernel
+def _count(units, sizes, values, prefix, taken, bits, counts):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, PLR0913, PLR0917
+    """Count kept values that begin with their unit's prefix of ``taken`` bits, by their next ``bits``."""
+    keys = _keys(values)
+    start = 0
+    for pair in range(len(units)):
+        unit = units[pair]
+        for at in range(start, start + sizes[pair]):
+            key = np.int64(keys[at])
+            if key >> (32 - taken) == prefix[unit]:
+                counts[unit, (key >> (32 - taken - bits)) & ((1 << bits) - 1)] += 1
+        start += sizes[pair]
+
+
+@kernel
+def _count_steady(units, values, times, prefix, taken, bits, counts):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, PLR0913, PLR0917
+    """Count a value of each of some units ``times`` times."""
+    keys = _keys(values)
+    for at in range(len(units)):
+        unit, key = units[at], np.int64(keys[at])
+        if key >> (32 - taken) == prefix[unit]:
+            counts[unit, (key >> (32 - taken - bits)) & ((1 << bits) - 1)] += times

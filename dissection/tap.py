@@ -29,9 +29,10 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from .errors import ActivationError, LayerNotFoundError, NetworkError
+from .precision import arithmetic, laid_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from jaxtyping import Float
 
@@ -70,10 +71,20 @@ class Tap:
 
     @property
     def output(self) -> Float[Tensor, "images units h w"]:
-        """The feature map ``A`` of the last forward pass."""
+        """The feature map ``A`` of the last forward pass.
+
+        Raises:
+            ActivationError: if it is not of the shape that the layer had when the network was opened.
+            LayerNotFoundError: if there was none.
+        """
+        layer = self._layer
         if self._output is None:
-            raise LayerNotFoundError(
-                f"layer {self._layer.name!r} did not run in the forward pass; choose another layer"
+            raise LayerNotFoundError(f"layer {layer.name!r} did not run in the forward pass; choose another layer")
+        wanted = (layer.units, layer.height, layer.width)
+        if self._output.shape[1:] != wanted:
+            raise ActivationError(
+                f"layer {layer.name!r} gives maps of shape {tuple(self._output.shape[1:])}, not {wanted} as when "
+                "the network was opened; open it with the input size that it is run at"
             )
         return self._output
 
@@ -130,11 +141,15 @@ class _Call(TorchFunctionMode):
 
 
 class Cut(Tap):
-    """A tap whose map is a leaf that what follows can be differentiated by. Enter it under ``torch.no_grad()``."""
+    """A tap whose map is a leaf that what follows can be differentiated by. Enter it under ``torch.no_grad()``.
+
+    Of several cuts the first that the network reaches is the leaf; the later ones depend on it.
+    """
 
     def _keep(self, output: Tensor) -> Tensor:
         torch.set_grad_enabled(True)
-        return output.detach().requires_grad_()
+        wide = _widened(output)
+        return wide if wide.requires_grad else wide.detach().requires_grad_()
 
 
 class Graft(Cut):
@@ -153,42 +168,56 @@ class Pass:
     """One forward pass.
 
     Attributes:
-        scores: logits; differentiable by ``activation``.
-        activation: the tapped layer's rectified feature map ``A``, a leaf.
+        scores: logits; differentiable by the activations.
+        activations: the rectified feature map ``A`` of each tapped layer.
     """
 
     scores: Float[Tensor, "images classes"]
-    activation: Float[Tensor, "images units h w"]
+    activations: tuple[Float[Tensor, "images units h w"], ...]
+
+    @property
+    def activation(self) -> Float[Tensor, "images units h w"]:
+        """The feature map of the only tapped layer."""
+        (activation,) = self.activations
+        return activation
 
     def check(self, network: Network, names: Sequence[str]) -> None:
-        """See that every map is of the layer's shape and finite; ``names`` are the images'.
+        """See that every map of the only tapped layer is finite; ``names`` are the images'.
 
         Raises:
             ActivationError: naming the first image that fails.
         """
-        layer = network.layer
-        wanted = (layer.units, layer.height, layer.width)
-        if self.activation.shape[1:] != wanted:
+        check_finite(self.activation.detach().isfinite().flatten(1).all(1).tolist(), network.layer, names)
+
+
+def check_finite(finite: Sequence[bool], layer: Layer, names: Iterable[str]) -> None:
+    """Raise an ``ActivationError`` that names the first image whose map of a layer is not finite."""
+    for name, is_finite in zip(names, finite, strict=True):
+        if not is_finite:
             raise ActivationError(
-                f"layer {layer.name!r} gives maps of shape {tuple(self.activation.shape[1:])}, not {wanted} as when "
-                "the network was opened; open it with the input size that it is run at"
+                f"layer {layer.name!r} gives a NaN or an infinity for {name}; check the weights, the preprocessing "
+                "(--mean, --std) and that photograph"
             )
-        finite = self.activation.detach().isfinite().flatten(1).all(1).tolist()
-        for name, is_finite in zip(names, finite, strict=True):
-            if not is_finite:
-                raise ActivationError(
-                    f"layer {layer.name!r} gives a NaN or an infinity for {name}; check the weights, the preprocessing "
-                    "(--mean, --std) and that photograph"
-                )
 
 
 def forward(network: Network, images: Float[Tensor, "images 3 H W"]) -> Pass:
-    """Run the body without autograd and the head with it: the cost of a forward pass.
+    """Run the body without autograd and the head, after the network's layer, with it: the cost of a forward pass.
 
     Raises:
+        ActivationError: if the map is not of the shape that the layer had when the network was opened.
         NetworkError: if the network gives anything but one row of scores per image.
     """
-    return _run(network, Cut(network.module, network.layer), images)
+    return forward_through(network, [network.layer], images)
+
+
+def forward_through(network: Network, layers: Sequence[Layer], images: Float[Tensor, "images 3 H W"]) -> Pass:
+    """Run the network once and read several layers; autograd begins at the first of them.
+
+    Raises:
+        ActivationError: if a map is not of the shape that its layer had when the network was opened.
+        NetworkError: if the network gives anything but one row of scores per image.
+    """
+    return _run(network, [Cut(network.module, layer) for layer in layers], images)
 
 
 def forward_from(network: Network, maps: Float[Tensor, "images units h w"]) -> Pass:
@@ -198,16 +227,27 @@ def forward_from(network: Network, maps: Float[Tensor, "images units h w"]) -> P
         NetworkError: if the network gives anything but one row of scores per image.
     """
     height, width = network.preprocessing.size
-    return _run(network, Graft(network.module, network.layer, maps), torch.zeros(len(maps), 3, height, width))
+    return _run(network, [Graft(network.module, network.layer, maps)], torch.zeros(len(maps), 3, height, width))
 
 
-def _run(network: Network, cut: Cut, images: Float[Tensor, "images 3 H W"]) -> Pass:
-    with undisturbed(network.module), torch.no_grad(), cut:
-        scores = network.module(images.to(network.device))
+def _run(network: Network, cuts: Sequence[Cut], images: Float[Tensor, "images 3 H W"]) -> Pass:
+    device = network.device
+    with ExitStack() as running:
+        running.enter_context(undisturbed(network.module))
+        running.enter_context(arithmetic(network.precision, device))
+        running.enter_context(torch.no_grad())
+        for cut in cuts:
+            running.enter_context(cut)
+        scores = network.module(laid_out(images.to(device, non_blocking=True), network.precision))
     if not isinstance(scores, Tensor) or scores.ndim != 2 or len(scores) != len(images):
         found = f"a tensor of shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else type(scores).__name__
         raise NetworkError(f"{network.name} gives {found}; scores of shape (images, classes) are needed")
-    return Pass(scores, cut.output)
+    return Pass(_widened(scores), tuple(cut.output for cut in cuts))
+
+
+def _widened(values: Tensor) -> Tensor:
+    """In single precision at least: so are alphas and thresholds."""
+    return values.float() if values.dtype in {torch.bfloat16, torch.float16} else values
 
 
 @contextmanager

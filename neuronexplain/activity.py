@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dissection.dissect import masks
-from dissection.overlap import upsample
+from dissection.overlap import masks, upsample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

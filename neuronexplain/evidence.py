@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
+from dissection.checkpoint import Checkpoint, nested, unnested
 from dissection.errors import ConceptDataError
 from dissection.photographs import open_photograph, photographs_in
-from dissection.tap import forward
+from dissection.running import run
+from dissection.tap import check_finite
 
 from .classes import find_class
+from .importance import Importances
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from dissection.dissect import Progress
-    from dissection.networks import Network
+    from jaxtyping import UInt8
+    from torch import Tensor
 
-    from .importance import Importances
+    from dissection.networks import Network
+    from dissection.preprocessing import Preprocessing
+    from dissection.running import Means
+    from dissection.tap import Pass
+    from dissection.vocabulary import Layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +53,44 @@ class ClassImages:
             digest.update(path.read_bytes())
         return digest.hexdigest()
 
-    def observe(
-        self, importances: Importances, network: Network, *, batch_size: int, progress: Progress | None = None
-    ) -> None:
-        """Gather the importance of the network's units over all images, as the network sees photographs."""
-        for start in range(0, len(self.images), batch_size):
-            batch = self.images[start : start + batch_size]
-            preprocessing = network.preprocessing
-            frames = [preprocessing.tensor(preprocessing.frame(open_photograph(path))) for path, _ in batch]
-            result = forward(network, torch.stack(frames))
-            result.check(network, [str(path) for path, _ in batch])
-            importances.add(result, torch.tensor([index for _, index in batch]))
-            if progress is not None:
-                progress("looking at the images of each class", start + len(batch), len(self.images))
+    def importances(self, network: Network, layers: Sequence[Layer], means: Means) -> Importances:
+        """The importance of the layers' units over all images, as the network sees photographs.
+
+        Raises:
+            ActivationError: if a feature map holds a NaN or an infinity; it names the image.
+            PhotographError: if a file is no photograph.
+        """
+        classes = torch.tensor([index for _, index in self.images])
+        found, looked = Importances(network.classes, layers, classes), 0
+        checkpoint = Checkpoint(means.scratch / "class-images.safetensors") if means.scratch else None
+        if checkpoint and (state := checkpoint.load()):
+            found.restore(unnested(state, "importances"))
+            looked = int(state["done.looked"])
+        shares = means.shares(len(self.images))[looked:]
+        for seen in run(network, layers, self._frame_of(network), shares, partial(_look, found), means):
+            for number, layer in enumerate(layers):
+                check_finite(
+                    seen.values[f"finite.{number}"].tolist(), layer, (str(self.images[i][0]) for i in seen.images)
+                )
+            found.add(unnested(seen.values, "importances"))
+            looked += 1
+            means.tell("looking at the images of each class", seen.images.stop, len(self.images))
+            if checkpoint and checkpoint.is_due:
+                checkpoint.save(nested(importances=found.state(), done={"looked": np.array(looked)}))
+        found.pool(means.ranks)
+        return found
+
+    def _frame_of(self, network: Network) -> Callable[[int], UInt8[np.ndarray, "h w 3"]]:
+        return partial(_frame, network.preprocessing, [path for path, _ in self.images])
+
+
+def _frame(preprocessing: Preprocessing, paths: Sequence[Path], index: int) -> UInt8[np.ndarray, "h w 3"]:
+    return np.asarray(preprocessing.frame(open_photograph(paths[index])))
+
+
+def _look(importances: Importances, result: Pass, images: range) -> dict[str, Tensor]:
+    finite = {str(number): maps.isfinite().flatten(1).all(1) for number, maps in enumerate(result.activations)}
+    return nested(finite=finite, importances=importances.look(result, images))
 
 
 def open_class_images(root: Path, labels: Sequence[str]) -> ClassImages:

@@ -12,6 +12,7 @@ images' scores is each image's own.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,6 +22,8 @@ from dissection.errors import NotConnectedError
 from dissection.tap import forward_from
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jaxtyping import Float, Int64
     from torch import Tensor
 
@@ -41,14 +44,27 @@ def alphas(
     Raises:
         NotConnectedError: if the scores do not depend on ``activation``.
     """
-    gradient = None
+    (importance,) = alphas_of_layers(scores, [activation])
+    return importance
+
+
+def alphas_of_layers(
+    scores: Float[Tensor, " images"], activations: Sequence[Float[Tensor, "images _ _ _"]]
+) -> list[Float[Tensor, "images _"]]:
+    """As :func:`alphas`, for the maps of several layers in one backward pass.
+
+    Raises:
+        NotConnectedError: if the scores do not depend on one of them.
+    """
+    gradients: Sequence[Tensor | None] = [None]
     if scores.requires_grad:
-        (gradient,) = torch.autograd.grad(scores.sum(), activation, retain_graph=True, allow_unused=True)
-    if gradient is None:
+        gradients = torch.autograd.grad(scores.sum(), activations, retain_graph=True, allow_unused=True)
+    connected = [gradient for gradient in gradients if gradient is not None]
+    if len(connected) < len(activations):
         raise NotConnectedError(
             "the score does not depend on the tapped layer; choose a layer that the score is computed from"
         )
-    return gradient.mean((2, 3))
+    return [gradient.mean((2, 3)) for gradient in connected]
 
 
 def contributions(
@@ -82,7 +98,7 @@ def has_constant_alphas(network: Network) -> bool:
     the layers after the tap very unlike maps, in which few units are active, and comparing the alphas of all classes
     at once: of a sum of scores with random weights.
     """
-    layer = network.layer
+    network, layer = replace(network, precision="float32"), network.layer
     generator = torch.Generator().manual_seed(0)
     maps = torch.rand(_PROBES, layer.units, layer.height, layer.width, generator=generator)
     maps *= torch.rand(_PROBES, layer.units, 1, 1, generator=generator) < _ACTIVE

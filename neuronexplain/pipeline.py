@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from PIL import Image
 
 from db.records import Run, RunKey
+from dissection.checkpoint import scratch
 from dissection.concepts import fingerprint
-from dissection.dissect import dissect
+from dissection.dissect import dissect_layers
+from dissection.errors import NetworkError
 from dissection.networks import Source, open_network
 from dissection.overlap import UPSAMPLING
 from dissection.photographs import open_photograph
 from dissection.preprocessing import Preprocessing
+from dissection.running import Means
 from dissection.vocabulary import MIN_IMAGES, MIN_IOU, QUANTILE
 
 from .explainer import Explainer
@@ -24,12 +30,14 @@ from .importance import Importances
 from .thumbnails import thumbnails
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from db import NameStore
+    from db.records import ClassImportance
     from dissection.concepts.dataset import ConceptDataset
-    from dissection.dissect import Progress
     from dissection.networks import Network
+    from dissection.running import Progress
+    from dissection.vocabulary import Dissection
 
     from .evidence import ClassImages
     from .explanation import Among, Explanation, RankBy
@@ -53,8 +61,7 @@ def build(
     quantile: float = QUANTILE,
     min_images: int = MIN_IMAGES,
     class_images: ClassImages | None = None,
-    batch_size: int = 16,
-    progress: Progress | None = None,
+    means: Means | None = None,
 ) -> Built:
     """Name the units of the network's layer, gather what matters for each class, and keep both in the store.
 
@@ -68,50 +75,123 @@ def build(
         min_images: images a concept must be on to become a name.
         class_images: images to gather class importances over; unless given, the concept images are used, each for the
             class that the network assigns it to.
-        batch_size: images in one forward pass.
-        progress: is told about the stages.
+        means: with what it is done; with a scratch folder, a build that was killed goes on where it stopped.
     """
-    key = RunKey(
-        network=network.fingerprint,
-        layer=network.layer.name,
-        concepts=fingerprint(concepts, progress=_stage(progress, "reading the concept data")),
-        preprocessing=network.preprocessing.canonical,
-        quantile=quantile,
-        min_images=min_images,
-        upsampling=UPSAMPLING,
-        evidence=class_images.fingerprint() if class_images else CONCEPT_IMAGES,
+    (built,) = build_layers(
+        [network], concepts, store, quantile=quantile, min_images=min_images, class_images=class_images, means=means
     )
-    found = store.find(key)
-    if found is not None:
-        return Built(found, is_new=False)
-    importances = Importances(network.classes, network.layer.units)
-    dissection = dissect(
+    return built
+
+
+def build_layers(
+    networks: Sequence[Network],
+    concepts: ConceptDataset,
+    store: NameStore | None,
+    *,
+    quantile: float = QUANTILE,
+    min_images: int = MIN_IMAGES,
+    class_images: ClassImages | None = None,
+    means: Means | None = None,
+    fresh: bool = False,
+) -> list[Built]:
+    """As :func:`build`, for several layers in one pass: a run each.
+
+    Args:
+        networks: one network at several layers, see :meth:`Network.at`.
+        concepts: photographs with labels.
+        store: opened for writing; of several ranks, only rank 0's is asked and written to.
+        quantile: share of a unit's activations that count as strong.
+        min_images: images a concept must be on to become a name.
+        class_images: images to gather class importances over.
+        means: with what it is done.
+        fresh: discard what a build that was killed left in the scratch folder.
+
+    Raises:
+        CheckpointError: if the scratch folder holds something that cannot be gone on with.
+    """
+    means = means or Means()
+    ranks = means.ranks
+    concept_data = evidence = ""
+    if ranks.number == 0:
+        concept_data = fingerprint(concepts, progress=_stage(means.progress, "reading the concept data"))
+        evidence = class_images.fingerprint() if class_images else CONCEPT_IMAGES
+    concept_data, evidence = ranks.share((concept_data, evidence))
+    keys = [
+        RunKey(
+            network=network.fingerprint,
+            layer=network.layer.name,
+            concepts=concept_data,
+            preprocessing=network.preprocessing.canonical,
+            precision=network.precision,
+            quantile=quantile,
+            min_images=min_images,
+            upsampling=UPSAMPLING,
+            evidence=evidence,
+        )
+        for network in networks
+    ]
+    if ranks.gather(keys) != [keys] * ranks.count:
+        raise NetworkError("the processes of this build were given different networks; start all with the same options")
+    built = {key: Built(run, is_new=False) for key in keys if store and (run := store.find(key))}
+    built = ranks.share(built)
+    missing = {key: network for key, network in zip(keys, networks, strict=True) if key not in built}
+    if missing:
+        with _scratch(list(missing), next(iter(missing.values())), means, fresh=fresh) as own:
+            for run, dissection, importances in _runs(missing, concepts, class_images, own):
+                kept = store.publish(run, dissection, importances, thumbnails(dissection, concepts)) if store else run
+                built[run.key] = Built(kept, is_new=True)
+            built = ranks.share(built)
+    return [built[key] for key in keys]
+
+
+@contextmanager
+def _scratch(keys: Sequence[RunKey], network: Network, means: Means, *, fresh: bool) -> Iterator[Means]:
+    """Means with a scratch folder that is these very runs', computed in this very way."""
+    if means.scratch is None:
+        yield means
+        return
+    way = [str(means.batch_size), network.device.type, torch.__version__]
+    name = hashlib.sha256("\n".join([*(key.digest for key in keys), *way]).encode()).hexdigest()[:16]
+    with scratch(means.scratch / name, ranks=means.ranks.count, rank=means.ranks.number, fresh=fresh) as own:
+        yield replace(means, scratch=own)
+
+
+def _runs(
+    networks: Mapping[RunKey, Network], concepts: ConceptDataset, class_images: ClassImages | None, means: Means
+) -> Iterator[tuple[Run, Dissection, list[ClassImportance]]]:
+    network = next(iter(networks.values()))
+    layers = [each.layer for each in networks.values()]
+    key = next(iter(networks))
+    importances = Importances(network.classes, layers)
+    dissections = dissect_layers(
         network,
+        layers,
         concepts,
-        quantile=quantile,
-        min_images=min_images,
-        batch_size=batch_size,
-        observe=None if class_images else importances.observe,
-        progress=progress,
+        quantile=key.quantile,
+        min_images=key.min_images,
+        observer=None if class_images else importances,
+        means=means,
     )
     if class_images:
-        class_images.observe(importances, network, batch_size=batch_size, progress=progress)
-    run = Run(
-        id=0,
-        key=key,
-        created=datetime.now(UTC),
-        network=network.name,
-        source=network.source.to_json() if network.source else {},
-        classes=tuple(network.classes),
-        layer=network.layer,
-        concepts=concepts.name,
-        images=dissection.images,
-        pixels=dissection.pixels,
-        constant_alphas=has_constant_alphas(network),
-        evidence=f"the images in {class_images.root.name}" if class_images else CONCEPT_IMAGES,
-    )
-    pictures = thumbnails(dissection, concepts)
-    return Built(store.publish(run, dissection, importances.means(), pictures), is_new=True)
+        importances = class_images.importances(network, layers, means)
+    for (key, network), dissection, means_of_classes in zip(
+        networks.items(), dissections, importances.means(), strict=True
+    ):
+        run = Run(
+            id=0,
+            key=key,
+            created=datetime.now(UTC),
+            network=network.name,
+            source=network.source.to_json() if network.source else {},
+            classes=tuple(network.classes),
+            layer=network.layer,
+            concepts=concepts.name,
+            images=dissection.images,
+            pixels=dissection.pixels,
+            constant_alphas=has_constant_alphas(network),
+            evidence=f"the images in {class_images.root.name}" if class_images else CONCEPT_IMAGES,
+        )
+        yield run, dissection, means_of_classes
 
 
 def reopen(run: Run, *, weights: Path | None = None, device: str = "cpu") -> Network:
@@ -126,7 +206,7 @@ def reopen(run: Run, *, weights: Path | None = None, device: str = "cpu") -> Net
         NetworkError: if it cannot be made again. Whether it is the same network, :func:`explain` checks.
     """
     source = Source.from_json(run.source)
-    return open_network(
+    opened = open_network(
         source.network,
         weights=weights or source.weights,
         layer=run.layer.name,
@@ -134,6 +214,7 @@ def reopen(run: Run, *, weights: Path | None = None, device: str = "cpu") -> Net
         preprocessing=Preprocessing.from_canonical(run.key.preprocessing),
         device=device,
     )
+    return replace(opened, precision=run.key.precision)
 
 
 def explain(

@@ -82,7 +82,7 @@ def small_dissection() -> Dissection:
 
 def run_of(dissection: Dissection, **key: Any) -> Run:
     """A run that fits a dissection, unpublished; ``key`` replaces parts of its key."""
-    defaults = {"network": "0123456789abcdef" * 4, "concepts": "c0ffee", "preprocessing": "resize 224"}
+    defaults = {"network": "0123456789abcdef" * 4, "concepts": "c0ffee", "preprocessing": "resize 224", "precision": "float32"}
     return Run(
         id=0,
         key=RunKey(

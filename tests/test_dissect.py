@@ -18,9 +18,9 @@ from worlds import (
 from dissection.concepts.dataset import Labels
 from dissection.dissect import dissect
 from dissection.errors import ActivationError, ConceptDataError
-from dissection.overlap import Overlaps, upsample
-from dissection.peaks import PeakKeeper
-from dissection.quantiles import Thresholds, strong_values
+from dissection.overlap import upsample
+from dissection.quantiles import strong_values
+from dissection.running import Means
 from dissection.vocabulary import Concept
 
 CATEGORIES = ("scene", "object", "color")
@@ -56,7 +56,8 @@ def worlds(draw):
 def test_equals_the_definitions(world, min_images, batch_size):
     maps, labels, quantile = world
     network, concepts = table_world(maps, labels, CONCEPTS, CATEGORIES)
-    found = dissect(network, concepts, quantile=quantile, min_images=min_images, batch_size=batch_size)
+    means = Means(batch_size=batch_size)
+    found = dissect(network, concepts, quantile=quantile, min_images=min_images, means=means)
     array = maps.numpy()
     thresholds = [slow_threshold(array[:, unit].flatten().tolist(), quantile) for unit in range(array.shape[1])]
     assert [unit.threshold for unit in found.units] == thresholds
@@ -73,25 +74,6 @@ def test_equals_the_definitions(world, min_images, batch_size):
             for one in unit.overlaps
         ]
         assert got == sorted(expected)
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    st.lists(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0, 6.0]), min_size=1, max_size=8), min_size=1, max_size=6),
-    st.sampled_from([0.005, 0.1, 0.3, 0.5, 0.9]),
-    st.integers(0, 5),
-)
-def test_thresholds_stream_and_merge(batches, quantile, split):
-    values = [value for batch in batches for value in batch]
-    first, second = (Thresholds(1, len(values), quantile) for _ in range(2))
-    bounds = []
-    for number, batch in enumerate(batches):
-        (first if number < split else second).add(torch.tensor(batch).reshape(-1, 1, 1, 1))
-        bounds.append(first.bounds().item())
-    first.merge(second)
-    final = first.thresholds().item()
-    assert final == slow_threshold(values, quantile)
-    assert all(early <= final for early in bounds)
 
 
 def test_quantile_is_the_decimal_that_was_written():
@@ -136,7 +118,7 @@ def test_exemplars_are_the_strongest_images_with_their_cell():
         maps[image, 0, 1, 2] = value
     labels = [Labels(np.ones((1, 4, 4), np.int32))] * 12
     network, concepts = table_world(maps, labels, CONCEPTS, CATEGORIES)
-    exemplars = dissect(network, concepts, batch_size=5).units[0].exemplars
+    exemplars = dissect(network, concepts, means=Means(batch_size=5)).units[0].exemplars
     assert [exemplar.index for exemplar in exemplars] == [5, 6, 7, 8, 1, 3, 9, 2, 4]
     assert {(exemplar.row, exemplar.column) for exemplar in exemplars} == {(1, 2)}
     assert exemplars[0].image == "photo 5"
@@ -146,8 +128,8 @@ def test_batch_size_does_not_matter_given_the_same_activations():
     maps = torch.rand(11, 5, 3, 3)
     labels = [Labels(np.full((1, 6, 6), [1, 2, 4][i % 3], np.int32)) for i in range(11)]
     network, concepts = table_world(maps, labels, CONCEPTS, CATEGORIES)
-    whole = dissect(network, concepts, quantile=0.1, min_images=1, batch_size=11)
-    assert dissect(network, concepts, quantile=0.1, min_images=1, batch_size=2) == whole
+    whole = dissect(network, concepts, quantile=0.1, min_images=1, means=Means(batch_size=11))
+    assert dissect(network, concepts, quantile=0.1, min_images=1, means=Means(batch_size=2)) == whole
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
@@ -167,41 +149,11 @@ def test_empty_dataset_and_silly_quantile_are_refused():
         dissect(network, colour_concepts(4), quantile=1.5)
 
 
-def test_peaks_forget_what_cannot_matter():
-    thresholds = Thresholds(2, 100 * 4, 0.01)
-    keeper = PeakKeeper(2, 2, 2)
-    generator = torch.Generator().manual_seed(0)
-    maps = torch.rand(100, 2, 2, 2, generator=generator)
-    maps[:, 1] = 0
-    for index in range(100):
-        batch = maps[index : index + 1]
-        thresholds.add(batch)
-        keeper.add(torch.tensor([index]), batch, bounds=thresholds.bounds(), varied=thresholds.varied)
-    final = thresholds.thresholds()
-    peaks = keeper.peaks().above(final)
-    assert set(peaks.units.tolist()) == {0}
-    assert len(peaks.units) == int((maps[:, 0].flatten(1).amax(1) > final[0]).sum())
-    assert len(keeper.peaks().units) < 60
-
-
 def test_a_unit_that_wakes_late_and_lower_keeps_its_saturated_maps():
     maps = torch.full((6, 1, 2, 2), 6.0)
     maps[5, 0, 0, 0] = 3.0
     labels = [Labels(np.ones((1, 4, 4), np.int32))] * 6
     network, concepts = table_world(maps, labels, CONCEPTS, CATEGORIES)
-    unit = dissect(network, concepts, batch_size=2, min_images=1).units[0]
+    unit = dissect(network, concepts, means=Means(batch_size=2), min_images=1).units[0]
     assert unit.threshold == 3.0
     assert unit.best.intersection == 5 * 16 + 15
-
-
-def test_overlaps_merge():
-    labels = [Labels(np.random.default_rng(i).choice([0, 1, 2], (1, 4, 4)).astype(np.int32), (7,)) for i in range(4)]
-    lit = [np.random.default_rng(9 + i).random((2, 4, 4)) > 0.5 for i in range(4)]
-    whole, first, second = (Overlaps(2, CONCEPTS, CATEGORIES) for _ in range(3))
-    for index in range(4):
-        whole.add(labels[index], np.array([0, 1]), lit[index])
-        (first if index < 2 else second).add(labels[index], np.array([0, 1]), lit[index])
-    first.merge(second)
-    assert (first.counts().intersection == whole.counts().intersection).all()
-    assert (first.counts().unit_area == whole.counts().unit_area).all()
-    assert first.counts().pixels == whole.counts().pixels == 64

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Self
@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from dissection.errors import NetworkError
-from dissection.layers import Layers
+from dissection.layers import Layers, find_layer
 from dissection.preprocessing import Preprocessing
 from dissection.recording import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from dissection.precision import Precision
     from dissection.vocabulary import Layer
 
 _SETTINGS = (
@@ -68,6 +69,7 @@ class Network:
         preprocessing: how a photograph becomes its input.
         classes: its labels by index.
         source: where it comes from, if it can be made again.
+        precision: the arithmetic it runs in, see :mod:`dissection.precision`.
     """
 
     module: nn.Module
@@ -76,6 +78,7 @@ class Network:
     preprocessing: Preprocessing
     classes: tuple[str, ...]
     source: Source | None = None
+    precision: Precision = "float32"
 
     @classmethod
     def from_module(
@@ -124,6 +127,14 @@ class Network:
         """Where its weights are."""
         tensors = chain(self.module.parameters(), self.module.buffers())
         return next((tensor.device for tensor in tensors), torch.device("cpu"))
+
+    def at(self, layer: str) -> Network:
+        """The same network, to be dissected at another layer.
+
+        Raises:
+            LayerNotFoundError: if the layer does not exist, or has no feature map.
+        """
+        return replace(self, layer=find_layer(self.module, layer, self.preprocessing.size))
 
     def to(self, device: torch.device | str) -> Network:
         """Itself on a device: moves the module, as ``nn.Module.to`` does.

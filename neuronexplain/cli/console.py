@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from dissection.dissect import Progress
+    from dissection.running import Progress
 
 Row = dict[str, object]
 Item = TypeVar("Item")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from db import NameStore
     from db.records import Run
-    from dissection.dissect import Progress
+    from dissection.running import Progress
     from neuronexplain.report import ClassSection, NeuronCard
 
 SCENES = 600

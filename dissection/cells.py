@@ -1,0 +1,256 @@
+"""Keeps the few cells of feature maps that can still matter once the thresholds are known, on disk.
+
+A pixel of an upsampled map is a mean of four neighbouring cells, so only pixels around a cell above the threshold can be
+lit. While the threshold is not known, a lower bound of it serves: cells above the bound are kept with their eight
+neighbours, the rest is forgotten. So one forward pass is enough. As bounds rise, what was kept under lower ones is
+pruned; what is left is about q of all cells and their neighbours, whatever passed.
+
+The maps of a unit that has shown one value only are not kept: that value is enough.
+
+Blocks, one per batch, lie one after another in files of some 64 MB. A file's blocks may be pruned at any time, also
+beyond what a checkpoint knew: bounds stay true, since the images behind them will be seen again.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from .errors import CheckpointError
+from .kernels import kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from jaxtyping import Bool, Float32, Int32, UInt8
+
+    from .bounds import Bounds
+
+_SEGMENT = 64 * 2**20
+_ROOM = 512 * 2**20
+"""Bytes that may pile up before pruning."""
+
+_GROWTH = 1.5
+_FRAME = struct.Struct("<QI")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """What is kept of the maps of a batch; pairs are in order of images, then units.
+
+    Attributes:
+        first: index of the first image.
+        count: number of images, which follow each other.
+        steady: units that have shown one value only, on this batch too: that is their map on all its images.
+        images: by pair, the image, counted from ``first``.
+        units: by pair, the unit.
+        sizes: by pair, how many cells are kept.
+        places: by pair, a bit for each cell of the map that is kept.
+        values: the kept cells, pair after pair.
+    """
+
+    first: int
+    count: int
+    steady: Bool[np.ndarray, " units"]
+    images: Int32[np.ndarray, " pairs"]
+    units: Int32[np.ndarray, " pairs"]
+    sizes: Int32[np.ndarray, " pairs"]
+    places: UInt8[np.ndarray, "pairs bytes"]
+    values: Float32[np.ndarray, " kept"]
+
+    def maps(self, height: int, width: int) -> Float32[np.ndarray, "pairs h w"]:
+        """The pairs' maps; ``-inf`` where a cell was not kept."""
+        return _unpack(self.places, self.values, height, width)
+
+    def pruned(self, bounds: Float32[np.ndarray, " units"], height: int, width: int) -> Block:
+        """What higher bounds leave of it."""
+        maps = self.maps(height, width)
+        above = maps.max((1, 2), initial=-np.inf) > bounds[self.units]
+        images, units = self.images[above], self.units[above]
+        packed = _pack(maps[above], bounds[units])
+        return Block(self.first, self.count, self.steady, images, units, *packed)
+
+    def to_bytes(self) -> bytes:
+        """As written to disk."""
+        arrays = {name: getattr(self, name) for name in ("images", "units", "sizes", "places", "values")}
+        return save(
+            arrays | {"range": np.array([self.first, self.count]), "steady": np.packbits(self.steady)},
+            {"units": str(len(self.steady))},
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes, units: int) -> Block:
+        """What :meth:`to_bytes` was given."""
+        arrays = load(data)
+        first, count = arrays.pop("range").tolist()
+        steady = np.unpackbits(arrays.pop("steady"), count=units).astype(bool)
+        return cls(first, count, steady, **arrays)
+
+
+def block(
+    first: int,
+    maps: Float32[np.ndarray, "images units h w"],
+    maxima: Float32[np.ndarray, "images units"],
+    bounds: Bounds,
+) -> Block:
+    """What is to be kept of the maps of a batch, whose values ``bounds`` has taken in."""
+    steady = bounds.steady.copy()
+    images, units = np.nonzero((maxima > bounds.lower) & ~steady)
+    packed = _pack(maps[images, units], bounds.lower[units])
+    return Block(first, len(maps), steady, images.astype(np.int32), units.astype(np.int32), *packed)
+
+
+class Cells:
+    """The kept cells of one layer, in the order in which batches were seen.
+
+    Args:
+        folder: where the files are; made if missing.
+        units: number of units.
+        height: rows of a map.
+        width: columns of a map.
+    """
+
+    def __init__(self, folder: Path, units: int, height: int, width: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._units = units
+        self._height, self._width = height, width
+        self._file = 0
+        self._written = 0
+        self._limit = _ROOM
+
+    @property
+    def area(self) -> int:
+        """Cells of a map."""
+        return self._height * self._width
+
+    def add(self, block: Block) -> None:
+        """Write a block behind the others."""
+        data = block.to_bytes()
+        with self._path(self._file).open("ab") as file:
+            file.write(_FRAME.pack(len(data), zlib.crc32(data)) + data)
+        self._written += _FRAME.size + len(data)
+
+    def blocks(self) -> Iterator[Block]:
+        """Every block, in order.
+
+        Raises:
+            CheckpointError: if a file is not as it was written.
+        """
+        for number in range(self._file + 1):
+            yield from self._read(self._path(number))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """How far the files are written. A file that is large enough is closed first."""
+        if self._written > _SEGMENT:
+            self._file, self._written = self._file + 1, 0
+        return {"files": np.array([self._file, self._written])}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go back to a state: what was written after it is cut off.
+
+        Raises:
+            CheckpointError: if less is there than the state says.
+        """
+        self._cut(*state["files"].tolist())
+
+    def clear(self) -> None:
+        """Delete whatever an earlier process left in the folder without a state to go back to."""
+        self._cut(0, 0)
+
+    def _cut(self, file: int, written: int) -> None:
+        self._file, self._written = file, written
+        for path in self._folder.iterdir():
+            if path.suffix != ".cells" or int(path.stem) > self._file:
+                path.unlink()
+        missing = [number for number in range(self._file) if not self._path(number).exists()]
+        last = self._path(self._file)
+        if missing or (last.stat().st_size if last.exists() else 0) < self._written:
+            raise CheckpointError(f"{self._folder} is not whole; start the build again with --fresh")
+        if last.exists():
+            os.truncate(last, self._written)
+
+    def prune(self, bounds: Float32[np.ndarray, " units"]) -> None:
+        """Where much has piled up, forget what higher bounds rule out; one file at a time, so that disk stays small.
+
+        Only files are touched that the last :meth:`state` knew as closed: it must have been saved.
+        """
+        if self._size() <= self._limit:
+            return
+        for number in range(self._file):
+            path = self._path(number)
+            fresh = path.with_suffix(".new")
+            with fresh.open("wb") as file:
+                for kept in self._read(path):
+                    data = kept.pruned(bounds, self._height, self._width).to_bytes()
+                    file.write(_FRAME.pack(len(data), zlib.crc32(data)) + data)
+            fresh.replace(path)
+        self._limit = max(_ROOM, int(_GROWTH * self._size()))
+
+    def _size(self) -> int:
+        return sum(path.stat().st_size for path in self._folder.iterdir())
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:06}.cells"
+
+    def _read(self, path: Path) -> Iterator[Block]:
+        if not path.exists():
+            return
+        with path.open("rb") as file:
+            while frame := file.read(_FRAME.size):
+                length, check = _FRAME.unpack(frame)
+                data = file.read(length)
+                if len(data) != length or zlib.crc32(data) != check:
+                    raise CheckpointError(f"{path} is damaged; start the build again with --fresh")
+                yield Block.from_bytes(data, self._units)
+
+
+def _pack(
+    maps: Float32[np.ndarray, "pairs h w"], bounds: Float32[np.ndarray, " pairs"]
+) -> tuple[Int32[np.ndarray, " pairs"], UInt8[np.ndarray, "pairs bytes"], Float32[np.ndarray, " kept"]]:
+    """The cells above the bounds and their neighbours: how many, where, and what they hold."""
+    pairs, height, width = maps.shape
+    sizes = np.empty(pairs, np.int32)
+    places = np.zeros((pairs, (height * width + 7) // 8), np.uint8)
+    values = np.empty(maps.size, np.float32)
+    kept = _pack_into(maps, bounds, sizes, places, values)
+    return sizes, places, values[:kept].copy()
+
+
+@kernel
+def _pack_into(maps, bounds, sizes, places, values):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, C901
+    pairs, height, width = maps.shape
+    total = 0
+    marked = np.zeros((height, width), np.bool_)
+    for pair in range(pairs):
+        marked[:] = False
+        for y in range(height):
+            for x in range(width):
+                if maps[pair, y, x] > bounds[pair]:
+                    marked[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2] = True
+        before = total
+        for y in range(height):
+            for x in range(width):
+                if marked[y, x]:
+                    cell = y * width + x
+                    places[pair, cell >> 3] |= 1 << (cell & 7)
+                    values[total] = maps[pair, y, x]
+                    total += 1
+        sizes[pair] = total - before
+    return total
+
+
+def _unpack(
+    places: UInt8[np.ndarray, "pairs bytes"], values: Float32[np.ndarray, " kept"], height: int, width: int
+) -> Float32[np.ndarray, "pairs h w"]:
+    maps = np.full((len(places), height, width), -np.inf, np.float32)
+    there = np.unpackbits(places, axis=1, count=height * width, bitorder="little").astype(bool)
+    maps.reshape(len(places), height * width)[there] = values
+    return maps

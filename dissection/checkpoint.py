@@ -1,0 +1,128 @@
+"""What a build leaves behind when it is killed, so that the next one goes on where it stopped."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, TypeVar
+
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from .errors import CheckpointError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import numpy as np
+
+Array = TypeVar("Array")
+
+_PAUSE = 2.0
+"""Seconds between two checkpoints, at least: about what a killed build loses."""
+
+_SHARE = 0.02
+"""Share of the time that may go into writing checkpoints."""
+
+
+class Checkpoint:
+    """The state of a job on disk: one file, which is replaced whole.
+
+    A process that is killed at any moment leaves the last state behind. (The machine may lose power, too; what is
+    missing then is found out when it is read.)
+
+    Args:
+        file: where the state is.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._next = time.monotonic() + _PAUSE
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to save."""
+        return time.monotonic() >= self._next
+
+    def load(self) -> dict[str, np.ndarray] | None:
+        """The state that was saved last, or ``None``.
+
+        Raises:
+            CheckpointError: if the file is not as it was written.
+        """
+        if not self._file.exists():
+            return None
+        try:
+            return load_file(self._file)
+        except SafetensorError as error:
+            raise CheckpointError(f"{self._file} is damaged; start the build again with --fresh") from error
+
+    def save(self, state: Mapping[str, np.ndarray]) -> None:
+        """Replace the state."""
+        begun = time.monotonic()
+        fresh = self._file.with_suffix(".new")
+        save_file(dict(state), fresh)
+        fresh.replace(self._file)
+        ended = time.monotonic()
+        self._next = ended + max(_PAUSE, (ended - begun) / _SHARE)
+
+
+def nested(**parts: Mapping[str, Array]) -> dict[str, Array]:
+    """One state of several, each under its name."""
+    return {f"{part}.{name}": array for part, state in parts.items() for name, array in state.items()}
+
+
+def unnested(state: Mapping[str, Array], part: str) -> dict[str, Array]:
+    """One of the states that :func:`nested` was given."""
+    return {name.removeprefix(f"{part}."): array for name, array in state.items() if name.startswith(f"{part}.")}
+
+
+@contextmanager
+def scratch(folder: Path, *, ranks: int, rank: int, fresh: bool) -> Iterator[Path]:
+    """The folder of one rank of a build, for as long as this process works on it; gone when the block ends well.
+
+    Args:
+        folder: of the build; its name is what the build is known by.
+        ranks: how many processes share the build.
+        rank: the number of this one.
+        fresh: discard what an earlier process left there.
+
+    Raises:
+        CheckpointError: if another process works in it, or a build by another number of processes left it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    own = folder / f"{rank}-of-{ranks}"
+    with _alone(folder, own.with_suffix(".lock")):
+        others = [path for path in folder.iterdir() if path.is_dir() and not path.name.endswith(f"-of-{ranks}")]
+        if fresh:
+            for path in (*others, own):
+                shutil.rmtree(path, ignore_errors=True)  # other ranks do the same
+        elif others:
+            raise CheckpointError(
+                f"{folder} holds a build that {others[0].name.rpartition('-')[2]} processes did not finish, and this is "
+                f"one of {ranks}; start as many again to go on with it, or discard it with --fresh"
+            )
+        own.mkdir(exist_ok=True)
+        yield own
+        shutil.rmtree(own)
+    own.with_suffix(".lock").unlink(missing_ok=True)
+    for emptied in (folder, folder.parent):
+        with suppress(OSError):
+            emptied.rmdir()
+
+
+@contextmanager
+def _alone(folder: Path, lock_file: Path) -> Iterator[None]:
+    """One process at a time; a lock ends with its process, however that ends."""
+    lock = FileLock(lock_file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise CheckpointError(f"another process is at this very build, in {folder}; wait for it to end") from None
+    try:
+        yield
+    finally:
+        lock.release()

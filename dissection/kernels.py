@@ -1,0 +1,26 @@
+"""Loops over numbers, compiled by numba: for what numpy could only do by going over the data several times."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import numba
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Loop = TypeVar("Loop", bound="Callable[..., object]")
+
+
+def kernel(loop: Loop) -> Loop:
+    """Compile a function of arrays and numbers for use in threads; the result is kept on disk where that is possible.
+
+    Arithmetic is IEEE, operation by operation: nothing is contracted or reordered, so a kernel's results are those of
+    the same loop in Python.
+    """
+    compiled = partial(numba.njit, nogil=True)
+    try:
+        return compiled(cache=True)(loop)  # type: ignore[no-any-return]
+    except RuntimeError:  # neither the package's folder nor a home can be written to
+        return compiled()(loop)  # type: ignore[no-any-return]

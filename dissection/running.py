@@ -1,0 +1,133 @@
+"""Runs a network over many images: once each, batch by batch, shared between ranks, reading ahead.
+
+Batches are cut the same way whoever runs them, and handed out in turn: what a batch gives does not depend on how many
+processes or workers there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+
+from .loading import batches
+from .ranks import Ranks
+from .tap import forward_through
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from jaxtyping import UInt8
+    from torch import Tensor
+
+    from .networks import Network
+    from .tap import Pass
+    from .vocabulary import Layer
+
+
+class Progress(Protocol):
+    """Told how far a stage has come."""
+
+    def __call__(self, stage: str, done: int, total: int, /) -> None:
+        """``done`` of ``total`` images of the stage are finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a job is done with. Nothing of it changes the result, save that a network may round by the batch size.
+
+    Attributes:
+        batch_size: images in one forward pass.
+        workers: processes that read ahead, 0 for threads between the passes.
+        scratch: folder for what is kept meanwhile, from which a job that was killed goes on; unless given, a temporary
+            one, and no job goes on.
+        ranks: the processes that share the job.
+        progress: is told about the stages.
+    """
+
+    batch_size: int = 16
+    workers: int = 0
+    scratch: Path | None = None
+    ranks: Ranks = field(default_factory=Ranks)
+    progress: Progress | None = None
+
+    def shares(self, images: int) -> list[range]:
+        """The batches of this rank."""
+        starts = range(0, images, self.batch_size)
+        every = [range(start, min(start + self.batch_size, images)) for start in starts]
+        return every[self.ranks.number :: self.ranks.count]
+
+    def tell(self, stage: str, done: int, total: int) -> None:
+        """Report progress: the images up to ``done`` are finished, as far as this rank knows."""
+        if self.progress is not None:
+            self.progress(stage, done, total)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """What was looked for in one forward pass, by name, on the CPU."""
+
+    images: range
+    values: Mapping[str, np.ndarray]
+
+
+def run(
+    network: Network,
+    layers: Sequence[Layer],
+    photographs: Callable[[int], UInt8[np.ndarray, "h w 3"]],
+    shares: Sequence[range],
+    look: Callable[[Pass, range], Mapping[str, Tensor]],
+    means: Means,
+) -> Iterator[Found]:
+    """Run the network over batches of photographs and fetch what is looked for in each pass.
+
+    A pass is under way on the GPU while the one before is worked on.
+
+    Args:
+        network: the network.
+        layers: the layers to read.
+        photographs: reads a photograph as the network's input, in bytes.
+        shares: the batches.
+        look: picks from a pass, and the indices of its images, what is wanted.
+        means: with what it is done.
+    """
+    on_gpu = network.device.type == "cuda"
+    pixels = batches(photographs, _stacked, shares, workers=means.workers, pinned=on_gpu)
+    waiting: tuple[range, Mapping[str, Tensor], torch.cuda.Event | None] | None = None
+    for indices, batch in zip(shares, pixels, strict=True):
+        images = network.preprocessing.normalised(batch.to(network.device, non_blocking=True))
+        looked = look(forward_through(network, layers, images), indices)
+        fetched = {name: _fetched(value) for name, value in looked.items()}
+        ready = _event() if on_gpu else None
+        if waiting is not None:
+            yield _arrived(*waiting)
+        waiting = indices, fetched, ready
+    if waiting is not None:
+        yield _arrived(*waiting)
+
+
+def _stacked(photographs: list[UInt8[np.ndarray, "h w 3"]]) -> UInt8[Tensor, "images h w 3"]:
+    return torch.from_numpy(np.stack(photographs))
+
+
+def _fetched(value: Tensor) -> Tensor:
+    """On its way to the CPU."""
+    value = value.detach().contiguous()
+    if value.device.type != "cuda":
+        return value.cpu()
+    return torch.empty(value.shape, dtype=value.dtype, pin_memory=True).copy_(value, non_blocking=True)
+
+
+def _event() -> torch.cuda.Event:
+    event = torch.cuda.Event()
+    event.record()
+    return event
+
+
+def _arrived(indices: range, fetched: Mapping[str, Tensor], ready: torch.cuda.Event | None) -> Found:
+    if ready is not None:
+        ready.synchronize()
+    return Found(indices, {name: value.numpy() for name, value in fetched.items()})
