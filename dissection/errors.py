@@ -11,6 +11,7 @@
     │   ├── ActivationError        a NaN or an infinity in a feature map
     │   └── NotConnectedError      a score that does not depend on the tapped layer
     ├── ClassNotFoundError     a class that the network does not have
+    ├── RanksError             a process of several that cannot go on without the others
     └── StoreError             (package db) a database that cannot answer
         ├── RunNotFoundError       no run, or more than one, fits the question
         ├── ConceptNotFoundError   no unit bears the name that was asked for
@@ -52,3 +53,7 @@ class NotConnectedError(NetworkError):
 
 class ClassNotFoundError(NeuronExplainError):
     """A class that the network does not have was asked for."""
+
+
+class RanksError(NeuronExplainError):
+    """Another of the processes that torchrun started has stopped, or they do not find each other."""
