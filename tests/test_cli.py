@@ -1,4 +1,4 @@
-"""The command line as a person uses it: every command, its errors, and Ctrl-C."""
+"""The command line as a person uses it: every command, its errors, Ctrl-C and SIGTERM."""
 
 import csv
 import io
@@ -255,7 +255,10 @@ def test_usage_errors_have_status_2(run):
     assert run("nonsense")[0] == 2
 
 
-def test_ctrl_c_during_build_leaves_the_database_as_it_was(world, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "status", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "stopped by SIGTERM")]
+)
+def test_a_build_that_is_stopped_leaves_the_database_as_it_was(number, status, word, world, tmp_path):
     slow = tmp_path / "slow.py"
     slow.write_text(
         "import time\nfrom worlds import ColourNet\n"
@@ -275,10 +278,10 @@ def test_ctrl_c_during_build_leaves_the_database_as_it_was(world, tmp_path):
     )
     assert process.stderr.readline().startswith("net, layer rectify")
     time.sleep(1.5)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     told = process.communicate(timeout=60)[1]
-    assert process.returncode == 130
-    assert "interrupted" in one_line(told)
+    assert process.returncode == status
+    assert word in one_line(told)
     assert database.read_bytes() == before
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import traceback
-from typing import NoReturn
+import time
 
 import typer
 
-from dissection.errors import NeuronExplainError
+from . import building, console, demonstration, explaining, failures, listing, sets
 
-from . import building, demonstration, explaining, listing, sets
+_COURTESY = 1
+"""Seconds for rank 0 to say what is wrong with a command that every rank was given: torchrun stops it when one ends."""
 
 app = typer.Typer(
     name="neuronexplain",
@@ -33,42 +32,18 @@ app.add_typer(listing.classes, name="classes")
 sets.concepts.command("of")(listing.concepts_of)
 
 
-class _InterruptedError(BaseException):
-    """Ctrl-C, under a name that typer does not turn into an exit status of its own."""
-
-
 def main() -> None:
     """Run the command line; errors are one line and exit status 2."""
-    signal.signal(signal.SIGINT, _interrupt)
+    failures.listen()
     try:
-        app()
+        with console.only_rank_0():
+            app()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except (Exception, _InterruptedError) as error:  # noqa: BLE001 -- people are shown a line, not a traceback
-        if os.environ.get("NEURONEXPLAIN_DEBUG"):
-            traceback.print_exc()
-        message, status = _told(error)
-        sys.stderr.write(f"neuronexplain: {' '.join(message.split())}\n")
-        sys.exit(status)
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise _InterruptedError
-
-
-def _told(error: BaseException) -> tuple[str, int]:
-    """What to say of an error, and the exit status."""
-    match error:
-        case NeuronExplainError():
-            told = str(error), 2
-        case _InterruptedError():
-            told = "interrupted; databases and finished files are as they were", 130
-        case MemoryError():
-            told = "out of memory; a smaller --batch-size needs less", 2
-        case OSError():
-            told = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2
-        case _:
-            where = "this is a defect of NeuronExplain; NEURONEXPLAIN_DEBUG=1 shows where"
-            told = f"{type(error).__name__}: {error}; {where}", 1
-    return told
+    except SystemExit as ended:
+        if ended.code and console.rank():
+            time.sleep(_COURTESY)
+        raise
+    except (Exception, failures.StoppedError) as error:  # noqa: BLE001 -- people are shown a line, not a traceback
+        sys.exit(failures.tell(error))

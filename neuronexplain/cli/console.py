@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -15,6 +17,21 @@ if TYPE_CHECKING:
 
 Row = dict[str, object]
 Item = TypeVar("Item")
+
+
+def rank() -> int | None:
+    """Which of the processes that torchrun started this one is; None where it started none."""
+    return int(os.environ["RANK"]) if "RANK" in os.environ and "WORLD_SIZE" in os.environ else None
+
+
+@contextmanager
+def only_rank_0() -> Iterator[None]:
+    """Rank 0 talks, or a process alone; bars, notes, results and warnings of other ranks go nowhere."""
+    if not rank():
+        yield
+        return
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        yield
 
 
 @contextmanager

@@ -1,0 +1,178 @@
+"""Several processes that work on one thing: that they agree, and how they end when one of them does."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from dissection.ranks import Ranks, leave_word, local_device, ranks
+from neuronexplain import cli
+from neuronexplain.cli import failures
+
+SCRIPT = str(Path(__file__).with_name("rank_script.py"))
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
+TALK = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+KEPT = "databases and finished files are as they were"
+
+
+def torchrun(processes: int, *words: object) -> subprocess.Popen[str]:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    return subprocess.Popen([*launcher, SCRIPT, "act", *map(str, words)], **TALK, env=ENVIRONMENT)
+
+
+def by_hand(processes: int, *words: object) -> list[subprocess.Popen[str]]:
+    """What torchrun does, without anybody who watches over the ranks."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    place = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    return [
+        subprocess.Popen(
+            [sys.executable, SCRIPT, "act", *map(str, words)],
+            **TALK,
+            env={**ENVIRONMENT, **place, "RANK": str(rank)},
+        )
+        for rank in range(processes)
+    ]
+
+
+def ours(error: str) -> list[str]:
+    """The lines that NeuronExplain wrote; torchrun's summary repeats them further to the right, after its traceback."""
+    assert error.count("Traceback") <= 1, error
+    assert f'File "{ENVIRONMENT["PYTHONPATH"]}' not in error
+    return [line for line in error.splitlines() if line.startswith("neuronexplain: ")]
+
+
+def statuses(error: str) -> list[int]:
+    """Exit statuses in torchrun's summary."""
+    return sorted(int(status) for status in re.findall(r"exitcode  : (-?\d+)", error))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> dict[int, tuple[Path, str, str]]:
+    """By number of ranks, the folder they wrote to and what was said; the fourth of four fails at the end."""
+    done = {}
+    for processes, acts in {2: ["agree"], 4: ["agree", "fail"]}.items():
+        folder = tmp_path_factory.mktemp("ranks")
+        done[processes] = (folder, *torchrun(processes, folder, *acts).communicate(timeout=60))
+    return done
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_ranks_agree_and_only_rank_0_talks(processes, runs):
+    folder, out, err = runs[processes]
+    numbers = range(processes)
+    wanted = {
+        "count": processes,
+        "sum": [[2**61 // processes * processes + sum(numbers)], [-sum(numbers)]],
+        "largest": [processes - 1, 0],
+        "smallest": 0,
+        "flags": [True] * processes,
+        "columns": (torch.arange(6).reshape(2, 3).T * processes).tolist(),
+        "empty": [0, 3],
+        "gather": [{"rank": number, "text": "x" * number} for number in numbers],
+        "share": "from 0",
+        "ragged": [list(range(number)) for number in numbers],
+        "nothing": [[] for _ in numbers],
+    }
+    assert [json.loads((folder / f"{number}.json").read_text()) for number in numbers] == [[wanted] * 2] * processes
+    devices = [(folder / f"{number}.device").read_text() for number in numbers]
+    assert devices == [f"cuda:{number}cpu" for number in numbers]
+    assert out == "out 0\n"
+    assert all(f"{what} 0" in err and f"{what} 1" not in err for what in ("note", "warning", "bar"))
+
+
+def test_a_process_alone_needs_nobody():
+    tensor = torch.arange(3)
+    with ranks() as group:
+        assert group == Ranks(number=0, count=1)
+        for method in (group.sum, group.largest, group.smallest):
+            assert torch.equal(method(tensor), tensor)
+        assert torch.equal(*group.gather_ragged(tensor), tensor)
+        assert group.gather("x") == ["x"]
+        assert group.share("x") == "x"
+    assert leave_word(ValueError())
+    assert local_device("cuda") == "cuda"
+    assert not torch.distributed.is_initialized()
+
+
+def test_the_reason_of_the_rank_that_failed_is_told_once(runs):
+    folder, _, err = runs[4]
+    reason = f"{folder / 'x.png'} is no mask"
+    assert ours(err) == [f"neuronexplain: {reason}"]
+    assert statuses(err) == [2, 2, 2, 2]
+    assert f"traceback : neuronexplain: another process stopped (rank 3 of 4: {reason}); {KEPT}" in err
+    assert err.rindex("Root Cause") < err.rindex(f"traceback : neuronexplain: {reason}\n")
+
+
+def test_a_rank_that_fails_before_the_others_found_it(tmp_path):
+    first, last = by_hand(2, tmp_path, "early")
+    assert last.communicate(timeout=60) == ("", "neuronexplain: nothing there\n")
+    assert first.communicate(timeout=60) == ("", "")
+    assert (first.returncode, last.returncode) == (2, 2)
+
+
+def test_a_rank_that_is_killed_ends_the_others_at_once(tmp_path):
+    _, err = torchrun(4, tmp_path, "killed").communicate(timeout=60)
+    (line,) = ours(err)
+    assert "another process was killed or ran out of memory" in line
+    assert KEPT in line
+    assert statuses(err) == [-9, 2, 2, 2], "torchrun kills what does not end in 30 seconds"
+
+
+def test_the_end_of_a_rank_is_noticed_without_torchrun(tmp_path):
+    first, last = by_hand(2, tmp_path, "killed")
+    assert last.communicate(timeout=60)[1] == ""
+    killed = time.monotonic()
+    told = first.communicate(timeout=60)[1]
+    assert time.monotonic() - killed < 5
+    assert told == f"neuronexplain: another process was killed or ran out of memory; {KEPT}\n"
+    assert (first.returncode, last.returncode) == (2, -signal.SIGKILL)
+
+
+def test_torchrun_that_is_told_to_stop_stops_the_ranks_in_order(tmp_path):
+    process = torchrun(2, tmp_path, "wait")
+    while len(list(tmp_path.glob("*.here"))) < 2:
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    stopped = time.monotonic()
+    (line,) = ours(process.communicate(timeout=60)[1])
+    assert time.monotonic() - stopped < 10
+    assert line.startswith("neuronexplain: stopped by torchrun: ")
+
+
+@pytest.fixture
+def second_rank(monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+
+
+def test_a_command_that_is_typed_wrong_is_rank_0_s_to_tell(second_rank, monkeypatch, capfd):
+    monkeypatch.setattr(cli, "_COURTESY", 0)
+    monkeypatch.setattr(sys, "argv", ["neuronexplain", "nonsense"])
+    with pytest.raises(SystemExit, match="2"):
+        cli.main()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_signal_adds_nothing_to_an_error_that_is_on_its_way(second_rank):
+    with pytest.raises(failures.StoppedError, match="SIGTERM"):
+        failures._stop(signal.SIGTERM, None)
+
+    def fail() -> None:
+        try:
+            raise ValueError("on its way")
+        finally:
+            failures._stop(signal.SIGTERM, None)
+
+    with pytest.raises(ValueError, match="on its way"):
+        fail()
