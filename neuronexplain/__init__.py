@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from dissection.errors import NeuronExplainError
     from dissection.networks import Network, open_network
     from dissection.preprocessing import Preprocessing
+    from dissection.running import Means
     from dissection.vocabulary import Concept, Dissection, Layer, Overlap, Unit, UnitName
 
     from .evidence import open_class_images
     from .explainer import Explainer
     from .explanation import Explanation, RankedUnit, Score
-    from .pipeline import Built, build, explain, reopen, speaker
+    from .pipeline import Built, build, build_layers, explain, reopen, speaker
     from .report import write_page
 
 _HOMES = {
@@ -32,6 +33,7 @@ _HOMES = {
     "Explainer": "neuronexplain.explainer",
     "Explanation": "neuronexplain.explanation",
     "Layer": "dissection.vocabulary",
+    "Means": "dissection.running",
     "NameStore": "db",
     "Network": "dissection.networks",
     "NeuronExplainError": "dissection.errors",
@@ -42,6 +44,7 @@ _HOMES = {
     "Unit": "dissection.vocabulary",
     "UnitName": "dissection.vocabulary",
     "build": "neuronexplain.pipeline",
+    "build_layers": "neuronexplain.pipeline",
     "dissect": "dissection.dissect",
     "explain": "neuronexplain.pipeline",
     "importances_frame": "db.frames",
@@ -63,6 +66,7 @@ __all__ = [
     "Explainer",
     "Explanation",
     "Layer",
+    "Means",
     "NameStore",
     "Network",
     "NeuronExplainError",
@@ -73,6 +77,7 @@ __all__ = [
     "Unit",
     "UnitName",
     "build",
+    "build_layers",
     "dissect",
     "explain",
     "importances_frame",

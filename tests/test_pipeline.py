@@ -216,4 +216,4 @@ def test_concept_maps_are_one_at_the_threshold():
 
 
 def test_classes_without_images_have_no_importances():
-    assert Importances(CLASSES, 4).means() == []
+    assert Importances(CLASSES, [colour_network().layer]).means() == [[]]

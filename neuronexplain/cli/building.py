@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,12 +17,13 @@ from dissection.vocabulary import MIN_IMAGES, MIN_IOU, QUANTILE
 from . import console, options, sets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from db import NameStore
     from db.records import Run
     from dissection.networks import Network
     from dissection.vocabulary import UnitName
+    from neuronexplain.pipeline import Built
 
 _SHOWN = 12
 
@@ -37,7 +41,10 @@ def build(
     ],
     db: options.Db,
     weights: options.Weights = None,
-    layer: Annotated[str | None, typer.Option(help="Layer to name; by default the last rectified feature map.")] = None,
+    layer: Annotated[
+        list[str] | None,
+        typer.Option(help="Layer to name; may be given more than once. By default the last rectified feature map."),
+    ] = None,
     classes: Annotated[Path | None, typer.Option(help="Text file with one class label a line.")] = None,
     mean: Annotated[str | None, typer.Option(help="Mean of the input's colours, such as 0.485,0.456,0.406.")] = None,
     std: Annotated[str | None, typer.Option(help="Standard deviation of the input's colours.")] = None,
@@ -54,54 +61,115 @@ def build(
     limit: Annotated[int | None, typer.Option(min=1, help="Use only so many images, evenly spread.")] = None,
     batch_size: options.BatchSize = 16,
     device: options.Device = "cpu",
+    precision: Annotated[
+        options.Precision,
+        typer.Option(help="Arithmetic: exact float32; the machine's fastest float32; or bfloat16 where it will do."),
+    ] = options.Precision.float32,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Processes that read photographs; by default one a core for a GPU, none for the CPU."),
+    ] = None,
+    scratch: Annotated[
+        Path | None, typer.Option(help="Folder for what is unfinished; by default beside the database.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Discard what an interrupted build left.")] = False,
 ) -> None:
     """Name a network's neurons by the concepts of labelled photographs, and keep the names in a database.
 
-    The same run is never built twice. A build that is interrupted leaves the database as it was.
+    The same run is never built twice. A build that is interrupted, or killed, leaves the database as it was; the same
+    command goes on where it stopped.
 
     Example: neuronexplain build --network vgg16 --concepts broden1_224 --db names.db
+
+    On eight GPUs: torchrun --nproc-per-node 8 --no-python neuronexplain build --device cuda ...
     """
-    from db import NameStore
     from dissection.concepts import open_concepts
     from dissection.networks import open_network
+    from dissection.ranks import local_device, ranks
+    from dissection.running import Means
     from neuronexplain.evidence import open_class_images
-    from neuronexplain.pipeline import build as build_run
+    from neuronexplain.pipeline import build_layers
 
     if not 0 < quantile < 1:
         raise NeuronExplainError(f"--quantile {quantile} is no share between 0 and 1; 0.005 is usual")
-    dataset = open_concepts(concepts, limit=limit)
-    opened = open_network(
-        network,
-        weights=weights,
-        layer=layer,
-        classes=classes,
-        mean=options.numbers(mean) if mean else None,
-        std=options.numbers(std) if std else None,
-        input_size=input_size,
-        resize=options.resizing(resize) if resize else None,
-        device=device,
-    )
-    evidence = open_class_images(class_images, opened.classes) if class_images else None
-    console.note(_opening(opened, layer))
-    with NameStore.create(db) as store, console.progress() as progress:
-        built = build_run(
-            opened,
-            dataset,
-            store,
-            quantile=quantile,
-            min_images=min_images,
-            class_images=evidence,
-            batch_size=batch_size,
-            progress=progress,
+    with ranks() as group:
+        dataset = open_concepts(concepts, limit=limit)
+        names = [*dict.fromkeys(layer or [])]
+        opened = open_network(
+            network,
+            weights=weights,
+            layer=names[0] if names else None,
+            classes=classes,
+            mean=options.numbers(mean) if mean else None,
+            std=options.numbers(std) if std else None,
+            input_size=input_size,
+            resize=options.resizing(resize) if resize else None,
+            device=local_device(device),
         )
+        opened = replace(opened, precision=precision.value)
+        networks = [opened, *(opened.at(name) for name in names[1:])]
+        evidence = open_class_images(class_images, opened.classes) if class_images else None
+        for each in networks:
+            console.note(_opening(each, layer))
+        with _written(db, group.number) as store, console.progress() as progress:
+            built = build_layers(
+                networks,
+                dataset,
+                store,
+                quantile=quantile,
+                min_images=min_images,
+                class_images=evidence,
+                means=Means(
+                    batch_size=batch_size,
+                    workers=_workers(device) if workers is None else workers,
+                    scratch=scratch or _scratch(db),
+                    ranks=group,
+                    progress=progress,
+                ),
+                fresh=fresh,
+            )
+    if group.number == 0:
+        _tell(db, built)
+
+
+def _written(db: str, rank: int) -> AbstractContextManager[NameStore | None]:
+    """The database, for the one process that writes to it."""
+    from db import NameStore
+
+    return NameStore.create(db) if rank == 0 else nullcontext()
+
+
+def _workers(device: str) -> int:
+    """One for each of this rank's cores where a GPU does the rest; on the CPU the network needs them all."""
+    cores, ranks_here = os.cpu_count() or 1, int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return 0 if device == "cpu" else max(1, cores // ranks_here)
+
+
+def _scratch(db: str) -> Path:
+    """Beside the database's file; in the user's cache where a server has it."""
+    from db.location import Location
+
+    path = Location.of(db).path
+    if path is not None:
+        return path.with_name(f"{path.name}.unfinished")
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(cache).expanduser() / "neuronexplain" / "unfinished"
+
+
+def _tell(db: str, built: Sequence[Built]) -> None:
+    from db import NameStore
+
     with NameStore.open(db) as store:
-        if built.is_new:
-            summarise(store, built.run)
-            console.say(f"Kept as run {built.run.id} in {store.where}.")
+        for each in built:
+            run = each.run
+            if each.is_new:
+                summarise(store, run)
+                console.say(f"Kept as run {run.id} in {store.where}.")
+            else:
+                when = f"built {run.created:%F %R}"
+                console.say(f"Nothing to do: {store.where} holds this very run as number {run.id}, {when}.")
+        if any(each.is_new for each in built):
             console.say(f"Next: neuronexplain explain PHOTOGRAPH --db {store.where}")
-        else:
-            built_on = f"{built.run.created:%F %R}"
-            console.say(f"Nothing to do: {store.where} holds this very run as number {built.run.id}, built {built_on}.")
 
 
 def summarise(store: NameStore, run: Run) -> None:
@@ -124,7 +192,7 @@ def summarise(store: NameStore, run: Run) -> None:
         console.say(f"{rare} {concepts} on fewer than {run.key.min_images} images and cannot become a name.")
 
 
-def _opening(network: Network, asked: str | None) -> str:
+def _opening(network: Network, asked: Sequence[str] | None) -> str:
     layer = network.layer
     how = "" if asked else ", the last rectified feature map; --layer names another"
     return (

@@ -45,6 +45,7 @@ def demo(
     from db import NameStore
     from dissection.concepts import open_concepts
     from dissection.networks import open_network
+    from dissection.running import Means
     from neuronexplain.pipeline import build, speaker
     from neuronexplain.report import write_page
 
@@ -54,7 +55,8 @@ def demo(
         if not (out / "scenes").is_dir():
             _draw(out / "scenes", progress)
         with NameStore.create(where) as store:
-            run = build(network, open_concepts(out / "scenes"), store, quantile=QUANTILE, progress=progress).run
+            means = Means(scratch=out / "unfinished", progress=progress)
+            run = build(network, open_concepts(out / "scenes"), store, quantile=QUANTILE, means=means).run
     with NameStore.open(where) as store:
         building.summarise(store, run)
         explainer = speaker(network, store, run=run)

@@ -23,6 +23,14 @@ Weights = Annotated[
 ]
 
 
+class Precision(StrEnum):
+    """The arithmetic of a network."""
+
+    float32 = "float32"
+    fast = "fast"
+    bfloat16 = "bfloat16"
+
+
 class RankBy(StrEnum):
     """What neurons are ranked by."""
 
