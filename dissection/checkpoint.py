@@ -29,17 +29,21 @@ _SHARE = 0.02
 
 
 class Checkpoint:
-    """The state of a job on disk: one file, which is replaced whole.
+    """The state of a job on disk, whole at any moment.
 
-    A process that is killed at any moment leaves the last state behind. (The machine may lose power, too; what is
-    missing then is found out when it is read.)
+    States are numbered files; each is written beside the one before, which goes when it is there. (To replace a file
+    makes some file systems wait for the disk.) A process that is killed leaves its last state behind. Should the machine
+    lose power, what is missing is found out when it is read.
 
     Args:
-        file: where the state is.
+        folder: where the states are; made if missing.
+        name: what they are called.
     """
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
+    def __init__(self, folder: Path, name: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._name = name
         self._next = time.monotonic() + _PAUSE
 
     @property
@@ -51,23 +55,31 @@ class Checkpoint:
         """The state that was saved last, or ``None``.
 
         Raises:
-            CheckpointError: if the file is not as it was written.
+            CheckpointError: if it is not as it was written.
         """
-        if not self._file.exists():
+        states = self._states()
+        if not states:
             return None
         try:
-            return load_file(self._file)
+            return load_file(states[-1])
         except SafetensorError as error:
-            raise CheckpointError(f"{self._file} is damaged; start the build again with --fresh") from error
+            raise CheckpointError(f"{states[-1]} is damaged; start the build again with --fresh") from error
 
     def save(self, state: Mapping[str, np.ndarray]) -> None:
-        """Replace the state."""
+        """Keep this state in place of the last."""
         begun = time.monotonic()
-        fresh = self._file.with_suffix(".new")
-        save_file(dict(state), fresh)
-        fresh.replace(self._file)
+        before = self._states()
+        number = int(before[-1].stem.rpartition("-")[2]) + 1 if before else 0
+        file = self._folder / f"{self._name}-{number:08}.state"
+        save_file(dict(state), file.with_suffix(".new"))
+        file.with_suffix(".new").rename(file)
+        for old in before:
+            old.unlink()
         ended = time.monotonic()
         self._next = ended + max(_PAUSE, (ended - begun) / _SHARE)
+
+    def _states(self) -> list[Path]:
+        return sorted(self._folder.glob(f"{self._name}-*.state"))
 
 
 def nested(**parts: Mapping[str, Array]) -> dict[str, Array]:

@@ -238,7 +238,7 @@ class _Job:
             _Part(layer, concepts, quantile, folder / f"layer-{number}") for number, layer in enumerate(layers)
         ]
         self._looked = self._counted = 0
-        self._checkpoint = Checkpoint(folder / "dissection.safetensors")
+        self._checkpoint = Checkpoint(folder, "dissection")
         state = self._checkpoint.load()
         if state is None:
             for part in self.parts:

@@ -62,7 +62,7 @@ class ClassImages:
         """
         classes = torch.tensor([index for _, index in self.images])
         found, looked = Importances(network.classes, layers, classes), 0
-        checkpoint = Checkpoint(means.scratch / "class-images.safetensors") if means.scratch else None
+        checkpoint = Checkpoint(means.scratch, "class-images") if means.scratch else None
         if checkpoint and (state := checkpoint.load()):
             found.restore(unnested(state, "importances"))
             looked = int(state["done.looked"])

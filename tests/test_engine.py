@@ -230,6 +230,6 @@ def test_scratch_is_one_builds_own_and_gone_in_the_end(tmp_path):
 
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     network, concepts = world(7, images=10)
-    (tmp_path / "dissection.safetensors").write_bytes(b"not a state")
+    (tmp_path / "dissection-00000001.state").write_bytes(b"not a state")
     with pytest.raises(CheckpointError, match="damaged.*--fresh"):
         dissect(network, concepts, means=Means(5, scratch=tmp_path))

@@ -1,0 +1,78 @@
+"""Builds a run in processes that are killed at random moments, until one of them gets to the end.
+
+Usage: kill_script.py FOLDER KILLS SEED. Children are forked before PyTorch has threads, so that a life costs little.
+"""
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import torch
+from worlds import colour_network
+
+import dissection.cells as cells_module
+import dissection.checkpoint as checkpoint_module
+from db import NameStore
+from dissection.concepts import PlainLayout
+from neuronexplain import Means
+from neuronexplain.pipeline import build_layers
+
+PAUSE = 0.004
+BATCH = 2
+
+
+def build_once(folder: Path, database: str) -> None:
+    torch.set_num_threads(1)
+    checkpoint_module._PAUSE, checkpoint_module._SHARE = 0.02, 0.5
+    cells_module._SEGMENT = cells_module._ROOM = 20_000
+    log = os.open(folder / "log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def slowly(stage: str, done: int, _total: int) -> None:
+        os.write(log, f"{stage} {done}\n".encode())
+        time.sleep(PAUSE if "reading" not in stage else 0)
+
+    with NameStore.create(folder / database) as store:
+        means = Means(BATCH, scratch=folder / "unfinished", progress=slowly)
+        build_layers([colour_network()], PlainLayout(folder / "squares", label_size=32), store, means=means)
+
+
+def main() -> None:
+    folder, kills, dice = Path(sys.argv[1]), int(sys.argv[2]), random.Random(sys.argv[3])
+    done = database = 0
+    while done < kills or database == 0:
+        child = os.fork()
+        if child == 0:
+            build_once(folder, f"{database}.db")
+            os._exit(0)
+        deadline = time.monotonic() + dice.uniform(0.05, 0.9)
+        while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and (time.monotonic() < deadline or done >= kills):
+            time.sleep(0.002)
+        if ended == (0, 0):
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            done += 1
+            with NameStore.open(folder / f"{database}.db") if (folder / f"{database}.db").exists() else _none() as store:
+                assert len(store.runs()) <= 1
+        elif ended[1] != 0:
+            sys.exit(f"a build ended with status {ended[1]}")
+        else:
+            database += 1
+    print(done, database)
+
+
+class _none:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def runs(self):
+        return []
+
+
+if __name__ == "__main__":
+    main()
