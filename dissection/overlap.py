@@ -29,25 +29,56 @@ UPSAMPLING = "bilinear, half-pixel centres, float64"
 _EXACT_IN_FLOAT32 = 2**24
 
 
-def upsample(maps: Float64[np.ndarray, "n h w"], height: int, width: int) -> Float64[np.ndarray, "n H W"]:
+def upsample(
+    maps: Float64[np.ndarray, "n h w"],
+    height: int,
+    width: int,
+    *,
+    rows: Int64[np.ndarray, " H"] | None = None,
+    columns: Int64[np.ndarray, " W"] | None = None,
+) -> Float64[np.ndarray, "n H W"]:
     """Bilinear interpolation at half-pixel centres, clamped at the border; rows first, then columns.
 
     Each step is ``a + t (b - a)``, which gives ``a`` exactly where ``a = b`` and never leaves the interval between
     them: a plateau at the threshold does not rise above it by rounding.
+
+    Args:
+        maps: the maps.
+        height: rows of pixels of the whole picture.
+        width: columns of pixels of the whole picture.
+        rows: the rows to give; all of them unless given.
+        columns: the columns to give; all of them unless given.
     """
-    return _stretch(_stretch(maps, height, axis=1), width, axis=2)
+    return _stretch(_stretch(maps, height, rows, axis=1), width, columns, axis=2)
 
 
-def _stretch(maps: Float64[np.ndarray, "n h w"], size: int, *, axis: int) -> Float64[np.ndarray, "n ..."]:
+def _stretch(
+    maps: Float64[np.ndarray, "n h w"], size: int, only: Int64[np.ndarray, " some"] | None, *, axis: int
+) -> Float64[np.ndarray, "n ..."]:
     cells = maps.shape[axis]
-    centres = np.clip((np.arange(size) + 0.5) * (cells / size) - 0.5, 0, cells - 1)
-    low = np.floor(centres).astype(np.int64)
-    share = (centres - low).reshape([-1 if dimension == axis else 1 for dimension in range(3)])
+    low, share = _places(cells, size)
+    if only is not None:
+        low, share = low[only], share[only]
+    share = share.reshape([-1 if dimension == axis else 1 for dimension in range(3)])
     before = maps.take(low, axis)
     stretched: Float64[np.ndarray, "n ..."] = before + share * (
         maps.take(np.minimum(low + 1, cells - 1), axis) - before
     )
     return stretched
+
+
+def outermost(cells: int, size: int) -> Int64[np.ndarray, " some"]:
+    """Of each group of pixels that lie between the same two cells of a line, the first and the last."""
+    low, _ = _places(cells, size)
+    changes = np.flatnonzero(np.diff(low))
+    return np.unique(np.concatenate([[0], changes, changes + 1, [size - 1]]))
+
+
+def _places(cells: int, size: int) -> tuple[Int64[np.ndarray, " size"], Float64[np.ndarray, " size"]]:
+    """The cell before each pixel's centre, and how far from it to the next one the centre is."""
+    centres = np.clip((np.arange(size) + 0.5) * (cells / size) - 0.5, 0, cells - 1)
+    low = np.floor(centres).astype(np.int64)
+    return low, centres - low
 
 
 @dataclass(frozen=True, slots=True, eq=False)

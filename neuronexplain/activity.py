@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dissection.dissect import masks
-from dissection.overlap import upsample
+from dissection.overlap import outermost, upsample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +18,14 @@ def active_units(
     maps: Float64[np.ndarray, "units h w"], thresholds: Float64[np.ndarray, " units"], size: tuple[int, int]
 ) -> frozenset[int]:
     """The units whose mask at ``size`` (height, width) is not empty."""
-    candidates = np.flatnonzero(maps.max((1, 2)) > thresholds)
-    lit = masks(maps[candidates], thresholds[candidates], *size).any((1, 2))
-    return frozenset(candidates[lit].tolist())
+    units = np.flatnonzero(maps.max((1, 2)) > thresholds)  # no pixel is above all cells
+    rows, columns = (outermost(cells, pixels) for cells, pixels in zip(maps.shape[1:], size, strict=True))
+    lit = upsample(maps[units], *size, rows=rows, columns=columns).max((1, 2)) > thresholds[units]
+    # Between four cells the greatest pixel is in a corner, or exceeds the corners by rounding: then it is still in the
+    # first or the last column, because along a row `a + t (b - a)` rises or falls with t, rounded or not.
+    others = units[~lit]
+    lit[~lit] = upsample(maps[others], *size, columns=columns).max((1, 2)) > thresholds[others]
+    return frozenset(units[lit].tolist())
 
 
 def concept_map(

@@ -15,6 +15,7 @@ import platform
 import statistics
 import tempfile
 import time
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ import torch
 from captum.attr import LayerGradCam
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from torch import nn
+from torchcam.methods import GradCAM as TorchCam
 from torchvision.models import get_model
 
 from db import NameStore
@@ -33,6 +36,8 @@ from neuronexplain.gradcam import alphas, heatmap, of_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from torch import Tensor
 
 BATCH = 16
 BUILT = ("vgg16", "mobilenet_v3_large")
@@ -46,14 +51,16 @@ def network(name: str) -> Network:
 
 
 def medians(sides: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each side; the sides take turns, after one turn that does not count."""
+    """Median seconds of each side; they take turns, each round begun by another, after one that does not count."""
     times: dict[str, list[float]] = {name: [] for name in sides}
+    order = deque(sides)
     for turn in range(rounds + 1):
-        for name, side in sides.items():
+        for name in order:
             start = time.perf_counter()
-            side()
+            sides[name]()
             if turn:
                 times[name].append(time.perf_counter() - start)
+        order.rotate(1)
     return {name: statistics.median(seconds) for name, seconds in times.items()}
 
 
@@ -75,16 +82,37 @@ def building(name: str, folder: Path, rounds: int) -> dict[str, float]:
     return medians({"bare forward pass": bare, "build": whole}, rounds)
 
 
+def by_hand(net: Network) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+    """What runs before the tapped layer's output and what runs after it, as one would write them out."""
+    module = net.module
+    if net.name == "vgg16":
+        last = int(net.layer.name.removeprefix("features.")) + 1
+        body = module.features[:last]
+        head = nn.Sequential(module.features[last:], module.avgpool, nn.Flatten(), module.classifier)
+    else:
+        first = (module.conv1, module.bn1, module.relu, module.maxpool)
+        body = nn.Sequential(*first, module.layer1, module.layer2, module.layer3, module.layer4)
+        head = nn.Sequential(module.avgpool, nn.Flatten(), module.fc)
+    return body, head
+
+
 def explaining(name: str, size: int, rounds: int) -> dict[str, float]:
-    """Alphas and heat map of one batch, over its bare forward pass, beside what others take for the same."""
+    """Alphas and heat map of one batch, over a forward pass alone and with the head's backward pass, beside peers."""
     net = network(name)
     layer = net.module.get_submodule(net.layer.name)
+    body, head = by_hand(net)
     images = torch.randn(size, 3, *net.preprocessing.size)
     classes = torch.zeros(size, dtype=torch.int64)
 
     def bare() -> None:
         with torch.inference_mode():
             net.module(images)
+
+    def backward() -> None:
+        with torch.no_grad():
+            activation = body(images)
+        score = head(activation.requires_grad_())[:, 0].sum()
+        torch.autograd.grad(score, activation)
 
     def ours() -> None:
         result = forward(net, images)
@@ -93,17 +121,30 @@ def explaining(name: str, size: int, rounds: int) -> dict[str, float]:
     def captum() -> None:
         LayerGradCam(net.module, layer).attribute(images, target=0, relu_attributions=True)
 
+    def torchcam() -> None:
+        with TorchCam(net.module, layer) as cam:
+            cam([0] * size, net.module(images), normalized=False)
+
     def grad_cam() -> None:
         with GradCAM(model=net.module, target_layers=[layer]) as cam:
             cam(images, targets=[ClassifierOutputTarget(0)] * size)
 
-    return medians({"bare forward pass": bare, "ours": ours, "captum": captum, "grad-cam": grad_cam}, rounds)
+    return medians(
+        {
+            "bare forward pass": bare,
+            "forward + head backward": backward,
+            "ours": ours,
+            "captum": captum,
+            "torchcam": torchcam,
+            "grad-cam": grad_cam,
+        },
+        rounds,
+    )
 
 
-def ratios(times: Mapping[str, float]) -> dict[str, float]:
-    """Every side's time over the bare forward pass's."""
-    bare = times["bare forward pass"]
-    return {name: seconds / bare for name, seconds in times.items() if name != "bare forward pass"}
+def ratios(times: Mapping[str, float], baseline: str = "bare forward pass") -> dict[str, float]:
+    """Every other side's time over the baseline's."""
+    return {name: seconds / times[baseline] for name, seconds in times.items() if name != baseline}
 
 
 def main() -> None:
@@ -126,7 +167,8 @@ def main() -> None:
     for name in EXPLAINED:
         for size in (1, BATCH):
             times = explaining(name, size, options.rounds * (5 if size == 1 else 1))
-            found[f"explain {name}, batch {size}"] = ratios(times) | {"seconds": times}
+            for baseline in ("bare forward pass", "forward + head backward"):
+                found[f"explain {name}, batch {size}, over {baseline}"] = ratios(times, baseline) | {"seconds": times}
     for what, values in found.items():
         if isinstance(values, dict):
             print(what, *(f"{name} {value:.2f}" for name, value in values.items() if name != "seconds"), sep="  ")
