@@ -1,4 +1,4 @@
-"""Measures what the engine costs, as ratios of two things timed in turns in one run; writes a table and JSON.
+"""Measures what the engine costs, as ratios of two things timed in turns in one run, and how fast a store answers.
 
 Usage: scripts/bench.py [--images 200] [--rounds 3] [--out bench.json]
 
@@ -16,21 +16,28 @@ import statistics
 import tempfile
 import time
 from collections import deque
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from captum.attr import LayerGradCam
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from sqlalchemy import insert, literal, select
 from torch import nn
 from torchcam.methods import GradCAM as TorchCam
 from torchvision.models import get_model
 
-from db import NameStore
+from db import ClassImportance, NameStore, Run, RunKey, engines, schema
+from db.location import Location
+from db.writing import write_run
 from dissection.concepts import open_concepts
 from dissection.concepts.scenes import write_scenes
 from dissection.tap import forward
+from dissection.vocabulary import Concept, ConceptSupport, Dissection, Layer, Overlap, Unit
 from neuronexplain import Network, build
 from neuronexplain.gradcam import alphas, heatmap, of_class
 
@@ -142,6 +149,70 @@ def explaining(name: str, size: int, rounds: int) -> dict[str, float]:
     )
 
 
+def crowded(path: Path) -> list[Run]:
+    """A store of 100 runs of 2,048 named units and 365 classes, 100 of these with importances: one run, and copies."""
+    generator = np.random.default_rng(0)
+    layer = Layer("layer4", 2048, 7, 7, "")
+    supports = tuple(ConceptSupport(Concept(n, f"concept {n}", "object"), 20, 20_000) for n in range(1, 301))
+    chosen = generator.choice(supports, (layer.units, 10))
+    dissection = Dissection(
+        layer=layer,
+        quantile=0.005,
+        min_images=10,
+        images=1000,
+        pixels=1000 * 112 * 112,
+        concepts=supports,
+        units=tuple(
+            Unit(k, 1.0, tuple(Overlap(s.concept, 900 - rank, 1000, 1000, s.images) for rank, s in enumerate(row)), ())
+            for k, row in enumerate(chosen)
+        ),
+    )
+    labels = tuple(f"class {index}" for index in range(365))
+    importances = [ClassImportance(c, labels[c], 9, *generator.normal(size=(2, layer.units))) for c in range(100)]
+    run = Run(
+        id=0,
+        key=RunKey("0", layer.name, "", "", dissection.quantile, dissection.min_images, "", ""),
+        created=datetime.now(UTC),
+        network="resnet50",
+        source={},
+        classes=labels,
+        layer=layer,
+        concepts="bench",
+        images=dissection.images,
+        pixels=dissection.pixels,
+        constant_alphas=False,
+        evidence="bench",
+    )
+    with NameStore.create(path) as store:
+        runs = [store.publish(run, dissection, importances)]
+    engine = engines.created(Location.of(path))
+    for number in range(1, 100):
+        copy = replace(runs[0], key=replace(run.key, network=str(number)))
+        with engines.writing(engine) as connection:
+            copied = write_run(connection, copy, copy.created)
+            for table in schema.metadata.sorted_tables:
+                if "run" in table.c:
+                    columns = [literal(copied) if column.name == "run" else column for column in table.c]
+                    rows = select(*columns).where(table.c.run == runs[0].id)
+                    connection.execute(insert(table).from_select(table.c, rows))
+        runs.append(replace(copy, id=copied))
+    engine.dispose()
+    return runs
+
+
+def asking(path: Path, questions: int = 200) -> dict[str, float]:
+    """Milliseconds in which a warm store of 100 runs answers which concepts matter for a class."""
+    runs, generator, times = crowded(path), np.random.default_rng(0), []
+    with NameStore.open(path) as store:
+        for question in range(questions + 20):
+            run, index = runs[generator.integers(100)], int(generator.integers(100))
+            start = time.perf_counter()
+            store.concepts_of(run, index)
+            if question >= 20:
+                times.append(1000 * (time.perf_counter() - start))
+    return {"median": statistics.median(times), "p90": float(np.quantile(times, 0.9))}
+
+
 def ratios(times: Mapping[str, float], baseline: str = "bare forward pass") -> dict[str, float]:
     """Every other side's time over the baseline's."""
     return {name: seconds / times[baseline] for name, seconds in times.items() if name != baseline}
@@ -169,6 +240,8 @@ def main() -> None:
             times = explaining(name, size, options.rounds * (5 if size == 1 else 1))
             for baseline in ("bare forward pass", "forward + head backward"):
                 found[f"explain {name}, batch {size}, over {baseline}"] = ratios(times, baseline) | {"seconds": times}
+    with tempfile.TemporaryDirectory() as place:
+        found["concepts of a class among 100 runs, milliseconds"] = asking(Path(place) / "names.db")
     for what, values in found.items():
         if isinstance(values, dict):
             print(what, *(f"{name} {value:.2f}" for name, value in values.items() if name != "seconds"), sep="  ")
