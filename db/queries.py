@@ -78,29 +78,28 @@ _NAMED = (
     overlaps.c.rank == BEST,
     overlaps.c.iou >= bindparam("min_iou"),
 )
-_CONCEPT_OF_OVERLAP = (concepts.c.run == overlaps.c.run) & (concepts.c.number == overlaps.c.concept)
 
-_CONCEPTS_OF = (
-    select(
-        concepts.c.number,
-        concepts.c.name,
-        concepts.c.category,
-        overlaps.c.unit,
-        importances.c.alpha,
-        importances.c.contribution,
-        overlaps.c.iou,
-        overlaps.c.images,
-    )
-    .select_from(overlaps)
-    .join(concepts, _CONCEPT_OF_OVERLAP)
-    .join(importances, (importances.c.run == overlaps.c.run) & (importances.c.unit == overlaps.c.unit))
-    .where(*_NAMED, importances.c["class"] == bindparam("class_index"))
+# Three stretches of an index, each read from end to end and put together here: in a join, the database would search two
+# of them anew for each unit.
+_BEST_OVERLAPS = (
+    select(overlaps.c.concept, overlaps.c.unit, overlaps.c.iou, overlaps.c.images)
+    .where(*_NAMED)
     .order_by(overlaps.c.unit)
+)
+_IMPORTANCES_OF_CLASS = (
+    select(importances.c.alpha, importances.c.contribution)
+    .where(importances.c.run == bindparam("run"), importances.c["class"] == bindparam("class_index"))
+    .order_by(importances.c.unit)
+)
+_CONCEPTS = (
+    select(concepts.c.number, concepts.c.name, concepts.c.category)
+    .where(concepts.c.run == bindparam("run"))
+    .order_by(concepts.c.number)
 )
 
 _UNITS_NAMED = (
     select(overlaps.c.unit)
-    .join(concepts, _CONCEPT_OF_OVERLAP)
+    .join(concepts, (concepts.c.run == overlaps.c.run) & (concepts.c.number == overlaps.c.concept))
     .where(*_NAMED, or_(concepts.c.spoken == bindparam("spoken"), concepts.c.name == bindparam("name")))
     .order_by(overlaps.c.unit)
 )
@@ -138,9 +137,30 @@ def concepts_of(
         StoreError: if no importances were gathered for it.
     """
     _require_importances(connection, run, class_index)
-    asked = {"run": run, "class_index": class_index, "min_iou": min_iou}
-    members = _by_number(connection.execute(_CONCEPTS_OF, asked).all())
-    return _strongest((_class_concept(members[number]) for number in sorted(members)), rank_by)
+    of_class = {"run": run, "class_index": class_index}
+    alphas, contributions = zip(*connection.execute(_IMPORTANCES_OF_CLASS, of_class).all(), strict=True)  # unit by unit
+    units: dict[int, list[int]] = defaultdict(list)
+    ious: dict[int, float] = {}
+    images: dict[int, int] = {}
+    for concept, unit, iou, support in connection.execute(_BEST_OVERLAPS, {"run": run, "min_iou": min_iou}).all():
+        units[concept].append(unit)
+        ious[concept] = max(iou, ious.get(concept, iou))
+        images.setdefault(concept, support)
+    return _strongest(
+        (
+            ClassConcept(
+                Concept(number, name, category),
+                tuple(units[number]),
+                fsum(alphas[unit] for unit in units[number]),
+                fsum(contributions[unit] for unit in units[number]),
+                ious[number],
+                images[number],
+            )
+            for number, name, category in connection.execute(_CONCEPTS, {"run": run}).all()
+            if number in units
+        ),
+        rank_by,
+    )
 
 
 def classes_for(
@@ -168,13 +188,6 @@ def _by_number(rows: Iterable[Any]) -> dict[int, list[Row[Any]]]:
     for row in rows:
         members[row[0]].append(row)
     return members
-
-
-def _class_concept(rows: Sequence[Row[Any]]) -> ClassConcept:
-    numbers, names, categories, units, alphas, contributions, ious, images = zip(*rows, strict=True)
-    return ClassConcept(
-        Concept(numbers[0], names[0], categories[0]), units, fsum(alphas), fsum(contributions), max(ious), images[0]
-    )
 
 
 def _concept_class(found: Row[Any], rows: Sequence[Row[Any]], units: tuple[int, ...]) -> ConceptClass:

@@ -1,18 +1,24 @@
-"""Values into rows."""
+"""Values into rows: tuples in the order of their table's columns, save for a run's own row.
+
+A run may have a million rows, so what each of them costs counts. SQLite's driver takes the tuples as they are, and
+PostgreSQL takes a page of them in one statement, as arrays of columns; other databases are given mappings.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert
+from sqlalchemy import ARRAY, bindparam, delete, func, insert, select
 
 from . import schema
 from .errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, Table
@@ -21,7 +27,9 @@ if TYPE_CHECKING:
 
     from .records import ClassImportance, Run
 
-Row = dict[str, Any]
+Row = tuple[Any, ...]
+
+_PAGE = 4096  # rows written at once
 
 
 def spoken_key(text: str) -> str:
@@ -46,7 +54,7 @@ def write_dissection(
     """Insert the rows of a dissection that belong to run number ``run``."""
     units = dissection.units
     _write(connection, schema.concepts, _concept_rows(run, dissection))
-    _write(connection, schema.units, ({"run": run, "number": u.number, "threshold": u.threshold} for u in units))
+    _write(connection, schema.units, ((run, unit.number, unit.threshold) for unit in units))
     _write(connection, schema.overlaps, (row for unit in units for row in _overlap_rows(run, unit)))
     _write(connection, schema.exemplars, (row for unit in units for row in _exemplar_rows(run, unit, thumbnails)))
 
@@ -56,10 +64,8 @@ def write_classes(
 ) -> None:
     """Insert the classes of run number ``run`` and what matters for them."""
     images = {importance.index: importance.images for importance in importances}
-    rows = ({"run": run, "number": i, "label": label, "images": images.get(i)} for i, label in enumerate(labels))
-    _write(connection, schema.classes, rows)
-    for importance in importances:  # class by class: all of them at once would be millions of rows in memory
-        _write(connection, schema.importances, _importance_rows(run, importance))
+    _write(connection, schema.classes, ((run, i, label, images.get(i)) for i, label in enumerate(labels)))
+    _write(connection, schema.importances, (row for one in importances for row in _importance_rows(run, one)))
 
 
 def delete_run(connection: Connection, run: int) -> None:
@@ -71,11 +77,34 @@ def delete_run(connection: Connection, run: int) -> None:
 
 
 def _write(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
-    if listed := list(rows):
-        connection.execute(insert(table), listed)
+    way = _WAYS.get(connection.dialect.name, _as_mappings)
+    waiting = iter(rows)
+    while page := list(islice(waiting, _PAGE)):
+        way(connection, table, page)
 
 
-def _run_row(run: Run, created: datetime) -> Row:
+def _as_mappings(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    connection.execute(insert(table), [dict(zip(table.c.keys(), row, strict=True)) for row in rows])
+
+
+def _as_tuples(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    connection.exec_driver_sql(str(insert(table).compile(dialect=connection.dialect)), list(rows))
+
+
+def _as_arrays(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    arrays = (func.unnest(bindparam(column.name, type_=ARRAY(column.type))) for column in table.c)
+    columns = map(list, zip(*rows, strict=True))
+    connection.execute(
+        insert(table).from_select(table.c.keys(), select(*arrays)), dict(zip(table.c.keys(), columns, strict=True))
+    )
+
+
+_WAYS: Mapping[str, Callable[[Connection, Table, Sequence[Row]], None]] = MappingProxyType(
+    {"sqlite": _as_tuples, "postgresql": _as_arrays}
+)
+
+
+def _run_row(run: Run, created: datetime) -> dict[str, Any]:
     return {
         **{f"key_{name}": value for name, value in asdict(run.key).items()},
         **{f"layer_{name}": value for name, value in asdict(run.layer).items()},
@@ -104,48 +133,48 @@ def _plain_json(source: Mapping[str, object]) -> str:
 def _concept_rows(run: int, dissection: Dissection) -> Iterator[Row]:
     for support in dissection.concepts:
         concept = support.concept
-        yield {
-            "run": run,
-            "number": concept.number,
-            "name": concept.name,
-            "category": concept.category,
-            "spoken": spoken_key(concept.spoken),
-            "images": support.images,
-            "pixels": support.pixels,
-        }
+        yield (
+            run,
+            concept.number,
+            concept.name,
+            concept.category,
+            spoken_key(concept.spoken),
+            support.images,
+            support.pixels,
+        )
 
 
 def _overlap_rows(run: int, unit: Unit) -> Iterator[Row]:
     for rank, overlap in enumerate(unit.overlaps):
-        yield {
-            "run": run,
-            "unit": unit.number,
-            "rank": rank,
-            "concept": overlap.concept.number,
-            "intersection": overlap.intersection,
-            "unit_area": overlap.unit_area,
-            "concept_area": overlap.concept_area,
-            "images": overlap.images,
-            "iou": overlap.iou,
-        }
+        yield (
+            run,
+            unit.number,
+            rank,
+            overlap.concept.number,
+            overlap.intersection,
+            overlap.unit_area,
+            overlap.concept_area,
+            overlap.images,
+            overlap.iou,
+        )
 
 
 def _exemplar_rows(run: int, unit: Unit, thumbnails: Mapping[tuple[int, int], bytes]) -> Iterator[Row]:
     for rank, exemplar in enumerate(unit.exemplars):
-        yield {
-            "run": run,
-            "unit": unit.number,
-            "rank": rank,
-            "image": exemplar.image,
-            "number": exemplar.index,
-            "activation": exemplar.activation,
-            "row": exemplar.row,
-            "column": exemplar.column,
-            "thumbnail": thumbnails.get((unit.number, rank)),
-        }
+        yield (
+            run,
+            unit.number,
+            rank,
+            exemplar.image,
+            exemplar.index,
+            exemplar.activation,
+            exemplar.row,
+            exemplar.column,
+            thumbnails.get((unit.number, rank)),
+        )
 
 
 def _importance_rows(run: int, importance: ClassImportance) -> Iterator[Row]:
     means = zip(importance.alphas.tolist(), importance.contributions.tolist(), strict=True)
     for unit, (alpha, contribution) in enumerate(means):
-        yield {"run": run, "class": importance.index, "unit": unit, "alpha": alpha, "contribution": contribution}
+        yield run, importance.index, unit, alpha, contribution

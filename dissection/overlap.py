@@ -40,12 +40,13 @@ def upsample(maps: Float64[np.ndarray, "n h w"], height: int, width: int) -> Flo
     return _stretch(_stretch(maps, height, axis=1), width, axis=2)
 
 
-def masks(
+def lit(
     maps: Float64[np.ndarray, "n h w"], thresholds: Float64[np.ndarray, " n"], height: int, width: int
-) -> Bool[np.ndarray, "n H W"]:
-    """``M_k = up(A_k) > T_k``, strictly: under ``>=`` a ReLU unit with a threshold of 0 would be lit everywhere."""
-    lit: Bool[np.ndarray, "n H W"] = upsample(maps, height, width) > thresholds[:, None, None]
-    return lit
+) -> Bool[np.ndarray, " n"]:
+    """Which maps have a mask at this size: a pixel of ``up(A_k) > T_k``."""
+    found = np.zeros(len(maps), bool)
+    _light(maps, thresholds, *_steps(maps.shape[1], height), *_steps(maps.shape[2], width), found)
+    return found
 
 
 def _stretch(maps: Float64[np.ndarray, "n h w"], size: int, *, axis: int) -> Float64[np.ndarray, "n ..."]:
@@ -213,3 +214,26 @@ def _match(maps, thresholds, units, columns, tops, downs, lefts, rights, interse
                             for layer in range(layers):
                                 if _is_new(columns, layer, y, x):
                                     intersection[unit, columns[layer, y, x]] += 1
+
+
+@kernel
+def _light(maps, thresholds, tops, downs, lefts, rights, found):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, PLR0913, PLR0917
+    for pair in range(maps.shape[0]):
+        found[pair] = _is_lit(maps[pair], thresholds[pair], tops, downs, lefts, rights)
+
+
+@kernel
+def _is_lit(cells, threshold, tops, downs, lefts, rights):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, C901, PLR0913, PLR0917
+    height, width = cells.shape
+    for row in range(height):
+        for column in range(width):
+            below, beside = min(row + 1, height - 1), min(column + 1, width - 1)
+            a, b, c, d = cells[row, column], cells[below, column], cells[row, beside], cells[below, beside]
+            if not max(max(a, b), max(c, d)) > threshold:
+                continue
+            for y in range(tops[row], tops[row + 1]):
+                left, right = a + downs[y] * (b - a), c + downs[y] * (d - c)
+                for x in range(lefts[column], lefts[column + 1]):
+                    if left + rights[x] * (right - left) > threshold:
+                        return True
+    return False

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dissection.overlap import masks, upsample
+from dissection.overlap import lit, upsample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +18,7 @@ def active_units(
     maps: Float64[np.ndarray, "units h w"], thresholds: Float64[np.ndarray, " units"], size: tuple[int, int]
 ) -> frozenset[int]:
     """The units whose mask at ``size`` (height, width) is not empty."""
-    candidates = np.flatnonzero(maps.max((1, 2)) > thresholds)
-    lit = masks(maps[candidates], thresholds[candidates], *size).any((1, 2))
-    return frozenset(candidates[lit].tolist())
+    return frozenset(np.flatnonzero(lit(maps, thresholds, *size)).tolist())
 
 
 def concept_map(

@@ -11,7 +11,6 @@ from db.errors import RunNotFoundError
 from dissection.concepts import PlainLayout
 from dissection.errors import ActivationError, ClassNotFoundError, ConceptDataError
 from dissection.networks import open_network
-from neuronexplain.activity import active_units, concept_map
 from neuronexplain.evidence import open_class_images
 from neuronexplain.importance import Importances
 from neuronexplain.pipeline import build, explain, reopen, speaker
@@ -200,19 +199,6 @@ def test_exemplars_have_pictures(built):
     assert store.thumbnail(run, 0, 0)[:2] == b"\xff\xd8"
     assert store.thumbnail(run, 3, 8)[:2] == b"\xff\xd8"
     assert store.thumbnail(run, 3, 9) is None
-
-
-def test_active_units_have_a_lit_pixel():
-    maps = np.zeros((3, 2, 2))
-    maps[0, 0, 0], maps[1] = 1.0, 0.5
-    assert active_units(maps, np.array([0.5, 0.5, -1.0]), (8, 8)) == {0, 2}
-
-
-def test_concept_maps_are_one_at_the_threshold():
-    maps = np.array([[[2.0]], [[1.0]], [[0.5]]])
-    assert concept_map(maps, np.array([1.0, 4.0, 0.0]), [0, 1], (2, 2)).tolist() == [[2.0, 2.0], [2.0, 2.0]]
-    assert concept_map(maps, np.array([1.0, 4.0, 0.0]), [2], (1, 1)).tolist() == [[1.5]]
-    assert concept_map(maps, np.array([1.0, 4.0, 0.0]), [1], (1, 1)).tolist() == [[0.25]]
 
 
 def test_classes_without_images_have_no_importances():

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import store_cases as cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from db import ConceptNotFoundError, NameStore, Run, StoreError
 from dissection.errors import ClassNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from db import ClassImportance, RankBy
     from dissection.vocabulary import Dissection
@@ -110,6 +112,26 @@ def test_a_class_without_evidence_says_so(small: tuple[NameStore, Run]) -> None:
     for index in (3, -1):
         with pytest.raises(ClassNotFoundError, match=f"no class of index {index}"):
             store.concepts_of(run, index)
+
+
+@pytest.mark.parametrize("rank_by", ["alpha", "contribution"])
+def test_concepts_of_a_class_are_read_from_indexes_alone(tmp_path: Path, rank_by: RankBy) -> None:
+    asked: list[tuple[str, Any]] = []
+    dissection = cases.wide_dissection(300)
+    with NameStore.create(tmp_path / "names.db") as store:
+        run = store.publish(cases.run_of(dissection), dissection, cases.flat_importances(dissection))
+        event.listen(store._engine, "before_cursor_execute", lambda *told: asked.append((told[2], told[3])))
+        assert len(store.concepts_of(run, 0, rank_by=rank_by)) == 1
+        with store._engine.connect() as connection:
+            plans = [
+                step.detail
+                for statement, values in tuple(asked)
+                if statement.startswith("SELECT")
+                for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+            ]
+    assert len(plans) == 5  # the run, the class, and three stretches of one index each: no join, no sorting
+    assert [plan for plan in plans if not plan.startswith("SEARCH")] == []
+    assert any("COVERING INDEX best_overlaps (run=?)" in plan for plan in plans)
 
 
 @given(
