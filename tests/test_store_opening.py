@@ -104,7 +104,7 @@ def test_a_relative_path_and_a_url_name_the_same_file(tmp_path: Path, monkeypatc
         NameStore.open(same).close()
 
 
-@pytest.mark.parametrize(("found", "remedy"), [("2", "update NeuronExplain"), ("0", "build its runs again")])
+@pytest.mark.parametrize(("found", "remedy"), [("3", "update NeuronExplain"), ("1", "build its runs again")])
 def test_another_schema_is_refused(where: str, found: str, remedy: str) -> None:
     NameStore.create(where).close()
     engine = create_engine(Location.of(where).url)
@@ -114,7 +114,7 @@ def test_another_schema_is_refused(where: str, found: str, remedy: str) -> None:
     for way in (NameStore.open, NameStore.create):
         with pytest.raises(SchemaError) as caught:
             way(where)
-        assert f"is of schema version {found}, this NeuronExplain reads version 1: {remedy}" in said(caught)
+        assert f"is of schema version {found}, this NeuronExplain reads version 2: {remedy}" in said(caught)
 
 
 def test_creating_twice_changes_nothing(where: str) -> None:
