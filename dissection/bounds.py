@@ -23,7 +23,7 @@ from .kernels import kernel
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jaxtyping import Bool, Float32, Int64
+    from jaxtyping import Bool, Float32, Int32, Int64
 
     from .ranks import Ranks
 
@@ -70,25 +70,24 @@ class Bounds:
 
     def add(
         self, maps: Float32[np.ndarray, "images units cells"]
-    ) -> tuple[Float32[np.ndarray, "images units"], Int64[np.ndarray, "images units"], Bool[np.ndarray, " images"]]:
+    ) -> tuple[Float32[np.ndarray, "images units"], Bool[np.ndarray, " images"]]:
         """Take in the maps of some images.
 
         Returns:
-            Each map's maximum, the first cell where it is, and for each image whether all its values are finite. After
-            one that is not, nothing here means anything.
+            Each map's maximum, and for each image whether all its values are finite. Nothing is taken in unless all of
+            them are.
         """
-        images, units, _ = maps.shape
-        values = np.empty((images, units), np.float32)
-        cells = np.empty((images, units), np.int64)
-        finite = np.ones(images, bool)
-        unseen = self.maximum == -np.inf
-        self.first[unseen] = maps[0, unseen, 0]
-        _scan(
-            maps, self._rank, self.maximum, self.runner_up, self._counts, self._scale, self._bin, self._above,
-            values, cells, finite,
-        )  # fmt: skip
-        self.raise_to(_edge(self._bin, self._scale).astype(np.float32))
-        return values, cells, finite
+        maxima, minima = _extremes(maps)
+        finite = (np.isfinite(maxima) & np.isfinite(minima)).all(1)
+        if finite.all() and len(maps):
+            unseen = self.maximum == -np.inf
+            self.first[unseen] = maps[0, unseen, 0]
+            _scan(
+                maps, maxima, minima, self._rank,
+                self.maximum, self.runner_up, self._counts, self._scale, self._bin, self._above,
+            )  # fmt: skip
+            self.raise_to(_edge(self._bin, self._scale).astype(np.float32))
+        return maxima, finite
 
     @property
     def steady(self) -> Bool[np.ndarray, " units"]:
@@ -150,20 +149,47 @@ def _edge(bins: Int64[np.ndarray, " units"], scale: np.ndarray) -> np.ndarray:
     return edges
 
 
+def _extremes(
+    maps: Float32[np.ndarray, "images units cells"],
+) -> tuple[Float32[np.ndarray, "images units"], Float32[np.ndarray, "images units"]]:
+    """Each map's maximum and minimum; one of them is not finite where any value is not."""
+    maxima, minima = (np.empty(maps.shape[:2], np.int32) for _ in range(2))
+    _extreme_keys(maps.view(np.int32), maxima, minima)
+    highest, lowest = (_ordered(keys).view(np.float32) for keys in (maxima, minima))
+    return highest, lowest
+
+
+def _ordered(bits: Int32[np.ndarray, "..."]) -> Int32[np.ndarray, "..."]:
+    """The bits of floating-point numbers as whole numbers of the same order, NaN beyond infinity; and back."""
+    return bits ^ ((bits >> 31) & 0x7FFFFFFF)
+
+
 @kernel
-def _scan(maps, rank, maximum, runner_up, counts, scale, bins, above, values, cells, finite):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, C901, PLR0913, PLR0917
+def _extreme_keys(bits, maxima, minima):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    """Whole numbers, unlike floating-point ones, are compared by the vector without a word about NaN."""
+    for image in range(bits.shape[0]):
+        for unit in range(bits.shape[1]):
+            highest, lowest = np.int32(-(2**31)), np.int32(2**31 - 1)
+            for cell in range(bits.shape[2]):
+                value = bits[image, unit, cell]
+                key = np.int32(value ^ ((value >> 31) & 0x7FFFFFFF))
+                highest, lowest = max(highest, key), min(lowest, key)
+            maxima[image, unit], minima[image, unit] = highest, lowest
+
+
+@kernel
+def _scan(maps, maxima, minima, rank, maximum, runner_up, counts, scale, bins, above):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, C901, PLR0913, PLR0917
+    """Go over the maps in which something can be new: few, once bounds are near the thresholds."""
     for image in range(maps.shape[0]):
         for unit in range(maps.shape[1]):
             top, second = maximum[unit], runner_up[unit]
             gate = (bins[unit] + 1 - _ZERO) / scale[unit]
-            best, place = np.float32(-np.inf), 0
+            if maxima[image, unit] < gate and maxima[image, unit] <= second:
+                continue
+            if minima[image, unit] == top == maxima[image, unit] and top < gate:
+                continue
             for cell in range(maps.shape[2]):
                 value = maps[image, unit, cell]
-                if not value - value == 0:
-                    finite[image] = False
-                    break
-                if value > best:
-                    best, place = value, cell
                 if value > top:
                     top, second = value, top
                 elif second < value < top:
@@ -186,7 +212,6 @@ def _scan(maps, rank, maximum, runner_up, counts, scale, bins, above, values, ce
                         above[unit] -= counts[unit, bins[unit]]
                     gate = (bins[unit] + 1 - _ZERO) / scale[unit]
             maximum[unit], runner_up[unit] = top, second
-            values[image, unit], cells[image, unit] = best, place
 
 
 @kernel

@@ -160,10 +160,11 @@ class _Part:
 
     def look(self, images: range, maps: np.ndarray, concepts: ConceptDataset) -> None:
         """Take in the maps of a batch."""
-        values, places, finite = self._bounds.add(maps.reshape(*maps.shape[:2], -1))
+        flat = maps.reshape(*maps.shape[:2], -1)
+        maxima, finite = self._bounds.add(flat)
         check_finite(finite.tolist(), self.layer, map(concepts.image_name, images))
-        self.exemplars.add(np.array(images), values, places)
-        self._cells.add(block(images.start, maps, values, self._bounds))
+        self.exemplars.add(images, flat, maxima)
+        self._cells.add(block(images.start, maps, maxima, self._bounds))
 
     def share(self, ranks: Ranks) -> None:
         """Tell the other ranks the bounds, so that no rank keeps what the others know not to matter."""

@@ -12,7 +12,7 @@ from .vocabulary import Exemplar
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from jaxtyping import Float32, Int64
+    from jaxtyping import Float32
 
     from .ranks import Ranks
 
@@ -32,20 +32,20 @@ class Exemplars:
 
     def add(
         self,
-        images: Int64[np.ndarray, " images"],
-        values: Float32[np.ndarray, "images units"],
-        cells: Int64[np.ndarray, "images units"],
+        images: range,
+        maps: Float32[np.ndarray, "images units cells"],
+        maxima: Float32[np.ndarray, "images units"],
     ) -> None:
-        """Take in the maximum of each unit's map on some images, and the cell where it is."""
-        rows = np.broadcast_to(images[:, None], values.shape)
-        _insert(rows, values, cells, self._images, self._values, self._cells)
+        """Take in the maps of some images, and the maximum of each."""
+        _insert_maps(images.start, maps, maxima, self._images, self._values, self._cells)
 
     def pool(self, ranks: Ranks) -> None:
         """Take in the lists of all ranks; every rank must ask."""
         for number, state in enumerate(ranks.gather(self.state())):
             if number != ranks.number:
-                lists = (state[name].T for name in ("images", "values", "cells"))
-                _insert(*lists, self._images, self._values, self._cells)
+                _insert_lists(
+                    state["images"], state["values"], state["cells"], self._images, self._values, self._cells
+                )
 
     def of(self, unit: int, *, width: int, name: Callable[[int], str]) -> tuple[Exemplar, ...]:
         """A unit's exemplars, strongest first, on a map of ``width`` columns."""
@@ -66,21 +66,32 @@ class Exemplars:
 
 
 @kernel
-def _insert(new_images, new_values, new_cells, images, values, cells):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, PLR0913, PLR0917
-    """Put candidates, of shape (candidates, units), where they belong in lists that are in order."""
-    last = images.shape[1] - 1
-    for row in range(new_images.shape[0]):
-        for unit in range(new_images.shape[1]):
-            image, value = new_images[row, unit], new_values[row, unit]
-            place = last + 1
-            while place > 0 and (
-                values[unit, place - 1] < value
-                or (values[unit, place - 1] == value and images[unit, place - 1] > image)
-            ):
-                place -= 1
-                if place < last:
-                    images[unit, place + 1] = images[unit, place]
-                    values[unit, place + 1] = values[unit, place]
-                    cells[unit, place + 1] = cells[unit, place]
-            if place <= last:
-                images[unit, place], values[unit, place], cells[unit, place] = image, value, new_cells[row, unit]
+def _insert_maps(first, maps, maxima, images, values, cells):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, PLR0913, PLR0917
+    for image in range(maps.shape[0]):
+        for unit in range(maps.shape[1]):
+            place = _insert(first + image, maxima[image, unit], images[unit], values[unit], cells[unit])
+            if place >= 0:
+                cells[unit, place] = np.argmax(maps[image, unit])
+
+
+@kernel
+def _insert_lists(new_images, new_values, new_cells, images, values, cells):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, PLR0913, PLR0917
+    for unit in range(new_images.shape[0]):
+        for rank in range(new_images.shape[1]):
+            place = _insert(new_images[unit, rank], new_values[unit, rank], images[unit], values[unit], cells[unit])
+            if place >= 0:
+                cells[unit, place] = new_cells[unit, rank]
+
+
+@kernel
+def _insert(image, value, images, values, cells):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    """Put an image where it belongs in a list that is in order; its place there, or -1."""
+    last = len(images) - 1
+    if value < values[last] or (value == values[last] and image > images[last]):
+        return -1
+    place = last
+    while place > 0 and (values[place - 1] < value or (values[place - 1] == value and images[place - 1] > image)):
+        images[place], values[place], cells[place] = images[place - 1], values[place - 1], cells[place - 1]
+        place -= 1
+    images[place], values[place] = image, value
+    return place
