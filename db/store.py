@@ -226,7 +226,7 @@ class NameStore:
     def importance(self, run: Run, class_index: int) -> ClassImportance | None:
         """What matters for a class, or ``None`` where nothing was gathered for it."""
         with self._reading(run) as connection:
-            return reading.read_importance(connection, run.id, class_index)
+            return reading.read_importance(connection, run, class_index)
 
     def class_images(self, run: Run) -> Mapping[int, int]:
         """Images behind each class's importances, by class; classes without importances are missing keys."""
@@ -243,7 +243,7 @@ class NameStore:
             StoreError: if no importances were gathered for it.
         """
         with self._reading(run) as connection:
-            return queries.concepts_of(connection, run.id, class_index, rank_by=rank_by, min_iou=min_iou)
+            return queries.concepts_of(connection, run, class_index, rank_by=rank_by, min_iou=min_iou)
 
     def classes_for(
         self, run: Run, concept_name: str, *, rank_by: RankBy = "alpha", min_iou: float = MIN_IOU
@@ -254,7 +254,7 @@ class NameStore:
             ConceptNotFoundError: if the concept names no unit; the message offers near names that do.
         """
         with self._reading(run) as connection:
-            return queries.classes_for(connection, run.id, concept_name, rank_by=rank_by, min_iou=min_iou)
+            return queries.classes_for(connection, run, concept_name, rank_by=rank_by, min_iou=min_iou)
 
     def _is_empty(self) -> bool:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -12,11 +13,15 @@ import numpy as np
 import pytest
 import store_cases as cases
 from hypothesis import HealthCheck, given, settings
+from sqlalchemy import delete, select, update
 
 import db
-from db import NameStore, Run, RunNotFoundError, StoreError
+from db import NameStore, Run, RunNotFoundError, StoreError, engines
+from db.schema import importances
 
 if TYPE_CHECKING:
+    from sqlalchemy import Executable
+
     from db import ClassImportance
     from dissection.vocabulary import Dissection
 
@@ -189,6 +194,39 @@ def test_what_is_not_there_is_none(where: str) -> None:
         assert store.class_images(run) == {0: 12, 1: 3}
         with pytest.raises(StoreError, match="no unit 6: give one from 0 to 5"):
             store.unit(run, 6)
+
+
+def test_importances_are_kept_as_little_endian_doubles(where: str) -> None:
+    with NameStore.create(where) as store:
+        run = publish(store)
+        with store._engine.connect() as connection:
+            kept = connection.execute(select(importances).where(importances.c["class"] == 1)).one()
+        assert kept.alphas == struct.pack("<6d", -0.5, 0.25, 0.0, 9.0, 9.0, 2.0)
+        assert store.importance(run, 1).alphas.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        (update(importances).values(contributions=b"\0" * 47), 47),
+        (update(importances).values(alphas=b""), 0),
+        (delete(importances), 0),
+    ],
+)
+def test_damaged_importances_are_said(where: str, damage: Executable, found: int) -> None:
+    with NameStore.create(where) as store:
+        run = publish(store)
+        with engines.writing(store._engine) as connection:
+            connection.execute(damage)
+        for ask in (
+            lambda: store.importance(run, 0),
+            lambda: store.concepts_of(run, 0),
+            lambda: store.classes_for(run, "sky"),
+        ):
+            with pytest.raises(
+                StoreError, match=rf"{found} bytes of importances for class 'beach', wanted 48: .*again"
+            ):
+                ask()
 
 
 def test_a_reader_sees_what_was_published_and_writes_nothing(where: str) -> None:

@@ -15,7 +15,7 @@ import pytest
 import store_cases as cases
 from sqlalchemy import event
 
-from db import NameStore, StoreError, writing
+from db import NameStore, StoreError
 from dissection.vocabulary import Concept
 
 if TYPE_CHECKING:
@@ -87,24 +87,6 @@ def test_a_killed_build_leaves_the_database_as_it_was(where: str, stop: signal.S
         dissection = cases.wide_dissection(400)
         again = store.publish(cases.run_of(dissection, network="killed"), dissection)
         assert store.dissection(again) == dissection
-
-
-def test_every_way_of_writing_keeps_the_same(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    dissection = cases.wide_dissection(400)  # 8,000 overlaps: more than a page
-    pictures = {(0, 0): b"jpeg", (2, 1): b"\0\xff"}
-    small = cases.small_dissection()
-    with NameStore.create(where) as store:
-        for ways in (writing._WAYS, {}):
-            monkeypatch.setattr(writing, "_WAYS", ways)
-            key = f"{len(ways)} ways"
-            wide = store.publish(cases.run_of(dissection, network=key), dissection, cases.flat_importances(dissection))
-            assert store.dissection(wide) == dissection
-            run = store.publish(
-                cases.run_of(small, network=f"{key}, small"), small, cases.small_importances(), pictures
-            )
-            assert store.dissection(run) == small
-            assert all(cases.same(store.importance(run, one.index), one) for one in cases.small_importances())
-            assert {place: store.thumbnail(run, *place) for place in [*pictures, (0, 1)]} == {**pictures, (0, 1): None}
 
 
 def test_two_builds_at_once_make_one_run(where: str) -> None:
