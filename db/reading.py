@@ -25,7 +25,7 @@ from dissection.vocabulary import (
 
 from .errors import StoreError
 from .records import ClassImportance, Run, RunKey
-from .schema import BEST, NUMBERS, classes, concepts, exemplars, importances, overlaps, runs, units
+from .schema import BEST, NUMBERS, classes, concepts, exemplars, importances, overlaps, pictures, runs, units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -93,10 +93,10 @@ def read_thresholds(connection: Connection, run: int) -> Float64[np.ndarray, " u
     return np.array(connection.execute(query).scalars().all(), dtype=np.float64)
 
 
-def read_thumbnail(connection: Connection, run: int, unit: int, rank: int) -> bytes | None:
-    """The JPEG of a unit's exemplar, or ``None``."""
-    wanted = (exemplars.c.run == run) & (exemplars.c.unit == unit) & (exemplars.c.rank == rank)
-    found = connection.execute(select(exemplars.c.thumbnail).where(wanted)).scalar()
+def read_picture(connection: Connection, run: int, image: int) -> bytes | None:
+    """The JPEG of an image, or ``None``."""
+    wanted = (pictures.c.run == run) & (pictures.c.number == image)
+    found = connection.execute(select(pictures.c.jpeg).where(wanted)).scalar()
     return None if found is None else bytes(found)
 
 
@@ -155,8 +155,7 @@ def _prefixed(row: Row[Any], prefix: str, kind: type[RunKey | Layer]) -> dict[st
 
 
 def _of(table: Table, run: int, *conditions: ColumnElement[bool]) -> Select[Any]:
-    columns = (column for column in table.c if column is not exemplars.c.thumbnail)  # read one by one, not by thousands
-    return select(*columns).where(table.c.run == run, *conditions).order_by(*table.primary_key)
+    return select(table).where(table.c.run == run, *conditions).order_by(*table.primary_key)
 
 
 def _grouped(rows: Iterable[Any], column: str) -> Iterator[tuple[int, Iterator[Any]]]:

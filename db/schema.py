@@ -157,8 +157,18 @@ exemplars = Table(
     _required("activation", _REAL),
     _required("row", _WHOLE),
     _required("column", _WHOLE),
-    Column("thumbnail", LargeBinary),
     ForeignKeyConstraint(["run", "unit"], ["units.run", "units.number"]),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# Of images that are exemplars, by the exemplars' `number`. There is no key to these: many units may share an image.
+pictures = Table(
+    "pictures",
+    metadata,
+    _run(),
+    _key("number"),
+    _required("jpeg", LargeBinary),
     sqlite_strict=True,
 )
 

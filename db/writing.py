@@ -40,15 +40,14 @@ def write_run(connection: Connection, run: Run, created: datetime) -> int:
     return int(written.inserted_primary_key[0])
 
 
-def write_dissection(
-    connection: Connection, run: int, dissection: Dissection, thumbnails: Mapping[tuple[int, int], bytes]
-) -> None:
-    """Insert the rows of a dissection that belong to run number ``run``."""
+def write_dissection(connection: Connection, run: int, dissection: Dissection, pictures: Mapping[int, bytes]) -> None:
+    """Insert the rows of a dissection, and of the pictures of its exemplars, that belong to run number ``run``."""
     units = dissection.units
     _write(connection, schema.concepts, _concept_rows(run, dissection))
     _write(connection, schema.units, ((run, unit.number, unit.threshold) for unit in units))
     _write(connection, schema.overlaps, (row for unit in units for row in _overlap_rows(run, unit)))
-    _write(connection, schema.exemplars, (row for unit in units for row in _exemplar_rows(run, unit, thumbnails)))
+    _write(connection, schema.exemplars, (row for unit in units for row in _exemplar_rows(run, unit)))
+    _write(connection, schema.pictures, ((run, image, jpeg) for image, jpeg in pictures.items()))
 
 
 def write_classes(
@@ -128,7 +127,7 @@ def _overlap_rows(run: int, unit: Unit) -> Iterator[Row]:
         )
 
 
-def _exemplar_rows(run: int, unit: Unit, thumbnails: Mapping[tuple[int, int], bytes]) -> Iterator[Row]:
+def _exemplar_rows(run: int, unit: Unit) -> Iterator[Row]:
     for rank, exemplar in enumerate(unit.exemplars):
         yield (
             run,
@@ -139,7 +138,6 @@ def _exemplar_rows(run: int, unit: Unit, thumbnails: Mapping[tuple[int, int], by
             exemplar.activation,
             exemplar.row,
             exemplar.column,
-            thumbnails.get((unit.number, rank)),
         )
 
 

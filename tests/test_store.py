@@ -32,9 +32,9 @@ where = cases.where
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_everything_comes_back_equal(where: str, published: tuple[Run, Dissection, list[ClassImportance]]) -> None:
     run, dissection, importances = published
-    thumbnails = {(unit.number, 0): bytes([unit.number, 0, 255]) for unit in dissection.units if unit.exemplars}
+    pictures = {unit.exemplars[0].index: bytes([unit.number, 0, 255]) for unit in dissection.units if unit.exemplars}
     with NameStore.create(where) as store:  # the same database for all examples: each takes its run away again
-        kept = store.publish(run, dissection, importances, thumbnails)
+        kept = store.publish(run, dissection, importances, pictures)
         try:
             assert kept == replace(run, id=kept.id, created=kept.created)
             assert store.run(kept.id) == store.find(run.key) == kept
@@ -46,7 +46,7 @@ def test_everything_comes_back_equal(where: str, published: tuple[Run, Dissectio
             assert store.thresholds(kept).tolist() == [unit.threshold for unit in dissection.units]
             assert all(cases.same(store.importance(kept, given.index), given) for given in importances)
             assert store.class_images(kept) == {given.index: given.images for given in importances}
-            assert all(store.thumbnail(kept, *key) == jpeg for key, jpeg in thumbnails.items())
+            assert all(store.picture(kept, image) == jpeg for image, jpeg in pictures.items())
         finally:
             store.delete(kept)
         assert store.find(run.key) is None
@@ -189,7 +189,7 @@ def test_a_network_finds_nothing_in_an_empty_store(where: str) -> None:
 def test_what_is_not_there_is_none(where: str) -> None:
     with NameStore.create(where) as store:
         run = publish(store)
-        assert store.thumbnail(run, 0, 0) is None
+        assert store.picture(run, 0) is None
         assert store.importance(run, 2) is None
         assert store.class_images(run) == {0: 12, 1: 3}
         with pytest.raises(StoreError, match="no unit 6: give one from 0 to 5"):
@@ -252,4 +252,4 @@ def test_the_public_names_are_there() -> None:
 
 def publish(store: NameStore, **key: str) -> Run:
     dissection = cases.small_dissection()
-    return store.publish(cases.run_of(dissection, **key), dissection, cases.small_importances())
+    return store.publish(cases.run_of(dissection, **key), dissection, cases.small_importances(), {7: b"jpeg"})
