@@ -22,9 +22,9 @@ def require_agreement(
     run: Run,
     dissection: Dissection,
     importances: Sequence[ClassImportance],
-    thumbnails: Collection[tuple[int, int]],
+    pictures: Collection[int],
 ) -> None:
-    """Check that a run, its dissection, its class importances and its thumbnails describe one and the same thing.
+    """Check that a run, its dissection, its class importances and its pictures describe one and the same thing.
 
     Raises:
         StoreError: naming the first disagreement.
@@ -35,7 +35,7 @@ def require_agreement(
     for unit in dissection.units:
         _numbers(unit)
     _known_classes(run, importances)
-    _known_exemplars(dissection, thumbnails)
+    _known_images(dissection, pictures)
 
 
 def _one_run(run: Run, dissection: Dissection) -> None:
@@ -95,8 +95,8 @@ def _known_class(run: Run, importance: ClassImportance) -> None:
             raise StoreError(f"{shown} has an importance that is not a finite number")
 
 
-def _known_exemplars(dissection: Dissection, thumbnails: Collection[tuple[int, int]]) -> None:
-    ranks = {unit.number: len(unit.exemplars) for unit in dissection.units}
-    for unit, rank in thumbnails:
-        if not 0 <= rank < ranks.get(unit, 0):
-            raise StoreError(f"a thumbnail is of exemplar {rank} of unit {unit}, which the dissection does not hold")
+def _known_images(dissection: Dissection, pictures: Collection[int]) -> None:
+    known = {exemplar.index for unit in dissection.units for exemplar in unit.exemplars}
+    for image in pictures:
+        if image not in known:
+            raise StoreError(f"a picture is of image {image}, which no unit has as an exemplar: give exemplars' only")

@@ -131,11 +131,15 @@ def _frame(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...]) -> pd.Da
     return pd.DataFrame(list(rows), columns=list(columns))
 
 
-def _rows(frame: pd.DataFrame, columns: tuple[str, ...], *, by: list[str]) -> list[dict[str, Any]]:
-    """Rows in Python's own types."""
+def _ordered(frame: pd.DataFrame, columns: tuple[str, ...], *, by: list[str]) -> pd.DataFrame:
     if missing := [name for name in columns if name not in frame.columns]:
         raise StoreError(f"a frame lacks the columns {', '.join(missing)}: it has {', '.join(map(str, frame.columns))}")
-    ordered = frame.sort_values(by)
+    return frame.sort_values(by)
+
+
+def _rows(frame: pd.DataFrame, columns: tuple[str, ...], *, by: list[str]) -> list[dict[str, Any]]:
+    """Rows in Python's own types."""
+    ordered = _ordered(frame, columns, by=by)
     cells = zip(*(ordered[name].tolist() for name in columns), strict=True)
     return [dict(zip(columns, row, strict=True)) for row in cells]
 
@@ -229,10 +233,11 @@ def _exemplar(row: dict[str, Any]) -> Exemplar:
 
 
 def _importances(frame: pd.DataFrame) -> Iterator[ClassImportance]:
-    rows = _rows(frame, IMPORTANCES, by=["index", "unit"])
-    for (index, label, images), members in groupby(rows, key=lambda row: (row["index"], row["label"], row["images"])):
-        cells = ((row["unit"], row["alpha"], row["contribution"]) for row in members)
-        numbers, alphas, contributions = zip(*cells, strict=True)
-        if list(numbers) != list(range(len(numbers))):
+    ordered = _ordered(frame, IMPORTANCES, by=["index", "unit"])
+    for _, rows in ordered.groupby(["index", "label", "images"], dropna=False):
+        first = rows.iloc[0]
+        index, label, images = int(first["index"]), str(first["label"]), int(first["images"])
+        if rows["unit"].tolist() != list(range(len(rows))):
             raise StoreError(f"class {index} ({label!r}) must have one row for each unit in the frame of importances")
-        yield ClassImportance(index, label, images, np.array(alphas, np.float64), np.array(contributions, np.float64))
+        means = (np.array(rows[name], np.float64) for name in ("alpha", "contribution"))
+        yield ClassImportance(index, label, images, *means)

@@ -1,7 +1,6 @@
 """Which concepts matter for a class, and for which classes a concept matters.
 
-SQL finds the units and their importances; their sums are taken here, correctly rounded (`math.fsum`), because the sums
-of database engines depend on the order in which they happen to meet the rows.
+SQL finds the units; the sums of their importances are taken here, correctly rounded (`math.fsum`).
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from math import fsum
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from sqlalchemy import bindparam, or_, select
 
@@ -19,14 +18,16 @@ from dissection.errors import ClassNotFoundError
 from dissection.vocabulary import Concept
 
 from .errors import ConceptNotFoundError, StoreError
-from .reading import read_names
-from .schema import BEST, classes, concepts, importances, overlaps
+from .reading import read_importance, read_importances, read_names
+from .schema import BEST, classes, concepts, overlaps
 from .writing import spoken_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
+
+    from .records import Run
 
 RankBy = Literal["alpha", "contribution"]
 
@@ -79,17 +80,12 @@ _NAMED = (
     overlaps.c.iou >= bindparam("min_iou"),
 )
 
-# Three stretches of an index, each read from end to end and put together here: in a join, the database would search two
+# Two stretches of an index, each read from end to end and put together here: in a join, the database would search one
 # of them anew for each unit.
 _BEST_OVERLAPS = (
     select(overlaps.c.concept, overlaps.c.unit, overlaps.c.iou, overlaps.c.images)
     .where(*_NAMED)
     .order_by(overlaps.c.unit)
-)
-_IMPORTANCES_OF_CLASS = (
-    select(importances.c.alpha, importances.c.contribution)
-    .where(importances.c.run == bindparam("run"), importances.c["class"] == bindparam("class_index"))
-    .order_by(importances.c.unit)
 )
 _CONCEPTS = (
     select(concepts.c.number, concepts.c.name, concepts.c.category)
@@ -104,19 +100,6 @@ _UNITS_NAMED = (
     .order_by(overlaps.c.unit)
 )
 
-_GATHERED = (
-    select(classes.c.number, classes.c.label, classes.c.images)
-    .where(classes.c.run == bindparam("run"), classes.c.images.is_not(None))
-    .order_by(classes.c.number)
-)
-
-# Both are lists, not joins: so each pair of class and unit is looked up, and the rest of a run is never read.
-_IMPORTANCES_OF_UNITS = select(importances.c["class"], importances.c.alpha, importances.c.contribution).where(
-    importances.c.run == bindparam("run"),
-    importances.c["class"].in_(bindparam("classes", expanding=True)),
-    importances.c.unit.in_(bindparam("units", expanding=True)),
-)
-
 _SUPPORT = select(concepts.c.images).where(concepts.c.run == bindparam("run"), concepts.c.spoken == bindparam("spoken"))
 
 _Found = TypeVar("_Found", ClassConcept, ConceptClass)
@@ -124,25 +107,27 @@ _Found = TypeVar("_Found", ClassConcept, ConceptClass)
 
 def class_images(connection: Connection, run: int) -> dict[int, int]:
     """Images behind each class's importances, by class; classes without importances are missing keys."""
-    return {row.number: row.images for row in connection.execute(_GATHERED, {"run": run})}
+    gathered = select(classes.c.number, classes.c.images).where(classes.c.run == run, classes.c.images.is_not(None))
+    return {row.number: row.images for row in connection.execute(gathered.order_by(classes.c.number))}
 
 
 def concepts_of(
-    connection: Connection, run: int, class_index: int, *, rank_by: RankBy, min_iou: float
+    connection: Connection, run: Run, class_index: int, *, rank_by: RankBy, min_iou: float
 ) -> list[ClassConcept]:
     """Concepts that name units, by their units' importance for a class, strongest first.
 
     Raises:
         ClassNotFoundError: if the network has no such class.
-        StoreError: if no importances were gathered for it.
+        StoreError: if no importances were gathered for it, or they are damaged.
     """
-    _require_importances(connection, run, class_index)
-    of_class = {"run": run, "class_index": class_index}
-    alphas, contributions = zip(*connection.execute(_IMPORTANCES_OF_CLASS, of_class).all(), strict=True)  # unit by unit
+    importance = read_importance(connection, run, class_index)
+    if importance is None:
+        raise _nothing_was_gathered(run, class_index)
+    alphas, contributions = importance.alphas.tolist(), importance.contributions.tolist()
     units: dict[int, list[int]] = defaultdict(list)
     ious: dict[int, float] = {}
     images: dict[int, int] = {}
-    for concept, unit, iou, support in connection.execute(_BEST_OVERLAPS, {"run": run, "min_iou": min_iou}).all():
+    for concept, unit, iou, support in connection.execute(_BEST_OVERLAPS, {"run": run.id, "min_iou": min_iou}).all():
         units[concept].append(unit)
         ious[concept] = max(iou, ious.get(concept, iou))
         images.setdefault(concept, support)
@@ -156,7 +141,7 @@ def concepts_of(
                 ious[number],
                 images[number],
             )
-            for number, name, category in connection.execute(_CONCEPTS, {"run": run}).all()
+            for number, name, category in connection.execute(_CONCEPTS, {"run": run.id}).all()
             if number in units
         ),
         rank_by,
@@ -164,35 +149,33 @@ def concepts_of(
 
 
 def classes_for(
-    connection: Connection, run: int, concept_name: str, *, rank_by: RankBy, min_iou: float
+    connection: Connection, run: Run, concept_name: str, *, rank_by: RankBy, min_iou: float
 ) -> list[ConceptClass]:
     """Classes by the importance of the units that a concept names, strongest first.
 
     Raises:
         ConceptNotFoundError: if the concept names no unit; the message offers near names that do.
+        StoreError: if a class's importances are damaged.
     """
     spoken = spoken_key(concept_name)
-    asked = {"run": run, "min_iou": min_iou, "spoken": spoken, "name": concept_name}
-    units = connection.execute(_UNITS_NAMED, asked).scalars().all()
+    asked = {"run": run.id, "min_iou": min_iou, "spoken": spoken, "name": concept_name}
+    units = list(connection.execute(_UNITS_NAMED, asked).scalars())
     if not units:
-        raise _no_unit_is_named(connection, run, concept_name, min_iou)
-    gathered: Sequence[Any] = connection.execute(_GATHERED, {"run": run}).all()
-    pairs = {"run": run, "classes": [row.number for row in gathered], "units": units}
-    members = _by_number(connection.execute(_IMPORTANCES_OF_UNITS, pairs).all())
-    return _strongest((_concept_class(row, members[row.number], tuple(units)) for row in gathered), rank_by)
-
-
-def _by_number(rows: Iterable[Any]) -> dict[int, list[Row[Any]]]:
-    """Rows by their first column."""
-    members = defaultdict(list)
-    for row in rows:
-        members[row[0]].append(row)
-    return members
-
-
-def _concept_class(found: Row[Any], rows: Sequence[Row[Any]], units: tuple[int, ...]) -> ConceptClass:
-    _, alphas, contributions = zip(*rows, strict=True)
-    return ConceptClass(found.number, found.label, found.images, fsum(alphas), fsum(contributions), units)
+        raise _no_unit_is_named(connection, run.id, concept_name, min_iou)
+    return _strongest(
+        (
+            ConceptClass(
+                importance.index,
+                importance.label,
+                importance.images,
+                fsum(importance.alphas[units]),
+                fsum(importance.contributions[units]),
+                tuple(units),
+            )
+            for importance in read_importances(connection, run)
+        ),
+        rank_by,
+    )
 
 
 def _strongest(found: Iterable[_Found], rank_by: RankBy) -> list[_Found]:
@@ -201,16 +184,13 @@ def _strongest(found: Iterable[_Found], rank_by: RankBy) -> list[_Found]:
     return sorted(found, key=attrgetter(rank_by), reverse=True)  # stable: ties stay in ascending order of numbers
 
 
-def _require_importances(connection: Connection, run: int, index: int) -> None:
-    wanted = (classes.c.run == run) & (classes.c.number == index)
-    found = connection.execute(select(classes.c.label, classes.c.images).where(wanted)).one_or_none()
-    if found is None:
-        raise ClassNotFoundError(f"run {run}'s network has no class of index {index}")
-    if found.images is None:
-        raise StoreError(
-            f"run {run} holds no evidence for class {found.label!r}: no image it was built over is of that class; "
-            "build with --class-images to give some"
-        )
+def _nothing_was_gathered(run: Run, index: int) -> ClassNotFoundError | StoreError:
+    if not 0 <= index < len(run.classes):
+        return ClassNotFoundError(f"run {run.id}'s network has no class of index {index}")
+    return StoreError(
+        f"run {run.id} holds no evidence for class {run.classes[index]!r}: no image it was built over is of that "
+        "class; build with --class-images to give some"
+    )
 
 
 def _no_unit_is_named(connection: Connection, run: int, asked: str, min_iou: float) -> ConceptNotFoundError:

@@ -23,8 +23,9 @@ from dissection.vocabulary import (
     UnitName,
 )
 
+from .errors import StoreError
 from .records import ClassImportance, Run, RunKey
-from .schema import BEST, classes, concepts, exemplars, importances, overlaps, runs, units
+from .schema import BEST, NUMBERS, classes, concepts, exemplars, importances, overlaps, pictures, runs, units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -33,6 +34,15 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Row, Select, Table
 
 _CONCEPT = (concepts.c.number, concepts.c.name, concepts.c.category)
+
+# An outer join: a class that lacks its arrays is damage to be told, not a class that nothing was gathered for.
+_GATHERED = (
+    select(classes.c.number, classes.c.label, classes.c.images, importances.c.alphas, importances.c.contributions)
+    .outerjoin_from(
+        classes, importances, (importances.c.run == classes.c.run) & (importances.c["class"] == classes.c.number)
+    )
+    .where(classes.c.images.is_not(None))
+)
 
 
 def read_runs(connection: Connection, *conditions: ColumnElement[bool]) -> list[Run]:
@@ -83,28 +93,29 @@ def read_thresholds(connection: Connection, run: int) -> Float64[np.ndarray, " u
     return np.array(connection.execute(query).scalars().all(), dtype=np.float64)
 
 
-def read_thumbnail(connection: Connection, run: int, unit: int, rank: int) -> bytes | None:
-    """The JPEG of a unit's exemplar, or ``None``."""
-    wanted = (exemplars.c.run == run) & (exemplars.c.unit == unit) & (exemplars.c.rank == rank)
-    found = connection.execute(select(exemplars.c.thumbnail).where(wanted)).scalar()
+def read_picture(connection: Connection, run: int, image: int) -> bytes | None:
+    """The JPEG of an image, or ``None``."""
+    wanted = (pictures.c.run == run) & (pictures.c.number == image)
+    found = connection.execute(select(pictures.c.jpeg).where(wanted)).scalar()
     return None if found is None else bytes(found)
 
 
-def read_importance(connection: Connection, run: int, index: int) -> ClassImportance | None:
-    """What matters for a class, or ``None`` where nothing was gathered."""
-    found = connection.execute(
-        select(classes.c.label, classes.c.images).where(
-            classes.c.run == run, classes.c.number == index, classes.c.images.is_not(None)
-        )
-    ).one_or_none()
-    if found is None:
-        return None
-    means = select(importances.c.alpha, importances.c.contribution).where(
-        importances.c.run == run, importances.c["class"] == index
-    )
-    rows = connection.execute(means.order_by(importances.c.unit)).all()
-    alphas, contributions = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
-    return ClassImportance(index, found.label, found.images, alphas, contributions)
+def read_importances(connection: Connection, run: Run) -> Iterator[ClassImportance]:
+    """What matters for each class that something was gathered for, ascending by index.
+
+    Raises:
+        StoreError: if an array does not hold a number for every unit.
+    """
+    return _importances(connection, run, _GATHERED.order_by(classes.c.number))
+
+
+def read_importance(connection: Connection, run: Run, index: int) -> ClassImportance | None:
+    """What matters for a class, or ``None`` where nothing was gathered.
+
+    Raises:
+        StoreError: if an array does not hold a number for every unit.
+    """
+    return next(_importances(connection, run, _GATHERED.where(classes.c.number == index)), None)
 
 
 def _run(row: Row[Any], labels: Sequence[str]) -> Run:
@@ -124,13 +135,27 @@ def _run(row: Row[Any], labels: Sequence[str]) -> Run:
     )
 
 
+def _importances(connection: Connection, run: Run, query: Select[Any]) -> Iterator[ClassImportance]:
+    for index, label, images, *means in connection.execute(query.where(classes.c.run == run.id)):
+        yield ClassImportance(index, label, images, *(_numbers(mean, run, label) for mean in means))
+
+
+def _numbers(kept: bytes | None, run: Run, label: str) -> Float64[np.ndarray, " units"]:
+    found, wanted = len(kept or b""), np.dtype(NUMBERS).itemsize * run.layer.units
+    if kept is None or found != wanted:
+        raise StoreError(
+            f"run {run.id} holds {found} bytes of importances for class {label!r}, wanted {wanted}: the database is "
+            "damaged, build the run again into a new one"
+        )
+    return np.frombuffer(kept, NUMBERS).astype(np.float64)
+
+
 def _prefixed(row: Row[Any], prefix: str, kind: type[RunKey | Layer]) -> dict[str, Any]:
     return {field.name: getattr(row, prefix + field.name) for field in fields(kind)}
 
 
 def _of(table: Table, run: int, *conditions: ColumnElement[bool]) -> Select[Any]:
-    columns = (column for column in table.c if column is not exemplars.c.thumbnail)  # read one by one, not by thousands
-    return select(*columns).where(table.c.run == run, *conditions).order_by(*table.primary_key)
+    return select(table).where(table.c.run == run, *conditions).order_by(*table.primary_key)
 
 
 def _grouped(rows: Iterable[Any], column: str) -> Iterator[tuple[int, Iterator[Any]]]:

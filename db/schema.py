@@ -7,6 +7,8 @@ SQLite returns a negative zero as zero).
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import (
     REAL,
     BigInteger,
@@ -30,6 +32,9 @@ metadata = MetaData()
 _WHOLE = BigInteger().with_variant(Integer(), "sqlite")
 _REAL: Double[float] = Double().with_variant(REAL(), "sqlite")
 _WORD = String(64).with_variant(Text(), "sqlite")  # some databases only index text of a known length
+
+NUMBERS: Final = "<f8"
+"""NumPy's word for the numbers of an array that is kept whole: IEEE doubles, the least significant byte first."""
 
 BEST: ColumnElement[int] = literal_column("0")
 """Rank of a unit's best overlap; spelled out because SQLite uses a partial index only for a constant it can see."""
@@ -152,8 +157,18 @@ exemplars = Table(
     _required("activation", _REAL),
     _required("row", _WHOLE),
     _required("column", _WHOLE),
-    Column("thumbnail", LargeBinary),
     ForeignKeyConstraint(["run", "unit"], ["units.run", "units.number"]),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# Of images that are exemplars, by the exemplars' `number`. There is no key to these: many units may share an image.
+pictures = Table(
+    "pictures",
+    metadata,
+    _run(),
+    _key("number"),
+    _required("jpeg", LargeBinary),
     sqlite_strict=True,
 )
 
@@ -168,16 +183,14 @@ classes = Table(
     sqlite_with_rowid=False,
 )
 
-# The largest table: no key to `units`, which would need an index as large again to delete a run in reasonable time.
+# Each array holds a number for every unit, as `NUMBERS`. The rows are long: SQLite keeps them better by their rowid.
 importances = Table(
     "importances",
     metadata,
     _run(),
     _key("class"),
-    _key("unit"),
-    _required("alpha", _REAL),
-    _required("contribution", _REAL),
+    _required("alphas", LargeBinary),
+    _required("contributions", LargeBinary),
     ForeignKeyConstraint(["run", "class"], ["classes.run", "classes.number"]),
     sqlite_strict=True,
-    sqlite_with_rowid=False,
 )

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .queries import ClassConcept, ConceptClass, RankBy
     from .records import ClassImportance, Run, RunKey
 
-_NO_THUMBNAILS: Mapping[tuple[int, int], bytes] = MappingProxyType({})
+_NO_PICTURES: Mapping[int, bytes] = MappingProxyType({})
 
 
 class NameStore:
@@ -101,7 +101,7 @@ class NameStore:
         run: Run,
         dissection: Dissection,
         importances: Sequence[ClassImportance] = (),
-        thumbnails: Mapping[tuple[int, int], bytes] = _NO_THUMBNAILS,
+        pictures: Mapping[int, bytes] = _NO_PICTURES,
     ) -> Run:
         """Keep a run, all of it or nothing, and return it with its number and time.
 
@@ -111,18 +111,18 @@ class NameStore:
             run: the run; its ``id`` and ``created`` are not looked at.
             dissection: its dissection.
             importances: what matters for classes, at most one entry each.
-            thumbnails: JPEGs of exemplars, by unit and the exemplar's rank.
+            pictures: JPEGs of images that are exemplars, by the image's index.
 
         Raises:
             StoreError: if the arguments do not fit together, or the database cannot keep them.
         """
-        require_agreement(run, dissection, importances, thumbnails)
+        require_agreement(run, dissection, importances, pictures)
         created = datetime.now(UTC)
         with explained(self._location):
             try:
                 with engines.writing(self._engine) as connection:
                     number = writing.write_run(connection, run, created)
-                    writing.write_dissection(connection, number, dissection, thumbnails)
+                    writing.write_dissection(connection, number, dissection, pictures)
                     writing.write_classes(connection, number, run.classes, importances)
             except IntegrityError:
                 existing = self.find(run.key)
@@ -218,15 +218,15 @@ class NameStore:
         with self._reading(run) as connection:
             return reading.read_thresholds(connection, run.id)
 
-    def thumbnail(self, run: Run, unit: int, rank: int) -> bytes | None:
-        """The JPEG of the exemplar of a rank (0 excites the unit most), or ``None``."""
+    def picture(self, run: Run, image: int) -> bytes | None:
+        """The JPEG of an image, by its index as exemplars have it, or ``None``."""
         with self._reading(run) as connection:
-            return reading.read_thumbnail(connection, run.id, unit, rank)
+            return reading.read_picture(connection, run.id, image)
 
     def importance(self, run: Run, class_index: int) -> ClassImportance | None:
         """What matters for a class, or ``None`` where nothing was gathered for it."""
         with self._reading(run) as connection:
-            return reading.read_importance(connection, run.id, class_index)
+            return reading.read_importance(connection, run, class_index)
 
     def class_images(self, run: Run) -> Mapping[int, int]:
         """Images behind each class's importances, by class; classes without importances are missing keys."""
@@ -243,7 +243,7 @@ class NameStore:
             StoreError: if no importances were gathered for it.
         """
         with self._reading(run) as connection:
-            return queries.concepts_of(connection, run.id, class_index, rank_by=rank_by, min_iou=min_iou)
+            return queries.concepts_of(connection, run, class_index, rank_by=rank_by, min_iou=min_iou)
 
     def classes_for(
         self, run: Run, concept_name: str, *, rank_by: RankBy = "alpha", min_iou: float = MIN_IOU
@@ -254,7 +254,7 @@ class NameStore:
             ConceptNotFoundError: if the concept names no unit; the message offers near names that do.
         """
         with self._reading(run) as connection:
-            return queries.classes_for(connection, run.id, concept_name, rank_by=rank_by, min_iou=min_iou)
+            return queries.classes_for(connection, run, concept_name, rank_by=rank_by, min_iou=min_iou)
 
     def _is_empty(self) -> bool:
         try:

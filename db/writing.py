@@ -1,24 +1,18 @@
-"""Values into rows: tuples in the order of their table's columns, save for a run's own row.
-
-A run may have a million rows, so what each of them costs counts. SQLite's driver takes the tuples as they are, and
-PostgreSQL takes a page of them in one statement, as arrays of columns; other databases are given mappings.
-"""
+"""Values into rows: tuples in the order of their table's columns, save for a run's own row."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from itertools import islice
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, bindparam, delete, func, insert, select
+from sqlalchemy import delete, insert
 
 from . import schema
 from .errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, Table
@@ -28,8 +22,6 @@ if TYPE_CHECKING:
     from .records import ClassImportance, Run
 
 Row = tuple[Any, ...]
-
-_PAGE = 4096  # rows written at once
 
 
 def spoken_key(text: str) -> str:
@@ -48,15 +40,14 @@ def write_run(connection: Connection, run: Run, created: datetime) -> int:
     return int(written.inserted_primary_key[0])
 
 
-def write_dissection(
-    connection: Connection, run: int, dissection: Dissection, thumbnails: Mapping[tuple[int, int], bytes]
-) -> None:
-    """Insert the rows of a dissection that belong to run number ``run``."""
+def write_dissection(connection: Connection, run: int, dissection: Dissection, pictures: Mapping[int, bytes]) -> None:
+    """Insert the rows of a dissection, and of the pictures of its exemplars, that belong to run number ``run``."""
     units = dissection.units
     _write(connection, schema.concepts, _concept_rows(run, dissection))
     _write(connection, schema.units, ((run, unit.number, unit.threshold) for unit in units))
     _write(connection, schema.overlaps, (row for unit in units for row in _overlap_rows(run, unit)))
-    _write(connection, schema.exemplars, (row for unit in units for row in _exemplar_rows(run, unit, thumbnails)))
+    _write(connection, schema.exemplars, (row for unit in units for row in _exemplar_rows(run, unit)))
+    _write(connection, schema.pictures, ((run, image, jpeg) for image, jpeg in pictures.items()))
 
 
 def write_classes(
@@ -65,7 +56,7 @@ def write_classes(
     """Insert the classes of run number ``run`` and what matters for them."""
     images = {importance.index: importance.images for importance in importances}
     _write(connection, schema.classes, ((run, i, label, images.get(i)) for i, label in enumerate(labels)))
-    _write(connection, schema.importances, (row for one in importances for row in _importance_rows(run, one)))
+    _write(connection, schema.importances, (_importance_row(run, one) for one in importances))
 
 
 def delete_run(connection: Connection, run: int) -> None:
@@ -77,31 +68,8 @@ def delete_run(connection: Connection, run: int) -> None:
 
 
 def _write(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
-    way = _WAYS.get(connection.dialect.name, _as_mappings)
-    waiting = iter(rows)
-    while page := list(islice(waiting, _PAGE)):
-        way(connection, table, page)
-
-
-def _as_mappings(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    connection.execute(insert(table), [dict(zip(table.c.keys(), row, strict=True)) for row in rows])
-
-
-def _as_tuples(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    connection.exec_driver_sql(str(insert(table).compile(dialect=connection.dialect)), list(rows))
-
-
-def _as_arrays(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    arrays = (func.unnest(bindparam(column.name, type_=ARRAY(column.type))) for column in table.c)
-    columns = map(list, zip(*rows, strict=True))
-    connection.execute(
-        insert(table).from_select(table.c.keys(), select(*arrays)), dict(zip(table.c.keys(), columns, strict=True))
-    )
-
-
-_WAYS: Mapping[str, Callable[[Connection, Table, Sequence[Row]], None]] = MappingProxyType(
-    {"sqlite": _as_tuples, "postgresql": _as_arrays}
-)
+    if named := [dict(zip(table.c.keys(), row, strict=True)) for row in rows]:
+        connection.execute(insert(table), named)
 
 
 def _run_row(run: Run, created: datetime) -> dict[str, Any]:
@@ -159,7 +127,7 @@ def _overlap_rows(run: int, unit: Unit) -> Iterator[Row]:
         )
 
 
-def _exemplar_rows(run: int, unit: Unit, thumbnails: Mapping[tuple[int, int], bytes]) -> Iterator[Row]:
+def _exemplar_rows(run: int, unit: Unit) -> Iterator[Row]:
     for rank, exemplar in enumerate(unit.exemplars):
         yield (
             run,
@@ -170,11 +138,9 @@ def _exemplar_rows(run: int, unit: Unit, thumbnails: Mapping[tuple[int, int], by
             exemplar.activation,
             exemplar.row,
             exemplar.column,
-            thumbnails.get((unit.number, rank)),
         )
 
 
-def _importance_rows(run: int, importance: ClassImportance) -> Iterator[Row]:
-    means = zip(importance.alphas.tolist(), importance.contributions.tolist(), strict=True)
-    for unit, (alpha, contribution) in enumerate(means):
-        yield run, importance.index, unit, alpha, contribution
+def _importance_row(run: int, importance: ClassImportance) -> Row:
+    means = (importance.alphas, importance.contributions)
+    return run, importance.index, *(mean.astype(schema.NUMBERS).tobytes() for mean in means)

@@ -27,7 +27,7 @@ from dissection.vocabulary import MIN_IMAGES, MIN_IOU, QUANTILE
 from .explainer import Explainer
 from .gradcam import has_constant_alphas
 from .importance import Importances
-from .thumbnails import thumbnails
+from .thumbnails import pictures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -138,7 +138,7 @@ def build_layers(
     if missing:
         with _scratch(list(missing), next(iter(missing.values())), means, fresh=fresh) as own:
             for run, dissection, importances in _runs(missing, concepts, class_images, own):
-                kept = store.publish(run, dissection, importances, thumbnails(dissection, concepts)) if store else run
+                kept = store.publish(run, dissection, importances, pictures(dissection, concepts)) if store else run
                 built[run.key] = Built(kept, is_new=True)
             built = ranks.share(built)
     return [built[key] for key in keys]

@@ -1,16 +1,15 @@
-"""Small pictures of the images that excite a unit most, with a ring where they do."""
+"""Small pictures of the images that excite units most, and a ring where an image excites one."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from PIL import ImageDraw
+from PIL import Image, ImageDraw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from PIL import Image
 
     from dissection.concepts.dataset import ConceptDataset
     from dissection.vocabulary import Dissection, Exemplar, Layer
@@ -20,29 +19,32 @@ _QUALITY = 80
 _RING = 12
 
 
-def thumbnails(dissection: Dissection, concepts: ConceptDataset) -> Mapping[tuple[int, int], bytes]:
-    """A JPEG for every exemplar, by unit and rank. Each photograph is read once."""
-    by_image: dict[int, list[tuple[int, int, Exemplar]]] = {}
-    for unit in dissection.units:
-        for rank, exemplar in enumerate(unit.exemplars):
-            by_image.setdefault(exemplar.index, []).append((unit.number, rank, exemplar))
-    pictures = {}
-    for index, places in sorted(by_image.items()):
-        small = concepts.photograph(index)
+def pictures(dissection: Dissection, concepts: ConceptDataset) -> Mapping[int, bytes]:
+    """A small JPEG of every image that is an exemplar, by the image's index. Each photograph is read once.
+
+    Raises:
+        ConceptDataError: if a photograph cannot be read.
+    """
+    images = sorted({exemplar.index for unit in dissection.units for exemplar in unit.exemplars})
+
+    def picture(image: int) -> bytes:
+        small = concepts.photograph(image).copy()  # the dataset may keep its own
         small.thumbnail((_SIDE, _SIDE))
-        for unit_number, rank, exemplar in places:
-            pictures[unit_number, rank] = _jpeg(_ringed(small, exemplar, dissection.layer))
-    return pictures
+        return _jpeg(small)
+
+    with ThreadPoolExecutor() as pool:  # each thread holds one photograph at a time
+        return dict(zip(images, pool.map(picture, images), strict=True))
 
 
-def _ringed(small: Image.Image, exemplar: Exemplar, layer: Layer) -> Image.Image:
-    picture = small.copy()
+def ringed(jpeg: bytes, exemplar: Exemplar, layer: Layer) -> bytes:
+    """A JPEG of an exemplar's image with a ring around the place of ``layer`` that is most active."""
+    picture = Image.open(BytesIO(jpeg), formats=["JPEG"])
     x = (exemplar.column + 0.5) / layer.width * picture.width
     y = (exemplar.row + 0.5) / layer.height * picture.height
     draw = ImageDraw.Draw(picture)
     for radius, colour in ((_RING + 1, "black"), (_RING, "white")):
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=colour)
-    return picture
+    return _jpeg(picture)
 
 
 def _jpeg(picture: Image.Image) -> bytes:

@@ -82,7 +82,12 @@ def small_dissection() -> Dissection:
 
 def run_of(dissection: Dissection, **key: Any) -> Run:
     """A run that fits a dissection, unpublished; ``key`` replaces parts of its key."""
-    defaults = {"network": "0123456789abcdef" * 4, "concepts": "c0ffee", "preprocessing": "resize 224", "precision": "float32"}
+    defaults = {
+        "network": "0123456789abcdef" * 4,
+        "concepts": "c0ffee",
+        "preprocessing": "resize 224",
+        "precision": "float32",
+    }
     return Run(
         id=0,
         key=RunKey(
@@ -118,12 +123,12 @@ def importance(index: int, label: str, images: int, alphas: Sequence[float]) -> 
 
 
 def same(found: ClassImportance | None, wanted: ClassImportance) -> bool:
-    """Equality, which arrays do not have."""
+    """Equality bit for bit, which arrays do not have."""
     return (
         found is not None
         and (found.index, found.label, found.images) == (wanted.index, wanted.label, wanted.images)
-        and np.array_equal(found.alphas, wanted.alphas)
-        and np.array_equal(found.contributions, wanted.contributions)
+        and found.alphas.tobytes() == wanted.alphas.tobytes()
+        and found.contributions.tobytes() == wanted.contributions.tobytes()
         and found.alphas.dtype == found.contributions.dtype == np.float64
     )
 
@@ -191,7 +196,7 @@ def published(draw: st.DrawFn) -> tuple[Run, Dissection, list[ClassImportance]]:
 
 
 def wide_dissection(units: int) -> Dissection:
-    """Enough rows to fill pages: every unit overlaps every one of the concepts."""
+    """Many rows: every unit overlaps every one of the concepts."""
     small = small_dissection()
     concepts = tuple(ConceptSupport(Concept(n, f"concept {n}", "object"), 20, 20) for n in range(1, 21))
     return replace(

@@ -1,5 +1,7 @@
 """The main job on a world whose answers are known by arithmetic."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -11,9 +13,11 @@ from db.errors import RunNotFoundError
 from dissection.concepts import PlainLayout
 from dissection.errors import ActivationError, ClassNotFoundError, ConceptDataError
 from dissection.networks import open_network
+from dissection.vocabulary import Exemplar, Layer
 from neuronexplain.evidence import open_class_images
 from neuronexplain.importance import Importances
 from neuronexplain.pipeline import build, explain, reopen, speaker
+from neuronexplain.thumbnails import pictures, ringed
 
 
 @pytest.fixture
@@ -196,9 +200,46 @@ def test_a_run_knows_how_to_make_its_network_again(tmp_path, folder):
 
 def test_exemplars_have_pictures(built):
     store, run = built
-    assert store.thumbnail(run, 0, 0)[:2] == b"\xff\xd8"
-    assert store.thumbnail(run, 3, 8)[:2] == b"\xff\xd8"
-    assert store.thumbnail(run, 3, 9) is None
+    shown = {exemplar.index for unit in store.dissection(run).units for exemplar in unit.exemplars}
+    assert 0 < len(shown) < run.images
+    for image in range(run.images):
+        assert (store.picture(run, image) or b"")[:2] == (b"\xff\xd8" if image in shown else b"")
+
+
+def test_each_photograph_is_read_once_for_the_pictures(built, folder):
+    store, run = built
+    concepts, read = _squares(folder), []
+
+    class Counted:
+        def photograph(self, index):
+            read.append(index)
+            return concepts.photograph(index)
+
+    dissection = store.dissection(run)
+    made = pictures(dissection, Counted())
+    assert sorted(read) == list(made) == sorted({e.index for unit in dissection.units for e in unit.exemplars})
+    assert all(store.picture(run, image) == jpeg for image, jpeg in made.items())
+
+
+def test_a_photograph_that_is_gone_is_said(built, folder):
+    store, run = built
+    concepts, dissection = _squares(folder), store.dissection(run)
+    (folder / "images" / dissection.units[0].exemplars[0].image).unlink()
+    with pytest.raises(ConceptDataError, match="no such file"):
+        pictures(dissection, concepts)
+
+
+def test_a_ring_is_drawn_where_the_unit_is_most_active():
+    grey = io.BytesIO()
+    Image.new("RGB", (96, 48), "grey").save(grey, "JPEG")
+    layer = Layer("last", 1, 4, 8, "relu")
+    ring = Image.open(io.BytesIO(ringed(grey.getvalue(), Exemplar("grey", 0, 1.0, row=1, column=5), layer)))
+    assert ring.size == (96, 48)
+    changed = np.abs(np.asarray(ring.convert("L"), int) - 128) > 40
+    rows, columns = changed.nonzero()
+    assert (rows.min() + rows.max()) / 2 == pytest.approx(48 * 1.5 / 4, abs=1)
+    assert (columns.min() + columns.max()) / 2 == pytest.approx(96 * 5.5 / 8, abs=1)
+    assert not changed[18, 66]
 
 
 def test_classes_without_images_have_no_importances():

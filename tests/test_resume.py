@@ -30,7 +30,7 @@ def content(database):
             run.key,
             store.dissection(run),
             [(each.images, each.alphas.tolist(), each.contributions.tolist()) for each in importances],
-            store.thumbnail(run, 0, 0),
+            [store.picture(run, image) for image in range(IMAGES)],
         )
 
 

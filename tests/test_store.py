@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -12,11 +13,15 @@ import numpy as np
 import pytest
 import store_cases as cases
 from hypothesis import HealthCheck, given, settings
+from sqlalchemy import delete, select, update
 
 import db
-from db import NameStore, Run, RunNotFoundError, StoreError
+from db import NameStore, Run, RunNotFoundError, StoreError, engines
+from db.schema import importances
 
 if TYPE_CHECKING:
+    from sqlalchemy import Executable
+
     from db import ClassImportance
     from dissection.vocabulary import Dissection
 
@@ -27,9 +32,9 @@ where = cases.where
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_everything_comes_back_equal(where: str, published: tuple[Run, Dissection, list[ClassImportance]]) -> None:
     run, dissection, importances = published
-    thumbnails = {(unit.number, 0): bytes([unit.number, 0, 255]) for unit in dissection.units if unit.exemplars}
+    pictures = {unit.exemplars[0].index: bytes([unit.number, 0, 255]) for unit in dissection.units if unit.exemplars}
     with NameStore.create(where) as store:  # the same database for all examples: each takes its run away again
-        kept = store.publish(run, dissection, importances, thumbnails)
+        kept = store.publish(run, dissection, importances, pictures)
         try:
             assert kept == replace(run, id=kept.id, created=kept.created)
             assert store.run(kept.id) == store.find(run.key) == kept
@@ -41,7 +46,7 @@ def test_everything_comes_back_equal(where: str, published: tuple[Run, Dissectio
             assert store.thresholds(kept).tolist() == [unit.threshold for unit in dissection.units]
             assert all(cases.same(store.importance(kept, given.index), given) for given in importances)
             assert store.class_images(kept) == {given.index: given.images for given in importances}
-            assert all(store.thumbnail(kept, *key) == jpeg for key, jpeg in thumbnails.items())
+            assert all(store.picture(kept, image) == jpeg for image, jpeg in pictures.items())
         finally:
             store.delete(kept)
         assert store.find(run.key) is None
@@ -184,11 +189,44 @@ def test_a_network_finds_nothing_in_an_empty_store(where: str) -> None:
 def test_what_is_not_there_is_none(where: str) -> None:
     with NameStore.create(where) as store:
         run = publish(store)
-        assert store.thumbnail(run, 0, 0) is None
+        assert store.picture(run, 0) is None
         assert store.importance(run, 2) is None
         assert store.class_images(run) == {0: 12, 1: 3}
         with pytest.raises(StoreError, match="no unit 6: give one from 0 to 5"):
             store.unit(run, 6)
+
+
+def test_importances_are_kept_as_little_endian_doubles(where: str) -> None:
+    with NameStore.create(where) as store:
+        run = publish(store)
+        with store._engine.connect() as connection:
+            kept = connection.execute(select(importances).where(importances.c["class"] == 1)).one()
+        assert kept.alphas == struct.pack("<6d", -0.5, 0.25, 0.0, 9.0, 9.0, 2.0)
+        assert store.importance(run, 1).alphas.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        (update(importances).values(contributions=b"\0" * 47), 47),
+        (update(importances).values(alphas=b""), 0),
+        (delete(importances), 0),
+    ],
+)
+def test_damaged_importances_are_said(where: str, damage: Executable, found: int) -> None:
+    with NameStore.create(where) as store:
+        run = publish(store)
+        with engines.writing(store._engine) as connection:
+            connection.execute(damage)
+        for ask in (
+            lambda: store.importance(run, 0),
+            lambda: store.concepts_of(run, 0),
+            lambda: store.classes_for(run, "sky"),
+        ):
+            with pytest.raises(
+                StoreError, match=rf"{found} bytes of importances for class 'beach', wanted 48: .*again"
+            ):
+                ask()
 
 
 def test_a_reader_sees_what_was_published_and_writes_nothing(where: str) -> None:
@@ -214,4 +252,4 @@ def test_the_public_names_are_there() -> None:
 
 def publish(store: NameStore, **key: str) -> Run:
     dissection = cases.small_dissection()
-    return store.publish(cases.run_of(dissection, **key), dissection, cases.small_importances())
+    return store.publish(cases.run_of(dissection, **key), dissection, cases.small_importances(), {7: b"jpeg"})

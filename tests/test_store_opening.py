@@ -127,7 +127,7 @@ def test_sqlite_refuses_values_of_another_type(tmp_path: Path) -> None:
     NameStore.create(tmp_path / "names.db").close()
     with sqlite3.connect(tmp_path / "names.db") as connection:
         tables = {name: strict for _, name, *_, strict in connection.execute("PRAGMA table_list")}
-        wanted = {"meta", "runs", "concepts", "units", "overlaps", "exemplars", "classes", "importances"}
+        wanted = {"meta", "runs", "concepts", "units", "overlaps", "exemplars", "pictures", "classes", "importances"}
         assert {name for name, strict in tables.items() if strict} == wanted
     connection.close()
 

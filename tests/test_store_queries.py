@@ -129,7 +129,7 @@ def test_concepts_of_a_class_are_read_from_indexes_alone(tmp_path: Path, rank_by
                 if statement.startswith("SELECT")
                 for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
             ]
-    assert len(plans) == 5  # the run, the class, and three stretches of one index each: no join, no sorting
+    assert len(plans) == 5  # the run, the class, its importances, and two stretches of one index each: no sorting
     assert [plan for plan in plans if not plan.startswith("SEARCH")] == []
     assert any("COVERING INDEX best_overlaps (run=?)" in plan for plan in plans)
 

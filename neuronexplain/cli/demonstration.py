@@ -123,9 +123,9 @@ def _query(section: ClassSection) -> None:
 def _cards(store: NameStore, run: Run) -> list[NeuronCard]:
     """The best-named neurons, with the scenes that excite them most."""
     from neuronexplain.report import NeuronCard
+    from neuronexplain.thumbnails import ringed
 
     names = sorted(store.names(run, MIN_IOU).values(), key=lambda name: -name.iou)[:_CARDS]
-    exemplars = {name.unit: len(store.unit(run, name.unit).exemplars) for name in names}
     return [
         NeuronCard(
             name.unit,
@@ -133,9 +133,9 @@ def _cards(store: NameStore, run: Run) -> list[NeuronCard]:
             name.concept.category,
             name.iou,
             tuple(
-                picture
-                for rank in range(exemplars[name.unit])
-                if (picture := store.thumbnail(run, name.unit, rank)) is not None
+                ringed(picture, exemplar, run.layer)
+                for exemplar in store.unit(run, name.unit).exemplars
+                if (picture := store.picture(run, exemplar.index)) is not None
             ),
         )
         for name in names
