@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from .kernels import kernel
+from .kernels import in_slices, kernel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,8 +82,8 @@ class Bounds:
         if finite.all() and len(maps):
             unseen = self.maximum == -np.inf
             self.first[unseen] = maps[0, unseen, 0]
-            _scan(
-                maps, maxima, minima, self._rank,
+            in_slices(
+                _scan, maps.shape[1], maps, maxima, minima, self._rank,
                 self.maximum, self.runner_up, self._counts, self._scale, self._bin, self._above,
             )  # fmt: skip
             self.raise_to(_edge(self._bin, self._scale).astype(np.float32))
@@ -154,21 +154,21 @@ def _extremes(
 ) -> tuple[Float32[np.ndarray, "images units"], Float32[np.ndarray, "images units"]]:
     """Each map's maximum and minimum; one of them is not finite where any value is not."""
     maxima, minima = (np.empty(maps.shape[:2], np.int32) for _ in range(2))
-    _extreme_keys(maps.view(np.int32), maxima, minima)
+    in_slices(_extreme_keys, maps.shape[1], maps.view(np.int32), maxima, minima)
     highest, lowest = (_ordered(keys).view(np.float32) for keys in (maxima, minima))
     return highest, lowest
 
 
-def _ordered(bits: Int32[np.ndarray, "..."]) -> Int32[np.ndarray, "..."]:
+def _ordered(bits: Int32[np.ndarray, ...]) -> Int32[np.ndarray, ...]:
     """The bits of floating-point numbers as whole numbers of the same order, NaN beyond infinity; and back."""
     return bits ^ ((bits >> 31) & 0x7FFFFFFF)
 
 
 @kernel
-def _extreme_keys(bits, maxima, minima):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _extreme_keys(bits, maxima, minima, start, stop):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Whole numbers, unlike floating-point ones, are compared by the vector without a word about NaN."""
     for image in range(bits.shape[0]):
-        for unit in range(bits.shape[1]):
+        for unit in range(start, stop):
             highest, lowest = np.int32(-(2**31)), np.int32(2**31 - 1)
             for cell in range(bits.shape[2]):
                 value = bits[image, unit, cell]
@@ -178,10 +178,10 @@ def _extreme_keys(bits, maxima, minima):  # type: ignore[no-untyped-def] # noqa:
 
 
 @kernel
-def _scan(maps, maxima, minima, rank, maximum, runner_up, counts, scale, bins, above):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, C901, PLR0913, PLR0917
+def _scan(maps, maxima, minima, rank, maximum, runner_up, counts, scale, bins, above, start, stop):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, C901, PLR0913, PLR0917
     """Go over the maps in which something can be new: few, once bounds are near the thresholds."""
     for image in range(maps.shape[0]):
-        for unit in range(maps.shape[1]):
+        for unit in range(start, stop):
             top, second = maximum[unit], runner_up[unit]
             gate = (bins[unit] + 1 - _ZERO) / scale[unit]
             if maxima[image, unit] < gate and maxima[image, unit] <= second:

@@ -23,7 +23,7 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from .errors import CheckpointError
-from .kernels import kernel
+from .kernels import in_slices, kernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -138,14 +138,33 @@ class Cells:
             file.write(_FRAME.pack(len(data), zlib.crc32(data)) + data)
         self._written += _FRAME.size + len(data)
 
-    def blocks(self) -> Iterator[Block]:
-        """Every block, in order.
+    def places(self) -> list[tuple[int, int]]:
+        """Where each block is, in order: what :meth:`read` takes."""
+        return [(number, offset) for number in range(self._file + 1) for offset in self._offsets(self._path(number))]
+
+    def read(self, place: tuple[int, int]) -> Block:
+        """The block in a place.
 
         Raises:
-            CheckpointError: if a file is not as it was written.
+            CheckpointError: if it is not as it was written.
         """
-        for number in range(self._file + 1):
-            yield from self._read(self._path(number))
+        number, offset = place
+        path = self._path(number)
+        with path.open("rb") as file:
+            file.seek(offset)
+            length, check = _FRAME.unpack(file.read(_FRAME.size))
+            data = file.read(length)
+        if len(data) != length or zlib.crc32(data) != check:
+            raise CheckpointError(f"{path} is damaged; start the build again with --fresh")
+        return Block.from_bytes(data, self._units)
+
+    def maps(self, block: Block) -> Float32[np.ndarray, "pairs h w"]:
+        """The maps of a block's pairs; ``-inf`` where a cell was not kept."""
+        return block.maps(self._height, self._width)
+
+    def blocks(self) -> Iterator[Block]:
+        """Every block, in order."""
+        return map(self.read, self.places())
 
     def state(self) -> dict[str, np.ndarray]:
         """How far the files are written. A file that is large enough is closed first."""
@@ -188,7 +207,8 @@ class Cells:
             path = self._path(number)
             fresh = path.with_suffix(".new")
             with fresh.open("wb") as file:
-                for kept in self._read(path):
+                for offset in self._offsets(path):
+                    kept = self.read((number, offset))
                     data = kept.pruned(bounds, self._height, self._width).to_bytes()
                     file.write(_FRAME.pack(len(data), zlib.crc32(data)) + data)
             fresh.replace(path)
@@ -200,16 +220,14 @@ class Cells:
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:06}.cells"
 
-    def _read(self, path: Path) -> Iterator[Block]:
+    @staticmethod
+    def _offsets(path: Path) -> Iterator[int]:
         if not path.exists():
             return
         with path.open("rb") as file:
             while frame := file.read(_FRAME.size):
-                length, check = _FRAME.unpack(frame)
-                data = file.read(length)
-                if len(data) != length or zlib.crc32(data) != check:
-                    raise CheckpointError(f"{path} is damaged; start the build again with --fresh")
-                yield Block.from_bytes(data, self._units)
+                yield file.tell() - _FRAME.size
+                file.seek(_FRAME.unpack(frame)[0], os.SEEK_CUR)
 
 
 def _pack(
@@ -219,32 +237,41 @@ def _pack(
     pairs, height, width = maps.shape
     sizes = np.empty(pairs, np.int32)
     places = np.zeros((pairs, (height * width + 7) // 8), np.uint8)
-    values = np.empty(maps.size, np.float32)
-    kept = _pack_into(maps, bounds, sizes, places, values)
-    return sizes, places, values[:kept].copy()
+    in_slices(_mark, pairs, maps, bounds, sizes, places)
+    values = np.empty(sizes.sum(), np.float32)
+    in_slices(_gather, pairs, maps, places, sizes.cumsum() - sizes, values)
+    return sizes, places, values
 
 
 @kernel
-def _pack_into(maps, bounds, sizes, places, values):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, C901
-    pairs, height, width = maps.shape
-    total = 0
+def _mark(maps, bounds, sizes, places, start, stop):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    _, height, width = maps.shape
     marked = np.zeros((height, width), np.bool_)
-    for pair in range(pairs):
+    for pair in range(start, stop):
         marked[:] = False
         for y in range(height):
             for x in range(width):
                 if maps[pair, y, x] > bounds[pair]:
                     marked[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2] = True
-        before = total
+        sizes[pair] = marked.sum()
         for y in range(height):
             for x in range(width):
                 if marked[y, x]:
                     cell = y * width + x
                     places[pair, cell >> 3] |= 1 << (cell & 7)
-                    values[total] = maps[pair, y, x]
-                    total += 1
-        sizes[pair] = total - before
-    return total
+
+
+@kernel
+def _gather(maps, places, starts, values, start, stop):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    _, height, width = maps.shape
+    for pair in range(start, stop):
+        at = starts[pair]
+        for y in range(height):
+            for x in range(width):
+                cell = y * width + x
+                if places[pair, cell >> 3] >> (cell & 7) & 1:
+                    values[at] = maps[pair, y, x]
+                    at += 1
 
 
 def _unpack(

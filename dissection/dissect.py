@@ -9,35 +9,26 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from .bounds import Bounds
-from .cells import Cells, block
 from .checkpoint import Checkpoint, nested, unnested
+from .comparing import Comparison
 from .errors import ConceptDataError
-from .exemplars import Exemplars
-from .loading import batches
-from .overlap import Overlaps
-from .quantiles import strong_values, thresholds
+from .loading import work_ahead
+from .part import Part
 from .running import Means, run
-from .tap import check_finite
-from .vocabulary import MIN_IMAGES, QUANTILE, ConceptSupport, Dissection, Overlap, Unit
+from .vocabulary import MIN_IMAGES, QUANTILE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from jaxtyping import UInt8
     from torch import Tensor
 
-    from .cells import Block
-    from .concepts.dataset import ConceptDataset, Labels
+    from .concepts.dataset import ConceptDataset
     from .networks import Network
-    from .overlap import Counts
     from .preprocessing import Preprocessing
     from .ranks import Ranks
     from .tap import Pass
-    from .vocabulary import Layer
-
-BEST = 10
-"""Concepts kept for each unit, beside the best of each category."""
+    from .vocabulary import Dissection, Layer
 
 _SHARING = 32
 """Batches after which ranks tell each other their bounds."""
@@ -100,9 +91,7 @@ def dissect(
     means: Means | None = None,
 ) -> Dissection:
     """Name the units of the network's tapped layer by the concepts of a dataset; see :func:`dissect_layers`."""
-    (found,) = dissect_layers(
-        network, [network.layer], concepts, quantile=quantile, min_images=min_images, means=means
-    )
+    (found,) = dissect_layers(network, [network.layer], concepts, quantile=quantile, min_images=min_images, means=means)
     return found
 
 
@@ -143,77 +132,7 @@ def dissect_layers(
         job = _Job(network, layers, concepts, quantile, observer or Nothing(), means, folder)
         job.look()
         job.count()
-        return [_dissection(part, concepts, quantile, min_images) for part in job.parts]
-
-
-class _Part:
-    """What is known of one layer."""
-
-    def __init__(self, layer: Layer, concepts: ConceptDataset, quantile: float, folder: Path) -> None:
-        self.layer = layer
-        self._strong = strong_values(quantile, len(concepts) * layer.height * layer.width)
-        self._bounds = Bounds(layer.units, self._strong)
-        self.exemplars = Exemplars(layer.units)
-        self.overlaps = Overlaps(layer.units, concepts.concepts, concepts.categories)
-        self._cells = Cells(folder, layer.units, layer.height, layer.width)
-        self.thresholds = np.empty(0)
-
-    def look(self, images: range, maps: np.ndarray, concepts: ConceptDataset) -> None:
-        """Take in the maps of a batch."""
-        flat = maps.reshape(*maps.shape[:2], -1)
-        maxima, finite = self._bounds.add(flat)
-        check_finite(finite.tolist(), self.layer, map(concepts.image_name, images))
-        self.exemplars.add(images, flat, maxima)
-        self._cells.add(block(images.start, maps, maxima, self._bounds))
-
-    def share(self, ranks: Ranks) -> None:
-        """Tell the other ranks the bounds, so that no rank keeps what the others know not to matter."""
-        self._bounds.raise_to(self._bounds.shared(ranks))
-
-    def prune(self) -> None:
-        """Forget what cannot matter any more."""
-        self._cells.prune(self._bounds.lower)
-
-    def find_thresholds(self, ranks: Ranks) -> None:
-        """From what all ranks have seen."""
-        self.thresholds = thresholds(self._cells, self._bounds, self._strong, ranks)
-
-    def blocks(self) -> Iterator[Block]:
-        """What was kept, batch by batch."""
-        return self._cells.blocks()
-
-    def count(self, kept: Block, labels: Sequence[Labels]) -> None:
-        """Compare the masks of a batch with its labels."""
-        layer = self.layer
-        maps = kept.maps(layer.height, layer.width)
-        lit = maps.max((1, 2), initial=-np.inf) > self.thresholds[kept.units]
-        images, units, maps = kept.images[lit], kept.units[lit], maps[lit]
-        flat = np.flatnonzero(kept.steady & (self._bounds.first > self.thresholds)).astype(np.int32)
-        plains = np.broadcast_to(self._bounds.first[flat, None, None], (len(flat), layer.height, layer.width))
-        for image, own in enumerate(labels):
-            here = slice(*np.searchsorted(images, [image, image + 1]))
-            active = np.concatenate([units[here], flat])
-            self.overlaps.add(own, active, np.concatenate([maps[here], plains]), self.thresholds[active])
-
-    def clear(self) -> None:
-        """Forget what a process left behind that was killed before its first checkpoint."""
-        self._cells.clear()
-
-    def state(self) -> dict[str, np.ndarray]:
-        """All of it, as arrays."""
-        return nested(
-            bounds=self._bounds.state(),
-            exemplars=self.exemplars.state(),
-            overlaps=self.overlaps.state(),
-            cells=self._cells.state(),
-        )
-
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Become what a state was taken from."""
-        self._bounds.restore(unnested(state, "bounds"))
-        self.exemplars.restore(unnested(state, "exemplars"))
-        self.overlaps.restore(unnested(state, "overlaps"))
-        self._cells.restore(unnested(state, "cells"))
+        return [part.named(min_images) for part in job.parts]
 
 
 class _Job:
@@ -236,7 +155,7 @@ class _Job:
         self._means = means
         self._shares = means.shares(len(concepts))
         self.parts = [
-            _Part(layer, concepts, quantile, folder / f"layer-{number}") for number, layer in enumerate(layers)
+            Part(layer, concepts, quantile, folder / f"layer-{number}") for number, layer in enumerate(layers)
         ]
         self._looked = self._counted = 0
         self._checkpoint = Checkpoint(folder, "dissection")
@@ -276,22 +195,18 @@ class _Job:
         """Thresholds are known now, and with them the masks."""
         for part in self.parts:
             part.find_thresholds(self._means.ranks)
-        shares = self._shares[self._counted :]
-        labels = batches(self._concepts.labels, list, shares, workers=self._means.workers)
-        kept = zip(*(part.blocks() for part in self.parts), strict=True)
-        for _ in range(self._counted):
-            next(kept)
-        for images, own, blocks in zip(shares, labels, kept, strict=True):
-            for part, one in zip(self.parts, blocks, strict=True):
-                part.count(one, own)
+        comparison = Comparison(self._concepts, self._shares, [part.counting() for part in self.parts])
+        left = range(self._counted, len(self._shares))
+        for number, counts in zip(left, work_ahead(comparison, left, workers=self._means.workers), strict=True):
+            for part, own in zip(self.parts, counts, strict=True):
+                part.add(own)
             self._counted += 1
-            self._means.tell(_COUNTING, images.stop, len(self._concepts))
+            self._means.tell(_COUNTING, self._shares[number].stop, len(self._concepts))
             if self._checkpoint.is_due:
                 self._save()
         self._save()
         for part in self.parts:
-            part.exemplars.pool(self._means.ranks)
-            part.overlaps.pool(self._means.ranks)
+            part.pool(self._means.ranks)
         self._observer.pool(self._means.ranks)
 
     def _wanted(self, result: Pass, images: range) -> Mapping[str, Tensor]:
@@ -300,7 +215,7 @@ class _Job:
 
     def _take(self, images: range, values: Mapping[str, np.ndarray]) -> None:
         for number, part in enumerate(self.parts):
-            part.look(images, values[f"maps.{number}"], self._concepts)
+            part.look(images, values[f"maps.{number}"])
         self._observer.add(unnested(values, "observer"))
         self._looked += 1
         self._means.tell(_LOOKING, images.stop, len(self._concepts))
@@ -326,53 +241,3 @@ class _Frames:
 
     def __call__(self, index: int) -> UInt8[np.ndarray, "h w 3"]:
         return np.asarray(self._preprocessing.whole(self._concepts.photograph(index)))
-
-
-def _dissection(part: _Part, concepts: ConceptDataset, quantile: float, min_images: int) -> Dissection:
-    counts, layer = part.overlaps.counts(), part.layer
-    return Dissection(
-        layer=layer,
-        quantile=quantile,
-        min_images=min_images,
-        images=len(concepts),
-        pixels=counts.pixels,
-        concepts=tuple(
-            ConceptSupport(concept, int(images), int(area))
-            for concept, images, area in zip(
-                concepts.concepts.values(), counts.concept_images, counts.concept_area, strict=True
-            )
-        ),
-        units=tuple(
-            Unit(
-                unit,
-                threshold,
-                _best(unit, counts, concepts, min_images),
-                part.exemplars.of(unit, width=layer.width, name=concepts.image_name),
-            )
-            for unit, threshold in enumerate(part.thresholds.tolist())
-        ),
-    )
-
-
-def _best(unit: int, counts: Counts, concepts: ConceptDataset, min_images: int) -> tuple[Overlap, ...]:
-    """The ten best concepts and the best of each category, among those with enough images that overlap at all."""
-    numbers = list(concepts.concepts)
-    columns = np.flatnonzero((counts.intersection[unit] > 0) & (counts.concept_images >= min_images))
-    overlaps = [
-        Overlap(
-            concepts.concepts[numbers[column]],
-            int(counts.intersection[unit, column]),
-            int(counts.unit_area[unit, column]),
-            int(counts.concept_area[column]),
-            int(counts.concept_images[column]),
-        )
-        for column in columns
-    ]
-    overlaps.sort(key=lambda overlap: (-overlap.iou, overlap.concept.number))
-    seen: set[str] = set()
-    kept = []
-    for rank, overlap in enumerate(overlaps):
-        if rank < BEST or overlap.concept.category not in seen:
-            kept.append(overlap)
-        seen.add(overlap.concept.category)
-    return tuple(kept)

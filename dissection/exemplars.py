@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .kernels import kernel
+from .kernels import in_slices, kernel
 from .vocabulary import Exemplar
 
 if TYPE_CHECKING:
@@ -37,15 +37,14 @@ class Exemplars:
         maxima: Float32[np.ndarray, "images units"],
     ) -> None:
         """Take in the maps of some images, and the maximum of each."""
-        _insert_maps(images.start, maps, maxima, self._images, self._values, self._cells)
+        lists = (self._images, self._values, self._cells)
+        in_slices(_insert_maps, maps.shape[1], images.start, maps, maxima, *lists)
 
     def pool(self, ranks: Ranks) -> None:
         """Take in the lists of all ranks; every rank must ask."""
         for number, state in enumerate(ranks.gather(self.state())):
             if number != ranks.number:
-                _insert_lists(
-                    state["images"], state["values"], state["cells"], self._images, self._values, self._cells
-                )
+                _insert_lists(state["images"], state["values"], state["cells"], self._images, self._values, self._cells)
 
     def of(self, unit: int, *, width: int, name: Callable[[int], str]) -> tuple[Exemplar, ...]:
         """A unit's exemplars, strongest first, on a map of ``width`` columns."""
@@ -66,16 +65,16 @@ class Exemplars:
 
 
 @kernel
-def _insert_maps(first, maps, maxima, images, values, cells):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, PLR0913, PLR0917
+def _insert_maps(first, maps, maxima, images, values, cells, start, stop):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     for image in range(maps.shape[0]):
-        for unit in range(maps.shape[1]):
+        for unit in range(start, stop):
             place = _insert(first + image, maxima[image, unit], images[unit], values[unit], cells[unit])
             if place >= 0:
                 cells[unit, place] = np.argmax(maps[image, unit])
 
 
 @kernel
-def _insert_lists(new_images, new_values, new_cells, images, values, cells):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, PLR0913, PLR0917
+def _insert_lists(new_images, new_values, new_cells, images, values, cells):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     for unit in range(new_images.shape[0]):
         for rank in range(new_images.shape[1]):
             place = _insert(new_images[unit, rank], new_values[unit, rank], images[unit], values[unit], cells[unit])

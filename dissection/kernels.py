@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from typing import TYPE_CHECKING, TypeVar
 
 import numba
+import torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,3 +26,21 @@ def kernel(loop: Loop) -> Loop:
         return compiled(cache=True)(loop)  # type: ignore[no-any-return]
     except RuntimeError:  # neither the package's folder nor a home can be written to
         return compiled()(loop)  # type: ignore[no-any-return]
+
+
+def in_slices(loop: Callable[..., object], size: int, *arguments: object) -> None:
+    """Call ``loop(*arguments, start, stop)`` on parts of ``range(size)`` that do not touch each other's results.
+
+    As many threads do it as PyTorch computes with, which is what ``OMP_NUM_THREADS`` allows.
+    """
+    threads = torch.get_num_threads()
+    if threads == 1:
+        loop(*arguments, 0, size)
+        return
+    edges = [size * part // threads for part in range(threads + 1)]
+    list(_pool(threads).map(partial(loop, *arguments), edges[:-1], edges[1:]))
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="kernel")

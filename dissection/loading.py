@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -19,46 +20,92 @@ from .errors import NeuronExplainError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
 
+Task = TypeVar("Task")
 Item = TypeVar("Item")
-Batch = TypeVar("Batch")
+Result = TypeVar("Result")
+
+_AHEAD = 2
+"""Tasks under way for each thread."""
 
 
-def batches(
+def read_batches(
     read: Callable[[int], Item],
-    collate: Callable[[list[Item]], Batch],
-    indices: Sequence[range],
+    collate: Callable[[list[Item]], Result],
+    batches: Sequence[range],
     *,
     workers: int,
     pinned: bool = False,
-) -> Iterator[Batch]:
-    """Read items batch by batch, in order.
+) -> Iterator[Result]:
+    """Read items batch by batch, in order: in processes ahead, or in threads when a batch is asked for.
 
     Args:
-        read: reads one item; can be pickled where processes are not forked.
+        read: reads one item.
         collate: makes a batch of items.
-        indices: the items of each batch.
-        workers: processes that read ahead; 0 for threads of this one that read when asked.
+        batches: the items of each batch.
+        workers: processes that read ahead; 0 for threads of this one.
         pinned: whether tensors are wanted in memory that a GPU can fetch from.
 
     Raises:
         NeuronExplainError: whatever ``read`` raises, or that a worker was killed.
     """
-    reading = _Reading(read, collate)
-    yield from _in_processes(reading, indices, workers, pinned) if workers else _in_threads(reading, indices)
+    if workers:
+        yield from _in_processes(_Batch(read, collate), batches, workers, pinned=pinned)
+        return
+    with ThreadPoolExecutor(_cores()) as pool:
+        for batch in batches:
+            yield collate(list(pool.map(read, batch)))
+
+
+def work_ahead(work: Callable[[Task], Result], tasks: Sequence[Task], *, workers: int) -> Iterator[Result]:
+    """Do tasks on all cores and give their results in order, working ahead of whoever asks.
+
+    Args:
+        work: does a task; it is handed to other processes where there are workers.
+        tasks: the tasks.
+        workers: processes that work; 0 for threads of this one.
+
+    Raises:
+        NeuronExplainError: whatever ``work`` raises, or that a worker was killed.
+    """
+    if workers:
+        yield from _in_processes(work, tasks, workers, pinned=False)
+        return
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(_cores()) as pool:
+        try:
+            for task in tasks:
+                waiting.append(pool.submit(work, task))
+                if len(waiting) > _AHEAD * _cores():
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True)
-class _Reading(Dataset[object], Generic[Item, Batch]):
-    """Reads a whole batch at a time; an error is handed on, so that it arrives as it was raised."""
+class _Batch(Generic[Item, Result]):
+    """Reads a whole batch."""
 
     read: Callable[[int], Item]
-    collate: Callable[[list[Item]], Batch]
+    collate: Callable[[list[Item]], Result]
 
-    def __getitem__(self, batch: range) -> Batch | _Failure:  # type: ignore[override]
+    def __call__(self, batch: range) -> Result:
+        return self.collate([self.read(index) for index in batch])
+
+
+@dataclass(frozen=True)
+class _Working(Dataset[object], Generic[Task, Result]):
+    """Work as a dataset; an error is handed on, so that it arrives as it was raised."""
+
+    work: Callable[[Task], Result]
+
+    def __getitem__(self, task: Task) -> Result | _Failure:  # type: ignore[override]
         try:
-            return self.collate([self.read(index) for index in batch])
-        except Exception as error:  # noqa: BLE001 -- raised again where the batch is wanted
+            return self.work(task)
+        except Exception as error:  # noqa: BLE001 -- raised again where the result is wanted
             return _Failure(error)
 
 
@@ -67,28 +114,26 @@ class _Failure:
     error: Exception
 
 
-def _in_threads(reading: _Reading[Item, Batch], indices: Sequence[range]) -> Iterator[Batch]:
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None) as pool:
-        for batch in indices:
-            yield reading.collate(list(pool.map(reading.read, batch)))
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _in_processes(
-    reading: _Reading[Item, Batch], indices: Sequence[range], workers: int, pinned: bool
-) -> Iterator[Batch]:
-    loader: DataLoader[Batch | _Failure] = DataLoader(
-        reading,  # type: ignore[arg-type]
-        sampler=indices,  # type: ignore[arg-type]
+    work: Callable[[Task], Result], tasks: Sequence[Task], workers: int, *, pinned: bool
+) -> Iterator[Result]:
+    loader: DataLoader[Result | _Failure] = DataLoader(
+        _Working(work),  # type: ignore[arg-type]
+        sampler=tasks,  # type: ignore[arg-type]
         batch_size=None,
         num_workers=workers,
         pin_memory=pinned,
         worker_init_fn=_leave_interrupts,
     )
     try:
-        for batch in loader:
-            if isinstance(batch, _Failure):
-                raise batch.error
-            yield batch
+        for result in loader:
+            if isinstance(result, _Failure):
+                raise result.error
+            yield result
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise

@@ -4,7 +4,7 @@ For concept c of category g, over all images (Bau et al. 2017, Sec. 2.3; SEMANTI
 
     I = sum |M and L_c|     G = sum |L_c|     A = sum over images with any label of g of |M|     IoU = I / (A + G - I)
 
-``M = up(A_k) > T_k`` with ``up`` bilinear at half-pixel centres, clamped at the border, in float64.
+``M = up(A_k) > T_k``, see :mod:`dissection.upsampling`.
 """
 
 from __future__ import annotations
@@ -16,60 +16,47 @@ import numpy as np
 import torch
 
 from .kernels import kernel
+from .upsampling import steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from jaxtyping import Bool, Float32, Float64, Int32, Int64
+    from jaxtyping import Float32, Float64, Int32, Int64
 
     from .concepts.dataset import Labels
     from .ranks import Ranks
     from .vocabulary import Concept
 
-UPSAMPLING = "bilinear, half-pixel centres, float64"
-"""How maps are upsampled: part of a run's key."""
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """The order of the counts.
 
-
-def upsample(maps: Float64[np.ndarray, "n h w"], height: int, width: int) -> Float64[np.ndarray, "n H W"]:
-    """Bilinear interpolation at half-pixel centres, clamped at the border; rows first, then columns.
-
-    Each step is ``a + t (b - a)``, which gives ``a`` exactly where ``a = b`` and never leaves the interval between
-    them: a plateau at the threshold does not rise above it by rounding.
+    Attributes:
+        numbers: label number of each concept, ascending.
+        categories: each concept's category, as an index.
+        count: number of categories.
     """
-    return _stretch(_stretch(maps, height, axis=1), width, axis=2)
 
+    numbers: Int64[np.ndarray, " concepts"]
+    categories: Int64[np.ndarray, " concepts"]
+    count: int
 
-def lit(
-    maps: Float64[np.ndarray, "n h w"], thresholds: Float64[np.ndarray, " n"], height: int, width: int
-) -> Bool[np.ndarray, " n"]:
-    """Which maps have a mask at this size: a pixel of ``up(A_k) > T_k``."""
-    found = np.zeros(len(maps), bool)
-    _light(maps, thresholds, *_steps(maps.shape[1], height), *_steps(maps.shape[2], width), found)
-    return found
-
-
-def _stretch(maps: Float64[np.ndarray, "n h w"], size: int, *, axis: int) -> Float64[np.ndarray, "n ..."]:
-    low, share = _between(maps.shape[axis], size)
-    along = share.reshape([-1 if dimension == axis else 1 for dimension in range(3)])
-    before = maps.take(low, axis)
-    after = maps.take(np.minimum(low + 1, maps.shape[axis] - 1), axis)
-    stretched: Float64[np.ndarray, "n ..."] = before + along * (after - before)
-    return stretched
-
-
-def _between(cells: int, pixels: int) -> tuple[Int64[np.ndarray, " pixels"], Float64[np.ndarray, " pixels"]]:
-    """For each pixel of a row, the cell before it and how far it is from there to the next."""
-    centres = np.clip((np.arange(pixels) + 0.5) * (cells / pixels) - 0.5, 0, cells - 1)
-    low = np.floor(centres).astype(np.int64)
-    return low, centres - low
+    @classmethod
+    def of(cls, concepts: Mapping[int, Concept], categories: Sequence[str]) -> Columns:
+        """A dataset's concepts, and its categories in their order."""
+        numbers = np.array(list(concepts), np.int64)
+        own = np.array([categories.index(concept.category) for concept in concepts.values()], np.int64)
+        return cls(numbers, own, len(categories))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Counts:
-    """The sums, all int64 and in pixels unless said otherwise.
+    """The sums, in pixels unless said otherwise.
 
     Attributes:
+        units: the units that the rows are of.
+        columns: the concepts that the columns are of.
         intersection: ``I`` by unit and concept.
         unit_area: ``A`` by unit and category.
         concept_area: ``G`` by concept.
@@ -77,6 +64,8 @@ class Counts:
         pixels: label-map pixels seen.
     """
 
+    units: Int32[np.ndarray, " units"]
+    columns: Int64[np.ndarray, " concepts"]
     intersection: Int64[np.ndarray, "units concepts"]
     unit_area: Int64[np.ndarray, "units categories"]
     concept_area: Int64[np.ndarray, " concepts"]
@@ -84,63 +73,110 @@ class Counts:
     pixels: int
 
 
-class Overlaps:
-    """Sums the overlaps of all units of a layer with all concepts of a dataset, image by image.
+def count(
+    columns: Columns,
+    labels: Sequence[Labels],
+    images: Int32[np.ndarray, " pairs"],
+    units: Int32[np.ndarray, " pairs"],
+    maps: Float32[np.ndarray, "pairs h w"],
+    thresholds: Float64[np.ndarray, " units"],
+) -> Counts:
+    """The counts of a few images, for the units and concepts that occur on them.
 
     Args:
-        units: number of units.
-        concepts: the concepts by label number, ascending: the order of the counts.
-        categories: the order of the categories.
+        columns: the order of the counts.
+        labels: the labels of each image.
+        images: which image each map is of, ascending.
+        units: which unit each map is of.
+        maps: the maps; only cells above the unit's threshold and their eight neighbours need to be right, others must
+            not be above it.
+        thresholds: ``T_k`` of every unit.
     """
+    found = _present(columns, labels)
+    place = np.full(int(columns.numbers.max(initial=0)) + 1, -1)
+    place[columns.numbers[found]] = np.arange(len(found))
+    rows, row_of = np.unique(units, return_inverse=True)
+    counts = Counts(
+        rows,
+        found,
+        np.zeros((len(rows), len(found)), np.int64),
+        np.zeros((len(rows), columns.count), np.int64),
+        np.zeros(len(found), np.int64),
+        np.zeros(len(found), np.int64),
+        sum(own.maps.shape[1] * own.maps.shape[2] for own in labels),
+    )
+    for image, own in enumerate(labels):
+        here = slice(*np.searchsorted(images, [image, image + 1]))
+        _count_image(counts, place, columns.categories[found], own, row_of[here], maps[here], thresholds[units[here]])
+    return counts
 
-    def __init__(self, units: int, concepts: Mapping[int, Concept], categories: Sequence[str]) -> None:
-        numbers = np.array(list(concepts), np.int64)
-        self._column = np.full(int(numbers.max(initial=0)) + 1, -1)
-        self._column[numbers] = np.arange(len(numbers))
-        self._category = np.array([categories.index(concept.category) for concept in concepts.values()], dtype=np.int64)
-        self._intersection = np.zeros((units, len(concepts)), np.int64)
-        self._unit_area = np.zeros((units, len(categories)), np.int64)
-        self._concept_area = np.zeros(len(concepts), np.int64)
-        self._concept_images = np.zeros(len(concepts), np.int64)
+
+def _present(columns: Columns, labels: Sequence[Labels]) -> Int64[np.ndarray, " present"]:
+    """The concepts that occur on some images, ascending."""
+    seen = np.zeros(int(columns.numbers.max(initial=0)) + 1, bool)
+    for own in labels:
+        seen |= np.bincount(own.maps.ravel(), minlength=len(seen)) > 0
+        seen[list(own.whole)] = True
+    return np.flatnonzero(seen[columns.numbers])
+
+
+def _count_image(
+    counts: Counts,
+    place: Int64[np.ndarray, " numbers"],
+    categories: Int64[np.ndarray, " concepts"],
+    labels: Labels,
+    rows: Int64[np.ndarray, " active"],
+    maps: Float32[np.ndarray, "active h w"],
+    thresholds: Float64[np.ndarray, " active"],
+) -> None:
+    height, width = labels.maps.shape[1:]
+    there = place[labels.maps]
+    whole = np.unique(place[list(labels.whole)])
+    if len(whole):
+        there[np.isin(there, whole)] = -1  # the whole image has them: they count once
+    areas = np.zeros(len(counts.columns), np.int64)
+    _measure(there, areas)
+    areas[whole] = height * width
+    lit = np.zeros(len(rows), np.int64)
+    grid = (*steps(maps.shape[1], height), *steps(maps.shape[2], width))
+    _match(maps, thresholds, rows, there, *grid, counts.intersection, lit)
+    counts.concept_area[:] += areas
+    counts.concept_images[:] += areas > 0
+    counts.unit_area[np.ix_(rows, np.unique(categories[areas > 0]))] += lit[:, None]
+    counts.intersection[np.ix_(rows, whole)] += lit[:, None]
+
+
+class Overlaps:
+    """Sums the overlaps of all units of a layer with all concepts of a dataset."""
+
+    def __init__(self, units: int, columns: Columns) -> None:
+        concepts = len(columns.numbers)
+        self._columns = columns
+        self._intersection = np.zeros((units, concepts), np.int64)
+        self._unit_area = np.zeros((units, columns.count), np.int64)
+        self._concept_area = np.zeros(concepts, np.int64)
+        self._concept_images = np.zeros(concepts, np.int64)
         self._pixels = np.zeros(1, np.int64)
 
-    def add(
-        self,
-        labels: Labels,
-        units: Int32[np.ndarray, " active"],
-        maps: Float32[np.ndarray, "active h w"],
-        thresholds: Float64[np.ndarray, " active"],
-    ) -> None:
-        """Take in one image: its labels, and the maps of the units that have a mask there, with their thresholds.
-
-        Only cells above the threshold and their eight neighbours need to be right; others must not be above it.
-        """
-        height, width = labels.maps.shape[1:]
-        columns = self._column[labels.maps]
-        whole = np.unique(self._column[np.array(labels.whole, np.int64)])
-        if len(whole):
-            columns[np.isin(columns, whole)] = -1  # the whole image has them: they count once
-        areas = np.zeros(len(self._concept_area), np.int64)
-        _measure(columns, areas)
-        areas[whole] = height * width
-        self._pixels += height * width
-        self._concept_area += areas
-        self._concept_images += areas > 0
-        grid = (*_steps(maps.shape[1], height), *_steps(maps.shape[2], width))
-        lit = np.zeros(len(units), np.int64)
-        _match(maps, thresholds, units, columns, *grid, self._intersection, lit)
-        self._unit_area[np.ix_(units, np.unique(self._category[areas > 0]))] += lit[:, None]
-        self._intersection[np.ix_(units, whole)] += lit[:, None]
+    def add(self, counts: Counts) -> None:
+        """Take in the counts of some images."""
+        self._intersection[np.ix_(counts.units, counts.columns)] += counts.intersection
+        self._unit_area[counts.units] += counts.unit_area
+        self._concept_area[counts.columns] += counts.concept_area
+        self._concept_images[counts.columns] += counts.concept_images
+        self._pixels += counts.pixels
 
     def pool(self, ranks: Ranks) -> None:
         """Take in the sums of all ranks; every rank must ask."""
         self.restore({name: ranks.sum(torch.from_numpy(sums)).numpy() for name, sums in self.state().items()})
 
     def counts(self) -> Counts:
-        """The sums so far."""
+        """The sums so far, for all units and concepts."""
         return Counts(
+            np.arange(len(self._intersection), dtype=np.int32),
+            np.arange(len(self._concept_area)),
             self._intersection.copy(),
-            self._unit_area[:, self._category],
+            self._unit_area.copy(),
             self._concept_area.copy(),
             self._concept_images.copy(),
             int(self._pixels[0]),
@@ -163,19 +199,13 @@ class Overlaps:
         )
 
 
-def _steps(cells: int, pixels: int) -> tuple[Int64[np.ndarray, " cells+1"], Float64[np.ndarray, " pixels"]]:
-    """Where the pixels between each cell and the next begin, and how far each pixel is on the way."""
-    low, share = _between(cells, pixels)
-    return np.searchsorted(low, np.arange(cells + 1)), share
-
-
 @kernel
 def _measure(columns, areas):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Pixels of each concept; one that several layers have counts once."""
     layers, height, width = columns.shape
-    for y in range(height):
-        for x in range(width):
-            for layer in range(layers):
+    for layer in range(layers):
+        for y in range(height):
+            for x in range(width):
                 if _is_new(columns, layer, y, x):
                     areas[columns[layer, y, x]] += 1
 
@@ -193,12 +223,12 @@ def _is_new(columns, layer, y, x):  # type: ignore[no-untyped-def] # noqa: ANN00
 
 
 @kernel
-def _match(maps, thresholds, units, columns, tops, downs, lefts, rights, intersection, lit):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, C901, PLR0913, PLR0917
+def _match(maps, thresholds, rows, columns, tops, downs, lefts, rights, intersection, lit):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, PLR0913, PLR0917
     """Go over the pixels between each cell and its three next ones, where one of the four is above the threshold."""
     active, height, width = maps.shape
     layers = columns.shape[0]
     for pair in range(active):
-        threshold, unit = thresholds[pair], units[pair]
+        threshold, unit = thresholds[pair], rows[pair]
         for row in range(height):
             for column in range(width):
                 below, beside = min(row + 1, height - 1), min(column + 1, width - 1)
@@ -214,26 +244,3 @@ def _match(maps, thresholds, units, columns, tops, downs, lefts, rights, interse
                             for layer in range(layers):
                                 if _is_new(columns, layer, y, x):
                                     intersection[unit, columns[layer, y, x]] += 1
-
-
-@kernel
-def _light(maps, thresholds, tops, downs, lefts, rights, found):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, PLR0913, PLR0917
-    for pair in range(maps.shape[0]):
-        found[pair] = _is_lit(maps[pair], thresholds[pair], tops, downs, lefts, rights)
-
-
-@kernel
-def _is_lit(cells, threshold, tops, downs, lefts, rights):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, C901, PLR0913, PLR0917
-    height, width = cells.shape
-    for row in range(height):
-        for column in range(width):
-            below, beside = min(row + 1, height - 1), min(column + 1, width - 1)
-            a, b, c, d = cells[row, column], cells[below, column], cells[row, beside], cells[below, beside]
-            if not max(max(a, b), max(c, d)) > threshold:
-                continue
-            for y in range(tops[row], tops[row + 1]):
-                left, right = a + downs[y] * (b - a), c + downs[y] * (d - c)
-                for x in range(lefts[column], lefts[column + 1]):
-                    if left + rights[x] * (right - left) > threshold:
-                        return True
-    return False

@@ -86,7 +86,7 @@ def _value(keys: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def _count(units, sizes, values, prefix, taken, bits, counts):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, PLR0913, PLR0917
+def _count(units, sizes, values, prefix, taken, bits, counts):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Count kept values that begin with their unit's prefix of ``taken`` bits, by their next ``bits``."""
     keys = _keys(values)
     start = 0
@@ -100,7 +100,7 @@ def _count(units, sizes, values, prefix, taken, bits, counts):  # type: ignore[n
 
 
 @kernel
-def _count_steady(units, values, times, prefix, taken, bits, counts):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, PLR0913, PLR0917
+def _count_steady(units, values, times, prefix, taken, bits, counts):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Count a value of each of some units ``times`` times."""
     keys = _keys(values)
     for at in range(len(units)):

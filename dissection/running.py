@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 
-from .loading import batches
+from .loading import read_batches
 from .ranks import Ranks
 from .tap import forward_through
 
@@ -95,7 +95,7 @@ def run(
         means: with what it is done.
     """
     on_gpu = network.device.type == "cuda"
-    pixels = batches(photographs, _stacked, shares, workers=means.workers, pinned=on_gpu)
+    pixels = read_batches(photographs, _stacked, shares, workers=means.workers, pinned=on_gpu)
     waiting: tuple[range, Mapping[str, Tensor], torch.cuda.Event | None] | None = None
     for indices, batch in zip(shares, pixels, strict=True):
         images = network.preprocessing.normalised(batch.to(network.device, non_blocking=True))

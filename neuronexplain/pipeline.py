@@ -18,10 +18,10 @@ from dissection.concepts import fingerprint
 from dissection.dissect import dissect_layers
 from dissection.errors import NetworkError
 from dissection.networks import Source, open_network
-from dissection.overlap import UPSAMPLING
 from dissection.photographs import open_photograph
 from dissection.preprocessing import Preprocessing
 from dissection.running import Means
+from dissection.upsampling import UPSAMPLING
 from dissection.vocabulary import MIN_IMAGES, MIN_IOU, QUANTILE
 
 from .explainer import Explainer

@@ -54,7 +54,9 @@ def main() -> None:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             done += 1
-            with NameStore.open(folder / f"{database}.db") if (folder / f"{database}.db").exists() else _none() as store:
+            with (
+                NameStore.open(folder / f"{database}.db") if (folder / f"{database}.db").exists() else _none() as store
+            ):
                 assert len(store.runs()) <= 1
         elif ended[1] != 0:
             sys.exit(f"a build ended with status {ended[1]}")

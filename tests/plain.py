@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from dissection.dissect import BEST
 from dissection.exemplars import EXEMPLARS
-from dissection.overlap import upsample
+from dissection.naming import BEST
 from dissection.quantiles import strong_values
 from dissection.tap import forward
+from dissection.upsampling import upsample
 from dissection.vocabulary import ConceptSupport, Dissection, Exemplar, Overlap, Unit
 
 

@@ -18,9 +18,9 @@ from worlds import (
 from dissection.concepts.dataset import Labels
 from dissection.dissect import dissect
 from dissection.errors import ActivationError, ConceptDataError
-from dissection.overlap import upsample
 from dissection.quantiles import strong_values
 from dissection.running import Means
+from dissection.upsampling import upsample
 from dissection.vocabulary import Concept
 
 CATEGORIES = ("scene", "object", "color")

@@ -93,7 +93,11 @@ def _store(database):
     with NameStore.open(database) as store:
         (run,) = store.runs()
         importances = [store.importance(run, index) for index in store.class_images(run)]
-        return run.key, store.dissection(run), [(i.index, i.alphas.tolist(), i.contributions.tolist()) for i in importances]
+        return (
+            run.key,
+            store.dissection(run),
+            [(i.index, i.alphas.tolist(), i.contributions.tolist()) for i in importances],
+        )
 
 
 def test_a_rank_that_is_killed_ends_the_others_and_the_build_goes_on(scenes):

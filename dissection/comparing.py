@@ -1,0 +1,70 @@
+"""Compares what was kept of feature maps with the labels of the same images, batch by batch, in any process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .overlap import count
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jaxtyping import Float32, Float64, Int32
+
+    from .cells import Cells
+    from .concepts.dataset import ConceptDataset, Labels
+    from .overlap import Columns, Counts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counting:
+    """Compares the masks of one layer with labels: all that a worker needs for it."""
+
+    cells: Cells
+    places: Sequence[tuple[int, int]]
+    columns: Columns
+    thresholds: Float64[np.ndarray, " units"]
+    first: Float32[np.ndarray, " units"]
+
+    def __call__(self, number: int, labels: Sequence[Labels]) -> Counts:
+        """The counts of a batch."""
+        kept = self.cells.read(self.places[number])
+        maps = self.cells.maps(kept)
+        lit = maps.max((1, 2), initial=-np.inf) > self.thresholds[kept.units]
+        images, units, maps = kept.images[lit], kept.units[lit], maps[lit]
+        plain = np.flatnonzero(kept.steady & (self.first > self.thresholds)).astype(np.int32)
+        if len(plain):  # rare: units that were saturated all along
+            images, units, maps = self._with_plain(plain, len(labels), images, units, maps)
+        return count(self.columns, labels, images, units, maps, self.thresholds)
+
+    def _with_plain(
+        self,
+        plain: Int32[np.ndarray, " plain"],
+        batch: int,
+        images: Int32[np.ndarray, " pairs"],
+        units: Int32[np.ndarray, " pairs"],
+        maps: Float32[np.ndarray, "pairs h w"],
+    ) -> tuple[Int32[np.ndarray, " all"], Int32[np.ndarray, " all"], Float32[np.ndarray, "all h w"]]:
+        """With maps that are one value everywhere, on every image."""
+        images = np.concatenate([images, np.repeat(np.arange(batch, dtype=np.int32), len(plain))])
+        units = np.concatenate([units, np.tile(plain, batch)])
+        flat = np.broadcast_to(self.first[np.tile(plain, batch), None, None], (batch * len(plain), *maps.shape[1:]))
+        order = np.argsort(images, kind="stable")
+        return images[order], units[order], np.concatenate([maps, flat])[order]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """Compares the masks of all layers with the labels of a batch, by the batch's number."""
+
+    concepts: ConceptDataset
+    shares: Sequence[range]
+    layers: Sequence[Counting]
+
+    def __call__(self, number: int) -> list[Counts]:
+        """The counts of a batch, by layer."""
+        labels = [self.concepts.labels(index) for index in self.shares[number]]
+        return [layer(number, labels) for layer in self.layers]

@@ -1,0 +1,97 @@
+"""Names for units: the concepts that their masks overlap best (Bau et al. 2017, Sec. 2.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .overlap import Columns
+from .vocabulary import ConceptSupport, Dissection, Overlap, Unit
+
+if TYPE_CHECKING:
+    from jaxtyping import Float64, Int64
+
+    from .concepts.dataset import ConceptDataset
+    from .exemplars import Exemplars
+    from .overlap import Counts
+    from .vocabulary import Layer
+
+BEST = 10
+"""Concepts kept for each unit, beside the best of each category."""
+
+
+def named(
+    layer: Layer,
+    concepts: ConceptDataset,
+    counts: Counts,
+    thresholds: Float64[np.ndarray, " units"],
+    exemplars: Exemplars,
+    *,
+    quantile: float,
+    min_images: int,
+) -> Dissection:
+    """A layer's units with the concepts that their masks overlap best.
+
+    Args:
+        layer: the layer.
+        concepts: the dataset.
+        counts: the overlaps of all units with all concepts.
+        thresholds: ``T_k`` by unit.
+        exemplars: what excites each unit most.
+        quantile: share of activations above each threshold.
+        min_images: images a concept must be on to become a name.
+    """
+    categories = Columns.of(concepts.concepts, concepts.categories).categories
+    return Dissection(
+        layer=layer,
+        quantile=quantile,
+        min_images=min_images,
+        images=len(concepts),
+        pixels=counts.pixels,
+        concepts=tuple(
+            ConceptSupport(concept, int(images), int(area))
+            for concept, images, area in zip(
+                concepts.concepts.values(), counts.concept_images, counts.concept_area, strict=True
+            )
+        ),
+        units=tuple(
+            Unit(
+                unit,
+                threshold,
+                _best(unit, counts, categories, concepts, min_images),
+                exemplars.of(unit, width=layer.width, name=concepts.image_name),
+            )
+            for unit, threshold in enumerate(thresholds.tolist())
+        ),
+    )
+
+
+def _best(
+    unit: int,
+    counts: Counts,
+    categories: Int64[np.ndarray, " concepts"],
+    concepts: ConceptDataset,
+    min_images: int,
+) -> tuple[Overlap, ...]:
+    """The ten best concepts and the best of each category, among those with enough images that overlap at all."""
+    numbers = list(concepts.concepts)
+    columns = np.flatnonzero((counts.intersection[unit] > 0) & (counts.concept_images >= min_images))
+    overlaps = [
+        Overlap(
+            concepts.concepts[numbers[column]],
+            int(counts.intersection[unit, column]),
+            int(counts.unit_area[unit, categories[column]]),
+            int(counts.concept_area[column]),
+            int(counts.concept_images[column]),
+        )
+        for column in columns
+    ]
+    overlaps.sort(key=lambda overlap: (-overlap.iou, overlap.concept.number))
+    seen: set[str] = set()
+    kept = []
+    for rank, overlap in enumerate(overlaps):
+        if rank < BEST or overlap.concept.category not in seen:
+            kept.append(overlap)
+        seen.add(overlap.concept.category)
+    return tuple(kept)
