@@ -23,7 +23,7 @@ from .kernels import in_slices, kernel
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jaxtyping import Bool, Float32, Int32, Int64
+    from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
     from .ranks import Ranks
 
@@ -92,7 +92,8 @@ class Bounds:
     @property
     def steady(self) -> Bool[np.ndarray, " units"]:
         """Which units have shown one value only: the first."""
-        return self.runner_up == -np.inf
+        steady: Bool[np.ndarray, " units"] = self.runner_up == -np.inf
+        return steady
 
     def raise_to(self, bounds: Float32[np.ndarray, " units"]) -> None:
         """Take over bounds of the thresholds that were found elsewhere, where they are higher."""
@@ -111,7 +112,8 @@ class Bounds:
         tails = counts[:, ::-1].cumsum(1)[:, ::-1]
         reached = (tails >= self._rank) & (np.arange(BINS) > bins[:, None])
         bins = np.where(reached.any(1), BINS - 1 - reached[:, ::-1].argmax(1), bins)
-        return _edge(bins, scale).astype(np.float32)
+        shared: Float32[np.ndarray, " units"] = _edge(bins, scale).astype(np.float32)
+        return shared
 
     def pooled(self, ranks: Ranks) -> Extremes:
         """What all ranks have seen; every rank must ask."""
@@ -159,13 +161,20 @@ def _extremes(
     return highest, lowest
 
 
-def _ordered(bits: Int32[np.ndarray, ...]) -> Int32[np.ndarray, ...]:
+def _ordered(bits: Int32[np.ndarray, "*shape"]) -> Int32[np.ndarray, "*shape"]:
     """The bits of floating-point numbers as whole numbers of the same order, NaN beyond infinity; and back."""
-    return bits ^ ((bits >> 31) & 0x7FFFFFFF)
+    ordered: Int32[np.ndarray, "*shape"] = bits ^ ((bits >> 31) & 0x7FFFFFFF)
+    return ordered
 
 
 @kernel
-def _extreme_keys(bits, maxima, minima, start, stop):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _extreme_keys(
+    bits: Int32[np.ndarray, "images units cells"],
+    maxima: Int32[np.ndarray, "images units"],
+    minima: Int32[np.ndarray, "images units"],
+    start: int,
+    stop: int,
+) -> None:
     """Whole numbers, unlike floating-point ones, are compared by the vector without a word about NaN."""
     for image in range(bits.shape[0]):
         for unit in range(start, stop):
@@ -178,7 +187,20 @@ def _extreme_keys(bits, maxima, minima, start, stop):  # type: ignore[no-untyped
 
 
 @kernel
-def _scan(maps, maxima, minima, rank, maximum, runner_up, counts, scale, bins, above, start, stop):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, C901, PLR0913, PLR0917
+def _scan(  # noqa: PLR0913, PLR0917
+    maps: Float32[np.ndarray, "images units cells"],
+    maxima: Float32[np.ndarray, "images units"],
+    minima: Float32[np.ndarray, "images units"],
+    rank: int,
+    maximum: Float32[np.ndarray, " units"],
+    runner_up: Float32[np.ndarray, " units"],
+    counts: Int32[np.ndarray, "units bins"],
+    scale: Float64[np.ndarray, " units"],
+    bins: Int64[np.ndarray, " units"],
+    above: Int64[np.ndarray, " units"],
+    start: int,
+    stop: int,
+) -> None:
     """Go over the maps in which something can be new: few, once bounds are near the thresholds."""
     for image in range(maps.shape[0]):
         for unit in range(start, stop):
@@ -195,27 +217,44 @@ def _scan(maps, maxima, minima, rank, maximum, runner_up, counts, scale, bins, a
                 elif second < value < top:
                     second = value
                 if value >= gate:
-                    index = int(np.floor(value * scale[unit])) + _ZERO
-                    if index >= BINS:
-                        shift = 0
-                        while index >= BINS:
-                            shift += 1
-                            index = int(np.floor(value * scale[unit] / 2.0**shift)) + _ZERO
-                        bins[unit] = _coarsen(counts[unit], bins[unit], shift)
-                        scale[unit] /= 2.0**shift
-                        above[unit] = counts[unit, bins[unit] + 1 :].sum()
-                    if index > bins[unit]:
-                        counts[unit, index] += 1
-                        above[unit] += 1
-                    while above[unit] >= rank:
-                        bins[unit] += 1
-                        above[unit] -= counts[unit, bins[unit]]
+                    _tally(value, unit, rank, counts, scale, bins, above)
                     gate = (bins[unit] + 1 - _ZERO) / scale[unit]
             maximum[unit], runner_up[unit] = top, second
 
 
 @kernel
-def _coarsen(counts, bound, shift):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _tally(
+    value: float,
+    unit: int,
+    rank: int,
+    counts: Int32[np.ndarray, "units bins"],
+    scale: Float64[np.ndarray, " units"],
+    bins: Int64[np.ndarray, " units"],
+    above: Int64[np.ndarray, " units"],
+) -> None:
+    """Count a value of a unit, and let its bound rise to the highest bin that ``rank`` values are in or above."""
+    index, shift = int(np.floor(value * scale[unit])) + _ZERO, 0
+    while index >= BINS:
+        shift += 1
+        index = int(np.floor(value * scale[unit] / 2.0**shift)) + _ZERO
+    if shift:
+        bins[unit] = _coarsen(counts[unit], bins[unit], shift)
+        scale[unit] /= 2.0**shift
+        above[unit] = counts[unit, bins[unit] + 1 :].sum()
+    if index > bins[unit]:
+        counts[unit, index] += 1
+        above[unit] += 1
+    while above[unit] >= rank:
+        bins[unit] += 1
+        above[unit] -= counts[unit, bins[unit]]
+
+
+@kernel
+def _coarsen(
+    counts: Int32[np.ndarray, " bins"],
+    bound: int,
+    shift: int,
+) -> int:
     """Let each ``2^shift`` bins of a unit become one, in place; returns the bin that the bound is in then."""
     merged = np.zeros_like(counts)
     for index in range(1, counts.shape[0]):

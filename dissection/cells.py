@@ -1,7 +1,7 @@
 """Keeps the few cells of feature maps that can still matter once the thresholds are known, on disk.
 
-A pixel of an upsampled map is a mean of four neighbouring cells, so only pixels around a cell above the threshold can be
-lit. While the threshold is not known, a lower bound of it serves: cells above the bound are kept with their eight
+A pixel of an upsampled map is a mean of four neighbouring cells, so only pixels around a cell above the threshold can
+be lit. While the threshold is not known, a lower bound of it serves: cells above the bound are kept with their eight
 neighbours, the rest is forgotten. So one forward pass is enough. As bounds rise, what was kept under lower ones is
 pruned; what is left is about q of all cells and their neighbours, whatever passed.
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from jaxtyping import Bool, Float32, Int32, UInt8
+    from jaxtyping import Bool, Float32, Int32, Int64, UInt8
 
     from .bounds import Bounds
 
@@ -244,7 +244,14 @@ def _pack(
 
 
 @kernel
-def _mark(maps, bounds, sizes, places, start, stop):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _mark(
+    maps: Float32[np.ndarray, "pairs h w"],
+    bounds: Float32[np.ndarray, " pairs"],
+    sizes: Int32[np.ndarray, " pairs"],
+    places: UInt8[np.ndarray, "pairs bytes"],
+    start: int,
+    stop: int,
+) -> None:
     _, height, width = maps.shape
     marked = np.zeros((height, width), np.bool_)
     for pair in range(start, stop):
@@ -262,7 +269,14 @@ def _mark(maps, bounds, sizes, places, start, stop):  # type: ignore[no-untyped-
 
 
 @kernel
-def _gather(maps, places, starts, values, start, stop):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _gather(
+    maps: Float32[np.ndarray, "pairs h w"],
+    places: UInt8[np.ndarray, "pairs bytes"],
+    starts: Int64[np.ndarray, " pairs"],
+    values: Float32[np.ndarray, " kept"],
+    start: int,
+    stop: int,
+) -> None:
     _, height, width = maps.shape
     for pair in range(start, stop):
         at = starts[pair]

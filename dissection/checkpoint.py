@@ -32,8 +32,8 @@ class Checkpoint:
     """The state of a job on disk, whole at any moment.
 
     States are numbered files; each is written beside the one before, which goes when it is there. (To replace a file
-    makes some file systems wait for the disk.) A process that is killed leaves its last state behind. Should the machine
-    lose power, what is missing is found out when it is read.
+    makes some file systems wait for the disk.) A process that is killed leaves its last state behind. Should the
+    machine lose power, what is missing is found out when it is read.
 
     Args:
         folder: where the states are; made if missing.
@@ -113,9 +113,10 @@ def scratch(folder: Path, *, ranks: int, rank: int, fresh: bool) -> Iterator[Pat
             for path in (*others, own):
                 shutil.rmtree(path, ignore_errors=True)  # other ranks do the same
         elif others:
+            before = others[0].name.rpartition("-")[2]
             raise CheckpointError(
-                f"{folder} holds a build that {others[0].name.rpartition('-')[2]} processes did not finish, and this is "
-                f"one of {ranks}; start as many again to go on with it, or discard it with --fresh"
+                f"{folder} holds a build that {before} processes did not finish, and this is one of {ranks}; start as "
+                "many again to go on with it, or discard it with --fresh"
             )
         own.mkdir(exist_ok=True)
         yield own

@@ -12,7 +12,7 @@ from .vocabulary import Exemplar
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from jaxtyping import Float32
+    from jaxtyping import Float32, Int64
 
     from .ranks import Ranks
 
@@ -65,7 +65,16 @@ class Exemplars:
 
 
 @kernel
-def _insert_maps(first, maps, maxima, images, values, cells, start, stop):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _insert_maps(
+    first: int,
+    maps: Float32[np.ndarray, "images units cells"],
+    maxima: Float32[np.ndarray, "images units"],
+    images: Int64[np.ndarray, "units ranks"],
+    values: Float32[np.ndarray, "units ranks"],
+    cells: Int64[np.ndarray, "units ranks"],
+    start: int,
+    stop: int,
+) -> None:
     for image in range(maps.shape[0]):
         for unit in range(start, stop):
             place = _insert(first + image, maxima[image, unit], images[unit], values[unit], cells[unit])
@@ -74,7 +83,14 @@ def _insert_maps(first, maps, maxima, images, values, cells, start, stop):  # ty
 
 
 @kernel
-def _insert_lists(new_images, new_values, new_cells, images, values, cells):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _insert_lists(
+    new_images: Int64[np.ndarray, "units ranks"],
+    new_values: Float32[np.ndarray, "units ranks"],
+    new_cells: Int64[np.ndarray, "units ranks"],
+    images: Int64[np.ndarray, "units ranks"],
+    values: Float32[np.ndarray, "units ranks"],
+    cells: Int64[np.ndarray, "units ranks"],
+) -> None:
     for unit in range(new_images.shape[0]):
         for rank in range(new_images.shape[1]):
             place = _insert(new_images[unit, rank], new_values[unit, rank], images[unit], values[unit], cells[unit])
@@ -83,7 +99,13 @@ def _insert_lists(new_images, new_values, new_cells, images, values, cells):  # 
 
 
 @kernel
-def _insert(image, value, images, values, cells):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _insert(
+    image: int,
+    value: float,
+    images: Int64[np.ndarray, " ranks"],
+    values: Float32[np.ndarray, " ranks"],
+    cells: Int64[np.ndarray, " ranks"],
+) -> int:
     """Put an image where it belongs in a list that is in order; its place there, or -1."""
     last = len(images) - 1
     if value < values[last] or (value == values[last] and image > images[last]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import numba
 import torch
@@ -12,10 +12,11 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Loop = TypeVar("Loop", bound="Callable[..., object]")
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
-def kernel(loop: Loop) -> Loop:
+def kernel(loop: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Compile a function of arrays and numbers for use in threads; the result is kept on disk where that is possible.
 
     Arithmetic is IEEE, operation by operation: nothing is contracted or reordered, so a kernel's results are those of
@@ -23,9 +24,9 @@ def kernel(loop: Loop) -> Loop:
     """
     compiled = partial(numba.njit, nogil=True)
     try:
-        return compiled(cache=True)(loop)  # type: ignore[no-any-return]
+        return compiled(cache=True)(loop)
     except RuntimeError:  # neither the package's folder nor a home can be written to
-        return compiled()(loop)  # type: ignore[no-any-return]
+        return compiled()(loop)
 
 
 def in_slices(loop: Callable[..., object], size: int, *arguments: object) -> None:

@@ -97,12 +97,12 @@ class _Batch(Generic[Item, Result]):
 
 
 @dataclass(frozen=True)
-class _Working(Dataset[object], Generic[Task, Result]):
+class _Working(Dataset["Result | _Failure"], Generic[Task, Result]):
     """Work as a dataset; an error is handed on, so that it arrives as it was raised."""
 
     work: Callable[[Task], Result]
 
-    def __getitem__(self, task: Task) -> Result | _Failure:  # type: ignore[override]
+    def __getitem__(self, task: Task) -> Result | _Failure:
         try:
             return self.work(task)
         except Exception as error:  # noqa: BLE001 -- raised again where the result is wanted
@@ -122,8 +122,8 @@ def _in_processes(
     work: Callable[[Task], Result], tasks: Sequence[Task], workers: int, *, pinned: bool
 ) -> Iterator[Result]:
     loader: DataLoader[Result | _Failure] = DataLoader(
-        _Working(work),  # type: ignore[arg-type]
-        sampler=tasks,  # type: ignore[arg-type]
+        _Working(work),
+        sampler=tasks,
         batch_size=None,
         num_workers=workers,
         pin_memory=pinned,

@@ -10,12 +10,14 @@ from .overlap import Columns
 from .vocabulary import ConceptSupport, Dissection, Overlap, Unit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jaxtyping import Float64, Int64
 
     from .concepts.dataset import ConceptDataset
     from .exemplars import Exemplars
     from .overlap import Counts
-    from .vocabulary import Layer
+    from .vocabulary import Concept, Layer
 
 BEST = 10
 """Concepts kept for each unit, beside the best of each category."""
@@ -43,6 +45,7 @@ def named(
         min_images: images a concept must be on to become a name.
     """
     categories = Columns.of(concepts.concepts, concepts.categories).categories
+    values = list(concepts.concepts.values())
     return Dissection(
         layer=layer,
         quantile=quantile,
@@ -51,15 +54,13 @@ def named(
         pixels=counts.pixels,
         concepts=tuple(
             ConceptSupport(concept, int(images), int(area))
-            for concept, images, area in zip(
-                concepts.concepts.values(), counts.concept_images, counts.concept_area, strict=True
-            )
+            for concept, images, area in zip(values, counts.concept_images, counts.concept_area, strict=True)
         ),
         units=tuple(
             Unit(
                 unit,
                 threshold,
-                _best(unit, counts, categories, concepts, min_images),
+                _best(unit, counts, categories, values, min_images),
                 exemplars.of(unit, width=layer.width, name=concepts.image_name),
             )
             for unit, threshold in enumerate(thresholds.tolist())
@@ -71,27 +72,24 @@ def _best(
     unit: int,
     counts: Counts,
     categories: Int64[np.ndarray, " concepts"],
-    concepts: ConceptDataset,
+    concepts: Sequence[Concept],
     min_images: int,
 ) -> tuple[Overlap, ...]:
     """The ten best concepts and the best of each category, among those with enough images that overlap at all."""
-    numbers = list(concepts.concepts)
     columns = np.flatnonzero((counts.intersection[unit] > 0) & (counts.concept_images >= min_images))
-    overlaps = [
+    intersection, own = counts.intersection[unit, columns], categories[columns]
+    areas = counts.unit_area[unit, own]
+    ious = intersection / (areas + counts.concept_area[columns] - intersection)
+    ranks = np.argsort(-ious, kind="stable")  # columns are in the order of label numbers
+    best_of_each = np.unique(own[ranks], return_index=True)[1]
+    kept = ranks[np.union1d(np.arange(min(BEST, len(ranks))), best_of_each)]
+    return tuple(
         Overlap(
-            concepts.concepts[numbers[column]],
-            int(counts.intersection[unit, column]),
-            int(counts.unit_area[unit, categories[column]]),
-            int(counts.concept_area[column]),
-            int(counts.concept_images[column]),
+            concepts[columns[rank]],
+            int(intersection[rank]),
+            int(areas[rank]),
+            int(counts.concept_area[columns[rank]]),
+            int(counts.concept_images[columns[rank]]),
         )
-        for column in columns
-    ]
-    overlaps.sort(key=lambda overlap: (-overlap.iou, overlap.concept.number))
-    seen: set[str] = set()
-    kept = []
-    for rank, overlap in enumerate(overlaps):
-        if rank < BEST or overlap.concept.category not in seen:
-            kept.append(overlap)
-        seen.add(overlap.concept.category)
-    return tuple(kept)
+        for rank in kept
+    )

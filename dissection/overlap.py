@@ -200,7 +200,10 @@ class Overlaps:
 
 
 @kernel
-def _measure(columns, areas):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _measure(
+    columns: Int64[np.ndarray, "layers H W"],
+    areas: Int64[np.ndarray, " concepts"],
+) -> None:
     """Pixels of each concept; one that several layers have counts once."""
     layers, height, width = columns.shape
     for layer in range(layers):
@@ -211,7 +214,12 @@ def _measure(columns, areas):  # type: ignore[no-untyped-def] # noqa: ANN001, AN
 
 
 @kernel
-def _is_new(columns, layer, y, x):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _is_new(
+    columns: Int64[np.ndarray, "layers H W"],
+    layer: int,
+    y: int,
+    x: int,
+) -> bool:
     """Whether a pixel has a concept on this layer that it has on none before."""
     column = columns[layer, y, x]
     if column < 0:
@@ -223,7 +231,18 @@ def _is_new(columns, layer, y, x):  # type: ignore[no-untyped-def] # noqa: ANN00
 
 
 @kernel
-def _match(maps, thresholds, rows, columns, tops, downs, lefts, rights, intersection, lit):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, PLR0913, PLR0917
+def _match(  # noqa: PLR0913, PLR0917
+    maps: Float32[np.ndarray, "active h w"],
+    thresholds: Float64[np.ndarray, " active"],
+    rows: Int64[np.ndarray, " active"],
+    columns: Int64[np.ndarray, "layers H W"],
+    tops: Int64[np.ndarray, " h+1"],
+    downs: Float64[np.ndarray, " H"],
+    lefts: Int64[np.ndarray, " w+1"],
+    rights: Float64[np.ndarray, " W"],
+    intersection: Int64[np.ndarray, "units concepts"],
+    lit: Int64[np.ndarray, " active"],
+) -> None:
     """Go over the pixels between each cell and its three next ones, where one of the four is above the threshold."""
     active, height, width = maps.shape
     layers = columns.shape[0]
@@ -234,7 +253,7 @@ def _match(maps, thresholds, rows, columns, tops, downs, lefts, rights, intersec
                 below, beside = min(row + 1, height - 1), min(column + 1, width - 1)
                 a, b = np.float64(maps[pair, row, column]), np.float64(maps[pair, below, column])
                 c, d = np.float64(maps[pair, row, beside]), np.float64(maps[pair, below, beside])
-                if not max(max(a, b), max(c, d)) > threshold:
+                if not max(a, b, c, d) > threshold:
                     continue
                 for y in range(tops[row], tops[row + 1]):
                     left, right = a + downs[y] * (b - a), c + downs[y] * (d - c)

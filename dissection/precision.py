@@ -14,7 +14,7 @@ Other arithmetic gives other activations, so it is part of a run's key. What fol
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 
@@ -40,7 +40,7 @@ def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
     """
     if precision not in PRECISIONS:
         raise NetworkError(f"precision {precision!r} is none of {', '.join(PRECISIONS)}")
-    settings = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)
+    settings: tuple[Any, ...] = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)  # type: ignore[attr-defined]
     before = [setting.fp32_precision for setting in settings]
     try:
         for setting in settings:

@@ -23,7 +23,7 @@ import torch
 from .kernels import kernel
 
 if TYPE_CHECKING:
-    from jaxtyping import Float64
+    from jaxtyping import Float32, Float64, Int32, Int64, UInt32
 
     from .bounds import Bounds
     from .cells import Cells
@@ -73,7 +73,9 @@ def thresholds(cells: Cells, bounds: Bounds, strong: int, ranks: Ranks) -> Float
 
 
 @kernel
-def _keys(values):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _keys(
+    values: Float32[np.ndarray, " n"],
+) -> UInt32[np.ndarray, " n"]:
     """Whole numbers in the order of float32 values; both zeros are one."""
     bits = (values + np.float32(0)).view(np.uint32)
     return np.where(bits >> np.uint32(31), ~bits, bits | np.uint32(1 << 31))
@@ -86,7 +88,15 @@ def _value(keys: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def _count(units, sizes, values, prefix, taken, bits, counts):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _count(
+    units: Int32[np.ndarray, " pairs"],
+    sizes: Int32[np.ndarray, " pairs"],
+    values: Float32[np.ndarray, " kept"],
+    prefix: UInt32[np.ndarray, " units"],
+    taken: int,
+    bits: int,
+    counts: Int64[np.ndarray, "units digits"],
+) -> None:
     """Count kept values that begin with their unit's prefix of ``taken`` bits, by their next ``bits``."""
     keys = _keys(values)
     start = 0
@@ -100,7 +110,15 @@ def _count(units, sizes, values, prefix, taken, bits, counts):  # type: ignore[n
 
 
 @kernel
-def _count_steady(units, values, times, prefix, taken, bits, counts):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _count_steady(
+    units: Int32[np.ndarray, " steady"],
+    values: Float32[np.ndarray, " steady"],
+    times: int,
+    prefix: UInt32[np.ndarray, " units"],
+    taken: int,
+    bits: int,
+    counts: Int64[np.ndarray, "units digits"],
+) -> None:
     """Count a value of each of some units ``times`` times."""
     keys = _keys(values)
     for at in range(len(units)):

@@ -7,7 +7,6 @@ processes or workers there are.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -19,6 +18,7 @@ from .tap import forward_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from jaxtyping import UInt8
     from torch import Tensor
@@ -122,7 +122,7 @@ def _fetched(value: Tensor) -> Tensor:
 
 
 def _event() -> torch.cuda.Event:
-    event = torch.cuda.Event()
+    event = torch.cuda.Event()  # type: ignore[no-untyped-call]
     event.record()
     return event
 

@@ -55,7 +55,7 @@ class ClassSums:
         for index, row in zip(classes.tolist(), words, strict=True):
             self._add(index, row)
 
-    def means(self) -> dict[int, tuple[int, Float64[np.ndarray, ...]]]:
+    def means(self) -> dict[int, tuple[int, Float64[np.ndarray, "*shape"]]]:
         """Number of vectors and their mean, by class, ascending."""
         return {
             index: (count, (self._sums[index][0] / _COARSE + self._sums[index][1] / _FINE) / count)
@@ -92,7 +92,7 @@ class ClassSums:
         self._check(self._sums[index][0] / _COARSE)
         self._counts[index] = self._counts.get(index, 0) + 1
 
-    def _check(self, numbers: Float64[np.ndarray, ...]) -> None:
+    def _check(self, numbers: Float64[np.ndarray, "*shape"]) -> None:
         if not (np.abs(numbers) < _LARGEST).all():
             raise ActivationError(
                 f"{self._what} are not finite, or sum up to more than {_LARGEST:.0e}; check the weights and the "

@@ -56,19 +56,34 @@ def _between(cells: int, pixels: int) -> tuple[Int64[np.ndarray, " pixels"], Flo
 
 
 @kernel
-def _light(maps, thresholds, tops, downs, lefts, rights, found):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _light(
+    maps: Float64[np.ndarray, "n h w"],
+    thresholds: Float64[np.ndarray, " n"],
+    tops: Int64[np.ndarray, " h+1"],
+    downs: Float64[np.ndarray, " H"],
+    lefts: Int64[np.ndarray, " w+1"],
+    rights: Float64[np.ndarray, " W"],
+    found: Bool[np.ndarray, " n"],
+) -> None:
     for pair in range(maps.shape[0]):
         found[pair] = _is_lit(maps[pair], thresholds[pair], tops, downs, lefts, rights)
 
 
 @kernel
-def _is_lit(cells, threshold, tops, downs, lefts, rights):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _is_lit(
+    cells: Float64[np.ndarray, "h w"],
+    threshold: float,
+    tops: Int64[np.ndarray, " h+1"],
+    downs: Float64[np.ndarray, " H"],
+    lefts: Int64[np.ndarray, " w+1"],
+    rights: Float64[np.ndarray, " W"],
+) -> bool:
     height, width = cells.shape
     for row in range(height):
         for column in range(width):
             below, beside = min(row + 1, height - 1), min(column + 1, width - 1)
             a, b, c, d = cells[row, column], cells[below, column], cells[row, beside], cells[below, beside]
-            if not max(max(a, b), max(c, d)) > threshold:
+            if not max(a, b, c, d) > threshold:
                 continue
             for y in range(tops[row], tops[row + 1]):
                 left, right = a + downs[y] * (b - a), c + downs[y] * (d - c)

@@ -37,7 +37,7 @@ def photographs(root: Path, images: int, *, drawn: int = 400) -> Path:
     write_scenes(root, images=min(images, drawn))
     if images > drawn:
         header, *rows = (root / "index.csv").read_text().splitlines()
-        files = [path for path in (root / "images").iterdir()]
+        files = list((root / "images").iterdir())
         for copy in range(1, -(-images // drawn)):
             for file in files:
                 os.link(file, file.with_name(f"{copy}-{file.name}"))

@@ -55,7 +55,9 @@ def main() -> None:
             os.waitpid(child, 0)
             done += 1
             with (
-                NameStore.open(folder / f"{database}.db") if (folder / f"{database}.db").exists() else _none() as store
+                NameStore.open(folder / f"{database}.db")
+                if (folder / f"{database}.db").exists()
+                else Nothing() as store
             ):
                 assert len(store.runs()) <= 1
         elif ended[1] != 0:
@@ -65,7 +67,7 @@ def main() -> None:
     print(done, database)
 
 
-class _none:
+class Nothing:
     def __enter__(self):
         return self
 

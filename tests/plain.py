@@ -39,10 +39,16 @@ def plain_dissection(network, concepts, *, quantile, min_images, batch_size=16):
     units = []
     for unit in range(maps.shape[1]):
         overlaps = [
-            Overlap(concepts.concepts[number], int(found), int(unit_area[category_of[number]][unit]), area[number], images[number])
+            Overlap(
+                concepts.concepts[number],
+                int(found),
+                int(unit_area[category_of[number]][unit]),
+                area[number],
+                images[number],
+            )
             for number, found in zip(numbers, intersection[unit], strict=True)
             if found and images[number] >= min_images
-        ]  # fmt: skip
+        ]
         overlaps.sort(key=lambda overlap: (-overlap.iou, overlap.concept.number))
         firsts = {overlap.concept.category: overlap for overlap in reversed(overlaps)}
         kept = [o for rank, o in enumerate(overlaps) if rank < BEST or firsts[o.concept.category] is o]

@@ -1,4 +1,4 @@
-"""The engine against the plain implementation: whatever the batches, the ranks, the workers, and wherever it stopped."""
+"""The engine against the plain implementation: whatever the batches, ranks and workers, and wherever it stopped."""
 
 import numpy as np
 import pytest
@@ -112,7 +112,7 @@ def test_errors_of_readers_arrive_as_they_were_raised(workers):
 
     good = colour_concepts(8)
     bad = Bad(good.photographs, good.all_labels, good.concepts, good.categories)
-    with pytest.raises(ConceptDataError, match="^photo 3 is bad; mend it$"):
+    with pytest.raises(ConceptDataError, match=r"^photo 3 is bad; mend it$"):
         dissect(colour_network(), bad, means=Means(2, workers))
 
 
@@ -196,6 +196,17 @@ def test_a_bad_image_is_named_after_a_pass_ahead():
         dissect(network, concepts, means=Means(2))
 
 
+def leave_behind(folder):
+    """What a process that is killed leaves in its scratch folder."""
+
+    def stop(own):
+        (own / "state").write_text("1")
+        raise StoppedError
+
+    with pytest.raises(StoppedError), scratch(folder, ranks=1, rank=0, fresh=False) as own:
+        stop(own)
+
+
 def test_scratch_is_one_builds_own_and_gone_in_the_end(tmp_path):
     folder = tmp_path / "unfinished" / "run"
     with scratch(folder, ranks=1, rank=0, fresh=False) as own:
@@ -206,11 +217,9 @@ def test_scratch_is_one_builds_own_and_gone_in_the_end(tmp_path):
         ):
             pass
     assert not (tmp_path / "unfinished").exists()
-    with pytest.raises(StoppedError), scratch(folder, ranks=1, rank=0, fresh=False) as own:
-        (own / "state").write_text("1")
-        raise StoppedError
+    leave_behind(folder)
     with (
-        pytest.raises(CheckpointError, match="1 processes did not finish.*one of 2.*--fresh"),
+        pytest.raises(CheckpointError, match=r"1 processes did not finish.*one of 2.*--fresh"),
         scratch(folder, ranks=2, rank=1, fresh=False),
     ):
         pass
@@ -220,9 +229,7 @@ def test_scratch_is_one_builds_own_and_gone_in_the_end(tmp_path):
         with pytest.raises(CheckpointError), scratch(folder, ranks=1, rank=0, fresh=True):
             pass
         assert (own / "state").read_text() == "2"
-    with pytest.raises(StoppedError), scratch(folder, ranks=1, rank=0, fresh=False) as own:
-        (own / "state").write_text("1")
-        raise StoppedError
+    leave_behind(folder)
     with scratch(folder, ranks=2, rank=0, fresh=True) as own:
         assert list(own.iterdir()) == []
         assert not (folder / "0-of-1").exists()
@@ -231,5 +238,5 @@ def test_scratch_is_one_builds_own_and_gone_in_the_end(tmp_path):
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     network, concepts = world(7, images=10)
     (tmp_path / "dissection-00000001.state").write_bytes(b"not a state")
-    with pytest.raises(CheckpointError, match="damaged.*--fresh"):
+    with pytest.raises(CheckpointError, match=r"damaged.*--fresh"):
         dissect(network, concepts, means=Means(5, scratch=tmp_path))

@@ -13,6 +13,7 @@ from worlds import colour_network, write_colour_folder
 
 from db import NameStore
 from dissection.concepts import PlainLayout
+from dissection.concepts.scenes import write_scenes
 from neuronexplain import build
 
 TESTS = Path(__file__).parent
@@ -60,8 +61,6 @@ def test_a_build_that_is_killed_at_random_moments_ends_in_the_same_store(folder)
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
     """Generated scenes, and a store built from them by one process."""
-    from dissection.concepts.scenes import write_scenes
-
     folder = tmp_path_factory.mktemp("scenes")
     write_scenes(folder / "scenes", images=90)
     process = ranks(1, folder, "1.db")

@@ -55,6 +55,6 @@ def test_what_cannot_be_summed_is_refused(bad):
 
 def test_a_sum_that_grows_too_large_is_refused():
     sums = ClassSums((1,), "numbers")
+    sums.add(np.array([0]), np.array([[6e10]], np.float32))
     with pytest.raises(ActivationError, match="sum up to more than"):
-        for _ in range(3):
-            sums.add(np.array([0]), np.array([[6e10]], np.float32))
+        sums.add(np.array([0]), np.array([[6e10]], np.float32))

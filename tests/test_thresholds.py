@@ -208,8 +208,8 @@ def test_what_is_damaged_is_refused(tmp_path):
     (file,) = tmp_path.iterdir()
     data = file.read_bytes()
     file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-    with pytest.raises(CheckpointError, match="damaged.*--fresh"):
+    with pytest.raises(CheckpointError, match=r"damaged.*--fresh"):
         list(kept.blocks())
     file.write_bytes(data[:-1])
-    with pytest.raises(CheckpointError, match="not whole.*--fresh"):
+    with pytest.raises(CheckpointError, match=r"not whole.*--fresh"):
         kept.restore(state)
