@@ -74,20 +74,21 @@ class Bounds:
         """Take in the maps of some images.
 
         Returns:
-            Each map's maximum, and for each image whether all its values are finite. Nothing is taken in unless all of
-            them are.
+            Each map's maximum, and for each image whether all its values are finite. After one that is not, nothing
+            here means anything.
         """
-        maxima, minima = _extremes(maps)
-        finite = (np.isfinite(maxima) & np.isfinite(minima)).all(1)
-        if finite.all() and len(maps):
+        maxima = np.empty(maps.shape[:2], np.float32)
+        finite = np.ones((maps.shape[1], len(maps)), bool)
+        if len(maps):
             unseen = self.maximum == -np.inf
             self.first[unseen] = maps[0, unseen, 0]
             in_slices(
-                _scan, maps.shape[1], maps, maxima, minima, self._rank,
+                _scan, maps.shape[1], maps, maps.view(np.int32), maxima, finite, self._rank,
                 self.maximum, self.runner_up, self._counts, self._scale, self._bin, self._above,
+                numbers=maps.size,
             )  # fmt: skip
             self.raise_to(_edge(self._bin, self._scale).astype(np.float32))
-        return maxima, finite
+        return maxima, finite.all(0)
 
     @property
     def steady(self) -> Bool[np.ndarray, " units"]:
@@ -151,46 +152,12 @@ def _edge(bins: Int64[np.ndarray, " units"], scale: np.ndarray) -> np.ndarray:
     return edges
 
 
-def _extremes(
-    maps: Float32[np.ndarray, "images units cells"],
-) -> tuple[Float32[np.ndarray, "images units"], Float32[np.ndarray, "images units"]]:
-    """Each map's maximum and minimum; one of them is not finite where any value is not."""
-    maxima, minima = (np.empty(maps.shape[:2], np.int32) for _ in range(2))
-    in_slices(_extreme_keys, maps.shape[1], maps.view(np.int32), maxima, minima)
-    highest, lowest = (_ordered(keys).view(np.float32) for keys in (maxima, minima))
-    return highest, lowest
-
-
-def _ordered(bits: Int32[np.ndarray, "*shape"]) -> Int32[np.ndarray, "*shape"]:
-    """The bits of floating-point numbers as whole numbers of the same order, NaN beyond infinity; and back."""
-    ordered: Int32[np.ndarray, "*shape"] = bits ^ ((bits >> 31) & 0x7FFFFFFF)
-    return ordered
-
-
 @kernel
-def _extreme_keys(
+def _scan(
+    maps: Float32[np.ndarray, "images units cells"],
     bits: Int32[np.ndarray, "images units cells"],
-    maxima: Int32[np.ndarray, "images units"],
-    minima: Int32[np.ndarray, "images units"],
-    start: int,
-    stop: int,
-) -> None:
-    """Whole numbers, unlike floating-point ones, are compared by the vector without a word about NaN."""
-    for image in range(bits.shape[0]):
-        for unit in range(start, stop):
-            highest, lowest = np.int32(-(2**31)), np.int32(2**31 - 1)
-            for cell in range(bits.shape[2]):
-                value = bits[image, unit, cell]
-                key = np.int32(value ^ ((value >> 31) & 0x7FFFFFFF))
-                highest, lowest = max(highest, key), min(lowest, key)
-            maxima[image, unit], minima[image, unit] = highest, lowest
-
-
-@kernel
-def _scan(  # noqa: PLR0913, PLR0917
-    maps: Float32[np.ndarray, "images units cells"],
     maxima: Float32[np.ndarray, "images units"],
-    minima: Float32[np.ndarray, "images units"],
+    finite: Bool[np.ndarray, "units images"],
     rank: int,
     maximum: Float32[np.ndarray, " units"],
     runner_up: Float32[np.ndarray, " units"],
@@ -201,17 +168,22 @@ def _scan(  # noqa: PLR0913, PLR0917
     start: int,
     stop: int,
 ) -> None:
-    """Go over the maps in which something can be new: few, once bounds are near the thresholds."""
+    """Find each map's maximum, and go over those in which something can be new: few, once bounds are high."""
     for image in range(maps.shape[0]):
         for unit in range(start, stop):
+            highest, lowest = _extremes(bits[image, unit])
+            maxima[image, unit] = highest
+            if not (np.isfinite(highest) and np.isfinite(lowest)):
+                finite[unit, image] = False
+                continue
             top, second = maximum[unit], runner_up[unit]
             gate = (bins[unit] + 1 - _ZERO) / scale[unit]
-            if maxima[image, unit] < gate and maxima[image, unit] <= second:
-                continue
-            if minima[image, unit] == top == maxima[image, unit] and top < gate:
+            if highest < gate and (highest <= second or lowest == top):
                 continue
             for cell in range(maps.shape[2]):
                 value = maps[image, unit, cell]
+                if value < gate and value <= second:
+                    continue
                 if value > top:
                     top, second = value, top
                 elif second < value < top:
@@ -220,6 +192,25 @@ def _scan(  # noqa: PLR0913, PLR0917
                     _tally(value, unit, rank, counts, scale, bins, above)
                     gate = (bins[unit] + 1 - _ZERO) / scale[unit]
             maximum[unit], runner_up[unit] = top, second
+
+
+@kernel
+def _extremes(bits: Int32[np.ndarray, " cells"]) -> tuple[float, float]:
+    """Maximum and minimum of floating-point numbers, one of them not finite where any number is not.
+
+    Their bits, a little turned, are whole numbers of the same order, with NaN beyond infinity. Those are compared many
+    at a time.
+    """
+    highest, lowest = np.int32(-(2**31)), np.int32(2**31 - 1)
+    for cell in range(len(bits)):
+        key = np.int32(bits[cell] ^ ((bits[cell] >> 31) & 0x7FFFFFFF))
+        highest, lowest = max(highest, key), min(lowest, key)
+    return _number(highest), _number(lowest)
+
+
+@kernel
+def _number(key: np.int32) -> float:
+    return np.int32(key ^ ((key >> 31) & 0x7FFFFFFF)).view(np.float32)  # type: ignore[return-value]
 
 
 @kernel

@@ -24,6 +24,7 @@ from safetensors.numpy import load, save
 
 from .errors import CheckpointError
 from .kernels import in_slices, kernel
+from .loading import work_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -164,7 +165,7 @@ class Cells:
 
     def blocks(self) -> Iterator[Block]:
         """Every block, in order."""
-        return map(self.read, self.places())
+        return work_ahead(self.read, self.places(), workers=0)
 
     def state(self) -> dict[str, np.ndarray]:
         """How far the files are written. A file that is large enough is closed first."""
@@ -237,9 +238,9 @@ def _pack(
     pairs, height, width = maps.shape
     sizes = np.empty(pairs, np.int32)
     places = np.zeros((pairs, (height * width + 7) // 8), np.uint8)
-    in_slices(_mark, pairs, maps, bounds, sizes, places)
+    in_slices(_mark, pairs, maps, bounds, sizes, places, numbers=maps.size)
     values = np.empty(sizes.sum(), np.float32)
-    in_slices(_gather, pairs, maps, places, sizes.cumsum() - sizes, values)
+    in_slices(_gather, pairs, maps, places, sizes.cumsum() - sizes, values, numbers=maps.size)
     return sizes, places, values
 
 

@@ -38,7 +38,7 @@ class Exemplars:
     ) -> None:
         """Take in the maps of some images, and the maximum of each."""
         lists = (self._images, self._values, self._cells)
-        in_slices(_insert_maps, maps.shape[1], images.start, maps, maxima, *lists)
+        in_slices(_insert_maps, maps.shape[1], images.start, maps, maxima, *lists, numbers=maxima.size)
 
     def pool(self, ranks: Ranks) -> None:
         """Take in the lists of all ranks; every rank must ask."""

@@ -29,13 +29,23 @@ def kernel(loop: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
         return compiled()(loop)
 
 
-def in_slices(loop: Callable[..., object], size: int, *arguments: object) -> None:
+_WORTH = 2**20
+"""Numbers that a thread must have to go over: for fewer, waking it takes as long."""
+
+
+def in_slices(loop: Callable[..., object], size: int, *arguments: object, numbers: int) -> None:
     """Call ``loop(*arguments, start, stop)`` on parts of ``range(size)`` that do not touch each other's results.
 
-    As many threads do it as PyTorch computes with, which is what ``OMP_NUM_THREADS`` allows.
+    At most as many threads do it as PyTorch computes with, which is what ``OMP_NUM_THREADS`` allows.
+
+    Args:
+        loop: a kernel.
+        size: of the range.
+        arguments: what all parts are given.
+        numbers: how many numbers all parts together go over.
     """
-    threads = torch.get_num_threads()
-    if threads == 1:
+    threads = min(torch.get_num_threads(), numbers // _WORTH)
+    if threads <= 1:
         loop(*arguments, 0, size)
         return
     edges = [size * part // threads for part in range(threads + 1)]

@@ -255,9 +255,12 @@ def _match(  # noqa: PLR0913, PLR0917
                 c, d = np.float64(maps[pair, row, beside]), np.float64(maps[pair, below, beside])
                 if not max(a, b, c, d) > threshold:
                     continue
+                first, last = lefts[column], lefts[column + 1] - 1
                 for y in range(tops[row], tops[row + 1]):
                     left, right = a + downs[y] * (b - a), c + downs[y] * (d - c)
-                    for x in range(lefts[column], lefts[column + 1]):
+                    if not max(left + rights[first] * (right - left), left + rights[last] * (right - left)) > threshold:
+                        continue  # along a row values rise, or fall, with the rounding too: no pixel between is lit
+                    for x in range(first, last + 1):
                         if left + rights[x] * (right - left) > threshold:
                             lit[pair] += 1
                             for layer in range(layers):

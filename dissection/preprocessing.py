@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from .errors import NetworkError
+from .kernels import in_slices, kernel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +84,16 @@ class Preprocessing:
         return self.normalised(torch.from_numpy(np.array(_rgb(image)))[None])[0].contiguous()
 
     def normalised(self, pixels: UInt8[Tensor, "images h w 3"]) -> Float32[Tensor, "images 3 h w"]:
-        """As :meth:`tensor`, for images of the network's size that are bytes yet; channels last."""
+        """As :meth:`tensor`, for images of the network's size that are bytes yet."""
+        colours = torch.arange(256, dtype=torch.uint8).view(1, 1, 256, 1).expand(1, 1, 256, 3)
+        if pixels.device.type == "cpu":  # there are few bytes, so what each becomes is looked up
+            images = torch.empty(len(pixels), 3, *pixels.shape[1:3])
+            table = self._normalised(colours).reshape(3, 256).numpy()
+            in_slices(_look_up, len(pixels), pixels.numpy(), table, images.numpy(), numbers=images.numel())
+            return images
+        return self._normalised(pixels)
+
+    def _normalised(self, pixels: UInt8[Tensor, "images h w 3"]) -> Float32[Tensor, "images 3 h w"]:
         mean, std = (torch.tensor(values, device=pixels.device).view(3, 1, 1) for values in (self.mean, self.std))
         return pixels.permute(0, 3, 1, 2).float().div_(255).sub_(mean).div_(std)
 
@@ -139,6 +149,21 @@ class Preprocessing:
             return round(self.resize * input_size / min(self.size))
         height, width = (round(length * input_size / old) for length, old in zip(self.resize, self.size, strict=True))
         return height, width
+
+
+@kernel
+def _look_up(
+    pixels: UInt8[np.ndarray, "images h w 3"],
+    table: Float32[np.ndarray, "3 256"],
+    images: Float32[np.ndarray, "images 3 h w"],
+    start: int,
+    stop: int,
+) -> None:
+    for image in range(start, stop):
+        for y in range(pixels.shape[1]):
+            for x in range(pixels.shape[2]):
+                for colour in range(3):
+                    images[image, colour, y, x] = table[colour, pixels[image, y, x, colour]]
 
 
 def _margin(length: int, wanted: int) -> int:

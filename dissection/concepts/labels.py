@@ -62,7 +62,8 @@ def shrink(numbers: Int32[np.ndarray, "h w"], height: int, width: int) -> Int32[
 
 def check_numbers(file: Path, numbers: Int32[np.ndarray, "h w"], known: Collection[int], table: str) -> None:
     """Raise a ``BadFileError`` where a label has no name; 0 needs none, and without any names that is the problem."""
-    unknown = [number for number in np.unique(numbers).tolist() if known and number and number not in known]
+    there = np.flatnonzero(np.bincount(numbers.ravel())).tolist() if numbers.min(initial=0) >= 0 else np.unique(numbers)
+    unknown = [int(number) for number in there if known and number and number not in known]
     if unknown:
         shown = ", ".join(map(str, unknown[:_SHOWN])) + (" and others" if len(unknown) > _SHOWN else "")
         raise BadFileError(file, f"label {shown} was found, which {table} does not name; name it there or use 0 (none)")

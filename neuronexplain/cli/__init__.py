@@ -8,7 +8,7 @@ import time
 
 import typer
 
-from . import building, console, demonstration, explaining, failures, listing, sets
+from . import allocator, building, console, demonstration, explaining, failures, listing, sets
 
 _COURTESY = 1
 """Seconds for rank 0 to say what is wrong with a command that every rank was given: torchrun stops it when one ends."""
@@ -35,6 +35,7 @@ sets.concepts.command("of")(listing.concepts_of)
 def main() -> None:
     """Run the command line; errors are one line and exit status 2."""
     failures.listen()
+    allocator.keep_freed_memory()
     try:
         with console.only_rank_0():
             app()
