@@ -88,7 +88,8 @@ class Bounds:
                 numbers=maps.size,
             )  # fmt: skip
             self.raise_to(_edge(self._bin, self._scale).astype(np.float32))
-        return maxima, finite.all(0)
+        whole: Bool[np.ndarray, " images"] = finite.all(0)
+        return maxima, whole
 
     @property
     def steady(self) -> Bool[np.ndarray, " units"]:
@@ -153,7 +154,7 @@ def _edge(bins: Int64[np.ndarray, " units"], scale: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def _scan(
+def _scan(  # noqa: PLR0913, PLR0917
     maps: Float32[np.ndarray, "images units cells"],
     bits: Int32[np.ndarray, "images units cells"],
     maxima: Float32[np.ndarray, "images units"],

@@ -200,17 +200,11 @@ class Overlaps:
 
 
 @kernel
-def _measure(
-    columns: Int64[np.ndarray, "layers H W"],
-    areas: Int64[np.ndarray, " concepts"],
-) -> None:
-    """Pixels of each concept; one that several layers have counts once."""
-    layers, height, width = columns.shape
-    for layer in range(layers):
-        for y in range(height):
-            for x in range(width):
-                if _is_new(columns, layer, y, x):
-                    areas[columns[layer, y, x]] += 1
+def _measure(columns: Int64[np.ndarray, "layers H W"], areas: Int64[np.ndarray, " concepts"]) -> None:
+    """Pixels of each concept."""
+    for y in range(columns.shape[1]):
+        for x in range(columns.shape[2]):
+            _note(columns, y, x, areas)
 
 
 @kernel
@@ -245,7 +239,6 @@ def _match(  # noqa: PLR0913, PLR0917
 ) -> None:
     """Go over the pixels between each cell and its three next ones, where one of the four is above the threshold."""
     active, height, width = maps.shape
-    layers = columns.shape[0]
     for pair in range(active):
         threshold, unit = thresholds[pair], rows[pair]
         for row in range(height):
@@ -256,13 +249,21 @@ def _match(  # noqa: PLR0913, PLR0917
                 if not max(a, b, c, d) > threshold:
                     continue
                 first, last = lefts[column], lefts[column + 1] - 1
-                for y in range(tops[row], tops[row + 1]):
+                for y in range(tops[row], tops[row + 1] if first <= last else 0):
                     left, right = a + downs[y] * (b - a), c + downs[y] * (d - c)
                     if not max(left + rights[first] * (right - left), left + rights[last] * (right - left)) > threshold:
                         continue  # along a row values rise, or fall, with the rounding too: no pixel between is lit
                     for x in range(first, last + 1):
                         if left + rights[x] * (right - left) > threshold:
                             lit[pair] += 1
-                            for layer in range(layers):
-                                if _is_new(columns, layer, y, x):
-                                    intersection[unit, columns[layer, y, x]] += 1
+                            _note(columns, y, x, intersection[unit])
+
+
+@kernel
+def _note(
+    columns: Int64[np.ndarray, "layers H W"], y: int, x: int, intersection: Int64[np.ndarray, " concepts"]
+) -> None:
+    """Count the concepts of a pixel; one that several layers have counts once."""
+    for layer in range(columns.shape[0]):
+        if _is_new(columns, layer, y, x):
+            intersection[columns[layer, y, x]] += 1
