@@ -88,8 +88,7 @@ class Bounds:
                 numbers=maps.size,
             )  # fmt: skip
             self.raise_to(_edge(self._bin, self._scale).astype(np.float32))
-        whole: Bool[np.ndarray, " images"] = finite.all(0)
-        return maxima, whole
+        return maxima, np.asarray(finite.all(0))
 
     @property
     def steady(self) -> Bool[np.ndarray, " units"]:
