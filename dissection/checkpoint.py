@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Array = TypeVar("Array")
 
+FORMAT = 1
+"""Version of what is in states and files of cells; another one's are not gone on with."""
+
 _PAUSE = 2.0
 """Seconds between two checkpoints, at least: about what a killed build loses."""
 

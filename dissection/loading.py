@@ -53,7 +53,7 @@ def read_batches(
     if workers:
         yield from _in_processes(_Batch(read, collate), batches, workers, pinned=pinned)
         return
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for batch in batches:
             yield collate(list(pool.map(read, batch)))
 
@@ -73,11 +73,11 @@ def work_ahead(work: Callable[[Task], Result], tasks: Sequence[Task], *, workers
         yield from _in_processes(work, tasks, workers, pinned=False)
         return
     waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         try:
             for task in tasks:
                 waiting.append(pool.submit(work, task))
-                if len(waiting) > _AHEAD * _cores():
+                if len(waiting) > _AHEAD * cores():
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
@@ -114,8 +114,10 @@ class _Failure:
     error: Exception
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def cores() -> int:
+    """Processors for this process: those it may run on, shared with the other ranks on its machine."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, here // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def _in_processes(

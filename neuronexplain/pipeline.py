@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from db.records import Run, RunKey
-from dissection.checkpoint import scratch
+from dissection.checkpoint import FORMAT, scratch
 from dissection.concepts import fingerprint
 from dissection.dissect import dissect_layers
 from dissection.errors import NetworkError
@@ -150,7 +150,7 @@ def _scratch(keys: Sequence[RunKey], network: Network, means: Means, *, fresh: b
     if means.scratch is None:
         yield means
         return
-    way = [str(means.batch_size), network.device.type, torch.__version__]
+    way = [str(means.batch_size), network.device.type, torch.__version__, str(FORMAT)]
     name = hashlib.sha256("\n".join([*(key.digest for key in keys), *way]).encode()).hexdigest()[:16]
     with scratch(means.scratch / name, ranks=means.ranks.count, rank=means.ranks.number, fresh=fresh) as own:
         yield replace(means, scratch=own)

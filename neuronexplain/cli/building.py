@@ -140,9 +140,10 @@ def _written(db: str, rank: int) -> AbstractContextManager[NameStore | None]:
 
 
 def _workers(device: str) -> int:
-    """One for each of this rank's cores where a GPU does the rest; on the CPU the network needs them all."""
-    cores, ranks_here = os.cpu_count() or 1, int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return 0 if device == "cpu" else max(1, cores // ranks_here)
+    """One for each core where a GPU does the rest; on the CPU the network needs them all."""
+    from dissection.loading import cores
+
+    return 0 if device == "cpu" else cores()
 
 
 def _scratch(db: str) -> Path:
