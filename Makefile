@@ -18,14 +18,14 @@ check: .venv/installed-dev
 	$(BIN)/lint-imports
 
 bench: .venv/installed-dev
-	$(BIN)/python scripts/bench.py
+	$(BIN)/python scripts/bench.py --broden
 
 format: .venv/installed-dev
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
 
 clean:
-	rm -rf .venv demo build dist bench.json
+	rm -rf .venv demo build dist bench.json bench.png
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -8,23 +8,39 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 
-def medians(sides: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each side; they take turns, each round begun by another, after one that does not count."""
+def timed(run: Callable[[], object]) -> Callable[[], float]:
+    """The same, giving the seconds that it took."""
+
+    def seconds() -> float:
+        start = time.perf_counter()
+        run()
+        return time.perf_counter() - start
+
+    return seconds
+
+
+def in_turns(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each side in each round; each round is begun by another, after one that does not count."""
     times: dict[str, list[float]] = {name: [] for name in sides}
     order = deque(sides)
     for turn in range(rounds + 1):
         for name in order:
-            start = time.perf_counter()
-            sides[name]()
+            seconds = sides[name]()
             if turn:
-                times[name].append(time.perf_counter() - start)
+                times[name].append(seconds)
         order.rotate(1)
+    return times
+
+
+def medians(times: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """The middle round of each side."""
     return {name: statistics.median(seconds) for name, seconds in times.items()}
 
 
-def ratios(times: Mapping[str, float], baseline: str) -> dict[str, float]:
-    """Every other side's time over the baseline's."""
-    return {name: seconds / times[baseline] for name, seconds in times.items() if name != baseline}
+def ratio(times: Mapping[str, Sequence[float]], side: str, baseline: str) -> dict[str, float]:
+    """How many times as long a side took as the baseline in the same round: the middle, the least and the most."""
+    every = [own / base for own, base in zip(times[side], times[baseline], strict=True)]
+    return {"ratio": statistics.median(every), "lowest": min(every), "highest": max(every)}

@@ -1,0 +1,88 @@
+"""What the engine holds in memory is the same however many images pass."""
+
+import tracemalloc
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from worlds import MemoryConcepts, table_world
+
+import dissection.cells as cells_module
+import dissection.checkpoint as checkpoint_module
+import dissection.loading as loading_module
+from dissection.concepts.dataset import Labels
+from dissection.dissect import dissect
+from dissection.part import Part
+from dissection.running import Means
+from dissection.vocabulary import Concept
+
+FEW, MANY = 300, 2400
+UNITS, SIDE = 64, 7
+CONCEPTS = {number: Concept(number, f"c{number}", "object") for number in range(1, 21)}
+
+
+class Drawing(nn.Module):
+    """Draws the maps of an image from its index, into memory that tracemalloc knows of: PyTorch's own it does not."""
+
+    def forward(self, images):
+        colours = (images[:, :, 0, 0] * 255).round().long()
+        indices = (colours @ torch.tensor([1, 256, 65536])).tolist()
+        draws = [np.random.default_rng(index).standard_normal((UNITS, SIDE, SIDE), np.float32) for index in indices]
+        return torch.from_numpy(np.maximum(np.stack(draws), 0))
+
+
+class DrawnConcepts(MemoryConcepts):
+    """Made up when asked for, and not kept."""
+
+    def photograph(self, index):
+        return Image.new("RGB", (2, 2), (index % 256, index // 256, 0))
+
+    def labels(self, index):
+        return Labels(np.random.default_rng(index).integers(0, 21, (1, 16, 16), np.int32))
+
+
+@pytest.fixture
+def held(monkeypatch, tmp_path):
+    """The most bytes that a dissection holds, with checkpoints and pruning all the time and two threads anywhere."""
+    monkeypatch.setattr(checkpoint_module, "_PAUSE", 0)
+    monkeypatch.setattr(checkpoint_module, "_SHARE", 1e9)
+    monkeypatch.setattr(cells_module, "_SEGMENT", 200_000)
+    monkeypatch.setattr(cells_module, "_ROOM", 500_000)
+    monkeypatch.setattr(loading_module, "_cores", lambda: 2)
+    table, _ = table_world(torch.zeros(1, UNITS, SIDE, SIDE), [], CONCEPTS, ("object",))
+    network = replace(table, module=nn.Sequential(Drawing(), *table.module[1:]).eval())
+
+    def most(images):
+        concepts = DrawnConcepts(range(images), [], CONCEPTS, ("object",))
+        scratch = tmp_path / str(images)
+        tracemalloc.start()
+        try:
+            dissect(network, concepts, means=Means(scratch=scratch))
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    most(32)  # kernels are compiled, and modules imported
+    return most
+
+
+def test_memory_does_not_grow_with_the_images(held):
+    assert held(MANY) < 1.1 * held(FEW)
+
+
+def test_it_would_show(held, monkeypatch):
+    """What would make it fail: an engine that keeps the maps that it has seen, as many do."""
+    kept = []
+    look = Part.look
+
+    def keeping(self, images, maps):
+        kept.append(maps)
+        look(self, images, maps)
+
+    monkeypatch.setattr(Part, "look", keeping)
+    few = held(FEW)
+    kept.clear()
+    assert held(4 * FEW) > 1.5 * few
