@@ -7,7 +7,7 @@ pruned; what is left is about q of all cells and their neighbours, whatever pass
 
 The maps of a unit that has shown one value only are not kept: that value is enough.
 
-Blocks, one per batch, lie one after another in files of some 64 MB. A file's blocks may be pruned at any time, also
+Blocks of a few images lie one after another in files of some 64 MB. A file's blocks may be pruned at any time, also
 beyond what a checkpoint knew: bounds stay true, since the images behind them will be seen again.
 """
 
@@ -17,22 +17,24 @@ import os
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from safetensors.numpy import load, save
 
 from .errors import CheckpointError
 from .kernels import in_slices, kernel
-from .loading import work_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from jaxtyping import Bool, Float32, Int32, Int64, UInt8
+    from jaxtyping import Bool, Float, Float32, Int32, Int64, UInt8
 
     from .bounds import Bounds
+
+_PIECE = 4
+"""Images of a block: so few that a block is small even where every cell is kept, before there are bounds."""
 
 _SEGMENT = 64 * 2**20
 _ROOM = 512 * 2**20
@@ -44,12 +46,12 @@ _FRAME = struct.Struct("<QI")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """What is kept of the maps of a batch; pairs are in order of images, then units.
+    """What is kept of the maps of a few images; pairs are in order of images, then units.
 
     Attributes:
         first: index of the first image.
         count: number of images, which follow each other.
-        steady: units that have shown one value only, on this batch too: that is their map on all its images.
+        steady: units that have shown one value only, on these images too: that is their map on all of them.
         images: by pair, the image, counted from ``first``.
         units: by pair, the unit.
         sizes: by pair, how many cells are kept.
@@ -72,11 +74,18 @@ class Block:
 
     def pruned(self, bounds: Float32[np.ndarray, " units"], height: int, width: int) -> Block:
         """What higher bounds leave of it."""
-        maps = self.maps(height, width)
-        above = maps.max((1, 2), initial=-np.inf) > bounds[self.units]
-        images, units = self.images[above], self.units[above]
-        packed = _pack(maps[above], bounds[units])
-        return Block(self.first, self.count, self.steady, images, units, *packed)
+        left = self.above(bounds)
+        packed = _pack(left.maps(height, width), bounds[left.units])
+        return Block(self.first, self.count, self.steady, left.images, left.units, *packed)
+
+    def above(self, bounds: Float[np.ndarray, " units"]) -> Block:
+        """The pairs whose maps exceed their unit's bound anywhere."""
+        if not len(self.units):
+            return self
+        there = np.maximum.reduceat(self.values, self.sizes.cumsum() - self.sizes) > bounds[self.units]
+        images, units, sizes, places = (array[there] for array in (self.images, self.units, self.sizes, self.places))
+        values = self.values[np.repeat(there, self.sizes)]
+        return Block(self.first, self.count, self.steady, images, units, sizes, places, values)
 
     def to_bytes(self) -> bytes:
         """As written to disk."""
@@ -95,13 +104,18 @@ class Block:
         return cls(first, count, steady, **arrays)
 
 
+def pieces(images: range) -> list[range]:
+    """The images of a batch by the blocks they are kept in."""
+    return [range(start, min(start + _PIECE, images.stop)) for start in range(images.start, images.stop, _PIECE)]
+
+
 def block(
     first: int,
     maps: Float32[np.ndarray, "images units h w"],
     maxima: Float32[np.ndarray, "images units"],
     bounds: Bounds,
 ) -> Block:
-    """What is to be kept of the maps of a batch, whose values ``bounds`` has taken in."""
+    """What is to be kept of the maps of a few images, whose values ``bounds`` has taken in."""
     steady = bounds.steady.copy()
     images, units = np.nonzero((maxima > bounds.lower) & ~steady)
     packed = _pack(maps[images, units], bounds.lower[units])
@@ -134,10 +148,8 @@ class Cells:
 
     def add(self, block: Block) -> None:
         """Write a block behind the others."""
-        data = block.to_bytes()
         with self._path(self._file).open("ab") as file:
-            file.write(_FRAME.pack(len(data), zlib.crc32(data)) + data)
-        self._written += _FRAME.size + len(data)
+            self._written += _write(file, block)
 
     def places(self) -> list[tuple[int, int]]:
         """Where each block is, in order: what :meth:`read` takes."""
@@ -165,7 +177,7 @@ class Cells:
 
     def blocks(self) -> Iterator[Block]:
         """Every block, in order."""
-        return work_ahead(self.read, self.places(), workers=0)
+        return map(self.read, self.places())
 
     def state(self) -> dict[str, np.ndarray]:
         """How far the files are written. A file that is large enough is closed first."""
@@ -210,8 +222,7 @@ class Cells:
             with fresh.open("wb") as file:
                 for offset in self._offsets(path):
                     kept = self.read((number, offset))
-                    data = kept.pruned(bounds, self._height, self._width).to_bytes()
-                    file.write(_FRAME.pack(len(data), zlib.crc32(data)) + data)
+                    _write(file, kept.pruned(bounds, self._height, self._width))
             fresh.replace(path)
         self._limit = max(_ROOM, int(_GROWTH * self._size()))
 
@@ -229,6 +240,14 @@ class Cells:
             while frame := file.read(_FRAME.size):
                 yield file.tell() - _FRAME.size
                 file.seek(_FRAME.unpack(frame)[0], os.SEEK_CUR)
+
+
+def _write(file: BinaryIO, block: Block) -> int:
+    """Write a block; returns the bytes it takes."""
+    data = block.to_bytes()
+    file.write(_FRAME.pack(len(data), zlib.crc32(data)))
+    file.write(data)
+    return _FRAME.size + len(data)
 
 
 def _pack(

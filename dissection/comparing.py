@@ -1,4 +1,4 @@
-"""Compares what was kept of feature maps with the labels of the same images, batch by batch, in any process."""
+"""Compares what was kept of feature maps with the labels of the same images, block by block, in any process."""
 
 from __future__ import annotations
 
@@ -30,11 +30,9 @@ class Counting:
     first: Float32[np.ndarray, " units"]
 
     def __call__(self, number: int, labels: Sequence[Labels]) -> Counts:
-        """The counts of a batch."""
-        kept = self.cells.read(self.places[number])
-        maps = self.cells.maps(kept)
-        lit = maps.max((1, 2), initial=-np.inf) > self.thresholds[kept.units]
-        images, units, maps = kept.images[lit], kept.units[lit], maps[lit]
+        """The counts of a block's images."""
+        kept = self.cells.read(self.places[number]).above(self.thresholds)
+        images, units, maps = kept.images, kept.units, self.cells.maps(kept)
         plain = np.flatnonzero(kept.steady & (self.first > self.thresholds)).astype(np.int32)
         if len(plain):  # rare: units that were saturated all along
             images, units, maps = self._with_plain(plain, len(labels), images, units, maps)
@@ -58,13 +56,13 @@ class Counting:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """Compares the masks of all layers with the labels of a batch, by the batch's number."""
+    """Compares the masks of all layers with the labels of a few images, by the number of their block."""
 
     concepts: ConceptDataset
-    shares: Sequence[range]
+    pieces: Sequence[range]
     layers: Sequence[Counting]
 
     def __call__(self, number: int) -> list[Counts]:
-        """The counts of a batch, by layer."""
-        labels = [self.concepts.labels(index) for index in self.shares[number]]
+        """The counts of a block's images, by layer."""
+        labels = [self.concepts.labels(index) for index in self.pieces[number]]
         return [layer(number, labels) for layer in self.layers]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from .cells import pieces
 from .checkpoint import Checkpoint, nested, unnested
 from .comparing import Comparison
 from .errors import ConceptDataError
@@ -195,13 +196,14 @@ class _Job:
         """Thresholds are known now, and with them the masks."""
         for part in self.parts:
             part.find_thresholds(self._means.ranks)
-        comparison = Comparison(self._concepts, self._shares, [part.counting() for part in self.parts])
-        left = range(self._counted, len(self._shares))
+        blocks = [piece for share in self._shares for piece in pieces(share)]
+        comparison = Comparison(self._concepts, blocks, [part.counting() for part in self.parts])
+        left = range(self._counted, len(blocks))
         for number, counts in zip(left, work_ahead(comparison, left, workers=self._means.workers), strict=True):
             for part, own in zip(self.parts, counts, strict=True):
                 part.add(own)
             self._counted += 1
-            self._means.tell(_COUNTING, self._shares[number].stop, len(self._concepts))
+            self._means.tell(_COUNTING, blocks[number].stop, len(self._concepts))
             if self._checkpoint.is_due:
                 self._save()
         self._save()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .bounds import Bounds
-from .cells import Cells, block
+from .cells import Cells, block, pieces
 from .checkpoint import nested, unnested
 from .comparing import Counting
 from .exemplars import Exemplars
@@ -49,7 +49,9 @@ class Part:
         maxima, finite = self._bounds.add(flat)
         check_finite(finite.tolist(), self._layer, map(self._concepts.image_name, images))
         self._exemplars.add(images, flat, maxima)
-        self._cells.add(block(images.start, maps, maxima, self._bounds))
+        for piece in pieces(images):
+            own = slice(piece.start - images.start, piece.stop - images.start)
+            self._cells.add(block(piece.start, maps[own], maxima[own], self._bounds))
 
     def share(self, ranks: Ranks) -> None:
         """Tell the other ranks the bounds, so that no rank keeps what the others know not to matter."""

@@ -78,6 +78,30 @@ def test_building_again_does_nothing_and_says_so(world, run):
     assert "Nothing to do" in out
 
 
+def test_several_layers_and_precisions_are_runs_of_their_own(world, run, tmp_path):
+    words = ["build", *NETWORK, "--concepts", world / "squares", "--db", tmp_path / "n.db"]
+    status, out, err = run(*words, "--layer", "rectify", "--layer", "detect", "--layer", "rectify")
+    assert status == 0
+    assert out.count("Kept as run") == 2
+    assert err.count("looking at the photographs") >= 1
+    status, out, _ = run(
+        *words, "--layer", "detect", "--precision", "fast", "--scratch", tmp_path / "scratch", "--fresh"
+    )
+    assert (status, out.count("Kept as run 3")) == (0, 1)
+    status, out, _ = run("runs", "--db", tmp_path / "n.db", "--json")
+    assert [each["layer"] for each in json.loads(out)] == ["rectify", "detect", "detect"]
+    assert not list(tmp_path.glob("*unfinished*")) + list(tmp_path.glob("scratch*"))
+
+
+def test_what_is_unfinished_of_another_number_of_ranks_is_not_taken_for_ones_own(world, run, tmp_path):
+    words = ["build", *NETWORK, "--concepts", world / "squares", "--db", tmp_path / "n.db", "--scratch", tmp_path / "s"]
+    blocked = tmp_path / "s"
+    blocked.touch()
+    assert "s" in one_line(run(*words)[2])
+    blocked.unlink()
+    assert run(*words)[0] == 0
+
+
 def test_explain_needs_only_the_database(world, run, tmp_path):
     status, out, _ = run("explain", world / "red.png", world / "blue.png", "--db", world / "n.db", "--out", tmp_path)
     assert status == 0

@@ -116,6 +116,14 @@ def test_errors_of_readers_arrive_as_they_were_raised(workers):
         dissect(colour_network(), bad, means=Means(2, workers))
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_gpu_gives_the_same(workers):
+    network, concepts = world(8, images=40)
+    plain = plain_dissection(network, concepts, quantile=0.02, min_images=3)
+    assert dissect(network.to("cuda"), concepts, quantile=0.02, min_images=3, means=Means(7, workers)) == plain
+
+
 class StoppedError(Exception):
     pass
 

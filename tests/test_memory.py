@@ -51,7 +51,7 @@ def held(monkeypatch, tmp_path):
     monkeypatch.setattr(checkpoint_module, "_SHARE", 1e9)
     monkeypatch.setattr(cells_module, "_SEGMENT", 200_000)
     monkeypatch.setattr(cells_module, "_ROOM", 500_000)
-    monkeypatch.setattr(loading_module, "_cores", lambda: 2)
+    monkeypatch.setattr(loading_module, "cores", lambda: 2)
     table, _ = table_world(torch.zeros(1, UNITS, SIDE, SIDE), [], CONCEPTS, ("object",))
     network = replace(table, module=nn.Sequential(Drawing(), *table.module[1:]).eval())
 

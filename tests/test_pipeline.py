@@ -13,6 +13,7 @@ from db.errors import RunNotFoundError
 from dissection.concepts import PlainLayout
 from dissection.errors import ActivationError, ClassNotFoundError, ConceptDataError
 from dissection.networks import open_network
+from dissection.running import Means
 from dissection.vocabulary import Exemplar, Layer
 from neuronexplain.evidence import open_class_images
 from neuronexplain.importance import Importances
@@ -93,6 +94,35 @@ def test_the_same_run_is_built_once(built, folder):
     assert not build(network, _squares(folder), store).is_new
     assert build(colour_network(), _squares(folder), store, quantile=0.01).is_new
     assert len(store.runs()) == 2
+
+
+class StoppedError(Exception):
+    pass
+
+
+def test_an_unfinished_build_is_gone_on_with_by_the_same_run_alone(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("dissection.checkpoint._PAUSE", 0)
+    monkeypatch.setattr("dissection.checkpoint._SHARE", 1e9)
+
+    def passes(stops_at=None, **options):
+        network, seen = colour_network(), []
+        network.module.register_forward_hook(lambda *_: seen.append(1))
+
+        def stop(stage, done, _total):
+            if stage == "looking at the photographs" and done == stops_at:
+                raise StoppedError
+
+        means = Means(batch_size=4, scratch=tmp_path / "unfinished", progress=stop)
+        with NameStore.create(tmp_path / "n.db") as store:
+            build(network, _squares(folder), store, means=means, **options)
+        return len(seen)
+
+    with pytest.raises(StoppedError):
+        passes(stops_at=20)
+    whole = passes(quantile=0.01)
+    assert whole == passes(min_images=5) == 10 + 1  # all batches, and one that asks about alphas
+    assert passes() == whole - 4
+    assert not (tmp_path / "unfinished").exists()
 
 
 def test_everything_that_changes_an_answer_is_in_the_key(built, folder, tmp_path):

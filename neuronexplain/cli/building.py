@@ -130,6 +130,7 @@ def build(
             )
     if group.number == 0:
         _tell(db, built)
+        _mention(scratch or _scratch(db))
 
 
 def _written(db: str, rank: int) -> AbstractContextManager[NameStore | None]:
@@ -155,6 +156,17 @@ def _scratch(db: str) -> Path:
         return path.with_name(f"{path.name}.unfinished")
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(cache).expanduser() / "neuronexplain" / "unfinished"
+
+
+def _mention(unfinished: Path) -> None:
+    """Say what other builds left behind, which nobody else would find."""
+    others = [path for path in unfinished.iterdir() if path.is_dir()] if unfinished.is_dir() else []
+    if others:
+        size = sum(file.stat().st_size for path in others for file in path.rglob("*") if file.is_file())
+        builds = "another build" if len(others) == 1 else f"{len(others)} other builds"
+        console.note(
+            f"{unfinished} holds {builds} that did not finish ({size / 1e6:.0f} MB); delete what is not wanted."
+        )
 
 
 def _tell(db: str, built: Sequence[Built]) -> None:
