@@ -171,6 +171,35 @@ def test_class_images_replace_the_concept_images(folder, tmp_path):
     assert fire.alphas[0] == pytest.approx(HEAD[0][0] * 2 * np.mean(reds) / 1024, rel=1e-5)
 
 
+def test_class_images_are_gone_on_with_where_they_stopped(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("dissection.checkpoint._PAUSE", 0)
+    monkeypatch.setattr("dissection.checkpoint._SHARE", 1e9)
+    (tmp_path / "classes" / "fire").mkdir(parents=True)
+    for number in range(9):
+        colour_square("red", at=(number, 2), side=5 + number).save(tmp_path / "classes" / "fire" / f"{number}.png")
+    images, looks = open_class_images(tmp_path / "classes", CLASSES), []
+
+    def importance(name, stops_at=None):
+        def stop(stage, done, _total):
+            if stage == "looking at the images of each class":
+                looks.append(done)
+                if done == stops_at:
+                    raise StoppedError
+
+        means = Means(batch_size=2, scratch=tmp_path / "unfinished", progress=stop)
+        with NameStore.create(tmp_path / name) as store:
+            run = build(colour_network(), _squares(folder), store, class_images=images, means=means).run
+            kept = store.importance(run, 0)
+        return kept.images, kept.alphas.tolist(), kept.contributions.tolist()
+
+    whole = importance("whole.db")
+    looks.clear()
+    with pytest.raises(StoppedError):
+        importance("n.db", stops_at=6)
+    assert importance("n.db") == whole
+    assert looks == [2, 4, 6, 6, 8, 9]
+
+
 def test_class_folders_must_be_classes(tmp_path):
     with pytest.raises(ConceptDataError, match="no folder"):
         open_class_images(tmp_path / "none", CLASSES)
