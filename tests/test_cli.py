@@ -93,7 +93,7 @@ def test_several_layers_and_precisions_are_runs_of_their_own(world, run, tmp_pat
     assert not list(tmp_path.glob("*unfinished*")) + list(tmp_path.glob("scratch*"))
 
 
-def test_what_is_unfinished_of_another_number_of_ranks_is_not_taken_for_ones_own(world, run, tmp_path):
+def test_a_scratch_folder_that_cannot_be_made_is_told(world, run, tmp_path):
     words = ["build", *NETWORK, "--concepts", world / "squares", "--db", tmp_path / "n.db", "--scratch", tmp_path / "s"]
     blocked = tmp_path / "s"
     blocked.touch()
