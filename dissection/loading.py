@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import warnings
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -123,16 +124,20 @@ def cores() -> int:
 def _in_processes(
     work: Callable[[Task], Result], tasks: Sequence[Task], workers: int, *, pinned: bool
 ) -> Iterator[Result]:
-    loader: DataLoader[Result | _Failure] = DataLoader(
-        _Working(work),
-        sampler=tasks,
-        batch_size=None,
-        num_workers=workers,
-        pin_memory=pinned,
-        worker_init_fn=_leave_interrupts,
-    )
+    with warnings.catch_warnings():
+        # how many is for whoever asked to say; torch would tell them about its own files
+        warnings.filterwarnings("ignore", message="This DataLoader will create")
+        loader: DataLoader[Result | _Failure] = DataLoader(
+            _Working(work),
+            sampler=tasks,
+            batch_size=None,
+            num_workers=workers,
+            pin_memory=pinned,
+            worker_init_fn=_leave_interrupts,
+        )
+        results = iter(loader)
     try:
-        for result in loader:
+        for result in results:
             if isinstance(result, _Failure):
                 raise result.error
             yield result

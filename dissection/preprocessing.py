@@ -85,8 +85,8 @@ class Preprocessing:
 
     def normalised(self, pixels: UInt8[Tensor, "images h w 3"]) -> Float32[Tensor, "images 3 h w"]:
         """As :meth:`tensor`, for images of the network's size that are bytes yet."""
-        colours = torch.arange(256, dtype=torch.uint8).view(1, 1, 256, 1).expand(1, 1, 256, 3)
         if pixels.device.type == "cpu":  # there are few bytes, so what each becomes is looked up
+            colours = torch.arange(256, dtype=torch.uint8).view(1, 1, 256, 1).expand(1, 1, 256, 3)
             images = torch.empty(len(pixels), 3, *pixels.shape[1:3])
             table = self._normalised(colours).reshape(3, 256).numpy()
             in_slices(_look_up, len(pixels), pixels.numpy(), table, images.numpy(), numbers=images.numel())

@@ -54,10 +54,10 @@ def thresholds(cells: Cells, bounds: Bounds, strong: int, ranks: Ranks) -> Float
     for bits in _DIGITS:
         counts = np.zeros((len(first), 1 << bits), np.int64)
         for block in cells.blocks():
-            _count(block.units, block.sizes, block.values, prefix, taken, bits, counts)
+            _count(block.units, block.sizes, block.values, 1, prefix, taken, bits, counts)
             steady = np.flatnonzero(block.steady).astype(np.int32)
             times = block.count * cells.area
-            _count_steady(steady, first[steady], times, prefix, taken, bits, counts)
+            _count(steady, np.ones_like(steady), first[steady], times, prefix, taken, bits, counts)
         counts = ranks.sum(torch.from_numpy(counts)).numpy()
         tails = np.pad(counts, [(0, 0), (0, 1)])[:, ::-1].cumsum(1)[:, ::-1]  # as many values have a digit or more
         enough &= tails[:, 0] >= left
@@ -92,12 +92,13 @@ def _count(
     units: Int32[np.ndarray, " pairs"],
     sizes: Int32[np.ndarray, " pairs"],
     values: Float32[np.ndarray, " kept"],
+    times: int,
     prefix: UInt32[np.ndarray, " units"],
     taken: int,
     bits: int,
     counts: Int64[np.ndarray, "units digits"],
 ) -> None:
-    """Count kept values that begin with their unit's prefix of ``taken`` bits, by their next ``bits``."""
+    """Count values, each ``times`` times, that begin with their unit's first ``taken`` bits, by their next ``bits``."""
     keys = _keys(values)
     start = 0
     for pair in range(len(units)):
@@ -105,23 +106,5 @@ def _count(
         for at in range(start, start + sizes[pair]):
             key = np.int64(keys[at])
             if key >> (32 - taken) == prefix[unit]:
-                counts[unit, (key >> (32 - taken - bits)) & ((1 << bits) - 1)] += 1
+                counts[unit, (key >> (32 - taken - bits)) & ((1 << bits) - 1)] += times
         start += sizes[pair]
-
-
-@kernel
-def _count_steady(
-    units: Int32[np.ndarray, " steady"],
-    values: Float32[np.ndarray, " steady"],
-    times: int,
-    prefix: UInt32[np.ndarray, " units"],
-    taken: int,
-    bits: int,
-    counts: Int64[np.ndarray, "units digits"],
-) -> None:
-    """Count a value of each of some units ``times`` times."""
-    keys = _keys(values)
-    for at in range(len(units)):
-        unit, key = units[at], np.int64(keys[at])
-        if key >> (32 - taken) == prefix[unit]:
-            counts[unit, (key >> (32 - taken - bits)) & ((1 << bits) - 1)] += times
