@@ -31,8 +31,9 @@ def read_label_map(file: Path) -> Int32[np.ndarray, "h w"]:
     image = _open(file)
     if image.mode not in {"RGB", "RGBA"}:
         raise BadFileError(file, f"an image of mode {image.mode} was found; RGB is wanted, number = R + 256 G")
-    channels = np.asarray(image).astype(np.int32)
-    return channels[..., 0] + 256 * channels[..., 1]
+    channels = np.asarray(image)
+    numbers: Int32[np.ndarray, "h w"] = channels[..., 0] + 256 * channels[..., 1].astype(np.int32)
+    return numbers
 
 
 def write_label_map(file: Path, numbers: Int32[np.ndarray, "h w"]) -> None:
