@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from PIL import Image
 
-from db.records import Run, RunKey
+from db.records import Run, RunKey, require_built
 from dissection.checkpoint import FORMAT, scratch
 from dissection.concepts import fingerprint
 from dissection.dissect import dissect_layers
@@ -204,7 +204,9 @@ def reopen(run: Run, *, weights: Path | None = None, device: str = "cpu") -> Net
 
     Raises:
         NetworkError: if it cannot be made again. Whether it is the same network, :func:`explain` checks.
+        StoreError: if it was imported: then nothing could be explained with it.
     """
+    require_built(run, "thresholds")
     source = Source.from_json(run.source)
     opened = open_network(
         source.network,
@@ -266,7 +268,10 @@ def speaker(
 
     Raises:
         RunNotFoundError: if the run, or every run there is, is of a network with other weights.
+        StoreError: if the run was imported: it does not say when a neuron is active.
     """
+    if run is not None:
+        require_built(run, "thresholds")
     if run is None or run.key.network != network.fingerprint:
         run = store.run_for(network.fingerprint)
     return Explainer(

@@ -87,7 +87,8 @@ def write_pictures(out: Path, explanations: Sequence[Explanation]) -> dict[str, 
     """Write a picture of each image and explanations.json into a folder; the path of each picture by image."""
     import json
 
-    from neuronexplain.overlay import overlay, replace_file, save_picture, side_by_side
+    from dissection.files import replace_file
+    from neuronexplain.overlay import overlay, save_picture, side_by_side
     from neuronexplain.serialise import to_json
 
     out.mkdir(parents=True, exist_ok=True)
