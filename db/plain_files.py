@@ -58,7 +58,7 @@ weights: names belong to these weights alone.
 
 ## Licence
 
-{licence}
+{licence} The pictures are small copies of the dataset's photographs, whose owners keep their rights.
 
 ## To cite
 
