@@ -15,7 +15,7 @@ from dissection.vocabulary import Concept, ConceptSupport, Dissection, Exemplar,
 
 from .errors import StoreError
 from .json_fields import FORMAT, VERSION, ExemplarForm, KeyForm, LayerForm
-from .records import SCHEMA, ClassImportance, Run, RunKey, WholeRun
+from .records import SCHEMA, SHARED, ClassImportance, Run, RunKey, WholeRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -92,7 +92,7 @@ def _fields(whole: WholeRun, pictures: Mapping[int, str]) -> Iterator[tuple[str,
     yield "digest", key.digest
     yield "created", run.created.isoformat()
     yield "network", run.network
-    yield "source", {name: _shared(value) for name, value in run.source.items()}
+    yield "source", {name: _shared(value) for name, value in run.source.items() if name != SHARED}
     yield "dataset", run.concepts
     for name in ("images", "pixels", "constant_alphas", "evidence"):
         yield name, getattr(run, name)

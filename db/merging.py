@@ -10,7 +10,7 @@ import numpy as np
 from .agreement import require_agreement
 from .errors import StoreError
 from .reading import read_runs, read_whole
-from .records import Adopted
+from .records import SHARED, Adopted
 from .schema import runs
 from .writing import write_whole
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def adopt(connection: Connection, given: WholeRun) -> Adopted:
-    """Write a run that another store made, or find that it is held already.
+    """Write a run that another store made, and that its source says so; or find that it is held already.
 
     Raises:
         StoreError: if its parts do not fit together, or a run of its key is held that says something else.
     """
-    run = given.run
+    run = replace(given.run, source={**given.run.source, SHARED: True})
     require_agreement(run, given.dissection, given.importances, given.pictures)
     for held in read_runs(connection, runs.c.digest == run.key.digest):
         if what := difference(read_whole(connection, held, ""), given):
@@ -37,7 +37,8 @@ def adopt(connection: Connection, given: WholeRun) -> Adopted:
                 f"differ in {what}: one was changed, or built on another kind of machine; keep one of them"
             )
         return Adopted(held, is_new=False)
-    return Adopted(replace(run, id=write_whole(connection, given, run.created)), is_new=True)
+    number = write_whole(connection, replace(given, run=run), run.created)
+    return Adopted(replace(run, id=number), is_new=True)
 
 
 def difference(held: WholeRun, given: WholeRun) -> str | None:

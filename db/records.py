@@ -25,6 +25,9 @@ SCHEMA = 2
 IMPORTED = "imported: "
 """What a key's network and concepts begin with where another tool made the names: no fingerprint of ours does."""
 
+SHARED = "shared"
+"""What a run's source says when the run came from another store: then it must not decide which code is run."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunKey:

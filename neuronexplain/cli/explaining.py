@@ -32,6 +32,9 @@ def explain(
         options.Among, typer.Option(help="Rank all neurons, as the paper does, or only named ones.")
     ] = options.Among.all,
     min_iou: options.MinIou = MIN_IOU,
+    network: Annotated[
+        str | None, typer.Option(help="The network, where it is not where it was when the names were made.")
+    ] = None,
     weights: options.Weights = None,
     run: options.RunNumber = None,
     out: Annotated[
@@ -54,9 +57,14 @@ def explain(
         out.mkdir(parents=True, exist_ok=True)
     with NameStore.open(db) as store:
         chosen = store.choose(run)
-        network = reopen(chosen, weights=weights, device=device)
         explainer = speaker(
-            network, store, run=chosen, k=top, rank_by=rank_by.value, among=among.value, min_iou=min_iou
+            reopen(chosen, network=network, weights=weights, device=device),
+            store,
+            run=chosen,
+            k=top,
+            rank_by=rank_by.value,
+            among=among.value,
+            min_iou=min_iou,
         )
     problems: list[str] = []
     paths = list(_photographs(images))
