@@ -12,6 +12,7 @@ from .errors import StoreError
 from .reading import read_runs, read_whole
 from .records import SHARED, Adopted
 from .schema import runs
+from .scrutiny import require_possible
 from .writing import write_whole
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from .records import WholeRun
+    from .store import NameStore
 
 
 def adopt(connection: Connection, given: WholeRun) -> Adopted:
@@ -28,8 +30,12 @@ def adopt(connection: Connection, given: WholeRun) -> Adopted:
     Raises:
         StoreError: if its parts do not fit together, or a run of its key is held that says something else.
     """
-    run = replace(given.run, source={**given.run.source, SHARED: True})
-    require_agreement(run, given.dissection, given.importances, given.pictures)
+    try:
+        run = replace(given.run, source={**given.run.source, SHARED: True})
+        require_agreement(run, given.dissection, given.importances, given.pictures)
+        require_possible(given)
+    except TypeError as error:  # of a database without our tables' types
+        raise StoreError(f"{given.origin} holds a value of the wrong type: {error}") from error
     for held in read_runs(connection, runs.c.digest == run.key.digest):
         if what := difference(read_whole(connection, held, ""), given):
             raise StoreError(
@@ -39,6 +45,20 @@ def adopt(connection: Connection, given: WholeRun) -> Adopted:
         return Adopted(held, is_new=False)
     number = write_whole(connection, replace(given, run=run), run.created)
     return Adopted(replace(run, id=number), is_new=True)
+
+
+def whole_runs(store: NameStore) -> Iterator[WholeRun]:
+    """The runs of another store in turn, as `adopt` takes them.
+
+    Raises:
+        StoreError: if what is in its tables is no run.
+    """
+    try:
+        for run in store.runs():
+            yield store.whole(run)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        told = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise StoreError(f"{store.where} is damaged, or was never one of ours: {told}") from error
 
 
 def difference(held: WholeRun, given: WholeRun) -> str | None:

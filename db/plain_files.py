@@ -18,14 +18,13 @@ import hashlib
 import io
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
 from dissection.files import new_folder, replacing
 from dissection.vocabulary import MIN_IOU
 
 from .errors import StoreError
 from .json_fields import document
 from .json_form import header, run_lines, run_of
+from .scrutiny import GREATEST_PICTURE
 from .tables import write_overlaps, write_units
 
 if TYPE_CHECKING:
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
     from .records import WholeRun
 
 NAMES = "names.json"
-_GREATEST_PICTURE = 2**20  # bytes; what a build makes has some thousands
-_GREATEST_SIDE = 1024
 
 _README = """# Names of neurons
 
@@ -174,10 +171,9 @@ def _pictures(root: Path, form: RunForm) -> Iterator[tuple[int, bytes]]:
         if picture.index in taken:
             raise StoreError(f"{root / NAMES} lists picture {picture.index} twice")
         taken.add(picture.index)
-        jpeg = _content(file, at_most=_GREATEST_PICTURE)
+        jpeg = _content(file, at_most=GREATEST_PICTURE)
         if hashlib.sha256(jpeg).hexdigest() != picture.sha256:
             raise StoreError(f"{file} is not the picture that {NAMES} lists: its sha256 is another")
-        _require_picture(jpeg, file)
         yield picture.index, jpeg
 
 
@@ -197,16 +193,6 @@ def _content(file: Path, at_most: int | None = None) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise StoreError(f"{file} cannot be read: {error.strerror}") from error
-
-
-def _require_picture(jpeg: bytes, file: Path) -> None:
-    try:
-        with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as picture:
-            if max(picture.size) > _GREATEST_SIDE:
-                raise StoreError(f"{file} is {picture.size} pixels: an exemplar's picture is at most {_GREATEST_SIDE}")
-            picture.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise StoreError(f"{file} is no JPEG picture: {error}") from error
 
 
 def _name(digest: str) -> str:

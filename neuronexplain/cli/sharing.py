@@ -16,8 +16,7 @@ from . import console, options
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from db import NameStore, WholeRun
-    from db.records import Run
+    from db import WholeRun
 
 Item = TypeVar("Item")
 
@@ -64,7 +63,7 @@ def export(
         else:
             chosen = store.runs() if run is None else [store.run(run)]
             write = write_json if out.suffix.lower() == ".json" else write_folder
-            write(out, _told(_read(store, chosen), lambda n: progress("writing runs", n, len(chosen))), licence)
+            write(out, _told(map(store.whole, chosen), lambda n: progress("writing runs", n, len(chosen))), licence)
     console.say(f"{len(chosen)} {'run' if len(chosen) == 1 else 'runs'} written to {out}.")
 
 
@@ -111,10 +110,6 @@ def import_(
         console.say("There was no run to take.")
 
 
-def _read(store: NameStore, runs: Iterable[Run]) -> Iterator[WholeRun]:
-    return (store.whole(run) for run in runs)
-
-
 def _told(items: Iterable[Item], tell: Callable[[int], None]) -> Iterator[Item]:
     for done, item in enumerate(items, 1):
         yield item
@@ -124,12 +119,13 @@ def _told(items: Iterable[Item], tell: Callable[[int], None]) -> Iterator[Item]:
 def _given(file: str, about: _Result) -> Iterator[WholeRun]:
     """The runs of a file, database or folder."""
     from db import NameStore
+    from db.merging import whole_runs
     from db.plain_files import read_folder, read_json
 
     path = Path(file)
     if _is_database(file, path):
         with NameStore.open(file) as other:
-            yield from _read(other, other.runs())
+            yield from whole_runs(other)
     elif path.suffix.lower() == ".csv" and path.is_file():
         yield _result(path, about)
     elif path.is_dir() or path.suffix.lower() == ".json":
