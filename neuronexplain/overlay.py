@@ -6,7 +6,6 @@ colour-blind people and in grey print, and cold is dark.
 
 from __future__ import annotations
 
-import secrets
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
 from dissection.errors import NeuronExplainError
+from dissection.files import replace_file
 
 if TYPE_CHECKING:
     import os
@@ -81,23 +81,6 @@ def save_picture(image: Image.Image, path: str | os.PathLike[str]) -> None:
     encoded = BytesIO()
     image.save(encoded, FORMATS[suffix])
     replace_file(path, encoded.getvalue())
-
-
-def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file whole or not at all: into a temporary sibling, which then takes its place.
-
-    Raises:
-        NeuronExplainError: if the file cannot be written.
-    """
-    sibling = Path(path).with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        with sibling.open("xb") as stream:
-            stream.write(content)
-        sibling.replace(path)
-    except OSError as error:
-        raise NeuronExplainError(f"cannot write {path}: {error.strerror}; name a place that can be written") from error
-    finally:
-        sibling.unlink(missing_ok=True)
 
 
 def _heat(heatmap: Float32[np.ndarray, "h w"], size: tuple[int, int]) -> Float32[np.ndarray, "height width"]:

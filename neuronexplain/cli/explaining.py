@@ -32,6 +32,9 @@ def explain(
         options.Among, typer.Option(help="Rank all neurons, as the paper does, or only named ones.")
     ] = options.Among.all,
     min_iou: options.MinIou = MIN_IOU,
+    network: Annotated[
+        str | None, typer.Option(help="The network, where it is not where it was when the names were made.")
+    ] = None,
     weights: options.Weights = None,
     run: options.RunNumber = None,
     out: Annotated[
@@ -54,9 +57,14 @@ def explain(
         out.mkdir(parents=True, exist_ok=True)
     with NameStore.open(db) as store:
         chosen = store.choose(run)
-        network = reopen(chosen, weights=weights, device=device)
         explainer = speaker(
-            network, store, run=chosen, k=top, rank_by=rank_by.value, among=among.value, min_iou=min_iou
+            reopen(chosen, network=network, weights=weights, device=device),
+            store,
+            run=chosen,
+            k=top,
+            rank_by=rank_by.value,
+            among=among.value,
+            min_iou=min_iou,
         )
     problems: list[str] = []
     paths = list(_photographs(images))
@@ -87,7 +95,8 @@ def write_pictures(out: Path, explanations: Sequence[Explanation]) -> dict[str, 
     """Write a picture of each image and explanations.json into a folder; the path of each picture by image."""
     import json
 
-    from neuronexplain.overlay import overlay, replace_file, save_picture, side_by_side
+    from dissection.files import replace_file
+    from neuronexplain.overlay import overlay, save_picture, side_by_side
     from neuronexplain.serialise import to_json
 
     out.mkdir(parents=True, exist_ok=True)

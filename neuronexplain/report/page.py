@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from neuronexplain.overlay import COLORMAP, replace_file
+from dissection.files import replace_file
+from neuronexplain.overlay import COLORMAP
 
 from . import numbers, pictures
 
