@@ -7,9 +7,9 @@ excite it, each according to its share (their Eq. 4)::
 
 The bias takes no part; a neuron that nothing excites hands nothing on. Max-pooling hands all to its winner, a ReLU to
 its input. Average pooling and sums are such layers with positive weights. Batch normalisation in evaluation mode,
-which Zhang et al. do not have, is part of the convolution it follows: its slope multiplies that one's weights, and
-after division only its sign matters; where it follows none it has one input, which gets all where it excites. What is none of
-these is refused.
+which Zhang et al. do not have, is part of the convolution it follows: its slope multiplies that one's weights, of which
+only the sign matters after division. Where it follows none it has one input, which gets all where it excites. What is
+none of these is refused.
 
 The classifier, the last layer with weights, hands on the difference between what ``w`` and what ``-w`` would: what
 speaks for the class, less what speaks for "not this class" (their Sec. 3.4). The map is the sum over the tapped layer's
