@@ -1,8 +1,8 @@
 """Pictures of the evidence, laid over the photograph.
 
 Heat is shown in matplotlib's ``inferno``: its lightness rises evenly with the heat, so that it reads the same to
-colour-blind people and in grey print, and cold is dark. What speaks for and against is shown in ``RdBu``: blue for, red
-against, apart for any kind of colour vision.
+colour-blind people and in grey print, and cold is dark. What speaks for and against is shown in ``coolwarm``, turned
+round: blue for, red against, apart for any kind of colour vision.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .explanation import MethodMap
 
 COLORMAP = "inferno"
-DIVERGING = "RdBu"
+DIVERGING = "coolwarm_r"
 OPACITY = 0.72
 """Opacity of the hottest place: the photograph's own edges still show through."""
 SHADE = 0.28

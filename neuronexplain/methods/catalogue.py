@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .targets import Target
 
 _FOR, _FOR_AND_AGAINST = "what speaks for {target}", "what speaks for and against {target}"
-_SHARP = "what of the photograph raises neurons that raise {target}"
+_SHARP = "what of the photograph makes neurons respond that speak for {target}"
 _SHARP_FOR = "what of the photograph speaks for {target}"
 
 _ALL = (
