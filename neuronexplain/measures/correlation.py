@@ -48,8 +48,10 @@ def under_patches(
     integral = np.zeros((values.shape[0] + 1, values.shape[1] + 1))
     integral[1:, 1:] = values.astype(np.float64).cumsum(0).cumsum(1)
     top, bottom, left, right = np.array(
-        [(rows.start, min(rows.stop, values.shape[0]), columns.start, min(columns.stop, values.shape[1]))
-         for rows, columns in places]
+        [
+            (rows.start, min(rows.stop, values.shape[0]), columns.start, min(columns.stop, values.shape[1]))
+            for rows, columns in places
+        ]
     ).T
     sums = integral[bottom, right] - integral[top, right] - integral[bottom, left] + integral[top, left]
     means: Float64[np.ndarray, " places"] = sums / ((bottom - top) * (right - left))
@@ -57,7 +59,7 @@ def under_patches(
 
 
 def rank_correlation(one: Float[np.ndarray, " places"], other: Float[np.ndarray, " places"]) -> float:
-    """Spearman's rho, equal values sharing their mean rank; 0, what chance gives, where either is the same everywhere."""
+    """Spearman's rho, equal values sharing their mean rank; 0, as by chance, where either is the same everywhere."""
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return 0.0
     return float(stats.spearmanr(one, other).statistic)

@@ -38,7 +38,9 @@ def strongest_first(values: Float[np.ndarray, "h w"], steps: int) -> Bool[np.nda
 def blurred(image: Float[np.ndarray, "3 h w"]) -> Float32[np.ndarray, "3 h w"]:
     """What insertion begins with."""
     side, deviation = BLUR
-    return ndimage.gaussian_filter(image, (0, deviation, deviation), radius=(0, side // 2, side // 2)).astype(np.float32)
+    return ndimage.gaussian_filter(image, (0, deviation, deviation), radius=(0, side // 2, side // 2)).astype(
+        np.float32
+    )
 
 
 def area_under(curve: Float[np.ndarray, " points"]) -> float:

@@ -87,4 +87,6 @@ def _quotients(
     there = bottom != 0
     quotients = np.divide(top, bottom, out=np.zeros_like(top), where=there)
     counted = there.sum(1)
-    return np.divide(quotients.sum(1), counted, out=np.full(len(drawn), np.nan), where=counted > 0)
+    means: Float64[np.ndarray, " resamples"] = np.full(len(drawn), np.nan)
+    np.divide(quotients.sum(1), counted, out=means, where=counted > 0)
+    return means

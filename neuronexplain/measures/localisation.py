@@ -56,7 +56,8 @@ def box_ious(box: Box, others: Float[np.ndarray, "boxes 4"]) -> Float64[np.ndarr
     sides = np.minimum(one[2:], many[:, 2:]) - np.maximum(one[:2], many[:, :2])
     common = sides.clip(min=0).prod(1)
     unions = (one[2:] - one[:2]).prod() + (many[:, 2:] - many[:, :2]).prod(1) - common
-    return np.divide(common, unions, out=np.zeros_like(common), where=unions > 0)
+    ious: Float64[np.ndarray, " boxes"] = np.divide(common, unions, out=np.zeros_like(common), where=unions > 0)
+    return ious
 
 
 def best_iou(values: Float[np.ndarray, "h w"], instances: Float[np.ndarray, "boxes 4"], share: float = SHARE) -> float:

@@ -60,16 +60,23 @@ class Claims:
 
     def hits(self, threshold: float) -> Bool[np.ndarray, " claims"]:
         """Sec. 4.3: present, not rejected and pointed at, or absent and rejected."""
-        return np.where(self.peaks < threshold, ~self.present, self.present & self.pointed)
+        found = self.present & self.pointed
+        hits: Bool[np.ndarray, " claims"] = np.where(self.peaks < threshold, ~self.present, found)
+        return hits
 
     def told_apart(self, threshold: float) -> Bool[np.ndarray, " claims"]:
         """App. D: rejected where absent, and only there."""
-        return (self.peaks >= threshold) == self.present
+        right: Bool[np.ndarray, " claims"] = (self.peaks >= threshold) == self.present
+        return right
 
     def best_threshold(self) -> float:
         """Where the hits are the most: one of the maxima, or above all of them; the lowest of equally good ones."""
-        candidates = [*np.unique(self.peaks), np.inf]
-        return float(max(candidates, key=lambda threshold: self.hits(threshold).sum()))
+        order = np.argsort(self.peaks)
+        absent, found = ~self.present[order], (self.present & self.pointed)[order]
+        candidates = np.append(np.unique(self.peaks), np.inf)
+        below = np.searchsorted(self.peaks[order], candidates)
+        rejected, kept = (np.concatenate([[0], hits.cumsum()]) for hits in (absent, found))
+        return float(candidates[np.argmax(rejected[below] + kept[-1] - kept[below])])
 
 
 def halves(images: int, seed: int = 0) -> Bool[np.ndarray, " images"]:

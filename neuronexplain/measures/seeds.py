@@ -56,7 +56,9 @@ def counts(seeds: Bool[np.ndarray, "h w"], truth: Bool[np.ndarray, "h w"]) -> tu
     return int((seeds & truth).sum()), int(seeds.sum()), int(truth.sum())
 
 
-def cues(seeds: Int64[np.ndarray, "h w"], classes: Mapping[int, int], size: int = CUES_SIZE) -> UInt16[np.ndarray, "3 seeds"]:
+def cues(
+    seeds: Int64[np.ndarray, "h w"], classes: Mapping[int, int], size: int = CUES_SIZE
+) -> UInt16[np.ndarray, "3 seeds"]:
     """Seeds as SEC reads them: class (0 is the background), row and column of each, on a grid of ``size``.
 
     Args:

@@ -46,7 +46,9 @@ class Coco:
         ConceptDataError: if it is not in this layout, or no class means one of its objects.
     """
 
-    def __init__(self, root: Path, classes: Sequence[str], *, split: str = "val2017", table: Path | None = None) -> None:
+    def __init__(
+        self, root: Path, classes: Sequence[str], *, split: str = "val2017", table: Path | None = None
+    ) -> None:
         self._file = root / "annotations" / f"instances_{split}.json"
         content = _read(self._file)
         try:
@@ -58,7 +60,9 @@ class Coco:
                 if not entry.get("iscrowd"):
                     self._found[entry["image_id"]][names[entry["category_id"]]].append(entry)
         except (KeyError, TypeError) as error:
-            raise BadFileError(self._file, f"{error} was not found where COCO has it; an instances file is wanted") from None
+            raise BadFileError(
+                self._file, f"{error} was not found where COCO has it; an instances file is wanted"
+            ) from None
         self.name = f"COCO {split}"
         self.objects: Objects = match(names.values(), classes, table=table)
 
@@ -97,7 +101,9 @@ class Coco:
                 coded = rle.frPyObjects(drawn, size[1], size[0]) if isinstance(drawn["counts"], list) else drawn
             mask: Bool[np.ndarray, "h w"] = rle.decode(coded).astype(bool)
         except (TypeError, ValueError, KeyError, IndexError) as error:
-            raise BadFileError(self._file, f"the mask of annotation {entry.get('id')} cannot be read ({error})") from error
+            raise BadFileError(
+                self._file, f"the mask of annotation {entry.get('id')} cannot be read ({error})"
+            ) from error
         if mask.shape != size[::-1]:
             raise BadFileError(self._file, f"the mask of annotation {entry.get('id')} is not of its photograph's size")
         return mask
@@ -107,7 +113,9 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_bytes())
     except OSError as error:
-        others = ", ".join(sorted(each.stem.removeprefix("instances_") for each in file.parent.glob("instances_*.json")))
+        others = ", ".join(
+            sorted(each.stem.removeprefix("instances_") for each in file.parent.glob("instances_*.json"))
+        )
         raise BadFileError(file, f"there is no such file; splits there: {others or 'none'} (--split)") from error
     except ValueError as error:
         raise BadFileError(file, f"this is no JSON that can be read ({error}); get the file again") from error

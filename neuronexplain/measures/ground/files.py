@@ -69,10 +69,13 @@ def check_box(file: Path, what: str, box: tuple[float, ...], size: tuple[int, in
     """Raise a ``BadFileError`` where a box holds no pixel, or is more than a pixel outside of the picture."""
     left, top, right, bottom = box
     if not (right > left and bottom > top):
-        raise BadFileError(file, f"the box of {what} holds nothing ({_shown(box)}); left < right, top < bottom is wanted")
+        raise BadFileError(
+            file, f"the box of {what} holds nothing ({_shown(box)}); left < right, top < bottom is wanted"
+        )
     if left < -1 or top < -1 or right > size[0] + 1 or bottom > size[1] + 1:
         raise BadFileError(
-            file, f"the box of {what} ({_shown(box)}) is outside of the picture of {size[0]} x {size[1]} pixels; correct it"
+            file,
+            f"the box of {what} ({_shown(box)}) is outside of the picture of {size[0]} x {size[1]} pixels; correct it",
         )
 
 

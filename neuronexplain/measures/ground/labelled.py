@@ -53,7 +53,7 @@ class LabelledObjects:
     def annotated(self, index: int) -> Annotated:
         """A photograph with the regions of its objects."""
         maps = self._dataset.labels(index).maps
-        masks = {name: np.isin(maps, self._numbers[name]).any(0) for name in self.objects}
+        masks = {name: np.asarray(np.isin(maps, self._numbers[name]).any(0)) for name in self.objects}
         places = {name: Place(region_boxes(mask), mask) for name, mask in masks.items() if mask.any()}
         return Annotated(self._dataset.image_name(index), self._dataset.photograph(index), places)
 
