@@ -18,6 +18,7 @@ import torch
 
 from neuronexplain.gradcam import enlarge
 
+from .rectifiers import gradient
 from .trace import traced
 
 if TYPE_CHECKING:
@@ -26,30 +27,31 @@ if TYPE_CHECKING:
 
     from dissection.networks import Network
 
+    from .rectifiers import Rule
     from .targets import Target
     from .trace import Trace
 
 Pool = Callable[["Float[Tensor, 'images units h w']"], "Float[Tensor, 'images units']"]
 
 
-def mean(gradient: Float[Tensor, "images units h w"]) -> Float[Tensor, "images units"]:
+def mean(slope: Float[Tensor, "images units h w"]) -> Float[Tensor, "images units"]:
     """Global average pooling: Eq. 1."""
-    return gradient.mean((2, 3))
+    return slope.mean((2, 3))
 
 
-def mean_of_negated(gradient: Float[Tensor, "images units h w"]) -> Float[Tensor, "images units"]:
+def mean_of_negated(slope: Float[Tensor, "images units h w"]) -> Float[Tensor, "images units"]:
     """Global average pooling of the negated gradient: Eq. 12."""
-    return -gradient.mean((2, 3))
+    return -slope.mean((2, 3))
 
 
-def mean_of_absolute(gradient: Float[Tensor, "images units h w"]) -> Float[Tensor, "images units"]:
+def mean_of_absolute(slope: Float[Tensor, "images units h w"]) -> Float[Tensor, "images units"]:
     """Global average pooling of the gradient's magnitude: "absolute gradients" of Table 3."""
-    return gradient.abs().mean((2, 3))
+    return slope.abs().mean((2, 3))
 
 
-def maximum(gradient: Float[Tensor, "images units h w"]) -> Float[Tensor, "images units"]:
+def maximum(slope: Float[Tensor, "images units h w"]) -> Float[Tensor, "images units"]:
     """Global max pooling: "GMP gradients" of Table 3."""
-    return gradient.amax((2, 3))
+    return slope.amax((2, 3))
 
 
 def combination(
@@ -59,27 +61,35 @@ def combination(
     return torch.einsum("nk,nkhw->nhw", alphas, activation.detach())
 
 
+def like_images(
+    coarse: Float[Tensor, "images h w"], images: Float[Tensor, "images channels H W"]
+) -> Float[Tensor, "images 1 H W"]:
+    """A map on a layer's grid, upsampled to the images' resolution (Sec. 3.2), where the images are."""
+    height, width = images.shape[2:]
+    return enlarge(coarse, (height, width))[:, None].to(images.device)
+
+
 @dataclass(frozen=True, slots=True)
 class GradCam:
-    """Grad-CAM with one way of pooling.
+    """Grad-CAM with its choices.
 
     Attributes:
         pool: what makes alphas of the gradient.
+        rule: how the gradient passes the ReLUs between the score and the layer.
         finish: what follows the combination of Eq. 2.
     """
 
     pool: Pool = mean
+    rule: Rule = gradient
     finish: Callable[[Tensor], Tensor] = torch.relu
 
     def __call__(
         self, network: Network, images: Float[Tensor, "images channels H W"], target: Target
     ) -> Float[Tensor, "images 1 H W"]:
         """The map, at the resolution of the images."""
-        seen = traced(network, images, target)
-        (gradient,) = seen.gradients(seen.activation)
-        return self.map_from(seen, gradient)
+        return self.map_of(traced(network, images, target, rule=self.rule))
 
-    def map_from(self, seen: Trace, gradient: Float[Tensor, "images units h w"]) -> Float[Tensor, "images 1 H W"]:
-        """The map of a gradient that was found already."""
-        coarse = self.finish(combination(self.pool(gradient), seen.activation))
-        return enlarge(coarse, seen.images.shape[2:])[:, None]
+    def map_of(self, seen: Trace) -> Float[Tensor, "images 1 H W"]:
+        """The map of a forward pass that was made already."""
+        (slope,) = seen.gradients(seen.activation, rule=self.rule)
+        return like_images(self.finish(combination(self.pool(slope), seen.activation)), seen.images)

@@ -6,10 +6,10 @@ With ``flow`` the gradient that arrives at a ReLU's output and ``open`` where it
     guided         max(flow, 0) · open        Springenberg et al. 2014
     deconvolution  max(flow, 0)               Zeiler and Fergus 2014
 
-(Selvaraju et al. 2019, App. B, 2.3.) :class:`Rectifiers` watches a forward pass and puts a ReLU of the same values into
-the graph of each ``nn.ReLU``, ``F.relu``, ``tensor.relu_()``, ReLU6, and clamp from 0, whose rule can be chosen when the
-graph is differentiated: one forward pass serves several rules. Everything else has its own derivative: a max-pooling
-sends the gradient to its winner, which is what deconvolution's switches do, and a sum to all its terms.
+(Selvaraju et al. 2019, App. B, 2.3.) :class:`Rectifiers` watches a forward pass. For each ``nn.ReLU``, ``F.relu``,
+``tensor.relu_()``, ReLU6 and clamp from 0 it puts a ReLU of the same values into the graph, whose rule can be chosen
+when the graph is differentiated: one forward pass serves several rules. Everything else has its own derivative: a
+max-pooling sends the gradient to its winner, as deconvolution's switches do, and a sum to all its terms.
 """
 
 from __future__ import annotations
@@ -58,6 +58,8 @@ class Rectifiers(TorchFunctionMode):
         NetworkError: in the forward pass, if an activation is met that the rules are not defined for.
     """
 
+    method = "guided backpropagation and deconvolution are defined for ReLU alone"
+
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.rule: Rule = gradient
@@ -72,11 +74,11 @@ class Rectifiers(TorchFunctionMode):
                 hooks.callback(part.register_forward_pre_hook(partial(self._starts, name)).remove)
                 hooks.callback(part.register_forward_hook(partial(self._ends, name)).remove)
             self._hooks = hooks.pop_all()
-        super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *reason: object) -> None:
-        super().__exit__(*reason)
+        super().__exit__(*reason)  # type: ignore[no-untyped-call]
         self._hooks.close()
 
     def __torch_function__(
@@ -88,24 +90,32 @@ class Rectifiers(TorchFunctionMode):
             return func(*args, **kwargs)
         name = operation(func, args, kwargs)
         if name in _CEILINGS:
-            return self._rectify(func, values, name, kwargs.get("inplace", args[-1] is True))
+            rectified = self._rectify(values, name)
+            in_place = func.__name__.endswith("_") or kwargs.get("inplace", args[-1] is True)
+            return values.copy_(rectified) if in_place else rectified
         self._refuse(name, args)
         result = func(*args, **kwargs)
         if name == "sigmoid":
             self._sigmoids[result] = values
         return result
 
-    def _rectify(self, func: Callable[..., Any], values: Tensor, name: str, inplace: bool) -> Tensor:
+    def _rectify(self, values: Tensor, name: str) -> Tensor:
         self._rectified += 1
-        result: Tensor = _Rectify.apply(values, _CEILINGS[name], self)
-        return values.copy_(result) if inplace or func.__name__.endswith("_") else result
+        rectified: Tensor = _Rectify.apply(values, _CEILINGS[name], self)
+        return rectified
 
     def _refuse(self, name: str, args: tuple[Any, ...]) -> None:
-        gates = [self._sigmoids.get(arg) for arg in args if isinstance(arg, Tensor)] if "mul" in name else []
-        if any(gate is arg for gate in gates for arg in args if gate is not None):
-            name = "silu"
+        gates = [self._sigmoids[arg] for arg in args if isinstance(arg, Tensor) and arg in self._sigmoids]
+        if "mul" in name and any(gate is arg for gate in gates for arg in args):
+            name = "silu"  # written out
         if name in _OTHERS:
-            raise NetworkError(_undefined(self._running[-1] if self._running else "", name))
+            raise self.undefined(name)
+
+    def undefined(self, what: str, module: str | None = None) -> NetworkError:
+        """What to raise where something is met that the rules are not defined for."""
+        where = self._running[-1] if module is None and self._running else module
+        inside = f"module {where!r}" if where else "the network"
+        return NetworkError(f"{inside} applies {what}, and {self.method}: choose grad-cam, counterfactual or occlusion")
 
     def _starts(self, name: str, part: nn.Module, _inputs: object) -> None:
         if isinstance(part, torch.jit.ScriptModule):
@@ -117,7 +127,7 @@ class Rectifiers(TorchFunctionMode):
         self._running.pop()
         watched = isinstance(output, Tensor) and output.requires_grad
         if watched and self._rectified == self._before and is_activation(part):
-            raise NetworkError(_undefined(name, type(part).__name__))
+            raise self.undefined(type(part).__name__, name)
 
 
 class _Rectify(torch.autograd.Function):
@@ -134,10 +144,3 @@ class _Rectify(torch.autograd.Function):
     def backward(ctx: Any, *flows: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
         (passing,) = ctx.saved_tensors
         return ctx.rectifiers.rule(flows[0], passing), None, None
-
-
-def _undefined(module: str, activation: str) -> str:
-    return (
-        f"module {module!r} applies {activation}, and guided backpropagation and deconvolution are defined for ReLU "
-        "alone: choose grad-cam, counterfactual or occlusion"
-    )

@@ -43,7 +43,7 @@ def scored(network: Network, outputs: object, target: Target, images: int) -> Fl
     if callable(target):
         return _one_each(target(outputs), images)
     scores = scores_of(network, outputs, images)
-    return scores.gather(1, _classes(target, scores)[:, None])[:, 0]
+    return scores.gather(1, classes_of(target, scores)[:, None])[:, 0]
 
 
 def total(*classes: int) -> Score:
@@ -67,9 +67,23 @@ def at(*path: str | int) -> Score:
         left = list(path)
         while left and not isinstance(outputs, Tensor):
             outputs = outputs[left.pop(0)]
-        return outputs[(slice(None), *left)]
+        place: Tensor = outputs[(slice(None), *left)]
+        return place
 
     return score
+
+
+def classes_of(target: int | Tensor, scores: Float[Tensor, "images classes"]) -> Int64[Tensor, " images"]:
+    """The class that is explained for each image.
+
+    Raises:
+        ClassNotFoundError: if the network has no such class.
+    """
+    wanted = torch.as_tensor(target, device=scores.device).long().expand(len(scores))
+    if ((wanted < 0) | (wanted >= scores.shape[1])).any():
+        outside = int(wanted[(wanted < 0) | (wanted >= scores.shape[1])][0])
+        raise ClassNotFoundError(f"class {outside} is wanted, but the network has {scores.shape[1]}, counted from 0")
+    return wanted
 
 
 def _one_each(scores: object, images: int) -> Float[Tensor, " images"]:
@@ -80,11 +94,3 @@ def _one_each(scores: object, images: int) -> Float[Tensor, " images"]:
             return widened(scores.reshape(1))
     found = f"a tensor of shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else type(scores).__name__
     raise NetworkError(f"the target gives {found}; one number for each of {images} images is wanted: shape ({images},)")
-
-
-def _classes(target: int | Tensor, scores: Float[Tensor, "images classes"]) -> Int64[Tensor, " images"]:
-    wanted = torch.as_tensor(target, device=scores.device).long().expand(len(scores))
-    if ((wanted < 0) | (wanted >= scores.shape[1])).any():
-        outside = int(wanted[(wanted < 0) | (wanted >= scores.shape[1])][0])
-        raise ClassNotFoundError(f"class {outside} is wanted, but the network has {scores.shape[1]}, counted from 0")
-    return wanted

@@ -5,13 +5,14 @@
     seen = traced(network, images, target)              # the graph begins at the tapped layer
     (gradient,) = seen.gradients(seen.activation)       # dy/dA
 
-    seen = traced_with_rules(network, leaf(images), target)     # it begins at the pixels
+    seen = traced(network, leaf(images), target, rule=guided)   # it begins at the pixels
     pixels, gradient = seen.gradients(seen.images, seen.activation, rule=guided)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,6 +24,8 @@ from .rectifiers import Rectifiers, gradient
 from .targets import scored
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from jaxtyping import Float
     from torch import Tensor
 
@@ -67,22 +70,36 @@ class Trace:
         return connected
 
 
-def traced(network: Network, images: Float[Tensor, "images channels H W"], target: Target) -> Trace:
-    """Run the network once. The graph begins at images that are a :func:`leaf`, at the tapped layer otherwise."""
-    outputs, (activation,) = outputs_through(network, [network.layer], images.clone())
-    return Trace(images, activation, scored(network, outputs, target, len(images)))
+def traced(
+    network: Network, images: Float[Tensor, "images channels H W"], target: Target, *, rule: Rule = gradient
+) -> Trace:
+    """Run the network once. The graph begins at images that are a :func:`leaf`, at the tapped layer otherwise.
 
-
-def traced_with_rules(network: Network, images: Float[Tensor, "images channels H W"], target: Target) -> Trace:
-    """As :func:`traced`, and the ReLUs that the graph passes can be given rules.
+    Args:
+        network: the network.
+        images: what it is given.
+        target: what is explained.
+        rule: what its ReLUs will be asked to follow, where that is not their derivative alone.
 
     Raises:
-        NetworkError: if the graph passes an activation that the rules are not defined for.
+        NetworkError: if the graph passes an activation that the rule is not defined for.
     """
+    if rule is gradient:
+        return traced_under(nullcontext(), network, images, target)
     rectifiers = Rectifiers(network.module)
-    with undisturbed(network.module), rectifiers:
+    return replace(traced_under(rectifiers, network, images, target), rectifiers=rectifiers)
+
+
+def traced_under(
+    watch: AbstractContextManager[object],
+    network: Network,
+    images: Float[Tensor, "images channels H W"],
+    target: Target,
+) -> Trace:
+    """As :func:`traced`, with something that watches the network run."""
+    with undisturbed(network.module), watch:
         outputs, (activation,) = outputs_through(network, [network.layer], images.clone())
-    return Trace(images, activation, scored(network, outputs, target, len(images)), rectifiers)
+    return Trace(images, activation, scored(network, outputs, target, len(images)))
 
 
 def leaf(images: Float[Tensor, "images channels H W"]) -> Float[Tensor, "images channels H W"]:
