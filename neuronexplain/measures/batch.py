@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,19 +10,20 @@ import numpy as np
 import torch
 
 from dissection.errors import ActivationError
-from dissection.tap import forward, outputs_through
+from dissection.tap import forward
 from neuronexplain.methods.gradcam import GradCam
 from neuronexplain.methods.targets import scored
-from neuronexplain.methods.trace import Trace
+from neuronexplain.methods.trace import traced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from jaxtyping import Float32, Float64
+    from jaxtyping import Float32, Float64, Int64
     from torch import Tensor
 
     from dissection.networks import Network
     from neuronexplain.methods import Method
+    from neuronexplain.methods.targets import Score
 
     from .ground import Annotated, Objects
     from .views import Truth, View
@@ -126,13 +127,13 @@ class Batch:
         """Grad-CAM of several classes needs one forward pass, and the head's backward pass for each of them."""
         found: Found = {}
         for part in self._in_parts([(image, crop) for image, crop in self._crops() if wanted[image]]):
-            images = self._stacked(part)
-            outputs, (activation,) = outputs_through(self.network, [self.network.layer], images)
+            images, given = self._stacked(part), list[object]()
+            first = torch.tensor([wanted[image][0] for image, _ in part])
+            seen = traced(self.network, images, _kept(self.network, given, first), rule=gradcam.rule)
             for turn in range(max(len(wanted[image]) for image, _ in part)):
                 classes = torch.tensor([wanted[image][min(turn, len(wanted[image]) - 1)] for image, _ in part])
-                seen = Trace(images, activation, scored(self.network, outputs, classes, len(images)))
-                (gradient,) = seen.gradients(activation)
-                maps = gradcam.map_from(seen, gradient)[:, 0].detach().float().cpu().numpy()
+                scores = scored(self.network, given[0], classes, len(part))
+                maps = gradcam.map_of(replace(seen, scores=scores))[:, 0].detach().float().cpu().numpy()
                 found |= {(*place, turn): values for place, values in zip(part, maps, strict=True)}
         return found
 
@@ -162,3 +163,13 @@ class Batch:
                 f"{what} for {self.annotated[image].name} holds a NaN or an infinity; check the weights, the "
                 "preprocessing (--mean, --std) and that photograph"
             )
+
+
+def _kept(network: Network, given: list[object], classes: Int64[Tensor, " images"]) -> Score:
+    """Scores of classes, as a target that keeps what the network gave."""
+
+    def score(outputs: object) -> Tensor:
+        given.append(outputs)
+        return scored(network, outputs, classes, len(classes))
+
+    return score

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from jaxtyping import Float, Float64
 
@@ -21,24 +21,7 @@ PATCH = 0.2
 """Side of the patch as a share of the image's shorter side: 45 of 224 pixels."""
 
 STRIDE = 0.07
-"""Step between its positions, as a share likewise: 16 of 224 pixels."""
-
-
-def positions(length: int, patch: int, stride: int) -> list[int]:
-    """Where the patch begins along one side; the last place reaches the end.
-
-    >>> positions(10, 4, 4)
-    [0, 4, 6]
-    """
-    last = max(length - patch, 0)
-    return [*range(0, last, stride), last]
-
-
-def squares(size: tuple[int, int], patch: int, stride: int) -> Iterator[tuple[slice, slice]]:
-    """Rows and columns of every position of the patch, in reading order."""
-    for top in positions(size[0], patch, stride):
-        for left in positions(size[1], patch, stride):
-            yield slice(top, top + patch), slice(left, left + patch)
+"""Step from one position to the next, as a share likewise: 16 of 224 pixels."""
 
 
 def under_patches(

@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from neuronexplain.measures.alterations import scores_where_kept
-from neuronexplain.measures.correlation import PATCH, STRIDE, rank_correlation, squares, under_patches
+from neuronexplain.measures.correlation import PATCH, STRIDE, rank_correlation, under_patches
 from neuronexplain.measures.intervals import figure
 from neuronexplain.measures.report import Report
+from neuronexplain.methods.occlusion import Occlusion
 
 from .protocol import Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from jaxtyping import Float64
 
     from neuronexplain.measures.batch import Batch
     from neuronexplain.measures.ground import Objects
@@ -56,8 +54,12 @@ class OcclusionCorrelation(Protocol):
 
     def observe(self, batch: Batch, methods: Sequence[Method], out: Path) -> list[Record]:  # noqa: ARG002
         """The correlation of each method; the occlusion maps are shared."""
-        places = self._places(batch.view.size)
-        occluded = [self._lost(batch, image, places) for image in range(len(batch))]
+        side = min(batch.view.size)
+        patches = Occlusion(max(round(self.patch * side), 1), max(round(self.stride * side), 1), batch_size=batch.size)
+        places = patches.windows(*batch.view.size)
+        classes = torch.tensor(batch.predicted)
+        images = batch.images[:, 0].to(batch.network.device)
+        lost = patches.falls(batch.network, images, classes, places).double().cpu().numpy()
         records: list[Record] = [
             {"image": each.name, "class": batch.predicted[image], "correlations": {}, "flat": []}
             for image, each in enumerate(batch.annotated)
@@ -65,7 +67,7 @@ class OcclusionCorrelation(Protocol):
         for method in methods:
             for image, (values,) in enumerate(batch.maps(method, [[index] for index in batch.predicted])):
                 mean = under_patches(values, places)
-                records[image]["correlations"][method.name] = rank_correlation(mean, occluded[image])
+                records[image]["correlations"][method.name] = rank_correlation(mean, lost[image])
                 records[image]["flat"] += [method.name] * bool(np.ptp(mean) == 0)
         return records
 
@@ -86,18 +88,3 @@ class OcclusionCorrelation(Protocol):
             tuple(rows),
             _NOTES,
         )
-
-    def _places(self, size: tuple[int, int]) -> list[tuple[slice, slice]]:
-        side = min(size)
-        return list(squares(size, max(round(self.patch * side), 1), max(round(self.stride * side), 1)))
-
-    def _lost(self, batch: Batch, image: int, places: Sequence[tuple[slice, slice]]) -> Float64[np.ndarray, " places"]:
-        """What the predicted class's score loses at each place."""
-        kept = []
-        for place in places:
-            kept.append(np.ones(batch.view.size, bool))
-            kept[-1][place] = False
-        pixels, index = batch.images[image, 0], batch.predicted[image]
-        scores = scores_where_kept(batch.network, pixels, torch.zeros_like(pixels), kept, batch.size)
-        lost: Float64[np.ndarray, " places"] = batch.logits[image, 0, index] - scores[:, index].numpy()
-        return lost
