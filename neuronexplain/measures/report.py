@@ -42,7 +42,7 @@ def shown(value: Value) -> str:
     """A value as people read it.
 
     >>> shown(Figure(56.514, 50.25, 61.5, 200))
-    '56.51 (50.25 to 61.50)'
+    '56.5 (50.2 to 61.5)'
     """
     match value:
         case None:
@@ -50,7 +50,7 @@ def shown(value: Value) -> str:
         case Figure() if math.isnan(value.value):
             return "none"
         case Figure():
-            digits = 2 if abs(value.value) >= 2 else 3
+            digits = 1 if max(abs(value.value), abs(value.high)) >= 10 else 3
             return f"{value.value:.{digits}f} ({value.low:.{digits}f} to {value.high:.{digits}f})"
         case float():
             return f"{value:.3g}"
