@@ -120,7 +120,9 @@ def test_halves_are_halves_and_not_every_other():
 @given(MAPS)
 def test_means_under_patches_are_means(values):
     places = [
-        (slice(top, top + 3), slice(left, left + 2)) for top in range(values.shape[0]) for left in range(values.shape[1])
+        (slice(top, top + 3), slice(left, left + 2))
+        for top in range(values.shape[0])
+        for left in range(values.shape[1])
     ]
     wanted = [values[place].mean() for place in places]
     assert correlation.under_patches(values, places) == pytest.approx(wanted)
