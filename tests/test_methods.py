@@ -340,6 +340,17 @@ def test_c_mwp_of_a_sum_shares_by_what_is_positive():
     assert torch.allclose(METHODS["c-mwp"].maps(network, given, 0)[0], expected)
 
 
+def test_c_mwp_refuses_a_layer_at_which_it_cancels_out():
+    torch.manual_seed(2)
+    module = nn.Sequential(
+        nn.Conv2d(2, 5, 3, padding=1), nn.ReLU(), nn.Conv2d(5, 4, 1), nn.ReLU(), nn.Conv2d(4, 3, 1), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )  # fmt: skip
+    with pytest.raises(NetworkError, match="c-MWP is nothing at '3': the classifier reads it cell by cell"):
+        METHODS["c-mwp"].maps(network_of(module, "3", 4), images(), 0)
+    assert METHODS["c-mwp"].maps(network_of(module, "1", 5), images(), 0).max() > 0
+
+
 def test_c_mwp_refuses_what_it_has_no_rule_for():
     class Gate(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

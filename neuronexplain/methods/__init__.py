@@ -3,11 +3,11 @@
 :data:`METHODS` holds them by name. Each takes a network, images and a target, and gives a map at the resolution of the
 images::
 
-    maps = METHODS["guided-grad-cam"].maps(network, images, 207)
+    maps = saliency(network, images, 207, method="guided-grad-cam")
 """
 
-from .catalogue import METHODS
+from .catalogue import METHODS, find_method, saliency
 from .method import Method
 from .targets import Target, at, probability, total
 
-__all__ = ["METHODS", "Method", "Target", "at", "probability", "total"]
+__all__ = ["METHODS", "Method", "Target", "at", "find_method", "probability", "saliency", "total"]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from dissection.errors import NetworkError
+
 from .backpropagation import Backpropagation, Fused
 from .classifier import class_activation
 from .excitation import excitation
@@ -18,8 +20,15 @@ from .rectifiers import deconvolution, gradient, guided
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from dissection.networks import Network
+
+    from .targets import Target
+
 _FOR, _FOR_AND_AGAINST = "what speaks for {target}", "what speaks for and against {target}"
-_SHARP = "what of the photograph raises neurons that raise {target}"
+_SHARP = "what of the photograph makes neurons respond that speak for {target}"
 _SHARP_FOR = "what of the photograph speaks for {target}"
 
 _ALL = (
@@ -80,3 +89,31 @@ _ALL = (
 )
 
 METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _ALL})
+
+
+def find_method(name: str) -> Method:
+    """The method of this name.
+
+    Raises:
+        NetworkError: if there is none; the message lists them.
+    """
+    if name not in METHODS:
+        raise NetworkError(f"there is no method {name!r}; choose one of {', '.join(METHODS)}")
+    return METHODS[name]
+
+
+def saliency(
+    network: Network, images: Float[Tensor, "images channels H W"], target: Target, *, method: str = "grad-cam"
+) -> Float[Tensor, "images H W"]:
+    """How much each pixel matters for a target, by a method: see :meth:`Method.maps`.
+
+    Args:
+        network: the network, explained at its layer.
+        images: what the network is given: preprocessed photographs.
+        target: a class, a class for each image, or a callable, see :mod:`neuronexplain.methods.targets`.
+        method: a name in :data:`METHODS`.
+
+    Raises:
+        NetworkError: if there is no such method, or it is not defined for the network or the target.
+    """
+    return find_method(method).maps(network, images, target)

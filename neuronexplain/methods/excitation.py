@@ -7,13 +7,14 @@ excite it, each according to its share (their Eq. 4)::
 
 The bias takes no part; a neuron that nothing excites hands nothing on. Max-pooling hands all to its winner, a ReLU to
 its input. Average pooling and sums are such layers with positive weights. Batch normalisation in evaluation mode,
-which Zhang et al. do not have, is part of the convolution it follows: its slope multiplies that one's weights, and
-after division only its sign matters; where it follows none it has one input, which gets all where it excites. What is none of
-these is refused.
+which Zhang et al. do not have, is part of the convolution it follows: its slope multiplies that one's weights, of which
+only the sign matters after division. Where it follows none it has one input, which gets all where it excites. What is
+none of these is refused.
 
 The classifier, the last layer with weights, hands on the difference between what ``w`` and what ``-w`` would: what
 speaks for the class, less what speaks for "not this class" (their Sec. 3.4). The map is the sum over the tapped layer's
-units, where that is positive.
+units, where that is positive. Of both the classifier hands on as much as arrived, so that where it is a convolution of
+one cell, as SqueezeNet's, the sum over that cell's units is 0: the layer must be an earlier one.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from dissection.errors import NetworkError
 from dissection.recording import operation
 
 from .gradcam import like_images
@@ -62,10 +64,17 @@ def excitation(
     """The c-MWP map at the network's layer: a forward pass, and a backward pass of the head in which layers run again.
 
     Raises:
-        NetworkError: if something other than the layers of a plain convolutional network lies between layer and score.
+        NetworkError: if something other than the layers of a plain convolutional network lies between layer and score,
+            or nothing but a classifier of one cell's units.
     """
-    seen = traced_under(Excitation(network.module), network, images, target)
+    signal = Excitation(network.module)
+    seen = traced_under(signal, network, images, target)
     (winning,) = seen.gradients(seen.activation)
+    if signal.read_by_cell is not None and torch.equal(signal.read_by_cell.to(seen.activation), seen.activation):
+        raise NetworkError(
+            f"c-MWP is nothing at {network.layer.name!r}: the classifier reads it cell by cell, and there what speaks "
+            "for a class and against it cancel out; explain an earlier layer, or choose grad-cam"
+        )
     return like_images(winning.sum(1).relu(), seen.images)
 
 
@@ -75,6 +84,9 @@ class Excitation(Rectifiers):
     Args:
         module: the network.
         contrast: whether the classifier subtracts what its negated weights hand down.
+
+    Attributes:
+        read_by_cell: afterwards, what the classifier read, if it is a convolution of one cell over several.
     """
 
     method = "c-MWP is defined for convolutional networks of ReLUs, poolings, sums and batch normalisations"
@@ -83,6 +95,7 @@ class Excitation(Rectifiers):
         super().__init__(module)
         self.rule = _handed_on
         self.contrast_is_due = contrast
+        self.read_by_cell: Tensor | None = None
         self._layers = WeakTensorKeyDictionary()
 
     def __torch_function__(
@@ -154,6 +167,7 @@ class _Weighted:
         won = _shares(values, flow, partial(self.connect, w=self.weight.clamp(min=0)))
         if self.excitation.contrast_is_due:  # the first layer with weights that the signal reaches
             self.excitation.contrast_is_due = False
+            self.excitation.read_by_cell = values if self.weight[0, 0].numel() == 1 < values[0, 0].numel() else None
             won = won - _shares(values, flow, partial(self.connect, w=(-self.weight).clamp(min=0)))
         return won
 

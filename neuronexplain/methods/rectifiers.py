@@ -118,7 +118,7 @@ class Rectifiers(TorchFunctionMode):
         return NetworkError(f"{inside} applies {what}, and {self.method}: choose grad-cam, counterfactual or occlusion")
 
     def _starts(self, name: str, part: nn.Module, _inputs: object) -> None:
-        if isinstance(part, torch.jit.ScriptModule):
+        if isinstance(part, torch.jit.ScriptModule) or hasattr(part, "_orig_mod"):  # torch.jit, torch.compile
             raise NetworkError(f"module {name!r} is compiled, which hides its ReLUs; give the network as plain modules")
         self._running.append(name)
         self._before = self._rectified
