@@ -8,7 +8,7 @@ import time
 
 import typer
 
-from . import allocator, building, console, demonstration, explaining, failures, listing, sets, sharing
+from . import allocator, building, console, demonstration, evaluating, explaining, failures, listing, sets, sharing
 
 _COURTESY = 1
 """Seconds for rank 0 to say what is wrong with a command that every rank was given: torchrun stops it when one ends."""
@@ -25,6 +25,7 @@ app = typer.Typer(
 app.command("demo")(demonstration.demo)
 app.command("build")(building.build)
 app.command("explain")(explaining.explain)
+app.command("evaluate")(evaluating.evaluate)
 app.command("units")(listing.units)
 app.command("runs")(listing.runs)
 app.command("export")(sharing.export)
