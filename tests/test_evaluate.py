@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -110,6 +110,14 @@ def test_localisation_counts_a_wrong_class_as_wrong(tmp_path):
     assert found["class_1"].value == found["box_1"].value == pytest.approx(200 / 3)
     assert found["class_5"].value == 0
     assert found["box_5"].value == pytest.approx(200 / 3)  # "red" explained as green is black all over
+
+
+def test_a_signed_map_is_cut_above_its_least_value(tmp_path):
+    signed = replace(
+        method("signed", lambda images, classes: light(images, classes) - 1e9 * dark(images, classes)), kind="signed"
+    )
+    found = rows(evaluate(Localisation(), colour_network(), [signed], Squares(), tmp_path))["signed"]
+    assert found["known"].value == 0
 
 
 def test_pointing_at_a_known_world(tmp_path):

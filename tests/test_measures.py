@@ -80,6 +80,12 @@ def test_of_equal_segments_the_first_is_taken():
     assert localisation.map_box(np.array([[1, 0, 1], [0, 0, 0], [1, 0, 1.0]])) == (0, 0, 1, 1)
 
 
+def test_a_signed_map_counts_from_its_least_value():
+    values = np.array([[-2.0, 0.0, 1.0]])
+    assert localisation.map_box(localisation.intensity(values, signed=False)) == (2, 0, 3, 1)
+    assert localisation.map_box(localisation.intensity(values, signed=True)) == (1, 0, 3, 1)
+
+
 @given(MAPS, MASKS, st.sampled_from([0, 1, 1.5, 3]))
 def test_a_hit_is_a_maximum_near_the_annotation(values, mask, tolerance):
     mask = np.resize(mask, values.shape)

@@ -4,6 +4,10 @@ A map is cut at 15 % of its maximum, and a box is drawn around the largest conne
 ILSVRC-15, a prediction is right where its class is in the image and its box overlaps an instance of it with an IoU of
 at least 0.5; of several instances the best one counts. Boxes are ``left, top, right, bottom`` in pixels, the last two
 excluded.
+
+A map that speaks for and against a class is first counted from its least value, as it is drawn. Table 3 leads to this:
+cut at a share of its maximum, Grad-CAM without ReLU would differ from Grad-CAM by next to nothing, since what is
+negative is below either way; counted from the least value it is much worse, as it is in the paper.
 """
 
 from __future__ import annotations
@@ -58,6 +62,11 @@ def box_ious(box: Box, others: Float[np.ndarray, "boxes 4"]) -> Float64[np.ndarr
     unions = (one[2:] - one[:2]).prod() + (many[:, 2:] - many[:, :2]).prod(1) - common
     ious: Float64[np.ndarray, " boxes"] = np.divide(common, unions, out=np.zeros_like(common), where=unions > 0)
     return ious
+
+
+def intensity(values: Float[np.ndarray, "h w"], *, signed: bool) -> Float[np.ndarray, "h w"]:
+    """What is cut: the map itself, or a signed one's height above its least value."""
+    return values - values.min() if signed else values
 
 
 def best_iou(values: Float[np.ndarray, "h w"], instances: Float[np.ndarray, "boxes 4"], share: float = SHARE) -> float:

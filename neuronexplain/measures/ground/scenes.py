@@ -1,9 +1,8 @@
 """The generated scenes as ground truth: the typical things of a scene are what its class should be seen in.
 
 The network's classes are scenes, so no box in the picture is a "harbour". But boats, cranes, containers and a quay are
-what makes one, and the scenes know each of their pixels and boxes: the mask of a scene is all of theirs, and its box, of
-which there is one, is around all of them. What a network goes by may be something else: a road is as good a sign of a
-city as its towers.
+what makes one, and the scenes know each of their pixels and boxes: the mask of a scene is all of theirs, and its only
+box is around all of them. What a network goes by may be something else: a road is as good a sign of a city as towers.
 """
 
 from __future__ import annotations

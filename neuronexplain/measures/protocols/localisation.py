@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neuronexplain.measures.intervals import Figure, figure
-from neuronexplain.measures.localisation import MIN_IOU, SHARE, best_iou, box_ious
+from neuronexplain.measures.localisation import MIN_IOU, SHARE, best_iou, box_ious, intensity
 from neuronexplain.measures.report import Report
 
 from .protocol import Protocol
@@ -67,7 +67,9 @@ class Localisation(Protocol):
         for method in methods:
             for image, maps in enumerate(batch.maps(method, classes)):
                 records[image]["ious"][method.name] = {
-                    name: best_iou(values, batch.truths[image][name].boxes, self.share)
+                    name: best_iou(
+                        intensity(values, signed=method.kind == "signed"), batch.truths[image][name].boxes, self.share
+                    )
                     for name, values in zip(names[image], maps, strict=True)
                 }
         return records
