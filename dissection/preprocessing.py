@@ -92,6 +92,12 @@ class Preprocessing:
         """Red, green and blue in [0, 1], normalised."""
         return self.normalised(torch.from_numpy(np.array(_rgb(image)))[None])[0].contiguous()
 
+    def picture(self, values: Float32[Tensor, "3 h w"]) -> Image.Image:
+        """What :meth:`tensor` was made of, or nearly: the colours rounded to whole numbers."""
+        mean, std = (torch.tensor(numbers).view(3, 1, 1) for numbers in (self.mean, self.std))
+        pixels = ((values.cpu() * std + mean) * 255).round().clamp(0, 255).byte()
+        return Image.fromarray(pixels.permute(1, 2, 0).numpy())
+
     def normalised(self, pixels: UInt8[Tensor, "images h w 3"]) -> Float32[Tensor, "images 3 h w"]:
         """As :meth:`tensor`, for images of the network's size that are bytes yet."""
         if pixels.device.type == "cpu":  # there are few bytes, so what each becomes is looked up

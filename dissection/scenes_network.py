@@ -33,9 +33,12 @@ class ScenesNet(nn.Module):
     """3x3 convolutions, each rectified, and max pooling; two fully connected layers.
 
     ``features`` ends in a pooling layer; the rectified map before it, ``LAYER``, is 96 x 14 x 14.
+
+    Args:
+        classes: how many it tells apart.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int = len(SCENE_CLASSES)) -> None:
         super().__init__()
         self.features = nn.Sequential(*_layers())
         self.classifier = nn.Sequential(
@@ -43,7 +46,7 @@ class ScenesNet(nn.Module):
             nn.Dropout(0.3),
             nn.Linear(96 * 7 * 7, 64),
             nn.ReLU(),
-            nn.Linear(64, len(SCENE_CLASSES)),
+            nn.Linear(64, classes),
         )
 
     def forward(self, images: Float[Tensor, "batch 3 112 112"]) -> Float[Tensor, "batch classes"]:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from neuronexplain.methods import Method
 
 
+_INTERVAL = "In brackets: 95 % of resamples of the images."
+
+
 class ProtocolName(StrEnum):
     """What is measured."""
 
@@ -32,6 +35,8 @@ class ProtocolName(StrEnum):
     ratio = "ratio"
     insertion = "insertion-deletion"
     units = "units"
+    adversarial = "adversarial"
+    bias = "bias"
     layers = "layers"
 
 
@@ -105,7 +110,9 @@ def evaluate(
     """Measure how good explanations are, by the protocols of the Grad-CAM paper.
 
     localisation (Sec. 4.1), pointing (4.3), occlusion-correlation (5.3), seeds (4.2), ratio (8.1), insertion-deletion,
-    units (what the class loses without its named neurons), layers (a picture of Grad-CAM at every stage).
+    units (what the class loses without its named neurons), adversarial (6.2: is what is there still found when the
+    network is fooled?), bias (6.3: two networks are trained on generated scenes, which takes minutes), layers (a
+    picture of Grad-CAM at every stage).
 
     Example: neuronexplain evaluate pointing --network scenes --kind scenes --method grad-cam --out figures
     """
@@ -113,6 +120,9 @@ def evaluate(
     from neuronexplain.measures import evaluate as measure
     from neuronexplain.measures import open_ground
 
+    if protocol is ProtocolName.bias:
+        _study_bias(out, limit, seed, batch_size, fresh=fresh, json=json)
+        return
     opened, names = _opened(
         network,
         db,
@@ -175,12 +185,13 @@ def _protocol(name: ProtocolName, settings: Mapping[str, float | tuple[int, ...]
     from dataclasses import fields
 
     from neuronexplain.measures import protocols
+    from neuronexplain.studies import Adversarial
 
     if name is ProtocolName.units and not settings["named"]:
         raise NeuronExplainError("units needs names of neurons, and there are none; name a database with --db")
     kinds: tuple[type[Protocol], ...] = (
         *(protocols.Localisation, protocols.Pointing, protocols.OcclusionCorrelation, protocols.Seeds),
-        *(protocols.Ratio, protocols.InsertionDeletion, protocols.UnitAblation),
+        *(protocols.Ratio, protocols.InsertionDeletion, protocols.UnitAblation, Adversarial),
     )
     kind = next(each for each in kinds if each.name == name.value)
     own = {field.name for field in fields(kind)}
@@ -201,11 +212,34 @@ def _tell(report: Report, data: str, network: Network, *, json: bool) -> None:
     if json:
         console.write_json(report.to_json())
         return
+    _show(report, f"{network.name}, {network.layer.name}, on {data}. ")
+
+
+def _show(report: Report, where: str = "", *, interval: bool = True) -> None:
     console.say(report.title)
-    console.say(f"{network.name}, {network.layer.name}, on {data}. In brackets: 95 % of resamples of the images.")
+    console.say(f"{where}{_INTERVAL if interval else ''}")
     console.write_rows([dict(row) for row in report.cells()], report.columns, as_json=False, as_csv=False)
     for note in report.notes:
         console.say(f"{note[0].upper()}{note[1:]}.")
+
+
+def _study_bias(out: Path, limit: int | None, seed: int, batch_size: int, *, fresh: bool, json: bool) -> None:
+    from dissection.running import Means
+    from neuronexplain.studies import Bias, study_bias
+
+    study = Bias(seed=seed) if limit is None else Bias(seed=seed, tested=limit)
+    with console.progress() as progress:
+        result = study_bias(study, out, means=Means(batch_size=batch_size, progress=progress), fresh=fresh)
+    if json:
+        console.write_json(result.to_json())
+        return
+    _show(result.measured)
+    _show(result.words, interval=False)
+    for each in result.sentences:
+        for name, sentence in each.items():
+            console.say(f"{name}: {sentence}")
+        console.say()
+    console.say(f"Picture: {out / 'bias.png'}")
 
 
 def _draw_layers(network: Network, data: Path | None, target: str | None, out: Path, *, json: bool) -> None:

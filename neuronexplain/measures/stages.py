@@ -9,27 +9,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from PIL import Image, ImageDraw
 
 from dissection.errors import LayerNotFoundError
 from dissection.layers import feature_maps
 from dissection.tap import forward_through
 from neuronexplain.gradcam import alphas_of_layers, heatmap, of_class
 from neuronexplain.overlay import overlay
+from neuronexplain.sheets import sheet as tiled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
     from jaxtyping import Float32
+    from PIL import Image
     from torch import Tensor
 
     from dissection.networks import Network
     from dissection.vocabulary import Layer
+    from neuronexplain.sheets import Tile
 
 _TILE = 180
-_CAPTION = 28
-_GAP = 6
 _COLUMNS = 6
 
 
@@ -80,18 +80,9 @@ def stages(network: Network, image: Float32[Tensor, "3 H W"], index: int) -> lis
 def sheet(frame: Image.Image, found: Sequence[Stage]) -> Image.Image:
     """The photograph and its map at each stage, first to last, each under its layer's name and grid."""
     photograph = frame.resize((_TILE, _TILE))
-    pictures = [(photograph, "what the network sees")]
+    pictures: list[Tile] = [(photograph, "what the network sees")]
     for stage in found:
         layer = stage.layer
         caption = f"{layer.name}\n{layer.units} units, {layer.height} x {layer.width}"
         pictures.append((overlay(photograph, stage.heat), caption))
-    columns = min(_COLUMNS, len(pictures))
-    rows = -(-len(pictures) // columns)
-    step = _TILE + _GAP, _TILE + _CAPTION + _GAP
-    page = Image.new("RGB", (columns * step[0] - _GAP, rows * step[1] - _GAP), "white")
-    pen = ImageDraw.Draw(page)
-    for number, (picture, caption) in enumerate(pictures):
-        left, top = number % columns * step[0], number // columns * step[1]
-        page.paste(picture, (left, top))
-        pen.multiline_text((left, top + _TILE + 2), caption, fill="black", spacing=1)
-    return page
+    return tiled([pictures[start : start + _COLUMNS] for start in range(0, len(pictures), _COLUMNS)], tile=_TILE)

@@ -8,8 +8,9 @@ A scene depends on a seed and its index alone, so a set can be extended, and any
 
 from .canvas import LABELS, PHOTO
 from .scene import THINGS, Box, Scene, draw_scene, scene_class
+from .staged import Staging
 from .words import CATEGORIES, CONCEPTS, PARTS_OF, SCENE_CLASSES
-from .write import write_scenes
+from .write import write_drawn, write_scenes
 
 __all__ = [
     "CATEGORIES",
@@ -21,7 +22,9 @@ __all__ = [
     "THINGS",
     "Box",
     "Scene",
+    "Staging",
     "draw_scene",
     "scene_class",
+    "write_drawn",
     "write_scenes",
 ]

@@ -38,32 +38,46 @@ def write_scenes(root: Path, *, images: int, seed: int = 0, progress: Callable[[
         FileExistsError: if ``root`` exists and is not an empty folder.
         ValueError: if ``images`` is not positive.
     """
-    if images < 1:
-        raise ValueError(f"{images} images were asked for; ask for at least 1")
+    write_drawn(root, (draw_scene(seed, index) for index in range(images)), progress=progress)
+
+
+def write_drawn(root: Path, scenes: Iterable[Scene], *, progress: Callable[[int], None] | None = None) -> None:
+    """Write scenes into a new folder ``root``; it appears whole or not at all.
+
+    Args:
+        root: the folder to make.
+        scenes: what is written, each as soon as it is drawn.
+        progress: called with the number of scenes written so far.
+
+    Raises:
+        FileExistsError: if ``root`` exists and is not an empty folder.
+        ValueError: if there is no scene.
+    """
     if root.is_file() or (root.is_dir() and any(root.iterdir())):
         raise FileExistsError(f"{root} exists and is not an empty folder; choose another place for the scenes")
     root.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{root.name}-", dir=root.parent, ignore_cleanup_errors=True) as folder:
         whole = Path(folder) / root.name
-        _write(whole, images, seed, progress)
+        _write(whole, scenes, progress)
         if root.is_dir():
             root.rmdir()
         shutil.move(whole, root)
 
 
-def _write(root: Path, images: int, seed: int, progress: Callable[[int], None] | None) -> None:
+def _write(root: Path, scenes: Iterable[Scene], progress: Callable[[int], None] | None) -> None:
     (root / "images").mkdir(parents=True)
     frequency = np.zeros(len(CONCEPTS) + 1, dtype=np.int64)
     coverage = np.zeros(len(CONCEPTS) + 1, dtype=np.float64)
     rows = []
-    for index in range(images):
-        scene = draw_scene(seed, index)
+    for index, scene in enumerate(scenes):
         rows.append(_write_scene(root / "images", f"{index:05d}", scene))
         share = _shares(scene)
         frequency += share > 0
         coverage += share
         if progress is not None:
             progress(index + 1)
+    if not rows:
+        raise ValueError("0 images were asked for; ask for at least 1")
     _write_index(root / "index.csv", rows)
     _write_vocabulary(root, frequency, coverage)
 

@@ -1,0 +1,94 @@
+"""A targeted adversarial attack: the image is changed a little, until the network is sure of a class of one's choice.
+
+The sign of the gradient (Goodfellow et al. 2015, the paper's reference), step by step (Kurakin et al. 2017)::
+
+    x <- clip(x + step * sign(d odds / dx)),      odds = log p_t / (1 - p_t)
+
+No pixel leaves the valid range of a photograph, nor moves by more than a radius. The odds of the target's probability
+``p_t`` are its logit less the log-sum-exp of the others: unlike ``p_t``, their gradient does not fade as ``p_t``
+nears 1.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from dissection.errors import NetworkError
+from neuronexplain.methods.trace import leaf, traced
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int64
+    from torch import Tensor
+
+    from dissection.networks import Network
+    from neuronexplain.methods.targets import Score
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """How far an attack goes.
+
+    Attributes:
+        radius: by how much a pixel's colour may change, of the range from 0 to 1.
+        step: by how much at a time, likewise.
+        steps: after how many it gives up.
+        confidence: the probability that it stops at.
+
+    Raises:
+        NetworkError: if a value makes no sense.
+    """
+
+    radius: float = 8 / 255
+    step: float = 1 / 255
+    steps: int = 100
+    confidence: float = 0.9999
+
+    def __post_init__(self) -> None:
+        if not (0 < self.step <= self.radius <= 1 and 0 < self.confidence < 1):
+            raise NetworkError(
+                f"an attack of radius {self.radius:g} in steps of {self.step:g} up to {self.confidence:g} makes no "
+                "sense; 0 < step <= radius <= 1 and a confidence between 0 and 1 are wanted"
+            )
+
+
+def attacked(
+    network: Network, images: Float[Tensor, "images 3 h w"], classes: Int64[Tensor, " images"], attack: Attack
+) -> Float[Tensor, "images 3 h w"]:
+    """Images that the network takes for other classes; each is left alone once it is.
+
+    Args:
+        network: the network to fool.
+        images: preprocessed photographs.
+        classes: what each is to be taken for.
+        attack: how far it goes.
+    """
+    mean, std = (
+        torch.tensor(values).view(3, 1, 1) for values in (network.preprocessing.mean, network.preprocessing.std)
+    )
+    low = torch.maximum(images - attack.radius / std, -mean / std)
+    high = torch.minimum(images + attack.radius / std, (1 - mean) / std)
+    sure = math.log(attack.confidence / (1 - attack.confidence))
+    now = images.detach()
+    for _ in range(attack.steps):
+        seen = traced(network, leaf(now), odds(classes))
+        going = (seen.scores.detach() <= sure).to(now.device)
+        if not going.any():
+            break
+        (slope,) = seen.gradients(seen.images)
+        stepped = torch.clamp(now + attack.step / std * slope.sign(), low, high)
+        now = torch.where(going[:, None, None, None], stepped, now)
+    return now
+
+
+def odds(classes: Int64[Tensor, " images"]) -> Score:
+    """The logarithm of ``p / (1 - p)`` of each image's own class."""
+
+    def score(scores: Float[Tensor, "images classes"]) -> Float[Tensor, " images"]:
+        own = torch.nn.functional.one_hot(classes.to(scores.device), scores.shape[1]).bool()
+        return scores[own] - scores.masked_fill(own, -torch.inf).logsumexp(1)
+
+    return score

@@ -1,0 +1,106 @@
+"""Does a network get staged scenes right, and does it look at the thing or at the place (Sec. 6.3)?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dissection.concepts.scenes import Staging
+from neuronexplain.measures.intervals import figure
+from neuronexplain.measures.protocols import Protocol
+from neuronexplain.measures.report import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from jaxtyping import Bool, Float
+
+    from neuronexplain.measures.batch import Batch
+    from neuronexplain.measures.ground import Objects
+    from neuronexplain.measures.intervals import Figure
+    from neuronexplain.measures.journal import Record
+    from neuronexplain.methods import Method
+
+COLUMNS = {
+    "method": "method",
+    "accuracy": "accuracy %",
+    "usual": "in its usual place",
+    "unusual": "in the other",
+    "mass": "% of the map on the thing",
+    "area": "% of the picture it covers",
+    "images": "images",
+}
+
+
+@dataclass(frozen=True)
+class Attention(Protocol):
+    """Accuracy, and the share of the predicted class's map that is on the thing.
+
+    Attributes:
+        staging: what the scenes were staged by; the first thing's usual place is the first, the second's the second.
+    """
+
+    staging: Staging = field(default_factory=Staging)
+
+    name = "attention"
+    needs = frozenset(("objects", "masks", "one crop", "methods"))
+
+    def observe(self, batch: Batch, methods: Sequence[Method], out: Path) -> list[Record]:  # noqa: ARG002
+        """Of each scene: where it is, whether it is told right, and where the map is."""
+        things = [next(iter(truths)) for truths in batch.truths]
+        records: list[Record] = [
+            {
+                "image": batch.annotated[image].name,
+                "usual": self._is_usual(batch.start + image),
+                "right": batch.network.classes[batch.predicted[image]] == thing,
+                "area": float(batch.truths[image][thing].region.mean()),
+                "mass": {},
+            }
+            for image, thing in enumerate(things)
+        ]
+        for method in methods:
+            for image, (values,) in enumerate(batch.maps(method, [[index] for index in batch.predicted])):
+                records[image]["mass"][method.name] = share_inside(values, batch.truths[image][things[image]].region)
+        return records
+
+    def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:  # noqa: ARG002
+        """A row for each method."""
+        rows = tuple({"method": method.title, **figures_of(columns_of(records, method.name))} for method in methods)
+        return Report("Staged scenes, Sec. 6.3", COLUMNS, rows)
+
+    def _is_usual(self, index: int) -> bool:
+        return self.staging.place(index) == self.staging.places[index % 2]
+
+
+def share_inside(values: Float[np.ndarray, "h w"], inside: Bool[np.ndarray, "h w"]) -> float | None:
+    """How much of a map's positive mass is inside of a region; None of a map without any."""
+    heat = np.maximum(values.astype(np.float64), 0)
+    whole = heat.sum()
+    return float(heat[inside].sum() / whole) if whole > 0 else None
+
+
+Columns = dict[str, tuple[np.ndarray, np.ndarray]]
+"""By figure, what each image adds above and below the line."""
+
+
+def columns_of(records: Sequence[Record], method: str) -> Columns:
+    """The figures' numerators and denominators, image by image."""
+    right, usual = (np.array([record[key] for record in records], float) for key in ("right", "usual"))
+    masses = [record["mass"][method] for record in records]
+    there = np.array([mass is not None for mass in masses], float)
+    return {
+        "accuracy": (100 * right, np.ones_like(right)),
+        "usual": (100 * right * usual, usual),
+        "unusual": (100 * right * (1 - usual), 1 - usual),
+        "mass": (100 * np.array([mass or 0.0 for mass in masses]), there),
+        "area": (100 * np.array([record["area"] for record in records]), np.ones_like(right)),
+    }
+
+
+def figures_of(columns: Columns) -> Mapping[str, Any]:
+    """The figures, each over all images, and how many these are."""
+    found: dict[str, Figure | int] = {key: figure(above, below) for key, (above, below) in columns.items()}
+    return found | {"images": len(next(iter(columns.values()))[0])}

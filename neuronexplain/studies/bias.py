@@ -1,0 +1,176 @@
+"""Bias in a dataset: seen in words and in maps, removed, and measured again (Sec. 6.3).
+
+The paper's nurses were nearly all women and its doctors mostly men (93 % and 78 %), and its network had learned to look
+at faces. Here cows are nearly always on mountains and dogs mostly on beaches, in the same shares, and the test set is
+balanced. What the network has learned is asked in three ways: how often it is right where the place is the other one;
+how much of Grad-CAM's map is on the animal; whether the named neurons that speak for its predictions are of the
+animal. Then the training set is rebalanced, at the same size, and another network is asked the same.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save
+
+from db import NameStore
+from dissection.concepts import open_concepts
+from dissection.concepts.scenes import SCENE_CLASSES, Staging, draw_scene, write_drawn
+from dissection.errors import CheckpointError
+from dissection.files import replace_file
+from dissection.networks import Network, open_network
+from dissection.running import Means
+from dissection.scenes_network import LAYER, ScenesNet
+from dissection.scenes_training import Training, fine_tune, pixels, stacked
+from neuronexplain.evidence import ClassImages
+from neuronexplain.measures import evaluate, open_ground
+from neuronexplain.methods import METHODS
+from neuronexplain.overlay import save_picture
+from neuronexplain.pipeline import build, speaker
+
+from .attention import Attention
+from .bias_report import BiasFound, Side, found, picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from dissection.concepts import ConceptDataset
+    from dissection.concepts.scenes import Scene
+
+_TRAINING, _TEST, _NAMED = 1, 2, 3
+"""Added to the seed: no two sets share a scene."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bias:
+    """What is staged, and how much of it.
+
+    Attributes:
+        staging: the things and places, balanced.
+        percent: of each thing's biased training scenes, how many of a hundred are in the first place: the paper's
+            shares of women among nurses and doctors.
+        images: training scenes, as many for both networks.
+        tested: test scenes.
+        named: scenes of every class, with the things in them, that neurons are named by.
+        quantile: of the names.
+        training: how the networks are trained.
+        seed: of all scenes.
+    """
+
+    staging: Staging = field(default_factory=Staging)
+    percent: tuple[int, int] = (93, 22)
+    images: int = 120
+    tested: int = 240
+    named: int = 480
+    quantile: float = 0.01
+    training: Training = field(default_factory=lambda: Training(epochs=10, batch=25, rate=3e-4))
+    seed: int = 0
+
+    @property
+    def stagings(self) -> Mapping[str, Staging]:
+        """What each network is trained on."""
+        return {"biased": replace(self.staging, percent=self.percent), "rebalanced": self.staging}
+
+
+def study_bias(study: Bias, out: Path, *, means: Means | None = None, fresh: bool = False) -> BiasFound:
+    """Train on biased scenes and on balanced ones, and compare.
+
+    All is kept in ``out``: scenes, weights, names (``names.db``), figures (``bias.json``) and a picture like the
+    paper's Fig. 8 (``bias.png``). The same study goes on where it was stopped.
+
+    Args:
+        study: what is staged.
+        out: the folder.
+        means: with what it is done; of these, batch size, workers and progress.
+        fresh: begin again.
+
+    Raises:
+        CheckpointError: if the folder holds another study.
+    """
+    means = means or Means()
+    _claim(out, study, fresh=fresh)
+    shown = (study.staging.draw(study.seed + _TEST, index) for index in range(study.tested))
+    test = _written(out / "test", shown, study.tested, means)
+    named = _written(out / "named", _mixed(study), study.named, means)
+    with NameStore.create(str(out / "names.db")) as store:
+        sides = [_side(study, name, out, store, test, named, means) for name in study.stagings]
+    result = found(sides, study.staging, study.percent)
+    save_picture(picture(sides, study.staging), out / "bias.png")
+    replace_file(out / "bias.json", json.dumps(result.to_json(), indent=2, ensure_ascii=False).encode())
+    return result
+
+
+def _claim(out: Path, study: Bias, *, fresh: bool) -> None:
+    """See that the folder is this study's."""
+    file, own = out / "study.json", json.dumps(asdict(study), sort_keys=True)
+    out.mkdir(parents=True, exist_ok=True)
+    if fresh:
+        for name in ("test", "named", *study.stagings):
+            shutil.rmtree(out / name, ignore_errors=True)
+        for name in ("names.db", *(f"{name}.safetensors" for name in study.stagings)):
+            (out / name).unlink(missing_ok=True)
+    elif file.exists() and file.read_text() != own:
+        raise CheckpointError(f"{out} holds another study of bias; name another --out, or begin again: --fresh")
+    replace_file(file, own.encode())
+
+
+def _written(folder: Path, scenes: Iterator[Scene], count: int, means: Means) -> ConceptDataset:
+    """The scenes as files with labels, drawn once."""
+    if not folder.exists():
+        write_drawn(folder, scenes, progress=lambda done: means.tell(f"drawing scenes: {folder.name}", done, count))
+    return open_concepts(folder)
+
+
+def _mixed(study: Bias) -> Iterator[Scene]:
+    """Scenes of every class, with each of the things and without."""
+    extras = ("", *study.staging.things)
+    for index in range(study.named):
+        yield draw_scene(study.seed + _NAMED, index, extra=extras[index // len(SCENE_CLASSES) % len(extras)])
+
+
+def _side(
+    study: Bias, name: str, out: Path, store: NameStore, test: ConceptDataset, named: ConceptDataset, means: Means
+) -> Side:
+    """Train a network, measure it, name its neurons, and let it explain itself."""
+    network = _trained(study, name, out, means)
+    protocol, method = Attention(study.staging), METHODS["grad-cam"]
+    ground = open_ground(out / "test", network.classes)
+    evaluate(protocol, network, [method], ground, out / name, means=means)
+    lines = (out / name / f"{protocol.name}.jsonl").read_text().splitlines()[1:]
+    paths = [test.files(index)[0] for index in range(len(test))]
+    evidence = ClassImages(out / "test", tuple((path, index % 2) for index, path in enumerate(paths)))
+    run = build(network, named, store, quantile=study.quantile, class_images=evidence, means=means).run
+    explainer = speaker(network, store, run=run)
+    explanations = explainer.explain((test.image_name(index), test.photograph(index)) for index in range(len(test)))
+    concepts = {label: store.concepts_of(run, index) for index, label in enumerate(network.classes)}
+    return Side(name, [json.loads(line) for line in lines], list(explanations), concepts)
+
+
+def _trained(study: Bias, name: str, out: Path, means: Means) -> Network:
+    """The network, trained once."""
+    file, module = out / f"{name}.safetensors", ScenesNet(len(study.staging.things))
+    if not file.exists():
+        module = _train(study, name, means)
+        replace_file(file, save({key: value.contiguous() for key, value in module.state_dict().items()}))
+    module.load_state_dict(load_file(file))
+    expected = open_network("scenes").preprocessing
+    things = study.staging.things
+    return Network.from_module(module.eval(), layer=LAYER, preprocessing=expected, classes=things, name=name)
+
+
+def _train(study: Bias, name: str, means: Means) -> ScenesNet:
+    staging, epochs = study.stagings[name], study.training.epochs
+    drawn = []
+    for index in range(study.images):
+        drawn.append(pixels(staging.draw(study.seed + _TRAINING, index).photograph))
+        means.tell(f"drawing scenes: {name}", index + 1, study.images)
+    classes = torch.from_numpy(np.arange(study.images) % 2)
+    return fine_tune(
+        stacked(drawn), classes, study.training, progress=lambda done, _: means.tell(f"training: {name}", done, epochs)
+    )

@@ -1,0 +1,178 @@
+"""What two networks that learned from biased and from balanced scenes differ in: tables and a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dissection.concepts.scenes import PARTS_OF
+from neuronexplain.measures import Report
+from neuronexplain.overlay import overlay
+from neuronexplain.sheets import sheet
+
+from .attention import COLUMNS, columns_of, figures_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from PIL import Image
+
+    from db.records import ClassConcept
+    from dissection.concepts.scenes import Staging
+    from dissection.vocabulary import Concept
+    from neuronexplain.explanation import Explanation
+    from neuronexplain.measures.journal import Record
+    from neuronexplain.measures.report import Row
+    from neuronexplain.sheets import Tile
+
+    from .attention import Columns
+
+_METHOD = "grad-cam"
+_COAT = ("material", "fur")
+_SHOWN = 6
+_PICTURED = 4
+_WORDS = "% of the named neurons that speak for it and respond are the thing's"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """One network and what was found out about it.
+
+    Attributes:
+        name: what it was trained on.
+        records: of each test scene, see :class:`~neuronexplain.studies.attention.Attention`.
+        explanations: of each test scene.
+        concepts: what matters for each class, strongest first.
+    """
+
+    name: str
+    records: Sequence[Record]
+    explanations: Sequence[Explanation]
+    concepts: Mapping[str, Sequence[ClassConcept]]
+
+
+@dataclass(frozen=True, slots=True)
+class BiasFound:
+    """What came of the study.
+
+    Attributes:
+        measured: the two networks on the test set, and the difference.
+        words: the concepts that matter most for each class, of each network.
+        sentences: of the scenes in the picture: the scene, and what each network says.
+    """
+
+    measured: Report
+    words: Report
+    sentences: tuple[Mapping[str, str], ...]
+
+    def to_json(self) -> dict[str, object]:
+        """JSON values."""
+        return {
+            "measured": self.measured.to_json(),
+            "words": self.words.to_json(),
+            "sentences": [dict(each) for each in self.sentences],
+        }
+
+
+def found(sides: Sequence[Side], staging: Staging, percent: tuple[int, int]) -> BiasFound:
+    """The tables and sentences."""
+    columns = [columns_of(side.records, _METHOD) | {"words": _words(side, staging)} for side in sides]
+    rows: list[Row] = [{"set": side.name, **figures_of(own)} for side, own in zip(sides, columns, strict=True)]
+    rows.append({"set": "the difference", **figures_of(_differences(*columns))})
+    headings = {"set": "trained on", **{key: title for key, title in COLUMNS.items() if key != "method"}}
+    (one, other), places = staging.things, staging.places
+    note = (
+        f"biased: of {one} and {other}, {percent[0]} % and {percent[1]} % are in the scene {places[0]}, the rest in "
+        f"{places[1]}; rebalanced, and in the test: half of each"
+    )
+    title = f"Bias, Sec. 6.3: {one} or {other}"
+    return BiasFound(
+        Report(title, {**headings, "words": _WORDS}, tuple(rows), (note,)),
+        _concepts(sides),
+        tuple(_sentences(sides, staging)),
+    )
+
+
+def _differences(before: Columns, after: Columns) -> Columns:
+    """The second less the first, image by image: a figure is the mean over two categories, so each counts twice."""
+    return {
+        key: (np.stack([2 * after[key][0], -2 * before[key][0]], 1), np.stack([after[key][1], before[key][1]], 1))
+        for key in before
+    }
+
+
+def _words(side: Side, staging: Staging) -> tuple[np.ndarray, np.ndarray]:
+    """Of each scene: how many of the neurons that a sentence is made of are the things', and of how many."""
+    named = [
+        [unit.name.concept for unit in explanation.top if unit.name and unit.active]
+        for explanation in side.explanations
+    ]
+    own = [sum(is_of_a_thing(concept, staging) for concept in each) for each in named]
+    return 100 * np.array(own, float), np.array([len(each) for each in named], float)
+
+
+def is_of_a_thing(concept: Concept, staging: Staging) -> bool:
+    """Whether it is one of the things, a part that they have, or what their coat is made of."""
+    parts = {part for thing in staging.things for part in PARTS_OF[thing]}
+    match concept.category:
+        case "object":
+            return concept.name in staging.things
+        case "part":
+            return concept.name in parts
+    return (concept.category, concept.name) == _COAT
+
+
+def _concepts(sides: Sequence[Side]) -> Report:
+    """What speaks for each class, as ``concepts of CLASS`` answers."""
+    rows: list[Row] = [
+        {
+            "set": side.name,
+            "class": label,
+            "for": _listed([each for each in concepts if each.alpha > 0]),
+            "against": _listed([each for each in reversed(concepts) if each.alpha < 0]),
+        }
+        for side in sides
+        for label, concepts in side.concepts.items()
+    ]
+    columns = {"set": "trained on", "class": "class", "for": "speaks for it", "against": "speaks against it"}
+    return Report(
+        "Concepts that matter for a class, by alpha", columns, tuple(rows), ("in brackets: how many neurons",)
+    )
+
+
+def _listed(concepts: Sequence[ClassConcept]) -> str:
+    return ", ".join(f"{each.concept.spoken} ({len(each.units)})" for each in concepts[:_SHOWN])
+
+
+def _picked(sides: Sequence[Side]) -> list[int]:
+    """Scenes to show: the first ones that only the second network tells right, and one that both do."""
+    right = np.array([[record["right"] for record in side.records] for side in sides])
+    unusual = np.array([not record["usual"] for record in sides[0].records])
+    mended = np.flatnonzero(~right[0] & right[1])[: _PICTURED - 1].tolist()
+    both = np.flatnonzero(right[0] & right[1] & unusual)[: _PICTURED - len(mended)].tolist()
+    return [*mended, *both]
+
+
+def _sentences(sides: Sequence[Side], staging: Staging) -> list[Mapping[str, str]]:
+    return [
+        {"scene": f"{staging.thing(index)}, {staging.place(index)}"}
+        | {side.name: side.explanations[index].sentence for side in sides}
+        for index in _picked(sides)
+    ]
+
+
+def picture(sides: Sequence[Side], staging: Staging) -> Image.Image:
+    """Like Fig. 8, a row for each scene: the scene, and Grad-CAM of what each network predicts."""
+    rows: list[list[Tile]] = []
+    for index in _picked(sides):
+        row: list[Tile] = [
+            (sides[0].explanations[index].photograph, f"{staging.thing(index)}, in the scene {staging.place(index)}")
+        ]
+        for side in sides:
+            explanation = side.explanations[index]
+            said = f"{explanation.prediction.label}, {100 * explanation.prediction.probability:.3g}%"
+            row.append((overlay(explanation.photograph, explanation.heatmap), f"{side.name}: {said}"))
+        rows.append(row)
+    return sheet(rows, tile=224)
