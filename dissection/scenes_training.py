@@ -84,7 +84,7 @@ def train(
         for epoch, losses in enumerate(_epochs(network, features, images, classes, how), 1):
             if progress is not None:
                 progress(epoch, float(np.mean(losses)))
-    _fold(network, features)
+    _fold(features)
     return network.eval()
 
 
@@ -117,7 +117,7 @@ def _epochs(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, how.rate, total_steps=how.epochs * steps)
     for _ in range(how.epochs):
         losses = []
-        for chosen in torch.randperm(len(images))[: steps * how.batch].split(how.batch):
+        for chosen in torch.randperm(len(images))[: steps * how.batch].reshape(steps, how.batch):
             activation = body(_augment(normalise(images[chosen])))
             loss = F.cross_entropy(network.classifier(pool(activation)), classes[chosen], label_smoothing=_SMOOTHING)
             optimizer.zero_grad()
@@ -146,9 +146,9 @@ def _with_batch_norm(network: ScenesNet) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _fold(network: ScenesNet, features: nn.Sequential) -> None:
-    """Write batch normalisation into the convolutions' weights."""
-    pairs = zip(features, list(features)[1:], strict=False)
-    folded = [fuse_conv_bn_eval(one.eval(), other.eval()) for one, other in pairs if isinstance(other, nn.BatchNorm2d)]
-    for layer, fused in zip((m for m in network.features if isinstance(m, nn.Conv2d)), folded, strict=True):
-        layer.load_state_dict(fused.state_dict())
+def _fold(features: nn.Sequential) -> None:
+    """Write batch normalisation into the convolutions, which are the network's own."""
+    convolutions = [layer for layer in features if isinstance(layer, nn.Conv2d)]
+    norms = [layer for layer in features if isinstance(layer, nn.BatchNorm2d)]
+    for layer, norm in zip(convolutions, norms, strict=True):
+        layer.load_state_dict(fuse_conv_bn_eval(layer.eval(), norm.eval()).state_dict())

@@ -14,33 +14,37 @@ _GAP = 8
 _LETTER = 13
 _LINE = 16
 
+Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 Tile = tuple["Image.Image | None", str]
 """A picture and its caption, of one line or several; None leaves the place empty."""
 
 
 def sheet(rows: Iterable[Sequence[Tile]], *, tile: int = TILE) -> Image.Image:
     """Rows of pictures, each squashed to a square of ``tile`` pixels; a row is as high as its longest caption needs."""
-    rows = [list(row) for row in rows]
     font = ImageFont.load_default(_LETTER)
-    captions = [max(caption.count("\n") + 1 if caption else 0 for _, caption in row) * _LINE for row in rows]
-    width = max(map(len, rows)) * (tile + _GAP) - _GAP
+    wrapped = [[(picture, _wrapped(caption, font, tile)) for picture, caption in row] for row in rows]
+    captions = [max((len(lines) for _, lines in row), default=0) * _LINE for row in wrapped]
+    width = max(map(len, wrapped)) * (tile + _GAP) - _GAP
     page = Image.new("RGB", (width, sum(tile + caption + _GAP for caption in captions) - _GAP), "white")
     pen, top = ImageDraw.Draw(page), 0
-    for row, room in zip(rows, captions, strict=True):
-        for column, (picture, caption) in enumerate(row):
+    for row, room in zip(wrapped, captions, strict=True):
+        for column, (picture, lines) in enumerate(row):
             left = column * (tile + _GAP)
             if picture is not None:
                 page.paste(picture.convert("RGB").resize((tile, tile), Image.Resampling.BICUBIC), (left, top))
-            lines = "\n".join(_fitted(line, font, tile) for line in caption.split("\n"))
-            pen.multiline_text((left, top + tile + 1), lines, fill="black", font=font, spacing=_LINE - _LETTER)
+            for number, line in enumerate(lines):
+                pen.text((left, top + tile + 1 + number * _LINE), line, fill="black", font=font)
         top += tile + room + _GAP
     return page
 
 
-def _fitted(line: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, width: int) -> str:
-    """As much of a line as there is room for."""
-    if font.getlength(line) <= width:
-        return line
-    while line and font.getlength(f"{line}…") > width:
-        line = line[:-1]
-    return f"{line}…"
+def _wrapped(caption: str, font: Font, width: int) -> list[str]:
+    """A caption in lines that fit, broken between words."""
+    lines: list[str] = []
+    for paragraph in caption.split("\n") if caption else ():
+        words = paragraph.split()
+        while words:
+            fitting = next((n for n in range(len(words), 1, -1) if font.getlength(" ".join(words[:n])) <= width), 1)
+            lines.append(" ".join(words[:fitting]))
+            words = words[fitting:]
+    return lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -97,6 +97,9 @@ def evaluate(
         float | None, typer.Option(min=0.005, max=1, help="occlusion-correlation: its step, of the image's side.")
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="insertion-deletion: steps of a curve.")] = None,
+    radius: Annotated[
+        float | None, typer.Option(min=1 / 255, max=1, help="adversarial: by how much a colour may change, of 1.")
+    ] = None,
     top: Annotated[int, typer.Option(min=1, help="units: how many are left out.")] = 5,
     min_iou: options.MinIou = MIN_IOU,
     seed: Annotated[int, typer.Option(help="Of generated scenes, halves and random choices.")] = 0,
@@ -140,7 +143,7 @@ def evaluate(
     if protocol is ProtocolName.layers:
         _draw_layers(opened, data, target, out, json=json)
         return
-    settings = {"tolerance": tolerance, "patch": patch, "stride": stride, "steps": steps}
+    settings = {"tolerance": tolerance, "patch": patch, "stride": stride, "steps": steps, "radius": radius}
     measured = _protocol(protocol, settings | {"named": names, "k": top, "seed": seed})
     ground = open_ground(
         data,
@@ -180,12 +183,12 @@ def _opened(
     return open_network(network, weights=weights, **how), None  # type: ignore[arg-type]
 
 
-def _protocol(name: ProtocolName, settings: Mapping[str, float | tuple[int, ...] | None]) -> Protocol:
+def _protocol(name: ProtocolName, settings: Mapping[str, Any]) -> Protocol:
     """The protocol, with those of the settings that are its own and were given."""
     from dataclasses import fields
 
     from neuronexplain.measures import protocols
-    from neuronexplain.studies import Adversarial
+    from neuronexplain.studies import Adversarial, Attack
 
     if name is ProtocolName.units and not settings["named"]:
         raise NeuronExplainError("units needs names of neurons, and there are none; name a database with --db")
@@ -194,6 +197,8 @@ def _protocol(name: ProtocolName, settings: Mapping[str, float | tuple[int, ...]
         *(protocols.Ratio, protocols.InsertionDeletion, protocols.UnitAblation, Adversarial),
     )
     kind = next(each for each in kinds if each.name == name.value)
+    if kind is Adversarial and settings["radius"] is not None:
+        settings = {**settings, "attack": Attack(radius=settings["radius"])}
     own = {field.name for field in fields(kind)}
     return kind(**{key: value for key, value in settings.items() if key in own and value is not None})
 

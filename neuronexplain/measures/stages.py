@@ -85,4 +85,5 @@ def sheet(frame: Image.Image, found: Sequence[Stage]) -> Image.Image:
         layer = stage.layer
         caption = f"{layer.name}\n{layer.units} units, {layer.height} x {layer.width}"
         pictures.append((overlay(photograph, stage.heat), caption))
-    return tiled([pictures[start : start + _COLUMNS] for start in range(0, len(pictures), _COLUMNS)], tile=_TILE)
+    columns = -(-len(pictures) // -(-len(pictures) // _COLUMNS))  # as even as it gets
+    return tiled([pictures[start : start + columns] for start in range(0, len(pictures), columns)], tile=_TILE)

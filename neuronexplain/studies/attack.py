@@ -42,7 +42,7 @@ class Attack:
         NetworkError: if a value makes no sense.
     """
 
-    radius: float = 8 / 255
+    radius: float = 16 / 255
     step: float = 1 / 255
     steps: int = 100
     confidence: float = 0.9999
@@ -72,15 +72,16 @@ def attacked(
     low = torch.maximum(images - attack.radius / std, -mean / std)
     high = torch.minimum(images + attack.radius / std, (1 - mean) / std)
     sure = math.log(attack.confidence / (1 - attack.confidence))
-    now = images.detach()
+    now, going = images.detach().clone(), torch.arange(len(images))
     for _ in range(attack.steps):
-        seen = traced(network, leaf(now), odds(classes))
-        going = (seen.scores.detach() <= sure).to(now.device)
-        if not going.any():
+        seen = traced(network, leaf(now[going]), odds(classes[going]))
+        unsure = (seen.scores.detach() <= sure).to(now.device)
+        if not unsure.any():
             break
         (slope,) = seen.gradients(seen.images)
-        stepped = torch.clamp(now + attack.step / std * slope.sign(), low, high)
-        now = torch.where(going[:, None, None, None], stepped, now)
+        going = going[unsure]
+        stepped = now[going] + attack.step / std * slope[unsure].sign()
+        now[going] = stepped.clamp(low[going], high[going])
     return now
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from db.records import ClassConcept
+    from db.queries import ClassConcept
     from dissection.concepts.scenes import Staging
     from dissection.vocabulary import Concept
     from neuronexplain.explanation import Explanation

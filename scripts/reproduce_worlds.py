@@ -1,0 +1,146 @@
+"""The networks and images that the paper's experiments are repeated on."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from dissection.concepts import open_concepts
+from dissection.concepts.scenes import write_scenes
+from dissection.networks import open_network
+from neuronexplain.measures import open_ground
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dissection.concepts import ConceptDataset
+    from dissection.networks import Network
+    from neuronexplain.measures import Ground
+    from neuronexplain.measures.ground.opening import Kind
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+SEED = 7
+
+
+@dataclass(frozen=True)
+class World:
+    """One network on one set of images.
+
+    Attributes:
+        name: of its folder.
+        title: for people.
+        network: the network.
+        data: where its images are; None for generated scenes.
+        kind: their layout.
+        named: the concept data that its neurons are named by.
+        images: how many are measured.
+        few: how many where each image costs hundreds of passes.
+        quantile: of the names.
+        ten: whether ten crops are worth their time.
+        radius: of the adversarial attack.
+    """
+
+    name: str
+    title: str
+    network: Network
+    data: Path | None
+    kind: Kind
+    named: Path
+    images: int = 100
+    few: int = 24
+    quantile: float = 0.005
+    ten: bool = False
+    radius: float = 16 / 255
+
+    @cached_property
+    def ground(self) -> Ground:
+        """The images that are measured."""
+        return self.some(self.images)
+
+    def some(self, images: int) -> Ground:
+        """So many of them."""
+        return open_ground(self.data, self.network.classes, kind=self.kind, limit=images, seed=SEED)
+
+    @property
+    def concepts(self) -> ConceptDataset:
+        """What neurons are named by."""
+        return open_concepts(self.named)
+
+
+def worlds(out: Path, *, small: bool) -> Iterator[World]:
+    """The scenes, and the SqueezeNets where their weights and photographs are at hand."""
+    named = out / "scenes"
+    if not named.exists():
+        write_scenes(named, images=240 if small else 600, seed=1)
+    images, few = (48, 16) if small else (240, 60)
+    scenes = World("scenes-network", "the scenes network", open_network("scenes"), None, "scenes", named)
+    yield replace(scenes, images=images, few=few, quantile=0.01, ten=not small, radius=32 / 255)
+    if small or not DATA.is_dir():
+        return
+    msrc, coco = DATA / "msrc", out / "coco"
+    if not coco.exists():
+        _plain(DATA / "coco-panoptic", coco)
+    photographs = World("squeezenet-msrc", "SqueezeNet (ImageNet) on MSRC", _imagenet(), msrc, "concepts", msrc)
+    yield replace(photographs, ten=True)
+    yield replace(photographs, name="squeezenet-coco", title="SqueezeNet (ImageNet) on COCO", data=coco)
+    yield replace(
+        photographs,
+        name="squeezenet-imagenet",
+        title="SqueezeNet (ImageNet) on ImageNet",
+        data=DATA / "imagenet",
+        kind="photographs",
+    )
+    yield replace(photographs, name="places-msrc", title="SqueezeNet (Places365) on MSRC", network=_places())
+
+
+def _imagenet() -> Network:
+    return open_network(
+        "squeezenet1_0",
+        weights=DATA / "weights" / "squeezenet1_0-imagenet.safetensors",
+        mean=(123 / 255, 117 / 255, 104 / 255),
+        std=(1 / 255,) * 3,
+        input_size=227,
+        resize=(256, 256),
+    )
+
+
+def _places() -> Network:
+    return open_network(
+        f"{DATA / 'networks' / 'squeezenet_places365.py'}:squeezenet_places365",
+        weights=DATA / "weights" / "squeezenet-places365.safetensors",
+        classes=DATA / "places365-classes.txt",
+        mean=(0.4576, 0.4412, 0.4080),
+        std=(1.0, 1.0, 1.0),
+        input_size=224,
+    )
+
+
+def _plain(source: Path, out: Path) -> None:
+    """Panoptic annotations of COCO as the plain layout: a concept's number at each pixel."""
+    (annotations,) = (source / "annotations").glob("panoptic_*.json")
+    content = json.loads(annotations.read_text())
+    numbers = {entry["id"]: number for number, entry in enumerate(content["categories"], 1)}
+    photographs = source / annotations.stem.removeprefix("panoptic_")
+    part = out.with_name(f".{out.name}.part")
+    for folder in ("images", "masks"):
+        (part / folder).mkdir(parents=True, exist_ok=True)
+    for annotation in content["annotations"]:
+        file = annotation["file_name"]
+        pixels = np.asarray(Image.open(annotations.with_suffix("") / file).convert("RGB")).astype(np.int64)
+        mask = np.zeros(pixels.shape[:2], np.uint8)
+        for segment in annotation["segments_info"]:
+            mask[pixels @ (1, 256, 65536) == segment["id"]] = numbers[segment["category_id"]]
+        Image.fromarray(mask).save(part / "masks" / file)
+        Image.open((photographs / file).with_suffix(".jpg")).convert("RGB").save(part / "images" / file)
+    with (part / "concepts.csv").open("w", newline="") as table:
+        writer = csv.writer(table)
+        writer.writerow(("number", "name", "category"))
+        writer.writerows((numbers[entry["id"]], entry["name"], "object") for entry in content["categories"])
+    part.replace(out)
