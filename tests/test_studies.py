@@ -1,0 +1,265 @@
+"""The paper's studies: adversarial images (Sec. 6.2) and biased data (Sec. 6.3)."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from captum.robust import PGD
+from PIL import Image
+from scipy import stats
+from test_cli import NETWORK, one_line, run  # noqa: F401
+from test_evaluate import Squares, rows
+from torch import nn
+from worlds import colour_network, colour_square
+
+from dissection.concepts import open_concepts
+from dissection.concepts.scenes import SCENE_CLASSES, Staging, draw_scene, write_drawn
+from dissection.errors import CheckpointError, NetworkError
+from dissection.networks import Network
+from dissection.preprocessing import Preprocessing
+from dissection.scenes_training import Training, fine_tune, pixels, stacked, train
+from dissection.tap import forward
+from dissection.vocabulary import Concept
+from neuronexplain.measures import Figure, evaluate
+from neuronexplain.methods import METHODS
+from neuronexplain.sheets import sheet
+from neuronexplain.studies import Adversarial, Attack, Bias, attacked, study_bias
+from neuronexplain.studies.attention import share_inside
+from neuronexplain.studies.bias_report import is_of_a_thing
+
+GRADCAM = METHODS["grad-cam"]
+
+
+@pytest.fixture
+def network() -> Network:
+    """A small network with random weights that sees colours as they are."""
+    torch.manual_seed(3)
+    module = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 64, 4))
+    module[3].weight.data *= 30
+    plain = Preprocessing((8, 8), (8, 8), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    return Network.from_module(module.eval(), layer="1", preprocessing=plain)
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.rand(5, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+CLASSES = torch.tensor([0, 1, 2, 3, 0])
+
+
+def slow_attack(module, image, index, attack, mean, std):
+    """The definition, one image and one step at a time."""
+    start, now = image.clone(), image.clone()
+    for _ in range(attack.steps):
+        now = now.detach().requires_grad_()
+        probability = module(now[None]).double().softmax(1)[0, index]
+        if probability > attack.confidence:
+            break
+        (probability / (1 - probability)).log().backward()
+        moved = now.detach() + attack.step / std * now.grad.sign()
+        moved = torch.minimum(torch.maximum(moved, start - attack.radius / std), start + attack.radius / std)
+        now = torch.minimum(torch.maximum(moved, (0 - mean) / std), (1 - mean) / std)
+    return now.detach()
+
+
+@pytest.mark.parametrize("steps", [1, 4, 60])
+def test_the_attack_is_its_definition(network, images, steps):
+    mean, std = torch.tensor([0.4, 0.5, 0.6]).view(3, 1, 1), torch.tensor([0.2, 0.25, 0.3]).view(3, 1, 1)
+    own = replace(network, preprocessing=replace(network.preprocessing, mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3)))
+    normalised, attack = (images - mean) / std, Attack(radius=0.1, step=0.01, steps=steps, confidence=0.9)
+    found = attacked(own, normalised, CLASSES, attack)
+    for image, index, seen in zip(normalised, CLASSES, found, strict=True):
+        torch.testing.assert_close(seen, slow_attack(network.module, image, int(index), attack, mean, std))
+
+
+@pytest.mark.filterwarnings("ignore:Input Tensor 0 did not already require gradients")
+def test_the_attack_is_captums_where_it_does_not_stop(network, images):
+    attack = Attack(radius=0.05, step=0.02, steps=7, confidence=1 - 1e-9)
+    peer = PGD(network.module, lower_bound=0, upper_bound=1)
+    theirs = peer.perturb(
+        images.clone().requires_grad_(), radius=0.05, step_size=0.02, step_num=7, target=CLASSES, targeted=True
+    )
+    torch.testing.assert_close(attacked(network, images, CLASSES, attack), theirs.detach())
+
+
+def test_the_attack_keeps_its_bounds_and_stops_when_it_is_sure(network, images):
+    attack = Attack(radius=0.3, step=0.02, steps=300, confidence=0.999)
+    found = attacked(network, images, CLASSES, attack)
+    assert 0 <= found.min() <= found.max() <= 1
+    assert (found - images).abs().max() <= 0.3 + 1e-6
+    scores = forward(network, found).scores.detach()
+    assert (scores.softmax(1).gather(1, CLASSES[:, None]) > 0.999).all()
+    torch.testing.assert_close(attacked(network, found, CLASSES, attack), found, rtol=0, atol=0)
+    assert all(parameter.grad is None for parameter in network.module.parameters())
+
+
+@pytest.mark.parametrize("wrong", [{"radius": 0.0}, {"step": 0.5}, {"confidence": 1.0}, {"radius": 2.0}])
+def test_an_attack_that_makes_no_sense_is_refused(wrong):
+    with pytest.raises(NetworkError, match="makes no sense"):
+        Attack(**wrong)
+
+
+@pytest.fixture(scope="module")
+def blurry() -> Network:
+    """As ``network``, for the squares; what it says of them is arbitrary, but not for the same reason everywhere."""
+    torch.manual_seed(5)
+    module = nn.Sequential(nn.Conv2d(3, 6, 5, 4, 2), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 64, 4))
+    module[3].weight.data *= 10
+    plain = Preprocessing((32, 32), (32, 32), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    return Network.from_module(module.eval(), layer="1", preprocessing=plain)
+
+
+def test_adversarial_figures_are_their_definitions(blurry, tmp_path):
+    attack = Attack(radius=0.5, step=0.02, steps=200, confidence=0.99)
+    report = evaluate(Adversarial(attack, pictures=2), blurry, [GRADCAM], Squares(), tmp_path)
+    kept = [json.loads(line) for line in (tmp_path / "adversarial.jsonl").read_text().splitlines()[1:]]
+    expected = {key: [] for key in ("agreement", "control", "hit_before", "hit_after")}
+    for index, record in enumerate(kept):
+        annotated = Squares().annotated(index)
+        image = blurry.preprocessing.tensor(annotated.photograph)[None]
+        (place,) = annotated.places.values()
+        assert record["false"] not in {index % 3, int(forward(blurry, image).scores.argmax())}
+        fooled = attacked(blurry, image, torch.tensor([record["false"]]), attack)
+        before, after = (GRADCAM.maps(blurry, given, index % 3)[0].numpy() for given in (image, fooled))
+        other = GRADCAM.maps(blurry, fooled, record["false"])[0].numpy()
+        for key, one in (("agreement", after), ("control", other)):
+            flat = np.ptp(before) == 0 or np.ptp(one) == 0
+            expected[key].append(0 if flat else stats.spearmanr(before.ravel(), one.ravel()).statistic)
+        for key, values in (("hit_before", before), ("hit_after", after)):
+            peak = np.unravel_index(values.argmax(), values.shape)
+            expected[key].append(100 * bool(place.mask[peak] and np.ptp(values) > 0))
+    found = rows(report)["Grad-CAM"]
+    assert found["images"] == len(kept) == 12
+    assert report.notes[0].startswith("12 of 12 images")
+    for key, values in expected.items():
+        assert found[key].value == pytest.approx(np.mean(values)), key
+    assert len(list((tmp_path / "adversarial").glob("*.png"))) == 2
+
+
+def test_images_that_are_not_fooled_are_not_counted(tmp_path):
+    weak = Adversarial(Attack(radius=1 / 255, step=1 / 255, steps=1))
+    report = evaluate(weak, colour_network(), [GRADCAM], Squares(), tmp_path)
+    assert rows(report)["Grad-CAM"]["images"] == 0
+    assert report.notes == ("0 of 12 images with a known object were brought to > 0.9999",)
+
+
+def test_staged_scenes_have_the_shares_they_are_asked_for():
+    staging = Staging(percent=(93, 22))
+    placed = Counter((staging.thing(index), staging.place(index)) for index in range(200))
+    assert placed == {("cow", "mountain"): 93, ("cow", "beach"): 7, ("dog", "mountain"): 22, ("dog", "beach"): 78}
+    even = Counter((Staging().thing(index), Staging().place(index)) for index in range(12))
+    assert set(even.values()) == {3}
+    assert Staging(percent=(0, 100)).place(0) == "beach"
+    assert Staging(percent=(0, 100)).place(1) == "mountain"
+
+
+def test_a_staged_scene_is_a_scene_with_something_in_it():
+    staging = Staging()
+    for index in range(4):
+        scene = staging.draw(5, index)
+        assert scene.name == staging.place(index)
+        assert scene.boxes[-1].name == staging.thing(index)
+        number = SCENE_CLASSES.index(scene.name) + 12 * index
+        assert scene.photograph.tobytes() == draw_scene(5, number, extra=staging.thing(index)).photograph.tobytes()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"things": ("cow", "unicorn")}, {"places": ("mountain", "moon")}, {"percent": (0, 101)}]
+)
+def test_what_cannot_be_staged_is_refused(wrong):
+    with pytest.raises(ValueError, match=r"cannot be staged|are possible"):
+        Staging(**wrong)
+
+
+def test_share_inside_of_a_map():
+    values, inside = np.array([[1.0, 3.0], [-9.0, 0.0]]), np.array([[False, True], [True, True]])
+    assert share_inside(values, inside) == 0.75
+    assert share_inside(-np.abs(values), inside) is None
+
+
+def test_what_is_of_a_thing():
+    concepts = [("object", "cow"), ("part", "tail"), ("material", "fur"), ("object", "tree"), ("color", "tail")]
+    found = [is_of_a_thing(Concept(1, name, category), Staging()) for category, name in concepts]
+    assert found == [True, True, True, False, False]
+
+
+def test_training_leaves_random_numbers_alone_and_gives_the_same_again():
+    drawn = stacked(pixels(Staging().draw(1, index).photograph) for index in range(6))
+    classes, how = torch.arange(6) % 2, Training(epochs=1, batch=3)
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    for make in (train, fine_tune):
+        told: list[int] = []
+        one, other = (make(drawn, classes, how, progress=lambda *now, told=told: told.append(now[0])) for _ in range(2))
+        assert told == [1, 1]
+        assert not one.training
+        for key, value in one.state_dict().items():
+            torch.testing.assert_close(value, other.state_dict()[key], rtol=0, atol=0)
+    torch.testing.assert_close(torch.get_rng_state(), before)
+
+
+SMALL = Bias(images=24, tested=16, named=36, training=Training(epochs=2, batch=6, rate=3e-4))
+
+
+@pytest.fixture(scope="module")
+def studied(tmp_path_factory):
+    out = tmp_path_factory.mktemp("bias")
+    return out, study_bias(SMALL, out)
+
+
+def test_the_study_of_bias_measures_both_networks(studied):
+    out, found = studied
+    biased, rebalanced, difference = found.measured.rows
+    assert (biased["set"], rebalanced["set"], biased["images"]) == ("biased", "rebalanced", 16)
+    for key in ("accuracy", "mass", "words"):
+        values = [row[key] for row in (biased, rebalanced, difference)]
+        assert all(isinstance(value, Figure) for value in values)
+        assert values[2].value == pytest.approx(values[1].value - values[0].value)
+    kept = [json.loads(line) for line in (out / "biased" / "attention.jsonl").read_text().splitlines()[1:]]
+    assert biased["accuracy"].value == pytest.approx(100 * np.mean([record["right"] for record in kept]))
+    assert sum(record["usual"] for record in kept) == 8
+    assert {row["class"] for row in found.words.rows} == {"cow", "dog"}
+    assert json.loads((out / "bias.json").read_text())["measured"]["rows"][0]["set"] == "biased"
+    with Image.open(out / "bias.png") as picture:
+        assert picture.width == 3 * 224 + 2 * 8
+
+
+def test_the_study_goes_on_where_it_was_and_refuses_another_ones_folder(studied):
+    out, found = studied
+    weights = (out / "biased.safetensors").stat().st_mtime_ns
+    assert study_bias(SMALL, out) == found
+    assert (out / "biased.safetensors").stat().st_mtime_ns == weights
+    with pytest.raises(CheckpointError, match="another study"):
+        study_bias(replace(SMALL, seed=1), out)
+
+
+def test_drawn_scenes_are_written_as_they_are(tmp_path):
+    write_drawn(tmp_path / "set", (Staging().draw(2, index) for index in range(3)))
+    found = open_concepts(tmp_path / "set")
+    assert len(found) == 3
+    assert found.photograph(1).tobytes() == Staging().draw(2, 1).photograph.tobytes()
+    with pytest.raises(ValueError, match="at least 1"):
+        write_drawn(tmp_path / "none", iter(()))
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_sheet_wraps_its_captions():
+    page = sheet(
+        [[(colour_square("red"), "one"), (None, "")], [(colour_square("blue"), "a b\nc " + "m" * 30)]], tile=60
+    )
+    assert page.size == (60 + 8 + 60, (60 + 16 + 8) + (60 + 3 * 16))
+    assert page.getpixel((30, 10)) != (255, 255, 255)
+    assert page.getpixel((100, 30)) == (255, 255, 255)
+
+
+def test_adversarial_from_the_command_line(run, tmp_path):  # noqa: F811
+    arguments = ("evaluate", "adversarial", "--network", "scenes", "--kind", "scenes", "--limit", "2")
+    status, out, _ = run(*arguments, "--radius", "0.01", "--out", tmp_path, "--json")
+    report = json.loads(out)
+    assert status == 0
+    assert "Sec. 6.2" in report["title"]
+    assert report["rows"][0]["method"] == "Grad-CAM"
