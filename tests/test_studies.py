@@ -78,10 +78,10 @@ def test_the_attack_is_its_definition(network, images, steps):
 
 @pytest.mark.filterwarnings("ignore:Input Tensor 0 did not already require gradients")
 def test_the_attack_is_captums_where_it_does_not_stop(network, images):
-    attack = Attack(radius=0.05, step=0.02, steps=7, confidence=1 - 1e-9)
-    peer = PGD(network.module, lower_bound=0, upper_bound=1)
+    attack = Attack(radius=0.01, step=0.004, steps=4, confidence=1 - 1e-9)
+    peer = PGD(lambda given: network.module(given).softmax(1), lower_bound=0, upper_bound=1)  # its loss is -log
     theirs = peer.perturb(
-        images.clone().requires_grad_(), radius=0.05, step_size=0.02, step_num=7, target=CLASSES, targeted=True
+        images.clone().requires_grad_(), radius=0.01, step_size=0.004, step_num=4, target=CLASSES, targeted=True
     )
     torch.testing.assert_close(attacked(network, images, CLASSES, attack), theirs.detach())
 
