@@ -7,6 +7,7 @@ read, and in which order, is the same.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import warnings
@@ -133,8 +134,9 @@ def _in_processes(
             batch_size=None,
             num_workers=workers,
             pin_memory=pinned,
-            worker_init_fn=_leave_interrupts,
+            worker_init_fn=_settle,
         )
+        gc.collect()  # a forked worker that collects what the GPU's driver made for this process is killed by it
         results = iter(loader)
     try:
         for result in results:
@@ -149,6 +151,7 @@ def _in_processes(
         ) from error
 
 
-def _leave_interrupts(_worker: int) -> None:
-    """Ctrl-C is for the process that started the worker, which ends it."""
+def _settle(_worker: int) -> None:
+    """Leave Ctrl-C to the process that started the worker, which ends it, and that process's objects alone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()
