@@ -79,9 +79,21 @@ def unpack_into(
             f"cannot unpack {archive} into {folder} ({error.strerror or error}); see to that first"
         ) from error
     if not unpacking.allowance.members:
-        raise ArchiveError(f"{archive} is no zip or tar that can be unpacked (it holds nothing); get it again")
+        raise ArchiveError(
+            f"{archive} is no zip or tar that can be unpacked (it holds nothing); remove it, and get it again"
+        )
     if progress is not None:
         progress(total, total)
+
+
+def refuse_taken(target: Path) -> None:
+    """Refuse a place where there is something.
+
+    Raises:
+        ArchiveError: if there is.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ArchiveError(f"{target} is there already; name another folder, or remove it")
 
 
 @contextmanager
@@ -92,8 +104,7 @@ def appearing(target: Path) -> Iterator[Path]:
         ArchiveError: if ``target`` holds something, or cannot be made.
     """
     try:
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise ArchiveError(f"{target} is there already; name another folder, or remove it")
+        refuse_taken(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as beside:
             folder = Path(beside) / "data"

@@ -71,7 +71,9 @@ def reading_members(archive: Path) -> Iterator[Iterator[Member]]:
                 yield _of_tar(archive, file)
     except (*_DAMAGE, gzip.BadGzipFile) as error:
         why = " ".join(str(error).split()) or type(error).__name__
-        raise ArchiveError(f"{archive} is no zip or tar that can be unpacked ({why}); get it again") from error
+        raise ArchiveError(
+            f"{archive} is no zip or tar that can be unpacked ({why}); remove it, and get it again"
+        ) from error
 
 
 def _of_zip(archive: Path, opened: zipfile.ZipFile) -> Iterator[Member]:

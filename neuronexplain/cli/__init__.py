@@ -8,7 +8,7 @@ import time
 
 import typer
 
-from . import allocator, building, console, demonstration, explaining, failures, listing, sets
+from . import allocator, building, console, demonstration, explaining, failures, fetching, listing, sets
 
 _COURTESY = 1
 """Seconds for rank 0 to say what is wrong with a command that every rank was given: torchrun stops it when one ends."""
@@ -30,6 +30,7 @@ app.command("runs")(listing.runs)
 app.add_typer(sets.concepts, name="concepts")
 app.add_typer(listing.classes, name="classes")
 sets.concepts.command("of")(listing.concepts_of)
+sets.concepts.command("fetch")(fetching.fetch)
 
 
 def main() -> None:
