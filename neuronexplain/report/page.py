@@ -45,7 +45,7 @@ def write_page(
         NeuronExplainError: if the file cannot be written.
     """
     page = (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             title=title,
@@ -60,7 +60,8 @@ def write_page(
     replace_file(path, page.encode("utf-8", "replace"))  # a path may hold bytes that are no text
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Templates that take everything they are given for hostile."""
     environment = Environment(
         loader=PackageLoader("neuronexplain.report"),
         autoescape=True,
