@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 from web import Reply, serving
 
@@ -191,7 +192,31 @@ def test_files_of_several_are_told_by_their_names(tmp_path):
 def test_a_hostile_archive_leaves_nothing(tmp_path):
     with serving(Reply(zipped({"../out": b"x"}))) as web, pytest.raises(ArchiveError, match="leads out of the folder"):
         fetch(SOURCES["broden1_224"], tmp_path / "b", mirror=web.url, patience=PATIENCE)
-    assert files_in(tmp_path) == {"b.archives/broden1_224.zip"}
+    assert files_in(tmp_path) <= {"b.archives/broden1_224.zip", "b.archives/lock"}
+
+
+def test_one_process_at_a_time(tmp_path, broden):
+    (tmp_path / "b.archives").mkdir()
+    with (
+        FileLock(tmp_path / "b.archives" / "lock"),
+        serving(Reply(broden)) as web,
+        pytest.raises(ConceptDataError, match=r"another process is filling .*b\.archives; wait for it to end"),
+    ):
+        fetch(SOURCES["broden1_224"], tmp_path / "b", mirror=web.url, patience=PATIENCE)
+    assert not web.asked
+    fetch(SOURCES["broden1_224"], tmp_path / "b", files=[write(tmp_path / "x.zip", broden)])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "x.zip"]
+
+
+def test_a_place_that_cannot_be_written(tmp_path, broden):
+    file = write(tmp_path / "x.zip", broden)
+    with pytest.raises(ConceptDataError, match="cannot be written"):
+        fetch(SOURCES["broden1_224"], file / "b", files=[file])
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
 
 
 def test_the_list(run):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
 
 from dissection.archives import appearing, lift, refuse_taken, unpack_into
 from dissection.downloads import download
 from dissection.errors import ConceptDataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from dissection.running import Progress
@@ -44,31 +47,51 @@ def fetch(
     Raises:
         DownloadError: if an archive cannot be had, or is not what was published.
         ArchiveError: if one cannot be unpacked, or ``target`` cannot be written.
-        ConceptDataError: if a file is none of the dataset's.
+        ConceptDataError: if a file is none of the dataset's, or another process fetches the same.
     """
     refuse_taken(target)
     waiting = target.with_name(f"{target.name}.archives")
     places = {file: waiting / file.name for file in source.files} | _at_hand(source, files)
-    for file, place in places.items():
-        download(
-            file.url,
-            place,
-            size=file.size,
-            sha256=file.sha256,
-            digest=file.digest,
-            mirror=mirror,
-            progress=_of_stage(progress, f"fetching {file.name}"),
-            patience=patience,
-        )
-    with appearing(target) as folder:
+    with _alone(waiting):
         for file, place in places.items():
-            told = _of_stage(progress, f"unpacking {file.name}")
-            unpack_into(place, folder, progress=told)
-            for inner in file.inner:
-                unpack_into(folder / inner, (folder / inner).parent, progress=told)
-                (folder / inner).unlink()
-        lift(folder)
-    shutil.rmtree(waiting, ignore_errors=True)
+            download(
+                file.url,
+                place,
+                size=file.size,
+                sha256=file.sha256,
+                digest=file.digest,
+                mirror=mirror,
+                progress=_of_stage(progress, f"fetching {file.name}"),
+                patience=patience,
+            )
+        with appearing(target) as folder:
+            for file, place in places.items():
+                _unpack(file, place, folder, _of_stage(progress, f"unpacking {file.name}"))
+            lift(folder)
+        shutil.rmtree(waiting, ignore_errors=True)
+
+
+def _unpack(file: PublishedFile, place: Path, folder: Path, progress: Bytes | None) -> None:
+    unpack_into(place, folder, progress=progress)
+    for inner in file.inner:
+        unpack_into(folder / inner, (folder / inner).parent, progress=progress)
+        (folder / inner).unlink()
+
+
+@contextmanager
+def _alone(waiting: Path) -> Iterator[None]:
+    """One process at a time; the lock ends with its process, however that ends."""
+    try:
+        waiting.mkdir(parents=True, exist_ok=True)
+        with FileLock(waiting / "lock", timeout=0):
+            yield
+            (waiting / "lock").unlink(missing_ok=True)
+    except Timeout:
+        raise ConceptDataError(f"another process is filling {waiting}; wait for it to end") from None
+    except OSError as error:
+        raise ConceptDataError(
+            f"{waiting} cannot be written ({error.strerror or error}); name another place"
+        ) from error
 
 
 def _of_stage(progress: Progress | None, stage: str) -> Bytes | None:

@@ -80,8 +80,7 @@ def show(
     write_sheet(out, sheet)
     concepts = "concept" if sheet.shown == 1 else "concepts"
     console.say(f"Written to {out}: {sheet.pictures} pictures of {sheet.shown} {concepts}.")
-    if sheet.each < sheet.wanted or sheet.left_out:
-        console.say(
-            f"To keep the page small, each has {sheet.each} of {sheet.wanted} pictures, and {sheet.left_out} concepts have "
-            "none; --category shows one category alone."
-        )
+    if sheet.each < sheet.wanted:
+        console.say(f"To keep the page small, each has at most {sheet.each}; --category shows one category alone.")
+    if sheet.left_out:
+        console.say(f"{sheet.left_out} concepts on the fewest images have none.")
