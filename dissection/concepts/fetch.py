@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -84,8 +84,12 @@ def _alone(waiting: Path) -> Iterator[None]:
     try:
         waiting.mkdir(parents=True, exist_ok=True)
         with FileLock(waiting / "lock", timeout=0):
-            yield
-            (waiting / "lock").unlink(missing_ok=True)
+            try:
+                yield
+            finally:
+                (waiting / "lock").unlink(missing_ok=True)
+                with suppress(OSError):
+                    waiting.rmdir()
     except Timeout:
         raise ConceptDataError(f"another process is filling {waiting}; wait for it to end") from None
     except OSError as error:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dissection.errors import DownloadError, NeuronExplainError
-
 from . import console, options
 
 if TYPE_CHECKING:
@@ -16,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def fetch(
-    name: Annotated[str | None, typer.Argument(help="A dataset of the list.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A dataset of the list.")] = None,
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="New folder; unless given, called as the dataset.")
+        Path | None, typer.Argument(metavar="DIR", help="New folder; called as the dataset unless given.")
     ] = None,
     mirror: Annotated[
         str | None, typer.Option(metavar="URL", help="Fetch from here, in place of the address's scheme and host.")
@@ -42,11 +40,8 @@ def fetch(
     source = find_source(name)
     target = folder or Path(source.name)
     console.note(f"{source.name}: {source.holds}. Terms: {source.terms}.")
-    try:
-        with console.bytes_progress() as progress:
-            fetch_source(source, target, files=file or (), mirror=mirror, progress=progress)
-    except DownloadError as error:
-        raise NeuronExplainError(f"{error}, or give it with --file; --mirror URL fetches from a copy") from error
+    with console.bytes_progress() as progress:
+        fetch_source(source, target, files=file or (), mirror=mirror, progress=progress)
     console.say(f"{source.name} is in {target}. Next: neuronexplain {_next(source, target)}")
 
 
