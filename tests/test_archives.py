@@ -157,7 +157,8 @@ def test_an_encrypted_zip(tmp_path):
 @pytest.mark.parametrize("ending", ["zip", "tar.gz", "tar.bz2", "tar.xz"])
 def test_bombs_by_ratio(tmp_path, ending):
     archive = make(tmp_path / f"a.{ending}", {"a": bytes(3_000_000)})
-    refused(archive, "far too many for its size; it is a bomb", limits=Limits(small=1_000_000))
+    why = "unpacks to 3000000 bytes or more, far too many for its size; it is a bomb"  # told before any is unpacked
+    refused(archive, why, limits=Limits(small=1_000_000))
     assert contents(unpack(archive, tmp_path / "new")) == {"a": bytes(3_000_000)}  # small enough not to matter
 
 
