@@ -53,7 +53,10 @@ def open_layout(root: Path, report: Report) -> BrodenLayout | PlainLayout:
     if not root.exists():
         raise BadFileError(root, "there is no such folder; check the path")
     if not root.is_dir():
-        raise BadFileError(root, "this is a file; a folder is wanted, so unpack an archive first")
+        raise BadFileError(
+            root,
+            "this is a file; a folder is wanted: unpack an archive, or have concepts fetch do it (--file)",
+        )
     if (root / "index.csv").exists():
         return BrodenLayout(root, report=report)
     if (root / "concepts.csv").exists() and (root / "images").is_dir() and (root / "masks").is_dir():

@@ -8,7 +8,19 @@ import time
 
 import typer
 
-from . import allocator, building, console, demonstration, explaining, failures, listing, sets, sharing
+from . import (
+    allocator,
+    building,
+    console,
+    demonstration,
+    explaining,
+    failures,
+    fetching,
+    listing,
+    sets,
+    sharing,
+    showing,
+)
 
 _COURTESY = 1
 """Seconds for rank 0 to say what is wrong with a command that every rank was given: torchrun stops it when one ends."""
@@ -32,6 +44,9 @@ app.command("import")(sharing.import_)
 app.add_typer(sets.concepts, name="concepts")
 app.add_typer(listing.classes, name="classes")
 sets.concepts.command("of")(listing.concepts_of)
+sets.concepts.command("fetch")(fetching.fetch)
+sets.concepts.command("show")(showing.show)
+sets.concepts.command("find")(showing.find)
 
 
 def main() -> None:

@@ -46,7 +46,7 @@ def write_page(
         NeuronExplainError: if the file cannot be written.
     """
     page = (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             title=title,
@@ -61,7 +61,8 @@ def write_page(
     replace_file(path, page.encode("utf-8", "replace"))  # a path may hold bytes that are no text
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Templates that take everything they are given for hostile."""
     environment = Environment(
         loader=PackageLoader("neuronexplain.report"),
         autoescape=True,
