@@ -28,11 +28,20 @@ def read_label_map(file: Path) -> Int32[np.ndarray, "h w"]:
     Raises:
         BadFileError: if the file cannot be read or has no colours.
     """
+    channels = read_colours(file, "number = R + 256 G")
+    return channels[..., 0] + 256 * channels[..., 1]
+
+
+def read_colours(file: Path, code: str) -> Int32[np.ndarray, "h w channels"]:
+    """The colours of an image that keeps numbers in them; ``code`` says how, for the error.
+
+    Raises:
+        BadFileError: if the file cannot be read or has no colours.
+    """
     image = _open(file)
     if image.mode not in {"RGB", "RGBA"}:
-        raise BadFileError(file, f"an image of mode {image.mode} was found; RGB is wanted, number = R + 256 G")
-    channels = np.asarray(image).astype(np.int32)
-    return channels[..., 0] + 256 * channels[..., 1]
+        raise BadFileError(file, f"an image of mode {image.mode} was found; RGB is wanted, {code}")
+    return np.asarray(image).astype(np.int32)
 
 
 def write_label_map(file: Path, numbers: Int32[np.ndarray, "h w"]) -> None:
@@ -47,7 +56,15 @@ def read_index_mask(file: Path) -> Int32[np.ndarray, "h w"]:
     Raises:
         BadFileError: if the file cannot be read or has colours instead of numbers.
     """
-    image = _open(file)
+    return index_numbers(file, _open(file))
+
+
+def index_numbers(file: Path, image: Image.Image) -> Int32[np.ndarray, "h w"]:
+    """The numbers of an index mask, which is from ``file``.
+
+    Raises:
+        BadFileError: if it has colours instead of numbers.
+    """
     if image.mode not in _INDEX_MODES:
         raise BadFileError(
             file, f"an image of mode {image.mode} was found; an index mask is wanted (palette or grey, value = number)"
