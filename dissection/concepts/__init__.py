@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from .broden import BrodenLayout
 from .checking import Inspection, check, inspect
-from .convert import Summary, convert_plain
+from .conversion import Summary, convert
 from .dataset import ConceptDataset, Labels
 from .fingerprints import fingerprint
-from .layouts import Subset, open_concepts
+from .layouts import open_concepts
 from .plain import PlainLayout
 from .problems import BadFileError, Problem
 from .surveys import OutOfReach, Survey, out_of_reach, survey
+from .views import Subset
 from .write import BrodenWriter, writing_broden
 
 __all__ = [
@@ -27,7 +28,7 @@ __all__ = [
     "Summary",
     "Survey",
     "check",
-    "convert_plain",
+    "convert",
     "fingerprint",
     "inspect",
     "open_concepts",

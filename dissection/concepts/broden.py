@@ -21,6 +21,7 @@ import numpy as np
 from .broden_vocabulary import read_vocabulary
 from .dataset import Labels
 from .labels import check_numbers, check_size, read_label_map, read_photograph
+from .notes import notes_in
 from .problems import BadFileError, stop
 from .tables import header, is_number, read_table
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from dissection.vocabulary import Concept
 
+    from .notes import Notes
     from .problems import Report
     from .tables import Row
 
@@ -90,6 +92,11 @@ class BrodenLayout:
     def frequency(self) -> Mapping[int, float]:
         """Images that carry a concept, as ``label.csv`` has it, by label number."""
         return self._vocabulary.frequency
+
+    @property
+    def notes(self) -> Notes:
+        """The files on licence and origin in the folder."""
+        return notes_in(self._root)
 
     def __len__(self) -> int:
         return len(self._records)

@@ -8,7 +8,7 @@ import time
 
 import typer
 
-from . import allocator, building, console, demonstration, explaining, failures, listing, sets
+from . import allocator, building, console, converting, demonstration, explaining, failures, listing, sets
 
 _COURTESY = 1
 """Seconds for rank 0 to say what is wrong with a command that every rank was given: torchrun stops it when one ends."""
@@ -29,6 +29,8 @@ app.command("units")(listing.units)
 app.command("runs")(listing.runs)
 app.add_typer(sets.concepts, name="concepts")
 app.add_typer(listing.classes, name="classes")
+sets.concepts.command("convert")(converting.convert)
+sets.concepts.command("kinds")(converting.kinds)
 sets.concepts.command("of")(listing.concepts_of)
 
 

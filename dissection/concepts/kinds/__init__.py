@@ -1,0 +1,79 @@
+"""Published datasets, read where they lie: a module per layout, imported when it is asked for.
+
+Each class implements ``ConceptDataset``, ``Noted`` and ``Describable``, is made by ``(src, *, label_size)`` and gives
+its label maps at ``label_size`` x ``label_size``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from dissection.errors import ConceptDataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from os import PathLike
+
+    from dissection.concepts.dataset import ConceptDataset
+
+_PACKAGE = __name__
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A layout that can be converted.
+
+    Attributes:
+        name: what ``--from`` calls it.
+        description: what is read, in one line.
+        place: its class, as ``module:Class``, the module in this package.
+        extra: the extra of this project whose packages it needs; empty for none.
+    """
+
+    name: str
+    description: str
+    place: str
+    extra: str = ""
+
+    def open(self, src: str | PathLike[str], *, label_size: int) -> ConceptDataset:
+        """The dataset in ``src``, with label maps of ``label_size`` x ``label_size``.
+
+        Raises:
+            ConceptDataError: if it is not laid out so, or a package that reads it is not installed.
+        """
+        module, _, name = self.place.partition(":")
+        try:
+            dataset = getattr(import_module(f".{module}", _PACKAGE), name)
+        except ModuleNotFoundError as error:
+            if not self.extra:
+                raise
+            found = f"reading {self.name} needs the package {error.name}, which is not installed"
+            raise ConceptDataError(f"{found}; pip install 'neuronexplain[{self.extra}]'") from error
+        opened: ConceptDataset = dataset(Path(src), label_size=label_size)
+        if not len(opened):
+            raise ConceptDataError(f"{src}: there are no images in it; at least one is wanted")
+        return opened
+
+
+_ALL = (
+    Kind("masks", "photographs with index masks: images/, masks/ and concepts.csv", "masks:Masks"),
+    Kind("broden", "Broden's own layout, at another size or with rare concepts left out", "broden:Broden"),
+)
+
+KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _ALL})
+"""Every kind by name."""
+
+
+def kind(name: str) -> Kind:
+    """The kind of a name.
+
+    Raises:
+        ConceptDataError: if there is none.
+    """
+    if name not in KINDS:
+        raise ConceptDataError(f"there is no kind {name!r} of concept data; there are {', '.join(KINDS)}")
+    return KINDS[name]
