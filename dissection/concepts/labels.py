@@ -29,7 +29,8 @@ def read_label_map(file: Path) -> Int32[np.ndarray, "h w"]:
         BadFileError: if the file cannot be read or has no colours.
     """
     channels = read_colours(file, "number = R + 256 G")
-    return channels[..., 0] + 256 * channels[..., 1]
+    numbers: Int32[np.ndarray, "h w"] = channels[..., 0] + 256 * channels[..., 1]
+    return numbers
 
 
 def read_colours(file: Path, code: str) -> Int32[np.ndarray, "h w channels"]:

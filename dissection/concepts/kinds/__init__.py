@@ -62,6 +62,12 @@ class Kind:
 _ALL = (
     Kind("masks", "photographs with index masks: images/, masks/ and concepts.csv", "masks:Masks"),
     Kind("broden", "Broden's own layout, at another size or with rare concepts left out", "broden:Broden"),
+    Kind("ade20k", "ADE20K, full (2016 or 2021) or the scene parsing benchmark of 150 objects", "ade20k:open_ade20k"),
+    Kind("voc", "PASCAL VOC with SegmentationClass", "voc:Voc"),
+    Kind("pascal-context", "PASCAL Context: trainval/*.mat, labels.txt and JPEGImages", "pascal_context:PascalContext"),
+    Kind("pascal-part", "PASCAL-Part: Annotations_Part/*.mat and JPEGImages", "pascal_part:PascalPart"),
+    Kind("dtd", "Describable Textures: images/ by texture", "dtd:Dtd"),
+    Kind("hf", "a Hugging Face dataset on disk with columns of images and masks", "hf:HuggingFace", extra="hf"),
 )
 
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _ALL})

@@ -7,9 +7,9 @@
     ADE20K_2021_17_01/images/ADE/training/urban/street/ADE_train_00016869.jpg             theme, scene
     ADE20K_2021_17_01/images/ADE/training/urban/street/ADE_train_00016869.json            names: name_ndx, name
 
-Beside ``NAME.jpg`` both have ``NAME_seg.png`` (objects) and ``NAME_parts_1.png``, ``NAME_parts_2.png``, ... (parts, parts
-of parts). A pixel's code is ``256 (R // 10) + G``: a name's place in the index, from 1. B tells instances apart. What
-``NAME_atr.txt`` adds to that are attributes.
+Beside ``NAME.jpg`` both have ``NAME_seg.png`` (objects) and ``NAME_parts_1.png``, ``NAME_parts_2.png``, ... (parts,
+parts of parts). A pixel's code is ``256 (R // 10) + G``: a name's place in the index, from 1. B tells instances apart.
+What ``NAME_atr.txt`` adds to that are attributes.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ class Ade20k(Published):
     """
 
     attribution = (
-        "ADE20K (Zhou, Zhao, Puig, Xiao, Fidler, Barriuso, Torralba: Semantic Understanding of Scenes through the ADE20K "
-        "Dataset, IJCV 2019), https://groups.csail.mit.edu/vision/datasets/ADE20K/. For the terms of use, non-commercial "
-        "research and education, see https://groups.csail.mit.edu/vision/datasets/ADE20K/terms/.\n"
+        "ADE20K (Zhou, Zhao, Puig, Xiao, Fidler, Barriuso, Torralba: Semantic Understanding of Scenes through the "
+        "ADE20K Dataset, IJCV 2019), https://groups.csail.mit.edu/vision/datasets/ADE20K/. For the terms of use, "
+        "non-commercial research and education, see https://groups.csail.mit.edu/vision/datasets/ADE20K/terms/.\n"
     )
 
     def __init__(self, src: Path, *, label_size: int) -> None:
@@ -148,4 +148,5 @@ def _annotated(file: Path) -> Iterator[tuple[int, str]]:
 
 def _read_codes(file: Path) -> Int32[np.ndarray, "h w"]:
     colours = read_colours(file, "number = R // 10 * 256 + G")
-    return colours[..., 0] // 10 * 256 + colours[..., 1]
+    codes: Int32[np.ndarray, "h w"] = colours[..., 0] // 10 * 256 + colours[..., 1]
+    return codes

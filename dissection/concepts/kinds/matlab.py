@@ -41,8 +41,7 @@ def read_variable(file: Path, name: str) -> np.ndarray[Any, np.dtype[Any]]:
         BadFileError: if the file cannot be read or has no such variable.
     """
     try:
-        with file.open("rb") as stream:
-            found = loadmat(stream, variable_names=[name])
+        found = loadmat(file, variable_names=[name], appendmat=False)
     except FileNotFoundError:
         raise BadFileError(file, "there is no such file; check that the dataset is complete") from None
     except _DAMAGE as error:

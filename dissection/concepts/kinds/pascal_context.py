@@ -31,8 +31,8 @@ class PascalContext(Published):
 
     attribution = (
         "PASCAL Context (Mottaghi, Chen, Liu, Cho, Lee, Fidler, Urtasun, Yuille: The Role of Context for Object "
-        "Detection and Semantic Segmentation in the Wild, CVPR 2014), https://cs.stanford.edu/~roozbeh/pascal-context/, "
-        "on photographs of PASCAL VOC 2010, which are from flickr: its terms of use apply, and their owners keep "
+        "Detection and Semantic Segmentation in the Wild, CVPR 2014), https://cs.stanford.edu/~roozbeh/pascal-context/"
+        ", on photographs of PASCAL VOC 2010, which are from flickr: its terms of use apply, and their owners keep "
         "their rights.\n"
     )
 

@@ -107,8 +107,8 @@ class PascalPart(Published):
 
     attribution = (
         "PASCAL-Part (Chen, Mottaghi, Liu, Fidler, Urtasun, Yuille: Detect What You Can: Detecting and Representing "
-        "Objects using Holistic Models and Body Parts, CVPR 2014), http://roozbehm.info/pascal-parts/pascal-parts.html, "
-        "on photographs of PASCAL VOC 2010, which are from flickr: its terms of use apply, and their owners keep "
+        "Objects using Holistic Models and Body Parts, CVPR 2014), http://roozbehm.info/pascal-parts/pascal-parts.html"
+        ", on photographs of PASCAL VOC 2010, which are from flickr: its terms of use apply, and their owners keep "
         "their rights.\n"
     )
 
@@ -155,7 +155,7 @@ class PascalPart(Published):
 
 
 def _masks(file: Path) -> Iterator[tuple[str, str | None, Map]]:
-    """Class of the object, code of the part (of the object itself ``None``) and mask, 0 outside, in the file's order."""
+    """Class of the object, code of the part (``None`` for the object itself) and mask, in the file's order."""
     for anno in structures(file, read_variable(file, "anno"), "objects"):
         for thing in structures(file, anno["objects"], "class", "mask", "parts"):
             owner = text(file, thing["class"])

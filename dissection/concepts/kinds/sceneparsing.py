@@ -87,5 +87,7 @@ def _scenes(file: Path) -> dict[str, str]:
     lines = [line.split(maxsplit=1) for line in (read_lines(file) if file.exists() else ())]
     for line in lines:
         if len(line) != 2:
-            raise BadFileError(file, f"{line[0][:40]!r} has no scene; a line like 'ADE_train_00000001 street' is wanted")
-    return {image: scene for image, scene in lines}
+            raise BadFileError(
+                file, f"{line[0][:40]!r} has no scene; a line like 'ADE_train_00000001 street' is wanted"
+            )
+    return {line[0]: line[1] for line in lines}

@@ -41,7 +41,7 @@ class Words:
     Args:
         words: every code that has a name; a name that holds nothing but spaces is none.
         table: where the names are from, for the errors.
-        ignored: codes that mean "not labelled", in any category; 0 always does.
+        ignored: codes that mean "not labelled", in any category; so does 0 where it has no name.
     """
 
     def __init__(self, words: Iterable[Word], table: str, *, ignored: Collection[int] = ()) -> None:
@@ -91,7 +91,8 @@ class Words:
         for code, number in numbers.items():
             if code < len(table):
                 table[code] = number
-        return table[shrink(codes, size, size)]
+        numbered: Int32[np.ndarray, "size size"] = table[shrink(codes, size, size)]
+        return numbered
 
     def _number(
         self, category: str, names: tuple[str, ...], taken: dict[tuple[str, str], tuple[int, tuple[str, ...]]]
