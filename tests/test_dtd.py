@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from published import write_dtd
@@ -10,6 +10,9 @@ from published import write_dtd
 from dissection.concepts.fingerprints import fingerprint
 from dissection.concepts.kinds.dtd import Dtd
 from dissection.errors import ConceptDataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 IMAGES = ["banded/banded_0002.jpg", "banded/banded_0010.jpg", "lined/lined_0001.jpg", "polka-dotted/polka-dotted_1.jpg"]
 JOINT = "banded/banded_0010.jpg lined banded \nlined/lined_0001.jpg lined polka-dotted\n"

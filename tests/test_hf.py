@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +12,14 @@ from PIL import Image
 from published import SIZE, halves, nearest, noise
 
 datasets = pytest.importorskip("datasets")
+pa = pytest.importorskip("pyarrow")
 
 from dissection.concepts.kinds.hf import HuggingFace  # noqa: E402 (needs the extra)
 from dissection.errors import ConceptDataError  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 CODES = [halves(1, 2), halves(0, 255), halves(7, 7)]
 NAMES = {"0": "background", "1": "road, route", "2": "sky", "7": "traffic_light"}
@@ -156,8 +157,6 @@ def test_broken_rows_are_named(tmp_path: Path, mask: Any, words: list[str]) -> N
 
 def write_arrow(rows: Any, folder: Path) -> None:
     """As it is: ``save_to_disk`` would read what paths lead to."""
-    import pyarrow as pa
-
     schema = datasets.Features({name: datasets.Image() for name in rows.features}).arrow_schema
     with pa.OSFile(str(folder / "rows.arrow"), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
         writer.write_table(rows.data.table.cast(schema))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
 from dissection.concepts.problems import BadFileError
+
+from .matlab_elements import check_elements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +44,9 @@ def read_variable(file: Path, name: str) -> np.ndarray[Any, np.dtype[Any]]:
         BadFileError: if the file cannot be read or has no such variable.
     """
     try:
-        found = loadmat(file, variable_names=[name], appendmat=False)
+        data = file.read_bytes()
+        check_elements(data)
+        found = loadmat(BytesIO(data), variable_names=[name])  # type: ignore[arg-type] # files do, say scipy's docs
     except FileNotFoundError:
         raise BadFileError(file, "there is no such file; check that the dataset is complete") from None
     except _DAMAGE as error:
