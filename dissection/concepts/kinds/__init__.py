@@ -62,6 +62,7 @@ class Kind:
 _ALL = (
     Kind("masks", "photographs with index masks: images/, masks/ and concepts.csv", "masks:Masks"),
     Kind("broden", "Broden's own layout, at another size or with rare concepts left out", "broden:Broden"),
+    Kind("colors", "any concept data, adding the basic color name of each pixel", "colors:Colors"),
 )
 
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _ALL})
