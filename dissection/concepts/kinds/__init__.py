@@ -62,6 +62,9 @@ class Kind:
 _ALL = (
     Kind("masks", "photographs with index masks: images/, masks/ and concepts.csv", "masks:Masks"),
     Kind("broden", "Broden's own layout, at another size or with rare concepts left out", "broden:Broden"),
+    Kind(
+        "coco-panoptic", "COCO's panoptic annotations: things, stuff and supercategories", "coco_panoptic:CocoPanoptic"
+    ),
     Kind("colors", "any concept data, adding the basic color name of each pixel", "colors:Colors"),
 )
 
