@@ -65,6 +65,8 @@ _ALL = (
     Kind(
         "coco-panoptic", "COCO's panoptic annotations: things, stuff and supercategories", "coco_panoptic:CocoPanoptic"
     ),
+    Kind("coco-instances", "COCO's instances: things and supercategories", "coco_instances:CocoInstances", "coco"),
+    Kind("coco-stuff", "COCO-Stuff's JSON files: stuff and supercategories", "coco_instances:CocoStuff", "coco"),
     Kind("colors", "any concept data, adding the basic color name of each pixel", "colors:Colors"),
 )
 
