@@ -6,8 +6,9 @@ import sys
 import threading
 from pathlib import Path
 
-from dissection.concepts import PlainLayout, convert
+from dissection.concepts import PlainLayout, conversion, convert
 
+conversion._PAUSE = 0  # the survey is kept after each image
 source, target, seconds = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
 if seconds:
     threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL)).start()

@@ -137,7 +137,7 @@ FIRST = "images/training/a/abbey/ADE_train_00000001"
             lambda root: write_codes(root / f"{FIRST}_parts_1.png", halves(1, 1)[:3]),
             ["_parts_1.png", "3 high", "15 by 9"],
         ),
-        (lambda root: Image.new("L", SIZE[::-1]).save(root / f"{FIRST}_seg.png"), ["_seg.png", "mode L", "R // 10"]),
+        (lambda root: Image.new("L", SIZE[::-1]).save(root / f"{FIRST}_seg.png"), ["_seg.png", "mode L", "RGB"]),
         (lambda root: (root / f"{FIRST}_seg.png").write_bytes((root / f"{FIRST}_seg.png").read_bytes()[:60]), ["cut"]),
         (lambda root: (root / "index_ade20k.mat").unlink(), ["00001.json", "index_ade20k.mat"]),
         (lambda root: (root / "index_ade20k.mat").write_bytes(b"no"), ["index_ade20k.mat", "no MATLAB file"]),

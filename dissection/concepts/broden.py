@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,11 +21,13 @@ from .broden_vocabulary import read_vocabulary
 from .dataset import Labels
 from .labels import check_numbers, check_size, read_label_map, read_photograph
 from .notes import notes_in
+from .paths import leads_out
 from .problems import BadFileError, stop
 from .tables import header, is_number, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from jaxtyping import Int32
     from PIL import Image
@@ -181,7 +182,6 @@ class BrodenLayout:
 
 
 def _inside(row: Row, path: str) -> str:
-    windows = PureWindowsPath(path)  # knows both kinds of separator, and drives
-    if windows.drive or windows.root or ".." in windows.parts:
+    if leads_out(path):
         raise row.bad(f"{path!r} leads out of images/; a path relative to images/ is wanted")
     return path

@@ -28,21 +28,20 @@ def read_label_map(file: Path) -> Int32[np.ndarray, "h w"]:
     Raises:
         BadFileError: if the file cannot be read or has no colours.
     """
-    channels = read_colours(file, "number = R + 256 G")
-    numbers: Int32[np.ndarray, "h w"] = channels[..., 0] + 256 * channels[..., 1]
-    return numbers
+    return read_colour_map(file) % 0x10000
 
 
-def read_colours(file: Path, code: str) -> Int32[np.ndarray, "h w channels"]:
-    """The colours of an image that keeps numbers in them; ``code`` says how, for the error.
+def read_colour_map(file: Path) -> Int32[np.ndarray, "h w"]:
+    """Three bytes in a colour: ``R + 256 G + 65536 B``.
 
     Raises:
         BadFileError: if the file cannot be read or has no colours.
     """
     image = _open(file)
     if image.mode not in {"RGB", "RGBA"}:
-        raise BadFileError(file, f"an image of mode {image.mode} was found; RGB is wanted, {code}")
-    return np.asarray(image).astype(np.int32)
+        raise BadFileError(file, f"an image of mode {image.mode} was found; RGB is wanted, number = R + 256 G")
+    channels = np.asarray(image).astype(np.int32)
+    return channels[..., 0] + 256 * channels[..., 1] + 65536 * channels[..., 2]
 
 
 def write_label_map(file: Path, numbers: Int32[np.ndarray, "h w"]) -> None:

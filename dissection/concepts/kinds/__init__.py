@@ -68,6 +68,12 @@ _ALL = (
     Kind("pascal-part", "PASCAL-Part: Annotations_Part/*.mat and JPEGImages", "pascal_part:PascalPart"),
     Kind("dtd", "Describable Textures: images/ by texture", "dtd:Dtd"),
     Kind("hf", "a Hugging Face dataset on disk with columns of images and masks", "hf:HuggingFace", extra="hf"),
+    Kind(
+        "coco-panoptic", "COCO's panoptic annotations: things, stuff and supercategories", "coco_panoptic:CocoPanoptic"
+    ),
+    Kind("coco-instances", "COCO's instances: things and supercategories", "coco_instances:CocoInstances", "coco"),
+    Kind("coco-stuff", "COCO-Stuff's JSON files: stuff and supercategories", "coco_instances:CocoStuff", "coco"),
+    Kind("colors", "any concept data, adding the basic color name of each pixel", "colors:Colors"),
 )
 
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _ALL})

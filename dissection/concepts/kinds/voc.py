@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from dissection.concepts.dataset import Labels
 from dissection.concepts.labels import read_index_mask
+from dissection.concepts.paths import leads_out
 from dissection.concepts.problems import BadFileError
 
 from .published import Published, locate, read_lines
@@ -96,7 +97,7 @@ def _listed(root: Path) -> list[str]:
 
 def _names(file: Path) -> Iterator[str]:
     for name in read_lines(file):
-        if set(name) & set("/\\") or name.startswith("."):
+        if leads_out(name) or "/" in name:
             raise BadFileError(file, f"{name!r} is no image's name; a name without folders is wanted")
         if file.stem != "test" or (file.parents[2] / "SegmentationClass" / f"{name}.png").exists():
             yield name
