@@ -1,0 +1,132 @@
+"""Every published layout, converted from the command line and read again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from published import (
+    halves,
+    part_object,
+    write_ade_2016,
+    write_ade_2021,
+    write_context,
+    write_dtd,
+    write_parts,
+    write_scene_parsing,
+    write_voc,
+)
+from test_hf import NAMES, as_folder, named
+
+from dissection.concepts import ConceptDataset, check, open_concepts
+from dissection.concepts.kinds import KINDS
+from neuronexplain import cli
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def ade(root: Path) -> Path:
+    images = {
+        "training/a/abbey/ADE_train_00000001": [halves(1, 2), halves(0, 2)],
+        "training/b/bakery/shop/ADE_train_00000002": [halves(0, 1)],
+    }
+    return write_ade_2016(root / "ade", ["door, double door", "wheel"], images)
+
+
+def ade_2021(root: Path) -> Path:
+    images = {"ADE/training/urban/street/ADE_train_00000001": [halves(401, 7), halves(7, 0)]}
+    return write_ade_2021(root / "ade", {401: "car, auto", 7: "wheel"}, images)
+
+
+def benchmark(root: Path) -> Path:
+    return write_scene_parsing(root / "ade", {"training/ADE_train_00000001": (halves(2, 4), "airport_terminal")})
+
+
+def voc(root: Path) -> Path:
+    return write_voc(root / "VOC2012", {"a": halves(20, 255), "b": halves(0, 0)}, {"train": ["a"], "val": ["b"]})
+
+
+def context(root: Path) -> Path:
+    return write_context(root / "pascal", "1: accordion\n2: unknown\n", {"a": halves(1, 2)})
+
+
+def parts(root: Path) -> Path:
+    things = [part_object("pottedplant", halves(1, 1), {"plant": halves(1, 0), "pot": halves(1, 1)})]
+    return write_parts(root / "VOC2010", {"a": things})
+
+
+def dtd(root: Path) -> Path:
+    return write_dtd(root / "dtd", ["banded/banded_1.jpg", "lined/lined_1.jpg"], "banded/banded_1.jpg banded lined\n")
+
+
+def hf(root: Path) -> Path:
+    return named(as_folder(root), NAMES)
+
+
+WORLDS = [
+    ("ade20k", ade),
+    ("ade20k", ade_2021),
+    ("ade20k", benchmark),
+    ("voc", voc),
+    ("pascal-context", context),
+    ("pascal-part", parts),
+    ("dtd", dtd),
+    ("hf", hf),
+]
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["neuronexplain", *map(str, words)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+def said(dataset: ConceptDataset, index: int) -> dict[Any, int]:
+    """Pixels of each concept, by category and name; a whole image has 36."""
+    labels, areas = dataset.labels(index), {}
+    for number, concept in dataset.concepts.items():
+        pixels = int((labels.maps == number).any(0).sum()) if number not in labels.whole else 36
+        if pixels:
+            areas[concept.category, concept.name] = pixels
+    return areas
+
+
+@pytest.mark.parametrize(("kind", "write"), WORLDS, ids=[write.__name__ for _, write in WORLDS])
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_converted_from_the_command_line(
+    kind: str,
+    write: Callable[[Path], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    src, dst = write(tmp_path), tmp_path / "new"
+    words = ["concepts", "convert", "--from", kind, src, dst, "--size", 12, "--label-size", 6, "--min-images", 1]
+    assert run(monkeypatch, *words, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert run(monkeypatch, "concepts", "check", dst) == 0
+    assert check(dst) == []
+    source, written = KINDS[kind].open(src, label_size=6), open_concepts(dst)
+    assert (told["images"], len(written)) == (len(source), len(source))
+    for index in range(len(source)):
+        assert written.image_name(index) == source.image_name(index)
+        assert said(written, index) == said(source, index)
+    if kind != "hf":
+        assert source.attribution.encode() in (dst / "ATTRIBUTION.txt").read_bytes()
+
+
+@pytest.mark.parametrize(("kind", "write"), WORLDS, ids=[write.__name__ for _, write in WORLDS])
+def test_a_folder_of_something_else_is_refused(
+    kind: str, write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "src").mkdir()
+    assert run(monkeypatch, "concepts", "convert", "--from", kind, tmp_path / "src", tmp_path / "new") == 2
+    told = capsys.readouterr().err
+    assert str(tmp_path / "src") in told.replace("\n", "")
+    assert "Traceback" not in told
+    assert not (tmp_path / "new").exists()
