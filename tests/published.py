@@ -132,12 +132,12 @@ def part_object(name: str, mask: np.ndarray, parts: dict[str, np.ndarray] | None
     return {"class": name, "class_ind": 1.0, "mask": mask.astype(np.uint8), "parts": records(rows) if rows else empty}
 
 
-def write_parts(root: Path, images: dict[str, list[dict[str, Any]]]) -> Path:
+def write_parts(root: Path, images: dict[str, list[dict[str, Any]]], *, packed: bool = True) -> Path:
     (root / "Annotations_Part").mkdir(parents=True)
     for seed, (name, things) in enumerate(images.items()):
         write_photograph(root / "JPEGImages" / f"{name}.jpg", seed)
         anno = {"imname": name, "objects": records(things)}
-        savemat(root / "Annotations_Part" / f"{name}.mat", {"anno": anno}, do_compression=True)
+        savemat(root / "Annotations_Part" / f"{name}.mat", {"anno": anno}, do_compression=packed)
     return root
 
 

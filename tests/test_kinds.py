@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from published import (
     halves,
@@ -22,11 +24,12 @@ from test_hf import NAMES, as_folder, named
 
 from dissection.concepts import ConceptDataset, check, open_concepts
 from dissection.concepts.kinds import KINDS
+from dissection.concepts.kinds.words import Word, Words
+from dissection.errors import ConceptDataError
 from neuronexplain import cli
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 def ade(root: Path) -> Path:
@@ -77,6 +80,36 @@ WORLDS = [
     ("dtd", dtd),
     ("hf", hf),
 ]
+
+
+def test_words() -> None:
+    words = Words(
+        [
+            Word("object", 1, "plant, flora"),
+            Word("object", 2, "plant, works"),
+            Word("object", 3, " potted_plant ,, pot plant"),
+            Word("object", 4, "plant, flora"),
+            Word("part", 1, "plant"),
+            Word("part", 5, " "),
+            Word("object", 70000, "plant"),
+        ],
+        "the table",
+        ignored={255},
+    )
+    assert [(each.category, each.name) for each in words.concepts.values()] == [
+        ("object", "plant"),
+        ("object", "plant (works)"),
+        ("object", "potted plant"),
+        ("part", "plant"),
+    ]
+    assert words.synonyms == {1: ("flora",), 2: ("works",), 3: ("pot plant",)}
+    assert words.codes("object") == {1: 1, 2: 2, 3: 3, 4: 1, 70000: 1}
+    assert words.codes("part") == {1: 4}
+    assert words.codes("scene") == {}
+    codes = np.array([[0, 1, 2], [3, 4, 255], [1, 1, 1]], np.int32)
+    assert words.label_map(Path("x"), codes, "object", 3).tolist() == [[0, 1, 2], [3, 1, 0], [1, 1, 1]]
+    with pytest.raises(ConceptDataError, match=r"x: label 2, 3, 4 was found, which the table does not name"):
+        words.label_map(Path("x"), codes, "part", 3)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:

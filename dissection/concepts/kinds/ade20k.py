@@ -79,7 +79,7 @@ class Ade20k(Published):
         layers = []
         for level, file in enumerate(self.files(index)[1:]):
             codes = _read_codes(file)
-            self._check_size(file, codes.shape, index)
+            self._check_size(file, [codes.shape], index)
             layers.append(self._words.label_map(file, codes, "part" if level else "object", self._label_size))
         return Labels(self._stack(layers), self._whole(index))
 

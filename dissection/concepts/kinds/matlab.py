@@ -80,6 +80,6 @@ def matrix(file: Path, value: np.ndarray[Any, Any], name: str) -> Int32[np.ndarr
     if value.ndim != 2 or value.dtype.kind not in "buif" or not value.size:
         raise BadFileError(file, f"{name} is {value.dtype} of shape {value.shape}; a matrix of numbers is wanted")
     numbers = value.astype(np.int32)
-    if (numbers != value).any() or numbers.min() < 0:
+    if value.dtype.kind not in "bu" and ((numbers != value).any() or numbers.min() < 0):
         raise BadFileError(file, f"{name} holds numbers that are no labels; whole numbers from 0 are wanted")
     return numbers

@@ -50,7 +50,7 @@ class PascalContext(Published):
         """One map."""
         file = self._masks[index]
         codes = matrix(file, read_variable(file, "LabelMap"), "LabelMap")
-        self._check_size(file, codes.shape, index)
+        self._check_size(file, [codes.shape], index)
         return Labels(self._stack([self._words.label_map(file, codes, "object", self._label_size)]))
 
     def files(self, index: int) -> Sequence[Path]:

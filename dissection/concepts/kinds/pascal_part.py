@@ -128,8 +128,9 @@ class PascalPart(Published):
         """Maps of objects, then of parts."""
         file = self._masks[index]
         objects, parts = _Layers(self._label_size), _Layers(self._label_size)
-        for owner, name, mask in _masks(file):
-            self._check_size(file, mask.shape, index)
+        masks = list(_masks(file))
+        self._check_size(file, (mask.shape for _, _, mask in masks), index)
+        for owner, name, mask in masks:
             small = shrink(mask, self._label_size, self._label_size)
             if name is None:
                 objects.add(small, self._words.codes("object")[self._object(file, owner)])

@@ -93,14 +93,15 @@ class Published:
         """Label numbers for the whole image."""
         return ()
 
-    def _check_size(self, file: Path, shape: tuple[int, int], index: int) -> None:
-        """Refuse a mask that is not of its photograph's size."""
+    def _check_size(self, file: Path, shapes: Iterable[tuple[int, int]], index: int) -> None:
+        """Refuse masks that are not of their photograph's size."""
         photograph = self._photographs[index]
         try:
             width, height = photograph_size(photograph)
         except PhotographError as error:
             raise bad_image(photograph, error) from error
-        check_size(file, shape, (height, width), f"its photograph {photograph.name}")
+        for shape in shapes:
+            check_size(file, shape, (height, width), f"its photograph {photograph.name}")
 
     def _stack(self, layers: Iterable[Int32[np.ndarray, "h w"]]) -> Int32[np.ndarray, "layers h w"]:
         """The layers that label something, one on the other."""

@@ -53,7 +53,7 @@ class SceneParsing(Published):
         """One map, and the scene."""
         file = self._mask(index)
         codes = read_index_mask(file)
-        self._check_size(file, codes.shape, index)
+        self._check_size(file, [codes.shape], index)
         maps = self._stack([self._words.label_map(file, codes, "object", self._label_size)])
         return Labels(maps, self._whole(index))
 

@@ -78,7 +78,7 @@ class Voc(Published):
         """One map; boundaries are 0."""
         file = self._masks[index]
         codes = read_index_mask(file)
-        self._check_size(file, codes.shape, index)
+        self._check_size(file, [codes.shape], index)
         return Labels(self._stack([self._words.label_map(file, codes, "object", self._label_size)]))
 
     def files(self, index: int) -> Sequence[Path]:

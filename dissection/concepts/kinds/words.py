@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dissection.concepts.labels import check_numbers, shrink
-from dissection.concepts.problems import BadFileError
 from dissection.vocabulary import Concept
 
 if TYPE_CHECKING:
@@ -70,12 +69,6 @@ class Words:
     def codes(self, category: str) -> Mapping[int, int]:
         """The number of each code of a category."""
         return self._numbers.get(category, {})
-
-    def number(self, file: Path, category: str, code: int) -> int:
-        """The number of a code, which ``file`` uses."""
-        if code not in self.codes(category):
-            raise BadFileError(file, f"{category} {code} was found, which {self._table} does not name; name it there")
-        return self.codes(category)[code]
 
     def label_map(
         self, file: Path, codes: Int32[np.ndarray, "h w"], category: str, size: int
