@@ -363,6 +363,7 @@ COMMANDS = [
     ["concepts", "of"],
     ["concepts", "check"],
     ["concepts", "convert"],
+    ["concepts", "join"],
     ["concepts", "kinds"],
     ["classes", "for"],
 ]
