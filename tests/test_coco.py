@@ -251,6 +251,41 @@ def test_stuff_without_other(tmp_path: Path) -> None:
     assert np.unique(dataset.labels(0).maps).tolist() == [0, 118]
 
 
+@pytest.fixture
+def stuff_maps(tmp_path: Path) -> Path:
+    root = tmp_path / "stuff"
+    maps = root / "stuffthingmaps_trainval2017" / "val2017"
+    maps.mkdir(parents=True)
+    (root / "val2017").mkdir()
+    (root / "labels.txt").write_text("0: unlabeled\n1: person\n118: floor-wood\n182: wood\n")
+    mask = np.full((SIZE, SIZE), 255, np.uint8)
+    mask[:4], mask[4:8], mask[8:10] = 0, 117, 181
+    Image.fromarray(mask).save(maps / "7.png")
+    Image.new("RGB", (SIZE, SIZE)).save(root / "val2017" / "7.jpg")
+    return root
+
+
+def test_pixel_maps_are_a_category_less_one(stuff_maps: Path, tmp_path: Path) -> None:
+    dataset = kinds.kind("coco-stuff-maps").open(stuff_maps, label_size=8)
+    assert [concept.name for concept in dataset.concepts.values()] == ["person", "wood floor", "wood"]
+    assert dataset.labels(0).maps[0][:, 3].tolist() == [1, 1, 118, 118, 182, 0, 0, 0]
+    convert(dataset, tmp_path / "new", size=16, label_size=8, min_images=1)
+    assert check(tmp_path / "new") == []
+
+
+def test_bad_pixel_maps_are_refused(stuff_maps: Path) -> None:
+    mask = stuff_maps / "stuffthingmaps_trainval2017" / "val2017" / "7.png"
+    Image.new("L", (SIZE, SIZE), 3).save(mask)
+    with pytest.raises(ConceptDataError, match=r"7\.png: label 4 was found, which labels\.txt does not name"):
+        kinds.kind("coco-stuff-maps").open(stuff_maps, label_size=8).labels(0)
+    Image.new("L", (3, SIZE), 0).save(mask)
+    with pytest.raises(ConceptDataError, match=r"7\.jpg: it is 16 pixels wide"):
+        kinds.kind("coco-stuff-maps").open(stuff_maps, label_size=8).photograph(0)
+    (stuff_maps / "labels.txt").write_text("person")
+    with pytest.raises(ConceptDataError, match=r"labels\.txt: it has a line"):
+        kinds.kind("coco-stuff-maps").open(stuff_maps, label_size=8)
+
+
 BAD_REGIONS = {
     "text": ("triangle", "polygons or run lengths"),
     "words in a polygon": ([["a", "b", "c", "d", "e", "f"]], "polygons or run lengths"),

@@ -68,11 +68,11 @@ def join(
 
     Example: neuronexplain concepts join my-coco my-masks my-concepts
     """
-    from dissection.concepts import open_concepts
-    from dissection.concepts.joining import SYNONYMS, Joined, read_synonyms
+    from dissection.concepts import Joined, open_sized, read_synonyms
+    from dissection.concepts.joining import SYNONYMS
 
     table = {} if synonyms == "none" else read_synonyms(Path(synonyms) if synonyms else SYNONYMS)
-    joined = Joined([open_concepts(source) for source in sources], table)
+    joined = Joined([open_sized(source, label_size=label_size) for source in sources], table)
     write(joined, target, size=size, label_size=label_size, min_images=min_images, json=json)
     if joined.replaced and not json:
         said = ", ".join(f"{word} = {instead}" for word, instead in joined.replaced.items())
