@@ -254,27 +254,27 @@ def test_stuff_without_other(tmp_path: Path) -> None:
 @pytest.fixture
 def stuff_maps(tmp_path: Path) -> Path:
     root = tmp_path / "stuff"
-    maps = root / "stuffthingmaps_trainval2017" / "val2017"
+    maps = root / "annotations" / "val2017"
     maps.mkdir(parents=True)
-    (root / "val2017").mkdir()
-    (root / "labels.txt").write_text("0: unlabeled\n1: person\n118: floor-wood\n182: wood\n")
+    (root / "images" / "val2017").mkdir(parents=True)
+    (root / "labels.txt").write_text("0: unlabeled\n1: person\n71: door\n112: door-stuff\n118: floor-wood\n182: wood\n")
     mask = np.full((SIZE, SIZE), 255, np.uint8)
     mask[:4], mask[4:8], mask[8:10] = 0, 117, 181
     Image.fromarray(mask).save(maps / "7.png")
-    Image.new("RGB", (SIZE, SIZE)).save(root / "val2017" / "7.jpg")
+    Image.new("RGB", (SIZE, SIZE)).save(root / "images" / "val2017" / "7.jpg")
     return root
 
 
 def test_pixel_maps_are_a_category_less_one(stuff_maps: Path, tmp_path: Path) -> None:
     dataset = kinds.kind("coco-stuff-maps").open(stuff_maps, label_size=8)
-    assert [concept.name for concept in dataset.concepts.values()] == ["person", "wood floor", "wood"]
+    assert [concept.name for concept in dataset.concepts.values()] == ["person", "door", "wood floor", "wood"]
     assert dataset.labels(0).maps[0][:, 3].tolist() == [1, 1, 118, 118, 182, 0, 0, 0]
     convert(dataset, tmp_path / "new", size=16, label_size=8, min_images=1)
     assert check(tmp_path / "new") == []
 
 
 def test_bad_pixel_maps_are_refused(stuff_maps: Path) -> None:
-    mask = stuff_maps / "stuffthingmaps_trainval2017" / "val2017" / "7.png"
+    mask = stuff_maps / "annotations" / "val2017" / "7.png"
     Image.new("L", (SIZE, SIZE), 3).save(mask)
     with pytest.raises(ConceptDataError, match=r"7\.png: label 4 was found, which labels\.txt does not name"):
         kinds.kind("coco-stuff-maps").open(stuff_maps, label_size=8).labels(0)

@@ -2,9 +2,9 @@
 
 ::
 
-    labels.txt                                       a line "1: person" for each category, 0 = unlabeled
-    stuffthingmaps_trainval2017/<split>/*.png        category minus 1, 255 = unlabeled
-    <split>/*.jpg                                    photographs; also images/<split>/
+    labels.txt                     a line "1: person" for each category, 0 = unlabeled
+    annotations/<split>/*.png      category minus 1, 255 = unlabeled; also stuffthingmaps*/<split>/
+    images/<split>/*.jpg           photographs; also <split>/
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 _LINE = re.compile(r"(\d{1,3})\s*:\s*(.+)")
 _UNLABELED = 255
+_NEVER = {
+    "blender", "desk", "door", "eye glasses", "hair brush", "hat", "mirror", "plate", "shoe", "street sign", "window",
+}  # fmt: skip
+"""Things in the list that no map shows (README of COCO-Stuff); stuff like ``door-stuff`` can have their names."""
 
 
 class CocoStuffMaps:
@@ -47,9 +51,9 @@ class CocoStuffMaps:
         self._root = src
         self._label_size = label_size
         self._concepts = coco_words(_categories(src / "labels.txt")).concepts
-        self._masks = sorted(src.glob("stuffthingmaps*/*/*.png"))
+        self._masks = sorted(src.glob("annotations/*/*.png")) or sorted(src.glob("stuffthingmaps*/*/*.png"))
         if not self._masks:
-            raise BadFileError(src, "there are no stuffthingmaps*/<split>/*.png in it; COCO-Stuff's layout is wanted")
+            raise BadFileError(src, "there are no annotations/<split>/*.png in it; COCO-Stuff's layout is wanted")
 
     @property
     def name(self) -> str:
@@ -115,7 +119,8 @@ def _categories(file: Path) -> list[CocoCategory]:
     found = [_LINE.fullmatch(line.strip()) for line in lines if line.strip()]
     if not all(found):
         raise BadFileError(file, "it has a line that is not like '1: person'")
-    categories = {int(each[1]): CocoCategory(int(each[1]), each[2], "") for each in found if each and int(each[1])}
+    lines_read = [(int(each[1]), each[2]) for each in found if each]
+    categories = [CocoCategory(number, name, "") for number, name in lines_read if number and name not in _NEVER]
     if not categories:
         raise BadFileError(file, "it names no category; at least one is wanted")
-    return list(categories.values())
+    return categories
