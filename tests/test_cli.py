@@ -218,6 +218,15 @@ def test_concepts_convert_as_json(world, run, tmp_path):
     assert said["concepts"] == sum(each["concepts"] for each in said["categories"])
 
 
+def test_concepts_join_says_which_words_it_took_for_one(world, run, tmp_path):
+    (tmp_path / "words.csv").write_text("from,to\nred,crimson\n")
+    words = ["concepts", "join", world / "squares", world / "squares", tmp_path / "new", "--size", 32]
+    status, out, _ = run(*words, "--synonyms", tmp_path / "words.csv")
+    assert status == 0
+    assert "red = crimson" in out
+    assert "images, 4 concepts" in out
+
+
 def test_concepts_kinds_lists_what_can_be_converted(run):
     listed = json.loads(run("concepts", "kinds", "--json")[1])
     assert {"masks", "broden"} <= {each["kind"] for each in listed}
@@ -363,6 +372,7 @@ COMMANDS = [
     ["concepts", "of"],
     ["concepts", "check"],
     ["concepts", "convert"],
+    ["concepts", "join"],
     ["concepts", "kinds"],
     ["classes", "for"],
 ]

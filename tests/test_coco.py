@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
@@ -219,12 +220,23 @@ def test_instances_are_drawn_from_polygons_and_run_lengths(tmp_path: Path) -> No
     assert (summary.images, check(tmp_path / "new")) == (2, [])
 
 
-@given(st.lists(st.booleans(), min_size=SIZE**2, max_size=SIZE**2))
-def test_run_lengths_are_drawn_as_they_were(values: list[bool]) -> None:
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.booleans(), min_size=SIZE**2, max_size=SIZE**2), st.integers(0, 3))
+def test_run_lengths_are_drawn_as_they_were(values: list[bool], order: int) -> None:
     regions = pytest.importorskip("dissection.concepts.kinds.coco_regions")
-    mask = np.array(values, np.uint8).reshape(SIZE, SIZE)
-    counts = rle(mask)
-    np.testing.assert_array_equal(regions.drawn([{"counts": counts, "size": [SIZE, SIZE]}], (SIZE, SIZE)), mask)
+    noise = np.array(values, np.uint8).reshape(SIZE, SIZE)
+    mask = np.kron(noise, np.ones((1 + 7 * order, 1 + 9 * order), np.uint8))  # run lengths of one digit and of several
+    size = list(mask.shape)
+    np.testing.assert_array_equal(regions.drawn([{"counts": rle(mask), "size": size}], mask.shape), mask)
+    packed = regions.coco_mask.encode(np.asfortranarray(mask))["counts"].decode()
+    np.testing.assert_array_equal(regions.drawn([{"counts": packed, "size": size}], mask.shape), mask)
+
+
+@given(st.text(st.characters(min_codepoint=40, max_codepoint=115), max_size=30))
+def test_damaged_run_lengths_are_refused_or_drawn(counts: str) -> None:
+    regions = pytest.importorskip("dissection.concepts.kinds.coco_regions")
+    with contextlib.suppress(regions.BadRegionError):
+        assert regions.drawn([{"counts": counts, "size": [3, 2]}], (3, 2)).shape == (3, 2)
 
 
 def test_stuff_without_other(tmp_path: Path) -> None:
@@ -239,6 +251,41 @@ def test_stuff_without_other(tmp_path: Path) -> None:
     assert np.unique(dataset.labels(0).maps).tolist() == [0, 118]
 
 
+@pytest.fixture
+def stuff_maps(tmp_path: Path) -> Path:
+    root = tmp_path / "stuff"
+    maps = root / "annotations" / "val2017"
+    maps.mkdir(parents=True)
+    (root / "images" / "val2017").mkdir(parents=True)
+    (root / "labels.txt").write_text("0: unlabeled\n1: person\n71: door\n112: door-stuff\n118: floor-wood\n182: wood\n")
+    mask = np.full((SIZE, SIZE), 255, np.uint8)
+    mask[:4], mask[4:8], mask[8:10] = 0, 117, 181
+    Image.fromarray(mask).save(maps / "7.png")
+    Image.new("RGB", (SIZE, SIZE)).save(root / "images" / "val2017" / "7.jpg")
+    return root
+
+
+def test_pixel_maps_are_a_category_less_one(stuff_maps: Path, tmp_path: Path) -> None:
+    dataset = kinds.kind("coco-stuff-maps").open(stuff_maps, label_size=8)
+    assert [concept.name for concept in dataset.concepts.values()] == ["person", "door", "wood floor", "wood"]
+    assert dataset.labels(0).maps[0][:, 3].tolist() == [1, 1, 118, 118, 182, 0, 0, 0]
+    convert(dataset, tmp_path / "new", size=16, label_size=8, min_images=1)
+    assert check(tmp_path / "new") == []
+
+
+def test_bad_pixel_maps_are_refused(stuff_maps: Path) -> None:
+    mask = stuff_maps / "annotations" / "val2017" / "7.png"
+    Image.new("L", (SIZE, SIZE), 3).save(mask)
+    with pytest.raises(ConceptDataError, match=r"7\.png: label 4 was found, which labels\.txt does not name"):
+        kinds.kind("coco-stuff-maps").open(stuff_maps, label_size=8).labels(0)
+    Image.new("L", (3, SIZE), 0).save(mask)
+    with pytest.raises(ConceptDataError, match=r"7\.jpg: it is 16 pixels wide"):
+        kinds.kind("coco-stuff-maps").open(stuff_maps, label_size=8).photograph(0)
+    (stuff_maps / "labels.txt").write_text("person")
+    with pytest.raises(ConceptDataError, match=r"labels\.txt: it has a line"):
+        kinds.kind("coco-stuff-maps").open(stuff_maps, label_size=8)
+
+
 BAD_REGIONS = {
     "text": ("triangle", "polygons or run lengths"),
     "words in a polygon": ([["a", "b", "c", "d", "e", "f"]], "polygons or run lengths"),
@@ -251,7 +298,10 @@ BAD_REGIONS = {
     "negative": ({"counts": [-1, SIZE**2 + 1], "size": [SIZE, SIZE]}, "no whole numbers"),
     "no counts": ({"size": [SIZE, SIZE]}, "no whole numbers"),
     "packed nonsense": ({"counts": "~~~~~~~~~~~~~~~~~~~~", "size": [SIZE, SIZE]}, "cannot be read"),
-    "not ASCII": ({"counts": "é", "size": [SIZE, SIZE]}, "no ASCII"),
+    "not ASCII": ({"counts": "é", "size": [SIZE, SIZE]}, "cannot be read"),
+    "packed and cut": ({"counts": "0o", "size": [SIZE, SIZE]}, "cut short"),
+    "packed and endless": ({"counts": "oooooooooooo", "size": [SIZE, SIZE]}, "cannot be read"),
+    "packed and short": ({"counts": "010", "size": [SIZE, SIZE]}, "sum to 1"),
 }
 
 

@@ -127,3 +127,14 @@ def test_colours_are_added_to_a_dataset(plain: Path, tmp_path: Path) -> None:
     assert (tmp_path / "new" / "LICENSE").read_text() == "free"
     with pytest.raises(ConceptDataError, match="labels colors already"):
         kinds.kind("colors").open(tmp_path / "new", label_size=4)
+
+
+def test_masks_are_shrunk_once_to_the_size_asked_for(plain: Path) -> None:
+    """128 is more than the plain layout's default of 112, which must not lie between."""
+    mask = np.zeros((128, 128), np.uint8)
+    mask[::2, 1::3] = 7
+    for name in ("a", "b"):
+        Image.fromarray(mask).save(plain / "masks" / f"{name}.png")
+        Image.new("RGB", (128, 128), "red").save(plain / "images" / f"{name}.png")
+    colors = kinds.kind("colors").open(plain, label_size=128)
+    np.testing.assert_array_equal(colors.labels(0).maps[0], mask)

@@ -7,7 +7,8 @@ from .checking import Inspection, check, inspect
 from .conversion import Summary, convert
 from .dataset import ConceptDataset, Labels
 from .fingerprints import fingerprint
-from .layouts import open_concepts
+from .joining import Joined, read_synonyms
+from .layouts import open_concepts, open_sized
 from .plain import PlainLayout
 from .problems import BadFileError, Problem
 from .surveys import OutOfReach, Survey, out_of_reach, survey
@@ -20,6 +21,7 @@ __all__ = [
     "BrodenWriter",
     "ConceptDataset",
     "Inspection",
+    "Joined",
     "Labels",
     "OutOfReach",
     "PlainLayout",
@@ -32,7 +34,9 @@ __all__ = [
     "fingerprint",
     "inspect",
     "open_concepts",
+    "open_sized",
     "out_of_reach",
+    "read_synonyms",
     "survey",
     "writing_broden",
 ]

@@ -10,7 +10,7 @@ from dissection.errors import ConceptDataError
 from .broden import BrodenLayout
 from .plain import PlainLayout
 from .problems import BadFileError, stop
-from .views import Subset
+from .views import Sized, Subset
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -37,6 +37,14 @@ def open_concepts(path: str | PathLike[str], *, limit: int | None = None) -> Con
     if limit is not None and limit < 1:
         raise ConceptDataError(f"{limit} images of {dataset.name} were asked for; ask for at least 1")
     return dataset if limit is None or limit >= len(dataset) else Subset(dataset, limit)
+
+
+def open_sized(path: str | PathLike[str], *, label_size: int) -> ConceptDataset:
+    """The concept dataset in a folder, with label maps of ``label_size`` x ``label_size``: nearest neighbour, once."""
+    dataset = open_concepts(path)
+    if isinstance(dataset, PlainLayout):
+        return PlainLayout(Path(path), label_size=label_size)
+    return Sized(dataset, label_size)
 
 
 def open_layout(root: Path, report: Report) -> BrodenLayout | PlainLayout:

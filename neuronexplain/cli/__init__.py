@@ -30,6 +30,7 @@ app.command("runs")(listing.runs)
 app.add_typer(sets.concepts, name="concepts")
 app.add_typer(listing.classes, name="classes")
 sets.concepts.command("convert")(converting.convert)
+sets.concepts.command("join")(converting.join)
 sets.concepts.command("kinds")(converting.kinds)
 sets.concepts.command("of")(listing.concepts_of)
 

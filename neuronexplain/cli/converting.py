@@ -1,4 +1,4 @@
-"""``neuronexplain concepts convert`` and ``kinds``: published datasets into the layout that build reads."""
+"""``neuronexplain concepts convert``, ``join`` and ``kinds``: published datasets into the layout that build reads."""
 
 from __future__ import annotations
 
@@ -51,6 +51,32 @@ def kinds(json: options.Json = False, csv: options.Csv = False) -> None:
 
     rows: list[console.Row] = [{"kind": kind.name, "reads": kind.description} for kind in KINDS.values()]
     console.write_rows(rows, {"kind": "--from", "reads": "reads"}, as_json=json, as_csv=csv)
+
+
+def join(
+    sources: Annotated[list[Path], typer.Argument(metavar="SRC...", help="Concept datasets, converted or with masks.")],
+    target: Target,
+    synonyms: Annotated[
+        str, typer.Option(help="CSV table from,to of words for the same, or none; by default the package's own.")
+    ] = "",
+    size: Size = 224,
+    label_size: LabelSize = 112,
+    min_images: MinImages = MIN_IMAGES,
+    json: options.Json = False,
+) -> None:
+    """Join several concept datasets into one, with one vocabulary.
+
+    Example: neuronexplain concepts join my-coco my-masks my-concepts
+    """
+    from dissection.concepts import Joined, open_sized, read_synonyms
+    from dissection.concepts.joining import SYNONYMS
+
+    table = {} if synonyms == "none" else read_synonyms(Path(synonyms) if synonyms else SYNONYMS)
+    joined = Joined([open_sized(source, label_size=label_size) for source in sources], table)
+    write(joined, target, size=size, label_size=label_size, min_images=min_images, json=json)
+    if joined.replaced and not json:
+        said = ", ".join(f"{word} = {instead}" for word, instead in joined.replaced.items())
+        console.say(f"Taken for one: {said}, by {synonyms or SYNONYMS}.")
 
 
 def write(dataset: ConceptDataset, target: Path, *, size: int, label_size: int, min_images: int, json: bool) -> None:

@@ -73,6 +73,7 @@ _ALL = (
     ),
     Kind("coco-instances", "COCO's instances: things and supercategories", "coco_instances:CocoInstances", "coco"),
     Kind("coco-stuff", "COCO-Stuff's JSON files: stuff and supercategories", "coco_instances:CocoStuff", "coco"),
+    Kind("coco-stuff-maps", "COCO-Stuff's pixel maps (PNG): things and stuff", "coco_stuff_maps:CocoStuffMaps"),
     Kind("colors", "any concept data, adding the basic color name of each pixel", "colors:Colors"),
 )
 

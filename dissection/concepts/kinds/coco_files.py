@@ -90,6 +90,8 @@ def _licence_lines(file: CocoFile) -> Iterator[str]:
         str(said[key]) for key in ("description", "version", "year", "contributor", "url") if key in said
     )
     yield f"{file.file.name}: {origin or 'COCO'}"
+    if "cocodataset.org" in origin:
+        yield "  annotations: Creative Commons Attribution 4.0 (https://cocodataset.org/#termsofuse)"
     licences = file.head.get("licenses")
     names = {
         each["id"]: f"{each.get('name')} ({each.get('url')})"

@@ -1,6 +1,7 @@
-"""COCO's regions, as polygons or run lengths, drawn as label maps by pycocotools.
+"""COCO's regions, as polygons or run lengths, drawn as masks.
 
-What pycocotools is given is checked first: its C code allocates what the numbers say.
+Polygons are drawn by pycocotools, which gives COCO's own pixels. Its C code allocates what the numbers say, so they are
+checked first. Run lengths are expanded here: pycocotools 2.0.11 writes past its memory on damaged ones.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from jaxtyping import UInt8
 
     from .coco_files import Record
+
+_ZERO = 48  # the character for 0
+_LONGEST = 7  # characters of one number, 5 bits each
 
 
 class BadRegionError(ValueError):
@@ -46,36 +50,28 @@ def drawn(regions: Sequence[object], size: tuple[int, int]) -> UInt8[np.ndarray,
         BadRegionError: if a region is neither, or does not fit the image.
     """
     mask = np.zeros(size, np.uint8)
-    for run in (run for region in regions for run in _runs(region, size)):
-        mask |= _decoded(run)  # not merged in C, which trusts that run lengths fit
+    for region in regions:
+        for part in _parts(region, size):
+            mask |= part
     return mask
 
 
-def _decoded(run: Record) -> UInt8[np.ndarray, "h w"]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # pycocotools 2.0.11 does not speak numpy 2's __array__
-            return np.asarray(coco_mask.decode(run), np.uint8)
-    except (ValueError, TypeError, IndexError) as error:
-        raise BadRegionError(f"its run lengths cannot be read ({error})") from error
-
-
-def _runs(region: object, size: tuple[int, int]) -> list[Record]:
+def _parts(region: object, size: tuple[int, int]) -> Iterator[UInt8[np.ndarray, "h w"]]:
     if isinstance(region, list):
-        polygons = [polygon.tolist() for polygon in region if _is_area(polygon, size)]
-        return list(coco_mask.frPyObjects(polygons, *size)) if polygons else []
-    if not isinstance(region, dict):
+        yield from (_polygon(polygon, size) for polygon in region if _is_area(polygon, size))
+    elif not isinstance(region, dict):
         raise BadRegionError(f"its segmentation is {region!r:.60}; polygons or run lengths are wanted")
-    counts = region.get("counts")
-    if region.get("size") != list(size):
+    elif region.get("size") != list(size):
         raise BadRegionError(f"its run lengths are for size {region.get('size')}; {list(size)} is wanted")
-    if isinstance(counts, str):
-        return [{"size": list(size), "counts": _ascii(counts)}]
-    if not isinstance(counts, list) or not all(isinstance(each, int) and each >= 0 for each in counts):
-        raise BadRegionError("its counts are no whole numbers from 0")
-    if sum(counts) != size[0] * size[1]:
-        raise BadRegionError(f"its counts sum to {sum(counts)}; {size[0] * size[1]} is wanted, the image's pixels")
-    return [coco_mask.frPyObjects(region, *size)]
+    else:
+        yield _runs(region.get("counts"), size)
+
+
+def _polygon(corners: np.ndarray, size: tuple[int, int]) -> UInt8[np.ndarray, "h w"]:
+    (runs,) = coco_mask.frPyObjects([corners.tolist()], *size)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # pycocotools does not speak numpy 2's __array__
+        return np.asarray(coco_mask.decode(runs), np.uint8)
 
 
 def _is_area(polygon: np.ndarray, size: tuple[int, int]) -> bool:
@@ -87,7 +83,36 @@ def _is_area(polygon: np.ndarray, size: tuple[int, int]) -> bool:
     return len(polygon) >= 6  # pycocotools takes four numbers for a box; two points have no area
 
 
-def _ascii(counts: str) -> bytes:
-    if not counts.isascii() or "\0" in counts:
-        raise BadRegionError("its compressed run lengths are no ASCII text")
-    return counts.encode("ascii")
+def _runs(counts: object, size: tuple[int, int]) -> UInt8[np.ndarray, "h w"]:
+    """Run lengths down the columns, of 0 and 1 in turn."""
+    lengths = _unpacked(counts) if isinstance(counts, str) else counts
+    if not isinstance(lengths, list) or not all(isinstance(each, int) and each >= 0 for each in lengths):
+        raise BadRegionError("its counts are no whole numbers from 0")
+    if sum(lengths) != size[0] * size[1]:
+        raise BadRegionError(f"its counts sum to {sum(lengths)}; {size[0] * size[1]} is wanted, the image's pixels")
+    values = np.arange(len(lengths)) % 2
+    return np.repeat(values.astype(np.uint8), lengths).reshape(size[::-1]).T
+
+
+def _unpacked(counts: str) -> list[int]:
+    """The run lengths in a text: 5 bits a character, lowest first, the sixth bit saying that more come.
+
+    A number may be negative (its highest bit says so): from the fourth on, what is written is the difference from the
+    one before the last.
+    """
+    lengths: list[int] = []
+    value = place = 0
+    for character in counts:
+        bits = ord(character) - _ZERO
+        if not 0 <= bits < 64 or place == _LONGEST:
+            raise BadRegionError("its compressed run lengths cannot be read")
+        value |= (bits & 31) << 5 * place
+        place += 1
+        if not bits & 32:
+            if bits & 16:
+                value -= 1 << 5 * place
+            lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
+            value = place = 0
+    if place:
+        raise BadRegionError("its compressed run lengths are cut short")
+    return lengths

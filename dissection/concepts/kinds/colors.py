@@ -9,8 +9,8 @@ from PIL import Image
 
 from dissection.concepts.color_names import NAMES, name_colors
 from dissection.concepts.dataset import Labels
-from dissection.concepts.layouts import open_concepts
-from dissection.concepts.views import Sized
+from dissection.concepts.layouts import open_sized
+from dissection.concepts.views import View
 from dissection.errors import ConceptDataError
 from dissection.vocabulary import Concept
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CATEGORY = "color"
 
 
-class Colors(Sized):
+class Colors(View):
     """Any dataset that ``open_concepts`` reads, with the colours of its photographs (``color_names``).
 
     The photograph is shrunk to the label maps' size first (bilinear, antialiased), and the name is that of the mixed
@@ -32,7 +32,8 @@ class Colors(Sized):
     """
 
     def __init__(self, src: Path, *, label_size: int) -> None:
-        super().__init__(open_concepts(src), label_size)
+        super().__init__(open_sized(src, label_size=label_size))
+        self._label_size = label_size
         if CATEGORY in self._dataset.categories:
             raise ConceptDataError(f"{src} labels colors already; give a dataset without the category {CATEGORY!r}")
         first = max(self._dataset.concepts) + 1
