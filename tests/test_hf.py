@@ -124,6 +124,15 @@ def test_columns_may_be_given(tmp_path: Path) -> None:
         HuggingFace(tmp_path / "data", label_size=5, photographs="photo", masks="mask")
 
 
+def test_licence_and_citation_come_along(tmp_path: Path) -> None:
+    rows = table()
+    rows.info.license, rows.info.citation = "CC BY 4.0", "@article{somebody}"
+    rows.save_to_disk(tmp_path / "data")
+    (tmp_path / "data" / "README.md").write_text("about")
+    notes = HuggingFace(named(tmp_path / "data", NAMES), label_size=5).notes
+    assert notes == {"ATTRIBUTION.txt": b"CC BY 4.0\n\n@article{somebody}\n", "README.md": b"about"}
+
+
 def cut(cell: dict[str, Any]) -> dict[str, Any]:
     return cell | {"bytes": cell["bytes"][:60]}
 

@@ -163,3 +163,16 @@ def test_a_folder_of_something_else_is_refused(
     assert str(tmp_path / "src") in told.replace("\n", "")
     assert "Traceback" not in told
     assert not (tmp_path / "new").exists()
+
+
+def test_columns_are_named_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["concepts", "convert", "--from", "hf", hf(tmp_path), tmp_path / "new", "--min-images", 1]
+    assert run(monkeypatch, *words, "--masks", "image") == 2
+    assert "cannot be both" in capsys.readouterr().err
+    assert run(monkeypatch, *words, "--photographs", "image", "--masks", "annotation") == 0
+    assert len(open_concepts(tmp_path / "new")) == 3
+    words = ["concepts", "convert", "--from", "voc", voc(tmp_path), tmp_path / "more", "--masks", "image"]
+    assert run(monkeypatch, *words) == 2
+    assert "voc has no column of masks" in capsys.readouterr().err

@@ -28,6 +28,8 @@ def convert(
     size: Size = 224,
     label_size: LabelSize = 112,
     min_images: MinImages = MIN_IMAGES,
+    photographs: Annotated[str, typer.Option(metavar="COLUMN", help="hf: the column of photographs.")] = "",
+    masks: Annotated[str, typer.Option(metavar="COLUMN", help="hf: the column of masks.")] = "",
     json: options.Json = False,
 ) -> None:
     """Convert a published dataset, or your own masks, into the Broden layout.
@@ -38,7 +40,8 @@ def convert(
     """
     from dissection.concepts import kinds
 
-    dataset = kinds.kind(kind).open(source, label_size=label_size)
+    columns = {what: column for what, column in (("photographs", photographs), ("masks", masks)) if column}
+    dataset = kinds.kind(kind).open(source, label_size=label_size, columns=columns)
     write(dataset, target, size=size, label_size=label_size, min_images=min_images, json=json)
 
 

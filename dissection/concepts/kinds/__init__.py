@@ -32,19 +32,32 @@ class Kind:
         description: what is read, in one line.
         place: its class, as ``module:Class``, the module in this package.
         extra: the extra of this project whose packages it needs; empty for none.
+        columns: what its columns are, where it is a table and they may be named.
     """
 
     name: str
     description: str
     place: str
     extra: str = ""
+    columns: tuple[str, ...] = ()
 
-    def open(self, src: str | PathLike[str], *, label_size: int) -> ConceptDataset:
+    def open(
+        self, src: str | PathLike[str], *, label_size: int, columns: Mapping[str, str] = MappingProxyType({})
+    ) -> ConceptDataset:
         """The dataset in ``src``, with label maps of ``label_size`` x ``label_size``.
 
+        Args:
+            src: its folder or file.
+            label_size: height and width of the label maps.
+            columns: names of columns, by what they are; those that are not named are found.
+
         Raises:
-            ConceptDataError: if it is not laid out so, or a package that reads it is not installed.
+            ConceptDataError: if it is not laid out so, has no such columns, or a package that reads it is not
+                installed.
         """
+        unknown = [column for column in columns if column not in self.columns]
+        if unknown:
+            raise ConceptDataError(f"{self.name} has no column of {unknown[0]} to be named; leave it out")
         module, _, name = self.place.partition(":")
         try:
             dataset = getattr(import_module(f".{module}", _PACKAGE), name)
@@ -53,7 +66,7 @@ class Kind:
                 raise
             found = f"reading {self.name} needs the package {error.name}, which is not installed"
             raise ConceptDataError(f"{found}; pip install 'neuronexplain[{self.extra}]'") from error
-        opened: ConceptDataset = dataset(Path(src), label_size=label_size)
+        opened: ConceptDataset = dataset(Path(src), label_size=label_size, **columns)
         if not len(opened):
             raise ConceptDataError(f"{src}: there are no images in it; at least one is wanted")
         return opened
@@ -67,7 +80,13 @@ _ALL = (
     Kind("pascal-context", "PASCAL Context: trainval/*.mat, labels.txt and JPEGImages", "pascal_context:PascalContext"),
     Kind("pascal-part", "PASCAL-Part: Annotations_Part/*.mat and JPEGImages", "pascal_part:PascalPart"),
     Kind("dtd", "Describable Textures: images/ by texture", "dtd:Dtd"),
-    Kind("hf", "a Hugging Face dataset on disk with columns of images and masks", "hf:HuggingFace", extra="hf"),
+    Kind(
+        "hf",
+        "a Hugging Face dataset on disk with columns of photographs and masks",
+        "hf:HuggingFace",
+        extra="hf",
+        columns=("photographs", "masks"),
+    ),
     Kind(
         "coco-panoptic", "COCO's panoptic annotations: things, stuff and supercategories", "coco_panoptic:CocoPanoptic"
     ),

@@ -10,19 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from datasets import (
-    ClassLabel,
-    Dataset,
-    DatasetDict,
-    Image,
-    LargeList,
-    List,
-    are_progress_bars_disabled,
-    concatenate_datasets,
-    disable_progress_bars,
-    enable_progress_bars,
-    load_from_disk,
-)
+from datasets import ClassLabel, Image, LargeList, List
 
 from dissection.concepts.dataset import Labels
 from dissection.concepts.labels import check_size, index_numbers
@@ -32,6 +20,7 @@ from dissection.concepts.tables import LARGEST, is_number
 from dissection.errors import PhotographError
 from dissection.photographs import Encoded, open_image, open_photograph, photograph_size
 
+from .hf_rows import folder_of, open_rows
 from .published import read_text
 from .words import Word, Words
 
@@ -74,10 +63,14 @@ class HuggingFace:
     def __init__(self, src: Path, *, label_size: int, photographs: str = "", masks: str = "") -> None:
         self._src = src
         self._label_size = label_size
-        self._files, rows = _open(src)
+        self._files, rows = open_rows(src)
         self._photographs = _column(src, rows.features, photographs, PHOTOGRAPHS)
         self._masks = _column(src, rows.features, masks, MASKS)
+        if self._masks == self._photographs:
+            raise BadFileError(src, f"column {self._masks!r} cannot be both photographs and masks; name two columns")
         self._words = _words(src, rows.features)
+        said = (rows.info.homepage, rows.info.license, rows.info.citation)
+        self._attribution = "\n\n".join(each.strip() for each in said if each and each.strip())
         columns = [self._photographs, self._masks]
         rows = rows.select_columns(columns)
         for column in columns:
@@ -106,8 +99,9 @@ class HuggingFace:
 
     @property
     def notes(self) -> Notes:
-        """The files on licence and origin beside the data."""
-        return notes_in(_folder(self._src))
+        """What the dataset says of its homepage, licence and citation, and the files on them beside the data."""
+        said = {"ATTRIBUTION.txt": f"{self._attribution}\n".encode()} if self._attribution else {}
+        return said | notes_in(folder_of(self._src))
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -147,8 +141,8 @@ class HuggingFace:
         """The bytes in a cell; a path counts only inside the folder, since data may be anybody's."""
         cell = self._rows[index][column] or {}
         name, data, path = f"row {index}, column {column}", cell.get("bytes"), cell.get("path")
-        if data is None and path and (file := (_folder(self._src) / path).resolve()).is_file():
-            if not file.is_relative_to(_folder(self._src).resolve()):
+        if data is None and path and (file := (folder_of(self._src) / path).resolve()).is_file():
+            if not file.is_relative_to(folder_of(self._src).resolve()):
                 raise BadFileError(
                     self._src, f"{name} leads out of the folder, to {path}; put the images into the data"
                 )
@@ -156,49 +150,6 @@ class HuggingFace:
         if data is None:
             raise BadFileError(self._src, f"{name} holds no image; put the images into the data, or leave the row out")
         return Encoded(name, data)
-
-
-def _folder(src: Path) -> Path:
-    return src if src.is_dir() else src.parent
-
-
-def _open(src: Path) -> tuple[list[Path], Dataset]:
-    """The rows, of all splits in order of their names, and the files that they are in."""
-    silent = are_progress_bars_disabled()
-    disable_progress_bars()
-    try:
-        return _read(src)
-    except BadFileError:
-        raise
-    except Exception as error:  # pyarrow and datasets share no tree of errors
-        why = " ".join(str(error).split())[:120] or type(error).__name__
-        raise BadFileError(src, f"it is no dataset that can be read ({why}); get it again") from error
-    finally:
-        if not silent:
-            enable_progress_bars()
-
-
-def _read(src: Path) -> tuple[list[Path], Dataset]:
-    if not src.exists():
-        raise BadFileError(src, "there is no such file or folder; check the path")
-    files = [src] if src.is_file() else sorted([*src.rglob("*.arrow"), *src.rglob("*.parquet")])
-    files = [file for file in files if file.suffix in {".arrow", ".parquet"} and not file.name.startswith("cache-")]
-    if not files:
-        raise BadFileError(src, "there are no .arrow or .parquet files in it; download the dataset first")
-    if (src / "dataset_dict.json").exists() or (src / "state.json").exists():
-        loaded = load_from_disk(str(src))
-        return files, _joined(
-            [loaded[split] for split in sorted(loaded)] if isinstance(loaded, DatasetDict) else [loaded]
-        )
-    return files, _joined([_file(file) for file in files])
-
-
-def _file(file: Path) -> Dataset:
-    return Dataset.from_parquet(str(file)) if file.suffix == ".parquet" else Dataset.from_file(str(file))
-
-
-def _joined(parts: list[Dataset]) -> Dataset:
-    return concatenate_datasets(parts) if len(parts) > 1 else parts[0]
 
 
 def _column(src: Path, features: Features, given: str, usual: Sequence[str]) -> str:
@@ -211,7 +162,7 @@ def _column(src: Path, features: Features, given: str, usual: Sequence[str]) -> 
 
 
 def _words(src: Path, features: Features) -> Words:
-    table = _folder(src) / "id2label.json"
+    table = folder_of(src) / "id2label.json"
     names = _given(table) if table.exists() else _features(features)
     if not names:
         raise BadFileError(src, f"nothing says what the masks' values mean; write {table.name} beside the data")

@@ -49,11 +49,11 @@ class Words:
         self._numbers: dict[str, dict[int, int]] = {}
         self._concepts: dict[int, Concept] = {}
         self._synonyms: dict[int, tuple[str, ...]] = {}
-        taken: dict[tuple[str, str], tuple[int, tuple[str, ...]]] = {}
+        self._taken: dict[tuple[str, str], tuple[int, tuple[str, ...]]] = {}
         for word in words:
             names = tuple(dict.fromkeys(name for name in map(plain, word.names.split(",")) if name))
             if names:
-                number = self._number(word.category, names, taken)
+                number = self._number(word.category, names)
                 self._numbers.setdefault(word.category, {})[word.code] = number
 
     @property
@@ -87,18 +87,17 @@ class Words:
         numbered: Int32[np.ndarray, "size size"] = table[shrink(codes, size, size)]
         return numbered
 
-    def _number(
-        self, category: str, names: tuple[str, ...], taken: dict[tuple[str, str], tuple[int, tuple[str, ...]]]
-    ) -> int:
+    def _number(self, category: str, names: tuple[str, ...]) -> int:
         name = names[0]
-        number, others = taken.get((category, name), (0, ()))
-        if number and others != names and len(names) > 1:
+        number, others = self._taken.get((category, name), (0, names))
+        if others != names and len(names) > 1:
             name = f"{name} ({names[1]})"
-            number, others = taken.get((category, name), (0, ()))
-        if not number:
-            number = len(self._concepts) + 1
-            taken[category, name] = (number, names)
-            self._concepts[number] = Concept(number, name, category)
-            if len(names) > 1:
-                self._synonyms[number] = names[1:]
-        return number
+            number, _ = self._taken.get((category, name), (0, names))
+        return number or self._add(Concept(len(self._concepts) + 1, name, category), names)
+
+    def _add(self, concept: Concept, names: tuple[str, ...]) -> int:
+        self._taken[concept.category, concept.name] = (concept.number, names)
+        self._concepts[concept.number] = concept
+        if len(names) > 1:
+            self._synonyms[concept.number] = names[1:]
+        return concept.number
