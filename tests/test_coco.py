@@ -347,14 +347,17 @@ def test_groups_hold_several_categories() -> None:
             CocoCategory(7, "sky", "sky"),
             CocoCategory(8, "metal", "raw-material"),
             CocoCategory(9, "wood", "raw-material"),
+            CocoCategory(2, "book", "indoor"),
+            CocoCategory(3, "vase", "indoor"),
         ]
     )
     assert [(c.number, c.name, c.category) for c in words.concepts.values() if c.number > 7] == [
         (8, "metal", "material"),
         (9, "wood", "material"),
         (10, "furniture", "group"),
+        (11, "indoor object", "group"),
     ]
-    assert words.groups == {1: 10, 4: 10}
+    assert words.groups == {1: 10, 4: 10, 2: 11, 3: 11}
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="the sample data are not here")

@@ -14,6 +14,7 @@ import PIL
 from PIL import Image
 
 from dissection.errors import ConceptDataError
+from dissection.threads import in_threads
 from dissection.vocabulary import MIN_IMAGES, ConceptSupport
 
 from .fingerprints import reading
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from .problems import Counter
     from .support import CategoryTotal
     from .surveys import Survey
+
+    Cells = dict[str, list[Int32[np.ndarray, "h w"] | int]]
 
 SIZE = 224
 """Height and width of converted photographs: what Broden has."""
@@ -114,17 +117,10 @@ def convert(
         if not kept:
             wanted = f"no concept is on {min_images} images; lower the least number of images"
             raise ConceptDataError(f"{dataset.name}: {wanted}")
-        apart = _Apart(kept)
-        with BrodenWriter(work / DATA, kept.values(), (label_size, label_size), work / "journal") as writer:
-            for index in range(len(writer), total):
-                photograph = dataset.photograph(index).resize((size, size), Image.Resampling.BILINEAR)
-                writer.add(dataset.image_name(index), photograph, apart(dataset.labels(index)))
-                tell(total + index + 1)
-            writer.finish()
-            summary = Summary(total, len(kept), writer.totals, dropped, found)
+        totals = _write(dataset, kept, work, (size, label_size), tell)
         for name, content in notes_of(dataset).items():
             (work / DATA / name).write_bytes(content)
-    return summary
+    return Summary(total, len(kept), totals, dropped, found)
 
 
 def _survey(dataset: ConceptDataset, kept: Path, tell: Callable[[int], None]) -> Survey:
@@ -132,14 +128,39 @@ def _survey(dataset: ConceptDataset, kept: Path, tell: Callable[[int], None]) ->
     tally, saved = Tally(dataset.concepts), time.monotonic()
     if kept.exists():
         tally.restore(json.loads(kept.read_bytes()))
-    for index in range(tally.images, len(dataset)):
-        tally.add(dataset.labels(index))
+    left = range(tally.images, len(dataset))
+    for index, labels in zip(left, in_threads(dataset.labels, left), strict=True):
+        tally.add(labels)
         if time.monotonic() > saved + _PAUSE:
             _keep(tally, kept)
             saved = time.monotonic()
         tell(index + 1)
     _keep(tally, kept)
     return tally.survey()
+
+
+def _write(
+    dataset: ConceptDataset,
+    concepts: Mapping[int, Concept],
+    work: Path,
+    sizes: tuple[int, int],
+    tell: Callable[[int], None],
+) -> tuple[CategoryTotal, ...]:
+    """Write the images that an earlier process did not, and the tables; ``sizes`` are those of photographs and maps."""
+    size, label_size = sizes
+    apart = _Apart(concepts)
+
+    def read(index: int) -> tuple[Image.Image, Cells]:
+        photograph = dataset.photograph(index).resize((size, size), Image.Resampling.BILINEAR)
+        return photograph, apart(dataset.labels(index))
+
+    with BrodenWriter(work / DATA, concepts.values(), (label_size, label_size), work / "journal") as writer:
+        left = range(len(writer), len(dataset))
+        for index, (photograph, cells) in zip(left, in_threads(read, left), strict=True):
+            writer.add(dataset.image_name(index), photograph, cells)
+            tell(len(dataset) + index + 1)
+        writer.finish()
+        return writer.totals
 
 
 def _keep(tally: Tally, file: Path) -> None:
@@ -158,7 +179,7 @@ class _Apart:
         for number, category in self._category.items():
             self._place[number] = 1 + self._categories.index(category)
 
-    def __call__(self, labels: Labels) -> dict[str, list[Int32[np.ndarray, "h w"] | int]]:
+    def __call__(self, labels: Labels) -> Cells:
         places = self._place[np.where(labels.maps < len(self._place), labels.maps, 0)]
         return {
             category: [

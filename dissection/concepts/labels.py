@@ -28,11 +28,11 @@ def read_label_map(file: Path) -> Int32[np.ndarray, "h w"]:
     Raises:
         BadFileError: if the file cannot be read or has no colours.
     """
-    return read_colour_map(file) % 0x10000
+    return color_numbers(read_colors(file)) % 0x10000
 
 
-def read_colour_map(file: Path) -> Int32[np.ndarray, "h w"]:
-    """Three bytes in a colour: ``R + 256 G + 65536 B``.
+def read_colors(file: Path) -> Image.Image:
+    """A label map whose numbers are coded as colours.
 
     Raises:
         BadFileError: if the file cannot be read or has no colours.
@@ -40,6 +40,11 @@ def read_colour_map(file: Path) -> Int32[np.ndarray, "h w"]:
     image = _open(file)
     if image.mode not in {"RGB", "RGBA"}:
         raise BadFileError(file, f"an image of mode {image.mode} was found; RGB is wanted, number = R + 256 G")
+    return image
+
+
+def color_numbers(image: Image.Image) -> Int32[np.ndarray, "h w"]:
+    """Three bytes in a colour: ``R + 256 G + 65536 B``."""
     channels = np.asarray(image).astype(np.int32)
     return channels[..., 0] + 256 * channels[..., 1] + 65536 * channels[..., 2]
 

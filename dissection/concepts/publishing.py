@@ -52,7 +52,7 @@ def resuming(folder: Path, digest: str) -> Iterator[Path]:
         ConceptDataError: if ``folder`` holds something, or cannot be written.
         CheckpointError: if another process works on it.
     """
-    beside = folder.parent / f".{folder.name}.unfinished"
+    beside = folder.absolute().parent / f".{folder.absolute().name}.unfinished"
     try:
         if not list(beside.glob(f"*/{DATA}")):  # killed when all was done but this
             shutil.rmtree(beside, ignore_errors=True)

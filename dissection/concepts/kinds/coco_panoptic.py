@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
-from dissection.concepts.labels import check_size, read_colour_map, shrink
+from dissection.concepts.labels import check_size, color_numbers, read_colors
 from dissection.concepts.paths import leads_out
 from dissection.concepts.problems import BadFileError
 
@@ -91,9 +92,10 @@ class CocoPanoptic(Coco):
 
     def _layers(self, file: CocoFile, image: CocoImage) -> Int32[np.ndarray, "1 size size"]:
         segments = self._segments[file.file][image.number]
-        ids = read_colour_map(segments.file)
-        check_size(segments.file, ids.shape, image.size, f"{file.file.name} says")
-        found, place = np.unique(shrink(ids, self._label_size, self._label_size), return_inverse=True)
+        colors = read_colors(segments.file)
+        check_size(segments.file, (colors.height, colors.width), image.size, f"{file.file.name} says")
+        small = colors.resize((self._label_size, self._label_size), Image.Resampling.NEAREST)
+        found, place = np.unique(color_numbers(small), return_inverse=True)
         unknown = [each for each in found.tolist() if each and each not in segments.categories]
         if unknown:
             raise BadFileError(

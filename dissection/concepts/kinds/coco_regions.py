@@ -6,7 +6,6 @@ checked first. Run lengths are expanded here: pycocotools 2.0.11 writes past its
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,9 +68,7 @@ def _parts(region: object, size: tuple[int, int]) -> Iterator[UInt8[np.ndarray, 
 
 def _polygon(corners: np.ndarray, size: tuple[int, int]) -> UInt8[np.ndarray, "h w"]:
     (runs,) = coco_mask.frPyObjects([corners.tolist()], *size)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # pycocotools does not speak numpy 2's __array__
-        return np.asarray(coco_mask.decode(runs), np.uint8)
+    return _runs(runs["counts"].decode("ascii"), size)
 
 
 def _is_area(polygon: np.ndarray, size: tuple[int, int]) -> bool:

@@ -23,6 +23,15 @@ _MATERIAL = "raw-material"
 _UNSAID = ("-merged", "-stuff", "-other")
 _SURFACES = ("ceiling", "floor", "wall")
 _MADE_OF = ("brick", "concrete", "marble", "stone", "tile", "wood")
+_CALLED = {
+    "electronic": "electronics",
+    "indoor": "indoor object",
+    "kitchen": "kitchenware",
+    "outdoor": "outdoor object",
+    "sports": "sports equipment",
+    "structural": "structure",
+}
+"""Supercategories whose own names would be taken for something else: books and vases are "indoor"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +98,7 @@ def _kind(category: CocoCategory) -> str:
 
 def _group(category: CocoCategory) -> str:
     """``furniture-stuff`` and ``furniture`` are one group; materials are a category already."""
-    return "" if category.supercategory == _MATERIAL else _bare(category.supercategory.lower()).replace("-", " ")
+    if category.supercategory == _MATERIAL:
+        return ""
+    name = _bare(category.supercategory.lower()).replace("-", " ")
+    return _CALLED.get(name, name)
