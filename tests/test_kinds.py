@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,3 +177,15 @@ def test_columns_are_named_on_the_command_line(
     words = ["concepts", "convert", "--from", "voc", voc(tmp_path), tmp_path / "more", "--masks", "image"]
     assert run(monkeypatch, *words) == 2
     assert "voc has no column of masks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("kind", "write"), WORLDS, ids=[write.__name__ for _, write in WORLDS])
+def test_images_may_be_read_in_threads(kind: str, write: Callable[[Path], Path], tmp_path: Path) -> None:
+    dataset = KINDS[kind].open(write(tmp_path), label_size=6)
+    order = [*range(len(dataset))] * 40
+
+    def read(index: int) -> tuple[Any, bytes]:
+        return said(dataset, index), dataset.photograph(index).tobytes()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(read, order)) == [read(index) for index in order]

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dissection.concepts.dataset import Labels
-from dissection.concepts.labels import read_colour_map
+from dissection.concepts.labels import read_colors
 from dissection.concepts.problems import BadFileError
 
 from .matlab import read_variable, structures, text
@@ -147,7 +147,6 @@ def _annotated(file: Path) -> Iterator[tuple[int, str]]:
 
 
 def _read_codes(file: Path) -> Int32[np.ndarray, "h w"]:
-    colours = read_colour_map(file)
-    red, green = colours % 256, colours // 256 % 256
-    codes: Int32[np.ndarray, "h w"] = red // 10 * 256 + green
+    colors = np.asarray(read_colors(file)).astype(np.int32)
+    codes: Int32[np.ndarray, "h w"] = colors[..., 0] // 10 * 256 + colors[..., 1]
     return codes
