@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -200,11 +201,35 @@ def test_concepts_check_lists_every_bad_file(world, run, tmp_path):
 
 
 def test_concepts_convert_writes_what_build_reads(world, run, tmp_path):
-    status, _out, _ = run("concepts", "convert", world / "squares", tmp_path / "new", "--size", 32, "--label-size", 32)
+    sizes = ["--size", 32, "--label-size", 32]
+    status, out, _ = run("concepts", "convert", world / "squares", tmp_path / "new", *sizes)
     assert status == 0
+    assert re.search(r"color +\d+ +\d+ +\d+", out)
     assert run("concepts", "check", tmp_path / "new")[0] == 0
     words = ["build", *NETWORK, "--concepts", tmp_path / "new", "--db", tmp_path / "n.db", "--limit", 40]
     assert "4 of 4 neurons" in run(*words)[1]
+
+
+def test_concepts_convert_as_json(world, run, tmp_path):
+    words = ["concepts", "convert", "--from", "masks", world / "squares", tmp_path / "new", "--min-images", 0, "--json"]
+    status, out, _ = run(*words)
+    assert status == 0
+    said = json.loads(out)
+    assert said["concepts"] == sum(each["concepts"] for each in said["categories"])
+
+
+def test_concepts_join_says_which_words_it_took_for_one(world, run, tmp_path):
+    (tmp_path / "words.csv").write_text("from,to\nred,crimson\n")
+    words = ["concepts", "join", world / "squares", world / "squares", tmp_path / "new", "--size", 32]
+    status, out, _ = run(*words, "--synonyms", tmp_path / "words.csv")
+    assert status == 0
+    assert "red = crimson" in out
+    assert "images, 4 concepts" in out
+
+
+def test_concepts_kinds_lists_what_can_be_converted(run):
+    listed = json.loads(run("concepts", "kinds", "--json")[1])
+    assert {"masks", "broden"} <= {each["kind"] for each in listed}
 
 
 BAD = {
@@ -347,5 +372,7 @@ COMMANDS = [
     ["concepts", "of"],
     ["concepts", "check"],
     ["concepts", "convert"],
+    ["concepts", "join"],
+    ["concepts", "kinds"],
     ["classes", "for"],
 ]

@@ -12,6 +12,7 @@ from . import (
     allocator,
     building,
     console,
+    converting,
     demonstration,
     explaining,
     failures,
@@ -43,6 +44,9 @@ app.command("export")(sharing.export)
 app.command("import")(sharing.import_)
 app.add_typer(sets.concepts, name="concepts")
 app.add_typer(listing.classes, name="classes")
+sets.concepts.command("convert")(converting.convert)
+sets.concepts.command("join")(converting.join)
+sets.concepts.command("kinds")(converting.kinds)
 sets.concepts.command("of")(listing.concepts_of)
 sets.concepts.command("fetch")(fetching.fetch)
 sets.concepts.command("show")(showing.show)
