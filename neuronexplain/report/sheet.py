@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from neuronexplain.overlay import replace_file
+from dissection.files import replace_file
 
 from .page import environment
 
