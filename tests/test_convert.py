@@ -140,6 +140,12 @@ def test_a_full_disk_keeps_what_was_done(plain: Path, tmp_path: Path) -> None:
     assert seen == [10, 11, 12]
 
 
+def test_a_place_that_cannot_be_written_is_said(plain: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConceptDataError, match=r"file/new cannot be written \(.*\); nothing was kept"):
+        run(plain, tmp_path / "file" / "new")
+
+
 def test_what_was_left_when_all_was_done_but_tidying_is_removed(plain: Path, tmp_path: Path) -> None:
     run(plain, tmp_path / "new")
     (tmp_path / ".new.unfinished" / "digest").mkdir(parents=True)

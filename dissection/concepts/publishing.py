@@ -65,10 +65,8 @@ def resuming(folder: Path, digest: str) -> Iterator[Path]:
         shutil.rmtree(beside, ignore_errors=True)
         raise
     except OSError as error:
-        reason = error.strerror or error
-        raise ConceptDataError(
-            f"{folder} cannot be written ({reason}); give the same command again to go on from what is in {beside}"
-        ) from error
+        kept = f"give the same command again to go on from {beside}" if beside.exists() else "nothing was kept"
+        raise ConceptDataError(f"{folder} cannot be written ({error.strerror or error}); {kept}") from error
 
 
 def _working(work: Path, folder: Path) -> Iterator[Path]:

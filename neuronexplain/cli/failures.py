@@ -19,10 +19,7 @@ from . import console
 if TYPE_CHECKING:
     from types import FrameType
 
-_KEPT = (
-    "databases and finished files are as they were; "
-    "builds and conversions go on where they stopped when they are started again"
-)
+_KEPT = "databases and finished files are as they were; a build or a conversion goes on when it is started again"
 
 
 class StoppedError(BaseException):
