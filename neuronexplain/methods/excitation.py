@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from dissection.networks import Network
 
+    from .rectifiers import Slope
     from .targets import Target
 
 _WEIGHTED = frozenset(("conv1d", "conv2d", "conv3d", "linear"))
@@ -226,7 +227,7 @@ class _Normalisation(torch.autograd.Function):
         return (flows[0] * ctx.saved_tensors[0] if ctx.saved_tensors else flows[0]), None, None
 
 
-def _handed_on(flow: Tensor, _open: Tensor) -> Tensor:
+def _handed_on(flow: Tensor, _slope: Slope) -> Tensor:
     return flow
 
 
