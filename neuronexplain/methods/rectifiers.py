@@ -9,7 +9,8 @@ With ``flow`` the gradient that arrives at a ReLU's output and ``slope`` its der
 (Selvaraju et al. 2019, App. B, 2.3.) :class:`Rectifiers` watches a forward pass. For each ``nn.ReLU``, ``F.relu``,
 ``tensor.relu_()``, ReLU6 and clamp from 0 it puts a ReLU of the same values into the graph, whose rule can be chosen
 when the graph is differentiated: one forward pass serves several rules. Everything else has its own derivative: a
-max-pooling sends the gradient to its winner, as deconvolution's switches do, and a sum to all its terms.
+max-pooling sends the gradient to its winner, as deconvolution's switches do, and a sum to all its terms. So has a ReLU
+that is written as arithmetic, such as ``x * (x > 0)``: nothing tells it from other products.
 """
 
 from __future__ import annotations
