@@ -49,18 +49,30 @@ def modular(request):
 def opened(name: str) -> Network:
     torch.manual_seed(0)
     more = {"init_weights": False, "aux_logits": False} if name == "googlenet" else {}
-    module = models.get_model(name, weights=None, num_classes=10, **more).eval()
-    if name == "vgg11":  # with a head of tens, not of thousands
-        module.avgpool = nn.AdaptiveAvgPool2d(1)
-        module.classifier = nn.Sequential(
-            nn.Linear(512, 64), nn.ReLU(True), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)
-        )
+    module = (Vgg() if name == "vgg11" else models.get_model(name, weights=None, num_classes=10, **more)).eval()
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d):
             part.weight.data.uniform_(0.5, 1.5)
             part.running_var.uniform_(0.5, 1.5)
     size = (64, 64)
     return Network(module, name, default_layer(module, size), Preprocessing(size=size), tuple("abcdefghij"))
+
+
+class Vgg(nn.Module):
+    """VGG11 with a head of tens, not of thousands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features, self.avgpool = models.vgg.make_layers(models.vgg.cfgs["A"]), nn.AdaptiveAvgPool2d(1)
+        self.classifier = nn.Sequential(
+            nn.Linear(512, 64), nn.ReLU(True), nn.Dropout(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)
+        )
+        for part in self.features:
+            if isinstance(part, nn.Conv2d):
+                nn.init.kaiming_normal_(part.weight, mode="fan_out")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
 
 def images() -> torch.Tensor:
