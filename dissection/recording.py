@@ -27,10 +27,10 @@ from .tap import undisturbed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-_ACTIVATIONS = frozenset(
+ACTIVATIONS = frozenset(
     ["relu", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "selu", "celu", "gelu", "silu", "hardswish", "mish"]
 )
-_CLAMPS = frozenset(("clamp", "hardtanh"))
+_CLAMPS = frozenset(("clamp", "clamp_min", "hardtanh"))
 _PRODUCTS = frozenset(("mul", "__mul__", "__rmul__", "__imul__"))
 _PASSING = frozenset(
     ("dropout", "dropout2d", "alpha_dropout", "feature_alpha_dropout", "contiguous", "clone", "detach")
@@ -159,7 +159,7 @@ class _Ledger(TorchFunctionMode):
             if inputs and self.value(tensor) is None:
                 self.enter(tensor, type(part).__name__, inputs)
         made = self.value(output)
-        if made and made not in inputs and _is_activation(part) and made.shape == inputs[0].shape:
+        if made and made not in inputs and is_activation(part) and made.shape == inputs[0].shape:
             made.rectified = True
         self.calls.append(Call(name, inputs, made))
 
@@ -167,7 +167,7 @@ class _Ledger(TorchFunctionMode):
         self, func: Callable[..., Any], _types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:  # noqa: ANN401 -- whatever the function gives
         kwargs = kwargs or {}
-        name, parents = _operation(func, args, kwargs), self._known((args, kwargs))
+        name, parents = operation(func, args, kwargs), self._known((args, kwargs))
         result = func(*args, **kwargs)
         if not parents:
             return result
@@ -209,7 +209,7 @@ def _moved(parent: Value, move: Callable[..., Tensor], args: tuple[Any, ...]) ->
 def _is_rectified(value: Value) -> bool:
     if value.operation in ("cat", "concat", "concatenate"):
         return all(parent.rectified for parent in value.parents)
-    return value.operation in _ACTIVATIONS or _is_swish(value)
+    return value.operation in ACTIVATIONS or _is_swish(value)
 
 
 def _is_swish(value: Value) -> bool:
@@ -218,12 +218,12 @@ def _is_swish(value: Value) -> bool:
     return value.operation in _PRODUCTS and any(gate.parents[0] in value.parents for gate in gates)
 
 
-def _is_activation(part: nn.Module) -> bool:
+def is_activation(part: nn.Module) -> bool:
     """Whether a module is an activation by its class's name: ``MemoryEfficientSwish``, ``HardMishJit``."""
     return not any(True for _ in part.children()) and bool(_ACTIVATION_CLASS.search(type(part).__name__))
 
 
-def _operation(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+def operation(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
     """A function's name; a clamp from 0 is a ReLU by another name."""
     name: str = getattr(func, "__name__", "")
     name = name if name.startswith("__") else name.rstrip("_")

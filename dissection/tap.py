@@ -148,7 +148,7 @@ class Cut(Tap):
 
     def _keep(self, output: Tensor) -> Tensor:
         torch.set_grad_enabled(True)
-        wide = _widened(output)
+        wide = widened(output)
         return wide if wide.requires_grad else wide.detach().requires_grad_()
 
 
@@ -217,7 +217,22 @@ def forward_through(network: Network, layers: Sequence[Layer], images: Float[Ten
         ActivationError: if a map is not of the shape that its layer had when the network was opened.
         NetworkError: if the network gives anything but one row of scores per image.
     """
-    return _run(network, [Cut(network.module, layer) for layer in layers], images)
+    outputs, activations = outputs_through(network, layers, images)
+    return Pass(scores_of(network, outputs, len(images)), activations)
+
+
+def outputs_through(
+    network: Network, layers: Sequence[Layer], images: Float[Tensor, "images _ H W"]
+) -> tuple[object, tuple[Float[Tensor, "images _ _ _"], ...]]:
+    """Whatever the network gives, and the maps of several layers.
+
+    Autograd begins at the images where these require a gradient, and at the first of the layers otherwise.
+
+    Raises:
+        ActivationError: if a map is not of the shape that its layer had when the network was opened.
+    """
+    cuts = [Cut(network.module, layer) for layer in layers]
+    return _run(network, cuts, images), tuple(cut.output for cut in cuts)
 
 
 def forward_from(network: Network, maps: Float[Tensor, "images units h w"]) -> Pass:
@@ -226,27 +241,36 @@ def forward_from(network: Network, maps: Float[Tensor, "images units h w"]) -> P
     Raises:
         NetworkError: if the network gives anything but one row of scores per image.
     """
-    height, width = network.preprocessing.size
-    return _run(network, [Graft(network.module, network.layer, maps)], torch.zeros(len(maps), 3, height, width))
+    graft = Graft(network.module, network.layer, maps)
+    outputs = _run(network, [graft], torch.zeros(len(maps), 3, *network.preprocessing.size))
+    return Pass(scores_of(network, outputs, len(maps)), (graft.output,))
 
 
-def _run(network: Network, cuts: Sequence[Cut], images: Float[Tensor, "images 3 H W"]) -> Pass:
+def scores_of(network: Network, outputs: object, images: int) -> Float[Tensor, "images classes"]:
+    """What a network gave, in single precision at least, if that is scores.
+
+    Raises:
+        NetworkError: if it is anything but one row of scores per image.
+    """
+    if not isinstance(outputs, Tensor) or outputs.ndim != 2 or len(outputs) != images:
+        found = f"a tensor of shape {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else type(outputs).__name__
+        raise NetworkError(f"{network.name} gives {found}; scores of shape (images, classes) are needed")
+    return widened(outputs)
+
+
+def _run(network: Network, cuts: Sequence[Cut], images: Float[Tensor, "images _ H W"]) -> object:
     device = network.device
     with ExitStack() as running:
         running.enter_context(undisturbed(network.module))
         running.enter_context(arithmetic(network.precision, device))
-        running.enter_context(torch.no_grad())
+        running.enter_context(torch.set_grad_enabled(images.requires_grad))
         for cut in cuts:
             running.enter_context(cut)
-        scores = network.module(laid_out(images.to(device, non_blocking=True), network.precision))
-    if not isinstance(scores, Tensor) or scores.ndim != 2 or len(scores) != len(images):
-        found = f"a tensor of shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else type(scores).__name__
-        raise NetworkError(f"{network.name} gives {found}; scores of shape (images, classes) are needed")
-    return Pass(_widened(scores), tuple(cut.output for cut in cuts))
+        return network.module(laid_out(images.to(device, non_blocking=True), network.precision))
 
 
-def _widened(values: Tensor) -> Tensor:
-    """In single precision at least: so are alphas and thresholds."""
+def widened(values: Tensor) -> Tensor:
+    """The same values in single precision at least: so are alphas and thresholds."""
     return values.float() if values.dtype in {torch.bfloat16, torch.float16} else values
 
 

@@ -270,10 +270,12 @@ def speaker(
     rank_by: RankBy = "alpha",
     among: Among = "all",
     min_iou: float = MIN_IOU,
+    methods: Sequence[str] = (),
 ) -> Explainer:
     """Give the network the names that a run of the store has for its units; the newest run unless one is given.
 
     Raises:
+        NetworkError: if there is no such method.
         RunNotFoundError: if the run, or every run there is, is of a network with other weights.
         StoreError: if the run was imported: it does not say when a neuron is active.
     """
@@ -290,6 +292,7 @@ def speaker(
         rank_by=rank_by,
         among=among,
         min_iou=min_iou,
+        methods=methods,
     )
 
 

@@ -17,6 +17,8 @@ from PIL import Image
 from worlds import CLASSES, colour_square, write_colour_folder
 
 from neuronexplain import cli
+from neuronexplain.cli import options
+from neuronexplain.methods import METHODS
 
 HERE = Path(__file__).parent
 NETWORK = ["--network", f"{HERE / 'worlds.py'}:colour_net", "--mean", "0,0,0", "--std", "1,1,1"]
@@ -117,6 +119,24 @@ def test_explain_needs_only_the_database(world, run, tmp_path):
     assert "The network says fire" in (tmp_path / "index.html").read_text()
     with Image.open(tmp_path / "red.png") as picture:
         assert picture.width > 2 * 32
+
+
+def test_explain_by_other_methods_too(world, run, tmp_path):
+    asked = ["--method", "guided-grad-cam", "--method", "counterfactual", "--method", "occlusion", "--json"]
+    status, out, _ = run("explain", world / "red.png", "--db", world / "n.db", "--out", tmp_path, *asked)
+    assert status == 0
+    (value,) = json.loads(out)
+    assert [each["name"] for each in value["methods"]] == ["guided-grad-cam", "counterfactual", "occlusion"]
+    assert json.loads((tmp_path / "explanations.json").read_text()) == [value]
+    for each in value["methods"]:
+        assert each["picture"] == str(tmp_path / each["name"] / "red.png")
+        with Image.open(each["picture"]) as picture:
+            assert picture.size == (32, 32)
+        assert each["title"] in (tmp_path / "index.html").read_text()
+
+
+def test_methods_on_the_command_line_are_those_of_the_library():
+    assert [method.value for method in options.Method] == list(METHODS)
 
 
 def test_a_folder_stands_for_its_photographs(world, run):
@@ -244,6 +264,14 @@ BAD = {
     "no such concept": (["classes", "for", "rad", "--db", "{world}/n.db"], "red"),
     "no such run": (["units", "--db", "{world}/n.db", "--run", "9"], "run"),
     "no such unit": (["units", "--db", "{world}/n.db", "--unit", "9"], "9"),
+    "method without a place": (
+        ["explain", "{world}/red.png", "--db", "{world}/n.db", "--method", "grad-cam"],
+        "say with --out where pictures go",
+    ),
+    "method that is not defined": (
+        ["explain", "{world}/red.png", "--db", "{world}/n.db", "--method", "cam", "--out", "{tmp}/why"],
+        "CAM needs global average pooling and one linear layer between 'rectify' and the scores",
+    ),
     "other weights": (["explain", "{world}/red.png", "--db", "{world}/n.db", "--weights", "{tmp}/other.pt"], "weights"),
     "no concepts": (["build", *NETWORK, "--concepts", "{tmp}/void", "--db", "{tmp}/x.db"], "void"),
     "no such network": (
