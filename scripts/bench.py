@@ -83,8 +83,9 @@ class Bench:
 
     def evaluating(self) -> Iterator[tuple[str, object]]:
         """Protocols over the passes that they need, on the CPU."""
+        folder = photographs(self.place / "evaluated", self.sizes.evaluated)
         for name in EVALUATED:
-            yield name, evaluating(name, self.sizes.evaluated, rounds=self.rounds, batch_size=BATCH)
+            yield name, evaluating(name, folder, rounds=self.rounds, batch_size=BATCH)
 
     def store(self) -> Iterator[tuple[str, object]]:
         """A crowded store's answers."""

@@ -16,7 +16,7 @@ import torch
 from bench_building import network
 from bench_timing import in_turns, ratio, timed
 
-from dissection.concepts.scenes import SCENE_CLASSES
+from dissection.concepts.scenes import THINGS
 from neuronexplain import Means
 from neuronexplain.measures import Localisation, Pointing, Ratio, Seeds, evaluate, open_ground
 from neuronexplain.measures.batch import Batch
@@ -33,12 +33,12 @@ METHOD = METHODS["grad-cam"]
 PROTOCOLS = (Localisation(), Pointing(tolerance=15), Ratio(), Seeds())
 
 
-def evaluating(name: str, images: int, *, rounds: int, batch_size: int) -> dict[str, object]:
-    """Ratios for each protocol over this many scenes."""
+def evaluating(name: str, folder: Path, *, rounds: int, batch_size: int) -> dict[str, object]:
+    """Ratios for each protocol over the scenes in a folder, as if some of the network's classes were their things."""
     net = network(name)
-    labels = [f"class {index}" for index in range(len(net.classes) - len(SCENE_CLASSES))]
-    ground = open_ground(None, [*SCENE_CLASSES, *labels], kind="scenes", limit=images)
-    found: dict[str, object] = {"images": images}
+    labels = [f"class {index}" for index in range(len(net.classes) - len(THINGS))]
+    ground = open_ground(folder, [*THINGS, *labels])
+    found: dict[str, object] = {"images": len(ground)}
     for protocol in PROTOCOLS:
         bare = Bare(net, ground, batch_size, predictions=5 if protocol.name == "pointing" else 0)
         ours = partial(whole, protocol, net, ground, batch_size)
