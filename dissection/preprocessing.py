@@ -72,12 +72,21 @@ class Preprocessing:
 
     def view(self, photo: Image.Image) -> Image.Image:
         """The same crop as :meth:`frame`, cut from the photograph at its own resolution."""
-        box = []
-        for own, scaled, wanted in zip(photo.size, self._scaled_size(photo), self.size[::-1], strict=True):
-            start = _margin(scaled, wanted)
-            box.append((round(start * own / scaled), round((start + wanted) * own / scaled)))
-        (left, right), (top, bottom) = box
+        left, top, right, bottom = map(round, self.window(photo.size))
         return _rgb(photo).crop((left, top, max(right, left + 1), max(bottom, top + 1)))
+
+    def window(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
+        """Where :meth:`frame` lies in a photograph of this width and height, in its pixels: left, top, right, bottom.
+
+        It reaches beyond the photograph where the network's input is larger than the resized photograph.
+        """
+        scaled = self._scaled_size(size)
+        starts = [_margin(length, wanted) for length, wanted in zip(scaled, self.size[::-1], strict=True)]
+        (left, right), (top, bottom) = (
+            (start * own / length, (start + wanted) * own / length)
+            for start, own, length, wanted in zip(starts, size, scaled, self.size[::-1], strict=True)
+        )
+        return left, top, right, bottom
 
     def tensor(self, image: Image.Image) -> Float32[Tensor, "3 h w"]:
         """Red, green and blue in [0, 1], normalised."""
@@ -130,16 +139,16 @@ class Preprocessing:
         return cls(**values | lists)
 
     def _resized(self, photo: Image.Image) -> Image.Image:
-        return self._scaled(photo, self._scaled_size(photo))
+        return self._scaled(photo, self._scaled_size(photo.size))
 
     def _scaled(self, photo: Image.Image, size: tuple[int, int]) -> Image.Image:
         return _rgb(photo).resize(size, _RESAMPLING[self.interpolation])
 
-    def _scaled_size(self, photo: Image.Image) -> tuple[int, int]:
+    def _scaled_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Width and height after ``Resize``; the longer side is rounded down."""
         if not isinstance(self.resize, int):
             return self.resize[1], self.resize[0]
-        width, height = photo.size
+        width, height = size
         if width <= height:
             return self.resize, int(self.resize * height / width)
         return int(self.resize * width / height), self.resize

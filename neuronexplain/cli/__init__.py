@@ -14,6 +14,7 @@ from . import (
     console,
     converting,
     demonstration,
+    evaluating,
     explaining,
     failures,
     fetching,
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.command("demo")(demonstration.demo)
 app.command("build")(building.build)
 app.command("explain")(explaining.explain)
+app.command("evaluate")(evaluating.evaluate)
 app.command("units")(listing.units)
 app.command("runs")(listing.runs)
 app.command("export")(sharing.export)

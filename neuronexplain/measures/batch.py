@@ -1,0 +1,175 @@
+"""A batch of annotated photographs, and what the network makes of it: each pass is run once, and when it is wanted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import torch
+
+from dissection.errors import ActivationError
+from dissection.tap import forward
+from neuronexplain.methods.gradcam import GradCam
+from neuronexplain.methods.targets import scored
+from neuronexplain.methods.trace import traced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from jaxtyping import Float32, Float64, Int64
+    from torch import Tensor
+
+    from dissection.networks import Network
+    from neuronexplain.methods import Method
+    from neuronexplain.methods.targets import Score
+
+    from .ground import Annotated, Objects
+    from .views import Truth, View
+
+
+Job = TypeVar("Job")
+Found = dict[tuple[int, int, int], np.ndarray]
+"""Maps by image, crop, and place among the classes that were asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Photographs that go through the network together.
+
+    Attributes:
+        network: the network.
+        view: what of the photographs it sees.
+        objects: what can be asked about.
+        start: index of the first photograph in its dataset.
+        annotated: the photographs.
+        images: their crops, as the network wants them.
+        size: crops in one forward pass.
+    """
+
+    network: Network
+    view: View
+    objects: Objects
+    start: int
+    annotated: Sequence[Annotated]
+    images: Float32[Tensor, "images crops 3 h w"]
+    size: int
+
+    def __len__(self) -> int:
+        return len(self.annotated)
+
+    @cached_property
+    def logits(self) -> Float64[np.ndarray, "images crops classes"]:
+        """The scores of each crop.
+
+        Raises:
+            ActivationError: if one is a NaN or an infinity.
+        """
+        parts = [forward(self.network, self._stacked(part)).scores for part in self._in_parts(self._crops())]
+        scores: Float64[np.ndarray, "images crops classes"]
+        scores = torch.cat(parts).detach().double().cpu().reshape(*self.images.shape[:2], -1).numpy()
+        for image, values in enumerate(scores):
+            self._check(image, values, "what the network gives")
+        return scores
+
+    @cached_property
+    def probabilities(self) -> Float64[np.ndarray, "images classes"]:
+        """Of each class, averaged over the crops."""
+        return torch.from_numpy(self.logits).softmax(2).mean(1).numpy()
+
+    @cached_property
+    def predicted(self) -> list[int]:
+        """The class that the network predicts for each image."""
+        return [int(index) for index in self.probabilities.argmax(1)]
+
+    @cached_property
+    def truths(self) -> list[dict[str, Truth]]:
+        """Where each image's objects are, of those that are in the view."""
+        return [
+            {
+                name: truth
+                for name, place in each.places.items()
+                if (truth := self.view.truth(place, each.photograph)) is not None
+            }
+            for each in self.annotated
+        ]
+
+    def ranked(self, image: int) -> list[str]:
+        """The objects by how probable the network holds them: an object is as probable as its most probable class."""
+        probability = self.probabilities[image]
+        return sorted(self.objects, key=lambda name: -max(probability[index] for index in self.objects[name]))
+
+    def class_of(self, image: int, name: str) -> int:
+        """The class that an object is explained as: the most probable one of those that mean it."""
+        return max(self.objects[name], key=lambda index: float(self.probabilities[image][index]))
+
+    def maps(self, method: Method, wanted: Sequence[Sequence[int]]) -> list[Float32[np.ndarray, "classes H W"]]:
+        """Each image's maps for its own classes, over the view.
+
+        Raises:
+            ActivationError: if a map holds a NaN or an infinity.
+        """
+        if isinstance(method.compute, GradCam):
+            found = self._of_one_pass(method.compute, wanted)
+        else:
+            found = self._of_a_pass_each(method, wanted)
+        crops = len(self.view.crops)
+        maps = []
+        for image, classes in enumerate(wanted):
+            parts = [[found[image, crop, turn] for crop in range(crops)] for turn in range(len(classes))]
+            joined = [self.view.joined(np.stack(each)) for each in parts]
+            maps.append(np.stack(joined) if joined else np.zeros((0, *self.view.size), np.float32))
+            self._check(image, maps[-1], f"{method.name}'s map")
+        return maps
+
+    def _of_one_pass(self, gradcam: GradCam, wanted: Sequence[Sequence[int]]) -> Found:
+        """Grad-CAM of several classes needs one forward pass, and the head's backward pass for each of them."""
+        found: Found = {}
+        for part in self._in_parts([(image, crop) for image, crop in self._crops() if wanted[image]]):
+            images, given = self._stacked(part), list[object]()
+            first = torch.tensor([wanted[image][0] for image, _ in part])
+            seen = traced(self.network, images, _kept(self.network, given, first), rule=gradcam.rule)
+            for turn in range(max(len(wanted[image]) for image, _ in part)):
+                classes = torch.tensor([wanted[image][min(turn, len(wanted[image]) - 1)] for image, _ in part])
+                scores = scored(self.network, given[0], classes, len(part))
+                maps = gradcam.map_of(replace(seen, scores=scores))[:, 0].detach().float().cpu().numpy()
+                found |= {(*place, turn): values for place, values in zip(part, maps, strict=True)}
+        return found
+
+    def _of_a_pass_each(self, method: Method, wanted: Sequence[Sequence[int]]) -> Found:
+        found: Found = {}
+        jobs = [(image, crop, turn) for image, crop in self._crops() for turn in range(len(wanted[image]))]
+        for part in self._in_parts(jobs):
+            classes = torch.tensor([wanted[image][turn] for image, _, turn in part])
+            images = self._stacked([(image, crop) for image, crop, _ in part])
+            maps = method.maps(self.network, images, classes).detach().float().cpu().numpy()
+            found |= dict(zip(part, maps, strict=True))
+        return found
+
+    def _crops(self) -> list[tuple[int, int]]:
+        return [(image, crop) for image in range(len(self)) for crop in range(len(self.view.crops))]
+
+    def _in_parts(self, jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
+        for start in range(0, len(jobs), self.size):
+            yield jobs[start : start + self.size]
+
+    def _stacked(self, places: Sequence[tuple[int, int]]) -> Float32[Tensor, "places 3 h w"]:
+        return torch.stack([self.images[place] for place in places]).to(self.network.device)
+
+    def _check(self, image: int, values: np.ndarray, what: str) -> None:
+        if not np.isfinite(values).all():
+            raise ActivationError(
+                f"{what} for {self.annotated[image].name} holds a NaN or an infinity; check the weights, the "
+                "preprocessing (--mean, --std) and that photograph"
+            )
+
+
+def _kept(network: Network, given: list[object], classes: Int64[Tensor, " images"]) -> Score:
+    """Scores of classes, as a target that keeps what the network gave."""
+
+    def score(outputs: object) -> Tensor:
+        given.append(outputs)
+        return scored(network, outputs, classes, len(classes))
+
+    return score

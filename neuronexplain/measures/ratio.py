@@ -1,0 +1,28 @@
+"""How much stronger a map is inside than outside of what it should attend to (Sec. 8.1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+
+
+def inside_outside(values: Float[np.ndarray, "h w"], inside: Bool[np.ndarray, "h w"]) -> tuple[float, float]:
+    """Means of a map inside and outside of a region, of what is above 0.
+
+    The paper's figure is their quotient: 1 for a map that is the same everywhere. NaN for a side without pixels.
+    """
+    heat = np.maximum(values.astype(np.float64), 0)
+    return _mean(heat[inside]), _mean(heat[~inside])
+
+
+def quotient(inside: float, outside: float) -> float | None:
+    """The ratio; None where there is none: a side without pixels, or nothing outside."""
+    return inside / outside if outside > 0 and np.isfinite(inside) else None
+
+
+def _mean(values: Float[np.ndarray, " pixels"]) -> float:
+    return float(values.mean()) if values.size else float("nan")

@@ -1,0 +1,268 @@
+"""The arithmetic of the measurements, against slow versions written from the paper's text."""
+
+import math
+from collections import deque
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from scipy import stats
+
+from neuronexplain.measures import correlation, faithfulness, localisation, pointing, ratio, seeds
+from neuronexplain.measures.intervals import figure
+
+MAPS = arrays.arrays(np.float64, st.tuples(st.integers(1, 7), st.integers(1, 7)), elements=st.integers(0, 6).map(float))
+MASKS = arrays.arrays(bool, st.tuples(st.integers(1, 7), st.integers(1, 7)))
+
+
+def flood(lit: set[tuple[int, int]]) -> list[set[tuple[int, int]]]:
+    """Segments of pixels connected by their sides, in the reading order of their first pixels."""
+    left, found = sorted(lit), []
+    while left:
+        segment, queue = {left[0]}, deque([left[0]])
+        while queue:
+            row, column = queue.popleft()
+            for near in ((row + 1, column), (row - 1, column), (row, column + 1), (row, column - 1)):
+                if near in lit and near not in segment:
+                    segment.add(near)
+                    queue.append(near)
+        left = [pixel for pixel in left if pixel not in segment]
+        found.append(segment)
+    return found
+
+
+def slow_box(values: np.ndarray, share: float):
+    """Sec. 4.1: binarize at a share of the maximum, take the largest segment, draw a box around it."""
+    peak = max(map(float, values.ravel()))
+    if peak <= 0:
+        return None
+    lit = {(r, c) for r in range(values.shape[0]) for c in range(values.shape[1]) if values[r, c] > share * peak}
+    segment = max(flood(lit), key=len)
+    rows, columns = [r for r, _ in segment], [c for _, c in segment]
+    return min(columns), min(rows), max(columns) + 1, max(rows) + 1
+
+
+def slow_iou(one, other) -> float:
+    """Pixel by pixel."""
+    pixels = [
+        {(x, y) for x in range(box[0], box[2]) for y in range(box[1], box[3])} for box in (one, tuple(map(int, other)))
+    ]
+    union = pixels[0] | pixels[1]
+    return len(pixels[0] & pixels[1]) / len(union) if union else 0.0
+
+
+@given(MAPS, st.sampled_from([0.15, 0.2, 0.5]))
+def test_a_maps_box_is_the_flood_fills(values, share):
+    assert localisation.map_box(values, share) == slow_box(values, share)
+
+
+BOX = st.tuples(*[st.integers(0, 5)] * 2, *[st.integers(6, 9)] * 2)
+
+
+@given(BOX, st.lists(BOX, min_size=1, max_size=3))
+def test_ious_are_those_of_pixels(box, others):
+    wanted = [slow_iou(box, other) for other in others]
+    assert localisation.box_ious(box, np.array(others, float)) == pytest.approx(wanted)
+
+
+def test_of_several_instances_the_best_counts():
+    values = np.zeros((10, 10))
+    values[2:6, 2:6] = 1
+    instances = np.array([[0, 0, 10, 10], [2, 2, 6, 8]], float)
+    assert localisation.best_iou(values, instances) == pytest.approx(16 / 24)
+    assert localisation.best_iou(values, np.zeros((0, 4))) == 0
+    assert localisation.best_iou(np.zeros((10, 10)), instances) == 0
+
+
+def test_of_equal_segments_the_first_is_taken():
+    assert localisation.map_box(np.array([[1, 0, 1], [0, 0, 0], [1, 0, 1.0]])) == (0, 0, 1, 1)
+
+
+def test_a_signed_map_counts_from_its_least_value():
+    values = np.array([[-2.0, 0.0, 1.0]])
+    assert localisation.map_box(localisation.intensity(values, signed=False)) == (2, 0, 3, 1)
+    assert localisation.map_box(localisation.intensity(values, signed=True)) == (1, 0, 3, 1)
+
+
+@given(MAPS, MASKS, st.sampled_from([0, 1, 1.5, 3]))
+def test_a_hit_is_a_maximum_near_the_annotation(values, mask, tolerance):
+    mask = np.resize(mask, values.shape)
+    flat = values.tolist()
+    best = max(max(row) for row in flat)
+    point = next((r, c) for r, row in enumerate(flat) for c, value in enumerate(row) if value == best)
+    inside = [(r, c) for r in range(mask.shape[0]) for c in range(mask.shape[1]) if mask[r, c]]
+    wanted = any(math.dist(point, pixel) <= tolerance for pixel in inside) and len(set(values.ravel())) > 1
+    assert pointing.is_hit(values, pointing.within(mask, tolerance)) == wanted
+
+
+CLAIMS = st.lists(st.tuples(st.integers(0, 5).map(float), st.booleans(), st.booleans()), min_size=1, max_size=12)
+
+
+@given(CLAIMS)
+def test_the_rejecting_threshold_is_the_best_there_is(claims):
+    def hits(threshold: float) -> int:
+        """Sec. 4.3: rejected is right where the class is absent, kept is right where the map points at it."""
+        return sum((not there) if peak < threshold else (there and hit) for peak, there, hit in claims)
+
+    peaks, present, pointed = (np.array(each) for each in zip(*claims, strict=True))
+    found = pointing.Claims(peaks, present, pointed)
+    threshold = found.best_threshold()
+    assert found.hits(threshold).sum() == hits(threshold)
+    assert hits(threshold) == max(hits(each) for each in [*peaks, math.inf])
+    wanted = [(peak >= threshold) == there for peak, there, _ in claims]
+    assert found.told_apart(threshold).tolist() == wanted
+
+
+def test_halves_are_halves_and_not_every_other():
+    chosen = pointing.halves(100)
+    assert chosen.sum() == 50
+    assert not (chosen == np.arange(100) % 2).all()
+    assert (chosen == pointing.halves(100)).all()
+
+
+@settings(deadline=None)
+@given(MAPS)
+def test_means_under_patches_are_means(values):
+    places = [
+        (slice(top, top + 3), slice(left, left + 2))
+        for top in range(values.shape[0])
+        for left in range(values.shape[1])
+    ]
+    wanted = [values[place].mean() for place in places]
+    assert correlation.under_patches(values, places) == pytest.approx(wanted)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=3, max_size=20))
+def test_rank_correlation_is_pearsons_of_mean_ranks(pairs):
+    def ranks(values):
+        return [sum(o < v for o in values) + (sum(o == v for o in values) + 1) / 2 for v in values]
+
+    one, other = (np.array(each, float) for each in zip(*pairs, strict=True))
+    found = correlation.rank_correlation(one, other)
+    if len(set(one)) == 1 or len(set(other)) == 1:
+        assert found == 0
+    else:
+        assert found == pytest.approx(np.corrcoef(ranks(one.tolist()), ranks(other.tolist()))[0, 1], abs=1e-12)
+
+
+def test_inside_by_outside():
+    values = np.array([[4.0, 4.0], [1.0, -3.0]])
+    inside = np.array([[True, True], [False, False]])
+    assert ratio.quotient(*ratio.inside_outside(values, inside)) == 8
+    assert ratio.quotient(*ratio.inside_outside(np.ones((2, 2)), inside)) == 1
+    assert ratio.quotient(*ratio.inside_outside(values, ~inside)) == 0.125
+    assert ratio.quotient(*ratio.inside_outside(values, np.ones((2, 2), bool))) is None
+    assert ratio.quotient(*ratio.inside_outside(np.zeros((2, 2)), inside)) is None
+
+
+@given(MAPS, st.integers(1, 5))
+def test_pixels_are_taken_strongest_first_in_equal_steps(values, steps):
+    masks = faithfulness.strongest_first(values, steps)
+    flat = values.ravel().tolist()
+    order = sorted(range(len(flat)), key=lambda pixel: (-flat[pixel], pixel))
+    assert len(masks) == steps + 1
+    for step, mask in enumerate(masks):
+        count = round(step / steps * len(flat))
+        assert abs(int(mask.sum()) - count) <= 1
+        assert set(np.flatnonzero(mask)) == set(order[: int(mask.sum())])
+    assert not masks[0].any()
+    assert masks[-1].all()
+
+
+def test_the_area_under_a_curve():
+    assert faithfulness.area_under(np.array([1.0, 1.0, 1.0])) == 1
+    assert faithfulness.area_under(np.array([0.0, 1.0])) == 0.5
+    assert faithfulness.area_under(np.array([0.0, 1.0, 0.0])) == 0.5
+    curve = np.random.default_rng(0).random(9)
+    assert faithfulness.area_under(curve) == pytest.approx(np.trapezoid(curve, dx=1 / 8))
+
+
+def test_blurring_keeps_what_is_even():
+    even = np.full((3, 20, 20), 0.7, np.float32)
+    assert faithfulness.blurred(even) == pytest.approx(even, abs=1e-5)
+
+
+def slow_seeds(maps: np.ndarray, share: float, background: float) -> list[list[int]]:
+    """SEC: of each class what exceeds a share of its maximum, the smaller class first; the coldest are background."""
+    count, height, width = maps.shape
+    heat = [[0.0] * width for _ in range(height)]
+    for values in maps:
+        for r in range(height):
+            for c in range(width):
+                heat[r][c] = max(heat[r][c], values[r, c] / values.max() if values.max() > 0 else 0)
+
+    def mirrored(index: int, length: int) -> int:
+        return -index - 1 if index < 0 else 2 * length - index - 1 if index >= length else index
+
+    smooth = [
+        [
+            sorted(heat[mirrored(r + i, height)][mirrored(c + j, width)] for i in (-1, 0, 1) for j in (-1, 0, 1))[4]
+            for c in range(width)
+        ]
+        for r in range(height)
+    ]
+    limit = np.quantile(smooth, background)
+    lit = [values > share * values.max() if values.max() > 0 else np.zeros_like(values, bool) for values in maps]
+    order = sorted(range(count), key=lambda index: (int(lit[index].sum()), -index))
+    return [
+        [
+            next((index + 1 for index in order if lit[index][r, c]), 0 if smooth[r][c] <= limit else -1)
+            for c in range(width)
+        ]
+        for r in range(height)
+    ]
+
+
+@given(arrays.arrays(np.float64, (2, 5, 6), elements=st.integers(0, 6).map(float)), st.sampled_from([0.2, 0.5]))
+def test_seeds_are_those_of_the_recipe(maps, share):
+    assert seeds.seed_map(maps, share=share).tolist() == slow_seeds(maps, share, 0.1)
+
+
+def test_cues_are_what_sec_reads():
+    found = np.full((82, 82), seeds.NONE)
+    found[:2, :2] = 0
+    found[40:44, 80:] = 2
+    number, rows, columns = seeds.cues(found, {1: 9, 2: 15})
+    assert list(zip(number.tolist(), rows.tolist(), columns.tolist(), strict=True)) == [
+        (0, 0, 0),
+        (15, 20, 40),
+        (15, 21, 40),
+    ]
+    labels = np.zeros((21, 41, 41))
+    labels[number, rows, columns] = 1  # how SEC's training uses them
+    assert labels.sum() == 3
+
+
+def test_counts_of_seeds():
+    one = np.array([[True, True], [False, False]])
+    assert seeds.counts(one, np.array([[True, False], [True, False]])) == (1, 2, 2)
+
+
+def test_a_figure_is_the_mean_of_quotients_and_its_interval_holds_it():
+    hits, trials = np.array([[1, 0], [0, 2], [1, 0]]), np.array([[1, 0], [1, 2], [1, 0]])
+    found = figure(hits, trials)
+    assert found.value == pytest.approx((2 / 3 + 2 / 2) / 2)
+    assert found.low <= found.value <= found.high
+    assert found.images == 3
+    assert found == figure(hits, trials)
+    assert math.isnan(figure([0.0], [0.0]).value)
+    assert figure([3.0, 3.0]).low == figure([3.0, 3.0]).high == 3
+
+
+def test_intervals_are_the_percentile_bootstraps():
+    values = np.random.default_rng(1).exponential(size=60)
+    found = figure(values, resamples=4000)
+    wanted = stats.bootstrap((values,), np.mean, n_resamples=4000, method="percentile", rng=0).confidence_interval
+    assert found.low == pytest.approx(wanted.low, abs=0.03)
+    assert found.high == pytest.approx(wanted.high, abs=0.03)
+
+
+def test_intervals_cover_as_often_as_they_say():
+    generator = np.random.default_rng(2)
+    covered = 0
+    for _ in range(150):
+        found = figure(generator.normal(5, 1, 50), resamples=400)
+        covered += found.low <= 5 <= found.high
+    assert 0.87 <= covered / 150 <= 0.99
