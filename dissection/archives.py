@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
-import tempfile
 import unicodedata
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from .errors import ArchiveError
+from .files import new_folder
 from .members import reading_members
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
     from .members import Member
 
@@ -56,8 +57,9 @@ def unpack(
     Raises:
         ArchiveError: if it is no archive, is damaged or encrypted, holds links, devices or names that lead out of the
             folder or meet each other, is a bomb, or does not fit on the disk.
+        OutputError: if ``target`` holds something, or cannot be made.
     """
-    with appearing(target) as folder:
+    with new_folder(target) as folder:
         unpack_into(archive, folder, limits=limits, progress=progress)
     return target
 
@@ -86,43 +88,13 @@ def unpack_into(
         progress(total, total)
 
 
-def refuse_taken(target: Path) -> None:
-    """Refuse a place where there is something.
-
-    Raises:
-        ArchiveError: if there is.
-    """
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ArchiveError(f"{target} is there already; name another folder, or remove it")
-
-
-@contextmanager
-def appearing(target: Path) -> Iterator[Path]:
-    """A folder to fill, which is at ``target`` when the block ends well, and gone otherwise.
-
-    Raises:
-        ArchiveError: if ``target`` holds something, or cannot be made.
-    """
-    try:
-        refuse_taken(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as beside:
-            folder = Path(beside) / "data"
-            folder.mkdir()
-            yield folder
-            if target.exists():
-                target.rmdir()
-            folder.rename(target)
-    except OSError as error:
-        raise ArchiveError(f"cannot write {target} ({error.strerror or error}); name another place") from error
-
-
 def lift(folder: Path) -> None:
     """Where a folder holds nothing but one folder, put the contents of that in its place, however deep they are."""
     while len(inside := list(folder.iterdir())) == 1 and inside[0].is_dir():
-        aside = inside[0].rename(folder.with_name(f"{folder.name}-lifted"))
-        folder.rmdir()
-        aside.rename(folder)
+        aside = inside[0].rename(folder / secrets.token_hex(8))  # what is in it may be called as it was
+        for each in list(aside.iterdir()):
+            each.rename(folder / each.name)
+        aside.rmdir()
 
 
 @dataclass(slots=True)

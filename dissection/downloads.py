@@ -12,6 +12,7 @@ import requests
 from filelock import FileLock
 
 from .errors import DownloadError
+from .files import unwritable
 from .partial import Part
 from .transfers import InterruptedTransferError, Patience, RefusedTransferError, Transfer
 
@@ -55,6 +56,7 @@ def download(
 
     Raises:
         DownloadError: if it cannot be had, or is not what was published.
+        OutputError: if it cannot be written.
     """
     digests = tuple(filter(None, (sha256 and f"sha256:{sha256}", digest)))
     wanted = _Wanted(mirrored(url, mirror), path, size, digests)
@@ -67,9 +69,7 @@ def download(
                     return path
         wrong = wanted.contradiction(path)
     except OSError as error:
-        raise DownloadError(
-            f"cannot write {path} ({error.strerror or error}); make room, or name another place"
-        ) from error
+        raise unwritable(path, error, "make room, or name another place") from error
     if wrong:
         raise DownloadError(f"{path} is there, but {wrong}; remove it, to fetch it again from {wanted.source}")
     return path

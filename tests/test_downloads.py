@@ -14,7 +14,7 @@ import pytest
 from web import Reply, serving
 
 from dissection.downloads import Patience, download
-from dissection.errors import DownloadError
+from dissection.errors import DownloadError, OutputError
 
 CONTENT = random.Random(0).randbytes(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -318,7 +318,7 @@ def test_a_packed_file_that_the_server_calls_an_encoding_stays_packed(tmp_path, 
 
 def test_a_place_that_cannot_be_written(tmp_path, patience):
     (tmp_path / "blocked").touch()
-    with pytest.raises(DownloadError, match=r"cannot write .*blocked/file"):
+    with pytest.raises(OutputError, match=r"cannot write .*blocked/file"):
         download("http://host.invalid/x", tmp_path / "blocked" / "file", patience=patience)
 
 

@@ -19,7 +19,7 @@ from dissection.concepts import open_concepts, writing_broden
 from dissection.concepts.fetch import fetch
 from dissection.concepts.sources import SOURCES, PublishedFile, Source, find_source
 from dissection.downloads import Patience
-from dissection.errors import ConceptDataError, DownloadError
+from dissection.errors import ConceptDataError, DownloadError, OutputError
 from dissection.vocabulary import Concept
 from neuronexplain import cli
 
@@ -214,7 +214,7 @@ def test_one_process_at_a_time(tmp_path, broden):
 
 def test_a_place_that_cannot_be_written(tmp_path, broden):
     file = write(tmp_path / "x.zip", broden)
-    with pytest.raises(ConceptDataError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot write"):
         fetch(SOURCES["broden1_224"], file / "b", files=[file])
 
 

@@ -100,7 +100,8 @@ def convert(
         progress: is told about images, of twice their number: they are counted first and then written.
 
     Raises:
-        ConceptDataError: if the source breaks its layout, no concept is left, or the folder cannot be written.
+        ConceptDataError: if the source breaks its layout, or no concept is left.
+        OutputError: if the folder holds something, or cannot be written.
         CheckpointError: if another process is writing the same folder.
     """
     target, total = Path(dst), len(dataset)

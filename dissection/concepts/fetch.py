@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from dissection.archives import appearing, lift, refuse_taken, unpack_into
+from dissection.archives import lift, unpack_into
 from dissection.downloads import download
 from dissection.errors import ConceptDataError
+from dissection.files import new_folder, refuse_taken, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,8 +47,9 @@ def fetch(
 
     Raises:
         DownloadError: if an archive cannot be had, or is not what was published.
-        ArchiveError: if one cannot be unpacked, or ``target`` cannot be written.
+        ArchiveError: if one cannot be unpacked.
         ConceptDataError: if a file is none of the dataset's, or another process fetches the same.
+        OutputError: if ``target`` holds something, or cannot be written.
     """
     refuse_taken(target)
     waiting = target.with_name(f"{target.name}.archives")
@@ -64,7 +66,7 @@ def fetch(
                 progress=_of_stage(progress, f"fetching {file.name}"),
                 patience=patience,
             )
-        with appearing(target) as folder:
+        with new_folder(target) as folder:
             for file, place in places.items():
                 _unpack(file, place, folder, _of_stage(progress, f"unpacking {file.name}"))
             lift(folder)
@@ -93,9 +95,7 @@ def _alone(waiting: Path) -> Iterator[None]:
     except Timeout:
         raise ConceptDataError(f"another process is filling {waiting}; wait for it to end") from None
     except OSError as error:
-        raise ConceptDataError(
-            f"{waiting} cannot be written ({error.strerror or error}); name another place"
-        ) from error
+        raise unwritable(waiting, error, "name another place") from error
 
 
 def _of_stage(progress: Progress | None, stage: str) -> Bytes | None:

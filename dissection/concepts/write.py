@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from dissection.errors import ConceptDataError
+from dissection.files import new_folder
 
 from .dataset import Labels
 from .labels import write_label_map
-from .publishing import appearing
 from .support import Support, Supports
 from .surveys import areas
 from .tables import LARGEST
@@ -48,9 +48,9 @@ def writing_broden(folder: Path, concepts: Iterable[Concept], *, label_size: tup
         label_size: height and width of all label maps.
 
     Raises:
-        ConceptDataError: if the folder holds something, or cannot be written.
+        OutputError: if the folder holds something, or cannot be written.
     """
-    with appearing(folder) as unfinished:
+    with new_folder(folder) as unfinished:
         journal = unfinished / "journal"
         with BrodenWriter(unfinished, concepts, label_size, journal) as writer:
             yield writer
