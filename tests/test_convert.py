@@ -22,17 +22,17 @@ SCRIPT = Path(__file__).parent / "convert_script.py"
 
 
 def write_plain(root: Path, count: int) -> Path:
-    """Noise photographs with masks of four concepts, one of them on a single image."""
+    """Noise photographs with masks of five concepts, one of them on a single image and one on none."""
     generator = np.random.default_rng(3)
     (root / "images").mkdir(parents=True)
     (root / "masks").mkdir()
     (root / "LICENSE").write_text("free")
     (root / "concepts.csv").write_text(
-        "number,name,category\n1,sky,object\n2,wood,material\n300,sea,object\n9,owl,object\n"
+        "number,name,category\n1,sky,object\n2,wood,material\n300,sea,object\n9,owl,object\n10,yak,object\n"
     )
     for index in range(count):
         mask = generator.choice([0, 1, 2, 300], (24, 40)).astype(np.uint16)
-        mask[0, 0] = 9 if index == 1 else 1
+        mask[:3, :3] = 9 if index == 1 else 1
         Image.fromarray(generator.integers(0, 256, (24, 40, 3), np.uint8)).save(root / "images" / f"{index:03}.png")
         Image.fromarray(mask).save(root / "masks" / f"{index:03}.png")
     return root

@@ -10,6 +10,7 @@ import csv
 import json
 from contextlib import contextmanager
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -39,20 +40,27 @@ _QUALITY = 95
 
 
 @contextmanager
-def writing_broden(folder: Path, concepts: Iterable[Concept], *, label_size: tuple[int, int]) -> Iterator[BrodenWriter]:
+def writing_broden(
+    folder: Path,
+    concepts: Iterable[Concept],
+    *,
+    label_size: tuple[int, int],
+    synonyms: Mapping[int, Sequence[str]] = MappingProxyType({}),
+) -> Iterator[BrodenWriter]:
     """A writer whose folder appears when the ``with`` block ends well, and not at all otherwise.
 
     Args:
         folder: what is written; it must not exist, or be empty.
         concepts: the vocabulary; categories are in the order in which they appear in it.
         label_size: height and width of all label maps.
+        synonyms: other words for a concept, by label number.
 
     Raises:
         OutputError: if the folder holds something, or cannot be written.
     """
     with new_folder(folder) as unfinished:
         journal = unfinished / "journal"
-        with BrodenWriter(unfinished, concepts, label_size, journal) as writer:
+        with BrodenWriter(unfinished, concepts, label_size, journal, synonyms=synonyms) as writer:
             yield writer
             writer.finish()
         journal.unlink()
@@ -66,13 +74,23 @@ class BrodenWriter:
         concepts: the vocabulary; categories are in the order in which they appear in it.
         label_size: height and width of all label maps.
         journal: a file to note in what has been written; what it says already is taken as written.
+        synonyms: other words for a concept, by label number.
     """
 
-    def __init__(self, folder: Path, concepts: Iterable[Concept], label_size: tuple[int, int], journal: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        concepts: Iterable[Concept],
+        label_size: tuple[int, int],
+        journal: Path,
+        *,
+        synonyms: Mapping[int, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
         self.folder = folder
         self._concepts = {concept.number: concept for concept in sorted(concepts, key=lambda one: one.number)}
         self._categories = tuple(dict.fromkeys(concept.category for concept in self._concepts.values()))
         self._label_size = label_size
+        self._synonyms = synonyms
         self._supports = Supports(self._categories)
         self._taken: set[str] = set()
         self._images = 0
@@ -199,7 +217,8 @@ class BrodenWriter:
         cell = ";".join(f"{category}({images})" for category, images in most_first)
         support = self._supports.of(concept.number)
         coverage = self._coverage(support.pixels)
-        return [concept.number, concept.name, cell, support.images, coverage, concept.name]
+        words = dict.fromkeys((concept.name, *self._synonyms.get(concept.number, ())))
+        return [concept.number, concept.name, cell, support.images, coverage, ";".join(words)]
 
     def _category_rows(self, category: str) -> Iterator[tuple[int, str, int, float]]:
         """Number, name, images and coverage of every concept of the category, also of those it shares."""

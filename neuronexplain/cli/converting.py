@@ -72,7 +72,7 @@ def join(
     Example: neuronexplain concepts join my-coco my-masks my-concepts
     """
     from dissection.concepts import Joined, open_sized, read_synonyms
-    from dissection.concepts.joining import SYNONYMS
+    from dissection.concepts.synonyms import SYNONYMS
 
     table = {} if synonyms == "none" else read_synonyms(Path(synonyms) if synonyms else SYNONYMS)
     joined = Joined([open_sized(source, label_size=label_size) for source in sources], table)
