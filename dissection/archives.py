@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 import shutil
 import unicodedata
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
-from .errors import ArchiveError
+from .errors import ArchiveError, OutputError
 from .files import new_folder
 from .members import reading_members
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .members import Member
 
 _CHUNK = 1 << 18
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 _LITTER = {"__MACOSX", ".DS_Store"}
 
 
@@ -56,8 +58,8 @@ def unpack(
 
     Raises:
         ArchiveError: if it is no archive, is damaged or encrypted, holds links, devices or names that lead out of the
-            folder or meet each other, is a bomb, or does not fit on the disk.
-        OutputError: if ``target`` holds something, or cannot be made.
+            folder or meet each other, or is a bomb.
+        OutputError: if ``target`` holds something or cannot be made, or the disk is too small.
     """
     with new_folder(target) as folder:
         unpack_into(archive, folder, limits=limits, progress=progress)
@@ -77,13 +79,10 @@ def unpack_into(
                 if progress is not None:
                     progress(min(member.read, total), total)
     except OSError as error:
-        raise ArchiveError(
-            f"cannot unpack {archive} into {folder} ({error.strerror or error}); see to that first"
-        ) from error
+        kind = OutputError if error.errno in _FULL else ArchiveError  # a damaged zip may have one seek to nowhere
+        raise kind(f"cannot unpack {archive} into {folder} ({error.strerror or error}); see to that first") from error
     if not unpacking.allowance.members:
-        raise ArchiveError(
-            f"{archive} is no zip or tar that can be unpacked (it holds nothing); remove it, and get it again"
-        )
+        raise ArchiveError(f"{archive} is no zip or tar that can be unpacked (it holds nothing); get it again")
     if progress is not None:
         progress(total, total)
 
@@ -132,7 +131,7 @@ class _Allowance:
                 f"{self.archive} unpacks to {size} bytes or more, far too many for its size; it is a bomb"
             )
         if size > self.room:
-            raise ArchiveError(f"{self.archive} unpacks to {size} bytes or more, and the disk has room for {self.room}")
+            raise OutputError(f"{self.archive} unpacks to {size} bytes or more, and the disk has room for {self.room}")
 
 
 @dataclass(slots=True)

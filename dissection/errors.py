@@ -40,7 +40,7 @@ class DownloadError(NeuronExplainError):
 
 
 class ArchiveError(NeuronExplainError):
-    """An archive is damaged, cannot be unpacked where it was to be, or is made to harm."""
+    """An archive is damaged, or is made to harm."""
 
 
 class OutputError(NeuronExplainError):

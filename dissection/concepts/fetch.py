@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from dissection.archives import lift, unpack_into
 from dissection.downloads import download
-from dissection.errors import ConceptDataError
+from dissection.errors import ArchiveError, ConceptDataError
 from dissection.files import new_folder, refuse_taken, unwritable
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def fetch(
 ) -> None:
     """Fetch a dataset into a new folder.
 
-    Archives wait in ``TARGET.archives`` meanwhile, from where a fetch that was interrupted goes on.
+    Archives wait in ``TARGET.archives`` meanwhile, from where a fetch that was interrupted goes on. A note on origin
+    and terms is put beside the data.
 
     Args:
         source: the dataset.
@@ -60,16 +61,18 @@ def fetch(
                 file.url,
                 place,
                 size=file.size,
-                sha256=file.sha256,
                 digest=file.digest,
                 mirror=mirror,
+                by_hand="name it with --file",
                 progress=_of_stage(progress, f"fetching {file.name}"),
                 patience=patience,
             )
         with new_folder(target) as folder:
             for file, place in places.items():
-                _unpack(file, place, folder, _of_stage(progress, f"unpacking {file.name}"))
+                with _trusted(place, waiting):
+                    _unpack(file, place, folder, _of_stage(progress, f"unpacking {file.name}"))
             lift(folder)
+            (folder / f"LICENSE-{source.name}.txt").write_text(_note(source), encoding="utf-8")
         shutil.rmtree(waiting, ignore_errors=True)
 
 
@@ -78,6 +81,23 @@ def _unpack(file: PublishedFile, place: Path, folder: Path, progress: Bytes | No
     for inner in file.inner:
         unpack_into(folder / inner, (folder / inner).parent, progress=progress)
         (folder / inner).unlink()
+
+
+@contextmanager
+def _trusted(archive: Path, waiting: Path) -> Iterator[None]:
+    """An archive that cannot be unpacked is not kept, unless it is the user's: the next fetch would meet it again."""
+    try:
+        yield
+    except ArchiveError:
+        if archive.parent == waiting:
+            archive.unlink()
+        raise
+
+
+def _note(source: Source) -> str:
+    """What goes with the data wherever they go: where they are from, and under which terms."""
+    addresses = "".join(f"  {file.url}\n" for file in source.files)
+    return f"{source.name}: {source.holds}.\nTerms, in short: {source.terms}.\nPublished at\n{addresses}"
 
 
 @contextmanager

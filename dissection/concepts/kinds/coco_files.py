@@ -68,13 +68,24 @@ class CocoFile:
 def coco_files(root: Path, what: str, *, hook: Callable[[Record], Record] | None = None) -> list[CocoFile]:
     """The files ``annotations/<what>_*.json`` under ``root``; ``hook`` is given each JSON object as it is read.
 
+    Where some splits have a folder of photographs, those without are left out: COCO packs the annotations of all.
+
     Raises:
         ConceptDataError: if there is none, or one is not as COCO's are.
     """
-    files = sorted((root / "annotations").glob(f"{what}_*.json"))
-    if not files:
+    splits = {
+        file.stem.removeprefix(f"{what}_"): file for file in sorted((root / "annotations").glob(f"{what}_*.json"))
+    }
+    if not splits:
         raise BadFileError(root, f"there is no annotations/{what}_*.json in it; COCO's own layout is wanted")
-    return [_read(root, file, file.stem.removeprefix(f"{what}_"), hook) for file in files]
+    folders = {
+        split: folder for split in splits for folder in (root / "images" / split, root / split) if folder.is_dir()
+    }
+    return [
+        _read(file, split, folders.get(split, root / "images"), hook)
+        for split, file in splits.items()
+        if split in folders or not folders
+    ]
 
 
 def coco_notes(root: Path, files: Sequence[CocoFile]) -> Notes:
@@ -102,13 +113,12 @@ def _licence_lines(file: CocoFile) -> Iterator[str]:
         yield f"  {count} photographs: {names.get(number, 'no licence is given')}"
 
 
-def _read(root: Path, file: Path, split: str, hook: Callable[[Record], Record] | None) -> CocoFile:
+def _read(file: Path, split: str, folder: Path, hook: Callable[[Record], Record] | None) -> CocoFile:
     content = _json(file, hook)
     categories = sorted((_category(file, each) for each in _list(file, content, "categories")), key=lambda c: c.number)
     if not categories:
         raise BadFileError(file, "it has no categories; at least one is wanted")
     _refuse_twins(file, "category", [each.number for each in categories])
-    folder = next((each for each in (root / split, root / "images" / split) if each.is_dir()), root / "images")
     images = [_image(file, folder, split, each) for each in _list(file, content, "images")]
     _refuse_twins(file, "image", [each.number for each in images])
     by_number = {each.number: each for each in sorted(images, key=lambda each: each.number)}
