@@ -4,9 +4,9 @@ import io
 import json
 import re
 import shutil
-import sys
 import tarfile
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,6 @@ from dissection.concepts.sources import SOURCES, PublishedFile, Source, find_sou
 from dissection.downloads import Patience
 from dissection.errors import ArchiveError, ConceptDataError, DownloadError, OutputError
 from dissection.vocabulary import Concept
-from neuronexplain import cli
 
 PATIENCE = Patience(tries=2, connect=5, read=5, sleep=lambda _seconds: None)
 
@@ -55,15 +54,8 @@ def broden(tmp_path_factory) -> bytes:
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["neuronexplain", "concepts", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        told = capsys.readouterr()
-        return int(ended.value.code or 0), told.out, told.err
-
-    return call
+def run(run):
+    return partial(run, "concepts")
 
 
 def test_broden_is_fetched_and_ready_to_use(tmp_path, run, broden):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -93,7 +94,7 @@ def write(dataset: ConceptDataset, target: Path, *, size: int, label_size: int, 
             size=size,
             label_size=label_size,
             min_images=min_images,
-            progress=lambda done, total: progress("converting", done, total),
+            progress=partial(progress, "converting"),
         )
     if json:
         console.write_json(_values(summary, target))

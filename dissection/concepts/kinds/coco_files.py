@@ -13,7 +13,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dissection.concepts.notes import notes_in
 from dissection.concepts.paths import leads_out
 from dissection.concepts.problems import BadFileError
 from dissection.concepts.tables import LARGEST
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from dissection.concepts.notes import Notes
 
 Record = dict[str, Any]
 
@@ -73,25 +71,23 @@ def coco_files(root: Path, what: str, *, hook: Callable[[Record], Record] | None
     Raises:
         ConceptDataError: if there is none, or one is not as COCO's are.
     """
-    splits = {
-        file.stem.removeprefix(f"{what}_"): file for file in sorted((root / "annotations").glob(f"{what}_*.json"))
-    }
-    if not splits:
+    files = sorted((root / "annotations").glob(f"{what}_*.json"))
+    if not files:
         raise BadFileError(root, f"there is no annotations/{what}_*.json in it; COCO's own layout is wanted")
-    folders = {
-        split: folder for split in splits for folder in (root / "images" / split, root / split) if folder.is_dir()
-    }
-    return [
-        _read(file, split, folders.get(split, root / "images"), hook)
-        for split, file in splits.items()
-        if split in folders or not folders
-    ]
+    splits = {file: file.stem.removeprefix(f"{what}_") for file in files}
+    there = {file: folder for file, split in splits.items() if (folder := _folder(root, split))}
+    folders = there or dict.fromkeys(files, root / "images")
+    return [_read(file, splits[file], folder, hook) for file, folder in folders.items()]
 
 
-def coco_notes(root: Path, files: Sequence[CocoFile]) -> Notes:
-    """The notes in the folder, and what the annotations say of their origin and of the photographs' licences."""
-    lines = [line for each in files for line in _licence_lines(each)]
-    return {**notes_in(root), "LICENSE-coco.txt": ("\n".join(lines) + "\n").encode()}
+def _folder(root: Path, split: str) -> Path | None:
+    """Where the photographs of a split are."""
+    return next((folder for folder in (root / split, root / "images" / split) if folder.is_dir()), None)
+
+
+def coco_licences(files: Sequence[CocoFile]) -> str:
+    """What the annotations say of their origin and of the photographs' licences."""
+    return "".join(f"{line}\n" for each in files for line in _licence_lines(each))
 
 
 def _licence_lines(file: CocoFile) -> Iterator[str]:
