@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from .errors import ArchiveError, OutputError
 from .files import new_folder
 from .members import reading_members
+from .paths import leads_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,11 +160,11 @@ class _Unpacking:
             self._copy(member, place)
 
     def _path(self, member: Member) -> PurePosixPath:
-        path = PureWindowsPath(member.name)  # knows both kinds of separator, and drives
-        if path.drive or path.root or ".." in path.parts:
-            raise self._bad(member, "leads out of the folder")
+        path = PureWindowsPath(member.name)  # knows both kinds of separator
         if not path.parts and not member.folder:
             raise self._bad(member, "has no name")
+        if leads_out(member.name):
+            raise self._bad(member, "leads out of the folder")
         if any(unicodedata.category(letter) == "Cc" for letter in member.name):
             raise self._bad(member, "has control characters in its name")
         return PurePosixPath(*path.parts)

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dissection.paths import leads_out
+
 from .broden_vocabulary import read_vocabulary
 from .dataset import Labels
 from .folders import Folder
 from .labels import check_numbers, check_size, read_label_map, read_photograph
-from .paths import leads_out
 from .problems import BadFileError, stop
 from .tables import header, is_number, read_table
 

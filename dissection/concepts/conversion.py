@@ -21,7 +21,7 @@ from .fingerprints import reading
 from .notes import notes_of
 from .plain import LABEL_SIZE
 from .problems import BadFileError
-from .publishing import DATA, resuming
+from .resuming import DATA, resuming
 from .surveys import Tally
 from .synonyms import synonyms_of
 from .views import Sized

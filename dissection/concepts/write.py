@@ -17,6 +17,7 @@ import numpy as np
 
 from dissection.errors import ConceptDataError
 from dissection.files import new_folder
+from dissection.paths import leads_out
 
 from .dataset import Labels
 from .labels import write_label_map
@@ -241,7 +242,7 @@ class BrodenWriter:
 
     def _stem(self, name: str) -> str:
         path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or not path.name or set(name) & set(";\\\n\r"):
+        if leads_out(name) or not path.name or set(name) & set(";\\\n\r"):
             raise ConceptDataError(f"image name {name!r} cannot be used; a path without '..', '\\' and ';' is wanted")
         return path.with_suffix("").as_posix()
 

@@ -13,9 +13,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dissection.concepts.paths import leads_out
 from dissection.concepts.problems import BadFileError
 from dissection.concepts.tables import LARGEST
+from dissection.paths import leads_out
 
 from .coco_words import CocoCategory
 
