@@ -6,7 +6,6 @@ on behind the last whole line, and the tables are made of the journal at the end
 
 from __future__ import annotations
 
-import csv
 import json
 from contextlib import contextmanager
 from pathlib import PurePosixPath
@@ -19,9 +18,10 @@ from dissection.errors import ConceptDataError
 from dissection.files import new_folder
 from dissection.paths import leads_out
 
+from .broden_tables import BrodenTables
 from .dataset import Labels
 from .labels import write_label_map
-from .support import Support, Supports
+from .support import Supports
 from .surveys import areas
 from .tables import LARGEST
 
@@ -91,8 +91,10 @@ class BrodenWriter:
         self._concepts = {concept.number: concept for concept in sorted(concepts, key=lambda one: one.number)}
         self._categories = tuple(dict.fromkeys(concept.category for concept in self._concepts.values()))
         self._label_size = label_size
-        self._synonyms = synonyms
         self._supports = Supports(self._categories)
+        self._tables = BrodenTables(
+            self._concepts, self._categories, self._supports, label_size[0] * label_size[1], synonyms
+        )
         self._taken: set[str] = set()
         self._images = 0
         self._check_concepts()
@@ -146,25 +148,12 @@ class BrodenWriter:
 
     def finish(self) -> None:
         """Write the tables, when all images have been added."""
-        columns = ["image", "split", "ih", "iw", "sh", "sw", *self._categories]
-        self._table("index.csv", columns, (entry["index"] for entry in self._entries()))
-        self._table(
-            "label.csv",
-            ["number", "name", "category", "frequency", "coverage", "syns"],
-            (self._label_row(concept) for concept in self._concepts.values()),
-        )
-        columns = ["name", "first", "last", "count", "frequency"]
-        self._table("category.csv", columns, (self._category_row(category) for category in self._categories))
-        for category in self._categories:
-            rows = ([code, *row] for code, row in enumerate(self._category_rows(category), start=1))
-            self._table(f"c_{category}.csv", ["code", "number", "name", "frequency", "coverage"], rows)
+        self._tables.write(self.folder, (entry["index"] for entry in self._entries()))
 
     @property
     def totals(self) -> tuple[CategoryTotal, ...]:
         """What each category holds by now."""
-        return self._supports.totals(
-            {category: [row[0] for row in self._category_rows(category)] for category in self._categories}
-        )
+        return self._tables.totals
 
     def _entries(self) -> Iterator[dict[str, Any]]:
         """The lines of the journal; the last one is cut off where its writer was killed in the middle of it."""
@@ -203,42 +192,6 @@ class BrodenWriter:
         maps = [layer for layer in layers if isinstance(layer, np.ndarray)]
         stack = np.stack(maps) if maps else np.zeros((0, *self._label_size), np.int32)
         return areas(Labels(stack, tuple(layer for layer in layers if not isinstance(layer, np.ndarray) and layer)))
-
-    def _coverage(self, pixels: int) -> float:
-        """The sum over images of the share of pixels that are covered."""
-        return pixels / (self._label_size[0] * self._label_size[1])
-
-    def _label_row(self, concept: Concept) -> list[object]:
-        by_category = {
-            category: within[concept.number].images
-            for category, within in self._supports.within.items()
-            if concept.number in within
-        } or {concept.category: 0}
-        most_first = sorted(by_category.items(), key=lambda item: -item[1])
-        cell = ";".join(f"{category}({images})" for category, images in most_first)
-        support = self._supports.of(concept.number)
-        coverage = self._coverage(support.pixels)
-        words = dict.fromkeys((concept.name, *self._synonyms.get(concept.number, ())))
-        return [concept.number, concept.name, cell, support.images, coverage, ";".join(words)]
-
-    def _category_rows(self, category: str) -> Iterator[tuple[int, str, int, float]]:
-        """Number, name, images and coverage of every concept of the category, also of those it shares."""
-        within = self._supports.within.get(category, {})
-        for number, concept in self._concepts.items():
-            if number in within or concept.category == category:
-                support = within.get(number, Support())
-                yield number, concept.name, support.images, self._coverage(support.pixels)
-
-    def _category_row(self, category: str) -> list[object]:
-        rows = list(self._category_rows(category))
-        numbers = [row[0] for row in rows]
-        return [category, min(numbers), max(numbers), len(rows), sum(row[2] for row in rows)]
-
-    def _table(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        with (self.folder / name).open("w", encoding="utf-8", newline="") as stream:
-            table = csv.writer(stream, lineterminator="\n")
-            table.writerow(columns)
-            table.writerows(rows)
 
     def _stem(self, name: str) -> str:
         path = PurePosixPath(name)
