@@ -20,6 +20,7 @@ from dissection.concepts.labels import check_numbers, check_size, read_index_mas
 from dissection.concepts.problems import BadFileError
 
 from .coco_words import CocoCategory, coco_words
+from .published import read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,11 +90,7 @@ class CocoStuffMaps(Folder):
 
 
 def _categories(file: Path) -> list[CocoCategory]:
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeError) as error:
-        raise BadFileError(file, f"it cannot be read ({error}); COCO-Stuff's list of labels is wanted") from error
-    found = [_LINE.fullmatch(line.strip()) for line in lines if line.strip()]
+    found = [_LINE.fullmatch(line) for line in read_lines(file)]
     if not all(found):
         raise BadFileError(file, "it has a line that is not like '1: person'")
     lines_read = [(int(each[1]), each[2]) for each in found if each]
