@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import errno
+import secrets
 import shutil
-import tempfile
 import unicodedata
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
-from .errors import ArchiveError
+from .errors import ArchiveError, OutputError
+from .files import new_folder
 from .members import reading_members
+from .paths import leads_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
     from .members import Member
 
 _CHUNK = 1 << 18
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 _LITTER = {"__MACOSX", ".DS_Store"}
 
 
@@ -55,9 +59,10 @@ def unpack(
 
     Raises:
         ArchiveError: if it is no archive, is damaged or encrypted, holds links, devices or names that lead out of the
-            folder or meet each other, is a bomb, or does not fit on the disk.
+            folder or meet each other, or is a bomb.
+        OutputError: if ``target`` holds something or cannot be made, or the disk is too small.
     """
-    with appearing(target) as folder:
+    with new_folder(target) as folder:
         unpack_into(archive, folder, limits=limits, progress=progress)
     return target
 
@@ -75,54 +80,21 @@ def unpack_into(
                 if progress is not None:
                     progress(min(member.read, total), total)
     except OSError as error:
-        raise ArchiveError(
-            f"cannot unpack {archive} into {folder} ({error.strerror or error}); see to that first"
-        ) from error
+        kind = OutputError if error.errno in _FULL else ArchiveError  # a damaged zip may have one seek to nowhere
+        raise kind(f"cannot unpack {archive} into {folder} ({error.strerror or error}); see to that first") from error
     if not unpacking.allowance.members:
-        raise ArchiveError(
-            f"{archive} is no zip or tar that can be unpacked (it holds nothing); remove it, and get it again"
-        )
+        raise ArchiveError(f"{archive} is no zip or tar that can be unpacked (it holds nothing); get it again")
     if progress is not None:
         progress(total, total)
-
-
-def refuse_taken(target: Path) -> None:
-    """Refuse a place where there is something.
-
-    Raises:
-        ArchiveError: if there is.
-    """
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ArchiveError(f"{target} is there already; name another folder, or remove it")
-
-
-@contextmanager
-def appearing(target: Path) -> Iterator[Path]:
-    """A folder to fill, which is at ``target`` when the block ends well, and gone otherwise.
-
-    Raises:
-        ArchiveError: if ``target`` holds something, or cannot be made.
-    """
-    try:
-        refuse_taken(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as beside:
-            folder = Path(beside) / "data"
-            folder.mkdir()
-            yield folder
-            if target.exists():
-                target.rmdir()
-            folder.rename(target)
-    except OSError as error:
-        raise ArchiveError(f"cannot write {target} ({error.strerror or error}); name another place") from error
 
 
 def lift(folder: Path) -> None:
     """Where a folder holds nothing but one folder, put the contents of that in its place, however deep they are."""
     while len(inside := list(folder.iterdir())) == 1 and inside[0].is_dir():
-        aside = inside[0].rename(folder.with_name(f"{folder.name}-lifted"))
-        folder.rmdir()
-        aside.rename(folder)
+        aside = inside[0].rename(folder / secrets.token_hex(8))  # what is in it may be called as it was
+        for each in list(aside.iterdir()):
+            each.rename(folder / each.name)
+        aside.rmdir()
 
 
 @dataclass(slots=True)
@@ -160,7 +132,7 @@ class _Allowance:
                 f"{self.archive} unpacks to {size} bytes or more, far too many for its size; it is a bomb"
             )
         if size > self.room:
-            raise ArchiveError(f"{self.archive} unpacks to {size} bytes or more, and the disk has room for {self.room}")
+            raise OutputError(f"{self.archive} unpacks to {size} bytes or more, and the disk has room for {self.room}")
 
 
 @dataclass(slots=True)
@@ -188,11 +160,11 @@ class _Unpacking:
             self._copy(member, place)
 
     def _path(self, member: Member) -> PurePosixPath:
-        path = PureWindowsPath(member.name)  # knows both kinds of separator, and drives
-        if path.drive or path.root or ".." in path.parts:
-            raise self._bad(member, "leads out of the folder")
+        path = PureWindowsPath(member.name)  # knows both kinds of separator
         if not path.parts and not member.folder:
             raise self._bad(member, "has no name")
+        if leads_out(member.name):
+            raise self._bad(member, "leads out of the folder")
         if any(unicodedata.category(letter) == "Cc" for letter in member.name):
             raise self._bad(member, "has control characters in its name")
         return PurePosixPath(*path.parts)

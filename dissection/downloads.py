@@ -12,6 +12,7 @@ import requests
 from filelock import FileLock
 
 from .errors import DownloadError
+from .files import unwritable
 from .partial import Part
 from .transfers import InterruptedTransferError, Patience, RefusedTransferError, Transfer
 
@@ -29,9 +30,9 @@ def download(
     path: Path,
     *,
     size: int | None = None,
-    sha256: str | None = None,
     digest: str | None = None,
     mirror: str | None = None,
+    by_hand: str | None = None,
     progress: Bytes | None = None,
     patience: Patience | None = None,
 ) -> Path:
@@ -44,9 +45,10 @@ def download(
         url: address, http or https.
         path: what the file is to be called; its folder is made.
         size: bytes, where they are known.
-        sha256: in hexadecimal, or its first digits (PyTorch puts eight into file names).
-        digest: another one that was published, such as ``md5:0123…``; finds damage, not malice.
+        digest: what was published, such as ``sha256:0123…``, or its first digits (PyTorch puts eight into file names);
+            md5 and sha1 find damage, not malice.
         mirror: address of a copy, in place of the scheme and host of ``url``.
+        by_hand: what to do with a file that was fetched by hand; by default to save it as ``path``.
         progress: is told about bytes.
         patience: how long is waited.
 
@@ -55,9 +57,9 @@ def download(
 
     Raises:
         DownloadError: if it cannot be had, or is not what was published.
+        OutputError: if it cannot be written.
     """
-    digests = tuple(filter(None, (sha256 and f"sha256:{sha256}", digest)))
-    wanted = _Wanted(mirrored(url, mirror), path, size, digests)
+    wanted = _Wanted(mirrored(url, mirror), path, size, digest, by_hand or f"save it as {path}")
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,9 +69,7 @@ def download(
                     return path
         wrong = wanted.contradiction(path)
     except OSError as error:
-        raise DownloadError(
-            f"cannot write {path} ({error.strerror or error}); make room, or name another place"
-        ) from error
+        raise unwritable(path, error, "make room, or name another place") from error
     if wrong:
         raise DownloadError(f"{path} is there, but {wrong}; remove it, to fetch it again from {wanted.source}")
     return path
@@ -92,19 +92,21 @@ def mirrored(url: str, mirror: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What is to be fetched from where, and what is known of it; digests are written ``kind:digits``."""
+    """What is to be fetched from where, what is known of it, and what to do where it does not come."""
 
     source: str
     path: Path
     size: int | None
-    digests: tuple[str, ...]
+    digest: str | None
+    by_hand: str
 
     def contradiction(self, file: Path) -> str:
         """What about a file is not as published; empty where all is well."""
         found = file.stat().st_size
         if self.size is not None and found != self.size:
             return f"it has {found} bytes, and {self.size} were published"
-        for kind, _, published in (digest.partition(":") for digest in self.digests):
+        if self.digest is not None:
+            kind, _, published = self.digest.partition(":")
             digits = _digest(file, kind)[: len(published)]
             if digits != published.lower():
                 return f"its {kind} is {digits}, and {published} was published"
@@ -112,9 +114,7 @@ class _Wanted:
 
     def failure(self, why: object) -> DownloadError:
         """The error that names the address and the way by hand."""
-        return DownloadError(
-            f"cannot fetch {self.source} ({why}); fetch it by hand where you can, and save it as {self.path}"
-        )
+        return DownloadError(f"cannot fetch {self.source} ({why}); fetch it by hand where you can, and {self.by_hand}")
 
 
 def _digest(file: Path, kind: str) -> str:
@@ -126,8 +126,10 @@ def _digest(file: Path, kind: str) -> str:
 def _alone(path: Path) -> Iterator[None]:
     lock_file = path.with_name(f"{path.name}.lock")
     with FileLock(lock_file):
-        yield
-        lock_file.unlink(missing_ok=True)  # whoever waits for it, or makes another, will find the file there
+        try:
+            yield
+        finally:
+            lock_file.unlink(missing_ok=True)  # whoever waits for it sees that it is gone, and makes another
 
 
 def _fetch(wanted: _Wanted, progress: Bytes | None, patience: Patience) -> None:

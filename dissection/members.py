@@ -71,9 +71,7 @@ def reading_members(archive: Path) -> Iterator[Iterator[Member]]:
                 yield _of_tar(archive, file)
     except (*_DAMAGE, gzip.BadGzipFile) as error:
         why = " ".join(str(error).split()) or type(error).__name__
-        raise ArchiveError(
-            f"{archive} is no zip or tar that can be unpacked ({why}); remove it, and get it again"
-        ) from error
+        raise ArchiveError(f"{archive} is no zip or tar that can be unpacked ({why}); get it again") from error
 
 
 def _of_zip(archive: Path, opened: zipfile.ZipFile) -> Iterator[Member]:
@@ -83,7 +81,8 @@ def _of_zip(archive: Path, opened: zipfile.ZipFile) -> Iterator[Member]:
             raise ArchiveError(f"{archive}: {info.filename!r} is encrypted; unpack it by hand, with its password")
         mode = stat.S_IFMT(info.external_attr >> 16)
         kind = "" if mode in {0, stat.S_IFREG, stat.S_IFDIR} else "link or device"
-        yield Member(info.filename, info.file_size, info.is_dir(), kind, partial(opened.open, info), read)
+        folder = info.filename.endswith("/")  # is_dir stumbles over an empty name
+        yield Member(info.filename, info.file_size, folder, kind, partial(opened.open, info), read)
         read += info.compress_size
 
 

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
+from dissection.concepts import synonyms_of
 from dissection.errors import ConceptDataError
 
 from .classes import normal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from dissection.concepts import ConceptDataset
     from dissection.vocabulary import Concept
 
 _NEAR = 5
-
-
-@runtime_checkable
-class Worded(Protocol):
-    """A dataset that has other words for its concepts."""
-
-    @property
-    def synonyms(self) -> Mapping[int, tuple[str, ...]]:
-        """Other words, by label number."""
-        ...
 
 
 def find_concept(dataset: ConceptDataset, typed: str, *, category: str | None = None) -> Concept:
@@ -64,7 +55,7 @@ def concepts_in(dataset: ConceptDataset, category: str | None) -> list[Concept]:
 
 def other_words(dataset: ConceptDataset, concept: Concept) -> tuple[str, ...]:
     """Synonyms of a concept that are not its name again."""
-    synonyms = dataset.synonyms.get(concept.number, ()) if isinstance(dataset, Worded) else ()
+    synonyms = synonyms_of(dataset).get(concept.number, ())
     return tuple(word for word in synonyms if normal(word) not in {normal(concept.name), normal(concept.spoken)})
 
 

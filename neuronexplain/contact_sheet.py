@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from dissection.threads import in_threads
 
 from .concept_words import concepts_in, other_words
 from .overlay import concept_picture
@@ -82,12 +83,11 @@ def _draw(
         for image, _ in images:
             wanted[image].append(number)
     drawn: dict[tuple[int, int], bytes] = {}
-    with ThreadPoolExecutor() as pool:  # each thread holds one photograph at a time
-        pictures = pool.map(lambda image: _pictures(dataset, image, wanted[image]), wanted)
-        for done, (image, found) in enumerate(zip(wanted, pictures, strict=True), 1):
-            drawn |= {(number, image): picture for number, picture in found.items()}
-            if progress is not None:
-                progress(done, len(wanted))
+    pictures = in_threads(lambda image: _pictures(dataset, image, wanted[image]), list(wanted))
+    for done, (image, found) in enumerate(zip(wanted, pictures, strict=True), 1):
+        drawn |= {(number, image): picture for number, picture in found.items()}
+        if progress is not None:
+            progress(done, len(wanted))
     examples: dict[int, list[Example]] = defaultdict(list)
     for number, images in chosen.items():
         examples[number] = [Example(dataset.image_name(image), share, drawn[number, image]) for image, share in images]

@@ -10,9 +10,11 @@ import pytest
 from PIL import Image
 from published import SIZE, halves, nearest, write_ade_2016, write_ade_2021, write_codes, write_scene_parsing
 
+from dissection.concepts import convert, open_concepts
 from dissection.concepts.kinds.ade20k import Ade20k, open_ade20k
 from dissection.concepts.kinds.sceneparsing import SceneParsing
 from dissection.errors import ConceptDataError
+from neuronexplain.concept_words import find_concept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +69,9 @@ def test_the_release_of_2016(old: Path) -> None:
     assert said(dataset, 4) == [[("object", "plant (works)")] * 2, []]
     door = next(number for number, each in dataset.concepts.items() if each.name == "door")
     assert dataset.synonyms[door] == ("double door",)
+    convert(dataset, old / "new", size=8, label_size=4, min_images=0)
+    written = open_concepts(old / "new")
+    assert find_concept(written, "double door", category="object") == dataset.concepts[door]
     assert [file.name[19:] for file in dataset.files(0)] == ["jpg", "seg.png", "parts_1.png", "parts_2.png"]
     assert dataset.notes["ATTRIBUTION.txt"].startswith(b"ADE20K (Zhou")
 

@@ -16,27 +16,12 @@ import pytest
 from PIL import Image
 from worlds import CLASSES, colour_square, write_colour_folder
 
-from neuronexplain import cli
 from neuronexplain.cli import options
 from neuronexplain.methods import METHODS
 
 HERE = Path(__file__).parent
 NETWORK = ["--network", f"{HERE / 'worlds.py'}:colour_net", "--mean", "0,0,0", "--std", "1,1,1"]
 NETWORK += ["--input-size", "32", "--resize", "32x32"]
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs a command in this process; gives status, standard output and standard error."""
-
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["neuronexplain", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        told = capsys.readouterr()
-        return int(ended.value.code or 0), told.out, told.err
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dissection.concepts import BrodenLayout, PlainLayout, check, convert, fingerprint, open_concepts
-from dissection.concepts.joining import Joined, read_synonyms
+from dissection.concepts import (
+    BrodenLayout,
+    Joined,
+    PlainLayout,
+    check,
+    convert,
+    fingerprint,
+    open_concepts,
+    read_synonyms,
+)
 from dissection.concepts.write import writing_broden
 from dissection.errors import ConceptDataError
 from dissection.vocabulary import Concept
@@ -91,6 +99,15 @@ def test_words_for_the_same_are_one_concept(plain: Path, broden: Path, tmp_path:
     ]
     assert list(written.concepts.values()) == list(dataset.concepts.values()) == expected
     assert dict(dataset.replaced) == {"aeroplane": "airplane", "gray": "grey"}
+    assert dataset.synonyms == {1: ("Aeroplane",), 6: ("gray",)}
+    assert written.synonyms == {
+        1: ("airplane", "Aeroplane"),
+        2: ("grass",),
+        3: ("sky",),
+        4: ("beach",),
+        5: ("red",),
+        6: ("grey", "gray"),
+    }
     assert [written.image_name(index) for index in range(4)] == [
         "plain/a.jpg",
         "plain/b.jpg",

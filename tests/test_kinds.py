@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,10 +28,6 @@ from dissection.concepts import ConceptDataset, check, open_concepts
 from dissection.concepts.kinds import KINDS
 from dissection.concepts.kinds.words import Word, Words
 from dissection.errors import ConceptDataError
-from neuronexplain import cli
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def ade(root: Path) -> Path:
@@ -113,11 +110,12 @@ def test_words() -> None:
         words.label_map(Path("x"), codes, "part", 3)
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["neuronexplain", *map(str, words)])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    return int(ended.value.code or 0)
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(run: Run) -> Run:
+    return partial(run, "concepts")
 
 
 def said(dataset: ConceptDataset, index: int) -> dict[Any, int]:
@@ -132,18 +130,13 @@ def said(dataset: ConceptDataset, index: int) -> dict[Any, int]:
 
 @pytest.mark.parametrize(("kind", "write"), WORLDS, ids=[write.__name__ for _, write in WORLDS])
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_converted_from_the_command_line(
-    kind: str,
-    write: Callable[[Path], Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_converted_from_the_command_line(kind: str, write: Callable[[Path], Path], tmp_path: Path, run: Run) -> None:
     src, dst = write(tmp_path), tmp_path / "new"
-    words = ["concepts", "convert", "--from", kind, src, dst, "--size", 12, "--label-size", 6, "--min-images", 1]
-    assert run(monkeypatch, *words, "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert run(monkeypatch, "concepts", "check", dst) == 0
+    words = ["convert", "--from", kind, src, dst, "--size", 12, "--label-size", 6, "--min-images", 1]
+    status, out, _ = run(*words, "--json")
+    assert status == 0
+    told = json.loads(out)
+    assert run("check", dst)[0] == 0
     assert check(dst) == []
     source, written = KINDS[kind].open(src, label_size=6), open_concepts(dst)
     assert (told["images"], len(written)) == (len(source), len(source))
@@ -155,28 +148,24 @@ def test_converted_from_the_command_line(
 
 
 @pytest.mark.parametrize(("kind", "write"), WORLDS, ids=[write.__name__ for _, write in WORLDS])
-def test_a_folder_of_something_else_is_refused(
-    kind: str, write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_of_something_else_is_refused(kind: str, write: Any, tmp_path: Path, run: Run) -> None:
     (tmp_path / "src").mkdir()
-    assert run(monkeypatch, "concepts", "convert", "--from", kind, tmp_path / "src", tmp_path / "new") == 2
-    told = capsys.readouterr().err
+    status, _, told = run("convert", "--from", kind, tmp_path / "src", tmp_path / "new")
+    assert status == 2
     assert str(tmp_path / "src") in told.replace("\n", "")
     assert "Traceback" not in told
     assert not (tmp_path / "new").exists()
 
 
-def test_columns_are_named_on_the_command_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = ["concepts", "convert", "--from", "hf", hf(tmp_path), tmp_path / "new", "--min-images", 1]
-    assert run(monkeypatch, *words, "--masks", "image") == 2
-    assert "cannot be both" in capsys.readouterr().err
-    assert run(monkeypatch, *words, "--photographs", "image", "--masks", "annotation") == 0
+def test_columns_are_named_on_the_command_line(tmp_path: Path, run: Run) -> None:
+    words = ["convert", "--from", "hf", hf(tmp_path), tmp_path / "new", "--min-images", 1]
+    status, _, err = run(*words, "--masks", "image")
+    assert (status, "cannot be both" in err) == (2, True)
+    assert run(*words, "--photographs", "image", "--masks", "annotation")[0] == 0
     assert len(open_concepts(tmp_path / "new")) == 3
-    words = ["concepts", "convert", "--from", "voc", voc(tmp_path), tmp_path / "more", "--masks", "image"]
-    assert run(monkeypatch, *words) == 2
-    assert "voc has no column of masks" in capsys.readouterr().err
+    words = ["convert", "--from", "voc", voc(tmp_path), tmp_path / "more", "--masks", "image"]
+    status, _, err = run(*words)
+    assert (status, "voc has no column of masks" in err) == (2, True)
 
 
 @pytest.mark.parametrize(("kind", "write"), WORLDS, ids=[write.__name__ for _, write in WORLDS])

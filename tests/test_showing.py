@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,7 +18,6 @@ from dissection.concepts.census import census
 from dissection.concepts.dataset import Labels
 from dissection.errors import ConceptDataError
 from dissection.vocabulary import Concept
-from neuronexplain import cli
 from neuronexplain.concept_words import find_concept
 from neuronexplain.contact_sheet import contact_sheet
 from neuronexplain.report.sheet import write_sheet
@@ -200,15 +199,8 @@ def test_hostile_names_stay_words(tmp_path):
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["neuronexplain", "concepts", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        told = capsys.readouterr()
-        return int(ended.value.code or 0), told.out, told.err
-
-    return call
+def run(run):
+    return partial(run, "concepts")
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,12 @@ from .checking import Inspection, check, inspect
 from .conversion import Summary, convert
 from .dataset import ConceptDataset, Labels
 from .fingerprints import fingerprint
-from .joining import Joined, read_synonyms
+from .joining import Joined
 from .layouts import open_concepts, open_sized
 from .plain import PlainLayout
 from .problems import BadFileError, Problem
 from .surveys import OutOfReach, Survey, out_of_reach, survey
+from .synonyms import read_synonyms, synonyms_of
 from .views import Subset
 from .write import BrodenWriter, writing_broden
 
@@ -38,5 +39,6 @@ __all__ = [
     "out_of_reach",
     "read_synonyms",
     "survey",
+    "synonyms_of",
     "writing_broden",
 ]

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dissection.paths import leads_out
+
 from .broden_vocabulary import read_vocabulary
 from .dataset import Labels
+from .folders import Folder
 from .labels import check_numbers, check_size, read_label_map, read_photograph
-from .notes import notes_in
-from .paths import leads_out
 from .problems import BadFileError, stop
 from .tables import header, is_number, read_table
 
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from jaxtyping import Int32
     from PIL import Image
 
-    from dissection.vocabulary import Concept
-
-    from .notes import Notes
     from .problems import Report
     from .tables import Row
 
@@ -52,7 +50,7 @@ class _Record:
     whole: tuple[int, ...]
 
 
-class BrodenLayout:
+class BrodenLayout(Folder):
     """A folder in Broden's layout, as a ``ConceptDataset``.
 
     Args:
@@ -64,20 +62,10 @@ class BrodenLayout:
     """
 
     def __init__(self, root: Path, *, report: Report = stop) -> None:
-        self._root = root
-        self._images = root / "images"
         self._vocabulary = read_vocabulary(root, report)
+        super().__init__(root, self._vocabulary.concepts, self._vocabulary.synonyms)
+        self._images = root / "images"
         self._records = self._read_index(report)
-
-    @property
-    def name(self) -> str:
-        """The folder's name."""
-        return self._root.resolve().name
-
-    @property
-    def concepts(self) -> Mapping[int, Concept]:
-        """Every concept by its label number, with its primary category."""
-        return self._vocabulary.concepts
 
     @property
     def categories(self) -> Sequence[str]:
@@ -85,19 +73,9 @@ class BrodenLayout:
         return self._vocabulary.categories
 
     @property
-    def synonyms(self) -> Mapping[int, tuple[str, ...]]:
-        """Other words for a concept, by label number."""
-        return self._vocabulary.synonyms
-
-    @property
     def frequency(self) -> Mapping[int, float]:
         """Images that carry a concept, as ``label.csv`` has it, by label number."""
         return self._vocabulary.frequency
-
-    @property
-    def notes(self) -> Notes:
-        """The files on licence and origin in the folder."""
-        return notes_in(self._root)
 
     def __len__(self) -> int:
         return len(self._records)

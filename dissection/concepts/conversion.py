@@ -21,8 +21,9 @@ from .fingerprints import reading
 from .notes import notes_of
 from .plain import LABEL_SIZE
 from .problems import BadFileError
-from .publishing import DATA, resuming
+from .resuming import DATA, resuming
 from .surveys import Tally
+from .synonyms import synonyms_of
 from .views import Sized
 from .write import BrodenWriter
 
@@ -59,7 +60,7 @@ class Summary:
         images: images written.
         concepts: concepts kept.
         categories: what was written in each category.
-        dropped: concepts left out, with their support.
+        dropped: concepts left out that are on an image, with their support.
         survey: what the source shows, in pixels of the label maps.
     """
 
@@ -82,8 +83,8 @@ def convert(
     """Write a dataset in Broden's layout.
 
     Photographs are squashed to ``size`` x ``size`` (bilinear, antialiased); label maps that are not yet ``label_size``
-    x ``label_size`` are brought to it (nearest neighbour). Notes on licence and origin come along. A label goes to its
-    concept's primary category.
+    x ``label_size`` are brought to it (nearest neighbour). Synonyms, and notes on licence and origin, come along. A
+    label goes to its concept's primary category.
 
     The same call again goes on with a conversion that was interrupted or killed, to the same bytes; with other settings
     or another source (names, sizes and times of its files) it starts anew.
@@ -100,7 +101,8 @@ def convert(
         progress: is told about images, of twice their number: they are counted first and then written.
 
     Raises:
-        ConceptDataError: if the source breaks its layout, no concept is left, or the folder cannot be written.
+        ConceptDataError: if the source breaks its layout, or no concept is left.
+        OutputError: if the folder holds something, or cannot be written.
         CheckpointError: if another process is writing the same folder.
     """
     target, total = Path(dst), len(dataset)
@@ -112,7 +114,7 @@ def convert(
     dataset = Sized(dataset, label_size)
     with resuming(target, _digest(dataset, [size, label_size, min_images])) as work:
         found = _survey(dataset, work / "survey.json", tell)
-        dropped = tuple(support for support in found.concepts if support.images < min_images)
+        dropped = tuple(support for support in found.concepts if 0 < support.images < min_images)
         kept = {support.concept.number: support.concept for support in found.concepts if support.images >= min_images}
         if not kept:
             wanted = f"no concept is on {min_images} images; lower the least number of images"
@@ -154,7 +156,8 @@ def _write(
         photograph = dataset.photograph(index).resize((size, size), Image.Resampling.BILINEAR)
         return photograph, apart(dataset.labels(index))
 
-    with BrodenWriter(work / DATA, concepts.values(), (label_size, label_size), work / "journal") as writer:
+    label_sizes, journal = (label_size, label_size), work / "journal"
+    with BrodenWriter(work / DATA, concepts.values(), label_sizes, journal, synonyms=synonyms_of(dataset)) as writer:
         left = range(len(writer), len(dataset))
         for index, (photograph, cells) in zip(left, in_threads(read, left), strict=True):
             writer.add(dataset.image_name(index), photograph, cells)

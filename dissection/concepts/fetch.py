@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from dissection.archives import appearing, lift, refuse_taken, unpack_into
+from dissection.archives import lift, unpack_into
 from dissection.downloads import download
-from dissection.errors import ConceptDataError
+from dissection.errors import ArchiveError, ConceptDataError
+from dissection.files import new_folder, refuse_taken, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +35,8 @@ def fetch(
 ) -> None:
     """Fetch a dataset into a new folder.
 
-    Archives wait in ``TARGET.archives`` meanwhile, from where a fetch that was interrupted goes on.
+    Archives wait in ``TARGET.archives`` meanwhile, from where a fetch that was interrupted goes on. A note on origin
+    and terms is put beside the data.
 
     Args:
         source: the dataset.
@@ -46,8 +48,9 @@ def fetch(
 
     Raises:
         DownloadError: if an archive cannot be had, or is not what was published.
-        ArchiveError: if one cannot be unpacked, or ``target`` cannot be written.
+        ArchiveError: if one cannot be unpacked.
         ConceptDataError: if a file is none of the dataset's, or another process fetches the same.
+        OutputError: if ``target`` holds something, or cannot be written.
     """
     refuse_taken(target)
     waiting = target.with_name(f"{target.name}.archives")
@@ -58,16 +61,18 @@ def fetch(
                 file.url,
                 place,
                 size=file.size,
-                sha256=file.sha256,
                 digest=file.digest,
                 mirror=mirror,
+                by_hand="name it with --file",
                 progress=_of_stage(progress, f"fetching {file.name}"),
                 patience=patience,
             )
-        with appearing(target) as folder:
+        with new_folder(target) as folder:
             for file, place in places.items():
-                _unpack(file, place, folder, _of_stage(progress, f"unpacking {file.name}"))
+                with _trusted(place, waiting):
+                    _unpack(file, place, folder, _of_stage(progress, f"unpacking {file.name}"))
             lift(folder)
+            (folder / f"LICENSE-{source.name}.txt").write_text(_note(source), encoding="utf-8")
         shutil.rmtree(waiting, ignore_errors=True)
 
 
@@ -76,6 +81,23 @@ def _unpack(file: PublishedFile, place: Path, folder: Path, progress: Bytes | No
     for inner in file.inner:
         unpack_into(folder / inner, (folder / inner).parent, progress=progress)
         (folder / inner).unlink()
+
+
+@contextmanager
+def _trusted(archive: Path, waiting: Path) -> Iterator[None]:
+    """An archive that cannot be unpacked is not kept, unless it is the user's: the next fetch would meet it again."""
+    try:
+        yield
+    except ArchiveError:
+        if archive.parent == waiting:
+            archive.unlink()
+        raise
+
+
+def _note(source: Source) -> str:
+    """What goes with the data wherever they go: where they are from, and under which terms."""
+    addresses = "".join(f"  {file.url}\n" for file in source.files)
+    return f"{source.name}: {source.holds}.\nTerms, in short: {source.terms}.\nPublished at\n{addresses}"
 
 
 @contextmanager
@@ -93,9 +115,7 @@ def _alone(waiting: Path) -> Iterator[None]:
     except Timeout:
         raise ConceptDataError(f"another process is filling {waiting}; wait for it to end") from None
     except OSError as error:
-        raise ConceptDataError(
-            f"{waiting} cannot be written ({error.strerror or error}); name another place"
-        ) from error
+        raise unwritable(waiting, error, "name another place") from error
 
 
 def _of_stage(progress: Progress | None, stage: str) -> Bytes | None:

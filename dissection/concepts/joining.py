@@ -13,8 +13,8 @@ from dissection.vocabulary import Concept
 from .dataset import Labels
 from .fingerprints import reading
 from .notes import notes_of
-from .problems import BadFileError, stop
-from .tables import LARGEST, read_table
+from .synonyms import synonyms_of
+from .tables import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,34 +24,6 @@ if TYPE_CHECKING:
 
     from .dataset import ConceptDataset
     from .notes import Notes
-    from .tables import Row
-
-SYNONYMS = Path(__file__).with_name("synonyms.csv")
-"""The table of synonyms that comes with the package."""
-
-
-def read_synonyms(file: Path = SYNONYMS) -> dict[str, str]:
-    """Words and what is said in their place, from a table with the columns ``from`` and ``to``.
-
-    Raises:
-        ConceptDataError: if it is no such table, or a word is replaced twice or by one that is itself replaced.
-    """
-    synonyms: dict[str, str] = {}
-
-    def parse(row: Row) -> None:
-        word = row.text("from").lower()
-        if word in synonyms:
-            raise row.bad(f"{word!r} is there twice; remove one")
-        synonyms[word] = row.text("to").lower()
-
-    for _ in read_table(file, ("from", "to"), parse, stop):
-        pass
-    for word, instead in synonyms.items():
-        if instead in synonyms:
-            raise BadFileError(
-                file, f"{word!r} becomes {instead!r}, which becomes {synonyms[instead]!r}; say it at once"
-            )
-    return synonyms
 
 
 class Joined:
@@ -92,6 +64,19 @@ class Joined:
     def categories(self) -> Sequence[str]:
         """The categories, in the order in which the datasets bring them."""
         return tuple(dict.fromkeys(each for dataset in self._datasets for each in dataset.categories))
+
+    @property
+    def synonyms(self) -> Mapping[int, tuple[str, ...]]:
+        """What the datasets call a concept beside its name here, and their other words for it."""
+        words: dict[int, dict[str, None]] = {}
+        for dataset, numbers in zip(self._datasets, self._numbers, strict=True):
+            others = synonyms_of(dataset)
+            for old, number in numbers.items():
+                concept = dataset.concepts[old]
+                said = (concept.spoken, *(word for word in others.get(old, ()) if word != concept.name))
+                new = (word for word in said if word.lower() != self._concepts[number].name)
+                words.setdefault(number, {}).update(dict.fromkeys(new))
+        return {number: tuple(met) for number, met in words.items() if met}
 
     @property
     def replaced(self) -> Mapping[str, str]:

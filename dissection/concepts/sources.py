@@ -23,14 +23,12 @@ class PublishedFile:
     Attributes:
         url: its address.
         size: bytes.
-        sha256: in hexadecimal.
-        digest: another digest, such as ``md5:0123…``.
+        digest: what was published, such as ``md5:0123…``.
         inner: archives in it that are unpacked, too, where they lie.
     """
 
     url: str
     size: int | None = None
-    sha256: str | None = None
     digest: str | None = None
     inner: tuple[str, ...] = ()
 
@@ -77,8 +75,7 @@ _VOC_2012 = PublishedFile(
 )
 _DTD = PublishedFile(
     "https://www.robots.ox.ac.uk/~vgg/data/dtd/download/dtd-r1.0.1.tar.gz",
-    sha256="e42855a52a4950a3b59612834602aa253914755c95b0cff9ead6d07395f8e205",
-    digest="md5:fff73e5086ae6bdbea199a49dfb8a4c1",
+    digest="sha256:e42855a52a4950a3b59612834602aa253914755c95b0cff9ead6d07395f8e205",
 )
 _ADE20K = PublishedFile(
     "http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip",
@@ -87,7 +84,7 @@ _ADE20K = PublishedFile(
 _PANOPTIC = PublishedFile(
     "http://images.cocodataset.org/annotations/panoptic_annotations_trainval2017.zip",
     size=860_725_834,
-    sha256="c05f76d2129b6b561eb70efe16e7006df62f73fb92889132d373b9d90e31a370",
+    digest="sha256:c05f76d2129b6b561eb70efe16e7006df62f73fb92889132d373b9d90e31a370",
     inner=("annotations/panoptic_val2017.zip",),
 )
 _INSTANCES = PublishedFile(

@@ -10,6 +10,7 @@ from .dataset import Labels
 from .fingerprints import reading
 from .labels import shrink
 from .notes import notes_of
+from .synonyms import synonyms_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,6 +44,11 @@ class View:
     def categories(self) -> Sequence[str]:
         """The dataset's categories."""
         return self._dataset.categories
+
+    @property
+    def synonyms(self) -> Mapping[int, tuple[str, ...]]:
+        """The dataset's other words for its concepts."""
+        return synonyms_of(self._dataset)
 
     @property
     def notes(self) -> Notes:

@@ -6,20 +6,22 @@ on behind the last whole line, and the tables are made of the journal at the end
 
 from __future__ import annotations
 
-import csv
 import json
 from contextlib import contextmanager
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from dissection.errors import ConceptDataError
+from dissection.files import new_folder
+from dissection.paths import leads_out
 
+from .broden_tables import BrodenTables
 from .dataset import Labels
 from .labels import write_label_map
-from .publishing import appearing
-from .support import Support, Supports
+from .support import Supports
 from .surveys import areas
 from .tables import LARGEST
 
@@ -39,20 +41,27 @@ _QUALITY = 95
 
 
 @contextmanager
-def writing_broden(folder: Path, concepts: Iterable[Concept], *, label_size: tuple[int, int]) -> Iterator[BrodenWriter]:
+def writing_broden(
+    folder: Path,
+    concepts: Iterable[Concept],
+    *,
+    label_size: tuple[int, int],
+    synonyms: Mapping[int, Sequence[str]] = MappingProxyType({}),
+) -> Iterator[BrodenWriter]:
     """A writer whose folder appears when the ``with`` block ends well, and not at all otherwise.
 
     Args:
         folder: what is written; it must not exist, or be empty.
         concepts: the vocabulary; categories are in the order in which they appear in it.
         label_size: height and width of all label maps.
+        synonyms: other words for a concept, by label number.
 
     Raises:
-        ConceptDataError: if the folder holds something, or cannot be written.
+        OutputError: if the folder holds something, or cannot be written.
     """
-    with appearing(folder) as unfinished:
+    with new_folder(folder) as unfinished:
         journal = unfinished / "journal"
-        with BrodenWriter(unfinished, concepts, label_size, journal) as writer:
+        with BrodenWriter(unfinished, concepts, label_size, journal, synonyms=synonyms) as writer:
             yield writer
             writer.finish()
         journal.unlink()
@@ -66,14 +75,26 @@ class BrodenWriter:
         concepts: the vocabulary; categories are in the order in which they appear in it.
         label_size: height and width of all label maps.
         journal: a file to note in what has been written; what it says already is taken as written.
+        synonyms: other words for a concept, by label number.
     """
 
-    def __init__(self, folder: Path, concepts: Iterable[Concept], label_size: tuple[int, int], journal: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        concepts: Iterable[Concept],
+        label_size: tuple[int, int],
+        journal: Path,
+        *,
+        synonyms: Mapping[int, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
         self.folder = folder
         self._concepts = {concept.number: concept for concept in sorted(concepts, key=lambda one: one.number)}
         self._categories = tuple(dict.fromkeys(concept.category for concept in self._concepts.values()))
         self._label_size = label_size
         self._supports = Supports(self._categories)
+        self._tables = BrodenTables(
+            self._concepts, self._categories, self._supports, label_size[0] * label_size[1], synonyms
+        )
         self._taken: set[str] = set()
         self._images = 0
         self._check_concepts()
@@ -127,25 +148,12 @@ class BrodenWriter:
 
     def finish(self) -> None:
         """Write the tables, when all images have been added."""
-        columns = ["image", "split", "ih", "iw", "sh", "sw", *self._categories]
-        self._table("index.csv", columns, (entry["index"] for entry in self._entries()))
-        self._table(
-            "label.csv",
-            ["number", "name", "category", "frequency", "coverage", "syns"],
-            (self._label_row(concept) for concept in self._concepts.values()),
-        )
-        columns = ["name", "first", "last", "count", "frequency"]
-        self._table("category.csv", columns, (self._category_row(category) for category in self._categories))
-        for category in self._categories:
-            rows = ([code, *row] for code, row in enumerate(self._category_rows(category), start=1))
-            self._table(f"c_{category}.csv", ["code", "number", "name", "frequency", "coverage"], rows)
+        self._tables.write(self.folder, (entry["index"] for entry in self._entries()))
 
     @property
     def totals(self) -> tuple[CategoryTotal, ...]:
         """What each category holds by now."""
-        return self._supports.totals(
-            {category: [row[0] for row in self._category_rows(category)] for category in self._categories}
-        )
+        return self._tables.totals
 
     def _entries(self) -> Iterator[dict[str, Any]]:
         """The lines of the journal; the last one is cut off where its writer was killed in the middle of it."""
@@ -185,44 +193,9 @@ class BrodenWriter:
         stack = np.stack(maps) if maps else np.zeros((0, *self._label_size), np.int32)
         return areas(Labels(stack, tuple(layer for layer in layers if not isinstance(layer, np.ndarray) and layer)))
 
-    def _coverage(self, pixels: int) -> float:
-        """The sum over images of the share of pixels that are covered."""
-        return pixels / (self._label_size[0] * self._label_size[1])
-
-    def _label_row(self, concept: Concept) -> list[object]:
-        by_category = {
-            category: within[concept.number].images
-            for category, within in self._supports.within.items()
-            if concept.number in within
-        } or {concept.category: 0}
-        most_first = sorted(by_category.items(), key=lambda item: -item[1])
-        cell = ";".join(f"{category}({images})" for category, images in most_first)
-        support = self._supports.of(concept.number)
-        coverage = self._coverage(support.pixels)
-        return [concept.number, concept.name, cell, support.images, coverage, concept.name]
-
-    def _category_rows(self, category: str) -> Iterator[tuple[int, str, int, float]]:
-        """Number, name, images and coverage of every concept of the category, also of those it shares."""
-        within = self._supports.within.get(category, {})
-        for number, concept in self._concepts.items():
-            if number in within or concept.category == category:
-                support = within.get(number, Support())
-                yield number, concept.name, support.images, self._coverage(support.pixels)
-
-    def _category_row(self, category: str) -> list[object]:
-        rows = list(self._category_rows(category))
-        numbers = [row[0] for row in rows]
-        return [category, min(numbers), max(numbers), len(rows), sum(row[2] for row in rows)]
-
-    def _table(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        with (self.folder / name).open("w", encoding="utf-8", newline="") as stream:
-            table = csv.writer(stream, lineterminator="\n")
-            table.writerow(columns)
-            table.writerows(rows)
-
     def _stem(self, name: str) -> str:
         path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or not path.name or set(name) & set(";\\\n\r"):
+        if leads_out(name) or not path.name or set(name) & set(";\\\n\r"):
             raise ConceptDataError(f"image name {name!r} cannot be used; a path without '..', '\\' and ';' is wanted")
         return path.with_suffix("").as_posix()
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from dissection.downloads import download
-from dissection.errors import DownloadError, WeightsError
+from dissection.errors import DownloadError, OutputError, WeightsError
 from dissection.preprocessing import Preprocessing
 from dissection.weights import fit, read_weights
 
@@ -76,8 +76,8 @@ def _fetch(name: str, url: str) -> Path:
         return path
     digest = torch.hub.HASH_REGEX.search(path.name)
     try:
-        download(url, path, sha256=digest[1] if digest else None)
-    except DownloadError as error:
+        download(url, path, digest=f"sha256:{digest[1]}" if digest else None)
+    except (DownloadError, OutputError) as error:
         raise WeightsError(f"no published weights of {name}: {error}, or give it with --weights FILE") from error
     return path
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,7 +73,7 @@ def join(
     Example: neuronexplain concepts join my-coco my-masks my-concepts
     """
     from dissection.concepts import Joined, open_sized, read_synonyms
-    from dissection.concepts.joining import SYNONYMS
+    from dissection.concepts.synonyms import SYNONYMS
 
     table = {} if synonyms == "none" else read_synonyms(Path(synonyms) if synonyms else SYNONYMS)
     joined = Joined([open_sized(source, label_size=label_size) for source in sources], table)
@@ -93,7 +94,7 @@ def write(dataset: ConceptDataset, target: Path, *, size: int, label_size: int, 
             size=size,
             label_size=label_size,
             min_images=min_images,
-            progress=lambda done, total: progress("converting", done, total),
+            progress=partial(progress, "converting"),
         )
     if json:
         console.write_json(_values(summary, target))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,7 +38,7 @@ def check(
     from dissection.concepts import inspect, out_of_reach
 
     with console.progress() as progress:
-        found = inspect(folder, progress=lambda done, total: progress("checking", done, total))
+        found = inspect(folder, progress=partial(progress, "checking"))
     errors = sum(problem.severity == "error" for problem in found.problems)
     lost = out_of_reach(found.survey.concepts, found.survey.pixels, quantile=quantile, min_iou=MIN_IOU)
     if json:

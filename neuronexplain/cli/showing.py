@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -31,7 +32,7 @@ def find(
     dataset = open_concepts(folder)
     wanted = find_concept(dataset, concept, category=category)
     with console.progress() as progress:
-        found = census(dataset, progress=lambda done, total: progress("looking for it", done, total))
+        found = census(dataset, progress=partial(progress, "looking for it"))
     support = found.support(wanted)
     about: console.Row = {"concept": wanted.spoken, "category": wanted.category, "number": wanted.number}
     rows: list[console.Row] = [
@@ -69,13 +70,13 @@ def show(
 
     dataset = open_concepts(folder)
     with console.progress() as progress:
-        found = census(dataset, progress=lambda done, total: progress("looking at the labels", done, total))
+        found = census(dataset, progress=partial(progress, "looking at the labels"))
         sheet = contact_sheet(
             dataset,
             found,
             category=category,
             each=each,
-            progress=lambda done, total: progress("drawing", done, total),
+            progress=partial(progress, "drawing"),
         )
     write_sheet(out, sheet)
     concepts = "concept" if sheet.shown == 1 else "concepts"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from dissection.errors import ConceptDataError, NeuronExplainError
+from dissection.files import replace_file
 from dissection.loading import read_batches
 from dissection.running import Means
-from neuronexplain.overlay import replace_file
 
 from .batch import Batch
 from .journal import opened

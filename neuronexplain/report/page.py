@@ -43,7 +43,7 @@ def write_page(
         neurons: named neurons with the images that excite them most.
 
     Raises:
-        NeuronExplainError: if the file cannot be written.
+        OutputError: if the file cannot be written.
     """
     page = (
         environment()

@@ -109,7 +109,7 @@ def write_sheet(path: str | os.PathLike[str], sheet: Sheet) -> None:
     """Write a contact sheet as one HTML file without outside assets or scripts; it appears whole or not at all.
 
     Raises:
-        NeuronExplainError: if the file cannot be written.
+        OutputError: if the file cannot be written.
     """
     page = environment().get_template("sheet.html.j2").render(sheet=sheet)
     replace_file(path, page.encode("utf-8", "replace"))  # a path may hold bytes that are no text

@@ -77,8 +77,16 @@ _ALL = (
     Kind("broden", "Broden's own layout, at another size or with rare concepts left out", "broden:Broden"),
     Kind("ade20k", "ADE20K, full (2016 or 2021) or the scene parsing benchmark of 150 objects", "ade20k:open_ade20k"),
     Kind("voc", "PASCAL VOC with SegmentationClass", "voc:Voc"),
-    Kind("pascal-context", "PASCAL Context: trainval/*.mat, labels.txt and JPEGImages", "pascal_context:PascalContext"),
-    Kind("pascal-part", "PASCAL-Part: Annotations_Part/*.mat and JPEGImages", "pascal_part:PascalPart"),
+    Kind(
+        "pascal-context",
+        "PASCAL Context in one folder with VOC 2010: trainval/*.mat, labels.txt and JPEGImages",
+        "pascal_context:PascalContext",
+    ),
+    Kind(
+        "pascal-part",
+        "PASCAL-Part in one folder with VOC 2010: Annotations_Part/*.mat and JPEGImages",
+        "pascal_part:PascalPart",
+    ),
     Kind("dtd", "Describable Textures: images/ by texture", "dtd:Dtd"),
     Kind(
         "hf",

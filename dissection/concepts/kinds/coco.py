@@ -7,25 +7,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dissection.concepts.dataset import Labels
+from dissection.concepts.folders import Folder
 from dissection.concepts.labels import check_size, read_photograph
 
-from .coco_files import coco_notes
+from .coco_files import coco_licences
 from .coco_words import coco_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from jaxtyping import Int32
     from PIL import Image
 
     from dissection.concepts.notes import Notes
-    from dissection.vocabulary import Concept
 
     from .coco_files import CocoFile, CocoImage
 
 
-class Coco:
+class Coco(Folder):
     """Annotations of one or more splits as a ``ConceptDataset``; subclasses say how label maps are made.
 
     Args:
@@ -38,36 +38,21 @@ class Coco:
         for file in files:
             if file.categories != files[0].categories:
                 raise file.bad(f"its categories are not those of {files[0].file.name}; convert one of them at a time")
-        self._root = root
+        words = coco_words(files[0].categories)
+        super().__init__(root, words.concepts)
         self._files = files
         self._label_size = label_size
-        self._words = coco_words(files[0].categories)
-        self._group = np.zeros(max(self._words.concepts) + 1, np.int32)
-        for number, group in self._words.groups.items():
+        self._group = np.zeros(max(words.concepts) + 1, np.int32)
+        for number, group in words.groups.items():
             self._group[number] = group
         self._images: list[tuple[CocoFile, CocoImage]] = [
             (file, image) for file in files for image in self._annotated(file)
         ]
 
     @property
-    def name(self) -> str:
-        """The folder's name."""
-        return self._root.resolve().name
-
-    @property
-    def concepts(self) -> Mapping[int, Concept]:
-        """The categories under COCO's numbers, then the groups."""
-        return self._words.concepts
-
-    @property
-    def categories(self) -> Sequence[str]:
-        """The categories of the concepts (object, material, group), by their lowest label number."""
-        return tuple(dict.fromkeys(concept.category for concept in self.concepts.values()))
-
-    @property
     def notes(self) -> Notes:
         """What the annotations say of their origin and of the photographs' licences."""
-        return coco_notes(self._root, self._files)
+        return {**super().notes, "LICENSE-coco.txt": coco_licences(self._files).encode()}
 
     def __len__(self) -> int:
         return len(self._images)

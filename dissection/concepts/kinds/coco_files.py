@@ -13,10 +13,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dissection.concepts.notes import notes_in
-from dissection.concepts.paths import leads_out
 from dissection.concepts.problems import BadFileError
 from dissection.concepts.tables import LARGEST
+from dissection.paths import leads_out
 
 from .coco_words import CocoCategory
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from dissection.concepts.notes import Notes
 
 Record = dict[str, Any]
 
@@ -68,19 +66,28 @@ class CocoFile:
 def coco_files(root: Path, what: str, *, hook: Callable[[Record], Record] | None = None) -> list[CocoFile]:
     """The files ``annotations/<what>_*.json`` under ``root``; ``hook`` is given each JSON object as it is read.
 
+    Where some splits have a folder of photographs, those without are left out: COCO packs the annotations of all.
+
     Raises:
         ConceptDataError: if there is none, or one is not as COCO's are.
     """
     files = sorted((root / "annotations").glob(f"{what}_*.json"))
     if not files:
         raise BadFileError(root, f"there is no annotations/{what}_*.json in it; COCO's own layout is wanted")
-    return [_read(root, file, file.stem.removeprefix(f"{what}_"), hook) for file in files]
+    splits = {file: file.stem.removeprefix(f"{what}_") for file in files}
+    there = {file: folder for file, split in splits.items() if (folder := _folder(root, split))}
+    folders = there or dict.fromkeys(files, root / "images")
+    return [_read(file, splits[file], folder, hook) for file, folder in folders.items()]
 
 
-def coco_notes(root: Path, files: Sequence[CocoFile]) -> Notes:
-    """The notes in the folder, and what the annotations say of their origin and of the photographs' licences."""
-    lines = [line for each in files for line in _licence_lines(each)]
-    return {**notes_in(root), "LICENSE-coco.txt": ("\n".join(lines) + "\n").encode()}
+def _folder(root: Path, split: str) -> Path | None:
+    """Where the photographs of a split are."""
+    return next((folder for folder in (root / split, root / "images" / split) if folder.is_dir()), None)
+
+
+def coco_licences(files: Sequence[CocoFile]) -> str:
+    """What the annotations say of their origin and of the photographs' licences."""
+    return "".join(f"{line}\n" for each in files for line in _licence_lines(each))
 
 
 def _licence_lines(file: CocoFile) -> Iterator[str]:
@@ -102,13 +109,12 @@ def _licence_lines(file: CocoFile) -> Iterator[str]:
         yield f"  {count} photographs: {names.get(number, 'no licence is given')}"
 
 
-def _read(root: Path, file: Path, split: str, hook: Callable[[Record], Record] | None) -> CocoFile:
+def _read(file: Path, split: str, folder: Path, hook: Callable[[Record], Record] | None) -> CocoFile:
     content = _json(file, hook)
     categories = sorted((_category(file, each) for each in _list(file, content, "categories")), key=lambda c: c.number)
     if not categories:
         raise BadFileError(file, "it has no categories; at least one is wanted")
     _refuse_twins(file, "category", [each.number for each in categories])
-    folder = next((each for each in (root / split, root / "images" / split) if each.is_dir()), root / "images")
     images = [_image(file, folder, split, each) for each in _list(file, content, "images")]
     _refuse_twins(file, "image", [each.number for each in images])
     by_number = {each.number: each for each in sorted(images, key=lambda each: each.number)}

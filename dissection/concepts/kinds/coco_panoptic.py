@@ -17,8 +17,8 @@ import numpy as np
 from PIL import Image
 
 from dissection.concepts.labels import check_size, color_numbers, read_colors
-from dissection.concepts.paths import leads_out
 from dissection.concepts.problems import BadFileError
+from dissection.paths import leads_out
 
 from .coco import Coco
 from .coco_files import coco_files, text, whole

@@ -15,20 +15,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dissection.concepts.dataset import Labels
+from dissection.concepts.folders import Folder
 from dissection.concepts.labels import check_numbers, check_size, read_index_mask, read_photograph, shrink
-from dissection.concepts.notes import notes_in
 from dissection.concepts.problems import BadFileError
 
 from .coco_words import CocoCategory, coco_words
+from .published import read_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from PIL import Image
 
-    from dissection.concepts.notes import Notes
-    from dissection.vocabulary import Concept
 
 _LINE = re.compile(r"(\d{1,3})\s*:\s*(.+)")
 _UNLABELED = 255
@@ -38,7 +37,7 @@ _NEVER = {
 """Things in the list that no map shows (README of COCO-Stuff); stuff like ``door-stuff`` can have their names."""
 
 
-class CocoStuffMaps:
+class CocoStuffMaps(Folder):
     """The pixel maps of all splits that are there, as a ``ConceptDataset``.
 
     ``labels.txt`` says nothing of supercategories, so there are no groups, and materials are objects.
@@ -48,32 +47,11 @@ class CocoStuffMaps:
     """
 
     def __init__(self, src: Path, *, label_size: int) -> None:
-        self._root = src
+        super().__init__(src, coco_words(_categories(src / "labels.txt")).concepts)
         self._label_size = label_size
-        self._concepts = coco_words(_categories(src / "labels.txt")).concepts
         self._masks = sorted(src.glob("annotations/*/*.png")) or sorted(src.glob("stuffthingmaps*/*/*.png"))
         if not self._masks:
             raise BadFileError(src, "there are no annotations/<split>/*.png in it; COCO-Stuff's layout is wanted")
-
-    @property
-    def name(self) -> str:
-        """The folder's name."""
-        return self._root.resolve().name
-
-    @property
-    def concepts(self) -> Mapping[int, Concept]:
-        """The categories under the numbers of ``labels.txt``."""
-        return self._concepts
-
-    @property
-    def categories(self) -> Sequence[str]:
-        """The one category, object."""
-        return tuple(dict.fromkeys(concept.category for concept in self._concepts.values()))
-
-    @property
-    def notes(self) -> Notes:
-        """The files on licence and origin in the folder."""
-        return notes_in(self._root)
 
     def __len__(self) -> int:
         return len(self._masks)
@@ -112,11 +90,7 @@ class CocoStuffMaps:
 
 
 def _categories(file: Path) -> list[CocoCategory]:
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeError) as error:
-        raise BadFileError(file, f"it cannot be read ({error}); COCO-Stuff's list of labels is wanted") from error
-    found = [_LINE.fullmatch(line.strip()) for line in lines if line.strip()]
+    found = [_LINE.fullmatch(line) for line in read_lines(file)]
     if not all(found):
         raise BadFileError(file, "it has a line that is not like '1: person'")
     lines_read = [(int(each[1]), each[2]) for each in found if each]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from datasets import ClassLabel, Image, LargeList, List
 
 from dissection.concepts.dataset import Labels
+from dissection.concepts.folders import Folder
 from dissection.concepts.labels import check_size, index_numbers
-from dissection.concepts.notes import notes_in
 from dissection.concepts.problems import BadFileError
 from dissection.concepts.tables import LARGEST, is_number
 from dissection.errors import PhotographError
@@ -25,14 +25,13 @@ from .published import read_text
 from .words import Word, Words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from datasets import Features
     from PIL.Image import Image as Picture
 
     from dissection.concepts.notes import Notes
-    from dissection.vocabulary import Concept
 
 PHOTOGRAPHS = ("image", "images", "img", "photo", "photograph", "picture", "pixel_values")
 """What a column of photographs is called."""
@@ -47,7 +46,7 @@ _NOTHING = {"background", "unlabeled", "unlabelled", "none", "void", "ignore", "
 _IGNORED = 255
 
 
-class HuggingFace:
+class HuggingFace(Folder):
     """Rows of photographs and masks, in their own order.
 
     Args:
@@ -69,6 +68,7 @@ class HuggingFace:
         if self._masks == self._photographs:
             raise BadFileError(src, f"column {self._masks!r} cannot be both photographs and masks; name two columns")
         self._words = _words(src, rows.features)
+        super().__init__(folder_of(src), self._words.concepts, self._words.synonyms)
         said = (rows.info.homepage, rows.info.license, rows.info.citation)
         self._attribution = "\n\n".join(each.strip() for each in said if each and each.strip())
         columns = [self._photographs, self._masks]
@@ -83,25 +83,10 @@ class HuggingFace:
         return self._src.resolve().stem
 
     @property
-    def concepts(self) -> Mapping[int, Concept]:
-        """Every concept by its label number."""
-        return self._words.concepts
-
-    @property
-    def categories(self) -> Sequence[str]:
-        """Objects."""
-        return ("object",)
-
-    @property
-    def synonyms(self) -> Mapping[int, tuple[str, ...]]:
-        """Other words for a concept, by label number."""
-        return self._words.synonyms
-
-    @property
     def notes(self) -> Notes:
         """What the dataset says of its homepage, licence and citation, and the files on them beside the data."""
         said = {"ATTRIBUTION.txt": f"{self._attribution}\n".encode()} if self._attribution else {}
-        return said | notes_in(folder_of(self._src))
+        return {**said, **super().notes}
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -7,26 +7,25 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from dissection.concepts.folders import Folder
 from dissection.concepts.labels import bad_image, check_size, read_photograph
-from dissection.concepts.notes import notes_in
 from dissection.concepts.problems import BadFileError
 from dissection.errors import PhotographError
 from dissection.photographs import photograph_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from jaxtyping import Int32
     from PIL import Image
 
     from dissection.concepts.notes import Notes
-    from dissection.vocabulary import Concept
 
     from .words import Words
 
 
-class Published:
+class Published(Folder):
     """The part of a ``ConceptDataset`` that does not depend on how labels are kept.
 
     Args:
@@ -43,36 +42,16 @@ class Published:
     def __init__(self, root: Path, photographs: Sequence[Path], base: Path, words: Words, label_size: int) -> None:
         if not photographs:
             raise BadFileError(base, "there are no images in it that could be used; at least one is needed")
-        self._root = root
+        super().__init__(root, words.concepts, words.synonyms)
         self._photographs = photographs
         self._base = base
         self._words = words
         self._label_size = label_size
 
     @property
-    def name(self) -> str:
-        """The folder's name."""
-        return self._root.resolve().name
-
-    @property
-    def concepts(self) -> Mapping[int, Concept]:
-        """Every concept by its label number."""
-        return self._words.concepts
-
-    @property
-    def categories(self) -> Sequence[str]:
-        """The categories, in the order of their lowest label numbers."""
-        return tuple(dict.fromkeys(concept.category for concept in self.concepts.values()))
-
-    @property
-    def synonyms(self) -> Mapping[int, tuple[str, ...]]:
-        """Other words for a concept, by label number."""
-        return self._words.synonyms
-
-    @property
     def notes(self) -> Notes:
         """Whose the dataset is, and the files on licence and origin in its folder."""
-        return {"ATTRIBUTION.txt": self.attribution.encode(), **notes_in(self._root)}
+        return {"ATTRIBUTION.txt": self.attribution.encode(), **super().notes}
 
     def __len__(self) -> int:
         return len(self._photographs)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from dissection.concepts.dataset import Labels
 from dissection.concepts.labels import read_index_mask
-from dissection.concepts.paths import leads_out
 from dissection.concepts.problems import BadFileError
+from dissection.paths import leads_out
 
 from .published import Published, locate, read_lines
 from .words import Word, Words

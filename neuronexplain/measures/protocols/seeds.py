@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from dissection.files import replace_file
 from neuronexplain.measures.intervals import figure
 from neuronexplain.measures.report import Report
 from neuronexplain.measures.seeds import BACKGROUND, CUES_SIZE, NONE, SHARE, counts, cues, seed_map
-from neuronexplain.overlay import replace_file
 
 from .protocol import Protocol
 

@@ -1,40 +1,21 @@
-"""Folders that appear whole or not at all: what is written lies beside the target, and takes its place at the end."""
+"""A folder that takes long to write: what a killed process leaves beside it is gone on with."""
 
 from __future__ import annotations
 
 import shutil
-import tempfile
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dissection.checkpoint import alone
 from dissection.errors import ConceptDataError
+from dissection.files import put_in_place, refuse_taken, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 DATA = "data"
 """The folder, in the one where work is done, that takes the target's place."""
-
-
-@contextmanager
-def appearing(folder: Path) -> Iterator[Path]:
-    """A folder to write into; nothing is left of it when the block fails.
-
-    Raises:
-        ConceptDataError: if ``folder`` holds something, or cannot be written.
-    """
-    try:
-        _refuse_taken(folder)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as beside:
-            unfinished = Path(beside) / DATA
-            unfinished.mkdir()
-            yield unfinished
-            _put_in_place(unfinished, folder)
-    except OSError as error:
-        raise ConceptDataError(f"{folder} cannot be written ({error.strerror or error}); nothing was kept") from error
 
 
 @contextmanager
@@ -49,14 +30,14 @@ def resuming(folder: Path, digest: str) -> Iterator[Path]:
         digest: everything that what is written depends on; what was begun with another one is discarded.
 
     Raises:
-        ConceptDataError: if ``folder`` holds something, or cannot be written.
+        OutputError: if ``folder`` holds something, or cannot be written.
         CheckpointError: if another process works on it.
     """
     beside = folder.absolute().parent / f".{folder.absolute().name}.unfinished"
     try:
         if not list(beside.glob(f"*/{DATA}")):  # killed when all was done but this
             shutil.rmtree(beside, ignore_errors=True)
-        _refuse_taken(folder)
+        refuse_taken(folder)
         beside.mkdir(parents=True, exist_ok=True)
         with alone(beside, beside / "lock"):
             yield from _working(beside / digest, folder)
@@ -66,7 +47,7 @@ def resuming(folder: Path, digest: str) -> Iterator[Path]:
         raise
     except OSError as error:
         kept = f"give the same command again to go on from {beside}" if beside.exists() else "nothing was kept"
-        raise ConceptDataError(f"{folder} cannot be written ({error.strerror or error}); {kept}") from error
+        raise unwritable(folder, error, kept) from error
 
 
 def _working(work: Path, folder: Path) -> Iterator[Path]:
@@ -75,15 +56,4 @@ def _working(work: Path, folder: Path) -> Iterator[Path]:
             shutil.rmtree(other)
     (work / DATA).mkdir(parents=True, exist_ok=True)
     yield work
-    _put_in_place(work / DATA, folder)
-
-
-def _refuse_taken(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConceptDataError(f"{folder} exists and is not empty; name a new folder or empty it")
-
-
-def _put_in_place(data: Path, folder: Path) -> None:
-    if folder.exists():
-        folder.rmdir()
-    data.rename(folder)
+    put_in_place(work / DATA, folder)

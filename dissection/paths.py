@@ -1,4 +1,4 @@
-"""Paths that a dataset's own tables give: hostile until they are known to stay inside."""
+"""Paths that archives and tables give: hostile until they are known to stay inside."""
 
 from __future__ import annotations
 
