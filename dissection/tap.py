@@ -13,6 +13,8 @@ autograd, so that a gradient reaches the map and stops there, and no parameter's
 Some networks rectify a module's output by calling ``F.relu`` on it. Then the tap waits for that call and keeps its
 result. To rectify in the hook instead would leave the network's own ReLU after the tap, and its slope of 0 at 0 in the
 gradient.
+
+Maps with channels last and tokens are read as ``(images, units, h, w)``, see :mod:`dissection.layouts`.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from .errors import ActivationError, LayerNotFoundError, NetworkError
+from .layouts import read, written
 from .precision import arithmetic, laid_out
 
 if TYPE_CHECKING:
@@ -61,6 +64,7 @@ class Tap:
     """Keeps the rectified output of one layer for the length of a ``with`` block, which runs the network once.
 
     Raises:
+        ActivationError: if the map is not of the shape that the layer had when the network was opened.
         LayerNotFoundError: if the layer does not run, runs twice, or its output is no feature map.
     """
 
@@ -74,18 +78,10 @@ class Tap:
         """The feature map ``A`` of the last forward pass.
 
         Raises:
-            ActivationError: if it is not of the shape that the layer had when the network was opened.
             LayerNotFoundError: if there was none.
         """
-        layer = self._layer
         if self._output is None:
-            raise LayerNotFoundError(f"layer {layer.name!r} did not run in the forward pass; choose another layer")
-        wanted = (layer.units, layer.height, layer.width)
-        if self._output.shape[1:] != wanted:
-            raise ActivationError(
-                f"layer {layer.name!r} gives maps of shape {tuple(self._output.shape[1:])}, not {wanted} as when "
-                "the network was opened; open it with the input size that it is run at"
-            )
+            raise LayerNotFoundError(f"layer {self._layer.name!r} did not run in the forward pass; choose another layer")
         return self._output
 
     def __enter__(self) -> Self:
@@ -100,7 +96,7 @@ class Tap:
         self._open.close()
 
     def _hook(self, _module: nn.Module, _inputs: object, output: object) -> Tensor:
-        if not isinstance(output, Tensor) or output.ndim != 4:
+        if not isinstance(output, Tensor) or output.ndim not in {3, 4}:
             found = f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
             raise LayerNotFoundError(
                 f"layer {self._layer.name!r} gives {found}; a feature map (images, units, h, w) is needed"
@@ -111,12 +107,20 @@ class Tap:
         return self._take(output)
 
     def _take(self, output: Tensor) -> Tensor:
+        layer = self._layer
         if self._output is not None:
             raise LayerNotFoundError(
-                f"layer {self._layer.name!r} runs more than once in a forward pass; choose a layer that runs once"
+                f"layer {layer.name!r} runs more than once in a forward pass; choose a layer that runs once"
             )
-        self._output = self._keep(output)
-        return self._output.clone()
+        maps = read(output, layer)
+        if maps is None:
+            wanted = (layer.units, layer.height, layer.width)
+            raise ActivationError(
+                f"layer {layer.name!r} gives maps of shape {tuple(output.shape[1:])}, not {wanted} as when "
+                "the network was opened; open it with the input size that it is run at"
+            )
+        self._output = self._keep(maps)
+        return written(self._output, output).clone()
 
     def _keep(self, output: Tensor) -> Tensor:
         return output
