@@ -10,8 +10,11 @@ from torchvision import models
 
 from dissection.errors import LayerNotFoundError, NetworkError
 from dissection.layers import default_layer, feature_maps, find_layer
-from dissection.tap import Tap
+from dissection.networks import Network
+from dissection.preprocessing import Preprocessing
+from dissection.tap import Tap, forward
 from dissection.vocabulary import Layer
+from neuronexplain.gradcam import alphas
 
 SIZE = (16, 16)
 
@@ -76,17 +79,75 @@ def test_convnext_has_no_rectified_map_and_gives_its_last() -> None:
     assert not next(found.rectified for found in feature_maps(net, (64, 64)) if found.layer == layer)
 
 
+class Patches(nn.Module):
+    """A transformer that scores by its class token, or by the mean of its patches, which it may lay out as an image."""
+
+    def __init__(self, scores_by: str, more: int = 1) -> None:
+        super().__init__()
+        self.scores_by = scores_by
+        self.embed = nn.Conv2d(3, 8, 4, 4)
+        self.more = nn.Parameter(torch.randn(1, more, 8))
+        self.blocks = nn.ModuleList(nn.TransformerEncoderLayer(8, 2, 16, 0.0, norm_first=True) for _ in range(2))
+        self.norm, self.fc = nn.LayerNorm(8), nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        patches = self.embed(x)
+        tokens = torch.cat([self.more.expand(len(x), -1, -1), patches.flatten(2).transpose(1, 2)], 1)
+        for block in self.blocks:
+            tokens = tokens + block.self_attn(*[block.norm1(tokens)] * 3)[0]
+            tokens = tokens + block.linear2(block.linear1(block.norm2(tokens)).relu())
+        tokens = self.norm(tokens)
+        if self.scores_by == "class":
+            return self.fc(tokens[:, 0])
+        return self.fc(tokens[:, self.more.shape[1] :].mean(1))
+
+
 @pytest.mark.parametrize(
-    "net",
+    ("net", "layer"),
     [
-        lambda: models.VisionTransformer(32, 16, 1, 2, 8, 16),
-        lambda: models.SwinTransformer([4, 4], 8, [2], [2], [4, 4], num_classes=5),
+        (lambda: Patches("class"), Layer("blocks.1.norm1", 8, 4, 4)),
+        (lambda: Patches("class", more=5), Layer("blocks.1.norm1", 8, 4, 4)),
+        (lambda: Patches("mean", more=0), Layer("norm", 8, 4, 4)),
+        (
+            lambda: models.VisionTransformer(16, 4, 2, 2, 8, 16),
+            Layer("encoder.layers.encoder_layer_1.ln_1", 8, 4, 4),
+        ),
+        (lambda: models.SwinTransformer([2, 2], 8, [2], [2], [4, 4], num_classes=5), Layer("permute", 8, 8, 8)),
     ],
-    ids=["vit", "swin"],
+    ids=["class", "registers", "mean", "vit", "swin"],
 )
-def test_transformers_are_refused(net: Callable[[], nn.Module]) -> None:
-    with pytest.raises(LayerNotFoundError, match="works by attention"):
-        default_layer(net(), (32, 32))
+def test_the_patches_of_transformers(net: Callable[[], nn.Module], layer: Layer) -> None:
+    assert default_layer(net(), SIZE) == layer
+
+
+@pytest.mark.parametrize("size", [(16, 16), (16, 32)])
+def test_patches_are_read_where_they_are_in_the_image(size: tuple[int, int]) -> None:
+    net = Patches("class", more=3).eval()
+    layer = find_layer(net, "blocks.0.norm1", size)
+    image = torch.randn(2, 3, *size)
+    with torch.no_grad(), Tap(net, layer) as tap:
+        scores = net(image)
+    patches = net.blocks[0].norm1(net.embed(image).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    torch.testing.assert_close(tap.output, patches)
+    torch.testing.assert_close(scores, net(image))
+
+
+def test_alphas_of_patches_are_gradients_by_hand() -> None:
+    net, image = Patches("class", more=2).eval(), torch.randn(3, 3, *SIZE)
+    network = Network.from_module(net, preprocessing=Preprocessing(SIZE, SIZE))
+    result = forward(network, image)
+    found = alphas(result.scores[:, 1], result.activation)
+    first, last = net.blocks
+    patches = net.embed(image).flatten(2).transpose(1, 2)
+    tokens = torch.cat([net.more.expand(3, -1, -1), patches], 1)
+    tokens = tokens + first.self_attn(*[first.norm1(tokens)] * 3)[0]
+    tokens = tokens + first.linear2(first.linear1(first.norm2(tokens)).relu())
+    normed = last.norm1(tokens).detach().requires_grad_()
+    tokens = tokens + last.self_attn(*[normed] * 3)[0]
+    tokens = tokens + last.linear2(last.linear1(last.norm2(tokens)).relu())
+    (gradient,) = torch.autograd.grad(net.fc(net.norm(tokens)[:, 0])[:, 1].sum(), normed)
+    torch.testing.assert_close(found, gradient[:, 2:].mean(1))
+    assert found.abs().max() > 0
 
 
 @pytest.mark.parametrize(
@@ -226,6 +287,28 @@ def test_a_layer_by_name_before_an_in_place_relu_is_what_the_layer_gave() -> Non
     assert (tap.output < 0).any()
 
 
+def test_a_map_with_channels_last() -> None:
+    class Last(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.permute(0, 2, 3, 1)
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.last, self.fc = nn.Conv2d(3, 6, 3), Last(), nn.Linear(6, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.fc(self.last(self.conv(x).relu())).mean((1, 2))
+
+    net, image = Net().eval(), torch.randn(2, 3, 16, 12)
+    layer = find_layer(net, "last", (16, 12))
+    assert layer == Layer("last", 6, 14, 10)
+    with torch.no_grad(), Tap(net, layer) as tap:
+        scores = net(image)
+    torch.testing.assert_close(tap.output, net.conv(image).relu())
+    torch.testing.assert_close(scores, net(image))
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -236,7 +319,6 @@ def test_a_layer_by_name_before_an_in_place_relu_is_what_the_layer_gave() -> Non
         ("idle", r"'idle' of Net does not run"),
         ("gap", r"'gap' of Net gives a tensor of 1x6x1x1, no feature map"),
         ("pair", r"'pair' of Net gives no tensor of the image"),
-        ("last", r"'last' of Net gives a tensor of 1x10x10x6 with channels last"),
     ],
 )
 def test_layers_that_will_not_do(name: str, message: str) -> None:
