@@ -87,7 +87,8 @@ class Patches(nn.Module):
         self.scores_by = scores_by
         self.embed = nn.Conv2d(3, 8, 4, 4)
         self.more = nn.Parameter(torch.randn(1, more, 8))
-        self.blocks = nn.ModuleList(nn.TransformerEncoderLayer(8, 2, 16, 0.0, norm_first=True) for _ in range(2))
+        blocks = [nn.TransformerEncoderLayer(8, 2, 16, 0.0, batch_first=True, norm_first=True) for _ in range(2)]
+        self.blocks = nn.ModuleList(blocks)
         self.norm, self.fc = nn.LayerNorm(8), nn.Linear(8, 4)
 
     def forward(self, x: Tensor) -> Tensor:
