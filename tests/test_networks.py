@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision import models
 
-from dissection.errors import LayerNotFoundError, NetworkError, WeightsError
+from dissection.errors import DownloadError, LayerNotFoundError, NetworkError, WeightsError
 from dissection.networks import Network, Source, open_network
 from dissection.networks.zoo import _last_layer
 from dissection.preprocessing import IMAGENET_MEAN, Preprocessing
@@ -327,12 +327,12 @@ def test_published_weights_come_from_the_cache(tmp_path: Path, monkeypatch: pyte
 def test_published_weights_that_cannot_be_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def unreachable(*_args: object, **_options: object) -> None:
-        raise OSError("host unreachable")
+    def unreachable(url: str, *_args: object, **_options: object) -> None:
+        raise DownloadError(f"cannot fetch {url} (the host was not found)")
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
-    with pytest.raises(WeightsError, match=r"cannot fetch resnet18-\w+\.pth.*host unreachable.*--weights FILE"):
+    monkeypatch.setattr("dissection.networks.zoo.download", unreachable)
+    with pytest.raises(WeightsError, match=r"cannot fetch http\S+/resnet18-\w+\.pth \(the host was.*--weights FILE"):
         open_network("resnet18")
     assert capsys.readouterr().out == ""
 

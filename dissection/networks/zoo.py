@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from dissection.errors import WeightsError
+from dissection.downloads import download
+from dissection.errors import DownloadError, WeightsError
 from dissection.preprocessing import Preprocessing
 from dissection.weights import fit, read_weights
 
@@ -75,13 +76,9 @@ def _fetch(name: str, url: str) -> Path:
         return path
     digest = torch.hub.HASH_REGEX.search(path.name)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(path), digest[1] if digest else None, progress=False)
-    except (OSError, RuntimeError) as error:
-        raise WeightsError(
-            f"cannot fetch {path.name}, the published weights of {name} ({error}); "
-            f"fetch {url} where you can, and give it with --weights FILE"
-        ) from error
+        download(url, path, sha256=digest[1] if digest else None)
+    except DownloadError as error:
+        raise WeightsError(f"no published weights of {name}: {error}, or give it with --weights FILE") from error
     return path
 
 
