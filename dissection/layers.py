@@ -52,13 +52,13 @@ class FeatureMap:
     rectified: bool
 
 
-def feature_maps(module: nn.Module, input_size: tuple[int, int]) -> list[FeatureMap]:
+def feature_maps(module: nn.Module, input_size: tuple[int, int], channels: int = 3) -> list[FeatureMap]:
     """Every layer that can be dissected, in order of execution.
 
     Raises:
-        NetworkError: if the module cannot run on an RGB image of this height and width.
+        NetworkError: if the module cannot run on an image of this height, width and number of channels.
     """
-    return Layers(record(module, input_size)).maps()
+    return Layers(record(module, input_size, channels)).maps()
 
 
 def default_layer(module: nn.Module, input_size: tuple[int, int]) -> Layer:
@@ -71,22 +71,28 @@ def default_layer(module: nn.Module, input_size: tuple[int, int]) -> Layer:
     return Layers(record(module, input_size)).default()
 
 
-def find_layer(module: nn.Module, name: str, input_size: tuple[int, int]) -> Layer:
+def find_layer(module: nn.Module, name: str, input_size: tuple[int, int], channels: int = 3) -> Layer:
     """The layer of this name.
 
     Raises:
         LayerNotFoundError: if there is none, or it cannot be dissected; the message lists those that can, near ones
             first.
-        NetworkError: if the module cannot run on an RGB image of this height and width.
+        NetworkError: if the module cannot run on an image of this height, width and number of channels.
     """
-    return Layers(record(module, input_size)).named(name)
+    return Layers(record(module, input_size, channels)).named(name)
 
 
 class Layers:
-    """The layers of one recorded forward pass."""
+    """The layers of one recorded forward pass.
 
-    def __init__(self, recording: Recording) -> None:
+    Args:
+        recording: the pass.
+        score: the value of the scores, where the network gives more than them.
+    """
+
+    def __init__(self, recording: Recording, score: Value | None = None) -> None:
         self._recording = recording
+        self._score = score or recording.score
         runs = Counter(call.name for call in recording.calls)
         self._calls = [call for call in recording.calls if runs[call.name] == 1 and self._grid(call.output)]
 
@@ -172,8 +178,7 @@ class Layers:
 
     def _before(self, counts: Callable[[Value], bool]) -> set[Value]:
         """The values on a way to the scores that still meets an operation that counts."""
-        score = self._recording.score
-        beyond, waiting = set[Value](), [(score, False)] if score else []
+        beyond, waiting = set[Value](), [(self._score, False)] if self._score else []
         seen = set(waiting)
         while waiting:
             value, met = waiting.pop()

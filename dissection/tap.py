@@ -204,7 +204,7 @@ def check_finite(finite: Sequence[bool], layer: Layer, names: Iterable[str]) -> 
             )
 
 
-def forward(network: Network, images: Float[Tensor, "images 3 H W"]) -> Pass:
+def forward(network: Network, images: Float[Tensor, "images channels H W"]) -> Pass:
     """Run the body without autograd and the head, after the network's layer, with it: the cost of a forward pass.
 
     Raises:
@@ -214,7 +214,7 @@ def forward(network: Network, images: Float[Tensor, "images 3 H W"]) -> Pass:
     return forward_through(network, [network.layer], images)
 
 
-def forward_through(network: Network, layers: Sequence[Layer], images: Float[Tensor, "images 3 H W"]) -> Pass:
+def forward_through(network: Network, layers: Sequence[Layer], images: Float[Tensor, "images channels H W"]) -> Pass:
     """Run the network once and read several layers; autograd begins at the first of them.
 
     Raises:
@@ -230,11 +230,12 @@ def forward_from(network: Network, maps: Float[Tensor, "images units h w"]) -> P
     Raises:
         NetworkError: if the network gives anything but one row of scores per image.
     """
-    height, width = network.preprocessing.size
-    return _run(network, [Graft(network.module, network.layer, maps)], torch.zeros(len(maps), 3, height, width))
+    preprocessing = network.preprocessing
+    blank = torch.zeros(len(maps), preprocessing.channels, *preprocessing.size)
+    return _run(network, [Graft(network.module, network.layer, maps)], blank)
 
 
-def _run(network: Network, cuts: Sequence[Cut], images: Float[Tensor, "images 3 H W"]) -> Pass:
+def _run(network: Network, cuts: Sequence[Cut], images: Float[Tensor, "images channels H W"]) -> Pass:
     device = network.device
     with ExitStack() as running:
         running.enter_context(undisturbed(network.module))
@@ -242,10 +243,8 @@ def _run(network: Network, cuts: Sequence[Cut], images: Float[Tensor, "images 3 
         running.enter_context(torch.no_grad())
         for cut in cuts:
             running.enter_context(cut)
-        scores = network.module(laid_out(images.to(device, non_blocking=True), network.precision))
-    if not isinstance(scores, Tensor) or scores.ndim != 2 or len(scores) != len(images):
-        found = f"a tensor of shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else type(scores).__name__
-        raise NetworkError(f"{network.name} gives {found}; scores of shape (images, classes) are needed")
+        laid = laid_out(images.to(device, non_blocking=True), network.precision)
+        scores = network.head.scores(network.module, laid)
     return Pass(_widened(scores), tuple(cut.output for cut in cuts))
 
 

@@ -113,6 +113,12 @@ def _last_layer(name: str) -> str:
     return weighted[-1]
 
 
+def imagenet_classes() -> tuple[str, ...]:
+    """ImageNet's labels, in the order of their WordNet ids."""
+    labels: list[str] = models.ResNet18_Weights.DEFAULT.meta["categories"]
+    return tuple(labels)
+
+
 def _preprocessing(weights: WeightsEnum) -> Preprocessing:
     preset = weights.transforms()
     (crop,), (resize,) = preset.crop_size, preset.resize_size
