@@ -25,7 +25,8 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from .errors import NetworkError
-from .recording import operation, parts
+from .operations import operation
+from .recording import parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

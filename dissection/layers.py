@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 from .errors import LayerNotFoundError
 from .layouts import grid
 from .recording import Call, Recording, Value, record
+from .tap import RECTIFIERS
 from .vocabulary import Layer
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ _SUMS = frozenset(("add", "__add__", "__radd__", "__iadd__", "layer_norm"))
 _SHAPING = frozenset(
     ("permute", "transpose", "movedim", "swapaxes", "reshape", "view", "flatten", "unflatten", "__getitem__")
 )
-_RECTIFIERS = ("relu", "relu6")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ class Layers:
 
     def _rectifier(self, value: Value) -> str:
         """The function that rectifies a value before anything else sees it, if no module that can be tapped does."""
-        if len(value.children) != 1 or value.children[0].operation not in _RECTIFIERS:
+        if len(value.children) != 1 or value.children[0].operation not in RECTIFIERS:
             return ""
         rectified = value.children[0]
         by_module = any(call.output is rectified and value in call.inputs for call in self._calls)

@@ -24,6 +24,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from .errors import NetworkError
+from .operations import operation
 from .tap import undisturbed
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 _ACTIVATIONS = frozenset(
     ["relu", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "selu", "celu", "gelu", "silu", "hardswish", "mish"]
 )
-_CLAMPS = frozenset(("clamp", "hardtanh"))
 _PRODUCTS = frozenset(("mul", "__mul__", "__rmul__", "__imul__"))
 _PASSING = frozenset(
     ("dropout", "dropout2d", "alpha_dropout", "feature_alpha_dropout", "contiguous", "clone", "detach")
@@ -243,17 +243,6 @@ def _is_swish(value: Value) -> bool:
 def _is_activation(part: nn.Module) -> bool:
     """Whether a module is an activation by its class's name: ``MemoryEfficientSwish``, ``HardMishJit``."""
     return not any(True for _ in part.children()) and bool(_ACTIVATION_CLASS.search(type(part).__name__))
-
-
-def operation(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-    """A function's name without the underscore of an in-place one; a clamp from 0 is a ReLU by another name."""
-    name: str = getattr(func, "__name__", "")
-    name = name if name.startswith("__") else name.rstrip("_")
-    if name in _CLAMPS:
-        low, high = (*args[1:3], None, None)[:2]
-        bounds = kwargs.get("min", kwargs.get("min_val", low)), kwargs.get("max", kwargs.get("max_val", high))
-        return {(0, None): "relu", (0, 6): "relu6"}.get(bounds, name)
-    return name
 
 
 def _version(tensor: Tensor) -> int:

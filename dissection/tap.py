@@ -32,6 +32,7 @@ from torch.overrides import TorchFunctionMode
 
 from .errors import ActivationError, LayerNotFoundError, NetworkError
 from .layouts import read, written
+from .operations import operation
 from .precision import arithmetic, laid_out
 
 if TYPE_CHECKING:
@@ -42,19 +43,7 @@ if TYPE_CHECKING:
     from .networks import Network
     from .vocabulary import Layer
 
-_RECTIFIERS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "relu6": F.relu6}
-
-_RECTIFYING = {
-    F.relu,
-    F.relu_,
-    F.relu6,
-    F.hardtanh,
-    F.hardtanh_,
-    torch.relu,
-    torch.relu_,
-    torch.clamp,
-    torch.clamp_,
-} | {Tensor.relu, Tensor.relu_, Tensor.clamp, Tensor.clamp_, Tensor.clamp_min, Tensor.clamp_min_}
+RECTIFIERS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "relu6": F.relu6}
 
 _LOCKS: WeakKeyDictionary[nn.Module, RLock] = WeakKeyDictionary()
 _LOCKS_LOCK = RLock()
@@ -89,7 +78,7 @@ class Tap:
         handle = self._module.register_forward_hook(self._hook)
         self._open.callback(handle.remove)
         if self._layer.rectifier:
-            self._call = self._open.enter_context(_Call(_RECTIFIERS[self._layer.rectifier], self._take))
+            self._call = self._open.enter_context(_Call(RECTIFIERS[self._layer.rectifier], self._take))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -138,10 +127,11 @@ class _Call(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], _types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:  # noqa: ANN401 -- whatever the function gives
-        if self.awaited is not None and func in _RECTIFYING and args[0] is self.awaited:
+        kwargs = kwargs or {}
+        if self.awaited is not None and args and args[0] is self.awaited and operation(func, args, kwargs) in RECTIFIERS:
             awaited, self.awaited = self.awaited, None
             return self._take(self._rectify(awaited))
-        return func(*args, **(kwargs or {}))
+        return func(*args, **kwargs)
 
 
 class Cut(Tap):
