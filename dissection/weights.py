@@ -104,18 +104,16 @@ def _read_torch(path: Path) -> object:
 def _refusal(path: Path, error: Exception) -> str:
     reason = str(error)
     if "TorchScript" in reason:
-        return f"{path} is a TorchScript program, which is refused; {_CONVERT}"
+        return (
+            f"{path} is a TorchScript program, which is refused; load it in the program that made it and save its "
+            "weights alone: safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
+        )
+    convert = f"to take out its weights without running it: neuronexplain weights convert {path} NEW.safetensors"
     if code := re.search(r"GLOBAL ([\w.]+)", reason):
-        return f"{path} holds code ({code[1]}), which is refused: opening it could run anything; {_CONVERT}"
+        return f"{path} holds code ({code[1]}), which is refused: opening it could run anything; {convert}"
     if isinstance(error, pickle.UnpicklingError):
-        return f"{path} is a pickle of something else than weights, which is refused; {_CONVERT}"
+        return f"{path} is a pickle of something else than weights, which is refused; {convert}"
     return f"{path} is cut short or of another kind ({type(error).__name__}); give safetensors or a saved state dict"
-
-
-_CONVERT = (
-    "where you trust it, load it in the program that made it and save its weights alone: "
-    "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
-)
 
 
 def state_dict(content: object, path: Path) -> dict[str, Tensor]:
