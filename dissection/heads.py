@@ -58,7 +58,9 @@ class Head:
     later: int = 0
     independent: bool = False
 
-    def scores(self, module: nn.Module, images: Float[Tensor, "images channels H W"]) -> Float[Tensor, "images classes"]:
+    def scores(
+        self, module: nn.Module, images: Float[Tensor, "images channels H W"]
+    ) -> Float[Tensor, "images classes"]:
         """Run the module.
 
         Raises:
@@ -75,6 +77,10 @@ class Head:
     def probabilities(self, scores: Float[Tensor, "*images classes"]) -> Float[Tensor, "*images classes"]:
         """What the network thinks of each class: shares of 1, or of each class by itself."""
         return scores.sigmoid() if self.independent else scores.softmax(-1)
+
+
+PLAIN = Head()
+"""One tensor of scores, and nothing to be done."""
 
 
 def find_head(recording: Recording, *, output: str = "", multi_label: bool = False) -> tuple[Head, Value | None, int]:
@@ -125,7 +131,9 @@ def _chosen(recording: Recording, output: str) -> str:
     if "logits" in fitting or len(fitting) == 1:
         return "logits" if "logits" in fitting else fitting[0]
     if not fitting:
-        raise NetworkError(f"{kind} gives {_listed(recording.output)}; {_WANTED}: wrap it in a module that returns them")
+        raise NetworkError(
+            f"{kind} gives {_listed(recording.output)}; {_WANTED}: wrap it in a module that returns them"
+        )
     raise NetworkError(f"{kind} gives {_listed(recording.output)}; say with --output which of them are the scores")
 
 
@@ -151,8 +159,8 @@ def _ending(value: Value, kind: str) -> Value | None:
         return None
     if value.numbers != classes:
         raise NetworkError(
-            f"{kind} gives {classes} of {value.numbers} numbers that a {value.operation} makes; alphas are gradients of "
-            "the scores before it: give the network without it"
+            f"{kind} gives {classes} of {value.numbers} numbers that a {value.operation} makes; alphas are gradients "
+            "of the scores before it: give the network without it"
         )
     return value
 

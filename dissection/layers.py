@@ -12,8 +12,9 @@ without any rectified map (ConvNeXt, whose GELUs work on channels-last maps insi
 a weight that is not pooled.
 
 A network that works by attention does not rectify what its blocks add up. There the last of these sums, or its layer
-norm, counts as a rectified map does, if the scores look at its patches: Swin's ``permute``, MaxViT's ``blocks.3``. A ViT's
-scores look at its class token alone; its patches matter up to the last attention, so its layer is the norm before that.
+norm, counts as a rectified map does, if the scores look at its patches: Swin's ``permute``, MaxViT's ``blocks.3``. A
+ViT's scores look at its class token alone; its patches matter up to the last attention, so its layer is the norm before
+that.
 """
 
 from __future__ import annotations

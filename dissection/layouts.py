@@ -61,7 +61,7 @@ def read(output: Tensor, layer: Layer) -> Float[Tensor, "images units h w"] | No
         return output.permute(0, 3, 1, 2)
     if output.ndim == 3 and output.shape[2] == layer.units and 0 <= _more(output, layer) <= _MOST_MORE:
         patches = output[:, _more(output, layer) :]
-        return patches.transpose(1, 2).unflatten(2, size[1:])
+        return patches.transpose(1, 2).reshape(-1, *size)
     return None
 
 

@@ -13,7 +13,7 @@ import tarfile
 import warnings
 from collections import OrderedDict
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from safetensors.torch import save_file
@@ -50,7 +50,9 @@ def convert(source: Path, target: Path) -> int:
         save_file(state, part)
         part.rename(target)
     except OSError as error:
-        raise WeightsError(f"cannot write {target} ({error.strerror or error}); make room, or name another place") from error
+        raise WeightsError(
+            f"cannot write {target} ({error.strerror or error}); make room, or name another place"
+        ) from error
     finally:
         part.unlink(missing_ok=True)
     return len(state)
@@ -71,7 +73,9 @@ def read_legacy(path: Path) -> dict[str, Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=False, pickle_module=_Harmless)
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        raise WeightsError(f"{path} cannot be read as a checkpoint ({type(error).__name__}: {reason}); fetch it again") from error
+        raise WeightsError(
+            f"{path} cannot be read as a checkpoint ({type(error).__name__}: {reason}); fetch it again"
+        ) from error
     return own_names(state_dict(_plain(content), path))
 
 
@@ -81,7 +85,7 @@ class _Thing:
     dump_patches = False
     """torch asks a module's class in an old file, and compares sources where it is true."""
 
-    def __new__(cls, *_args: object, **_kwargs: object) -> _Thing:
+    def __new__(cls, *_args: object, **_kwargs: object) -> Self:
         return super().__new__(cls)
 
     def __init__(self, *_args: object, **_kwargs: object) -> None:

@@ -1,4 +1,4 @@
-"""What a torch function is called, however it is called: ``F.relu``, ``x.relu_()``, ``x.clamp(min=0)``, ``aten.relu``."""
+"""Names for what torch functions do, however they are called: ``F.relu``, ``x.relu_()``, ``x.clamp(min=0)``."""
 
 from __future__ import annotations
 

@@ -64,8 +64,8 @@ class Preprocessing:
         _check_lengths("resize", (self.resize, self.resize) if isinstance(self.resize, int) else self.resize)
         if self.channels not in _WANTED:
             raise NetworkError(
-                f"a photograph has red, green and blue, of which {self.channels} channels cannot be made; --channels is "
-                "3 or 1 (grey): wrap the network in a module that makes the channels it takes"
+                f"a photograph has red, green and blue, of which {self.channels} channels cannot be made; --channels "
+                "is 3 or 1 (grey): wrap the network in a module that makes the channels it takes"
             )
         object.__setattr__(self, "mean", _numbers("mean", self.mean, self.channels))
         object.__setattr__(self, "std", _numbers("std", self.std, self.channels))
@@ -129,7 +129,11 @@ class Preprocessing:
         """
         changes: dict[str, object] = {}
         if channels is not None and channels != self.channels:
-            changes |= {"channels": channels, "mean": _of_grey(self.mean, channels), "std": _of_grey(self.std, channels)}
+            changes |= {
+                "channels": channels,
+                "mean": _of_grey(self.mean, channels),
+                "std": _of_grey(self.std, channels),
+            }
         if mean is not None:
             changes["mean"] = tuple(mean)
         if std is not None:

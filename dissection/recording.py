@@ -299,7 +299,8 @@ def _cannot_run(module: nn.Module, image: Tensor, error: Exception) -> str:
     if first is not None and first.in_channels != channels:
         advice = f"its first convolution takes {first.in_channels} channels; {_ADVICE.get(first.in_channels, _WRAP)}"
     kind = {1: "a grey", 3: "an RGB"}.get(channels, f"a {channels}-channel")
-    return f"{type(module).__name__} cannot run on {kind} image of {height}x{width} ({type(error).__name__}: {reason}); {advice}"
+    found = f"{type(error).__name__}: {reason}"
+    return f"{type(module).__name__} cannot run on {kind} image of {height}x{width} ({found}); {advice}"
 
 
 _ADVICE = {1: "give --channels 1", 3: "give --channels 3"}

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from .errors import ActivationError, LayerNotFoundError, NetworkError
+from .errors import ActivationError, LayerNotFoundError
 from .layouts import read, written
 from .operations import operation
 from .precision import arithmetic, laid_out
@@ -70,7 +70,9 @@ class Tap:
             LayerNotFoundError: if there was none.
         """
         if self._output is None:
-            raise LayerNotFoundError(f"layer {self._layer.name!r} did not run in the forward pass; choose another layer")
+            raise LayerNotFoundError(
+                f"layer {self._layer.name!r} did not run in the forward pass; choose another layer"
+            )
         return self._output
 
     def __enter__(self) -> Self:
@@ -128,7 +130,12 @@ class _Call(TorchFunctionMode):
         self, func: Callable[..., Any], _types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:  # noqa: ANN401 -- whatever the function gives
         kwargs = kwargs or {}
-        if self.awaited is not None and args and args[0] is self.awaited and operation(func, args, kwargs) in RECTIFIERS:
+        if (
+            self.awaited is not None
+            and args
+            and args[0] is self.awaited
+            and operation(func, args, kwargs) in RECTIFIERS
+        ):
             awaited, self.awaited = self.awaited, None
             return self._take(self._rectify(awaited))
         return func(*args, **kwargs)

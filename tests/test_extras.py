@@ -54,7 +54,9 @@ class TestTimm:
             raise OSError("no\nroute to host")
 
         monkeypatch.setattr(self.timm, "create_model", unreachable)
-        with pytest.raises(WeightsError, match=r"cannot have timm/resnet18 \(OSError: no route to host\).*--weights FILE"):
+        with pytest.raises(
+            WeightsError, match=r"cannot have timm/resnet18 \(OSError: no route to host\).*--weights FILE"
+        ):
             open_network("timm/resnet18")
 
 
@@ -112,7 +114,9 @@ class TestTransformers:
         assert network.head.independent
 
     def test_other_weights(self, tmp_path: Path) -> None:
-        module = self.saved(tmp_path, {"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32}})
+        module = self.saved(
+            tmp_path, {"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32}}
+        )
         with torch.no_grad():
             module.classifier[1].bias.add_(1)
         save_file(module.state_dict(), tmp_path / "w.safetensors")

@@ -12,6 +12,7 @@ from dissection.errors import LayerNotFoundError, NetworkError
 from dissection.layers import default_layer, feature_maps, find_layer
 from dissection.networks import Network
 from dissection.preprocessing import Preprocessing
+from dissection.receptive import receptive_fields
 from dissection.tap import Tap, forward
 from dissection.vocabulary import Layer
 from neuronexplain.gradcam import alphas
@@ -394,3 +395,32 @@ def test_nothing_is_left_on_the_module(fails: bool) -> None:
 
 def test_half_precision_networks_are_fed_their_own_type() -> None:
     assert default_layer(body(nn.ReLU()).bfloat16(), SIZE) == Layer("2", 6, 6, 6, "relu")
+
+
+@pytest.mark.parametrize(
+    ("net", "layer", "field"),
+    [
+        (lambda: models.vgg11(init_weights=False).features[:12], "7", 18),
+        (lambda: nn.Sequential(nn.Conv2d(3, 4, 5, 3), nn.ReLU(), nn.MaxPool2d(2, 2)), "2", 8),
+        (lambda: nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, dilation=3)), "1", 15),
+        (lambda: nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.GroupNorm(2, 4), nn.ReLU()), "2", None),
+        (lambda: nn.Sequential(*[nn.Conv2d(3, 3, 3, padding=1) for _ in range(70)]), "69", None),
+        (lambda: nn.Sequential(*[nn.Conv2d(3, 3, 3, padding=1) for _ in range(20)]), "19", 41),
+        (lambda: nn.Sequential(*[nn.Conv2d(3, 3, 3, 2, 1) for _ in range(5)]), "4", 63),
+    ],
+    ids=["vgg", "stride 3", "dilation", "group norm", "deep", "less deep", "stride 32"],
+)
+def test_receptive_fields(net: Callable[[], nn.Module], layer: str, field: int | None) -> None:
+    """Known from their kernels k and strides s: 1 + sum (k - 1) * (the product of the strides before)."""
+    module = nn.Sequential(net(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(4)).eval()
+    module(torch.zeros(1, 3, 128, 128))
+    network = Network.from_module(module, preprocessing=Preprocessing((128, 128), 128), layer=f"0.{layer}")
+    assert receptive_fields(network, [network.layer]) == [field]
+
+
+def test_receptive_fields_of_patches() -> None:
+    network = Network.from_module(Patches("class", more=2), preprocessing=Preprocessing(SIZE, SIZE))
+    layers = [found.layer for found in feature_maps(network.module, SIZE)]
+    fields = dict(zip([layer.name for layer in layers], receptive_fields(network, layers), strict=True))
+    assert fields["embed"] == fields["blocks.0.norm1"] == 4
+    assert fields["blocks.1.norm1"] is None

@@ -14,7 +14,6 @@ from torchvision import models
 
 from dissection.errors import DownloadError, LayerNotFoundError, NetworkError, WeightsError
 from dissection.networks import Network, Source, open_network
-from dissection.networks import zoo
 from dissection.networks.zoo import _last_layer
 from dissection.preprocessing import IMAGENET_MEAN, Preprocessing
 from dissection.vocabulary import Layer

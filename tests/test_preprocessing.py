@@ -13,9 +13,7 @@ from dissection.errors import NetworkError
 from dissection.networks.zoo import _preprocessing
 from dissection.preprocessing import Preprocessing
 
-MODES = {
-    name: transforms.InterpolationMode(name) for name in ("bilinear", "bicubic", "lanczos")
-}
+MODES = {name: transforms.InterpolationMode(name) for name in ("bilinear", "bicubic", "lanczos")}
 
 
 def noise(width: int, height: int, seed: int = 0) -> Image.Image:

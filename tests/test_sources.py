@@ -6,6 +6,7 @@ import struct
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 import torch
@@ -41,7 +42,7 @@ def thin(module: nn.Module) -> dict[str, Tensor]:
 class Python2(pickle._Pickler):
     """Writes text as Python 2 did, which published these files: as bytes."""
 
-    dispatch = dict(pickle._Pickler.dispatch)
+    dispatch: ClassVar = dict(pickle._Pickler.dispatch)
 
     def save_str(self, text: str) -> None:
         data = text.encode("latin1")
@@ -147,7 +148,11 @@ def test_near_names_are_offered(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "package"),
-    [("timm/resnet18", "timm"), ("hf/microsoft/resnet-50", "transformers"), ("efficientnet-lite0", "efficientnet_lite_pytorch")],
+    [
+        ("timm/resnet18", "timm"),
+        ("hf/microsoft/resnet-50", "transformers"),
+        ("efficientnet-lite0", "efficientnet_lite_pytorch"),
+    ],
 )
 def test_extras_that_are_not_installed(name: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, package, None)
@@ -222,7 +227,8 @@ def test_grey_networks(tmp_path: Path) -> None:
     (tmp_path / "grey.py").write_text(
         "from torch import nn\n"
         "def make(inputs=1):\n"
-        "    return nn.Sequential(nn.Conv2d(inputs, 5, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 3))\n"
+        "    body = nn.Conv2d(inputs, 5, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()\n"
+        "    return nn.Sequential(*body, nn.Linear(5, 3))\n"
         "def infrared():\n"
         "    return make(4)\n"
     )
@@ -263,7 +269,8 @@ def test_a_factorys_network_keeps_its_head(tmp_path: Path) -> None:
         "from dissection.networks import Network\n"
         "from dissection.preprocessing import Preprocessing\n"
         "def make():\n"
-        "    net = nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 3))\n"
+        "    body = nn.Conv2d(3, 5, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()\n"
+        "    net = nn.Sequential(*body, nn.Linear(5, 3))\n"
         "    return Network.from_module(net, preprocessing=Preprocessing((16, 16), 16), multi_label=True)\n"
     )
     assert open_network(f"{tmp_path}/own.py:make").head.independent

@@ -86,7 +86,7 @@ def test_its_layer(name: str) -> None:
 
 
 def later_maps(module: nn.Module, layers: Layers, layer: Layer) -> list[str]:
-    """Rectified maps of as many units that modules give after a layer; not those around it, nor what dropout passes on."""
+    """Rectified maps of as many units after a layer; not of modules around it, nor what dropout passes on."""
     names = [each.layer.name for each in layers.maps()]
     later = [each.layer for each in layers.maps()[names.index(layer.name) + 1 :] if each.rectified]
     around = [each.name for each in later if f"{layer.name}.".startswith(f"{each.name}.")]
@@ -95,7 +95,8 @@ def later_maps(module: nn.Module, layers: Layers, layer: Layer) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["alexnet", "vgg11_bn", "resnet18", "densenet121", "squeezenet1_1", "googlenet", "mnasnet0_5", "regnet_x_400mf"]
+    "name",
+    ["alexnet", "vgg11_bn", "resnet18", "densenet121", "squeezenet1_1", "googlenet", "mnasnet0_5", "regnet_x_400mf"],
 )
 def test_what_its_tap_reads_is_rectified(name: str) -> None:
     torch.manual_seed(0)

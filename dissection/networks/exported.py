@@ -54,7 +54,9 @@ def _opened(path: Path) -> ExportedProgram:
             return torch.export.load(path)
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        raise NetworkError(f"{path} is no program that this torch opens ({type(error).__name__}: {reason}); {_ADVICE}") from error
+        raise NetworkError(
+            f"{path} is no program that this torch opens ({type(error).__name__}: {reason}); {_ADVICE}"
+        ) from error
 
 
 def _image(program: ExportedProgram, path: Path) -> tuple[int, int, int]:

@@ -35,20 +35,17 @@ def open_hf(name: str, weights: Path | None = None) -> Draft:
         WeightsError: if the network or its weights cannot be had, or do not fit.
     """
     with needs(name, "hf"):
-        from transformers import (  # noqa: PLC0415 -- an extra
-            AutoConfig,
-            AutoImageProcessor,
-            AutoModelForImageClassification,
-        )
+        import transformers  # noqa: PLC0415 -- an extra
+    hub: Any = transformers
     where = _where(name)
     advice = f"fetch the repository where you can, and give its folder: --network {PREFIX}FOLDER"
     with fetching(name, advice):
-        config = AutoConfig.from_pretrained(where)
-        processor = AutoImageProcessor.from_pretrained(where).to_dict()
+        config = hub.AutoConfig.from_pretrained(where)
+        processor = hub.AutoImageProcessor.from_pretrained(where).to_dict()
         if weights is None:
-            module = AutoModelForImageClassification.from_pretrained(where, torch_dtype="float32")
+            module = hub.AutoModelForImageClassification.from_pretrained(where, torch_dtype="float32")
         else:
-            module = load(AutoModelForImageClassification.from_config(config), weights)
+            module = load(hub.AutoModelForImageClassification.from_config(config), weights)
     return Draft(
         module,
         where.rstrip("/").rpartition("/")[2],
@@ -77,7 +74,9 @@ def _preprocessing(processor: Mapping[str, Any], name: str) -> Preprocessing:
     """What an image processor does, where it is to resize, crop the centre, rescale and normalise."""
     size = _pair(processor.get("size"))
     if size is None:
-        raise NetworkError(f"the image processor of {name} does not say to what size it brings photographs; give --input-size")
+        raise NetworkError(
+            f"the image processor of {name} does not say to what size it brings photographs; give --input-size"
+        )
     crop = _pair(processor.get("crop_size")) if processor.get("do_center_crop") else None
     resize: int | tuple[int, int] = size if "height" in processor["size"] else size[0]
     share = processor.get("crop_pct")
@@ -88,7 +87,9 @@ def _preprocessing(processor: Mapping[str, Any], name: str) -> Preprocessing:
     mean, std = _normalisation(processor)
     interpolation = _INTERPOLATION.get(processor.get("resample", Image.Resampling.BILINEAR))
     if interpolation is None:
-        raise NetworkError(f"the image processor of {name} resizes in a way that is not known; bilinear or bicubic is wanted")
+        raise NetworkError(
+            f"the image processor of {name} resizes in a way that is not known; bilinear or bicubic is wanted"
+        )
     return Preprocessing(crop or size, resize, mean, std, interpolation, len(mean))
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.fx import Graph
 
 from dissection.errors import NetworkError
-from dissection.heads import Head, find_head
+from dissection.heads import PLAIN, Head, find_head
 from dissection.layers import Layers, find_layer
 from dissection.preprocessing import Preprocessing
 from dissection.recording import record
@@ -85,7 +85,7 @@ class Network:
     layer: Layer
     preprocessing: Preprocessing
     classes: tuple[str, ...]
-    head: Head = Head()
+    head: Head = PLAIN
     source: Source | None = None
     precision: Precision = "float32"
 
@@ -173,7 +173,7 @@ class Network:
         """What is where, with the settings that no weight shows: a slope, a stride, an unusual head."""
         yield type(self.module).__name__
         yield f"{self.layer.name} {self.layer.rectifier}"
-        if self.head != Head():
+        if self.head != PLAIN:
             yield str(self.head)
         for name, part in self.module.named_modules():
             settings = {key: value for key in _SETTINGS if (value := getattr(part, key, None)) is not None}

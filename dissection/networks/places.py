@@ -69,11 +69,13 @@ def open_places(name: str, weights: Path | None = None, progress: Bytes | None =
 def _name_as_caffe(module: nn.Module) -> None:
     """Give a VGG16 the names of the published file: ``features.conv5_3``, ``classifier.fc6``."""
     features, number, block = nn.Sequential(), 1, 1
-    for part in module.features:
+    for part in module.get_submodule("features").children():
         kind = {nn.Conv2d: "conv", nn.ReLU: "relu"}.get(type(part))
         features.add_module(f"{kind}{block}_{number}" if kind else f"pool{block}", part)
         number += kind == "relu"
         if kind is None:
             number, block = 1, block + 1
     module.features = features
-    module.classifier = nn.Sequential(OrderedDict(zip(_HEAD, module.classifier, strict=True)))
+    module.classifier = nn.Sequential(
+        OrderedDict(zip(_HEAD, module.get_submodule("classifier").children(), strict=True))
+    )

@@ -45,7 +45,9 @@ def open_timm(name: str, weights: Path | None = None) -> Draft:
         import timm  # noqa: PLC0415 -- an extra
     architecture = name.removeprefix(PREFIX)
     if not timm.is_model(architecture):
-        raise NetworkError(f"timm has no network {architecture!r}; timm.list_models('*{architecture[:5]}*') lists near ones")
+        raise NetworkError(
+            f"timm has no network {architecture!r}; timm.list_models('*{architecture[:5]}*') lists near ones"
+        )
     if weights is None:
         with fetching(name, "give a file with --weights FILE"):
             module = timm.create_model(architecture, pretrained=True)

@@ -69,12 +69,18 @@ def open_network(
     """
     path = None if weights is None else Path(weights).expanduser().resolve()
     draft = _draft(network, path, progress)
-    output, multi_label = changes.pop("output", None), changes.pop("multi_label", None)
+    output, multi_label = changes.get("output"), changes.get("multi_label")
     wanted = preprocessing or draft.preprocessing or Preprocessing()
     opened = Network.from_module(
         draft.module.eval(),
         layer=layer or draft.layer,
-        preprocessing=wanted.changed(**changes),
+        preprocessing=wanted.changed(
+            mean=changes.get("mean"),
+            std=changes.get("std"),
+            input_size=changes.get("input_size"),
+            resize=changes.get("resize"),
+            channels=changes.get("channels"),
+        ),
         classes=draft.classes if classes is None else _read_classes(classes),
         name=draft.name,
         output=output or draft.output,

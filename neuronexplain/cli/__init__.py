@@ -8,7 +8,7 @@ import time
 
 import typer
 
-from . import allocator, building, console, demonstration, explaining, failures, listing, sets
+from . import allocator, building, console, demonstration, explaining, failures, listing, networks, sets
 
 _COURTESY = 1
 """Seconds for rank 0 to say what is wrong with a command that every rank was given: torchrun stops it when one ends."""
@@ -27,6 +27,9 @@ app.command("build")(building.build)
 app.command("explain")(explaining.explain)
 app.command("units")(listing.units)
 app.command("runs")(listing.runs)
+app.command("networks")(networks.networks)
+app.command("layers")(networks.layers)
+app.add_typer(networks.weights, name="weights")
 app.add_typer(sets.concepts, name="concepts")
 app.add_typer(listing.classes, name="classes")
 sets.concepts.command("of")(listing.concepts_of)

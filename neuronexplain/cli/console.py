@@ -8,10 +8,12 @@ import os
 import sys
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dissection.running import Progress
 
@@ -57,6 +59,17 @@ def progress() -> Iterator[Progress]:
 def say(text: str = "") -> None:
     """A line on standard output."""
     sys.stdout.write(f"{text}\n")
+
+
+def say_wrapped(text: str) -> None:
+    """A paragraph on standard output, indented."""
+    width = get_terminal_size().columns if sys.stdout.isatty() else 120
+    say(fill(text, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False))
+
+
+def bytes_of(stage: str, progress: Progress) -> Callable[[int, int], None]:
+    """What a download tells, as a stage."""
+    return lambda done, total: progress(stage, done, total)
 
 
 def note(text: str) -> None:
