@@ -2,11 +2,12 @@
 
 from .errors import ConceptNotFoundError, RunNotFoundError, SchemaError, StoreError
 from .queries import ClassConcept, ConceptClass, RankBy
-from .records import SCHEMA, ClassImportance, Run, RunKey
+from .records import SCHEMA, Adopted, ClassImportance, Run, RunKey, WholeRun
 from .store import NameStore
 
 __all__ = [
     "SCHEMA",
+    "Adopted",
     "ClassConcept",
     "ClassImportance",
     "ConceptClass",
@@ -18,4 +19,5 @@ __all__ = [
     "RunNotFoundError",
     "SchemaError",
     "StoreError",
+    "WholeRun",
 ]

@@ -53,7 +53,8 @@ def _one_run(run: Run, dissection: Dissection) -> None:
 
 
 def _every_unit_once(dissection: Dissection) -> None:
-    if [unit.number for unit in dissection.units] != list(range(dissection.layer.units)):
+    given = len(dissection.units)  # compared first: a file may claim a layer of any size
+    if given != dissection.layer.units or [unit.number for unit in dissection.units] != list(range(given)):
         raise StoreError(
             f"layer {dissection.layer.name} has {dissection.layer.units} units but the dissection holds "
             f"{len(dissection.units)}: give each unit once, in order"

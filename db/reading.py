@@ -24,7 +24,7 @@ from dissection.vocabulary import (
 )
 
 from .errors import StoreError
-from .records import ClassImportance, Run, RunKey
+from .records import ClassImportance, Run, RunKey, WholeRun
 from .schema import BEST, NUMBERS, classes, concepts, exemplars, importances, overlaps, pictures, runs, units
 
 if TYPE_CHECKING:
@@ -116,6 +116,13 @@ def read_importance(connection: Connection, run: Run, index: int) -> ClassImport
         StoreError: if an array does not hold a number for every unit.
     """
     return next(_importances(connection, run, _GATHERED.where(classes.c.number == index)), None)
+
+
+def read_whole(connection: Connection, run: Run, origin: str) -> WholeRun:
+    """A run with all that belongs to it."""
+    importances = tuple(read_importances(connection, run))
+    shown = {row.number: row.jpeg for row in connection.execute(_of(pictures, run.id))}
+    return WholeRun(run, read_dissection(connection, run), importances, shown, origin)
 
 
 def _run(row: Row[Any], labels: Sequence[str]) -> Run:

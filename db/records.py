@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
+
+from .errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,10 +17,16 @@ if TYPE_CHECKING:
     from jaxtyping import Float64
 
     from dissection.precision import Precision
-    from dissection.vocabulary import Layer
+    from dissection.vocabulary import Dissection, Layer
 
 SCHEMA = 2
 """Version of the tables; part of every run's key."""
+
+IMPORTED = "imported: "
+"""What a key's network and concepts begin with where another tool made the names: no fingerprint of ours does."""
+
+SHARED = "shared"
+"""What a run's source says when the run came from another store: then it must not decide which code is run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,11 @@ class RunKey:
     upsampling: str
     evidence: str
     schema: int = SCHEMA
+
+    @property
+    def imported(self) -> bool:
+        """Whether another tool made the names: they have no thresholds (infinite ones stand for them)."""
+        return self.network.startswith(IMPORTED)
 
     @property
     def digest(self) -> str:
@@ -105,3 +118,43 @@ class ClassImportance:
     images: int
     alphas: Float64[np.ndarray, " units"]
     contributions: Float64[np.ndarray, " units"]
+
+
+def require_built(run: Run, wanted: str) -> None:
+    """Check that a run is one of ours, which has thresholds and importances.
+
+    Raises:
+        StoreError: saying that an imported run has not got what is ``wanted``.
+    """
+    if run.key.imported:
+        raise StoreError(
+            f"run {run.id} was imported from a NetDissect result, which has names and counts but no {wanted}: "
+            "`neuronexplain units` lists them; `neuronexplain build` makes a run that has all"
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WholeRun:
+    """A run with all that belongs to it.
+
+    Attributes:
+        run: the run.
+        dissection: its dissection.
+        importances: what matters for classes, ascending by class.
+        pictures: JPEGs of images that are exemplars, by the image's index.
+        origin: where it was read from, for messages.
+    """
+
+    run: Run
+    dissection: Dissection
+    importances: tuple[ClassImportance, ...] = ()
+    pictures: Mapping[int, bytes] = field(default_factory=dict)
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A run of another store, and whether it came now or was there already."""
+
+    run: Run
+    is_new: bool

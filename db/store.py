@@ -13,14 +13,15 @@ from sqlalchemy.exc import IntegrityError
 
 from dissection.vocabulary import MIN_IOU
 
-from . import engines, queries, reading, writing
+from . import engines, merging, queries, reading, writing
 from .agreement import require_agreement
 from .errors import RunNotFoundError, StoreError, explained
 from .location import Location
+from .records import WholeRun, require_built
 from .schema import runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from dissection.vocabulary import Dissection, Unit, UnitName
 
     from .queries import ClassConcept, ConceptClass, RankBy
-    from .records import ClassImportance, Run, RunKey
+    from .records import Adopted, ClassImportance, Run, RunKey
 
 _NO_PICTURES: Mapping[int, bytes] = MappingProxyType({})
 
@@ -121,15 +122,30 @@ class NameStore:
         with explained(self._location):
             try:
                 with engines.writing(self._engine) as connection:
-                    number = writing.write_run(connection, run, created)
-                    writing.write_dissection(connection, number, dissection, pictures)
-                    writing.write_classes(connection, number, run.classes, importances)
+                    whole = WholeRun(run, dissection, tuple(importances), pictures)
+                    number = writing.write_whole(connection, whole, created)
             except IntegrityError:
                 existing = self.find(run.key)
                 if existing is None:
                     raise
                 return existing
         return replace(run, id=number, created=created)
+
+    def adopt(self, given: Iterable[WholeRun]) -> list[Adopted]:
+        """Take runs of other stores as they are, with their times: all of them or none.
+
+        A run that the store holds already is passed over.
+
+        Raises:
+            StoreError: if a run's parts do not fit together, or the store holds a run of its key that says otherwise.
+        """
+        with explained(self._location), engines.writing(self._engine) as connection:
+            return [merging.adopt(connection, whole) for whole in given]
+
+    def whole(self, run: Run) -> WholeRun:
+        """A run with all that belongs to it, as `adopt` takes it."""
+        with self._reading(run) as connection:
+            return reading.read_whole(connection, run, f"{self._location}, run {run.id}")
 
     def delete(self, run: Run) -> None:
         """Delete a run and all that belongs to it; its number is not given again."""
@@ -214,7 +230,12 @@ class NameStore:
             return {name.unit: name for name in reading.read_names(connection, run.id, min_iou)}
 
     def thresholds(self, run: Run) -> Float64[np.ndarray, " units"]:
-        """``T_k`` by unit."""
+        """``T_k`` by unit.
+
+        Raises:
+            StoreError: if the run was imported from a tool that does not tell them.
+        """
+        require_built(run, "thresholds")
         with self._reading(run) as connection:
             return reading.read_thresholds(connection, run.id)
 
@@ -242,6 +263,7 @@ class NameStore:
             ClassNotFoundError: if the network has no such class.
             StoreError: if no importances were gathered for it.
         """
+        require_built(run, "importances")
         with self._reading(run) as connection:
             return queries.concepts_of(connection, run, class_index, rank_by=rank_by, min_iou=min_iou)
 
@@ -253,6 +275,7 @@ class NameStore:
         Raises:
             ConceptNotFoundError: if the concept names no unit; the message offers near names that do.
         """
+        require_built(run, "importances")
         with self._reading(run) as connection:
             return queries.classes_for(connection, run, concept_name, rank_by=rank_by, min_iou=min_iou)
 

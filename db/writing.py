@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dissection.vocabulary import Dissection, Unit
 
-    from .records import ClassImportance, Run
+    from .records import ClassImportance, Run, WholeRun
 
 Row = tuple[Any, ...]
 
@@ -27,6 +27,18 @@ Row = tuple[Any, ...]
 def spoken_key(text: str) -> str:
     """A concept's name as it is compared: without case, underscores or spare blanks."""
     return " ".join(text.replace("_", " ").split()).casefold()
+
+
+def write_whole(connection: Connection, whole: WholeRun, created: datetime) -> int:
+    """Insert a run and all that belongs to it; gives its number.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: if the store holds a run of the same key.
+    """
+    number = write_run(connection, whole.run, created)
+    write_dissection(connection, number, whole.dissection, whole.pictures)
+    write_classes(connection, number, whole.run.classes, whole.importances)
+    return number
 
 
 def write_run(connection: Connection, run: Run, created: datetime) -> int:

@@ -30,7 +30,7 @@ def download(
     *,
     size: int | None = None,
     sha256: str | None = None,
-    md5: str | None = None,
+    digest: str | None = None,
     mirror: str | None = None,
     progress: Bytes | None = None,
     patience: Patience | None = None,
@@ -45,7 +45,7 @@ def download(
         path: what the file is to be called; its folder is made.
         size: bytes, where they are known.
         sha256: in hexadecimal, or its first digits (PyTorch puts eight into file names).
-        md5: in hexadecimal; finds damage, not malice.
+        digest: another one that was published, such as ``md5:0123…``; finds damage, not malice.
         mirror: address of a copy, in place of the scheme and host of ``url``.
         progress: is told about bytes.
         patience: how long is waited.
@@ -56,7 +56,8 @@ def download(
     Raises:
         DownloadError: if it cannot be had, or is not what was published.
     """
-    wanted = _Wanted(mirrored(url, mirror), path, size, {"sha256": sha256, "md5": md5})
+    digests = tuple(filter(None, (sha256 and f"sha256:{sha256}", digest)))
+    wanted = _Wanted(mirrored(url, mirror), path, size, digests)
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,21 +92,21 @@ def mirrored(url: str, mirror: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What is to be fetched from where, and what is known of it; digests by the name of their kind."""
+    """What is to be fetched from where, and what is known of it; digests are written ``kind:digits``."""
 
     source: str
     path: Path
     size: int | None
-    digests: dict[str, str | None]
+    digests: tuple[str, ...]
 
     def contradiction(self, file: Path) -> str:
         """What about a file is not as published; empty where all is well."""
         found = file.stat().st_size
         if self.size is not None and found != self.size:
             return f"it has {found} bytes, and {self.size} were published"
-        for kind, published in self.digests.items():
-            digits = _digest(file, kind)[: len(published)] if published else ""
-            if published and digits != published.lower():
+        for kind, _, published in (digest.partition(":") for digest in self.digests):
+            digits = _digest(file, kind)[: len(published)]
+            if digits != published.lower():
                 return f"its {kind} is {digits}, and {published} was published"
         return ""
 
@@ -146,6 +147,8 @@ def _fetch(wanted: _Wanted, progress: Bytes | None, patience: Patience) -> None:
 def _persist(transfer: Transfer, part: Part) -> None:
     """Try until everything has come; a try that brought more than any before makes up for those that failed."""
     farthest, failures = part.length, 0
+    if transfer.progress is not None:
+        transfer.progress(farthest, transfer.size or 0)
     while True:
         try:
             transfer.receive(part)

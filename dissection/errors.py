@@ -6,6 +6,7 @@
     ├── PhotographError        an image file that cannot be read as one photograph
     ├── ConceptDataError       a concept dataset that is not what its layout promises
     ├── DownloadError          a file that cannot be had from the web, or is not what was published
+    ├── ArchiveError           an archive that cannot be unpacked, or had better not be
     ├── NetworkError           a network that cannot be made, or does not fit what it is asked
     │   ├── LayerNotFoundError     no such layer, or one without units
     │   ├── WeightsError           a weights file that is unsafe, unreadable or does not fit
@@ -35,6 +36,10 @@ class ConceptDataError(NeuronExplainError):
 
 class DownloadError(NeuronExplainError):
     """A file cannot be had from the web, or is not what was published."""
+
+
+class ArchiveError(NeuronExplainError):
+    """An archive is damaged, cannot be unpacked where it was to be, or is made to harm."""
 
 
 class NetworkError(NeuronExplainError):

@@ -16,7 +16,6 @@ Probabilities whose softmax cannot be seen are refused: their gradients are othe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +41,14 @@ _PASSED = frozenset(("reshape", "view", "flatten", "unflatten", "squeeze", "unsq
 _NEAR = 1e-4
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Given:
+    """What a module gave, and what the function at its end was given, as often as it ran."""
+
+    outputs: object
+    inputs: tuple[Tensor, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """How scores are had from what a network gives.
@@ -58,20 +65,25 @@ class Head:
     later: int = 0
     independent: bool = False
 
-    def scores(
-        self, module: nn.Module, images: Float[Tensor, "images channels H W"]
-    ) -> Float[Tensor, "images classes"]:
-        """Run the module.
+    def run(self, module: nn.Module, images: Float[Tensor, "images channels H W"]) -> Given:
+        """Run the module, and keep what its ending is given."""
+        if not self.ending:
+            return Given(module(images))
+        with _Inputs(self.ending) as seen:
+            outputs = module(images)
+        return Given(outputs, tuple(seen.inputs))
+
+    def scores(self, given: Given, images: int) -> Float[Tensor, "images classes"]:
+        """The scores in what a module gave for so many images.
 
         Raises:
-            NetworkError: if it gives anything but one row of scores per image.
+            NetworkError: if there is anything but one row of scores per image.
         """
-        with _Inputs(self.ending) if self.ending else nullcontext() as seen:
-            given = parts(module(images)).get(self.output)
-        found = seen.inputs[-1 - self.later] if seen and len(seen.inputs) > self.later else given
-        if not _is_scores(found, len(images)):
-            raise NetworkError(f"{type(module).__name__} gives {described(found)}; {_WANTED}")
-        assert found is not None
+        found = parts(given.outputs).get(self.output)
+        if self.ending:
+            found = given.inputs[-1 - self.later] if len(given.inputs) > self.later else None
+        if found is None or not _is_scores(found, images):
+            raise NetworkError(f"the network gives {described(given.outputs if found is None else found)}; {_WANTED}")
         return _both(found.flatten(1))
 
     def probabilities(self, scores: Float[Tensor, "*images classes"]) -> Float[Tensor, "*images classes"]:

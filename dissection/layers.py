@@ -206,7 +206,7 @@ class Layers:
     def _offer(self, name: str) -> str:
         """The layers that would do, rectified ones where there are any: those of similar names, then the last ones."""
         before = self._before(_is_weighted)
-        usable = [call for call in self._calls if call.output in before]
+        usable = [call for call in self._calls if call.output in before or self._score is None]
         names = [call.name for call in [call for call in usable if self._is_rectified(call)] or usable]
         offered = list(dict.fromkeys(get_close_matches(name, names, n=6, cutoff=0.5) + names[::-1]))[:6]
         return f"layers with units: {', '.join(offered)}" if offered else "it has no layers with units"

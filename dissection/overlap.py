@@ -21,7 +21,7 @@ from .upsampling import steps
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from jaxtyping import Float32, Float64, Int32, Int64
+    from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
     from .concepts.dataset import Labels
     from .ranks import Ranks
@@ -115,7 +115,7 @@ def _present(columns: Columns, labels: Sequence[Labels]) -> Int64[np.ndarray, " 
     """The concepts that occur on some images, ascending."""
     seen = np.zeros(int(columns.numbers.max(initial=0)) + 1, bool)
     for own in labels:
-        seen |= np.bincount(own.maps.ravel(), minlength=len(seen)) > 0
+        _see(own.maps, seen)
         seen[list(own.whole)] = True
     return np.flatnonzero(seen[columns.numbers])
 
@@ -130,12 +130,12 @@ def _count_image(
     thresholds: Float64[np.ndarray, " active"],
 ) -> None:
     height, width = labels.maps.shape[1:]
-    there = place[labels.maps]
     whole = np.unique(place[list(labels.whole)])
-    if len(whole):
-        there[np.isin(there, whole)] = -1  # the whole image has them: they count once
+    drawn = place.copy()
+    drawn[list(labels.whole)] = -1  # the whole image has them: they count once
     areas = np.zeros(len(counts.columns), np.int64)
-    _measure(there, areas)
+    there = np.empty(labels.maps.shape, np.int32)
+    _locate(labels.maps, drawn, there, areas)
     areas[whole] = height * width
     lit = np.zeros(len(rows), np.int64)
     grid = (*steps(maps.shape[1], height), *steps(maps.shape[2], width))
@@ -160,7 +160,7 @@ class Overlaps:
 
     def add(self, counts: Counts) -> None:
         """Take in the counts of some images."""
-        self._intersection[np.ix_(counts.units, counts.columns)] += counts.intersection
+        _add_at(self._intersection, counts.units, counts.columns, counts.intersection)
         self._unit_area[counts.units] += counts.unit_area
         self._concept_area[counts.columns] += counts.concept_area
         self._concept_images[counts.columns] += counts.concept_images
@@ -200,16 +200,46 @@ class Overlaps:
 
 
 @kernel
-def _measure(columns: Int64[np.ndarray, "layers H W"], areas: Int64[np.ndarray, " concepts"]) -> None:
-    """Pixels of each concept."""
-    for y in range(columns.shape[1]):
-        for x in range(columns.shape[2]):
+def _add_at(
+    sums: Int64[np.ndarray, "units concepts"],
+    rows: Int32[np.ndarray, " rows"],
+    columns: Int64[np.ndarray, " columns"],
+    more: Int64[np.ndarray, "rows columns"],
+) -> None:
+    for row in range(len(rows)):
+        for column in range(len(columns)):
+            sums[rows[row], columns[column]] += more[row, column]
+
+
+@kernel
+def _see(numbers: Int32[np.ndarray, "layers H W"], seen: Bool[np.ndarray, " numbers"]) -> None:
+    """Mark the numbers that occur, leaving out what no concept can have."""
+    for layer in range(numbers.shape[0]):
+        for y in range(numbers.shape[1]):
+            for x in range(numbers.shape[2]):
+                if 0 <= numbers[layer, y, x] < len(seen):
+                    seen[numbers[layer, y, x]] = True
+
+
+@kernel
+def _locate(
+    numbers: Int32[np.ndarray, "layers H W"],
+    place: Int64[np.ndarray, " numbers"],
+    columns: Int32[np.ndarray, "layers H W"],
+    areas: Int64[np.ndarray, " concepts"],
+) -> None:
+    """The column of each number, -1 where it is no concept's, and the pixels of each column's concept."""
+    for y in range(numbers.shape[1]):
+        for x in range(numbers.shape[2]):
+            for layer in range(numbers.shape[0]):
+                number = numbers[layer, y, x]
+                columns[layer, y, x] = place[number] if 0 <= number < len(place) else -1
             _note(columns, y, x, areas)
 
 
 @kernel
 def _is_new(
-    columns: Int64[np.ndarray, "layers H W"],
+    columns: Int32[np.ndarray, "layers H W"],
     layer: int,
     y: int,
     x: int,
@@ -229,7 +259,7 @@ def _match(  # noqa: PLR0913, PLR0917
     maps: Float32[np.ndarray, "active h w"],
     thresholds: Float64[np.ndarray, " active"],
     rows: Int64[np.ndarray, " active"],
-    columns: Int64[np.ndarray, "layers H W"],
+    columns: Int32[np.ndarray, "layers H W"],
     tops: Int64[np.ndarray, " h+1"],
     downs: Float64[np.ndarray, " H"],
     lefts: Int64[np.ndarray, " w+1"],
@@ -261,7 +291,7 @@ def _match(  # noqa: PLR0913, PLR0917
 
 @kernel
 def _note(
-    columns: Int64[np.ndarray, "layers H W"], y: int, x: int, intersection: Int64[np.ndarray, " concepts"]
+    columns: Int32[np.ndarray, "layers H W"], y: int, x: int, intersection: Int64[np.ndarray, " concepts"]
 ) -> None:
     """Count the concepts of a pixel; one that several layers have counts once."""
     for layer in range(columns.shape[0]):

@@ -30,7 +30,7 @@ from .tap import undisturbed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_ACTIVATIONS = frozenset(
+ACTIVATIONS = frozenset(
     ["relu", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "selu", "celu", "gelu", "silu", "hardswish", "mish"]
 )
 _PRODUCTS = frozenset(("mul", "__mul__", "__rmul__", "__imul__"))
@@ -181,7 +181,7 @@ class _Ledger(TorchFunctionMode):
             if inputs and self.value(tensor) is None:
                 self.enter(tensor, type(part).__name__, inputs)
         made = self.value(output)
-        if made and made not in inputs and _is_activation(part) and made.shape == inputs[0].shape:
+        if made and made not in inputs and is_activation(part) and made.shape == inputs[0].shape:
             made.rectified = True
         self.calls.append(Call(name, inputs, made))
 
@@ -231,7 +231,7 @@ def _moved(parent: Value, move: Callable[..., Tensor], args: tuple[Any, ...]) ->
 def _is_rectified(value: Value) -> bool:
     if value.operation in ("cat", "concat", "concatenate"):
         return all(parent.rectified for parent in value.parents)
-    return value.operation in _ACTIVATIONS or _is_swish(value)
+    return value.operation in ACTIVATIONS or _is_swish(value)
 
 
 def _is_swish(value: Value) -> bool:
@@ -240,7 +240,7 @@ def _is_swish(value: Value) -> bool:
     return value.operation in _PRODUCTS and any(gate.parents[0] in value.parents for gate in gates)
 
 
-def _is_activation(part: nn.Module) -> bool:
+def is_activation(part: nn.Module) -> bool:
     """Whether a module is an activation by its class's name: ``MemoryEfficientSwish``, ``HardMishJit``."""
     return not any(True for _ in part.children()) and bool(_ACTIVATION_CLASS.search(type(part).__name__))
 

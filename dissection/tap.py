@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float
 
+    from .heads import Given
     from .networks import Network
     from .vocabulary import Layer
 
@@ -149,7 +150,7 @@ class Cut(Tap):
 
     def _keep(self, output: Tensor) -> Tensor:
         torch.set_grad_enabled(True)
-        wide = _widened(output)
+        wide = widened(output)
         return wide if wide.requires_grad else wide.detach().requires_grad_()
 
 
@@ -218,7 +219,22 @@ def forward_through(network: Network, layers: Sequence[Layer], images: Float[Ten
         ActivationError: if a map is not of the shape that its layer had when the network was opened.
         NetworkError: if the network gives anything but one row of scores per image.
     """
-    return _run(network, [Cut(network.module, layer) for layer in layers], images)
+    given, activations = outputs_through(network, layers, images)
+    return Pass(scores_of(network, given, len(images)), activations)
+
+
+def outputs_through(
+    network: Network, layers: Sequence[Layer], images: Float[Tensor, "images _ H W"]
+) -> tuple[Given, tuple[Float[Tensor, "images _ _ _"], ...]]:
+    """Whatever the network gives, and the maps of several layers.
+
+    Autograd begins at the images where these require a gradient, and at the first of the layers otherwise.
+
+    Raises:
+        ActivationError: if a map is not of the shape that its layer had when the network was opened.
+    """
+    cuts = [Cut(network.module, layer) for layer in layers]
+    return _run(network, cuts, images), tuple(cut.output for cut in cuts)
 
 
 def forward_from(network: Network, maps: Float[Tensor, "images units h w"]) -> Pass:
@@ -229,24 +245,33 @@ def forward_from(network: Network, maps: Float[Tensor, "images units h w"]) -> P
     """
     preprocessing = network.preprocessing
     blank = torch.zeros(len(maps), preprocessing.channels, *preprocessing.size)
-    return _run(network, [Graft(network.module, network.layer, maps)], blank)
+    graft = Graft(network.module, network.layer, maps)
+    given = _run(network, [graft], blank)
+    return Pass(scores_of(network, given, len(maps)), (graft.output,))
 
 
-def _run(network: Network, cuts: Sequence[Cut], images: Float[Tensor, "images channels H W"]) -> Pass:
+def scores_of(network: Network, given: Given, images: int) -> Float[Tensor, "images classes"]:
+    """The scores in what a network gave, in single precision at least.
+
+    Raises:
+        NetworkError: if there is anything but one row of scores per image.
+    """
+    return widened(network.head.scores(given, images))
+
+
+def _run(network: Network, cuts: Sequence[Cut], images: Float[Tensor, "images channels H W"]) -> Given:
     device = network.device
     with ExitStack() as running:
         running.enter_context(undisturbed(network.module))
         running.enter_context(arithmetic(network.precision, device))
-        running.enter_context(torch.no_grad())
+        running.enter_context(torch.set_grad_enabled(images.requires_grad))
         for cut in cuts:
             running.enter_context(cut)
-        laid = laid_out(images.to(device, non_blocking=True), network.precision)
-        scores = network.head.scores(network.module, laid)
-    return Pass(_widened(scores), tuple(cut.output for cut in cuts))
+        return network.head.run(network.module, laid_out(images.to(device, non_blocking=True), network.precision))
 
 
-def _widened(values: Tensor) -> Tensor:
-    """In single precision at least: so are alphas and thresholds."""
+def widened(values: Tensor) -> Tensor:
+    """The same values in single precision at least: so are alphas and thresholds."""
     return values.float() if values.dtype in {torch.bfloat16, torch.float16} else values
 
 

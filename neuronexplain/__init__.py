@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from .evidence import open_class_images
     from .explainer import Explainer
     from .explanation import Explanation, RankedUnit, Score
+    from .methods import METHODS, saliency
     from .pipeline import Built, build, build_layers, explain, reopen, speaker
     from .report import write_page
 
 _HOMES = {
+    "METHODS": "neuronexplain.methods",
     "Built": "neuronexplain.pipeline",
     "Concept": "dissection.vocabulary",
     "Dissection": "dissection.vocabulary",
@@ -54,12 +56,14 @@ _HOMES = {
     "overlaps_frame": "db.frames",
     "reopen": "neuronexplain.pipeline",
     "runs_frame": "db.frames",
+    "saliency": "neuronexplain.methods",
     "speaker": "neuronexplain.pipeline",
     "units_frame": "db.frames",
     "write_page": "neuronexplain.report",
 }
 
 __all__ = [
+    "METHODS",
     "Built",
     "Concept",
     "Dissection",
@@ -87,6 +91,7 @@ __all__ = [
     "overlaps_frame",
     "reopen",
     "runs_frame",
+    "saliency",
     "speaker",
     "units_frame",
     "write_page",

@@ -13,21 +13,24 @@ from dissection.vocabulary import MIN_IOU
 
 from .activity import active_units, concept_map
 from .classes import find_class
-from .explanation import Explanation, RankedUnit, Score
+from .explanation import Explanation, MethodMap, RankedUnit, Score
 from .gradcam import alphas, contributions, enlarge, heatmap, of_class
+from .methods import find_method
 from .ranking import strongest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
-    from jaxtyping import Float64
+    from jaxtyping import Float, Float64
     from PIL import Image
+    from torch import Tensor
 
     from dissection.networks import Network
     from dissection.vocabulary import UnitName
 
     from .explanation import Among, RankBy
+    from .methods import Method
     from .ranking import Strongest
 
 _SHOWN = 1024
@@ -47,6 +50,10 @@ class Explainer:
         rank_by: what units are ranked by.
         among: which units are ranked.
         min_iou: IoU from which a unit has a name.
+        methods: other ways to explain the same target, by name; each costs the passes it needs.
+
+    Raises:
+        NetworkError: if there is no such method.
     """
 
     network: Network
@@ -57,6 +64,11 @@ class Explainer:
     rank_by: RankBy = "alpha"
     among: Among = "all"
     min_iou: float = MIN_IOU
+    methods: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.methods:
+            find_method(name)
 
     def explain(
         self,
@@ -81,7 +93,8 @@ class Explainer:
         network = self.network
         preprocessing = network.preprocessing
         frames = [preprocessing.tensor(preprocessing.frame(photograph)) for _, photograph in photographs]
-        result = forward(network, torch.stack(frames))
+        images = torch.stack(frames)
+        result = forward(network, images)
         result.check(network, [name for name, _ in photographs])
         logits = result.scores.detach().double().cpu()
         predicted = logits.argmax(1)
@@ -91,6 +104,7 @@ class Explainer:
         contribution = contributions(alpha, result.activation).double().cpu().numpy()
         importance = alpha.double().cpu().numpy()
         maps = result.activation.detach().double().cpu().numpy()
+        others = [self._others(find_method(name), images, targets) for name in self.methods]
         for number, (name, photograph) in enumerate(photographs):
             active = active_units(maps[number], self.thresholds, preprocessing.size)
             chosen = self._strongest(importance[number], contribution[number])
@@ -113,7 +127,12 @@ class Explainer:
                 photograph=_shown(preprocessing.view(photograph)),
                 heatmap=heat[number],
                 masks=self._masks(maps[number], (*top, *bottom)),
+                others=tuple(found[number] for found in others),
             )
+
+    def _others(self, method: Method, images: Float[Tensor, "images 3 H W"], targets: Tensor) -> list[MethodMap]:
+        found = method.attribution(self.network, images, targets).float().cpu().numpy()
+        return [MethodMap(method, values) for values in found]
 
     def _ranked(
         self,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from dissection.vocabulary import UnitName
 
+    from .methods import Method
+
 RankBy = Literal["alpha", "contribution"]
 Among = Literal["all", "named"]
 
@@ -50,6 +52,19 @@ class RankedUnit:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class MethodMap:
+    """What another method says of the same target.
+
+    Attributes:
+        method: the method.
+        values: its map at the network's input size; for ``pixels`` one for each colour.
+    """
+
+    method: Method
+    values: Float32[np.ndarray, "layers h w"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
     """One image, one target, and the units that speak most for and against it.
 
@@ -70,6 +85,7 @@ class Explanation:
         heatmap: Eq. 2, upsampled to the network's input size; not normalised, nowhere negative.
         masks: for each spoken concept in ``top`` and ``bottom``, how strongly its units light the frame: the strongest
             of their maps, each divided by its threshold, at the network's input size. A unit is active above 1.
+        others: what other methods say of the target, in the order they were asked for.
     """
 
     image: str
@@ -86,6 +102,7 @@ class Explanation:
     photograph: Image.Image
     heatmap: Float32[np.ndarray, "h w"]
     masks: Mapping[str, Float32[np.ndarray, "h w"]]
+    others: tuple[MethodMap, ...] = ()
 
     @property
     def sentence(self) -> str:

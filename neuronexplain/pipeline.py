@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from PIL import Image
 
-from db.records import Run, RunKey
+from db.records import SHARED, Run, RunKey, require_built
 from dissection.checkpoint import FORMAT, scratch
 from dissection.concepts import fingerprint
 from dissection.dissect import dissect_layers
@@ -194,20 +194,29 @@ def _runs(
         yield run, dissection, means_of_classes
 
 
-def reopen(run: Run, *, weights: Path | None = None, device: str = "cpu") -> Network:
+def reopen(run: Run, *, network: str | None = None, weights: Path | None = None, device: str = "cpu") -> Network:
     """Make a run's network again, from where it came from.
 
     Args:
         run: the run.
+        network: the network, where it is no longer where it was.
         weights: the weights file, where it is no longer where it was.
         device: where to put the network.
 
     Raises:
-        NetworkError: if it cannot be made again. Whether it is the same network, :func:`explain` checks.
+        NetworkError: if it cannot be made again, or would be made by code that came with somebody else's names.
+            Whether it is the same network, :func:`explain` checks.
+        StoreError: if it was imported: then nothing could be explained with it.
     """
+    require_built(run, "thresholds")
     source = Source.from_json(run.source)
+    if network is None and run.source.get(SHARED) and ":" in source.network:
+        raise NetworkError(
+            f"run {run.id} came from another store, and {source.network!r} is code, which is not run on its word: "
+            "name the network with --network"
+        )
     opened = open_network(
-        source.network,
+        network or source.network,
         weights=weights or source.weights,
         layer=run.layer.name,
         classes=run.classes,
@@ -263,12 +272,17 @@ def speaker(
     rank_by: RankBy = "alpha",
     among: Among = "all",
     min_iou: float = MIN_IOU,
+    methods: Sequence[str] = (),
 ) -> Explainer:
     """Give the network the names that a run of the store has for its units; the newest run unless one is given.
 
     Raises:
+        NetworkError: if there is no such method.
         RunNotFoundError: if the run, or every run there is, is of a network with other weights.
+        StoreError: if the run was imported: it does not say when a neuron is active.
     """
+    if run is not None:
+        require_built(run, "thresholds")
     if run is None or run.key.network != network.fingerprint:
         run = store.run_for(network.fingerprint)
     return Explainer(
@@ -280,6 +294,7 @@ def speaker(
         rank_by=rank_by,
         among=among,
         min_iou=min_iou,
+        methods=methods,
     )
 
 

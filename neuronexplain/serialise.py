@@ -6,15 +6,21 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .explanation import Explanation, RankedUnit, Score
+    from .methods import Method
 
 
-def to_json(explanation: Explanation, *, heatmap: str | None) -> dict[str, object]:
+def to_json(
+    explanation: Explanation, *, heatmap: str | None, methods: Mapping[str, str] | None = None
+) -> dict[str, object]:
     """What ``explain --json`` prints for one image.
 
     Args:
         explanation: the explanation.
         heatmap: path of the picture of the heat map, where one was written.
+        methods: paths of the pictures of other methods, by name.
 
     Returns:
         Strings, integers, floats, booleans, lists and dicts; a number that is not finite is ``None``.
@@ -32,7 +38,12 @@ def to_json(explanation: Explanation, *, heatmap: str | None) -> dict[str, objec
         "bottom": [_unit(unit) for unit in explanation.bottom],
         "passed_over": [int(unit) for unit in explanation.passed_over],
         "heatmap": heatmap,
+        "methods": [_method(other.method, (methods or {}).get(other.method.name)) for other in explanation.others],
     }
+
+
+def _method(method: Method, picture: str | None) -> dict[str, object]:
+    return {"name": method.name, "title": method.title, "reference": method.reference, "picture": picture}
 
 
 def _score(score: Score) -> dict[str, object]:

@@ -29,7 +29,7 @@ def pictures(dissection: Dissection, concepts: ConceptDataset) -> Mapping[int, b
 
     def picture(image: int) -> bytes:
         small = concepts.photograph(image).copy()  # the dataset may keep its own
-        small.thumbnail((_SIDE, _SIDE))
+        small.thumbnail((_SIDE, _SIDE), reducing_gap=1)  # halved first: as good at this size, in half the time
         return _jpeg(small)
 
     with ThreadPoolExecutor() as pool:  # each thread holds one photograph at a time

@@ -40,7 +40,7 @@ class Sizes:
     """How much of everything."""
 
     vgg16: int = 200
-    efficientnet_b0: int = 1000
+    efficientnet_b0: int = 2000
     gpu: int = 6400
     few: int = 500
     many: int = 4000

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +17,8 @@ from PIL import Image
 from worlds import CLASSES, colour_square, write_colour_folder
 
 from neuronexplain import cli
+from neuronexplain.cli import options
+from neuronexplain.methods import METHODS
 
 HERE = Path(__file__).parent
 NETWORK = ["--network", f"{HERE / 'worlds.py'}:colour_net", "--mean", "0,0,0", "--std", "1,1,1"]
@@ -118,6 +121,24 @@ def test_explain_needs_only_the_database(world, run, tmp_path):
         assert picture.width > 2 * 32
 
 
+def test_explain_by_other_methods_too(world, run, tmp_path):
+    asked = ["--method", "guided-grad-cam", "--method", "counterfactual", "--method", "occlusion", "--json"]
+    status, out, _ = run("explain", world / "red.png", "--db", world / "n.db", "--out", tmp_path, *asked)
+    assert status == 0
+    (value,) = json.loads(out)
+    assert [each["name"] for each in value["methods"]] == ["guided-grad-cam", "counterfactual", "occlusion"]
+    assert json.loads((tmp_path / "explanations.json").read_text()) == [value]
+    for each in value["methods"]:
+        assert each["picture"] == str(tmp_path / each["name"] / "red.png")
+        with Image.open(each["picture"]) as picture:
+            assert picture.size == (32, 32)
+        assert each["title"] in (tmp_path / "index.html").read_text()
+
+
+def test_methods_on_the_command_line_are_those_of_the_library():
+    assert [method.value for method in options.Method] == list(METHODS)
+
+
 def test_a_folder_stands_for_its_photographs(world, run):
     status, out, _ = run("explain", world / "squares" / "images", "--db", world / "n.db")
     assert status == 0
@@ -200,11 +221,35 @@ def test_concepts_check_lists_every_bad_file(world, run, tmp_path):
 
 
 def test_concepts_convert_writes_what_build_reads(world, run, tmp_path):
-    status, _out, _ = run("concepts", "convert", world / "squares", tmp_path / "new", "--size", 32, "--label-size", 32)
+    sizes = ["--size", 32, "--label-size", 32]
+    status, out, _ = run("concepts", "convert", world / "squares", tmp_path / "new", *sizes)
     assert status == 0
+    assert re.search(r"color +\d+ +\d+ +\d+", out)
     assert run("concepts", "check", tmp_path / "new")[0] == 0
     words = ["build", *NETWORK, "--concepts", tmp_path / "new", "--db", tmp_path / "n.db", "--limit", 40]
     assert "4 of 4 neurons" in run(*words)[1]
+
+
+def test_concepts_convert_as_json(world, run, tmp_path):
+    words = ["concepts", "convert", "--from", "masks", world / "squares", tmp_path / "new", "--min-images", 0, "--json"]
+    status, out, _ = run(*words)
+    assert status == 0
+    said = json.loads(out)
+    assert said["concepts"] == sum(each["concepts"] for each in said["categories"])
+
+
+def test_concepts_join_says_which_words_it_took_for_one(world, run, tmp_path):
+    (tmp_path / "words.csv").write_text("from,to\nred,crimson\n")
+    words = ["concepts", "join", world / "squares", world / "squares", tmp_path / "new", "--size", 32]
+    status, out, _ = run(*words, "--synonyms", tmp_path / "words.csv")
+    assert status == 0
+    assert "red = crimson" in out
+    assert "images, 4 concepts" in out
+
+
+def test_concepts_kinds_lists_what_can_be_converted(run):
+    listed = json.loads(run("concepts", "kinds", "--json")[1])
+    assert {"masks", "broden"} <= {each["kind"] for each in listed}
 
 
 BAD = {
@@ -219,6 +264,14 @@ BAD = {
     "no such concept": (["classes", "for", "rad", "--db", "{world}/n.db"], "red"),
     "no such run": (["units", "--db", "{world}/n.db", "--run", "9"], "run"),
     "no such unit": (["units", "--db", "{world}/n.db", "--unit", "9"], "9"),
+    "method without a place": (
+        ["explain", "{world}/red.png", "--db", "{world}/n.db", "--method", "grad-cam"],
+        "say with --out where pictures go",
+    ),
+    "method that is not defined": (
+        ["explain", "{world}/red.png", "--db", "{world}/n.db", "--method", "cam", "--out", "{tmp}/why"],
+        "CAM needs global average pooling and one linear layer between 'rectify' and the scores",
+    ),
     "other weights": (["explain", "{world}/red.png", "--db", "{world}/n.db", "--weights", "{tmp}/other.pt"], "weights"),
     "no concepts": (["build", *NETWORK, "--concepts", "{tmp}/void", "--db", "{tmp}/x.db"], "void"),
     "no such network": (
@@ -347,5 +400,7 @@ COMMANDS = [
     ["concepts", "of"],
     ["concepts", "check"],
     ["concepts", "convert"],
+    ["concepts", "join"],
+    ["concepts", "kinds"],
     ["classes", "for"],
 ]

@@ -48,7 +48,7 @@ def test_a_file_comes_whole_and_alone(tmp_path, slept, patience):
             tmp_path / "new" / "file.bin",
             size=len(CONTENT),
             sha256=SHA256,
-            md5=hashlib.md5(CONTENT).hexdigest(),
+            digest=f"md5:{hashlib.md5(CONTENT).hexdigest()}",
             progress=lambda done, total: told.append((done, total)),
             patience=patience,
         )
@@ -67,6 +67,11 @@ def test_what_is_there_is_not_fetched_but_checked(tmp_path):
     assert download(url, path) == download(url, path, sha256=SHA256[:8].upper()) == path
     with pytest.raises(DownloadError, match=r"file is there, but its sha256 is \w{8}, and deadbeef was published; rem"):
         download(url, path, sha256="deadbeef")
+    with pytest.raises(
+        DownloadError,
+        match="its sha1 is ffff, and 0000 was published".replace("ffff", hashlib.sha1(CONTENT).hexdigest()[:4]),
+    ):
+        download(url, path, digest="sha1:0000")
     with pytest.raises(DownloadError, match="it has 300000 bytes, and 5 were published"):
         download(url, path, size=5)
     assert path.read_bytes() == CONTENT

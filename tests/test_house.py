@@ -30,7 +30,7 @@ def test_top_level_of_the_wheel(wheel):
 
 
 def test_the_wheel_holds_what_is_not_code(wheel):
-    assert "dissection/scenes.safetensors" in wheel
+    assert {"dissection/scenes.safetensors", "dissection/concepts/synonyms.csv"} <= set(wheel)
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(wheel)
     assert any(name.endswith(".html.j2") for name in wheel)
 
@@ -38,7 +38,8 @@ def test_the_wheel_holds_what_is_not_code(wheel):
 def test_everything_public_is_there():
     assert sorted(neuronexplain.__all__) == sorted(neuronexplain._HOMES)
     for name in neuronexplain.__all__:
-        assert getattr(neuronexplain, name).__name__ == name
+        assert name.isupper() or getattr(neuronexplain, name).__name__ == name
+    assert set(map(type, neuronexplain.METHODS)) == {str}
     with pytest.raises(AttributeError, match="nonsense"):
         _ = neuronexplain.nonsense
 

@@ -11,15 +11,22 @@ from matplotlib import colormaps
 from PIL import Image
 
 from dissection.errors import NeuronExplainError
+from neuronexplain.explanation import MethodMap
+from neuronexplain.methods import METHODS
 from neuronexplain.overlay import (
+    BRIGHT,
     COLORMAP,
+    DIVERGING,
     OUTLINE,
     SHADE,
     concept_picture,
     heatmap_image,
+    method_picture,
     overlay,
+    pixel_picture,
     save_picture,
     side_by_side,
+    signed_overlay,
 )
 
 GREY = (200, 120, 40)
@@ -53,6 +60,48 @@ def test_half_the_heat_covers_half_as_much() -> None:
     pixel = np.asarray(overlay(photograph(2, 1), heatmap, opacity=0.8)).astype(float)[0, 1]
     half = np.array(colormaps[COLORMAP](0.5)[:3]) * 255
     assert np.abs(pixel - (0.4 * half + 0.6 * np.array(GREY))).max() <= 1.5
+
+
+def test_a_signed_map_is_blue_for_and_red_against_by_its_magnitude() -> None:
+    values = np.array([[2.0, 1.0, 0.0, -2.0]], np.float32)
+    pixels = np.asarray(signed_overlay(photograph(4, 1), values, opacity=0.8)).astype(float)[0]
+    for pixel, value in zip(pixels, values[0] / 2, strict=True):
+        colour, cover = np.array(colormaps[DIVERGING](0.5 + value / 2)[:3]) * 255, 0.8 * abs(value)
+        assert np.abs(pixel - (cover * colour + (1 - cover) * np.array(GREY))).max() <= 1.5
+    (red, _, blue), (other_red, _, other_blue) = pixels[0], pixels[3]
+    assert blue > red
+    assert other_red > other_blue
+
+
+def test_a_signed_map_of_nothing_is_the_photograph() -> None:
+    assert signed_overlay(photograph(), np.zeros((2, 4), np.float32)).tobytes() == photograph().tobytes()
+
+
+def test_a_picture_of_pixels_is_grey_where_they_are_0_and_keeps_colours() -> None:
+    values = np.zeros((3, 1, 4), np.float32)
+    values[0, 0, 1], values[:, 0, 2], values[:, 0, 3] = 5, 5, -5
+    assert BRIGHT > 75
+    pixels = np.asarray(pixel_picture(values, size=(4, 1)))[0]
+    assert pixels.tolist() == [[128] * 3, [255, 128, 128], [255] * 3, [0] * 3]
+    assert pixel_picture(np.zeros((3, 2, 4), np.float32), size=(8, 6)).getcolors() == [(48, (128, 128, 128))]
+    grey = np.asarray(pixel_picture(np.array([[[1.0, -1.0]], [[1.0, 1.0]]], np.float32), size=(2, 1)))[0]
+    assert grey.tolist() == [[255] * 3, [128] * 3]
+
+
+def test_pixels_that_are_rare_and_small_are_seen_all_the_same() -> None:
+    values = np.zeros((3, 50, 50), np.float32)
+    values[:, 20, 20] = 1e-9
+    extremes = pixel_picture(values, size=(50, 50)).getextrema()
+    assert extremes == ((128, 255),) * 3
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_every_kind_of_map_has_a_picture_of_the_photographs_size(method) -> None:
+    layers = 3 if method.kind == "pixels" else 1
+    values = np.random.default_rng(0).standard_normal((layers, 5, 5)).astype(np.float32)
+    picture = method_picture(photograph(30, 20), MethodMap(method, abs(values) if method.kind == "heat" else values))
+    assert picture.size == (30, 20)
+    assert len(picture.getcolors(600)) > 20
 
 
 def test_an_overlay_has_the_photographs_own_resolution_and_leaves_it_alone() -> None:

@@ -17,7 +17,8 @@ from PIL import Image, ImageDraw
 
 from dissection.errors import NeuronExplainError
 from dissection.vocabulary import Concept, UnitName
-from neuronexplain.explanation import Explanation, RankedUnit, Score
+from neuronexplain.explanation import Explanation, MethodMap, RankedUnit, Score
+from neuronexplain.methods import METHODS
 from neuronexplain.report import ClassSection, ConceptRow, NeuronCard, write_page
 from neuronexplain.report.numbers import Scale, percent
 
@@ -155,6 +156,25 @@ def test_every_picture_is_inside_the_page_decodes_and_has_an_alternative_text(tm
         decoded(attributes["src"])
         assert "alt" in attributes
     assert sum(attributes["alt"] == "" for attributes in pictures) == 4  # thumbnails stand beside their own words
+
+
+def test_other_explanations_are_shown_and_say_what_they_show(tmp_path: Path) -> None:
+    label = Score("sand & <sea> {x}", 1, 0.9, 7.0)
+    found = tuple(
+        MethodMap(method, np.random.default_rng(0).random((3 if method.kind == "pixels" else 1, 6, 6), np.float32))
+        for method in METHODS.values()
+    )
+    silent = MethodMap(METHODS["counterfactual"], np.zeros((1, 6, 6), np.float32))
+    made = page(tmp_path, [explanation(target=label, others=(*found, silent))])
+    for method in METHODS.values():
+        (picture, *_) = made.all("img", alt=f"{method.title}: {method.says.format(target=label.label)}")
+        assert decoded(picture["src"]).size == (60, 40)
+        assert method.title in made.text
+        assert method.reference in made.text
+    assert "what speaks against sand & <sea> {x}: without it, the network would be surer" in made.text
+    assert "Counterfactual nothing Eq. 12" in made.text
+    assert len(made.classed("signed")) == sum(method.kind == "signed" for method in METHODS.values()) + 1
+    assert not page(tmp_path, [explanation()]).classed("others")
 
 
 def test_the_page_refers_to_nothing_outside_itself(tmp_path: Path) -> None:

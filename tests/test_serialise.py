@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dissection.vocabulary import Concept, UnitName
-from neuronexplain.explanation import Explanation, RankedUnit, Score
+from neuronexplain.explanation import Explanation, MethodMap, RankedUnit, Score
+from neuronexplain.methods import METHODS
 from neuronexplain.serialise import to_json
 
 POOL = UnitName(7, Concept(3, "swimming_pool-s", "scene"), iou=0.25, images=12)
@@ -41,6 +42,20 @@ def explanation(**changes: Any) -> Explanation:
         masks={},
     )
     return replace(made, **changes)
+
+
+def test_other_methods_are_named_with_the_paths_of_their_pictures() -> None:
+    found = tuple(MethodMap(METHODS[name], np.zeros((1, 2, 2), np.float32)) for name in ("counterfactual", "cam"))
+    value = to_json(explanation(others=found), heatmap=None, methods={"counterfactual": "out/counterfactual/a.png"})
+    assert value["methods"] == [
+        {
+            "name": "counterfactual",
+            "title": "Counterfactual",
+            "reference": "Eq. 12",
+            "picture": "out/counterfactual/a.png",
+        },
+        {"name": "cam", "title": "CAM", "reference": "Zhou et al. 2016; Sec. 3.1", "picture": None},
+    ]
 
 
 def test_the_whole_value() -> None:
@@ -77,6 +92,7 @@ def test_the_whole_value() -> None:
         ],
         "passed_over": [4, 9],
         "heatmap": "out/a.png",
+        "methods": [],
     }
 
 

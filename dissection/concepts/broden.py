@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,17 +20,21 @@ import numpy as np
 from .broden_vocabulary import read_vocabulary
 from .dataset import Labels
 from .labels import check_numbers, check_size, read_label_map, read_photograph
+from .notes import notes_in
+from .paths import leads_out
 from .problems import BadFileError, stop
 from .tables import header, is_number, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from jaxtyping import Int32
     from PIL import Image
 
     from dissection.vocabulary import Concept
 
+    from .notes import Notes
     from .problems import Report
     from .tables import Row
 
@@ -90,6 +93,11 @@ class BrodenLayout:
     def frequency(self) -> Mapping[int, float]:
         """Images that carry a concept, as ``label.csv`` has it, by label number."""
         return self._vocabulary.frequency
+
+    @property
+    def notes(self) -> Notes:
+        """The files on licence and origin in the folder."""
+        return notes_in(self._root)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -174,7 +182,6 @@ class BrodenLayout:
 
 
 def _inside(row: Row, path: str) -> str:
-    windows = PureWindowsPath(path)  # knows both kinds of separator, and drives
-    if windows.drive or windows.root or ".." in windows.parts:
+    if leads_out(path):
         raise row.bad(f"{path!r} leads out of images/; a path relative to images/ is wanted")
     return path

@@ -20,6 +20,7 @@ from dissection.vocabulary import Concept
 
 from .dataset import Labels
 from .labels import bad_image, check_numbers, check_size, read_index_mask, read_photograph, shrink
+from .notes import notes_in
 from .problems import BadFileError, stop
 from .tables import LARGEST, read_table, refuse_empty, warn_of_twin
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from jaxtyping import Int32
     from PIL import Image
 
+    from .notes import Notes
     from .problems import Report
     from .tables import Row
 
@@ -74,6 +76,11 @@ class PlainLayout:
     def categories(self) -> Sequence[str]:
         """The categories, in the order of their lowest label numbers."""
         return tuple(dict.fromkeys(concept.category for concept in self._concepts.values()))
+
+    @property
+    def notes(self) -> Notes:
+        """The files on licence and origin in the folder."""
+        return notes_in(self._root)
 
     def __len__(self) -> int:
         return len(self._pairs)

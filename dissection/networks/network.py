@@ -126,6 +126,33 @@ class Network:
         tapped = layers.default() if layer is None else layers.named(layer)
         return cls(module, name, tapped, preprocessing, _labels(classes, count, name), head)
 
+    @classmethod
+    def of_any_output(
+        cls, module: nn.Module, *, layer: str, preprocessing: Preprocessing | None = None, name: str = ""
+    ) -> Network:
+        """A module that takes images and gives whatever it gives: words, boxes, answers.
+
+        It has no classes: what is explained of it is a callable, see :mod:`neuronexplain.methods.targets`. What it
+        needs beside images belongs into a module around it, repeated for as many images as there are::
+
+            class Asked(nn.Module):
+                def __init__(self, model, question):
+                    super().__init__()
+                    self.model, self.question = model, question
+
+                def forward(self, images):
+                    return self.model(images, self.question.expand(len(images), -1))
+
+            network = Network.of_any_output(Asked(vqa, question), layer="model.cnn.layer4")
+
+        Raises:
+            LayerNotFoundError: if the layer does not exist, or has no feature map.
+            NetworkError: if the module cannot run on one image.
+        """
+        preprocessing = preprocessing or Preprocessing()
+        tapped = Layers(record(module, preprocessing.size, preprocessing.channels)).named(layer)
+        return cls(module, name or type(module).__name__, tapped, preprocessing, ())
+
     @cached_property
     def fingerprint(self) -> str:
         """sha256 over architecture, layer, and every parameter and buffer; the same on every device.

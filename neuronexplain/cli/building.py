@@ -146,7 +146,7 @@ def _written(db: str, rank: int) -> AbstractContextManager[NameStore | None]:
 
 def _workers(device: str) -> int:
     """One for each core where a GPU does the rest; on the CPU the network needs them all."""
-    from dissection.loading import cores
+    from dissection.threads import cores
 
     return 0 if device == "cpu" else cores()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from db.records import Run
     from neuronexplain.explanation import Explanation, RankedUnit
 
+Paths = Mapping[str, str]
+HEATMAP = ""
+
 
 def explain(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photographs, or folders of them.")],
@@ -32,10 +36,17 @@ def explain(
         options.Among, typer.Option(help="Rank all neurons, as the paper does, or only named ones.")
     ] = options.Among.all,
     min_iou: options.MinIou = MIN_IOU,
+    network: Annotated[
+        str | None, typer.Option(help="The network, where it is not where it was when the names were made.")
+    ] = None,
     weights: options.Weights = None,
     run: options.RunNumber = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for a picture of each image, explanations.json and index.html.")
+    ] = None,
+    method: Annotated[
+        list[options.Method] | None,
+        typer.Option(help="Another explanation to show beside the words; may be given more than once. Needs --out."),
     ] = None,
     device: options.Device = "cpu",
     json: options.Json = False,
@@ -47,16 +58,25 @@ def explain(
     Example: neuronexplain explain beach.jpg --db names.db --out why
     """
     from db import NameStore
+    from dissection.errors import NeuronExplainError
     from neuronexplain.pipeline import reopen, speaker
-    from neuronexplain.serialise import to_json
 
+    methods = [each.value for each in dict.fromkeys(method or ())]
+    if methods and not out:
+        raise NeuronExplainError(f"--method {methods[0]} makes a picture; say with --out where pictures go")
     if out:
         out.mkdir(parents=True, exist_ok=True)
     with NameStore.open(db) as store:
         chosen = store.choose(run)
-        network = reopen(chosen, weights=weights, device=device)
         explainer = speaker(
-            network, store, run=chosen, k=top, rank_by=rank_by.value, among=among.value, min_iou=min_iou
+            reopen(chosen, network=network, weights=weights, device=device),
+            store,
+            run=chosen,
+            k=top,
+            rank_by=rank_by.value,
+            among=among.value,
+            min_iou=min_iou,
+            methods=methods,
         )
     problems: list[str] = []
     paths = list(_photographs(images))
@@ -65,7 +85,7 @@ def explain(
     explanations = [explanation for explanation in shown if json or out]
     pictures = write_results(out, explanations, chosen, named=len(explainer.names)) if out else {}
     if json:
-        console.write_json([to_json(each, heatmap=pictures.get(each.image)) for each in explanations])
+        console.write_json([_json(each, pictures.get(each.image, {})) for each in explanations])
     elif out:
         console.say(f"Pictures and page: {out / 'index.html'}")
     for problem in problems:
@@ -74,8 +94,8 @@ def explain(
         raise typer.Exit(2)
 
 
-def write_results(out: Path, explanations: Sequence[Explanation], run: Run, *, named: int) -> dict[str, str]:
-    """Write pictures, JSON and page into a folder; the path of each picture by image."""
+def write_results(out: Path, explanations: Sequence[Explanation], run: Run, *, named: int) -> dict[str, Paths]:
+    """Write pictures, JSON and page into a folder; the paths of each image's pictures."""
     from neuronexplain.report import write_page
 
     pictures = write_pictures(out, explanations)
@@ -83,22 +103,37 @@ def write_results(out: Path, explanations: Sequence[Explanation], run: Run, *, n
     return pictures
 
 
-def write_pictures(out: Path, explanations: Sequence[Explanation]) -> dict[str, str]:
-    """Write a picture of each image and explanations.json into a folder; the path of each picture by image."""
+def write_pictures(out: Path, explanations: Sequence[Explanation]) -> dict[str, Paths]:
+    """Write each image's pictures and explanations.json into a folder, other methods' pictures into folders of theirs.
+
+    Returns:
+        The path of each picture, by image and then by method; the heat map's by HEATMAP.
+    """
     import json
 
-    from neuronexplain.overlay import overlay, replace_file, save_picture, side_by_side
-    from neuronexplain.serialise import to_json
+    from dissection.files import replace_file
+    from neuronexplain.overlay import method_picture, overlay, save_picture, side_by_side
 
     out.mkdir(parents=True, exist_ok=True)
-    pictures: dict[str, str] = {}
+    written: dict[str, Paths] = {}
     for explanation, name in zip(explanations, _file_names(explanations), strict=True):
-        picture = side_by_side(explanation.photograph, overlay(explanation.photograph, explanation.heatmap))
-        save_picture(picture, out / name)
-        pictures[explanation.image] = str(out / name)
-    values = [to_json(each, heatmap=pictures[each.image]) for each in explanations]
+        photograph = explanation.photograph
+        pictures = {HEATMAP: (out / name, side_by_side(photograph, overlay(photograph, explanation.heatmap)))}
+        for other in explanation.others:
+            pictures[other.method.name] = (out / other.method.name / name, method_picture(photograph, other))
+        for path, picture in pictures.values():
+            path.parent.mkdir(exist_ok=True)
+            save_picture(picture, path)
+        written[explanation.image] = {shows: str(path) for shows, (path, _) in pictures.items()}
+    values = [_json(each, written[each.image]) for each in explanations]
     replace_file(out / "explanations.json", json.dumps(values, indent=2, ensure_ascii=False).encode())
-    return pictures
+    return written
+
+
+def _json(explanation: Explanation, pictures: Paths) -> dict[str, object]:
+    from neuronexplain.serialise import to_json
+
+    return to_json(explanation, heatmap=pictures.get(HEATMAP), methods=pictures)
 
 
 def facts(run: Run, *, named: int) -> dict[str, str]:

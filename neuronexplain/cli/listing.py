@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -79,10 +80,12 @@ def concepts_of(
     Example: neuronexplain concepts of beach --db names.db
     """
     from db import NameStore
+    from db.records import require_built
     from neuronexplain.classes import find_class
 
     with NameStore.open(db) as store:
         chosen = store.choose(run)
+        require_built(chosen, "importances")
         index = find_class(chosen.classes, class_name)
         rows: list[Row] = [
             {
@@ -152,10 +155,10 @@ def _unit_row(unit: Unit, min_iou: float) -> Row:
         "name": name.concept.spoken if name else None,
         "category": best.concept.category if best else None,
         "iou": best.iou if best else None,
-        "threshold": unit.threshold,
+        "threshold": unit.threshold if isfinite(unit.threshold) else None,  # a run that was imported has none
         "intersection": best.intersection if best else None,
         "union": best.union if best else None,
-        "images": best.images if best else None,
+        "images": (best.images or None) if best else None,
         "best": best.concept.spoken if best else None,
     }
 
@@ -168,7 +171,7 @@ def _run_row(run: Run, named: int) -> Row:
         "units": run.layer.units,
         "named": named,
         "concepts": run.concepts,
-        "images": run.images,
+        "images": run.images or None,
         "quantile": run.key.quantile,
         "created": f"{run.created:%F %R}",
         "fingerprint": run.key.network,

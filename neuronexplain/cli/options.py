@@ -60,6 +60,26 @@ class Among(StrEnum):
     named = "named"
 
 
+class Method(StrEnum):
+    """Ways to explain beside words; the names of :data:`neuronexplain.METHODS`, which imports torch."""
+
+    grad_cam = "grad-cam"
+    counterfactual = "counterfactual"
+    guided_grad_cam = "guided-grad-cam"
+    deconv_grad_cam = "deconv-grad-cam"
+    guided_backprop = "guided-backprop"
+    deconvolution = "deconvolution"
+    gradient = "gradient"
+    cam = "cam"
+    c_mwp = "c-mwp"
+    occlusion = "occlusion"
+    grad_cam_no_relu = "grad-cam-no-relu"
+    grad_cam_absolute = "grad-cam-absolute"
+    grad_cam_max = "grad-cam-max"
+    grad_cam_guided_relu = "grad-cam-guided-relu"
+    grad_cam_deconv_relu = "grad-cam-deconv-relu"
+
+
 Ranking = Annotated[
     RankBy, typer.Option("--rank-by", help="Rank neurons by alpha, as the paper does, or by alpha x mean activation.")
 ]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from neuronexplain.overlay import COLORMAP, replace_file
+from dissection.files import replace_file
+from neuronexplain.overlay import COLORMAP, DIVERGING
 
 from . import numbers, pictures
 
@@ -45,7 +46,7 @@ def write_page(
         NeuronExplainError: if the file cannot be written.
     """
     page = (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             title=title,
@@ -54,13 +55,15 @@ def write_page(
             classes=classes,
             neurons=neurons,
             contents_from=CONTENTS_FROM,
-            heat=_colours(),
+            heat=_colours(COLORMAP),
+            signed=_colours(DIVERGING),
         )
     )
     replace_file(path, page.encode("utf-8", "replace"))  # a path may hold bytes that are no text
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Templates that take everything they are given for hostile."""
     environment = Environment(
         loader=PackageLoader("neuronexplain.report"),
         autoescape=True,
@@ -76,13 +79,14 @@ def _environment() -> Environment:
         "overlay_uri": pictures.overlay_uri,
         "thumbnail_uri": pictures.thumbnail_uri,
         "concept_maps": pictures.concept_maps,
+        "method_uri": pictures.method_uri,
     }
     return environment
 
 
-def _colours(steps: int = 8) -> list[str]:
-    """The heat map's colormap from cold to hot, as CSS colours."""
+def _colours(colormap: str, steps: int = 8) -> list[str]:
+    """A colormap from its low to its high end, as CSS colours."""
     from matplotlib import colormaps  # noqa: PLC0415 - see neuronexplain.overlay
     from matplotlib.colors import to_hex  # noqa: PLC0415
 
-    return [to_hex(colormaps[COLORMAP](step / (steps - 1))) for step in range(steps)]
+    return [to_hex(colormaps[colormap](step / (steps - 1))) for step in range(steps)]

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from neuronexplain.overlay import concept_picture, overlay
+from neuronexplain.overlay import concept_picture, method_picture, overlay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from neuronexplain.explanation import Explanation, RankedUnit
+    from neuronexplain.explanation import Explanation, MethodMap, RankedUnit
 
 PHOTOGRAPH_SIDE = 448
 CONCEPT_SIDE = 288
@@ -48,9 +48,14 @@ def data_uri(jpeg: bytes) -> str:
 
 def picture_uri(image: Image.Image, side: int = PHOTOGRAPH_SIDE) -> str:
     """A picture as a data URI, its longest side at most ``side`` pixels."""
+    return data_uri(jpeg(shrunk(image, side)))
+
+
+def jpeg(image: Image.Image) -> bytes:
+    """A picture as a JPEG file."""
     encoded = BytesIO()
-    shrunk(image, side).save(encoded, "JPEG", quality=QUALITY, optimize=True)
-    return data_uri(encoded.getvalue())
+    image.save(encoded, "JPEG", quality=QUALITY, optimize=True)
+    return encoded.getvalue()
 
 
 def shrunk(image: Image.Image, side: int) -> Image.Image:
@@ -63,6 +68,11 @@ def shrunk(image: Image.Image, side: int) -> Image.Image:
 def overlay_uri(explanation: Explanation) -> str:
     """The heat map over the photograph."""
     return picture_uri(overlay(shrunk(explanation.photograph, PHOTOGRAPH_SIDE), explanation.heatmap))
+
+
+def method_uri(found: MethodMap, photograph: Image.Image) -> str:
+    """What another method found in the photograph."""
+    return picture_uri(method_picture(shrunk(photograph, PHOTOGRAPH_SIDE), found))
 
 
 def thumbnail_uri(explanation: Explanation) -> str:

@@ -1,0 +1,115 @@
+"""Fetches a published dataset: its archives come one after the other, and its folder appears when all are unpacked."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from dissection.archives import appearing, lift, refuse_taken, unpack_into
+from dissection.downloads import download
+from dissection.errors import ConceptDataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from dissection.running import Progress
+    from dissection.transfers import Bytes, Patience
+
+    from .sources import PublishedFile, Source
+
+
+def fetch(
+    source: Source,
+    target: Path,
+    *,
+    files: Sequence[Path] = (),
+    mirror: str | None = None,
+    progress: Progress | None = None,
+    patience: Patience | None = None,
+) -> None:
+    """Fetch a dataset into a new folder.
+
+    Archives wait in ``TARGET.archives`` meanwhile, from where a fetch that was interrupted goes on.
+
+    Args:
+        source: the dataset.
+        target: the folder; it must not exist, or be empty.
+        files: archives that are at hand already; they are left as they are.
+        mirror: address of a copy, in place of the scheme and host of each address.
+        progress: is told about bytes.
+        patience: how long is waited for a server.
+
+    Raises:
+        DownloadError: if an archive cannot be had, or is not what was published.
+        ArchiveError: if one cannot be unpacked, or ``target`` cannot be written.
+        ConceptDataError: if a file is none of the dataset's, or another process fetches the same.
+    """
+    refuse_taken(target)
+    waiting = target.with_name(f"{target.name}.archives")
+    places = {file: waiting / file.name for file in source.files} | _at_hand(source, files)
+    with _alone(waiting):
+        for file, place in places.items():
+            download(
+                file.url,
+                place,
+                size=file.size,
+                sha256=file.sha256,
+                digest=file.digest,
+                mirror=mirror,
+                progress=_of_stage(progress, f"fetching {file.name}"),
+                patience=patience,
+            )
+        with appearing(target) as folder:
+            for file, place in places.items():
+                _unpack(file, place, folder, _of_stage(progress, f"unpacking {file.name}"))
+            lift(folder)
+        shutil.rmtree(waiting, ignore_errors=True)
+
+
+def _unpack(file: PublishedFile, place: Path, folder: Path, progress: Bytes | None) -> None:
+    unpack_into(place, folder, progress=progress)
+    for inner in file.inner:
+        unpack_into(folder / inner, (folder / inner).parent, progress=progress)
+        (folder / inner).unlink()
+
+
+@contextmanager
+def _alone(waiting: Path) -> Iterator[None]:
+    """One process at a time; the lock ends with its process, however that ends."""
+    try:
+        waiting.mkdir(parents=True, exist_ok=True)
+        with FileLock(waiting / "lock", timeout=0):
+            try:
+                yield
+            finally:
+                (waiting / "lock").unlink(missing_ok=True)
+                with suppress(OSError):
+                    waiting.rmdir()
+    except Timeout:
+        raise ConceptDataError(f"another process is filling {waiting}; wait for it to end") from None
+    except OSError as error:
+        raise ConceptDataError(
+            f"{waiting} cannot be written ({error.strerror or error}); name another place"
+        ) from error
+
+
+def _of_stage(progress: Progress | None, stage: str) -> Bytes | None:
+    return None if progress is None else partial(progress, stage)
+
+
+def _at_hand(source: Source, files: Sequence[Path]) -> dict[PublishedFile, Path]:
+    """The files that a user has, by what they are: by name, or whatever its name where a dataset has only one."""
+    wanted = {file.name: file for file in source.files}
+    found = {}
+    for path in files:
+        if not path.is_file():
+            raise ConceptDataError(f"{path}: there is no such file; check the path")
+        if len(wanted) > 1 and path.name not in wanted:
+            raise ConceptDataError(f"{path} is none of the files of {source.name}, which are {', '.join(wanted)}")
+        found[wanted.get(path.name, source.files[0])] = path
+    return found

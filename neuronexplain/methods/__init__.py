@@ -1,0 +1,13 @@
+"""Explanations as maps over the image: Grad-CAM, its relatives and its rivals.
+
+:data:`METHODS` holds them by name. Each takes a network, images and a target, and gives a map at the resolution of the
+images::
+
+    maps = saliency(network, images, 207, method="guided-grad-cam")
+"""
+
+from .catalogue import METHODS, find_method, saliency
+from .method import Method
+from .targets import Target, at, probability, total
+
+__all__ = ["METHODS", "Method", "Target", "at", "find_method", "probability", "saliency", "total"]

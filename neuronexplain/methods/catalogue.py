@@ -1,0 +1,119 @@
+"""The methods, by name."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import torch
+
+from dissection.errors import NetworkError
+
+from .backpropagation import Backpropagation, Fused
+from .classifier import class_activation
+from .excitation import excitation
+from .gradcam import GradCam, maximum, mean_of_absolute, mean_of_negated
+from .method import Method
+from .occlusion import Occlusion
+from .rectifiers import deconvolution, gradient, guided
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from dissection.networks import Network
+
+    from .targets import Target
+
+_FOR, _FOR_AND_AGAINST = "what speaks for {target}", "what speaks for and against {target}"
+_SHARP = "what of the photograph makes neurons respond that speak for {target}"
+_SHARP_FOR = "what of the photograph speaks for {target}"
+
+_ALL = (
+    Method("grad-cam", "Grad-CAM", _FOR, "Eq. 1 and 2", "heat", GradCam()),
+    Method(
+        "counterfactual",
+        "Counterfactual",
+        "what speaks against {target}: without it, the network would be surer",
+        "Eq. 12",
+        "heat",
+        GradCam(mean_of_negated),
+    ),
+    Method("guided-grad-cam", "Guided Grad-CAM", _SHARP_FOR, "Sec. 3.2", "pixels", Fused(guided)),
+    Method("deconv-grad-cam", "Deconvolution Grad-CAM", _SHARP_FOR, "Sec. 3.2", "pixels", Fused(deconvolution)),
+    Method(
+        "guided-backprop",
+        "Guided Backpropagation",
+        _SHARP,
+        "Springenberg et al. 2014",
+        "pixels",
+        Backpropagation(guided),
+    ),
+    Method(
+        "deconvolution", "Deconvolution", _SHARP, "Zeiler and Fergus 2014", "pixels", Backpropagation(deconvolution)
+    ),
+    Method(
+        "gradient",
+        "Gradient",
+        "pixels that change {target} most",
+        "Simonyan et al. 2014",
+        "pixels",
+        Backpropagation(gradient),
+    ),
+    Method("cam", "CAM", _FOR_AND_AGAINST, "Zhou et al. 2016; Sec. 3.1", "signed", class_activation),
+    Method("c-mwp", "Excitation Backprop (c-MWP)", _FOR, "Zhang et al. 2016", "heat", excitation),
+    Method(
+        "occlusion",
+        "Occlusion",
+        "where {target} falls, or rises, when a patch is covered",
+        "Zeiler and Fergus 2014; Sec. 5.3",
+        "signed",
+        Occlusion(),
+    ),
+    Method(
+        "grad-cam-no-relu",
+        "Grad-CAM without ReLU in Eq. 2",
+        _FOR_AND_AGAINST,
+        "Table 3",
+        "signed",
+        GradCam(finish=torch.clone),
+    ),
+    Method("grad-cam-absolute", "Grad-CAM, absolute gradients", _FOR, "Table 3", "heat", GradCam(mean_of_absolute)),
+    Method("grad-cam-max", "Grad-CAM, max-pooled gradients", _FOR, "Table 3", "heat", GradCam(maximum)),
+    Method("grad-cam-guided-relu", "Grad-CAM, guided ReLU", _FOR, "Table 3", "heat", GradCam(rule=guided)),
+    Method(
+        "grad-cam-deconv-relu", "Grad-CAM, deconvolution ReLU", _FOR, "Table 3", "heat", GradCam(rule=deconvolution)
+    ),
+)
+
+METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _ALL})
+
+
+def find_method(name: str) -> Method:
+    """The method of this name.
+
+    Raises:
+        NetworkError: if there is none; the message lists them.
+    """
+    if name not in METHODS:
+        raise NetworkError(f"there is no method {name!r}; choose one of {', '.join(METHODS)}")
+    return METHODS[name]
+
+
+def saliency(
+    network: Network, images: Float[Tensor, "images channels H W"], target: Target, *, method: str = "grad-cam"
+) -> Float[Tensor, "images H W"]:
+    """How much each pixel matters for a target, by a method: see :meth:`Method.maps`.
+
+    Args:
+        network: the network, explained at its layer.
+        images: what the network is given: preprocessed photographs.
+        target: a class, a class for each image, or a callable, see :mod:`neuronexplain.methods.targets`.
+        method: a name in :data:`METHODS`.
+
+    Raises:
+        NetworkError: if there is no such method, or it is not defined for the network or the target.
+    """
+    return find_method(method).maps(network, images, target)

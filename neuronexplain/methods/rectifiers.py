@@ -1,0 +1,153 @@
+"""How a gradient passes a ReLU: by its own derivative, or by a rule of a visualisation.
+
+With ``flow`` the gradient that arrives at a ReLU's output and ``slope`` its derivative::
+
+    gradient       slope(flow)                to where the input is positive
+    guided         slope(max(flow, 0))        Springenberg et al. 2014
+    deconvolution  max(flow, 0)               Zeiler and Fergus 2014
+
+(Selvaraju et al. 2019, App. B, 2.3.) :class:`Rectifiers` watches a forward pass. For each ``nn.ReLU``, ``F.relu``,
+``tensor.relu_()``, ReLU6 and clamp from 0 it puts a ReLU of the same values into the graph, whose rule can be chosen
+when the graph is differentiated: one forward pass serves several rules. Everything else has its own derivative: a
+max-pooling sends the gradient to its winner, as deconvolution's switches do, and a sum to all its terms. So has a ReLU
+that is written as arithmetic, such as ``x * (x > 0)``: nothing tells it from other products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from dissection.errors import NetworkError
+from dissection.operations import operation
+from dissection.recording import ACTIVATIONS, is_activation
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+Slope = Callable[["Float[Tensor, '*shape']"], "Float[Tensor, '*shape']"]
+Rule = Callable[["Float[Tensor, '*shape']", Slope], "Float[Tensor, '*shape']"]
+
+_CEILINGS = {"relu": inf, "relu6": 6.0}
+_OTHERS = ACTIVATIONS - _CEILINGS.keys()
+
+
+def gradient(flow: Float[Tensor, "*shape"], slope: Slope) -> Float[Tensor, "*shape"]:
+    """The derivative."""
+    return slope(flow)
+
+
+def guided(flow: Float[Tensor, "*shape"], slope: Slope) -> Float[Tensor, "*shape"]:
+    """Positive gradients, to where the ReLU is open."""
+    return slope(flow.relu())
+
+
+def deconvolution(flow: Float[Tensor, "*shape"], _slope: Slope) -> Float[Tensor, "*shape"]:
+    """Positive gradients, wherever they go."""
+    return flow.relu()
+
+
+class Rectifiers(TorchFunctionMode):
+    """Gives the ReLUs of one forward pass of a module the rule that ``rule`` is when a gradient arrives.
+
+    Raises:
+        NetworkError: in the forward pass, if an activation is met that the rules are not defined for.
+    """
+
+    method = "guided backpropagation and deconvolution are defined for ReLU alone"
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.rule: Rule = gradient
+        self._module = module
+        self._running: list[str] = []
+        self._rectified = 0
+        self._sigmoids = WeakTensorKeyDictionary()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as hooks:
+            for name, part in self._module.named_modules():
+                hooks.callback(part.register_forward_pre_hook(partial(self._starts, name)).remove)
+                hooks.callback(part.register_forward_hook(partial(self._ends, name)).remove)
+            self._hooks = hooks.pop_all()
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        super().__exit__(*reason)  # type: ignore[no-untyped-call]
+        self._hooks.close()
+
+    def __torch_function__(
+        self, func: Callable[..., Any], _types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:  # noqa: ANN401 -- whatever the function gives
+        kwargs = kwargs or {}
+        values = args[0] if args else kwargs.get("input")
+        if not isinstance(values, Tensor) or not (values.requires_grad and torch.is_grad_enabled()):
+            return func(*args, **kwargs)
+        name = operation(func, args, kwargs)
+        if name in _CEILINGS:
+            self._rectified += 1
+            in_place = func.__name__.endswith("_") or kwargs.get("inplace", args[-1] is True if args else False)
+            return _Rectify.apply(values, _CEILINGS[name], in_place, self)
+        self._refuse(name, args)
+        result = func(*args, **kwargs)
+        if name == "sigmoid":
+            self._sigmoids[result] = values
+        return result
+
+    def _refuse(self, name: str, args: tuple[Any, ...]) -> None:
+        gates = [self._sigmoids[arg] for arg in args if isinstance(arg, Tensor) and arg in self._sigmoids]
+        if "mul" in name and any(gate is arg for gate in gates for arg in args):
+            name = "silu"  # written out
+        if name in _OTHERS:
+            raise self.undefined(name)
+
+    def undefined(self, what: str, module: str | None = None) -> NetworkError:
+        """What to raise where something is met that the rules are not defined for."""
+        where = self._running[-1] if module is None and self._running else module
+        inside = f"module {where!r}" if where else "the network"
+        return NetworkError(f"{inside} applies {what}, and {self.method}: choose grad-cam, counterfactual or occlusion")
+
+    def _starts(self, name: str, part: nn.Module, _inputs: object) -> None:
+        if isinstance(part, torch.jit.ScriptModule) or hasattr(part, "_orig_mod"):  # torch.jit, torch.compile
+            raise NetworkError(f"module {name!r} is compiled, which hides its ReLUs; give the network as plain modules")
+        self._running.append(name)
+        self._before = self._rectified
+
+    def _ends(self, name: str, part: nn.Module, _inputs: object, output: object) -> None:
+        self._running.pop()
+        watched = isinstance(output, Tensor) and output.requires_grad
+        if watched and self._rectified == self._before and is_activation(part):
+            raise self.undefined(type(part).__name__, name)
+
+
+class _Rectify(torch.autograd.Function):
+    """A ReLU, or one with a ceiling, whose backward pass asks for the rule."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, ceiling: float, in_place: bool, rectifiers: Rectifiers) -> Tensor:  # noqa: ANN401, FBT001
+        if in_place:
+            ctx.mark_dirty(values)
+        result = values.clamp_(0, ceiling) if in_place else values.clamp(0, ceiling)
+        ctx.save_for_backward(result)
+        ctx.ceiling, ctx.rectifiers = ceiling, rectifiers
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, *flows: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        (result,) = ctx.saved_tensors
+        return ctx.rectifiers.rule(flows[0], partial(_slope, result=result, ceiling=ctx.ceiling)), None, None, None
+
+
+def _slope(flow: Tensor, result: Tensor, ceiling: float) -> Tensor:
+    """The derivative of a ReLU that gave ``result``: open between its bounds."""
+    passed: Tensor = torch.ops.aten.hardtanh_backward(flow, result, 0, ceiling)
+    return passed

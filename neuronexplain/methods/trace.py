@@ -1,0 +1,107 @@
+"""The one mechanism: a forward pass, and gradients of its score by a rule for ReLUs.
+
+::
+
+    seen = traced(network, images, target)              # the graph begins at the tapped layer
+    (gradient,) = seen.gradients(seen.activation)       # dy/dA
+
+    seen = traced(network, leaf(images), target, rule=guided)   # it begins at the pixels
+    pixels, gradient = seen.gradients(seen.images, seen.activation, rule=guided)
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from dissection.errors import NotConnectedError
+from dissection.tap import outputs_through, undisturbed
+
+from .rectifiers import Rectifiers, gradient
+from .targets import scored
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from dissection.networks import Network
+
+    from .rectifiers import Rule
+    from .targets import Target
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trace:
+    """A forward pass that can be differentiated as often as wished.
+
+    Attributes:
+        images: what the network was given.
+        activation: the rectified feature map ``A`` of the tapped layer.
+        scores: each image's score.
+        rectifiers: what ReLUs follow, where they can be given rules.
+    """
+
+    images: Float[Tensor, "images channels H W"]
+    activation: Float[Tensor, "images units h w"]
+    scores: Float[Tensor, " images"]
+    rectifiers: Rectifiers | None = None
+
+    def gradients(self, *values: Tensor, rule: Rule = gradient) -> tuple[Tensor, ...]:
+        """The gradient of each image's score by each of these values, which ReLUs let through by ``rule``.
+
+        Raises:
+            NotConnectedError: if the scores do not depend on one of them.
+        """
+        if self.rectifiers:
+            self.rectifiers.rule = rule
+        found: tuple[Tensor | None, ...] = (None,)
+        if self.scores.requires_grad:
+            found = torch.autograd.grad(self.scores.sum(), values, retain_graph=True, allow_unused=True)
+        connected = tuple(gradient for gradient in found if gradient is not None)
+        if len(connected) < len(values):
+            raise NotConnectedError(
+                "the target does not depend on the tapped layer; choose a layer that it is computed from"
+            )
+        return connected
+
+
+def traced(
+    network: Network, images: Float[Tensor, "images channels H W"], target: Target, *, rule: Rule = gradient
+) -> Trace:
+    """Run the network once. The graph begins at images that are a :func:`leaf`, at the tapped layer otherwise.
+
+    Args:
+        network: the network.
+        images: what it is given.
+        target: what is explained.
+        rule: what its ReLUs will be asked to follow, where that is not their derivative alone.
+
+    Raises:
+        NetworkError: if the graph passes an activation that the rule is not defined for.
+    """
+    if rule is gradient:
+        return traced_under(nullcontext(), network, images, target)
+    rectifiers = Rectifiers(network.module)
+    return replace(traced_under(rectifiers, network, images, target), rectifiers=rectifiers)
+
+
+def traced_under(
+    watch: AbstractContextManager[object],
+    network: Network,
+    images: Float[Tensor, "images channels H W"],
+    target: Target,
+) -> Trace:
+    """As :func:`traced`, with something that watches the network run."""
+    with undisturbed(network.module), watch:
+        outputs, (activation,) = outputs_through(network, [network.layer], images.clone())
+    return Trace(images, activation, scored(network, outputs, target, len(images)))
+
+
+def leaf(images: Float[Tensor, "images channels H W"]) -> Float[Tensor, "images channels H W"]:
+    """The same images, where a graph can begin."""
+    return images.detach().clone().requires_grad_()

@@ -1,0 +1,538 @@
+"""Names as plain files: what is written reads back equal, and a file that lies changes nothing."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import store_cases as cases
+from hypothesis import HealthCheck, given, settings
+from PIL import Image
+
+from db import NameStore, StoreError, WholeRun
+from db.json_fields import KeyForm, document
+from db.json_form import run_of
+from db.merging import difference, whole_runs
+from db.plain_files import read_folder, read_json, write_csv, write_folder, write_json
+from db.records import IMPORTED, RunKey
+from dissection.errors import NeuronExplainError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from db import ClassImportance, Run
+    from dissection.vocabulary import Dissection
+
+where = cases.where
+
+
+def jpeg(colour: int, size: tuple[int, int] = (8, 6)) -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", size, (colour, 0, 0)).save(stream, "JPEG")
+    return stream.getvalue()
+
+
+def small(**key: Any) -> WholeRun:
+    dissection = cases.small_dissection()
+    return WholeRun(
+        cases.run_of(dissection, **key), dissection, tuple(cases.small_importances()), {7: jpeg(9), 2: jpeg(200)}
+    )
+
+
+def publish(store: NameStore, whole: WholeRun) -> WholeRun:
+    return store.whole(store.publish(whole.run, whole.dissection, whole.importances, whole.pictures))
+
+
+def assert_same(found: WholeRun, wanted: WholeRun, *, pictures: bool = True) -> None:
+    source = {name: value for name, value in found.run.source.items() if name != "shared"}
+    assert replace(found.run, source=source) == replace(wanted.run, id=found.run.id)
+    assert found.run.key.digest == wanted.run.key.digest
+    assert found.dissection == wanted.dissection
+    assert len(found.importances) == len(wanted.importances)
+    assert all(map(cases.same, found.importances, wanted.importances))
+    assert found.pictures == (wanted.pictures if pictures else {})
+    assert difference(found, wanted) is None
+
+
+@given(published=cases.published())
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_json_reads_back_equal(tmp_path: Path, published: tuple[Run, Dissection, list[ClassImportance]]) -> None:
+    run, dissection, importances = published
+    whole = WholeRun(run, dissection, tuple(importances))
+    file = tmp_path / "names.json"
+    write_json(file, [whole], licence=run.network)
+    (found,), licence = read_json(file)
+    wanted = replace(whole, run=replace(run, source=json.loads(file.read_text())["runs"][0]["source"]))
+    assert licence == run.network
+    assert_same(found, wanted)
+    assert repr(found.dissection) == repr(wanted.dissection)  # also -0.0
+
+
+def test_from_store_to_store_by_either_form(where: str, tmp_path: Path) -> None:
+    with NameStore.create(where) as store:
+        wholes = [publish(store, small()), publish(store, small(network="other"))]
+        write_json(tmp_path / "names.json", wholes)
+        write_folder(tmp_path / "shared", wholes, "CC0")
+        for whole in wholes:
+            store.delete(whole.run)
+        for read, path, pictures in (
+            (read_json, tmp_path / "names.json", False),
+            (read_folder, tmp_path / "shared", True),
+        ):
+            given, licence = read(path)
+            assert licence == ("CC0" if pictures else None)
+            adopted = store.adopt(given)
+            assert all(each.is_new for each in adopted)
+            for each, wanted in zip(adopted, wholes, strict=True):
+                assert store.run(each.run.id) == each.run
+                assert_same(store.whole(each.run), wanted, pictures=pictures)
+            assert [each.is_new for each in store.adopt(given)] == [False, False]
+            assert len(store.runs()) == 2
+            for each in adopted:
+                store.delete(each.run)
+
+
+def test_what_is_read_is_written_the_same_again(tmp_path: Path) -> None:
+    write_folder(tmp_path / "a", [small()])
+    write_folder(tmp_path / "b", read_folder(tmp_path / "a")[0])
+    files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
+    digest = small().run.key.digest[:12]
+    assert {str(file) for file in files} == {
+        *(f"{digest}/{name}" for name in ("overlaps.csv", "pictures/2.jpg", "pictures/7.jpg", "units.csv")),
+        "README.md",
+        "names.json",
+    }
+    for file in files:
+        if file.name != "README.md":
+            assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_private_folders_are_not_written(tmp_path: Path) -> None:
+    source = {
+        "network": "/home/ada/nets/net.py:make",
+        "weights": r"C:\Users\ada\w.pt",
+        "others": ["~/x/y.pt", "../ada/z.pt", "timm/resnet50", "nets/mine.py:make", 3, None],
+    }
+    whole = replace(small(), run=replace(small().run, source=source))
+    write_folder(tmp_path / "shared", [whole])
+    written = [path for path in (tmp_path / "shared").rglob("*.*") if path.is_file()]
+    assert not [path for path in written if b"ada" in path.read_bytes()]
+    (found,), _ = read_folder(tmp_path / "shared")
+    assert found.run.source == {
+        "network": "net.py:make",
+        "weights": "w.pt",
+        "others": ["y.pt", "z.pt", "timm/resnet50", "nets/mine.py:make", 3, None],
+    }
+
+
+def test_csv_has_a_line_for_each_unit(tmp_path: Path) -> None:
+    write_csv(tmp_path / "names.csv", small())
+    with (tmp_path / "names.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["unit"], row["name"], row["best"]) for row in rows] == [
+        ("0", "sky", "sky"),
+        ("1", "grass", "grass"),
+        ("2", "sky", "sky"),
+        ("3", "", "traffic light"),
+        ("4", "", ""),
+        ("5", "street", "street"),
+    ]
+    assert float(rows[0]["iou"]) == 0.4
+    assert (rows[0]["intersection"], rows[0]["unit_area"], rows[0]["concept_area"]) == ("40", "100", "40")
+
+
+def test_a_key_has_the_same_parts_in_json() -> None:
+    assert list(KeyForm.__struct_fields__) == [field.name for field in fields(RunKey)]
+
+
+def spoilt(change: Callable[[dict[str, Any]], object]) -> bytes:
+    """A file of one run, changed."""
+    stored = json.loads(good())
+    change(stored["runs"][0])
+    return json.dumps(stored).encode()
+
+
+def good() -> bytes:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "names.json"
+        write_json(file, [small()])
+        return file.read_bytes()
+
+
+def rekeyed(run: dict[str, Any], **parts: Any) -> None:
+    """A changed key with the digest that belongs to it."""
+    run["key"] |= parts
+    run["digest"] = hashlib.sha256(json.dumps(run["key"], sort_keys=True).encode()).hexdigest()
+
+
+def overlap(run: dict[str, Any], unit: int = 0) -> dict[str, Any]:
+    return run["units"][unit]["overlaps"][0]
+
+
+LIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "digest": (lambda run: run.update(digest="0" * 64), "its key's sha256 is"),
+    "digest that is a path": (lambda run: run.update(digest="../../../etc"), r"digest"),
+    "key": (lambda run: run["key"].update(network="mine"), "its key's sha256 is"),
+    "schema": (lambda run: rekeyed(run, schema=9), "of schema 9"),
+    "layer of the key": (lambda run: rekeyed(run, layer="another"), "key's layer is 'another'"),
+    "quantile": (lambda run: rekeyed(run, quantile="0.1"), "quantile"),
+    "iou": (lambda run: overlap(run).update(iou=0.9), "its IoU is 0.4 by its counts, not 0.9"),
+    "intersection": (lambda run: overlap(run).update(intersection=101, iou=101 / 39), "greater than what intersects"),
+    "order": (lambda run: run["units"][0]["overlaps"].reverse(), "not in order"),
+    "concept twice": (lambda run: run["units"][1]["overlaps"].append(overlap(run, 1)), "not in order"),
+    "unknown concept": (lambda run: overlap(run).update(concept=77), "concept 77, which is not listed"),
+    "unit beyond": (lambda run: run["units"][5].update(unit=6), "give each unit once"),
+    "unit twice": (lambda run: run["units"][5].update(unit=4), "give each unit once"),
+    "unit missing": (lambda run: run["units"].pop(), "give each unit once"),
+    "many units": (lambda run: run["layer"].update(units=2**62), "give each unit once"),
+    "negative count": (lambda run: overlap(run).update(intersection=-1), "intersection"),
+    "huge count": (lambda run: run.update(pixels=2**63), "pixels"),
+    "huge number": (lambda run: run.update(pixels=10**400), "pixels"),
+    "half a count": (lambda run: run.update(pixels=1.5), "pixels"),
+    "true is no count": (lambda run: run.update(pixels=True), "pixels"),
+    "text is no count": (lambda run: run.update(pixels="800"), "pixels"),
+    "zero in text": (lambda run: run.update(network="a\0b"), "network"),
+    "half a character": (lambda run: run.update(network="\ud800"), "network"),
+    "half a character in the source": (lambda run: run["source"].update(network="\ud800"), "no text"),
+    "unknown field": (lambda run: run.update(more=1), "more"),
+    "missing field": (lambda run: run.pop("layer"), "layer"),
+    "time": (lambda run: run.update(created="yesterday"), "created"),
+    "time without zone": (lambda run: run.update(created="2024-01-01T00:00:00"), "created"),
+    "time elsewhere": (lambda run: run.update(created="0001-01-01T00:00:00+05:00"), "not in UTC"),
+    "class": (lambda run: run["importances"][0].update({"class": 3}), "class 3, which it lacks"),
+    "class twice": (lambda run: run["importances"][0].update({"class": 1}), "two importances"),
+    "importances": (lambda run: run["importances"][0]["alphas"].pop(), "shape"),
+    "no number": (lambda run: run["importances"][0]["alphas"].__setitem__(0, None), "alphas"),
+    "infinite importance": (lambda run: run["importances"][0]["alphas"].__setitem__(0, "Infinity"), "alphas"),
+    "threshold": (lambda run: run["units"][0].update(threshold="NaN"), "threshold"),
+    "pictures": (lambda run: run["pictures"].append({"index": 7, "sha256": "0" * 64}), "folder with pictures"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_file_that_lies_changes_nothing(lie: str, tmp_path: Path) -> None:
+    change, message = LIES[lie]
+    file = tmp_path / "names.json"
+    file.write_bytes(spoilt(change))
+    refused(file, message, tmp_path)
+
+
+TEXTS: dict[str, tuple[Callable[[str], str], str]] = {
+    "not a number": (lambda text: text.replace("0.1,", "NaN,", 1), "NaN is no number"),
+    "infinity": (lambda text: text.replace("0.1,", "-Infinity,", 1), "-Infinity is no number"),
+    "too great": (lambda text: text.replace("0.1,", "1e999,", 1), "too great"),
+    "too long": (lambda text: text.replace("0.1,", "1" * 5000 + ",", 1), "digits"),
+    "duplicate field": (lambda text: text.replace('"network"', '"network": "x", "network"', 1), "'network' is there"),
+    "version": (lambda text: text.replace('"version": 1', '"version": 2'), "of version 2"),
+    "true version": (lambda text: text.replace('"version": 1', '"version": true'), "of version True"),
+    "format": (lambda text: text.replace("neuronexplain names", "something"), "its format is not"),
+    "cut short": (lambda text: text[: len(text) // 2], "no file of names"),
+    "nested": (lambda text: "[" * 200_000, "nested|no file of names"),
+    "nested source": (lambda text: text.replace('"mean": [', '"mean": ' + "[" * 90_000, 1), "nested|no file of names"),
+    "list": (lambda text: "[]", "its format is not"),
+    "empty": (lambda text: "", "no file of names"),
+}
+
+
+@pytest.mark.parametrize("lie", TEXTS)
+def test_text_that_is_no_file_of_names_changes_nothing(lie: str, tmp_path: Path) -> None:
+    change, message = TEXTS[lie]
+    file, before = tmp_path / "names.json", good().decode()
+    file.write_text(change(before))
+    assert file.read_text() != before
+    refused(file, message, tmp_path)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "names.json").write_bytes(good() + b"\xff")
+    refused(tmp_path / "names.json", "utf-8", tmp_path)
+
+
+def refused(path: Path, message: str, tmp_path: Path) -> None:
+    """Importing raises one line and leaves the database's bytes as they were."""
+    with NameStore.create(tmp_path / "names.db") as store:
+        publish(store, small(network="kept"))
+    before = (tmp_path / "names.db").read_bytes()
+    with pytest.raises(StoreError, match=message) as error, NameStore.create(tmp_path / "names.db") as store:
+        store.adopt((read_folder if path.is_dir() else read_json)(path)[0])
+    assert len(str(error.value)) < 600
+    assert "\n" not in str(error.value)
+    assert (tmp_path / "names.db").read_bytes() == before
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_folder(tmp_path / "shared", [small()])
+    return tmp_path / "shared"
+
+
+def picture_of(folder: Path) -> Path:
+    return folder / small().run.key.digest[:12] / "pictures" / "7.jpg"
+
+
+def list_picture(folder: Path, **changes: Any) -> None:
+    stored = json.loads((folder / "names.json").read_text())
+    (listed,) = (each for each in stored["runs"][0]["pictures"] if each["index"] == 7)
+    listed |= changes
+    (folder / "names.json").write_text(json.dumps(stored))
+
+
+def test_a_picture_that_was_changed_is_refused(folder: Path, tmp_path: Path) -> None:
+    picture_of(folder).write_bytes(jpeg(8))
+    refused(folder, "its sha256 is another", tmp_path)
+
+
+def test_a_picture_that_is_missing_is_refused(folder: Path, tmp_path: Path) -> None:
+    picture_of(folder).unlink()
+    refused(folder, "cannot be read: No such file", tmp_path)
+
+
+def test_a_picture_cannot_be_elsewhere(folder: Path, tmp_path: Path) -> None:
+    list_picture(folder, index="../../../secret")
+    refused(folder, "index", tmp_path)
+    stored = json.loads((folder / "names.json").read_text())
+    stored["runs"][0]["pictures"] = [{"index": 7, "sha256": "0" * 64, "file": "/etc/passwd"}]
+    (folder / "names.json").write_text(json.dumps(stored))
+    refused(folder, "file", tmp_path)
+
+
+@pytest.mark.parametrize("part", ["7.jpg", "pictures", "run", "names.json"])
+def test_links_are_refused(folder: Path, tmp_path: Path, part: str) -> None:
+    inside = picture_of(folder)
+    moved = {"7.jpg": inside, "pictures": inside.parent, "run": inside.parents[1], "names.json": folder / "names.json"}
+    elsewhere = tmp_path / "elsewhere"
+    moved[part].rename(elsewhere)
+    moved[part].symlink_to(elsewhere)
+    refused(folder, "is a link, or lies behind one", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"GIF89a no picture", "no JPEG"),
+        (jpeg(1)[:300], "no JPEG"),
+        (jpeg(1, (2000, 10)), "at most 1024 a side"),
+        (jpeg(1).replace(b"\x00\x06\x00\x08", b"\xff\xff\xff\xff"), "no JPEG|at most 1024"),
+        (bytes(2**20 + 1), "at most 1048576"),
+    ],
+)
+def test_a_picture_must_be_a_small_jpeg(folder: Path, tmp_path: Path, content: bytes, message: str) -> None:
+    picture_of(folder).write_bytes(content)
+    list_picture(folder, sha256=hashlib.sha256(content).hexdigest())
+    refused(folder, message, tmp_path)
+
+
+def test_a_picture_of_no_exemplar_or_twice_is_refused(folder: Path, tmp_path: Path) -> None:
+    shutil.copy(picture_of(folder), picture_of(folder).with_name("77.jpg"))
+    list_picture(folder, index=77)
+    refused(folder, "picture is of image 77, which no unit has", tmp_path)
+    stored = json.loads((folder / "names.json").read_text())
+    stored["runs"][0]["pictures"] = [{"index": 2, "sha256": hashlib.sha256(jpeg(200)).hexdigest()}] * 2
+    (folder / "names.json").write_text(json.dumps(stored))
+    refused(folder, "lists picture 2 twice", tmp_path)
+
+
+def test_a_folder_without_names_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    refused(tmp_path / "shared", r"holds no names\.json", tmp_path)
+
+
+STATEMENTS = {
+    "UPDATE overlaps SET intersection = 101 WHERE unit = 0 AND rank = 0": "greater than what intersects",
+    "UPDATE overlaps SET intersection = 1 WHERE unit = 0 AND rank = 0": "not in order",
+    "UPDATE overlaps SET concept = 99 WHERE unit = 0 AND rank = 0": "is damaged, or was never one of ours: KeyError",
+    "UPDATE overlaps SET intersection = 'many' WHERE unit = 0": "is damaged|wrong type",
+    "UPDATE units SET number = 9 WHERE number = 5": "give each unit once",
+    "UPDATE units SET threshold = NULL WHERE number = 5": "is damaged|wrong type",
+    "UPDATE units SET threshold = 'x' WHERE number = 5": "is damaged|wrong type",
+    "UPDATE runs SET layer_units = 4611686018427387904": "give each unit once|bytes of importances",
+    "UPDATE runs SET key_network = 'mine'": "does not hold run 1",
+    "UPDATE runs SET source = '[' WHERE id = 1": "is damaged",
+    "UPDATE runs SET source = '[1]'": "is damaged|wrong type",
+    "UPDATE runs SET created = 'yesterday'": "is damaged",
+    "UPDATE pictures SET jpeg = x'00' WHERE number = 7": "picture of image 7 is no JPEG",
+    "UPDATE importances SET alphas = x'00'": "bytes of importances",
+    "UPDATE exemplars SET image = x'ff' WHERE rank = 0": "is damaged|wrong type|STRICT|cannot store",
+}
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_a_database_that_lies_changes_nothing(statement: str, tmp_path: Path) -> None:
+    with NameStore.create(tmp_path / "theirs.db") as theirs:
+        publish(theirs, small())
+    lax(tmp_path / "theirs.db", statement)
+    with NameStore.create(tmp_path / "mine.db") as mine, NameStore.open(tmp_path / "theirs.db") as theirs:
+        held = publish(mine, small(network="kept"))
+        with pytest.raises(StoreError, match=STATEMENTS[statement]) as error:
+            mine.adopt(whole_runs(theirs))
+        assert "\n" not in str(error.value)
+        assert mine.runs() == [held.run]
+
+
+def lax(path: Path, statement: str) -> None:
+    """Run a statement on tables that take anything, as somebody's own tool could have made them."""
+    database = sqlite3.connect(path, isolation_level=None)
+    tables = database.execute(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND sql LIKE '%STRICT%'"
+    ).fetchall()
+    for name, sql in tables:
+        database.execute(f"ALTER TABLE {name} RENAME TO old_{name}")
+        plain = re.sub(
+            r"NOT NULL|STRICT|WITHOUT ROWID,?|,\s*FOREIGN KEY.*?\)\s*REFERENCES.*?\)", "", sql, flags=re.DOTALL
+        )
+        database.execute(plain.rstrip(" ,\n"))
+        database.execute(f"INSERT INTO {name} SELECT * FROM old_{name}")
+    assert database.execute(statement).rowcount
+    database.close()
+
+
+CHANGES: dict[str, Callable[[WholeRun], WholeRun]] = {
+    "the threshold of unit 3": lambda whole: units(whole, 3, threshold=7.0),
+    "the overlaps of unit 1": lambda whole: units(whole, 1, overlaps=(cases.overlap(cases.GRASS, 31),)),
+    "the exemplars of unit 4": lambda whole: units(whole, 4, exemplars=()),
+    "concepts or their support": lambda whole: replace(
+        whole,
+        dissection=replace(
+            whole.dissection, concepts=tuple(replace(each, pixels=98) for each in whole.dissection.concepts)
+        ),
+    ),
+    "classes": lambda whole: replace(whole, run=replace(whole.run, classes=("beach", "street", "zoo"))),
+    "constant alphas": lambda whole: replace(whole, run=replace(whole.run, constant_alphas=True)),
+    "the classes that importances were gathered for": lambda whole: replace(whole, importances=whole.importances[:1]),
+    "the importances of class 1": lambda whole: replace(
+        whole, importances=(whole.importances[0], cases.importance(1, "street", 3, [-0.5, 0.25, 1e-300, 9, 9, 2]))
+    ),
+}
+
+
+def units(whole: WholeRun, number: int, **changes: Any) -> WholeRun:
+    changed = list(whole.dissection.units)
+    changed[number] = replace(changed[number], **changes)
+    return replace(whole, dissection=replace(whole.dissection, units=tuple(changed)))
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_stores_that_disagree_are_told(where: str, what: str) -> None:
+    with NameStore.create(where) as store:
+        held = publish(store, small())
+        given = [small(network="new"), replace(CHANGES[what](small()), origin="other.db, run 1")]
+        with pytest.raises(StoreError, match=rf"other\.db, run 1 and run \d+ of .* but differ in {what}:"):
+            store.adopt(given)
+        assert store.runs() == [held.run]
+        assert_same(store.whole(held.run), held)
+
+
+def test_what_is_for_people_may_differ(where: str) -> None:
+    with NameStore.create(where) as store:
+        held = publish(store, small())
+        other = replace(small(), run=replace(small().run, network="mine", source={}, concepts="x"), pictures={})
+        (adopted,) = store.adopt([other])
+        assert (adopted.run, adopted.is_new) == (held.run, False)
+
+
+def test_an_import_keeps_the_time(where: str) -> None:
+    with NameStore.create(where) as store:
+        (adopted,) = store.adopt([small()])
+        assert store.run(adopted.run.id).created == small().run.created
+
+
+def test_an_import_that_is_stopped_leaves_nothing(where: str) -> None:
+    def stopped() -> Iterator[WholeRun]:
+        yield small()
+        raise KeyboardInterrupt
+
+    with NameStore.create(where) as store:
+        with pytest.raises(KeyboardInterrupt):
+            store.adopt(stopped())
+        assert store.runs() == []
+
+
+HANG = """
+import sys
+from test_sharing import small
+from db import NameStore
+
+def runs():
+    yield small()
+    print("half way", flush=True)
+    sys.stdin.read()
+
+NameStore.create(sys.argv[1]).adopt(runs())
+"""
+
+
+def test_an_import_that_is_killed_leaves_nothing(where: str) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    with NameStore.create(where) as store:
+        held = publish(store, small(network="kept"))
+    command = [sys.executable, "-c", HANG, where]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "half way\n"
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    with NameStore.open(where) as store:
+        assert store.runs() == [held.run]
+
+
+@pytest.mark.parametrize("write", [write_json, write_folder])
+def test_an_export_that_fails_leaves_what_was_there(write: Callable[..., None], tmp_path: Path) -> None:
+    def stopped() -> Iterator[WholeRun]:
+        yield small()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "out", stopped())
+    assert list(tmp_path.iterdir()) == []
+    write_json(tmp_path / "out", [small()])
+    before = (tmp_path / "out").read_bytes()
+    with pytest.raises((KeyboardInterrupt, NeuronExplainError)):
+        write(tmp_path / "out", stopped())
+    assert (tmp_path / "out").read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_that_is_there_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    write_folder(tmp_path / "mine", [small()])
+    with pytest.raises(NeuronExplainError, match="is there already"):
+        write_folder(tmp_path / "mine", [small()])
+    with pytest.raises(NeuronExplainError, match="cannot write"):
+        write_folder(tmp_path / "no" / "where", [small()])
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_an_imported_run_is_never_taken_for_ours(where: str) -> None:
+    imported = small(network=IMPORTED + cases.run_of(cases.small_dissection()).key.network)
+    with NameStore.create(where) as store:
+        ours, theirs = publish(store, small()).run, publish(store, imported).run
+        assert store.run_for(ours.key.network) == ours
+        assert store.names(theirs) == store.names(ours)
+        for ask in (store.thresholds, lambda run: store.concepts_of(run, 0), lambda run: store.classes_for(run, "sky")):
+            with pytest.raises(StoreError, match="was imported from a NetDissect result"):
+                ask(theirs)
+
+
+def test_a_document_holds_what_it_says() -> None:
+    (form,) = document(good(), "here").runs
+    found = run_of(form, "here", {})
+    assert found.origin == f"here, run {small().run.key.digest[:12]}"
+    assert found.importances[0].alphas.dtype == np.float64
+    assert found.run == small().run
