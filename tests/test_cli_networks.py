@@ -1,6 +1,7 @@
 """Commands that say what can be dissected, and that make weights safe."""
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
+from worlds import colour_square, write_colour_folder
 
 from neuronexplain import cli
 
@@ -117,3 +119,46 @@ def test_what_is_no_checkpoint(run, tmp_path: Path, content: bytes) -> None:
     assert status == 2
     assert err.count("\n") == 1
     assert not (tmp_path / "new.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("end", "options", "classes", "probability"),
+    [
+        ("x.mean((2, 3))[:, :1]", ["--channels", 1], "red", "sigmoid"),
+        ("x.mean((2, 3))[:, :3].softmax(1)", ["--channels", 1], "a b c", "softmax"),
+        ("(x, x.mean((2, 3)), -x.mean((2, 3)))", ["--output", 2, "--multi-label"], "a b c d", "sigmoid"),
+    ],
+    ids=["one score", "softmax", "several outputs"],
+)
+def test_unusual_networks_are_built_explained_and_opened_again(
+    run, tmp_path: Path, end: str, options: list[object], classes: str, probability: str
+) -> None:
+    channels = 1 if "--channels" in options else 3
+    (tmp_path / "net.py").write_text(
+        "import torch\n"
+        "from torch import nn\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        torch.manual_seed(0)\n"
+        f"        self.conv, self.relu = nn.Conv2d({channels}, 4, 3, padding=1), nn.ReLU()\n"
+        "    def forward(self, x):\n"
+        "        x = self.relu(self.conv(x))\n"
+        f"        return {end}\n"
+    )
+    write_colour_folder(tmp_path / "squares")
+    (tmp_path / "classes.txt").write_text("\n".join(classes.split()))
+    colour_square("red").save(tmp_path / "red.png")
+    network = ["--network", f"{tmp_path}/net.py:Net", "--classes", tmp_path / "classes.txt", "--input-size", 32]
+    words = [*network, "--layer", "relu", *options]
+    status, _, err = run("build", *words, "--concepts", tmp_path / "squares", "--db", tmp_path / "n.db")
+    assert status == 0, err
+    status, out, err = run("explain", tmp_path / "red.png", "--db", tmp_path / "n.db", "--json")
+    assert status == 0, err
+    explanation = json.loads(out)
+    explanation = explanation[0] if isinstance(explanation, list) else explanation
+    score = explanation["prediction"]
+    labels = ["no red", "red"] if classes == "red" else classes.split()
+    assert score["label"] in labels
+    alone = 1 / (1 + math.exp(-score["logit"]))
+    assert (abs(score["probability"] - alone) < 1e-6) == (probability == "sigmoid")

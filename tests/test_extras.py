@@ -9,11 +9,14 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from db import NameStore
+from dissection.concepts import open_concepts
 from dissection.errors import NetworkError, WeightsError
 from dissection.networks import open_network
 from dissection.preprocessing import Preprocessing
 from dissection.tap import forward
 from dissection.vocabulary import Layer
+from neuronexplain.pipeline import build, explain, reopen
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -156,3 +159,19 @@ class TestEfficientNetLite0:
             labels = [network.classes[index].replace(" ", "_") for index in predicted]
             right += sum(path.stem.endswith(f"_{label}") for path, label in zip(batch, labels, strict=True))
         assert right >= 0.8 * len(paths)
+
+    @pytest.mark.skipif(not DATA.is_dir(), reason="shared data is not here")
+    def test_its_units_are_named_and_explain_a_photograph(self, tmp_path: Path) -> None:
+        concepts = open_concepts(DATA / "msrc", limit=24)
+        with NameStore.create(str(tmp_path / "n.db")) as store:
+            built = build(open_network("efficientnet-lite0"), concepts, store, min_images=2)
+            names = store.names(built.run, 0.05)
+            network = reopen(built.run)
+            assert network.fingerprint == built.run.key.network
+            (photograph,) = (DATA / "imagenet" / "n01440764").glob("*.jpg")
+            explanation = explain(photograph, network, store)
+        assert built.run.layer.units == 1280
+        assert built.run.constant_alphas
+        assert len(names) > 100
+        assert explanation.prediction.label == "tench"
+        assert len(explanation.top) == 5

@@ -13,9 +13,9 @@ from dissection.layers import default_layer, feature_maps, find_layer
 from dissection.networks import Network
 from dissection.preprocessing import Preprocessing
 from dissection.receptive import receptive_fields
-from dissection.tap import Tap, forward
+from dissection.tap import Tap, forward, forward_from
 from dissection.vocabulary import Layer
-from neuronexplain.gradcam import alphas
+from neuronexplain.gradcam import alphas, has_constant_alphas
 
 SIZE = (16, 16)
 
@@ -395,6 +395,14 @@ def test_nothing_is_left_on_the_module(fails: bool) -> None:
 
 def test_half_precision_networks_are_fed_their_own_type() -> None:
     assert default_layer(body(nn.ReLU()).bfloat16(), SIZE) == Layer("2", 6, 6, 6, "relu")
+
+
+@pytest.mark.parametrize("scores_by", ["class", "mean"])
+def test_patches_of_no_image_go_through_the_head(scores_by: str) -> None:
+    network = Network.from_module(Patches(scores_by, more=2).eval(), preprocessing=Preprocessing(SIZE, SIZE))
+    result = forward(network, torch.zeros(2, 3, *SIZE))
+    torch.testing.assert_close(forward_from(network, result.activation.detach()).scores, result.scores)
+    assert has_constant_alphas(network) == (scores_by == "mean")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -94,14 +95,14 @@ def build(
     with ranks() as group:
         dataset = open_concepts(concepts, limit=limit)
         names = [*dict.fromkeys(layer or [])]
-        with console.progress() as progress:
+        with console.bytes_progress() as progress:
             opened = open_network(
                 network,
                 weights=weights,
                 layer=names[0] if names else None,
                 classes=classes,
                 device=local_device(device),
-                progress=console.bytes_of("fetching weights", progress),
+                progress=partial(progress, "fetching the weights"),
                 mean=options.numbers(mean) if mean else None,
                 std=options.numbers(std) if std else None,
                 input_size=input_size,

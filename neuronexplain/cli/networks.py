@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,20 +57,20 @@ def layers(
     from dissection.networks import open_network
     from dissection.receptive import receptive_fields
 
-    with console.progress() as progress:
+    with console.bytes_progress() as progress:
         opened = open_network(
             network,
             weights=weights,
             input_size=input_size,
             channels=channels,
             output=output,
-            progress=console.bytes_of("fetching weights", progress),
+            progress=partial(progress, "fetching the weights"),
         )
-        preprocessing = opened.preprocessing
-        found = feature_maps(opened.module, preprocessing.size, preprocessing.channels)
-        fields = receptive_fields(
-            opened, [each.layer for each in found], progress=lambda done, total: progress("looking", done, total)
-        )
+    preprocessing = opened.preprocessing
+    found = feature_maps(opened.module, preprocessing.size, preprocessing.channels)
+    with console.progress() as progress:
+        told = partial(progress, "looking at what layers see")
+        fields = receptive_fields(opened, [each.layer for each in found], progress=told)
     default = opened.layer.name
     rows = [_row(each, field, default) for each, field in zip(found, fields, strict=True)]
     if json:
