@@ -14,6 +14,7 @@ from dissection.networks import Network
 from dissection.preprocessing import Preprocessing
 from dissection.tap import forward, forward_from
 from neuronexplain.gradcam import alphas, has_constant_alphas
+from neuronexplain.methods import saliency, total
 
 SMALL = Preprocessing((12, 12), (12, 12))
 
@@ -169,3 +170,9 @@ def test_maps_of_no_image_go_through_the_head_too() -> None:
     network = of(lambda z: z.log_softmax(1))
     result = forward(network, images())
     torch.testing.assert_close(forward_from(network, result.activation.detach()).scores, result.scores)
+
+
+def test_callables_are_given_the_scores() -> None:
+    plain, network = of(lambda z: z), of(lambda z: {"p": z.softmax(1)})
+    found, wanted = (saliency(each, images(), total(0, 2)) for each in (network, plain))
+    torch.testing.assert_close(found, wanted)

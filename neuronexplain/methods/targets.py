@@ -1,7 +1,7 @@
 """What is explained: any number that a network's outputs can be made into, one for each image.
 
-A target is a class (an index), a class for each image, or a callable that makes ``(images,)`` scores of whatever the
-network gives, with every image treated alike::
+A target is a class (an index), a class for each image, or a callable that makes ``(images,)`` scores, with every image
+treated alike: of a classifier's scores, and of whatever a network without classes gives::
 
     saliency(network, images, 207)                                       # the logit of class 207
     saliency(network, images, total(207, 208))                           # of either
@@ -42,7 +42,8 @@ def scored(network: Network, given: Given, target: Target, images: int) -> Float
             number for each image.
     """
     if callable(target):
-        return _one_each(target(given.outputs), images)
+        outputs = scores_of(network, given, images) if network.classes else given.outputs
+        return _one_each(target(outputs), images)
     scores = scores_of(network, given, images)
     return scores.gather(1, classes_of(target, scores)[:, None])[:, 0]
 
