@@ -44,7 +44,7 @@ def test_the_demo_explains_queries_and_writes_a_page(place):
 
 
 def test_the_python_runs(place):
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    code = "\n".join(re.findall(r"```python\n(.*?)```", README, re.DOTALL))
     done = subprocess.run([sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "The network says harbour" in done.stdout
