@@ -69,7 +69,7 @@ def write_json(path: Path, runs: Iterable[WholeRun], licence: str | None = None)
     """Write runs as one JSON file, whole or not at all; pictures are left out.
 
     Raises:
-        NeuronExplainError: if the file cannot be written.
+        OutputError: if the file cannot be written.
     """
     with replacing(path) as stream:
         _write_document(stream, ((whole, {}) for whole in runs), licence)
@@ -79,7 +79,7 @@ def write_csv(path: Path, whole: WholeRun) -> None:
     """Write a run's names and counts, a unit a line, for people: it cannot be read back.
 
     Raises:
-        NeuronExplainError: if the file cannot be written.
+        OutputError: if the file cannot be written.
     """
     with replacing(path) as stream:
         write_units(stream, whole.dissection.units)
@@ -89,7 +89,7 @@ def write_folder(path: Path, runs: Iterable[WholeRun], licence: str | None = Non
     """Write runs as a new folder, whole or not at all: JSON, pictures, and tables for people.
 
     Raises:
-        NeuronExplainError: if the folder is there already and not empty, or cannot be written.
+        OutputError: if the folder is there already and not empty, or cannot be written.
     """
     with new_folder(path) as folder:
         rows: list[str] = []

@@ -110,7 +110,7 @@ def scratch(folder: Path, *, ranks: int, rank: int, fresh: bool) -> Iterator[Pat
     """
     folder.mkdir(parents=True, exist_ok=True)
     own = folder / f"{rank}-of-{ranks}"
-    with _alone(folder, own.with_suffix(".lock")):
+    with alone(folder, own.with_suffix(".lock")):
         others = [path for path in folder.iterdir() if path.is_dir() and not path.name.endswith(f"-of-{ranks}")]
         if fresh:
             for path in (*others, own):
@@ -131,13 +131,17 @@ def scratch(folder: Path, *, ranks: int, rank: int, fresh: bool) -> Iterator[Pat
 
 
 @contextmanager
-def _alone(folder: Path, lock_file: Path) -> Iterator[None]:
-    """One process at a time; a lock ends with its process, however that ends."""
+def alone(folder: Path, lock_file: Path) -> Iterator[None]:
+    """One process at a time in a folder; a lock ends with its process, however that ends.
+
+    Raises:
+        CheckpointError: if another process holds it.
+    """
     lock = FileLock(lock_file)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise CheckpointError(f"another process is at this very build, in {folder}; wait for it to end") from None
+        raise CheckpointError(f"another process is at this very job, in {folder}; wait for it to end") from None
     try:
         yield
     finally:

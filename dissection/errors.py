@@ -5,6 +5,9 @@
     NeuronExplainError
     ├── PhotographError        an image file that cannot be read as one photograph
     ├── ConceptDataError       a concept dataset that is not what its layout promises
+    ├── DownloadError          a file that cannot be had from the web, or is not what was published
+    ├── ArchiveError           an archive that cannot be unpacked, or had better not be
+    ├── OutputError            a file or folder that cannot be written, or is there already
     ├── NetworkError           a network that cannot be made, or does not fit what it is asked
     │   ├── LayerNotFoundError     no such layer, or one without units
     │   ├── WeightsError           a weights file that is unsafe, unreadable or does not fit
@@ -30,6 +33,18 @@ class PhotographError(NeuronExplainError):
 
 class ConceptDataError(NeuronExplainError):
     """A concept dataset breaks its layout."""
+
+
+class DownloadError(NeuronExplainError):
+    """A file cannot be had from the web, or is not what was published."""
+
+
+class ArchiveError(NeuronExplainError):
+    """An archive is damaged, or is made to harm."""
+
+
+class OutputError(NeuronExplainError):
+    """A file or folder cannot be written, or there is one already."""
 
 
 class NetworkError(NeuronExplainError):

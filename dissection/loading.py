@@ -7,10 +7,9 @@ read, and in which order, is the same.
 
 from __future__ import annotations
 
-import os
+import gc
 import signal
 import warnings
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -18,17 +17,14 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from torch.utils.data import DataLoader, Dataset
 
 from .errors import NeuronExplainError
+from .threads import cores, in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from concurrent.futures import Future
 
 Task = TypeVar("Task")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-_AHEAD = 2
-"""Tasks under way for each thread."""
 
 
 def read_batches(
@@ -73,17 +69,7 @@ def work_ahead(work: Callable[[Task], Result], tasks: Sequence[Task], *, workers
     if workers:
         yield from _in_processes(work, tasks, workers, pinned=False)
         return
-    waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(cores()) as pool:
-        try:
-            for task in tasks:
-                waiting.append(pool.submit(work, task))
-                if len(waiting) > _AHEAD * cores():
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    yield from in_threads(work, tasks)
 
 
 @dataclass(frozen=True)
@@ -115,12 +101,6 @@ class _Failure:
     error: Exception
 
 
-def cores() -> int:
-    """Processors for this process: those it may run on, shared with the other ranks on its machine."""
-    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, here // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-
-
 def _in_processes(
     work: Callable[[Task], Result], tasks: Sequence[Task], workers: int, *, pinned: bool
 ) -> Iterator[Result]:
@@ -133,8 +113,9 @@ def _in_processes(
             batch_size=None,
             num_workers=workers,
             pin_memory=pinned,
-            worker_init_fn=_leave_interrupts,
+            worker_init_fn=_settle,
         )
+        gc.collect()  # a forked worker that collects what the GPU's driver made for this process is killed by it
         results = iter(loader)
     try:
         for result in results:
@@ -149,6 +130,7 @@ def _in_processes(
         ) from error
 
 
-def _leave_interrupts(_worker: int) -> None:
-    """Ctrl-C is for the process that started the worker, which ends it."""
+def _settle(_worker: int) -> None:
+    """Leave Ctrl-C to the process that started the worker, which ends it, and that process's objects alone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()

@@ -160,7 +160,7 @@ class Overlaps:
 
     def add(self, counts: Counts) -> None:
         """Take in the counts of some images."""
-        self._intersection[np.ix_(counts.units, counts.columns)] += counts.intersection
+        _add_at(self._intersection, counts.units, counts.columns, counts.intersection)
         self._unit_area[counts.units] += counts.unit_area
         self._concept_area[counts.columns] += counts.concept_area
         self._concept_images[counts.columns] += counts.concept_images
@@ -197,6 +197,18 @@ class Overlaps:
         self._intersection, self._unit_area, self._concept_area, self._concept_images, self._pixels = (
             state[name].copy() for name in ("intersection", "unit_area", "concept_area", "concept_images", "pixels")
         )
+
+
+@kernel
+def _add_at(
+    sums: Int64[np.ndarray, "units concepts"],
+    rows: Int32[np.ndarray, " rows"],
+    columns: Int64[np.ndarray, " columns"],
+    more: Int64[np.ndarray, "rows columns"],
+) -> None:
+    for row in range(len(rows)):
+        for column in range(len(columns)):
+            sums[rows[row], columns[column]] += more[row, column]
 
 
 @kernel

@@ -10,6 +10,8 @@ import struct
 import warnings
 import zlib
 from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
 from os import SEEK_CUR
 from pathlib import Path
 from threading import Lock
@@ -60,12 +62,27 @@ _UPRIGHT = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The bytes of an image file that lie in something else, in a table say; ``name`` is what errors call them."""
+
+    name: str
+    data: bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+    def open(self, mode: str) -> BinaryIO:  # noqa: ARG002 (as a path's)
+        """The bytes as a file."""
+        return BytesIO(self.data)
+
+
 def photographs_in(folder: Path) -> list[Path]:
     """The files in a folder, and in the folders in it, whose name ends as a photograph's does; in order."""
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
 
 
-def open_photograph(path: str | PathLike[str]) -> Image.Image:
+def open_photograph(path: str | PathLike[str] | Encoded) -> Image.Image:
     """The photograph in a file, upright, as 8-bit RGB without metadata.
 
     The EXIF orientation is applied. What is transparent is laid over white. 16-bit grey is scaled so that 65535 is
@@ -76,7 +93,7 @@ def open_photograph(path: str | PathLike[str]) -> Image.Image:
         PhotographError: if the file is missing, empty, cut short, no image, animated, or larger than Pillow's
             ``Image.MAX_IMAGE_PIXELS``.
     """
-    with _opened(Path(path)) as image:
+    with _opened(path if isinstance(path, Encoded) else Path(path)) as image:
         _decode(image)
         turn = _UPRIGHT.get(_orientation(image))
         colours = _rgb(image)
@@ -85,32 +102,32 @@ def open_photograph(path: str | PathLike[str]) -> Image.Image:
     return upright
 
 
-def photograph_size(path: str | PathLike[str]) -> tuple[int, int]:
+def photograph_size(path: str | PathLike[str] | Encoded) -> tuple[int, int]:
     """Width and height of the upright photograph, where possible without decoding it.
 
     Raises:
         PhotographError: as ``open_photograph``, for what can be seen without decoding.
     """
-    with _opened(Path(path)) as image:
+    with _opened(path if isinstance(path, Encoded) else Path(path)) as image:
         if image.format == "TIFF":  # Pillow turns these itself, when it decodes them
             _decode(image)
         width, height = image.size
         return (height, width) if _orientation(image) >= 5 else (width, height)
 
 
-def open_image(path: str | PathLike[str]) -> Image.Image:
+def open_image(path: str | PathLike[str] | Encoded) -> Image.Image:
     """The single image in a file, decoded, with the pixels and the mode that are stored: for label maps.
 
     Raises:
         PhotographError: as ``open_photograph``.
     """
-    with _opened(Path(path)) as image:
+    with _opened(path if isinstance(path, Encoded) else Path(path)) as image:
         _decode(image)
         return image.copy()
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+def _opened(path: Path | Encoded) -> Iterator[ImageFile.ImageFile]:
     """An image of one frame, not yet decoded; everything that goes wrong inside becomes a PhotographError."""
     _look(path)
     try:
@@ -138,7 +155,11 @@ def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
         ) from error
 
 
-def _look(path: Path) -> None:
+def _look(path: Path | Encoded) -> None:
+    if isinstance(path, Encoded):
+        if not path.data:
+            raise PhotographError(f"{path}: the image is empty (0 bytes); get it again")
+        return
     try:
         if not path.exists():
             raise PhotographError(f"{path}: there is no such file; check the path")
@@ -150,7 +171,7 @@ def _look(path: Path) -> None:
         raise PhotographError(f"{path}: the file cannot be looked at ({_one_line(error)})") from None
 
 
-def _refuse(path: Path, image: Image.Image, frames: int) -> None:
+def _refuse(path: Path | Encoded, image: Image.Image, frames: int) -> None:
     # An MPO is what phones and stereo cameras write: the photograph first, then depth, light or the other eye.
     if frames > 1 and image.format != "MPO":
         raise PhotographError(f"{path}: {frames} frames were found where one is wanted; save one as a file of its own")
@@ -162,7 +183,7 @@ def _refuse(path: Path, image: Image.Image, frames: int) -> None:
         raise _too_large(path, f"{width} x {height} pixels, {limit} are the limit")
 
 
-def _too_large(path: Path, why: str) -> PhotographError:
+def _too_large(path: Path | Encoded, why: str) -> PhotographError:
     return PhotographError(f"{path}: the image is too large ({why}); scale it down")
 
 
@@ -183,7 +204,7 @@ def _decode(image: ImageFile.ImageFile) -> None:
         image.load()
 
 
-def _refuse_unfinished(path: Path, file: BinaryIO) -> None:
+def _refuse_unfinished(path: Path | Encoded, file: BinaryIO) -> None:
     """A JPEG whose download stopped can have its full length, in zeros; only the missing end marker tells."""
     file.seek(2)
     marker, length = struct.unpack(">HH", file.read(4))

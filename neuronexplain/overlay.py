@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
-from dissection.errors import NeuronExplainError
+from dissection.errors import OutputError
 from dissection.files import replace_file
 
 if TYPE_CHECKING:
@@ -113,11 +113,11 @@ def save_picture(image: Image.Image, path: str | os.PathLike[str]) -> None:
     """Write a picture in the format of its suffix, whole or not at all.
 
     Raises:
-        NeuronExplainError: if no picture can be written there; what was there before is still there.
+        OutputError: if no picture can be written there; what was there before is still there.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
-        raise NeuronExplainError(f"cannot write {path}: {suffix or 'no suffix'!r}; use one of {', '.join(FORMATS)}")
+        raise OutputError(f"cannot write {path}: {suffix or 'no suffix'!r}; use one of {', '.join(FORMATS)}")
     encoded = BytesIO()
     image.save(encoded, FORMATS[suffix])
     replace_file(path, encoded.getvalue())

@@ -6,6 +6,7 @@ import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,13 +31,12 @@ from .importance import Importances
 from .thumbnails import pictures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from db import NameStore
     from db.records import ClassImportance
     from dissection.concepts.dataset import ConceptDataset
     from dissection.networks import Network
-    from dissection.running import Progress
     from dissection.vocabulary import Dissection
 
     from .evidence import ClassImages
@@ -113,7 +113,7 @@ def build_layers(
     ranks = means.ranks
     concept_data = evidence = ""
     if ranks.number == 0:
-        concept_data = fingerprint(concepts, progress=_stage(means.progress, "reading the concept data"))
+        concept_data = fingerprint(concepts, progress=partial(means.tell, "reading the concept data"))
         evidence = class_images.fingerprint() if class_images else CONCEPT_IMAGES
     concept_data, evidence = ranks.share((concept_data, evidence))
     keys = [
@@ -222,6 +222,8 @@ def reopen(run: Run, *, network: str | None = None, weights: Path | None = None,
         classes=run.classes,
         preprocessing=Preprocessing.from_canonical(run.key.preprocessing),
         device=device,
+        output=source.output or None,
+        multi_label=source.multi_label or None,
     )
     return replace(opened, precision=run.key.precision)
 
@@ -294,7 +296,3 @@ def speaker(
         min_iou=min_iou,
         methods=methods,
     )
-
-
-def _stage(progress: Progress | None, stage: str) -> Callable[[int, int], None] | None:
-    return None if progress is None else lambda done, total: progress(stage, done, total)

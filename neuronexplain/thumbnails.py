@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
+
+from dissection.threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +33,7 @@ def pictures(dissection: Dissection, concepts: ConceptDataset) -> Mapping[int, b
         small.thumbnail((_SIDE, _SIDE), reducing_gap=1)  # halved first: as good at this size, in half the time
         return _jpeg(small)
 
-    with ThreadPoolExecutor() as pool:  # each thread holds one photograph at a time
-        return dict(zip(images, pool.map(picture, images), strict=True))
+    return dict(zip(images, in_threads(picture, images), strict=True))
 
 
 def ringed(jpeg: bytes, exemplar: Exemplar, layer: Layer) -> bytes:

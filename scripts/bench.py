@@ -1,6 +1,6 @@
 """Measures what the engine costs, in one run: ratios of things timed in turns, memory, and how fast a store answers.
 
-    scripts/bench.py [--rounds 3] [--only building,explaining,store,memory,gpu] [--broden] [--out bench.json]
+    scripts/bench.py [--rounds 3] [--only building,explaining,evaluating,store,memory,gpu] [--broden] [--out bench.json]
 
 What is measured says each section's module. Figures are written after each section, so that a run that is interrupted
 keeps what it has; beside them come a chart and a table. Tools that cannot be installed from the index are not measured.
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import torch
 from bench_building import accelerated, building, photographs
 from bench_chart import chart
+from bench_evaluating import evaluating
 from bench_explaining import explaining
 from bench_machine import machine
 from bench_memory import broden, growth
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 BATCH, GPU_BATCH = 16, 128
+EVALUATED = ("squeezenet1_0",)
 EXPLAINED = ACCELERATED = ("vgg16", "resnet50")
 
 
@@ -41,6 +43,7 @@ class Sizes:
 
     vgg16: int = 200
     efficientnet_b0: int = 2000
+    evaluated: int = 96
     gpu: int = 6400
     few: int = 500
     many: int = 4000
@@ -52,7 +55,7 @@ class Sizes:
     """Rounds with single images for each with batches: they take little time."""
 
 
-TRIAL = Sizes(4, 8, gpu=512, few=32, many=128, broden=320, runs=3, questions=10, batches=(1,), singles=1)
+TRIAL = Sizes(4, 8, 4, gpu=512, few=32, many=128, broden=320, runs=3, questions=10, batches=(1,), singles=1)
 """Shows whether everything runs; its figures say nothing."""
 
 
@@ -78,6 +81,12 @@ class Bench:
                 rounds = self.rounds * (self.sizes.singles if size == 1 else 1)
                 yield f"{name}, batch {size}", explaining(name, size, rounds=rounds)
 
+    def evaluating(self) -> Iterator[tuple[str, object]]:
+        """Protocols over the passes that they need, on the CPU."""
+        folder = photographs(self.place / "evaluated", self.sizes.evaluated)
+        for name in EVALUATED:
+            yield name, evaluating(name, folder, rounds=self.rounds, batch_size=BATCH)
+
     def store(self) -> Iterator[tuple[str, object]]:
         """A crowded store's answers."""
         sizes = self.sizes
@@ -102,7 +111,8 @@ class Bench:
 
 
 SECTIONS: dict[str, Callable[[Bench], Iterator[tuple[str, object]]]] = {
-    section.__name__: section for section in (Bench.building, Bench.explaining, Bench.store, Bench.memory, Bench.gpu)
+    section.__name__: section
+    for section in (Bench.building, Bench.explaining, Bench.evaluating, Bench.store, Bench.memory, Bench.gpu)
 }
 
 

@@ -52,6 +52,14 @@ def explaining(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
             yield f"{spoken(name)}: explain / {baseline}", f"{best} {between(sides[best])}", between(sides[OURS])
 
 
+def evaluating(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Protocols over the passes that they need."""
+    for name, figures in found.get("evaluating", {}).items():
+        for protocol, figure in figures.items():
+            if isinstance(figure, dict):
+                yield f"{spoken(name)}, {figures['images']} images: {protocol} / its passes", NOTHING, between(figure)
+
+
 def memory(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Peaks of memory and disk."""
     figures = found.get("memory", {})
@@ -84,7 +92,7 @@ def on_gpu(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         yield f"{spoken(name)}: build / forward pass", NOTHING, f"{between(figures['build / pass'])}; {rate}"
 
 
-SECTIONS = (building, explaining, memory, store, on_gpu)
+SECTIONS = (building, explaining, evaluating, memory, store, on_gpu)
 
 
 def between(figure: Mapping[str, float]) -> str:

@@ -17,7 +17,7 @@ from dissection.concepts.broden import BrodenLayout
 from dissection.concepts.fingerprints import fingerprint
 from dissection.concepts.layouts import open_concepts
 from dissection.concepts.write import writing_broden
-from dissection.errors import ConceptDataError
+from dissection.errors import ConceptDataError, OutputError
 from dissection.vocabulary import Concept
 
 if TYPE_CHECKING:
@@ -374,14 +374,14 @@ def test_nothing_is_left_after_a_failure(tmp_path: Path, error: Any) -> None:
             assert any(tmp_path.rglob("a.jpg"))
             raise error
 
-    with pytest.raises((KeyboardInterrupt, ConceptDataError, ValueError)):
+    with pytest.raises((KeyboardInterrupt, OutputError, ValueError)):
         fail()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_is_said(tmp_path: Path) -> None:
     with (
-        pytest.raises(ConceptDataError, match="No space left"),
+        pytest.raises(OutputError, match="No space left"),
         writing_broden(tmp_path / "new", VOCABULARY, label_size=(2, 3)),
     ):
         raise OSError(28, "No space left on device")
@@ -391,7 +391,7 @@ def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     write(tmp_path / "old", [{}])
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(ConceptDataError, match="exists and is not empty"):
+    with pytest.raises(OutputError, match="is there already; name another folder"):
         write(tmp_path / "old", [{}, {}])
     assert sorted(tmp_path.rglob("*")) == before
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -15,27 +16,12 @@ import pytest
 from PIL import Image
 from worlds import CLASSES, colour_square, write_colour_folder
 
-from neuronexplain import cli
 from neuronexplain.cli import options
 from neuronexplain.methods import METHODS
 
 HERE = Path(__file__).parent
 NETWORK = ["--network", f"{HERE / 'worlds.py'}:colour_net", "--mean", "0,0,0", "--std", "1,1,1"]
 NETWORK += ["--input-size", "32", "--resize", "32x32"]
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs a command in this process; gives status, standard output and standard error."""
-
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["neuronexplain", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        told = capsys.readouterr()
-        return int(ended.value.code or 0), told.out, told.err
-
-    return call
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +47,7 @@ def world(tmp_path_factory):
     )
     assert done.returncode == 0, done.stderr
     assert "4 of 4 neurons of rectify have a name" in done.stdout
-    assert "the last rectified feature map" in done.stderr
+    assert "layer rectify: 4 neurons, 32 x 32, the default; --layer names another" in done.stderr
     return root
 
 
@@ -220,11 +206,35 @@ def test_concepts_check_lists_every_bad_file(world, run, tmp_path):
 
 
 def test_concepts_convert_writes_what_build_reads(world, run, tmp_path):
-    status, _out, _ = run("concepts", "convert", world / "squares", tmp_path / "new", "--size", 32, "--label-size", 32)
+    sizes = ["--size", 32, "--label-size", 32]
+    status, out, _ = run("concepts", "convert", world / "squares", tmp_path / "new", *sizes)
     assert status == 0
+    assert re.search(r"color +\d+ +\d+ +\d+", out)
     assert run("concepts", "check", tmp_path / "new")[0] == 0
     words = ["build", *NETWORK, "--concepts", tmp_path / "new", "--db", tmp_path / "n.db", "--limit", 40]
     assert "4 of 4 neurons" in run(*words)[1]
+
+
+def test_concepts_convert_as_json(world, run, tmp_path):
+    words = ["concepts", "convert", "--from", "masks", world / "squares", tmp_path / "new", "--min-images", 0, "--json"]
+    status, out, _ = run(*words)
+    assert status == 0
+    said = json.loads(out)
+    assert said["concepts"] == sum(each["concepts"] for each in said["categories"])
+
+
+def test_concepts_join_says_which_words_it_took_for_one(world, run, tmp_path):
+    (tmp_path / "words.csv").write_text("from,to\nred,crimson\n")
+    words = ["concepts", "join", world / "squares", world / "squares", tmp_path / "new", "--size", 32]
+    status, out, _ = run(*words, "--synonyms", tmp_path / "words.csv")
+    assert status == 0
+    assert "red = crimson" in out
+    assert "images, 4 concepts" in out
+
+
+def test_concepts_kinds_lists_what_can_be_converted(run):
+    listed = json.loads(run("concepts", "kinds", "--json")[1])
+    assert {"masks", "broden"} <= {each["kind"] for each in listed}
 
 
 BAD = {
@@ -375,5 +385,7 @@ COMMANDS = [
     ["concepts", "of"],
     ["concepts", "check"],
     ["concepts", "convert"],
+    ["concepts", "join"],
+    ["concepts", "kinds"],
     ["classes", "for"],
 ]

@@ -1,6 +1,7 @@
 """Every explanation against its equation written out slowly, on small networks in double precision."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -283,6 +284,26 @@ def test_c_mwp_equals_the_paper_written_out():
         assert expected.max() > 0
 
 
+def test_c_mwp_does_not_mind_how_functions_are_called():
+    class Named(nn.Module):
+        def __init__(self, *, named: bool) -> None:
+            super().__init__()
+            torch.manual_seed(6)
+            self.stem = nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), nn.ReLU())
+            self.conv, self.fc, self.named = nn.Conv2d(4, 5, 3, padding=1), nn.Linear(5, 3), named
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            a, conv, fc = self.stem(x), self.conv, self.fc
+            if not self.named:
+                return fc(F.adaptive_avg_pool2d(conv(a).relu(), 1).flatten(1))
+            b = F.relu(input=F.conv2d(weight=conv.weight, input=a, bias=conv.bias, padding=1))
+            return F.linear(F.adaptive_avg_pool2d(input=b, output_size=1).flatten(1), bias=fc.bias, weight=fc.weight)
+
+    maps = [METHODS["c-mwp"].maps(network_of(Named(named=named), "stem", 4), images(), 1) for named in (True, False)]
+    assert torch.equal(*maps)
+    assert maps[0].max() > 0
+
+
 class Residual(nn.Module):
     """All that excitation backprop has a rule for: after the tap, a residual block with batch normalisation."""
 
@@ -398,3 +419,20 @@ def test_a_method_costs_one_forward_pass(name):
     network.module[0].register_forward_hook(lambda *_: calls.append(1))
     METHODS[name].maps(network, images(), 0)
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("precision", ["fast", "bfloat16"])
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "cam"])
+def test_other_arithmetic_gives_nearly_the_same_map(name, precision):
+    torch.manual_seed(4)
+    module = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(inplace=True), nn.Conv2d(8, 8, 3, padding=1),
+        nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(72, 16), nn.ReLU(), nn.Linear(16, 3),
+    ).eval()  # fmt: skip
+    network = Network(module, "toy", Layer("2", 8, SIZE, SIZE), Preprocessing(size=(SIZE, SIZE)), ("a", "b", "c"))
+    given = images(channels=3).float()
+    exact = METHODS[name].maps(network, given, 1)
+    found = METHODS[name].maps(replace(network, precision=precision), given, 1)
+    assert found.dtype == torch.float32
+    assert exact.abs().max() > 0
+    assert (found - exact).norm() <= (0.3 if precision == "bfloat16" else 1e-5) * exact.norm()

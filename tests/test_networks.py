@@ -2,7 +2,6 @@
 
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 from torchvision import models
 
-from dissection.errors import LayerNotFoundError, NetworkError, WeightsError
+from dissection.errors import DownloadError, LayerNotFoundError, NetworkError, WeightsError
 from dissection.networks import Network, Source, open_network
 from dissection.networks.zoo import _last_layer
 from dissection.preprocessing import IMAGENET_MEAN, Preprocessing
@@ -100,30 +99,6 @@ def test_labels_must_be_as_many_as_the_scores() -> None:
         from_tiny(classes=["x", "y"], name="tiny")
 
 
-class Wrapped(nn.Module):
-    def __init__(self, wrap: Callable[[Tensor], object]) -> None:
-        super().__init__()
-        self.net, self.wrap = tiny(), wrap
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.wrap(self.net(x))
-
-
-@pytest.mark.parametrize(
-    ("wrap", "found"),
-    [
-        (lambda scores: {"logits": scores}, "gives a dict"),
-        (lambda scores: (scores, scores), "gives a tuple"),
-        (lambda scores: scores[0], r"gives float32 of shape \(3,\)"),
-        (lambda scores: scores[..., None, None], r"gives float32 of shape \(1, 3, 1, 1\)"),
-        (lambda scores: scores.argmax(1, keepdim=True), r"gives int64 of shape \(1, 1\)"),
-    ],
-)
-def test_outputs_that_are_no_scores(wrap: Callable[[Tensor], object], found: str) -> None:
-    with pytest.raises(NetworkError, match=found):
-        from_tiny(Wrapped(wrap))
-
-
 def test_fingerprint_is_of_weights_buffers_layer_and_settings() -> None:
     base = from_tiny().fingerprint
     assert len(base) == 64
@@ -161,7 +136,10 @@ def test_no_such_device() -> None:
 def test_source_is_plain_json() -> None:
     source = Source("vgg16", "w.pt")
     assert Source.from_json(source.to_json()) == source
+    assert source.to_json() == {"network": "vgg16", "weights": "w.pt"}
     assert Source.from_json({"network": "scenes"}) == Source("scenes")
+    unusual = Source("vgg16", None, "logits", multi_label=True)
+    assert Source.from_json(unusual.to_json()) == unusual
     with pytest.raises(NetworkError, match="no source"):
         Source.from_json({"weights": "w.pt"})
 
@@ -327,12 +305,12 @@ def test_published_weights_come_from_the_cache(tmp_path: Path, monkeypatch: pyte
 def test_published_weights_that_cannot_be_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def unreachable(*_args: object, **_options: object) -> None:
-        raise OSError("host unreachable")
+    def unreachable(url: str, *_args: object, **_options: object) -> None:
+        raise DownloadError(f"cannot fetch {url} (the host was not found)")
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
-    with pytest.raises(WeightsError, match=r"cannot fetch resnet18-\w+\.pth.*host unreachable.*--weights FILE"):
+    monkeypatch.setattr("dissection.networks.zoo.download", unreachable)
+    with pytest.raises(WeightsError, match=r"cannot fetch http\S+/resnet18-\w+\.pth \(the host was.*--weights FILE"):
         open_network("resnet18")
     assert capsys.readouterr().out == ""
 

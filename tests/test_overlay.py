@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from matplotlib import colormaps
 from PIL import Image
 
-from dissection.errors import NeuronExplainError
+from dissection.errors import OutputError
 from neuronexplain.explanation import MethodMap
 from neuronexplain.methods import METHODS
 from neuronexplain.overlay import (
@@ -184,20 +184,20 @@ def test_a_picture_is_saved_in_the_format_of_its_suffix(tmp_path: Path, suffix: 
 
 
 def test_an_unknown_suffix_says_which_there_are(tmp_path: Path) -> None:
-    with pytest.raises(NeuronExplainError, match=r"\.gif.*use one of \.png"):
+    with pytest.raises(OutputError, match=r"\.gif.*use one of \.png"):
         save_picture(photograph(), tmp_path / "picture.gif")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_does_not_exist_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(NeuronExplainError, match=r"cannot write .*No such file") as caught:
+    with pytest.raises(OutputError, match=r"cannot write .*No such file") as caught:
         save_picture(photograph(), tmp_path / "nowhere" / "picture.png")
     assert "\n" not in str(caught.value)
 
 
 def test_a_name_taken_by_a_folder_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "picture.png").mkdir()
-    with pytest.raises(NeuronExplainError, match="cannot write"):
+    with pytest.raises(OutputError, match="cannot write"):
         save_picture(photograph(), tmp_path / "picture.png")
     assert [entry.name for entry in tmp_path.iterdir()] == ["picture.png"]
 
@@ -213,7 +213,7 @@ def test_a_write_that_fails_keeps_what_was_there(
         raise failure
 
     monkeypatch.setattr(Path, "replace", fail)
-    with pytest.raises((NeuronExplainError, KeyboardInterrupt)):
+    with pytest.raises((OutputError, KeyboardInterrupt)):
         save_picture(photograph(), path)
     assert path.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [path]

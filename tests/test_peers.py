@@ -49,18 +49,30 @@ def modular(request):
 def opened(name: str) -> Network:
     torch.manual_seed(0)
     more = {"init_weights": False, "aux_logits": False} if name == "googlenet" else {}
-    module = models.get_model(name, weights=None, num_classes=10, **more).eval()
-    if name == "vgg11":  # with a head of tens, not of thousands
-        module.avgpool = nn.AdaptiveAvgPool2d(1)
-        module.classifier = nn.Sequential(
-            nn.Linear(512, 64), nn.ReLU(True), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)
-        )
+    module = (Vgg() if name == "vgg11" else models.get_model(name, weights=None, num_classes=10, **more)).eval()
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d):
             part.weight.data.uniform_(0.5, 1.5)
             part.running_var.uniform_(0.5, 1.5)
     size = (64, 64)
     return Network(module, name, default_layer(module, size), Preprocessing(size=size), tuple("abcdefghij"))
+
+
+class Vgg(nn.Module):
+    """VGG11 with a head of tens, not of thousands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features, self.avgpool = models.vgg.make_layers(models.vgg.cfgs["A"]), nn.AdaptiveAvgPool2d(1)
+        self.classifier = nn.Sequential(
+            nn.Linear(512, 64), nn.ReLU(True), nn.Dropout(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)
+        )
+        for part in self.features:
+            if isinstance(part, nn.Conv2d):
+                nn.init.kaiming_normal_(part.weight, mode="fan_out")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
 
 def images() -> torch.Tensor:
@@ -73,22 +85,13 @@ def assert_same(ours: torch.Tensor, theirs: torch.Tensor) -> None:
     assert torch.allclose(ours / scale, theirs.detach() / scale, atol=1e-5)
 
 
-def out_of_place(module: nn.Module) -> nn.Module:
-    """A copy whose ReLUs are not in place, which the peers' backward hooks need."""
-    module = copy.deepcopy(module)
-    for part in module.modules():
-        if isinstance(part, nn.ReLU):
-            part.inplace = False
-    return module
-
-
 @pytest.mark.parametrize(
     ("name", "theirs"), [("guided-backprop", attr.GuidedBackprop), ("deconvolution", attr.Deconvolution)]
 )
 def test_captums_rules(modular, name, theirs):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that it sets hooks
-        expected = theirs(out_of_place(modular.module)).attribute(images().requires_grad_(), target=TARGET)
+        expected = theirs(copy.deepcopy(modular.module)).attribute(images().requires_grad_(), target=TARGET)
     assert_same(METHODS[name].attribution(modular, images(), TARGET), expected)
 
 
@@ -102,15 +105,15 @@ def test_relus_that_captum_does_not_see(architecture, name, theirs):
     given = images()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        unseen = theirs(out_of_place(network.module)).attribute(images().requires_grad_(), target=TARGET)
+        unseen = theirs(copy.deepcopy(network.module)).attribute(images().requires_grad_(), target=TARGET)
         seen = theirs(with_relu_modules(network.module)).attribute(images().requires_grad_(), target=TARGET)
     assert_same(METHODS["gradient"].attribution(network, given, TARGET), unseen)
     assert_same(METHODS[name].attribution(network, given, TARGET), seen)
 
 
 def with_relu_modules(module: nn.Module) -> nn.Module:
-    """Out of place, with GoogLeNet's ``F.relu`` as modules, and ReLU6 as a ReLU and a ceiling."""
-    module = out_of_place(module)
+    """A copy with GoogLeNet's ``F.relu`` as modules, and ReLU6 as a ReLU and a ceiling."""
+    module = copy.deepcopy(module)
     for part in list(module.modules()):
         for name, child in list(part.named_children()):
             if isinstance(child, BasicConv2d):
@@ -140,7 +143,7 @@ def test_captums_gradient_and_layer_grad_cam(network):
 
 
 def test_captums_guided_grad_cam(modular):
-    module = out_of_place(modular.module)
+    module = copy.deepcopy(modular.module)
     layer = module.get_submodule(modular.layer.name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
@@ -160,7 +163,7 @@ def test_captums_occlusion(modular, patch, stride):
 
 
 def test_grad_cams_guided_backpropagation(modular):
-    guided = GuidedBackpropReLUModel(out_of_place(modular.module))
+    guided = GuidedBackpropReLUModel(copy.deepcopy(modular.module))
     expected = np.stack([guided(image[None].clone(), TARGET).transpose(2, 0, 1) for image in images()])
     assert_same(METHODS["guided-backprop"].attribution(modular, images(), TARGET), torch.from_numpy(expected))
 
@@ -180,7 +183,7 @@ def test_grad_cams_grad_cam(modular):
 
 @pytest.mark.parametrize(("name", "composite"), [("guided-backprop", GuidedBackprop), ("deconvolution", DeconvNet)])
 def test_zennits_rules(modular, name, composite):
-    module = out_of_place(modular.module)
+    module = copy.deepcopy(modular.module)
     with Gradient(module, composite()) as attributor:
         _, expected = attributor(images(), torch.eye(10)[[TARGET] * 2])
     assert_same(METHODS[name].attribution(modular, images(), TARGET), expected)
@@ -190,7 +193,7 @@ def test_zennits_excitation_backprop(modular):
     """Without contrast, and from the tapped layer on, whose activations are not negative."""
     seen = traced_under(Excitation(modular.module, contrast=False), modular, images(), TARGET)
     (ours,) = seen.gradients(seen.activation)
-    head = Head(out_of_place(modular.module), modular)
+    head = Head(copy.deepcopy(modular.module), modular)
     with Gradient(head, ExcitationBackprop(stabilizer=1e-12, zero_params=["bias"])) as attributor:
         _, expected = attributor(seen.activation.detach(), torch.eye(10)[[TARGET] * 2])
     assert_same(ours, expected)

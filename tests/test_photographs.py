@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
 from dissection.errors import PhotographError
-from dissection.photographs import open_image, open_photograph, photograph_size
+from dissection.photographs import Encoded, open_image, open_photograph, photograph_size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -231,3 +231,16 @@ def test_threads(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(4)))
+
+
+def test_bytes_are_read_as_a_file_is(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (2, 4), "red").save(tmp_path / "x.jpg", exif=exif)
+    encoded = Encoded("row 3", (tmp_path / "x.jpg").read_bytes())
+    assert photograph_size(encoded) == photograph_size(tmp_path / "x.jpg") == (4, 2)
+    assert open_photograph(encoded).tobytes() == open_photograph(tmp_path / "x.jpg").tobytes()
+    assert open_image(encoded).size == (2, 4)
+    for data, words in ((b"", "row 3: the image is empty"), (b"no", "row 3: this is no image")):
+        with pytest.raises(PhotographError, match=words):
+            open_photograph(Encoded("row 3", data))

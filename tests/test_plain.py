@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dissection.concepts import convert
 from dissection.concepts.broden import BrodenLayout
 from dissection.concepts.checking import check
-from dissection.concepts.convert import convert_plain
+from dissection.concepts.conversion import convert
 from dissection.concepts.fingerprints import fingerprint
 from dissection.concepts.labels import shrink
 from dissection.concepts.layouts import open_concepts
@@ -187,10 +186,11 @@ def test_fingerprint_holds_the_label_size(plain: Path, tmp_path: Path) -> None:
 def test_converting_keeps_the_labels(plain: Path, tmp_path: Path) -> None:
     (plain / "LICENSE.txt").write_text("free")
     seen: list[tuple[int, int]] = []
-    summary = convert_plain(
-        plain, tmp_path / "out", size=8, label_size=4, min_images=0, progress=lambda *far: seen.append(far)
+    summary = convert(
+        PlainLayout(plain), tmp_path / "out", size=8, label_size=4, min_images=0, progress=lambda *far: seen.append(far)
     )
     assert (summary.images, summary.concepts, summary.dropped) == (2, 3, ())
+    assert sum(total.pixels for total in summary.categories) == sum(one.pixels for one in summary.survey.concepts)
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert (tmp_path / "out" / "LICENSE.txt").read_text() == "free"
     written, source = open_concepts(tmp_path / "out"), PlainLayout(plain, label_size=4)
@@ -206,7 +206,7 @@ def test_converting_keeps_the_labels(plain: Path, tmp_path: Path) -> None:
 
 
 def test_rare_concepts_are_dropped(plain: Path, tmp_path: Path) -> None:
-    summary = convert_plain(plain, tmp_path / "out", label_size=4, min_images=2)
+    summary = convert(PlainLayout(plain), tmp_path / "out", label_size=4, min_images=2)
     assert summary.concepts == 1
     assert [(one.concept.name, one.images, one.pixels) for one in summary.dropped] == [("grass", 1, 4), ("wood", 1, 4)]
     assert [one.images for one in summary.survey.concepts] == [1, 2, 1]
@@ -214,18 +214,7 @@ def test_rare_concepts_are_dropped(plain: Path, tmp_path: Path) -> None:
     assert list(written.concepts) == [7]
     assert set(np.unique(written.labels(1).maps)) == {0, 7}
     with pytest.raises(ConceptDataError, match="no concept is on 3 images"):
-        convert_plain(plain, tmp_path / "more", min_images=3)
-
-
-def test_an_interrupted_conversion_leaves_nothing(plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(source: Path, target: Path) -> None:
-        assert (target / "images" / "b.jpg").exists()
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(convert, "_copy_notes", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        convert_plain(plain, tmp_path / "out", min_images=0)
-    assert list(tmp_path.iterdir()) == [plain]
+        convert(PlainLayout(plain), tmp_path / "more", min_images=3)
 
 
 @pytest.mark.skipif(not MSRC.exists(), reason="the sample data are not here")

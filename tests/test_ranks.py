@@ -20,7 +20,7 @@ from neuronexplain.cli import failures
 SCRIPT = str(Path(__file__).with_name("rank_script.py"))
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
 TALK = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-KEPT = "databases and finished files are as they were; a build goes on where it stopped when it is started again"
+KEPT = "databases and finished files are as they were; a build or a conversion goes on when it is started again"
 
 
 def torchrun(processes: int, *words: object) -> subprocess.Popen[str]:

@@ -1,12 +1,18 @@
 """The README's code runs: the demo from the command line, then the Python on what the demo wrote."""
 
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+import torchvision
+import typer
+from PIL import Image
+
+from neuronexplain import cli
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -38,7 +44,7 @@ def test_the_demo_explains_queries_and_writes_a_page(place):
 
 
 def test_the_python_runs(place):
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    code = "\n".join(re.findall(r"```python\n(.*?)```", README, re.DOTALL))
     done = subprocess.run([sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "The network says harbour" in done.stdout
@@ -56,17 +62,60 @@ def test_the_queries_run_on_the_demos_database(place):
         assert done.stdout.strip()
 
 
+@pytest.fixture(scope="module")
+def newcomer(tmp_path_factory):
+    """A folder with what a newcomer has: masks, a checkpoint, labels of its classes, and a photograph."""
+    place = tmp_path_factory.mktemp("newcomer")
+    classes = ("meadow", "street", "shore")
+    torch.save(torchvision.models.resnet18(num_classes=len(classes)).state_dict(), place / "checkpoint.pt")
+    (place / "labels.txt").write_text("\n".join(classes))
+    (place / "my-masks" / "images").mkdir(parents=True)
+    (place / "my-masks" / "masks").mkdir()
+    (place / "my-masks" / "concepts.csv").write_text("number,name,category\n1,grass,object\n2,sky,object\n")
+    generator = np.random.default_rng(0)
+    for number in range(12):
+        mask = np.where(np.arange(80)[:, None] < 20 + 3 * number, 2, generator.integers(0, 2, (80, 100)))
+        colours = np.array([(90, 60, 40), (40, 160, 50), (120, 180, 250)], np.uint8)[mask]
+        Image.fromarray(colours).save(place / "my-masks" / "images" / f"{number}.jpg")
+        Image.fromarray(mask.astype(np.uint8)).save(place / "my-masks" / "masks" / f"{number}.png")
+    Image.fromarray(colours).save(place / "photo.jpg")
+    return place
+
+
+def test_four_commands_lead_a_newcomer_to_a_sentence(newcomer):
+    block = next(block for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) if "checkpoint.pt" in block)
+    lines = block.strip().splitlines()
+    assert len(lines) == 4
+    for line in lines:
+        done = subprocess.run(
+            f"{sys.executable} -m {line}", shell=True, cwd=newcomer, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    assert "The network says" in done.stdout
+    assert (newcomer / "why" / "index.html").exists()
+
+
+def commands(group=None, before="neuronexplain"):
+    """Every command's options, by the command's whole name."""
+    for name, command in (group or typer.main.get_command(cli.app)).commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{before} {name}")
+        else:
+            yield f"{before} {name}", {option for each in command.params for option in each.opts}
+
+
+OPTIONS = dict(commands())
+
+
 def test_every_option_the_readme_names_exists():
-    words = set(re.findall(r"`(--[a-z-]+)", README))
-    environment = {**os.environ, "COLUMNS": "200"}
-    texts = [
-        subprocess.run(
-            [sys.executable, "-m", "neuronexplain", *command.split(), "--help"],
-            capture_output=True,
-            text=True,
-            check=True,
-            env=environment,
-        ).stdout
-        for command in ("build", "explain", "units", "concepts check")
-    ]
-    assert not {word for word in words if not any(word in text for text in texts)}
+    assert set(re.findall(r"`(--[a-z-]+)", README)) <= set().union(*OPTIONS.values())
+
+
+def test_every_command_line_in_the_readme_could_be_typed():
+    blocks = re.findall(r"```sh\n(.*?)```", README.replace("\\\n", " "), re.DOTALL)
+    lines = [line.partition("#")[0] for block in blocks for line in block.splitlines()]
+    typed = [line[line.index("neuronexplain ") :] for line in lines if "neuronexplain " in line]
+    assert len(typed) > 15
+    for line in typed:
+        (name,) = {name for name in OPTIONS if f"{line} ".startswith(f"{name} ")}
+        assert set(re.findall(r"(?<= )--[a-z-]+", line)) <= OPTIONS[name], line

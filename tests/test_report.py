@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from dissection.errors import NeuronExplainError
+from dissection.errors import OutputError
 from dissection.vocabulary import Concept, UnitName
 from neuronexplain.explanation import Explanation, MethodMap, RankedUnit, Score
 from neuronexplain.methods import METHODS
@@ -346,7 +346,7 @@ def test_text_has_aa_contrast_in_light_and_dark_and_print() -> None:
 
 def test_a_page_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "page.html").mkdir()
-    with pytest.raises(NeuronExplainError, match="cannot write"):
+    with pytest.raises(OutputError, match="cannot write"):
         write_page(tmp_path / "page.html", [explanation()], title="", facts={})
     assert [entry.name for entry in tmp_path.iterdir()] == ["page.html"]
     assert not list((tmp_path / "page.html").iterdir())

@@ -112,7 +112,7 @@ def test_a_rank_that_is_killed_ends_the_others_and_the_build_goes_on(scenes):
     assert time.monotonic() - begun < 40
     told = [line for line in err.splitlines() if line.startswith("neuronexplain: ")]
     assert len(told) == 1, err
-    assert "goes on where it stopped" in told[0]
+    assert "a build or a conversion goes on when it is started again" in told[0]
     assert not (scenes / "killed.db").exists()
     assert unfinished.exists()
     process = ranks(2, scenes, "killed.db")

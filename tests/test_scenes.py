@@ -22,6 +22,7 @@ from dissection.concepts.scenes import (
     write_scenes,
 )
 from dissection.concepts.scenes.palette import COLORS, SHADES, name_colors, rgb
+from dissection.errors import OutputError
 from dissection.scenes_network import INPUT_SIZE, LAYER, MEAN, STD, WEIGHTS, scenes_network
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match="not an empty folder"):
+    with pytest.raises(OutputError, match="is there already"):
         write_scenes(tmp_path, images=1)
     assert contents(tmp_path) == {"mine.txt": b"mine"}
 

@@ -30,7 +30,7 @@ from db.json_form import run_of
 from db.merging import difference, whole_runs
 from db.plain_files import read_folder, read_json, write_csv, write_folder, write_json
 from db.records import IMPORTED, RunKey
-from dissection.errors import NeuronExplainError
+from dissection.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -503,7 +503,7 @@ def test_an_export_that_fails_leaves_what_was_there(write: Callable[..., None], 
     assert list(tmp_path.iterdir()) == []
     write_json(tmp_path / "out", [small()])
     before = (tmp_path / "out").read_bytes()
-    with pytest.raises((KeyboardInterrupt, NeuronExplainError)):
+    with pytest.raises((KeyboardInterrupt, OutputError)):
         write(tmp_path / "out", stopped())
     assert (tmp_path / "out").read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
@@ -512,10 +512,10 @@ def test_an_export_that_fails_leaves_what_was_there(write: Callable[..., None], 
 def test_a_folder_that_is_there_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     write_folder(tmp_path / "mine", [small()])
-    with pytest.raises(NeuronExplainError, match="is there already"):
+    with pytest.raises(OutputError, match="is there already"):
         write_folder(tmp_path / "mine", [small()])
-    with pytest.raises(NeuronExplainError, match="cannot write"):
-        write_folder(tmp_path / "no" / "where", [small()])
+    with pytest.raises(OutputError, match="cannot write"):
+        write_folder(tmp_path / "mine" / "names.json" / "where", [small()])
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 

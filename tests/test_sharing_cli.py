@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from safetensors.torch import save_file
@@ -17,27 +15,10 @@ from db import NameStore
 from db.merging import difference
 from dissection.concepts import open_concepts
 from dissection.networks import open_network
-from neuronexplain import build, cli
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from neuronexplain import build
 
 NETWORK = f"{Path(__file__).parent / 'worlds.py'}:colour_net"
 ABOUT = ("--network", NETWORK, "--layer", "rectify", "--concepts", "broden")
-
-
-@pytest.fixture
-def run(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
-    """Runs a command in this process; gives status, standard output and standard error."""
-
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["neuronexplain", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        told = capsys.readouterr()
-        return int(ended.value.code or 0), told.out, told.err
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from .broden import BrodenLayout
 from .checking import Inspection, check, inspect
-from .convert import Summary, convert_plain
+from .conversion import Summary, convert
 from .dataset import ConceptDataset, Labels
 from .fingerprints import fingerprint
-from .layouts import Subset, open_concepts
+from .joining import Joined
+from .layouts import open_concepts, open_sized
 from .plain import PlainLayout
 from .problems import BadFileError, Problem
 from .surveys import OutOfReach, Survey, out_of_reach, survey
+from .synonyms import read_synonyms, synonyms_of
+from .views import Subset
 from .write import BrodenWriter, writing_broden
 
 __all__ = [
@@ -19,6 +22,7 @@ __all__ = [
     "BrodenWriter",
     "ConceptDataset",
     "Inspection",
+    "Joined",
     "Labels",
     "OutOfReach",
     "PlainLayout",
@@ -27,11 +31,14 @@ __all__ = [
     "Summary",
     "Survey",
     "check",
-    "convert_plain",
+    "convert",
     "fingerprint",
     "inspect",
     "open_concepts",
+    "open_sized",
     "out_of_reach",
+    "read_synonyms",
     "survey",
+    "synonyms_of",
     "writing_broden",
 ]

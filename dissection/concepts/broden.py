@@ -13,24 +13,25 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dissection.paths import leads_out
+
 from .broden_vocabulary import read_vocabulary
 from .dataset import Labels
+from .folders import Folder
 from .labels import check_numbers, check_size, read_label_map, read_photograph
 from .problems import BadFileError, stop
 from .tables import header, is_number, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from jaxtyping import Int32
     from PIL import Image
-
-    from dissection.vocabulary import Concept
 
     from .problems import Report
     from .tables import Row
@@ -49,7 +50,7 @@ class _Record:
     whole: tuple[int, ...]
 
 
-class BrodenLayout:
+class BrodenLayout(Folder):
     """A folder in Broden's layout, as a ``ConceptDataset``.
 
     Args:
@@ -61,30 +62,15 @@ class BrodenLayout:
     """
 
     def __init__(self, root: Path, *, report: Report = stop) -> None:
-        self._root = root
-        self._images = root / "images"
         self._vocabulary = read_vocabulary(root, report)
+        super().__init__(root, self._vocabulary.concepts, self._vocabulary.synonyms)
+        self._images = root / "images"
         self._records = self._read_index(report)
-
-    @property
-    def name(self) -> str:
-        """The folder's name."""
-        return self._root.resolve().name
-
-    @property
-    def concepts(self) -> Mapping[int, Concept]:
-        """Every concept by its label number, with its primary category."""
-        return self._vocabulary.concepts
 
     @property
     def categories(self) -> Sequence[str]:
         """The categories in the order of ``category.csv``."""
         return self._vocabulary.categories
-
-    @property
-    def synonyms(self) -> Mapping[int, tuple[str, ...]]:
-        """Other words for a concept, by label number."""
-        return self._vocabulary.synonyms
 
     @property
     def frequency(self) -> Mapping[int, float]:
@@ -174,7 +160,6 @@ class BrodenLayout:
 
 
 def _inside(row: Row, path: str) -> str:
-    windows = PureWindowsPath(path)  # knows both kinds of separator, and drives
-    if windows.drive or windows.root or ".." in windows.parts:
+    if leads_out(path):
         raise row.bad(f"{path!r} leads out of images/; a path relative to images/ is wanted")
     return path

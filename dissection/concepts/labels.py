@@ -28,12 +28,27 @@ def read_label_map(file: Path) -> Int32[np.ndarray, "h w"]:
     Raises:
         BadFileError: if the file cannot be read or has no colours.
     """
+    channels = np.asarray(read_colors(file))
+    numbers: Int32[np.ndarray, "h w"] = channels[..., 0] + 256 * channels[..., 1].astype(np.int32)
+    return numbers
+
+
+def read_colors(file: Path) -> Image.Image:
+    """A label map whose numbers are coded as colours.
+
+    Raises:
+        BadFileError: if the file cannot be read or has no colours.
+    """
     image = _open(file)
     if image.mode not in {"RGB", "RGBA"}:
         raise BadFileError(file, f"an image of mode {image.mode} was found; RGB is wanted, number = R + 256 G")
-    channels = np.asarray(image)
-    numbers: Int32[np.ndarray, "h w"] = channels[..., 0] + 256 * channels[..., 1].astype(np.int32)
-    return numbers
+    return image
+
+
+def color_numbers(image: Image.Image) -> Int32[np.ndarray, "h w"]:
+    """Three bytes in a colour: ``R + 256 G + 65536 B``."""
+    channels = np.asarray(image).astype(np.int32)
+    return channels[..., 0] + 256 * channels[..., 1] + 65536 * channels[..., 2]
 
 
 def write_label_map(file: Path, numbers: Int32[np.ndarray, "h w"]) -> None:
@@ -48,7 +63,15 @@ def read_index_mask(file: Path) -> Int32[np.ndarray, "h w"]:
     Raises:
         BadFileError: if the file cannot be read or has colours instead of numbers.
     """
-    image = _open(file)
+    return index_numbers(file, _open(file))
+
+
+def index_numbers(file: Path, image: Image.Image) -> Int32[np.ndarray, "h w"]:
+    """The numbers of an index mask, which is from ``file``.
+
+    Raises:
+        BadFileError: if it has colours instead of numbers.
+    """
     if image.mode not in _INDEX_MODES:
         raise BadFileError(
             file, f"an image of mode {image.mode} was found; an index mask is wanted (palette or grey, value = number)"

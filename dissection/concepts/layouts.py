@@ -8,19 +8,14 @@ from typing import TYPE_CHECKING
 from dissection.errors import ConceptDataError
 
 from .broden import BrodenLayout
-from .fingerprints import reading
 from .plain import PlainLayout
 from .problems import BadFileError, stop
+from .views import Sized, Subset
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from os import PathLike
 
-    from PIL import Image
-
-    from dissection.vocabulary import Concept
-
-    from .dataset import ConceptDataset, Labels
+    from .dataset import ConceptDataset
     from .problems import Report
 
 _WANTED = (
@@ -44,6 +39,14 @@ def open_concepts(path: str | PathLike[str], *, limit: int | None = None) -> Con
     return dataset if limit is None or limit >= len(dataset) else Subset(dataset, limit)
 
 
+def open_sized(path: str | PathLike[str], *, label_size: int) -> ConceptDataset:
+    """The concept dataset in a folder, with label maps of ``label_size`` x ``label_size``: nearest neighbour, once."""
+    dataset = open_concepts(path)
+    if isinstance(dataset, PlainLayout):
+        return PlainLayout(Path(path), label_size=label_size)
+    return Sized(dataset, label_size)
+
+
 def open_layout(root: Path, report: Report) -> BrodenLayout | PlainLayout:
     """Read a folder by the layout that it has; what is wrong with its tables is reported.
 
@@ -53,7 +56,10 @@ def open_layout(root: Path, report: Report) -> BrodenLayout | PlainLayout:
     if not root.exists():
         raise BadFileError(root, "there is no such folder; check the path")
     if not root.is_dir():
-        raise BadFileError(root, "this is a file; a folder is wanted, so unpack an archive first")
+        raise BadFileError(
+            root,
+            "this is a file; a folder is wanted: unpack an archive, or have concepts fetch do it (--file)",
+        )
     if (root / "index.csv").exists():
         return BrodenLayout(root, report=report)
     if (root / "concepts.csv").exists() and (root / "images").is_dir() and (root / "masks").is_dir():
@@ -61,49 +67,3 @@ def open_layout(root: Path, report: Report) -> BrodenLayout | PlainLayout:
     names = sorted(file.name + "/" * file.is_dir() for file in root.iterdir())
     shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     raise BadFileError(root, f"found in it: {shown or 'nothing'}; {_WANTED}")
-
-
-class Subset:
-    """``count`` images of a dataset, evenly spaced: the i-th is image ``floor(i * len / count)``; the same concepts."""
-
-    def __init__(self, dataset: ConceptDataset, count: int) -> None:
-        self._dataset = dataset
-        self._indices = [i * len(dataset) // count for i in range(count)]
-
-    @property
-    def name(self) -> str:
-        """The dataset's name and which share of it this is."""
-        return f"{self._dataset.name} ({len(self)} of {len(self._dataset)} images)"
-
-    @property
-    def concepts(self) -> Mapping[int, Concept]:
-        """Every concept of the whole dataset."""
-        return self._dataset.concepts
-
-    @property
-    def categories(self) -> Sequence[str]:
-        """The categories of the whole dataset."""
-        return self._dataset.categories
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def image_name(self, index: int) -> str:
-        """As in the whole dataset."""
-        return self._dataset.image_name(self._indices[index])
-
-    def photograph(self, index: int) -> Image.Image:
-        """As in the whole dataset."""
-        return self._dataset.photograph(self._indices[index])
-
-    def labels(self, index: int) -> Labels:
-        """As in the whole dataset."""
-        return self._dataset.labels(self._indices[index])
-
-    def files(self, index: int) -> Sequence[Path]:
-        """As in the whole dataset."""
-        return self._dataset.files(self._indices[index])
-
-    def reading(self, index: int) -> str:
-        """As in the whole dataset."""
-        return reading(self._dataset, self._indices[index])

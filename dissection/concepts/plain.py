@@ -19,12 +19,13 @@ from dissection.photographs import ENDINGS, photograph_size
 from dissection.vocabulary import Concept
 
 from .dataset import Labels
+from .folders import Folder
 from .labels import bad_image, check_numbers, check_size, read_index_mask, read_photograph, shrink
 from .problems import BadFileError, stop
 from .tables import LARGEST, read_table, refuse_empty, warn_of_twin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from jaxtyping import Int32
@@ -40,7 +41,7 @@ _CATEGORY = re.compile(r"[\w -]+")
 _LITTER = {"thumbs.db", "desktop.ini"}
 
 
-class PlainLayout:
+class PlainLayout(Folder):
     """A folder in the plain layout, as a ``ConceptDataset`` in the order of the file names.
 
     Photographs keep their size; masks are brought to ``label_size`` by nearest neighbour at half-pixel centres.
@@ -55,25 +56,10 @@ class PlainLayout:
     """
 
     def __init__(self, root: Path, *, label_size: int = LABEL_SIZE, report: Report = stop) -> None:
-        self._root = root
+        concepts, self._mentioned = _read_concepts(root / "concepts.csv", report)
+        super().__init__(root, concepts)
         self._label_size = label_size
-        self._concepts, self._mentioned = _read_concepts(root / "concepts.csv", report)
         self._pairs = list(_pairs(root, report))
-
-    @property
-    def name(self) -> str:
-        """The folder's name."""
-        return self._root.resolve().name
-
-    @property
-    def concepts(self) -> Mapping[int, Concept]:
-        """Every concept by its label number."""
-        return self._concepts
-
-    @property
-    def categories(self) -> Sequence[str]:
-        """The categories, in the order of their lowest label numbers."""
-        return tuple(dict.fromkeys(concept.category for concept in self._concepts.values()))
 
     def __len__(self) -> int:
         return len(self._pairs)

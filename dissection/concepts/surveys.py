@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -51,6 +51,14 @@ class OutOfReach:
     quantile: float
 
 
+class TallyState(TypedDict):
+    """What a tally has counted, as JSON can hold it; images and pixels of each concept are in the concepts' order."""
+
+    images: int
+    pixels: int
+    counts: list[list[int]]
+
+
 class Tally:
     """Counts images and pixels of concepts, image by image; numbers that are no concept's are left out."""
 
@@ -68,6 +76,21 @@ class Tally:
             if number in self._counts:
                 self._counts[number][0] += 1
                 self._counts[number][1] += area
+
+    @property
+    def images(self) -> int:
+        """Images that were taken in."""
+        return self._images
+
+    @property
+    def state(self) -> TallyState:
+        """The counts, to go on from in another process."""
+        return {"images": self._images, "pixels": self._pixels, "counts": list(self._counts.values())}
+
+    def restore(self, state: TallyState) -> None:
+        """Go on from the state of a tally of the same concepts."""
+        self._images, self._pixels = state["images"], state["pixels"]
+        self._counts = dict(zip(self._counts, state["counts"], strict=True))
 
     def survey(self) -> Survey:
         """The counts so far."""

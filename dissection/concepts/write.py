@@ -1,89 +1,117 @@
-"""Writes Broden's layout one image at a time: what every converter ends in.
+"""Writes Broden's layout one image at a time: what every converter ends in; the same input gives the same bytes.
 
-The folder appears whole or not at all, and the same input gives the same bytes.
+What has been written of each image is a line of a journal, which comes after its files: a writer that was killed goes
+on behind the last whole line, and the tables are made of the journal at the end.
 """
 
 from __future__ import annotations
 
-import csv
-import tempfile
+import json
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, TextIO
+from pathlib import PurePosixPath
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from dissection.errors import ConceptDataError
+from dissection.files import new_folder
+from dissection.paths import leads_out
 
+from .broden_tables import BrodenTables
 from .dataset import Labels
 from .labels import write_label_map
+from .support import Supports
 from .surveys import areas
 from .tables import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
 
     from jaxtyping import Int32
     from PIL import Image
 
     from dissection.vocabulary import Concept
 
+    from .support import Areas, CategoryTotal
+
 _QUALITY = 95
 
 
-@dataclass(slots=True)
-class _Support:
-    """Images that carry a label, and the sum over them of the share of pixels that it covers."""
-
-    images: int = 0
-    coverage: float = 0.0
-
-    def add(self, share: float) -> None:
-        self.images += 1
-        self.coverage += share
-
-
-@dataclass(slots=True)
-class _Counts:
-    """Support by label number, over all categories and in each."""
-
-    overall: dict[int, _Support] = field(default_factory=dict)
-    within: dict[str, dict[int, _Support]] = field(default_factory=dict)
-
-
 @contextmanager
-def writing_broden(folder: Path, concepts: Iterable[Concept], *, label_size: tuple[int, int]) -> Iterator[BrodenWriter]:
+def writing_broden(
+    folder: Path,
+    concepts: Iterable[Concept],
+    *,
+    label_size: tuple[int, int],
+    synonyms: Mapping[int, Sequence[str]] = MappingProxyType({}),
+) -> Iterator[BrodenWriter]:
     """A writer whose folder appears when the ``with`` block ends well, and not at all otherwise.
 
     Args:
         folder: what is written; it must not exist, or be empty.
         concepts: the vocabulary; categories are in the order in which they appear in it.
         label_size: height and width of all label maps.
+        synonyms: other words for a concept, by label number.
 
     Raises:
-        ConceptDataError: if the folder holds something, or cannot be written.
+        OutputError: if the folder holds something, or cannot be written.
     """
-    with _published(folder) as unfinished:
-        with (unfinished / "index.csv").open("w", encoding="utf-8", newline="") as index:
-            writer = BrodenWriter(unfinished, concepts, label_size, index)
+    with new_folder(folder) as unfinished:
+        journal = unfinished / "journal"
+        with BrodenWriter(unfinished, concepts, label_size, journal, synonyms=synonyms) as writer:
             yield writer
-        writer.finish()
+            writer.finish()
+        journal.unlink()
 
 
 class BrodenWriter:
-    """Writes images and their labels into ``folder``, which is not in its place yet; made by ``writing_broden``."""
+    """Writes images and their labels; a context manager, which closes its journal.
 
-    def __init__(self, folder: Path, concepts: Iterable[Concept], label_size: tuple[int, int], index: TextIO) -> None:
+    Args:
+        folder: what is written; it is there, and empty or what a writer that was killed left of it.
+        concepts: the vocabulary; categories are in the order in which they appear in it.
+        label_size: height and width of all label maps.
+        journal: a file to note in what has been written; what it says already is taken as written.
+        synonyms: other words for a concept, by label number.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        concepts: Iterable[Concept],
+        label_size: tuple[int, int],
+        journal: Path,
+        *,
+        synonyms: Mapping[int, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
         self.folder = folder
         self._concepts = {concept.number: concept for concept in sorted(concepts, key=lambda one: one.number)}
         self._categories = tuple(dict.fromkeys(concept.category for concept in self._concepts.values()))
         self._label_size = label_size
-        self._index = csv.writer(index, lineterminator="\n")
-        self._counts = _Counts(within={category: {} for category in self._categories})
+        self._supports = Supports(self._categories)
+        self._tables = BrodenTables(
+            self._concepts, self._categories, self._supports, label_size[0] * label_size[1], synonyms
+        )
+        self._taken: set[str] = set()
+        self._images = 0
         self._check_concepts()
-        (folder / "images").mkdir()
-        self._index.writerow(["image", "split", "ih", "iw", "sh", "sw", *self._categories])
+        (folder / "images").mkdir(exist_ok=True)
+        self._journal = journal.open("a+b")
+        for entry in self._entries():
+            self._take_in(entry)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._journal.close()
+
+    def __len__(self) -> int:
+        """Images that have been written."""
+        return self._images
 
     def add(
         self,
@@ -100,29 +128,51 @@ class BrodenWriter:
             ValueError: if a map is not of the label size.
         """
         stem = self._stem(name)
-        cells = [self._cell(stem, category, labels.get(category, ())) for category in self._categories]
         unknown = sorted(set(labels) - set(self._categories))
         if unknown:
             raise ConceptDataError(f"{name} is labelled in {', '.join(unknown)}; the vocabulary has no such category")
-        photograph.convert("RGB").save(self._new(f"{stem}.jpg"), "JPEG", quality=_QUALITY)
+        cells = [self._cells(stem, category, labels.get(category, ())) for category in self._categories]
+        file = self._new(f"{stem}.jpg")
+        photograph.convert("RGB").save(file, "JPEG", quality=_QUALITY)
         size = (photograph.height, photograph.width)
-        self._index.writerow([f"{stem}.jpg", split, *size, *self._label_size, *cells])
-        self._count(labels)
+        every = [layer for layers in labels.values() for layer in layers]
+        entry = {
+            "index": [f"{stem}.jpg", split, *size, *self._label_size, *map(";".join, cells)],
+            "files": [f"{stem}.jpg", *(part for parts in cells for part in parts if not part.isdigit())],
+            "areas": _pairs(self._areas(every)),
+            "within": {category: _pairs(self._areas(layers)) for category, layers in labels.items()},
+        }
+        self._journal.write(json.dumps(entry).encode() + b"\n")
+        self._journal.flush()
+        self._take_in(entry)
 
     def finish(self) -> None:
-        """Write the tables that need all images to have been seen."""
-        self._table(
-            "label.csv",
-            ["number", "name", "category", "frequency", "coverage", "syns"],
-            (self._label_row(concept) for concept in self._concepts.values()),
-        )
-        columns = ["name", "first", "last", "count", "frequency"]
-        self._table("category.csv", columns, (self._category_row(category) for category in self._categories))
-        for category in self._categories:
-            rows = ([code, *row] for code, row in enumerate(self._category_rows(category), start=1))
-            self._table(f"c_{category}.csv", ["code", "number", "name", "frequency", "coverage"], rows)
+        """Write the tables, when all images have been added."""
+        self._tables.write(self.folder, (entry["index"] for entry in self._entries()))
 
-    def _cell(self, stem: str, category: str, layers: Sequence[Int32[np.ndarray, "h w"] | int]) -> str:
+    @property
+    def totals(self) -> tuple[CategoryTotal, ...]:
+        """What each category holds by now."""
+        return self._tables.totals
+
+    def _entries(self) -> Iterator[dict[str, Any]]:
+        """The lines of the journal; the last one is cut off where its writer was killed in the middle of it."""
+        self._journal.seek(0)
+        place = 0
+        for line in self._journal:
+            if not line.endswith(b"\n"):
+                self._journal.truncate(place)
+                break
+            place += len(line)
+            yield json.loads(line)
+
+    def _take_in(self, entry: Mapping[str, Any]) -> None:
+        self._images += 1
+        self._taken.update(path.casefold() for path in entry["files"])
+        within = {category: dict(pairs) for category, pairs in entry["within"].items()}
+        self._supports.add(dict(entry["areas"]), within)
+
+    def _cells(self, stem: str, category: str, layers: Sequence[Int32[np.ndarray, "h w"] | int]) -> list[str]:
         parts: list[str] = []
         for layer in layers:
             if isinstance(layer, np.ndarray):
@@ -136,64 +186,23 @@ class BrodenWriter:
             else:
                 self._check_numbers(stem, [layer])
                 parts.append(str(layer))
-        return ";".join(parts)
+        return parts
 
-    def _count(self, labels: Mapping[str, Sequence[Int32[np.ndarray, "h w"] | int]]) -> None:
-        every = [layer for layers in labels.values() for layer in layers]
-        for number, share in self._shares(every):
-            self._counts.overall.setdefault(number, _Support()).add(share)
-        for category, layers in labels.items():
-            for number, share in self._shares(layers):
-                self._counts.within[category].setdefault(number, _Support()).add(share)
-
-    def _shares(self, layers: Iterable[Int32[np.ndarray, "h w"] | int]) -> Iterator[tuple[int, float]]:
+    def _areas(self, layers: Iterable[Int32[np.ndarray, "h w"] | int]) -> Areas:
         maps = [layer for layer in layers if isinstance(layer, np.ndarray)]
         stack = np.stack(maps) if maps else np.zeros((0, *self._label_size), np.int32)
-        whole = tuple(layer for layer in layers if not isinstance(layer, np.ndarray) and layer)
-        pixels = self._label_size[0] * self._label_size[1]
-        for number, area in areas(Labels(stack, whole)).items():
-            yield number, area / pixels
-
-    def _label_row(self, concept: Concept) -> list[object]:
-        by_category = {
-            category: within[concept.number].images
-            for category, within in self._counts.within.items()
-            if concept.number in within
-        } or {concept.category: 0}
-        most_first = sorted(by_category.items(), key=lambda item: -item[1])
-        cell = ";".join(f"{category}({images})" for category, images in most_first)
-        support = self._counts.overall.get(concept.number, _Support())
-        return [concept.number, concept.name, cell, support.images, support.coverage, concept.name]
-
-    def _category_rows(self, category: str) -> Iterator[tuple[int, str, int, float]]:
-        """Number, name, images and coverage of every concept of the category, also of those it shares."""
-        within = self._counts.within[category]
-        for number, concept in self._concepts.items():
-            if number in within or concept.category == category:
-                support = within.get(number, _Support())
-                yield number, concept.name, support.images, support.coverage
-
-    def _category_row(self, category: str) -> list[object]:
-        rows = list(self._category_rows(category))
-        numbers = [row[0] for row in rows]
-        return [category, min(numbers), max(numbers), len(rows), sum(row[2] for row in rows)]
-
-    def _table(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        with (self.folder / name).open("w", encoding="utf-8", newline="") as stream:
-            table = csv.writer(stream, lineterminator="\n")
-            table.writerow(columns)
-            table.writerows(rows)
+        return areas(Labels(stack, tuple(layer for layer in layers if not isinstance(layer, np.ndarray) and layer)))
 
     def _stem(self, name: str) -> str:
         path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or not path.name or set(name) & set(";\\\n\r"):
+        if leads_out(name) or not path.name or set(name) & set(";\\\n\r"):
             raise ConceptDataError(f"image name {name!r} cannot be used; a path without '..', '\\' and ';' is wanted")
         return path.with_suffix("").as_posix()
 
     def _new(self, path: str) -> Path:
-        file = self.folder / "images" / path
-        if file.exists():
+        if path.casefold() in self._taken:  # some file systems do not tell A from a
             raise ConceptDataError(f"images/{path} would be written twice; rename one of the images")
+        file = self.folder / "images" / path
         file.parent.mkdir(parents=True, exist_ok=True)
         return file
 
@@ -211,19 +220,6 @@ class BrodenWriter:
                 raise ConceptDataError(f"category {category!r} cannot be used; a word in lower case is wanted")
 
 
-@contextmanager
-def _published(folder: Path) -> Iterator[Path]:
-    """A folder to write into, beside ``folder``, which takes its place at the end; removed when anything fails."""
-    try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ConceptDataError(f"{folder} exists and is not empty; name a new folder or empty it")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as beside:
-            unfinished = Path(beside) / "data"
-            unfinished.mkdir()
-            yield unfinished
-            if folder.exists():
-                folder.rmdir()
-            unfinished.rename(folder)
-    except OSError as error:
-        raise ConceptDataError(f"{folder} cannot be written ({error.strerror or error}); nothing was kept") from error
+def _pairs(areas_of_image: Areas) -> list[tuple[int, int]]:
+    """As JSON can hold it, whose keys are text."""
+    return list(areas_of_image.items())

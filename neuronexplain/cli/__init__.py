@@ -8,7 +8,22 @@ import time
 
 import typer
 
-from . import allocator, building, console, demonstration, evaluating, explaining, failures, listing, sets, sharing
+from . import (
+    allocator,
+    building,
+    console,
+    converting,
+    demonstration,
+    evaluating,
+    explaining,
+    failures,
+    fetching,
+    listing,
+    networks,
+    sets,
+    sharing,
+    showing,
+)
 
 _COURTESY = 1
 """Seconds for rank 0 to say what is wrong with a command that every rank was given: torchrun stops it when one ends."""
@@ -28,11 +43,20 @@ app.command("explain")(explaining.explain)
 app.command("evaluate")(evaluating.evaluate)
 app.command("units")(listing.units)
 app.command("runs")(listing.runs)
+app.command("networks")(networks.networks)
+app.command("layers")(networks.layers)
+app.add_typer(networks.weights, name="weights")
 app.command("export")(sharing.export)
 app.command("import")(sharing.import_)
 app.add_typer(sets.concepts, name="concepts")
 app.add_typer(listing.classes, name="classes")
+sets.concepts.command("convert")(converting.convert)
+sets.concepts.command("join")(converting.join)
+sets.concepts.command("kinds")(converting.kinds)
 sets.concepts.command("of")(listing.concepts_of)
+sets.concepts.command("fetch")(fetching.fetch)
+sets.concepts.command("show")(showing.show)
+sets.concepts.command("find")(showing.find)
 
 
 def main() -> None:

@@ -8,10 +8,14 @@ import os
 import sys
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from rich.progress import ProgressColumn, TaskID
 
     from dissection.running import Progress
 
@@ -36,27 +40,56 @@ def only_rank_0() -> Iterator[None]:
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """Bars on standard error, one for each stage that is told about."""
+    """Bars on standard error that count images, one for each stage that is told about."""
+    from rich.progress import MofNCompleteColumn
+
+    with _bars(MofNCompleteColumn()) as tell:
+        yield tell
+
+
+@contextmanager
+def bytes_progress() -> Iterator[Progress]:
+    """Bars on standard error that count bytes, one for each stage that is told about."""
+    from rich.progress import DownloadColumn, TransferSpeedColumn
+
+    with _bars(DownloadColumn(), TransferSpeedColumn()) as tell:
+        yield tell
+
+
+@contextmanager
+def _bars(*counts: ProgressColumn) -> Iterator[Progress]:
+    """Bars; a stage whose end is not known (0) shows that something is under way."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), *counts, TimeRemainingColumn())
     bars = Bars(*columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False)
-    with bars:
-        stages = {}
+    stages: dict[str, TaskID] = {}
 
-        def tell(stage: str, done: int, total: int) -> None:
-            if stage not in stages:
-                stages[stage] = bars.add_task(stage, total=total)
-            bars.update(stages[stage], completed=done)
+    def tell(stage: str, done: int, total: int) -> None:
+        if not stages:
+            bars.start()
+        if stage not in stages:
+            stages[stage] = bars.add_task(stage, total=total or None)
+        bars.update(stages[stage], completed=done, total=total or None)
 
+    try:
         yield tell
+    finally:
+        if stages:  # without any, nothing is written
+            bars.stop()
 
 
 def say(text: str = "") -> None:
     """A line on standard output."""
     sys.stdout.write(f"{text}\n")
+
+
+def say_wrapped(text: str) -> None:
+    """A paragraph on standard output, indented."""
+    width = get_terminal_size().columns if sys.stdout.isatty() else 120
+    say(fill(text, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False))
 
 
 def note(text: str) -> None:

@@ -19,7 +19,7 @@ from . import console
 if TYPE_CHECKING:
     from types import FrameType
 
-_KEPT = "databases and finished files are as they were; a build goes on where it stopped when it is started again"
+_KEPT = "databases and finished files are as they were; a build or a conversion goes on when it is started again"
 
 
 class StoppedError(BaseException):

@@ -1,8 +1,9 @@
-"""``neuronexplain concepts check`` and ``convert``: concept data before it is used."""
+"""``neuronexplain concepts check``: concept data before it is used."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,7 +38,7 @@ def check(
     from dissection.concepts import inspect, out_of_reach
 
     with console.progress() as progress:
-        found = inspect(folder, progress=lambda done, total: progress("checking", done, total))
+        found = inspect(folder, progress=partial(progress, "checking"))
     errors = sum(problem.severity == "error" for problem in found.problems)
     lost = out_of_reach(found.survey.concepts, found.survey.pixels, quantile=quantile, min_iou=MIN_IOU)
     if json:
@@ -63,33 +64,6 @@ def check(
         console.say(f"{errors} errors, {len(found.problems) - errors} warnings." if found.problems else "All is well.")
     if errors:
         raise typer.Exit(2)
-
-
-@concepts.command("convert")
-def convert(
-    source: Annotated[Path, typer.Argument(metavar="SRC", help="images/, masks/ and concepts.csv.")],
-    target: Annotated[Path, typer.Argument(metavar="DST", help="New folder, for the Broden layout.")],
-    size: Annotated[int, typer.Option(min=1, help="Side of the photographs, in pixels.")] = 224,
-    label_size: Annotated[int, typer.Option(min=1, help="Side of the label maps, in pixels.")] = 112,
-    min_images: Annotated[int, typer.Option(min=0, help="Leave out concepts on fewer images.")] = MIN_IMAGES,
-) -> None:
-    """Convert photographs with index masks into the Broden layout.
-
-    Example: neuronexplain concepts convert my-masks my-concepts
-    """
-    from dissection.concepts import convert_plain
-
-    with console.progress() as progress:
-        summary = convert_plain(
-            source,
-            target,
-            size=size,
-            label_size=label_size,
-            min_images=min_images,
-            progress=lambda done, total: progress("converting", done, total),
-        )
-    describe(summary.survey, min_images)
-    console.say(f"Written to {target}. Next: neuronexplain build --concepts {target} …")
 
 
 def describe(survey: Survey, min_images: int) -> None:

@@ -11,8 +11,8 @@ import torch
 
 from dissection.errors import ActivationError
 from dissection.tap import forward
+from neuronexplain.gradcam import of_class
 from neuronexplain.methods.gradcam import GradCam
-from neuronexplain.methods.targets import scored
 from neuronexplain.methods.trace import traced
 
 if TYPE_CHECKING:
@@ -127,13 +127,18 @@ class Batch:
         """Grad-CAM of several classes needs one forward pass, and the head's backward pass for each of them."""
         found: Found = {}
         for part in self._in_parts([(image, crop) for image, crop in self._crops() if wanted[image]]):
-            images, given = self._stacked(part), list[object]()
+            images, given = self._stacked(part), list[torch.Tensor]()
             first = torch.tensor([wanted[image][0] for image, _ in part])
-            seen = traced(self.network, images, _kept(self.network, given, first), rule=gradcam.rule)
+            seen = traced(self.network, images, _kept(given, first), rule=gradcam.rule)
             for turn in range(max(len(wanted[image]) for image, _ in part)):
                 classes = torch.tensor([wanted[image][min(turn, len(wanted[image]) - 1)] for image, _ in part])
-                scores = scored(self.network, given[0], classes, len(part))
-                maps = gradcam.map_of(replace(seen, scores=scores))[:, 0].detach().float().cpu().numpy()
+                maps = (
+                    gradcam.map_of(replace(seen, scores=of_class(given[0], classes)))[:, 0]
+                    .detach()
+                    .float()
+                    .cpu()
+                    .numpy()
+                )
                 found |= {(*place, turn): values for place, values in zip(part, maps, strict=True)}
         return found
 
@@ -165,11 +170,11 @@ class Batch:
             )
 
 
-def _kept(network: Network, given: list[object], classes: Int64[Tensor, " images"]) -> Score:
-    """Scores of classes, as a target that keeps what the network gave."""
+def _kept(given: list[Tensor], classes: Int64[Tensor, " images"]) -> Score:
+    """Scores of classes, as a target that keeps the scores of all."""
 
-    def score(outputs: object) -> Tensor:
-        given.append(outputs)
-        return scored(network, outputs, classes, len(classes))
+    def score(scores: Tensor) -> Tensor:
+        given.append(scores)
+        return of_class(scores, classes)
 
     return score

@@ -2,7 +2,8 @@
 
 Every figure of the protocols is a mean of quotients of sums over images: an error is misses by images, a mean accuracy
 is hits by trials for each category and then their mean, an IoU is intersections by unions. So one bootstrap does for
-all: images are drawn again with replacement, and the figure is computed anew from how often each was drawn.
+all: images are drawn again with replacement, and the figure is computed anew from how often each was drawn. Where all
+images agree, as in an error of 0, there is nothing to draw, and the interval is a point: more images would tell.
 """
 
 from __future__ import annotations

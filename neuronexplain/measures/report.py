@@ -50,11 +50,16 @@ def shown(value: Value) -> str:
         case Figure() if math.isnan(value.value):
             return "none"
         case Figure():
-            digits = 1 if max(abs(value.value), abs(value.high)) >= 10 else 3
+            digits = _digits(max(abs(value.value), abs(value.high)))
             return f"{value.value:.{digits}f} ({value.low:.{digits}f} to {value.high:.{digits}f})"
         case float():
             return f"{value:.3g}"
     return str(value)
+
+
+def _digits(size: float) -> int:
+    """Decimals for three figures of a number below 100."""
+    return 0 if size == 0 else 1 if size >= 10 else 2 if size >= 1 else 3
 
 
 def _plain(value: Value) -> object:

@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from dissection.errors import NetworkError
-from dissection.recording import operation
+from dissection.operations import operation
 
 from .gradcam import like_images
 from .rectifiers import Rectifiers
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from dissection.networks import Network
 
+    from .rectifiers import Slope
     from .targets import Target
 
 _WEIGHTED = frozenset(("conv1d", "conv2d", "conv3d", "linear"))
@@ -101,7 +102,8 @@ class Excitation(Rectifiers):
     def __torch_function__(
         self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:  # noqa: ANN401 -- whatever the function gives
-        kwargs = kwargs or {}
+        kwargs = dict(kwargs or {})
+        args = (kwargs.pop("input"), *args) if "input" in kwargs else args
         if not any(map(_is_followed, args)):
             return func(*args, **kwargs)
         name = operation(func, args, kwargs)
@@ -164,11 +166,12 @@ class _Weighted:
         return self.connect(values, self.weight, self.bias)
 
     def hand_down(self, values: Tensor, flow: Tensor) -> Tensor:
-        won = _shares(values, flow, partial(self.connect, w=self.weight.clamp(min=0)))
+        weight = self.weight.to(values.dtype)  # which mixed precision may have rounded
+        won = _shares(values, flow, partial(self.connect, w=weight.clamp(min=0)))
         if self.excitation.contrast_is_due:  # the first layer with weights that the signal reaches
             self.excitation.contrast_is_due = False
             self.excitation.read_by_cell = values if self.weight[0, 0].numel() == 1 < values[0, 0].numel() else None
-            won = won - _shares(values, flow, partial(self.connect, w=(-self.weight).clamp(min=0)))
+            won = won - _shares(values, flow, partial(self.connect, w=(-weight).clamp(min=0)))
         return won
 
 
@@ -226,7 +229,7 @@ class _Normalisation(torch.autograd.Function):
         return (flows[0] * ctx.saved_tensors[0] if ctx.saved_tensors else flows[0]), None, None
 
 
-def _handed_on(flow: Tensor, _open: Tensor) -> Tensor:
+def _handed_on(flow: Tensor, _slope: Slope) -> Tensor:
     return flow
 
 

@@ -1,15 +1,16 @@
 """How a gradient passes a ReLU: by its own derivative, or by a rule of a visualisation.
 
-With ``flow`` the gradient that arrives at a ReLU's output and ``open`` where its input lets a gradient through::
+With ``flow`` the gradient that arrives at a ReLU's output and ``slope`` its derivative::
 
-    gradient       flow · open                its derivative
-    guided         max(flow, 0) · open        Springenberg et al. 2014
+    gradient       slope(flow)                to where the input is positive
+    guided         slope(max(flow, 0))        Springenberg et al. 2014
     deconvolution  max(flow, 0)               Zeiler and Fergus 2014
 
 (Selvaraju et al. 2019, App. B, 2.3.) :class:`Rectifiers` watches a forward pass. For each ``nn.ReLU``, ``F.relu``,
 ``tensor.relu_()``, ReLU6 and clamp from 0 it puts a ReLU of the same values into the graph, whose rule can be chosen
 when the graph is differentiated: one forward pass serves several rules. Everything else has its own derivative: a
-max-pooling sends the gradient to its winner, as deconvolution's switches do, and a sum to all its terms.
+max-pooling sends the gradient to its winner, as deconvolution's switches do, and a sum to all its terms. So has a ReLU
+that is written as arithmetic, such as ``x * (x > 0)``: nothing tells it from other products.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
@@ -25,28 +27,30 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from dissection.errors import NetworkError
-from dissection.recording import ACTIVATIONS, is_activation, operation
+from dissection.operations import operation
+from dissection.recording import ACTIVATIONS, is_activation
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
+    from jaxtyping import Float
 
-Rule = Callable[["Float[Tensor, '*shape']", "Bool[Tensor, '*shape']"], "Float[Tensor, '*shape']"]
+Slope = Callable[["Float[Tensor, '*shape']"], "Float[Tensor, '*shape']"]
+Rule = Callable[["Float[Tensor, '*shape']", Slope], "Float[Tensor, '*shape']"]
 
-_CEILINGS: dict[str, float | None] = {"relu": None, "relu6": 6.0}
+_CEILINGS = {"relu": inf, "relu6": 6.0}
 _OTHERS = ACTIVATIONS - _CEILINGS.keys()
 
 
-def gradient(flow: Float[Tensor, "*shape"], open_: Bool[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+def gradient(flow: Float[Tensor, "*shape"], slope: Slope) -> Float[Tensor, "*shape"]:
     """The derivative."""
-    return flow * open_
+    return slope(flow)
 
 
-def guided(flow: Float[Tensor, "*shape"], open_: Bool[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+def guided(flow: Float[Tensor, "*shape"], slope: Slope) -> Float[Tensor, "*shape"]:
     """Positive gradients, to where the ReLU is open."""
-    return flow.relu() * open_
+    return slope(flow.relu())
 
 
-def deconvolution(flow: Float[Tensor, "*shape"], _open: Bool[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+def deconvolution(flow: Float[Tensor, "*shape"], _slope: Slope) -> Float[Tensor, "*shape"]:
     """Positive gradients, wherever they go."""
     return flow.relu()
 
@@ -90,19 +94,14 @@ class Rectifiers(TorchFunctionMode):
             return func(*args, **kwargs)
         name = operation(func, args, kwargs)
         if name in _CEILINGS:
-            rectified = self._rectify(values, name)
-            in_place = func.__name__.endswith("_") or kwargs.get("inplace", args[-1] is True)
-            return values.copy_(rectified) if in_place else rectified
+            self._rectified += 1
+            in_place = func.__name__.endswith("_") or kwargs.get("inplace", args[-1] is True if args else False)
+            return _Rectify.apply(values, _CEILINGS[name], in_place, self)
         self._refuse(name, args)
         result = func(*args, **kwargs)
         if name == "sigmoid":
             self._sigmoids[result] = values
         return result
-
-    def _rectify(self, values: Tensor, name: str) -> Tensor:
-        self._rectified += 1
-        rectified: Tensor = _Rectify.apply(values, _CEILINGS[name], self)
-        return rectified
 
     def _refuse(self, name: str, args: tuple[Any, ...]) -> None:
         gates = [self._sigmoids[arg] for arg in args if isinstance(arg, Tensor) and arg in self._sigmoids]
@@ -134,13 +133,21 @@ class _Rectify(torch.autograd.Function):
     """A ReLU, or one with a ceiling, whose backward pass asks for the rule."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, ceiling: float | None, rectifiers: Rectifiers) -> Tensor:  # noqa: ANN401
-        passing = values > 0
-        ctx.save_for_backward(passing if ceiling is None else passing & (values < ceiling))
-        ctx.rectifiers = rectifiers
-        return values.clamp(0, ceiling)
+    def forward(ctx: Any, values: Tensor, ceiling: float, in_place: bool, rectifiers: Rectifiers) -> Tensor:  # noqa: ANN401, FBT001
+        if in_place:
+            ctx.mark_dirty(values)
+        result = values.clamp_(0, ceiling) if in_place else values.clamp(0, ceiling)
+        ctx.save_for_backward(result)
+        ctx.ceiling, ctx.rectifiers = ceiling, rectifiers
+        return result
 
     @staticmethod
-    def backward(ctx: Any, *flows: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
-        (passing,) = ctx.saved_tensors
-        return ctx.rectifiers.rule(flows[0], passing), None, None
+    def backward(ctx: Any, *flows: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        (result,) = ctx.saved_tensors
+        return ctx.rectifiers.rule(flows[0], partial(_slope, result=result, ceiling=ctx.ceiling)), None, None, None
+
+
+def _slope(flow: Tensor, result: Tensor, ceiling: float) -> Tensor:
+    """The derivative of a ReLU that gave ``result``: open between its bounds."""
+    passed: Tensor = torch.ops.aten.hardtanh_backward(flow, result, 0, ceiling)
+    return passed

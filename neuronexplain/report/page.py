@@ -43,10 +43,10 @@ def write_page(
         neurons: named neurons with the images that excite them most.
 
     Raises:
-        NeuronExplainError: if the file cannot be written.
+        OutputError: if the file cannot be written.
     """
     page = (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             title=title,
@@ -62,7 +62,8 @@ def write_page(
     replace_file(path, page.encode("utf-8", "replace"))  # a path may hold bytes that are no text
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Templates that take everything they are given for hostile."""
     environment = Environment(
         loader=PackageLoader("neuronexplain.report"),
         autoescape=True,

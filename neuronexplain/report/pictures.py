@@ -48,9 +48,14 @@ def data_uri(jpeg: bytes) -> str:
 
 def picture_uri(image: Image.Image, side: int = PHOTOGRAPH_SIDE) -> str:
     """A picture as a data URI, its longest side at most ``side`` pixels."""
+    return data_uri(jpeg(shrunk(image, side)))
+
+
+def jpeg(image: Image.Image) -> bytes:
+    """A picture as a JPEG file."""
     encoded = BytesIO()
-    shrunk(image, side).save(encoded, "JPEG", quality=QUALITY, optimize=True)
-    return data_uri(encoded.getvalue())
+    image.save(encoded, "JPEG", quality=QUALITY, optimize=True)
+    return encoded.getvalue()
 
 
 def shrunk(image: Image.Image, side: int) -> Image.Image:

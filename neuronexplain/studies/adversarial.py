@@ -146,8 +146,8 @@ class Adversarial(Protocol):
             return batch.predicted[image]
         return int(np.random.default_rng((self.seed, batch.start + image)).choice(absent))
 
-    def _moved(self, batch: Batch, images: Float32[Tensor, "images 3 h w"], image: int) -> float:
-        std = torch.tensor(batch.network.preprocessing.std).view(3, 1, 1)
+    def _moved(self, batch: Batch, images: Float32[Tensor, "images channels h w"], image: int) -> float:
+        std = torch.tensor(batch.network.preprocessing.std).view(-1, 1, 1)
         return float(((images[image] - batch.images[image, 0]) * std).abs().mean())
 
 

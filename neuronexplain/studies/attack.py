@@ -56,8 +56,8 @@ class Attack:
 
 
 def attacked(
-    network: Network, images: Float[Tensor, "images 3 h w"], classes: Int64[Tensor, " images"], attack: Attack
-) -> Float[Tensor, "images 3 h w"]:
+    network: Network, images: Float[Tensor, "images channels h w"], classes: Int64[Tensor, " images"], attack: Attack
+) -> Float[Tensor, "images channels h w"]:
     """Images that the network takes for other classes; each is left alone once it is.
 
     Args:
@@ -67,7 +67,7 @@ def attacked(
         attack: how far it goes.
     """
     mean, std = (
-        torch.tensor(values).view(3, 1, 1) for values in (network.preprocessing.mean, network.preprocessing.std)
+        torch.tensor(values).view(-1, 1, 1) for values in (network.preprocessing.mean, network.preprocessing.std)
     )
     low = torch.maximum(images - attack.radius / std, -mean / std)
     high = torch.minimum(images + attack.radius / std, (1 - mean) / std)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+
+from dissection.files import new_folder
 
 from .canvas import LABELS, PHOTO
 from .scene import Scene, draw_scene
@@ -17,6 +16,7 @@ from .words import CATEGORIES, CONCEPTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from jaxtyping import Float64, Int32, Int64
 
@@ -35,7 +35,7 @@ def write_scenes(root: Path, *, images: int, seed: int = 0, progress: Callable[[
         progress: called with the number of scenes written so far.
 
     Raises:
-        FileExistsError: if ``root`` exists and is not an empty folder.
+        OutputError: if ``root`` holds something, or cannot be written.
         ValueError: if ``images`` is not positive.
     """
     write_drawn(root, (draw_scene(seed, index) for index in range(images)), progress=progress)
@@ -50,22 +50,15 @@ def write_drawn(root: Path, scenes: Iterable[Scene], *, progress: Callable[[int]
         progress: called with the number of scenes written so far.
 
     Raises:
-        FileExistsError: if ``root`` exists and is not an empty folder.
+        OutputError: if ``root`` holds something, or cannot be written.
         ValueError: if there is no scene.
     """
-    if root.is_file() or (root.is_dir() and any(root.iterdir())):
-        raise FileExistsError(f"{root} exists and is not an empty folder; choose another place for the scenes")
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{root.name}-", dir=root.parent, ignore_cleanup_errors=True) as folder:
-        whole = Path(folder) / root.name
-        _write(whole, scenes, progress)
-        if root.is_dir():
-            root.rmdir()
-        shutil.move(whole, root)
+    with new_folder(root) as folder:
+        _write(folder, scenes, progress)
 
 
 def _write(root: Path, scenes: Iterable[Scene], progress: Callable[[int], None] | None) -> None:
-    (root / "images").mkdir(parents=True)
+    (root / "images").mkdir()
     frequency = np.zeros(len(CONCEPTS) + 1, dtype=np.int64)
     coverage = np.zeros(len(CONCEPTS) + 1, dtype=np.float64)
     rows = []

@@ -1,0 +1,214 @@
+"""Any concept dataset into Broden's layout, image by image; a conversion that was killed goes on where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import PIL
+from PIL import Image
+
+from dissection.errors import ConceptDataError
+from dissection.threads import in_threads
+from dissection.vocabulary import MIN_IMAGES, ConceptSupport
+
+from .fingerprints import reading
+from .notes import notes_of
+from .plain import LABEL_SIZE
+from .problems import BadFileError
+from .resuming import DATA, resuming
+from .surveys import Tally
+from .synonyms import synonyms_of
+from .views import Sized
+from .write import BrodenWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from os import PathLike
+
+    from jaxtyping import Int32
+
+    from dissection.vocabulary import Concept
+
+    from .dataset import ConceptDataset, Labels
+    from .problems import Counter
+    from .support import CategoryTotal
+    from .surveys import Survey
+
+    Cells = dict[str, list[Int32[np.ndarray, "h w"] | int]]
+
+SIZE = 224
+"""Height and width of converted photographs: what Broden has."""
+
+_FORMAT = 1
+"""Version of what an unfinished conversion leaves behind."""
+
+_PAUSE = 2.0
+"""Seconds between two times that the survey is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a converter did.
+
+    Attributes:
+        images: images written.
+        concepts: concepts kept.
+        categories: what was written in each category.
+        dropped: concepts left out that are on an image, with their support.
+        survey: what the source shows, in pixels of the label maps.
+    """
+
+    images: int
+    concepts: int
+    categories: tuple[CategoryTotal, ...]
+    dropped: tuple[ConceptSupport, ...]
+    survey: Survey
+
+
+def convert(
+    dataset: ConceptDataset,
+    dst: str | PathLike[str],
+    *,
+    size: int = SIZE,
+    label_size: int = LABEL_SIZE,
+    min_images: int = MIN_IMAGES,
+    progress: Counter | None = None,
+) -> Summary:
+    """Write a dataset in Broden's layout.
+
+    Photographs are squashed to ``size`` x ``size`` (bilinear, antialiased); label maps that are not yet ``label_size``
+    x ``label_size`` are brought to it (nearest neighbour). Synonyms, and notes on licence and origin, come along. A
+    label goes to its concept's primary category.
+
+    The same call again goes on with a conversion that was interrupted or killed, to the same bytes; with other settings
+    or another source (names, sizes and times of its files) it starts anew.
+
+    Args:
+        dataset: what is written.
+        dst: the folder to write; it must not exist, or be empty.
+        size: height and width of the photographs.
+        label_size: height and width of the label maps.
+        min_images: concepts on fewer images are dropped, as Broden does. Their pixels become 0: an image whose only
+            labels of a category are dropped no longer counts as labelled in it, so unions (``A``) of that category
+            are smaller than the source's. With 0 nothing is dropped, and ``dissect`` applies its own ``min_images``
+            without this loss.
+        progress: is told about images, of twice their number: they are counted first and then written.
+
+    Raises:
+        ConceptDataError: if the source breaks its layout, or no concept is left.
+        OutputError: if the folder holds something, or cannot be written.
+        CheckpointError: if another process is writing the same folder.
+    """
+    target, total = Path(dst), len(dataset)
+
+    def tell(done: int) -> None:
+        if progress is not None:
+            progress(done, 2 * total)
+
+    dataset = Sized(dataset, label_size)
+    with resuming(target, _digest(dataset, [size, label_size, min_images])) as work:
+        found = _survey(dataset, work / "survey.json", tell)
+        dropped = tuple(support for support in found.concepts if 0 < support.images < min_images)
+        kept = {support.concept.number: support.concept for support in found.concepts if support.images >= min_images}
+        if not kept:
+            wanted = f"no concept is on {min_images} images; lower the least number of images"
+            raise ConceptDataError(f"{dataset.name}: {wanted}")
+        totals = _write(dataset, kept, work, (size, label_size), tell)
+        for name, content in notes_of(dataset).items():
+            (work / DATA / name).write_bytes(content)
+    return Summary(total, len(kept), totals, dropped, found)
+
+
+def _survey(dataset: ConceptDataset, kept: Path, tell: Callable[[int], None]) -> Survey:
+    """Count every concept; what an earlier process counted is in the file ``kept``."""
+    tally, saved = Tally(dataset.concepts), time.monotonic()
+    if kept.exists():
+        tally.restore(json.loads(kept.read_bytes()))
+    left = range(tally.images, len(dataset))
+    for index, labels in zip(left, in_threads(dataset.labels, left), strict=True):
+        tally.add(labels)
+        if time.monotonic() > saved + _PAUSE:
+            _keep(tally, kept)
+            saved = time.monotonic()
+        tell(index + 1)
+    _keep(tally, kept)
+    return tally.survey()
+
+
+def _write(
+    dataset: ConceptDataset,
+    concepts: Mapping[int, Concept],
+    work: Path,
+    sizes: tuple[int, int],
+    tell: Callable[[int], None],
+) -> tuple[CategoryTotal, ...]:
+    """Write the images that an earlier process did not, and the tables; ``sizes`` are those of photographs and maps."""
+    size, label_size = sizes
+    apart = _Apart(concepts)
+
+    def read(index: int) -> tuple[Image.Image, Cells]:
+        photograph = dataset.photograph(index).resize((size, size), Image.Resampling.BILINEAR)
+        return photograph, apart(dataset.labels(index))
+
+    label_sizes, journal = (label_size, label_size), work / "journal"
+    with BrodenWriter(work / DATA, concepts.values(), label_sizes, journal, synonyms=synonyms_of(dataset)) as writer:
+        left = range(len(writer), len(dataset))
+        for index, (photograph, cells) in zip(left, in_threads(read, left), strict=True):
+            writer.add(dataset.image_name(index), photograph, cells)
+            tell(len(dataset) + index + 1)
+        writer.finish()
+        return writer.totals
+
+
+def _keep(tally: Tally, file: Path) -> None:
+    new = file.with_suffix(".new")
+    new.write_text(json.dumps(tally.state), encoding="ascii")
+    new.replace(file)
+
+
+class _Apart:
+    """Takes the labels of one image apart by category; those that are no concept's are left out."""
+
+    def __init__(self, concepts: Mapping[int, Concept]) -> None:
+        self._category = {number: concept.category for number, concept in concepts.items()}
+        self._categories = tuple(dict.fromkeys(self._category.values()))
+        self._place = np.zeros(max(concepts) + 1, np.int32)  # by label number: 0, or 1 + the category's place
+        for number, category in self._category.items():
+            self._place[number] = 1 + self._categories.index(category)
+
+    def __call__(self, labels: Labels) -> Cells:
+        places = self._place[np.where(labels.maps < len(self._place), labels.maps, 0)]
+        return {
+            category: [
+                *self._layers(labels, places == place),
+                *(number for number in labels.whole if self._category.get(number) == category),
+            ]
+            for place, category in enumerate(self._categories, start=1)
+        }
+
+    def _layers(self, labels: Labels, member: np.ndarray) -> list[Int32[np.ndarray, "h w"] | int]:
+        return [np.where(here, layer, 0) for here, layer in zip(member, labels.maps, strict=True) if here.any()]
+
+
+def _digest(dataset: ConceptDataset, settings: list[int]) -> str:
+    """What the written folder depends on, without reading the source's files: their names, sizes and times."""
+    words = [[concept.number, concept.name, concept.category] for concept in dataset.concepts.values()]
+    total = hashlib.sha256(json.dumps([_FORMAT, PIL.__version__, settings, words, len(dataset)]).encode())
+    for index in range(len(dataset)):
+        files = [_seen(file) for file in dataset.files(index)]
+        total.update(json.dumps([dataset.image_name(index), reading(dataset, index), files]).encode())
+    return total.hexdigest()[:32]
+
+
+def _seen(file: Path) -> tuple[str, int, int]:
+    try:
+        found = file.stat()
+    except OSError as error:
+        raise BadFileError(file, f"it cannot be read ({error.strerror}); run concepts check on the source") from error
+    return str(file), found.st_size, found.st_mtime_ns

@@ -1,0 +1,61 @@
+"""What datasets that lie in a folder of their own have in common."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from .notes import notes_in
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from dissection.vocabulary import Concept
+
+    from .notes import Notes
+
+
+class Folder:
+    """The part of a ``ConceptDataset`` that is not about images: a name, words and notes.
+
+    Args:
+        root: the folder.
+        concepts: by label number, ascending.
+        synonyms: other words for a concept, by label number.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        concepts: Mapping[int, Concept],
+        synonyms: Mapping[int, tuple[str, ...]] = MappingProxyType({}),
+    ) -> None:
+        self._root = root
+        self._concepts = concepts
+        self._synonyms = synonyms
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self._root.resolve().name
+
+    @property
+    def concepts(self) -> Mapping[int, Concept]:
+        """Every concept by its label number."""
+        return self._concepts
+
+    @property
+    def categories(self) -> Sequence[str]:
+        """The categories, in the order of their lowest label numbers."""
+        return tuple(dict.fromkeys(concept.category for concept in self._concepts.values()))
+
+    @property
+    def synonyms(self) -> Mapping[int, tuple[str, ...]]:
+        """Other words for a concept, by label number."""
+        return self._synonyms
+
+    @property
+    def notes(self) -> Notes:
+        """The files on licence and origin in the folder."""
+        return notes_in(self._root)

@@ -1,0 +1,156 @@
+"""Several concept datasets as one: one vocabulary, in which words for the same are one concept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dissection.errors import ConceptDataError
+from dissection.vocabulary import Concept
+
+from .dataset import Labels
+from .fingerprints import reading
+from .notes import notes_of
+from .synonyms import synonyms_of
+from .tables import LARGEST
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jaxtyping import Int32
+    from PIL import Image
+
+    from .dataset import ConceptDataset
+    from .notes import Notes
+
+
+class Joined:
+    """Datasets one behind the other, as a ``ConceptDataset``.
+
+    Concepts of the same category and the same name, as it is spoken and in lower case, are one; labels are numbered
+    anew, category by category. Image names have the dataset's name before them. What an image is not labelled in stays
+    so: a category that only one dataset has is labelled on its images alone.
+
+    Args:
+        datasets: those to join, at least one.
+        synonyms: words and what is said in their place.
+    """
+
+    def __init__(self, datasets: Sequence[ConceptDataset], synonyms: Mapping[str, str]) -> None:
+        self._datasets = datasets
+        self._prefixes = _apart([dataset.name for dataset in datasets])
+        self._starts = np.cumsum([0, *(len(dataset) for dataset in datasets)])
+        self._synonyms = synonyms
+        self._concepts = self._numbered()
+        numbers = {(concept.name, concept.category): number for number, concept in self._concepts.items()}
+        self._numbers = [
+            {old: numbers[self._key(concept)] for old, concept in dataset.concepts.items()} for dataset in datasets
+        ]
+        self._tables = [_table(numbers) for numbers in self._numbers]
+
+    @property
+    def name(self) -> str:
+        """The names of the datasets."""
+        return " + ".join(self._prefixes)
+
+    @property
+    def concepts(self) -> Mapping[int, Concept]:
+        """The one vocabulary."""
+        return self._concepts
+
+    @property
+    def categories(self) -> Sequence[str]:
+        """The categories, in the order in which the datasets bring them."""
+        return tuple(dict.fromkeys(each for dataset in self._datasets for each in dataset.categories))
+
+    @property
+    def synonyms(self) -> Mapping[int, tuple[str, ...]]:
+        """What the datasets call a concept beside its name here, and their other words for it."""
+        words: dict[int, dict[str, None]] = {}
+        for dataset, numbers in zip(self._datasets, self._numbers, strict=True):
+            others = synonyms_of(dataset)
+            for old, number in numbers.items():
+                concept = dataset.concepts[old]
+                said = (concept.spoken, *(word for word in others.get(old, ()) if word != concept.name))
+                new = (word for word in said if word.lower() != self._concepts[number].name)
+                words.setdefault(number, {}).update(dict.fromkeys(new))
+        return {number: tuple(met) for number, met in words.items() if met}
+
+    @property
+    def replaced(self) -> Mapping[str, str]:
+        """The synonyms that were met, and what is said in their place."""
+        names = {concept.spoken.lower() for dataset in self._datasets for concept in dataset.concepts.values()}
+        return {word: instead for word, instead in self._synonyms.items() if word in names}
+
+    @property
+    def notes(self) -> Notes:
+        """The notes of all datasets; the dataset is part of each file's name."""
+        return {
+            f"{Path(name).stem}-{prefix}{Path(name).suffix}": content
+            for prefix, dataset in zip(self._prefixes, self._datasets, strict=True)
+            for name, content in notes_of(dataset).items()
+        }
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def image_name(self, index: int) -> str:
+        """The dataset's name and the image's name in it."""
+        which, place = self._place(index)
+        return f"{self._prefixes[which]}/{self._datasets[which].image_name(place)}"
+
+    def photograph(self, index: int) -> Image.Image:
+        """As in its dataset."""
+        which, place = self._place(index)
+        return self._datasets[which].photograph(place)
+
+    def labels(self, index: int) -> Labels:
+        """As in its dataset, under the numbers of the one vocabulary."""
+        which, place = self._place(index)
+        labels = self._datasets[which].labels(place)
+        whole = dict.fromkeys(self._numbers[which][number] for number in labels.whole)
+        return Labels(self._tables[which][labels.maps], tuple(whole))
+
+    def files(self, index: int) -> Sequence[Path]:
+        """As in its dataset."""
+        which, place = self._place(index)
+        return self._datasets[which].files(place)
+
+    def reading(self, index: int) -> str:
+        """As in its dataset; words that became others are in the vocabulary."""
+        which, place = self._place(index)
+        return f"{sorted(self._numbers[which].items())} {reading(self._datasets[which], place)}"
+
+    def _place(self, index: int) -> tuple[int, int]:
+        which = int(np.searchsorted(self._starts, index, side="right")) - 1
+        return which, index - int(self._starts[which])
+
+    def _key(self, concept: Concept) -> tuple[str, str]:
+        name = concept.spoken.lower()
+        return self._synonyms.get(name, name), concept.category
+
+    def _numbered(self) -> dict[int, Concept]:
+        keys = dict.fromkeys(self._key(each) for dataset in self._datasets for each in dataset.concepts.values())
+        order = {category: place for place, category in enumerate(self.categories)}
+        ordered = sorted(keys, key=lambda key: order[key[1]])
+        if len(ordered) > LARGEST:
+            raise ConceptDataError(f"{len(ordered)} concepts are too many for label maps; at most {LARGEST} are wanted")
+        return {number: Concept(number, *key) for number, key in enumerate(ordered, start=1)}
+
+
+def _table(numbers: Mapping[int, int]) -> Int32[np.ndarray, " numbers"]:
+    """New label numbers by old ones; 0 stays 0."""
+    table = np.zeros(max(numbers) + 1, np.int32)
+    table[list(numbers)] = list(numbers.values())
+    return table
+
+
+def _apart(names: Sequence[str]) -> list[str]:
+    """The names, with a number behind those that were there before."""
+    taken: list[str] = []
+    for name in names:
+        tries = (name, *(f"{name}-{number}" for number in range(2, len(names) + 1)))
+        taken.append(next(each for each in tries if each.casefold() not in {other.casefold() for other in taken}))
+    return taken

@@ -1,0 +1,115 @@
+"""COCO's regions, as polygons or run lengths, drawn as masks.
+
+Polygons are drawn by pycocotools, which gives COCO's own pixels. Its C code allocates what the numbers say, so they are
+checked first. Run lengths are expanded here: pycocotools 2.0.11 writes past its memory on damaged ones.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from jaxtyping import UInt8
+
+    from .coco_files import Record
+
+_ZERO = 48  # the character for 0
+_LONGEST = 7  # characters of one number, 5 bits each
+
+
+class BadRegionError(ValueError):
+    """A region that cannot be drawn; says why."""
+
+
+def packed(record: Record) -> Record:
+    """The record with its polygons as arrays: an eighth of the memory, for files of hundreds of megabytes."""
+    polygons = record.get("segmentation")
+    if isinstance(polygons, list):
+        try:
+            record["segmentation"] = [np.array(polygon, np.float64) for polygon in polygons]
+        except (TypeError, ValueError):
+            record["segmentation"] = "polygons that are no lists of numbers"
+    return record
+
+
+def drawn(regions: Sequence[object], size: tuple[int, int]) -> UInt8[np.ndarray, "h w"]:
+    """1 where any of the regions is, on an image of ``size`` (height, width).
+
+    Args:
+        regions: each a list of polygons (x0, y0, x1, ...) as ``packed`` leaves them, or run lengths as COCO writes
+            them, plain (``counts`` is a list) or compressed (a text).
+        size: height and width of the image.
+
+    Raises:
+        BadRegionError: if a region is neither, or does not fit the image.
+    """
+    mask = np.zeros(size, np.uint8)
+    for region in regions:
+        for part in _parts(region, size):
+            mask |= part
+    return mask
+
+
+def _parts(region: object, size: tuple[int, int]) -> Iterator[UInt8[np.ndarray, "h w"]]:
+    if isinstance(region, list):
+        yield from (_polygon(polygon, size) for polygon in region if _is_area(polygon, size))
+    elif not isinstance(region, dict):
+        raise BadRegionError(f"its segmentation is {region!r:.60}; polygons or run lengths are wanted")
+    elif region.get("size") != list(size):
+        raise BadRegionError(f"its run lengths are for size {region.get('size')}; {list(size)} is wanted")
+    else:
+        yield _runs(region.get("counts"), size)
+
+
+def _polygon(corners: np.ndarray, size: tuple[int, int]) -> UInt8[np.ndarray, "h w"]:
+    (runs,) = coco_mask.frPyObjects([corners.tolist()], *size)
+    return _runs(runs["counts"].decode("ascii"), size)
+
+
+def _is_area(polygon: np.ndarray, size: tuple[int, int]) -> bool:
+    if polygon.ndim != 1 or len(polygon) % 2:
+        raise BadRegionError("a polygon has no even number of coordinates")
+    most = 2 * max(size)
+    if not (np.abs(polygon) <= most).all():  # also refuses what is no number
+        raise BadRegionError(f"a polygon leads further than {most} pixels, which is far outside the image")
+    return len(polygon) >= 6  # pycocotools takes four numbers for a box; two points have no area
+
+
+def _runs(counts: object, size: tuple[int, int]) -> UInt8[np.ndarray, "h w"]:
+    """Run lengths down the columns, of 0 and 1 in turn."""
+    lengths = _unpacked(counts) if isinstance(counts, str) else counts
+    if not isinstance(lengths, list) or not all(isinstance(each, int) and each >= 0 for each in lengths):
+        raise BadRegionError("its counts are no whole numbers from 0")
+    if sum(lengths) != size[0] * size[1]:
+        raise BadRegionError(f"its counts sum to {sum(lengths)}; {size[0] * size[1]} is wanted, the image's pixels")
+    values = np.arange(len(lengths)) % 2
+    return np.repeat(values.astype(np.uint8), lengths).reshape(size[::-1]).T
+
+
+def _unpacked(counts: str) -> list[int]:
+    """The run lengths in a text: 5 bits a character, lowest first, the sixth bit saying that more come.
+
+    A number may be negative (its highest bit says so): from the fourth on, what is written is the difference from the
+    one before the last.
+    """
+    lengths: list[int] = []
+    value = place = 0
+    for character in counts:
+        bits = ord(character) - _ZERO
+        if not 0 <= bits < 64 or place == _LONGEST:
+            raise BadRegionError("its compressed run lengths cannot be read")
+        value |= (bits & 31) << 5 * place
+        place += 1
+        if not bits & 32:
+            if bits & 16:
+                value -= 1 << 5 * place
+            lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
+            value = place = 0
+    if place:
+        raise BadRegionError("its compressed run lengths are cut short")
+    return lengths

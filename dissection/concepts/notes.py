@@ -1,0 +1,51 @@
+"""Whose data these are: notes on licence and origin, which go wherever the data go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from .problems import BadFileError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .dataset import ConceptDataset
+
+Notes = Mapping[str, bytes]
+"""Contents by file name."""
+
+_NOTES = re.compile(r"(licen[cs]e|copying|notice|readme|credits|attribution).*", re.IGNORECASE)
+
+
+@runtime_checkable
+class Noted(Protocol):
+    """A dataset that knows whose it is."""
+
+    @property
+    def notes(self) -> Notes:
+        """Notes on licence and origin: files of the source, or one that is made of what it says."""
+        ...
+
+
+def notes_of(dataset: ConceptDataset) -> Notes:
+    """The notes of a dataset; none where it has none."""
+    return dataset.notes if isinstance(dataset, Noted) else {}
+
+
+def notes_in(folder: Path) -> dict[str, bytes]:
+    """The files of a folder that are notes by their names (LICENSE, README.txt, ...).
+
+    Raises:
+        ConceptDataError: if one cannot be read.
+    """
+    files = (file for file in sorted(folder.iterdir()) if file.is_file() and _NOTES.fullmatch(file.name))
+    return {file.name: _read(file) for file in files}
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise BadFileError(file, f"it cannot be read ({error.strerror})") from error

@@ -1,0 +1,57 @@
+"""Words for the same: those that a dataset has for its concepts, and those that are one when sets are joined."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from .problems import BadFileError, stop
+from .tables import read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .dataset import ConceptDataset
+    from .tables import Row
+
+SYNONYMS = Path(__file__).with_name("synonyms.csv")
+"""The table of synonyms that comes with the package."""
+
+
+@runtime_checkable
+class Worded(Protocol):
+    """A dataset that has other words for its concepts."""
+
+    @property
+    def synonyms(self) -> Mapping[int, tuple[str, ...]]:
+        """Other words, by label number."""
+        ...
+
+
+def synonyms_of(dataset: ConceptDataset) -> Mapping[int, tuple[str, ...]]:
+    """The other words of a dataset, by label number; none where it has none."""
+    return dataset.synonyms if isinstance(dataset, Worded) else {}
+
+
+def read_synonyms(file: Path = SYNONYMS) -> dict[str, str]:
+    """Words and what is said in their place, from a table with the columns ``from`` and ``to``.
+
+    Raises:
+        ConceptDataError: if it is no such table, or a word is replaced twice or by one that is itself replaced.
+    """
+    synonyms: dict[str, str] = {}
+
+    def parse(row: Row) -> None:
+        word = row.text("from").lower()
+        if word in synonyms:
+            raise row.bad(f"{word!r} is there twice; remove one")
+        synonyms[word] = row.text("to").lower()
+
+    for _ in read_table(file, ("from", "to"), parse, stop):
+        pass
+    for word, instead in synonyms.items():
+        if instead in synonyms:
+            raise BadFileError(
+                file, f"{word!r} becomes {instead!r}, which becomes {synonyms[instead]!r}; say it at once"
+            )
+    return synonyms
