@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CODE := neuronexplain dissection db tests scripts
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test check bench reproduce reproduce-small format clean
 
 demo: .venv/installed
 	$(BIN)/neuronexplain demo --out demo
@@ -20,12 +20,18 @@ check: .venv/installed-dev
 bench: .venv/installed-dev
 	$(BIN)/python scripts/bench.py --broden
 
+reproduce: .venv/installed-dev
+	$(BIN)/python scripts/reproduce.py
+
+reproduce-small: .venv/installed-dev
+	$(BIN)/python scripts/reproduce.py --small --out reproduction-small
+
 format: .venv/installed-dev
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
 
 clean:
-	rm -rf .venv demo build dist bench.json bench.png
+	rm -rf .venv demo build dist bench.json bench.png reproduction reproduction-small
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

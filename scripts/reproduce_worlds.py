@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image
-
 from dissection.concepts import open_concepts
+from dissection.concepts.conversion import convert
+from dissection.concepts.kinds import kind
 from dissection.concepts.scenes import write_scenes
 from dissection.networks import open_network
 from neuronexplain.measures import open_ground
@@ -27,6 +24,7 @@ if TYPE_CHECKING:
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 SEED = 7
+_LABELS = 224
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,12 @@ def worlds(out: Path, *, small: bool) -> Iterator[World]:
         return
     msrc, coco = DATA / "msrc", out / "coco"
     if not coco.exists():
-        _plain(DATA / "coco-panoptic", coco)
+        convert(
+            kind("coco-panoptic").open(DATA / "coco-panoptic", label_size=_LABELS),
+            coco,
+            label_size=_LABELS,
+            min_images=0,
+        )
     photographs = World("squeezenet-msrc", "SqueezeNet (ImageNet) on MSRC", _imagenet(), msrc, "concepts", msrc)
     yield replace(photographs, ten=True)
     yield replace(photographs, name="squeezenet-coco", title="SqueezeNet (ImageNet) on COCO", data=coco)
@@ -120,27 +123,3 @@ def _places() -> Network:
         std=(1.0, 1.0, 1.0),
         input_size=224,
     )
-
-
-def _plain(source: Path, out: Path) -> None:
-    """Panoptic annotations of COCO as the plain layout: a concept's number at each pixel."""
-    (annotations,) = (source / "annotations").glob("panoptic_*.json")
-    content = json.loads(annotations.read_text())
-    numbers = {entry["id"]: number for number, entry in enumerate(content["categories"], 1)}
-    photographs = source / annotations.stem.removeprefix("panoptic_")
-    part = out.with_name(f".{out.name}.part")
-    for folder in ("images", "masks"):
-        (part / folder).mkdir(parents=True, exist_ok=True)
-    for annotation in content["annotations"]:
-        file = annotation["file_name"]
-        pixels = np.asarray(Image.open(annotations.with_suffix("") / file).convert("RGB")).astype(np.int64)
-        mask = np.zeros(pixels.shape[:2], np.uint8)
-        for segment in annotation["segments_info"]:
-            mask[pixels @ (1, 256, 65536) == segment["id"]] = numbers[segment["category_id"]]
-        Image.fromarray(mask).save(part / "masks" / file)
-        Image.open((photographs / file).with_suffix(".jpg")).convert("RGB").save(part / "images" / file)
-    with (part / "concepts.csv").open("w", newline="") as table:
-        writer = csv.writer(table)
-        writer.writerow(("number", "name", "category"))
-        writer.writerows((numbers[entry["id"]], entry["name"], "object") for entry in content["categories"])
-    part.replace(out)
