@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from reproduce_worlds import World
 
     from neuronexplain.measures import Ground, Protocol
+    from neuronexplain.measures.views import Kind
     from neuronexplain.methods import Method
 
 MAPS = (
@@ -76,10 +77,12 @@ class Run:
             for protocol in (measures.Localisation(), measures.Pointing(), measures.Seeds(), measures.Ratio()):
                 self._measure(world, protocol, own, whole)
             ablations = [methods[name] for name in PAPER["localisation-ten"][2]]
-            view = "ten" if world.ten else "whole"
-            self._measure(world, measures.Localisation(), ablations, some if world.ten else whole, view=view)
+            crops = ("ten", some) if world.ten else ("whole", whole)
+            self._measure(world, measures.Localisation(), ablations, crops[1], view=crops[0], name="localisation-ten")
             attack = Attack(radius=world.radius, step=world.radius / 16)
             self._measure(world, Adversarial(attack), few, some)
+            weak = replace(attack, confidence=0.9)
+            self._measure(world, Adversarial(weak, pictures=0), few, some, name="adversarial-weak")
         self._measure(world, measures.OcclusionCorrelation(), own, some)
         self._measure(world, measures.InsertionDeletion(steps=10 if self._small else 25), few, some)
         self._measure(world, measures.UnitAblation(self._named(world)), [], whole)
@@ -102,19 +105,25 @@ class Run:
         return path
 
     def _measure(
-        self, world: World, protocol: Protocol, methods: Sequence[Method], ground: Ground, *, view: str = ""
+        self,
+        world: World,
+        protocol: Protocol,
+        methods: Sequence[Method],
+        ground: Ground,
+        *,
+        view: Kind = "whole",
+        name: str = "",
     ) -> None:
-        place = self._out / world.name / view
-        kind = "ten" if view == "ten" else "whole"
+        """One table; with a name, of a protocol that is also measured otherwise."""
+        place = self._out / world.name / name
         try:
-            report = measures.evaluate(protocol, world.network, methods, ground, place, view=kind, means=self._means)
+            report = measures.evaluate(protocol, world.network, methods, ground, place, view=view, means=self._means)
         except ConceptDataError as error:
             self.notes.append(f"{protocol.name} on {world.title}: {error}")
             return
-        name = "localisation-ten" if view else protocol.name
-        if view:
-            report = replace(report, title=f"{report.title}, {'ten crops' if view == 'ten' else 'one crop'}")
-        self.tables.append(Measured(name, world.title, ground.name, report))
+        if view == "ten":
+            report = replace(report, title=f"{report.title}, ten crops")
+        self.tables.append(Measured(name or protocol.name, world.title, ground.name, report))
 
     def _named(self, world: World) -> tuple[int, ...]:
         with NameStore.create(str(self._out / "names.db")) as store:

@@ -10,7 +10,6 @@ import torch
 from captum.robust import PGD
 from PIL import Image
 from scipy import stats
-from test_cli import NETWORK, one_line, run  # noqa: F401
 from test_evaluate import Squares, rows
 from torch import nn
 from worlds import colour_network, colour_square
@@ -256,7 +255,7 @@ def test_a_sheet_wraps_its_captions():
     assert page.getpixel((100, 30)) == (255, 255, 255)
 
 
-def test_adversarial_from_the_command_line(run, tmp_path):  # noqa: F811
+def test_adversarial_from_the_command_line(run, tmp_path):
     arguments = ("evaluate", "adversarial", "--network", "scenes", "--kind", "scenes", "--limit", "2")
     status, out, _ = run(*arguments, "--radius", "0.01", "--out", tmp_path, "--json")
     report = json.loads(out)
