@@ -147,3 +147,11 @@ def test_unusual_networks_are_built_explained_and_opened_again(
     assert score["label"] in labels
     alone = 1 / (1 + math.exp(-score["logit"]))
     assert (abs(score["probability"] - alone) < 1e-6) == (probability == "sigmoid")
+
+
+def test_layers_of_a_torchvision_network_need_no_weights(run, monkeypatch) -> None:
+    monkeypatch.setattr("dissection.networks.zoo.fetch", lambda *_: pytest.fail("weights were fetched"))
+    status, out, err = run("layers", "--network", "squeezenet1_1", "--input-size", 64, "--json")
+    assert status == 0, err
+    (default,) = [row for row in json.loads(out) if row["default"]]
+    assert (default["layer"], default["units"]) == ("features.12", 512)

@@ -69,9 +69,35 @@ def open_network(
     """
     path = None if weights is None else Path(weights).expanduser().resolve()
     draft = _draft(network, path, progress)
+    opened = _opened(draft, layer, classes, preprocessing, changes)
+    source = Source(
+        draft.spec or network,
+        None if path is None else str(path),
+        changes.get("output") or "",
+        bool(changes.get("multi_label")),
+    )
+    return replace(opened, source=source).to(device)
+
+
+def open_architecture(network: str, *, progress: Bytes | None = None, **changes: Unpack[Changes]) -> Network:
+    """As :func:`open_network`, for what does not depend on weights: of a torchvision name none are fetched."""
+    from .zoo import open_untrained, published_names  # noqa: PLC0415 -- torchvision's models take a second to import
+
+    if network not in published_names():
+        return open_network(network, progress=progress, **changes)
+    return _opened(open_untrained(network), None, None, None, changes)
+
+
+def _opened(
+    draft: Draft,
+    layer: str | None,
+    classes: Path | str | Sequence[str] | None,
+    preprocessing: Preprocessing | None,
+    changes: Changes,
+) -> Network:
     output, multi_label = changes.get("output"), changes.get("multi_label")
     wanted = preprocessing or draft.preprocessing or Preprocessing()
-    opened = Network.from_module(
+    return Network.from_module(
         draft.module.eval(),
         layer=layer or draft.layer,
         preprocessing=wanted.changed(
@@ -86,8 +112,6 @@ def open_network(
         output=output or draft.output,
         multi_label=draft.multi_label if multi_label is None else multi_label,
     )
-    source = Source(draft.spec or network, None if path is None else str(path), output or "", bool(multi_label))
-    return replace(opened, source=source).to(device)
 
 
 def _draft(network: str, weights: Path | None, progress: Bytes | None) -> Draft:

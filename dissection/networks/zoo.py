@@ -59,6 +59,12 @@ def open_published(name: str, weights: Path | None = None, progress: Bytes | Non
     return Draft(module, name, _preprocessing(known), classes)
 
 
+def open_untrained(name: str) -> Draft:
+    """A torchvision classifier before any training: for what does not depend on weights. Nothing is fetched."""
+    known = models.get_model_weights(name).DEFAULT
+    return Draft(build(name, {}), name, _preprocessing(known), tuple(known.meta["categories"]))
+
+
 def own_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A published state dict under today's names, without what ``DataParallel`` added inside."""
     return {_PARALLEL.sub("", _OLD_DENSE.sub(r"\1\2", key)): value for key, value in state.items()}

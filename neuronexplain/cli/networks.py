@@ -49,18 +49,19 @@ def layers(
     """List the layers that could be dissected: units, map, receptive field, and which one is the default.
 
     The receptive field is the height in pixels that a cell in the middle of the map can see. It is found by making the
-    rest of the image unknown, not by a formula; "image" means all of it.
+    rest of the image unknown, not by a formula; "image" means all of it. A torchvision network is looked at before any
+    training, so that nothing has to be fetched.
 
     Example: neuronexplain layers --network resnet18
     """
     from dissection.layers import feature_maps
-    from dissection.networks import open_network
+    from dissection.networks import open_architecture, open_network
     from dissection.receptive import receptive_fields
 
     with console.bytes_progress() as progress:
-        opened = open_network(
+        look = partial(open_network, weights=weights) if weights else open_architecture
+        opened = look(
             network,
-            weights=weights,
             input_size=input_size,
             channels=channels,
             output=output,
