@@ -151,7 +151,7 @@ def test_unusual_networks_are_built_explained_and_opened_again(
 
 def test_layers_of_a_torchvision_network_need_no_weights(run, monkeypatch) -> None:
     monkeypatch.setattr("dissection.networks.zoo.fetch", lambda *_: pytest.fail("weights were fetched"))
-    status, out, err = run("layers", "--network", "squeezenet1_1", "--input-size", 64, "--json")
+    status, out, err = run("layers", "--network", "alexnet", "--input-size", 64, "--json")
     assert status == 0, err
     (default,) = [row for row in json.loads(out) if row["default"]]
-    assert (default["layer"], default["units"]) == ("features.12", 512)
+    assert (default["layer"], default["units"]) == ("features.11", 256)

@@ -121,7 +121,7 @@ def test_places365_is_fetched_from_where_it_is_published(tmp_path: Path, monkeyp
     asked = []
 
     def unreachable(url: str, path: Path, **options: object) -> None:
-        asked.append((url, path.name, options["sha256"]))
+        asked.append((url, path.name, options["digest"]))
         raise DownloadError("cannot fetch it")
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
@@ -131,7 +131,7 @@ def test_places365_is_fetched_from_where_it_is_published(tmp_path: Path, monkeyp
             open_network(name)
     site = "http://places2.csail.mit.edu/models_places365/"
     assert asked[0] == (f"{site}alexnet_places365.pth.tar", "alexnet_places365.pth.tar", None)
-    assert asked[-1][2] == "6e38b568"
+    assert asked[-1][2] == "sha256:6e38b568"
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="shared data is not here")
