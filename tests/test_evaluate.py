@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_cli import NETWORK, one_line, run  # noqa: F401
+from test_cli import NETWORK, one_line
 from worlds import COLOURS, colour_network, colour_square, write_colour_folder
 
 from dissection.errors import CheckpointError, ConceptDataError, NeuronExplainError
@@ -313,7 +313,7 @@ def folder(tmp_path_factory):
     return root
 
 
-def test_the_command_line_measures(folder, run, tmp_path):  # noqa: F811
+def test_the_command_line_measures(folder, run, tmp_path):
     words = [*NETWORK, "--classes", folder / "classes.txt", "--data", folder / "squares", "--out", tmp_path]
     status, out, _ = run("evaluate", "pointing", *words, "--method", "grad-cam", "--method", "gradient")
     assert status == 0
@@ -326,7 +326,7 @@ def test_the_command_line_measures(folder, run, tmp_path):  # noqa: F811
     assert json.loads((tmp_path / "seeds.json").read_text())["rows"] == found["rows"]
 
 
-def test_the_command_line_measures_the_units_of_a_database(folder, run, tmp_path):  # noqa: F811
+def test_the_command_line_measures_the_units_of_a_database(folder, run, tmp_path):
     network = [*NETWORK, "--classes", folder / "classes.txt"]
     assert (
         run("build", *network, "--concepts", folder / "squares", "--db", tmp_path / "n.db", "--min-images", 2)[0] == 0
@@ -347,7 +347,7 @@ def test_the_command_line_measures_the_units_of_a_database(folder, run, tmp_path
     assert named["logit"]["value"] > any_named["logit"]["value"]
 
 
-def test_the_command_line_draws_layers(folder, run, tmp_path):  # noqa: F811
+def test_the_command_line_draws_layers(folder, run, tmp_path):
     photograph = folder / "squares" / "images" / "000.png"
     status, out, _ = run("evaluate", "layers", "--network", "scenes", "--data", photograph, "--out", tmp_path)
     assert status == 0
@@ -355,7 +355,7 @@ def test_the_command_line_draws_layers(folder, run, tmp_path):  # noqa: F811
     assert "at every stage" in out
 
 
-def test_mistakes_are_told_in_a_line(folder, run, tmp_path):  # noqa: F811
+def test_mistakes_are_told_in_a_line(folder, run, tmp_path):
     network = [*NETWORK, "--classes", folder / "classes.txt"]
     for words, said in (
         (["pointing"], "no network is named"),
@@ -371,7 +371,7 @@ def test_mistakes_are_told_in_a_line(folder, run, tmp_path):  # noqa: F811
         assert said in one_line(error)
 
 
-def test_a_killed_evaluation_goes_on_from_the_command_line(tmp_path, run):  # noqa: F811
+def test_a_killed_evaluation_goes_on_from_the_command_line(tmp_path, run):
     words = ["evaluate", "pointing", "--network", "scenes", "--kind", "scenes", "--limit", "24", "--batch-size", "2"]
     killed, whole = tmp_path / "killed" / "pointing.jsonl", tmp_path / "whole" / "pointing.jsonl"
 

@@ -226,7 +226,7 @@ def other_size(root: Path) -> None:
         (half_xml, "no XML"),
         (no_number, "a number of pixels is wanted"),
         (entities, "no XML"),
-        (other_size, "were drawn on 40 x 20"),
+        (other_size, "20 pixels wide and 40 high; 40 by 20 is wanted, as 000001.xml says"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_in_a_line(voc, spoil, said):
@@ -245,7 +245,7 @@ def test_what_is_wrong_with_a_folder_is_said_in_a_line(voc, ilsvrc, coco, tmp_pa
         (lambda: open_ground(tmp_path / "nowhere", CLASSES, kind="voc"), "no such folder"),
         (lambda: open_ground(ilsvrc, ("one", "two"), kind="ilsvrc"), "names 3 classes, the network has 2"),
         (lambda: open_ground(coco, CLASSES, kind="coco", split="val2014"), "splits there: val2017"),
-        (lambda: open_ground(voc.parent.parent / "ILSVRC", CLASSES, kind="voc"), "no JPEGImages/"),
+        (lambda: open_ground(voc.parent.parent / "ILSVRC", CLASSES, kind="voc"), "no JPEGImages was found"),
     ):
         with pytest.raises(ConceptDataError, match=said) as told:
             problem()
@@ -261,7 +261,7 @@ def test_names_do_not_lead_out_of_the_folder(coco, voc, name):
     with pytest.raises(ConceptDataError, match="leads out"):
         open_ground(coco, CLASSES, kind="coco")
     (voc / "ImageSets" / "Main" / "val.txt").write_text(f"{name}\n")
-    with pytest.raises(ConceptDataError, match="leads out"):
+    with pytest.raises(ConceptDataError, match="a name without folders"):
         open_ground(voc, CLASSES, kind="voc")
 
 
@@ -269,8 +269,12 @@ def test_names_do_not_lead_out_of_the_folder(coco, voc, name):
     ("change", "said"),
     [
         ({"bbox": [30, 0, 30, 20]}, "outside of the picture"),
-        ({"segmentation": {"size": [20, 40], "counts": 5}}, "cannot be read"),
-        ({"segmentation": {"size": [9, 9], "counts": [81]}}, "cannot be read|photograph's size"),
+        ({"bbox": [30, 0, 30]}, "four numbers are wanted"),
+        ({"bbox": [30, 0, float("nan"), 4]}, "holds nothing"),
+        ({"segmentation": {"size": [20, 40], "counts": 5}}, "cat, annotation 0, 1: its counts"),
+        ({"segmentation": {"size": [9, 9], "counts": [81]}}, "are for size"),
+        ({"category_id": 2}, "category 2, which is not among its categories"),
+        ({"image_id": 2}, "annotation of image 2"),
     ],
 )
 def test_what_is_wrong_with_coco_is_said_in_a_line(coco, change, said):
@@ -284,7 +288,7 @@ def test_what_is_wrong_with_coco_is_said_in_a_line(coco, change, said):
 
 def test_a_panoptic_file_is_no_instances_file(coco):
     (coco / "annotations" / "instances_val2017.json").write_text(json.dumps({"images": [], "annotations": []}))
-    with pytest.raises(ConceptDataError, match="instances file is wanted"):
+    with pytest.raises(ConceptDataError, match="'categories' is no list"):
         open_ground(coco, CLASSES, kind="coco")
 
 

@@ -11,6 +11,7 @@ import torch
 
 from dissection.errors import ActivationError
 from dissection.tap import forward
+from neuronexplain.methods import watched
 from neuronexplain.methods.gradcam import GradCam
 from neuronexplain.methods.targets import scored
 from neuronexplain.methods.trace import traced
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dissection.networks import Network
+    from dissection.running import Progress
     from neuronexplain.methods import Method
     from neuronexplain.methods.targets import Score
 
@@ -46,6 +48,7 @@ class Batch:
         annotated: the photographs.
         images: their crops, as the network wants them.
         size: crops in one forward pass.
+        progress: is told how far a method has come that needs many passes.
     """
 
     network: Network
@@ -55,6 +58,7 @@ class Batch:
     annotated: Sequence[Annotated]
     images: Float32[Tensor, "images crops 3 h w"]
     size: int
+    progress: Progress | None = None
 
     def __len__(self) -> int:
         return len(self.annotated)
@@ -139,6 +143,7 @@ class Batch:
 
     def _of_a_pass_each(self, method: Method, wanted: Sequence[Sequence[int]]) -> Found:
         found: Found = {}
+        method = watched(method, self.progress)
         jobs = [(image, crop, turn) for image, crop in self._crops() for turn in range(len(wanted[image]))]
         for part in self._in_parts(jobs):
             classes = torch.tensor([wanted[image][turn] for image, _, turn in part])
