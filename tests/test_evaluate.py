@@ -36,6 +36,7 @@ from neuronexplain.measures.stages import sheet, stages
 from neuronexplain.measures.views import View
 from neuronexplain.methods import METHODS
 from neuronexplain.methods.method import Method
+from neuronexplain.methods.occlusion import Occlusion
 
 HERE = Path(__file__).parent
 OBJECTS = {name: (number,) for number, name in enumerate(("red", "green", "blue"))}
@@ -277,6 +278,30 @@ def test_what_cannot_be_measured_is_said(tmp_path):
     broken = method("broken", lambda images, _c: images[:, 0] * float("nan"))
     with pytest.raises(NeuronExplainError, match="broken's map for square 0"):
         evaluate(Pointing(), network, [broken], Squares(), tmp_path)
+
+
+def test_a_method_that_the_network_cannot_have_is_refused_before_anything_is_read(tmp_path):
+    @dataclass(frozen=True)
+    class Unread(Squares):
+        def annotated(self, index):
+            raise AssertionError
+
+        def reading(self):
+            raise AssertionError
+
+    for name, said in (("cam", "ColourNet has another head"), ("c-mwp", "c-MWP is defined for")):
+        with pytest.raises(NeuronExplainError, match=said):  # there is a square behind the pooling
+            evaluate(Pointing(), colour_network(), [METHODS["grad-cam"], METHODS[name]], Unread(), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_occlusion_tells_how_far_it_is(tmp_path):
+    told = []
+    means = Means(batch_size=4, progress=lambda *words: told.append(words))
+    quick = replace(METHODS["occlusion"], compute=Occlusion(16, 16))
+    evaluate(OcclusionCorrelation(patch=0.5, stride=0.5), colour_network(), [quick], Squares(4), tmp_path, means=means)
+    passes = 4 * (1 + 4)  # images, and patches of each
+    assert told[1:-1] == [("occlusion", done, passes) for done in (4, 8, 12, 16, 20, 20)]
 
 
 def test_ten_crops_of_a_known_world(tmp_path):

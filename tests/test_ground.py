@@ -1,6 +1,7 @@
 """Ground truth from published layouts: small folders in them, and what can be wrong with one."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -196,6 +197,14 @@ def box_empty(root: Path) -> None:
     (root / "Annotations" / "000001.xml").write_text(xml("cat", (11, 16, 20, 15)))
 
 
+def other_mask(root: Path) -> None:
+    Image.new("L", (20, 40)).save(root / "SegmentationClass" / "000001.png")
+
+
+def no_mask(root: Path) -> None:
+    (root / "SegmentationClass" / "000001.png").unlink()
+
+
 def no_xml(root: Path) -> None:
     (root / "Annotations" / "000001.xml").unlink()
 
@@ -226,12 +235,14 @@ def other_size(root: Path) -> None:
         (half_xml, "no XML"),
         (no_number, "a number of pixels is wanted"),
         (entities, "no XML"),
+        (other_mask, "20 pixels wide and 40 high"),
+        (no_mask, "no such mask"),
         (other_size, "20 pixels wide and 40 high; 40 by 20 is wanted, as 000001.xml says"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_in_a_line(voc, spoil, said):
     spoil(voc)
-    ground = open_ground(voc, CLASSES, kind="voc")
+    ground = open_ground(voc, CLASSES, kind="voc", masks=True)
     with pytest.raises(ConceptDataError, match=said) as told:
         ground.annotated(0)
     assert "000001" in str(told.value)
@@ -284,6 +295,16 @@ def test_what_is_wrong_with_coco_is_said_in_a_line(coco, change, said):
     file.write_text(json.dumps(content))
     with pytest.raises(ConceptDataError, match=said):
         open_ground(coco, CLASSES, kind="coco").annotated(0)
+
+
+def test_without_pycocotools_the_rest_is_there_and_it_is_said_what_to_install(coco, voc, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    for module in ("dissection.concepts.kinds.coco_regions", "neuronexplain.measures.ground.coco"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    with pytest.raises(ConceptDataError, match=r"pip install 'neuronexplain\[coco\]'") as told:
+        open_ground(coco, CLASSES, kind="coco")
+    assert "\n" not in str(told.value)
+    assert len(open_ground(voc, CLASSES, kind="voc")) == 2
 
 
 def test_a_panoptic_file_is_no_instances_file(coco):
