@@ -9,7 +9,12 @@ than all of ``features``.
 Where a function rectifies a module's output (DenseNet calls ``F.relu`` on ``features.norm5``'s), the layer is that
 module with the function's name as its ``rectifier``; the same where one ReLU module serves many places. A network
 without any rectified map (ConvNeXt, whose GELUs work on channels-last maps inside its blocks) gives its last map before
-a weight that is not pooled, unless it works by attention: a transformer's tokens have no such map.
+a weight that is not pooled.
+
+A network that works by attention does not rectify what its blocks add up. There the last of these sums, or its layer
+norm, counts as a rectified map does, if the scores look at its patches: Swin's ``permute``, MaxViT's ``blocks.3``. A
+ViT's scores look at its class token alone; its patches matter up to the last attention, so its layer is the norm before
+that.
 """
 
 from __future__ import annotations
@@ -20,11 +25,13 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from .errors import LayerNotFoundError
+from .layouts import grid
 from .recording import Call, Recording, Value, record
+from .tap import RECTIFIERS
 from .vocabulary import Layer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from torch import nn
 
@@ -32,7 +39,10 @@ _CONVOLUTIONS = {f"conv{kind}{axes}d" for kind in ("", "_transpose") for axes in
 _PRODUCTS = {"linear", "bilinear", "matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "addmm", "baddbmm", "einsum"}
 _WEIGHTED = _CONVOLUTIONS | _PRODUCTS
 _ATTENTION = frozenset(("scaled_dot_product_attention", "multi_head_attention_forward"))
-_RECTIFIERS = ("relu", "relu6")
+_SUMS = frozenset(("add", "__add__", "__radd__", "__iadd__", "layer_norm"))
+_SHAPING = frozenset(
+    ("permute", "transpose", "movedim", "swapaxes", "reshape", "view", "flatten", "unflatten", "__getitem__")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +53,13 @@ class FeatureMap:
     rectified: bool
 
 
-def feature_maps(module: nn.Module, input_size: tuple[int, int]) -> list[FeatureMap]:
+def feature_maps(module: nn.Module, input_size: tuple[int, int], channels: int = 3) -> list[FeatureMap]:
     """Every layer that can be dissected, in order of execution.
 
     Raises:
-        NetworkError: if the module cannot run on an RGB image of this height and width.
+        NetworkError: if the module cannot run on an image of this height, width and number of channels.
     """
-    return Layers(record(module, input_size)).maps()
+    return Layers(record(module, input_size, channels)).maps()
 
 
 def default_layer(module: nn.Module, input_size: tuple[int, int]) -> Layer:
@@ -62,24 +72,30 @@ def default_layer(module: nn.Module, input_size: tuple[int, int]) -> Layer:
     return Layers(record(module, input_size)).default()
 
 
-def find_layer(module: nn.Module, name: str, input_size: tuple[int, int]) -> Layer:
+def find_layer(module: nn.Module, name: str, input_size: tuple[int, int], channels: int = 3) -> Layer:
     """The layer of this name.
 
     Raises:
         LayerNotFoundError: if there is none, or it cannot be dissected; the message lists those that can, near ones
             first.
-        NetworkError: if the module cannot run on an RGB image of this height and width.
+        NetworkError: if the module cannot run on an image of this height, width and number of channels.
     """
-    return Layers(record(module, input_size)).named(name)
+    return Layers(record(module, input_size, channels)).named(name)
 
 
 class Layers:
-    """The layers of one recorded forward pass."""
+    """The layers of one recorded forward pass.
 
-    def __init__(self, recording: Recording) -> None:
+    Args:
+        recording: the pass.
+        score: the value of the scores, where the network gives more than them.
+    """
+
+    def __init__(self, recording: Recording, score: Value | None = None) -> None:
         self._recording = recording
+        self._score = score or recording.score
         runs = Counter(call.name for call in recording.calls)
-        self._calls = [call for call in recording.calls if runs[call.name] == 1 and call.output and call.output.is_map]
+        self._calls = [call for call in recording.calls if runs[call.name] == 1 and self._grid(call.output)]
 
     def maps(self) -> list[FeatureMap]:
         """Every layer that can be dissected, in order of execution."""
@@ -91,9 +107,11 @@ class Layers:
         Raises:
             LayerNotFoundError: if there is none.
         """
-        before = self._before_weights()
-        candidates = [value for value in reversed(self._recording.values) if value.is_map and value in before]
-        chosen = self._first(value for value in candidates if value.rectified) or self._unrectified(candidates)
+        before = self._before(_is_weighted)
+        candidates = [value for value in reversed(self._recording.values) if value in before]
+        attended = self._attended()
+        rectified = (value for value in candidates if (value.is_map and value.rectified) or value in attended)
+        chosen = self._first(rectified) or self._unrectified(candidates)
         if chosen is None:
             raise LayerNotFoundError(self._nothing())
         return chosen
@@ -118,9 +136,13 @@ class Layers:
         return None
 
     def _unrectified(self, candidates: list[Value]) -> Layer | None:
-        if any(map(_is_attention, self._recording.values)):
-            return None
-        return self._first(value for value in candidates if "pool" not in value.operation)
+        return self._first(value for value in candidates if value.is_map and "pool" not in value.operation)
+
+    def _attended(self) -> set[Value]:
+        """The sums of a network that works by attention, as far as the scores look at their patches."""
+        if not any(map(_is_attention, self._recording.values)):
+            return set()
+        return {value for value in self._before(_is_mixing) if self._grid(value) and _origin(value) in _SUMS}
 
     def _giving(self, value: Value) -> Call | None:
         """The outermost module that makes a value and is not fed the image; one that is, where there is no other."""
@@ -133,13 +155,19 @@ class Layers:
         return value.shape == self._recording.image.shape
 
     def _layer(self, call: Call) -> Layer:
+        size = self._grid(call.output)
         assert call.output is not None
-        _, units, height, width = call.output.shape
-        return Layer(call.name, units, height, width, self._rectifier(call.output))
+        assert size is not None
+        return Layer(call.name, *size, self._rectifier(call.output))
+
+    def _grid(self, value: Value | None) -> tuple[int, int, int] | None:
+        """Units, height and width of the map that a value holds."""
+        height, width = self._recording.image.shape[2:]
+        return grid(value.shape, value.channels, (height, width)) if value and value.floating else None
 
     def _rectifier(self, value: Value) -> str:
         """The function that rectifies a value before anything else sees it, if no module that can be tapped does."""
-        if len(value.children) != 1 or value.children[0].operation not in _RECTIFIERS:
+        if len(value.children) != 1 or value.children[0].operation not in RECTIFIERS:
             return ""
         rectified = value.children[0]
         by_module = any(call.output is rectified and value in call.inputs for call in self._calls)
@@ -149,25 +177,21 @@ class Layers:
         assert call.output is not None
         return call.output.rectified or bool(self._rectifier(call.output))
 
-    def _before_weights(self) -> set[Value]:
-        """The values on a way to the scores that still meets a weight."""
-        score = self._recording.score
-        beyond, waiting = set[Value](), [(score, False)] if score else []
+    def _before(self, counts: Callable[[Value], bool]) -> set[Value]:
+        """The values on a way to the scores that still meets an operation that counts."""
+        beyond, waiting = set[Value](), [(self._score, False)] if self._score else []
         seen = set(waiting)
         while waiting:
-            value, weighted = waiting.pop()
-            if weighted:
+            value, met = waiting.pop()
+            if met:
                 beyond.add(value)
-            steps = {(parent, weighted or value.operation in _WEIGHTED) for parent in value.parents} - seen
+            steps = {(parent, met or counts(value)) for parent in value.parents} - seen
             seen |= steps
             waiting.extend(steps)
         return beyond
 
     def _nothing(self) -> str:
-        kind = self._recording.kind
-        if any(map(_is_attention, self._recording.values)):
-            return f"{kind} works by attention and has no rectified convolutional map; choose a convolutional network"
-        return f"{kind} has no rectified convolutional map before its last weights; {self._offer('')}"
+        return f"{self._recording.kind} has no feature map before its last weights; {self._offer('')}"
 
     def _problem(self, name: str) -> str:
         kind, calls = self._recording.kind, [call for call in self._recording.calls if call.name == name]
@@ -181,11 +205,27 @@ class Layers:
 
     def _offer(self, name: str) -> str:
         """The layers that would do, rectified ones where there are any: those of similar names, then the last ones."""
-        before = self._before_weights()
-        usable = [call for call in self._calls if call.output in before or self._recording.score is None]
+        before = self._before(_is_weighted)
+        usable = [call for call in self._calls if call.output in before or self._score is None]
         names = [call.name for call in [call for call in usable if self._is_rectified(call)] or usable]
         offered = list(dict.fromkeys(get_close_matches(name, names, n=6, cutoff=0.5) + names[::-1]))[:6]
         return f"layers with units: {', '.join(offered)}" if offered else "it has no layers with units"
+
+
+def _origin(value: Value) -> str:
+    """The operation that made a value, whatever its numbers were reshaped to since."""
+    while value.operation in _SHAPING:
+        value = value.parents[0]
+    return value.operation
+
+
+def _is_weighted(value: Value) -> bool:
+    return value.operation in _WEIGHTED
+
+
+def _is_mixing(value: Value) -> bool:
+    """Whether an operation takes from all patches."""
+    return _is_attention(value) or value.operation == "mean" or "pool" in value.operation
 
 
 def _is_attention(value: Value) -> bool:
@@ -195,5 +235,4 @@ def _is_attention(value: Value) -> bool:
 def _described(value: Value | None) -> str:
     if value is None:
         return "no tensor of the image"
-    shape = "x".join(map(str, value.shape)) or "scalar"
-    return f"a tensor of {shape} with channels last" if value.channels != 1 else f"a tensor of {shape}"
+    return f"a tensor of {'x'.join(map(str, value.shape)) or 'scalar'}"

@@ -52,7 +52,9 @@ def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
             setting.fp32_precision = value
 
 
-def laid_out(images: Float[Tensor, "images 3 H W"], precision: Precision) -> Float[Tensor, "images 3 H W"]:
+def laid_out(
+    images: Float[Tensor, "images channels H W"], precision: Precision
+) -> Float[Tensor, "images channels H W"]:
     """The same images in the memory layout of a precision; a convolutional network goes on in the layout it is fed."""
     if precision == "float32":
         return images.contiguous()

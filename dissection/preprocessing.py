@@ -26,7 +26,14 @@ if TYPE_CHECKING:
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-_RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+_RESAMPLING = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+_WANTED = {1: "one number is wanted, for grey", 3: "three numbers are wanted, for red, green and blue"}
+_LUMA = (19595, 38470, 7471)
+"""ITU-R BT.601's 0.299, 0.587 and 0.114, in units of 1/65536."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +43,10 @@ class Preprocessing:
     Attributes:
         size: height and width of the network's input, in pixels.
         resize: length of the photograph's shorter side before the crop, or its exact height and width.
-        mean: subtracted from red, green and blue in [0, 1].
+        mean: subtracted from red, green and blue in [0, 1], or from grey.
         std: what the difference is divided by.
-        interpolation: ``bilinear`` or ``bicubic``, both antialiased.
+        interpolation: ``bilinear``, ``bicubic`` or ``lanczos``, all antialiased.
+        channels: 3 for red, green and blue; 1 for grey, the luma of ITU-R BT.601 as PIL rounds it.
 
     Raises:
         NetworkError: if a value makes no sense.
@@ -46,17 +54,23 @@ class Preprocessing:
 
     size: tuple[int, int] = (224, 224)
     resize: tuple[int, int] | int = 256
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
     interpolation: str = "bilinear"
+    channels: int = 3
 
     def __post_init__(self) -> None:
         _check_lengths("input size", self.size)
         _check_lengths("resize", (self.resize, self.resize) if isinstance(self.resize, int) else self.resize)
-        object.__setattr__(self, "mean", _three("mean", self.mean))
-        object.__setattr__(self, "std", _three("std", self.std))
+        if self.channels not in _WANTED:
+            raise NetworkError(
+                f"a photograph has red, green and blue, of which {self.channels} channels cannot be made; --channels "
+                "is 3 or 1 (grey): wrap the network in a module that makes the channels it takes"
+            )
+        object.__setattr__(self, "mean", _numbers("mean", self.mean, self.channels))
+        object.__setattr__(self, "std", _numbers("std", self.std, self.channels))
         if min(self.std) <= 0:
-            raise NetworkError(f"std is {self.std}; three numbers above 0 are wanted")
+            raise NetworkError(f"std is {self.std}; numbers above 0 are wanted")
         if self.interpolation not in _RESAMPLING:
             raise NetworkError(f"interpolation {self.interpolation!r} is not one of {', '.join(_RESAMPLING)}")
 
@@ -88,22 +102,24 @@ class Preprocessing:
         )
         return left, top, right, bottom
 
-    def tensor(self, image: Image.Image) -> Float32[Tensor, "3 h w"]:
-        """Red, green and blue in [0, 1], normalised."""
+    def tensor(self, image: Image.Image) -> Float32[Tensor, "channels h w"]:
+        """Red, green and blue in [0, 1], or grey, normalised."""
         return self.normalised(torch.from_numpy(np.array(_rgb(image)))[None])[0].contiguous()
 
-    def normalised(self, pixels: UInt8[Tensor, "images h w 3"]) -> Float32[Tensor, "images 3 h w"]:
+    def normalised(self, pixels: UInt8[Tensor, "images h w 3"]) -> Float32[Tensor, "images channels h w"]:
         """As :meth:`tensor`, for images of the network's size that are bytes yet."""
+        count = self.channels
+        pixels = _grey(pixels) if count == 1 else pixels
         if pixels.device.type == "cpu":  # there are few bytes, so what each becomes is looked up
-            colours = torch.arange(256, dtype=torch.uint8).view(1, 1, 256, 1).expand(1, 1, 256, 3)
-            images = torch.empty(len(pixels), 3, *pixels.shape[1:3])
-            table = self._normalised(colours).reshape(3, 256).numpy()
+            colours = torch.arange(256, dtype=torch.uint8).view(1, 1, 256, 1).expand(1, 1, 256, count)
+            images = torch.empty(len(pixels), count, *pixels.shape[1:3])
+            table = self._normalised(colours).reshape(count, 256).numpy()
             in_slices(_look_up, len(pixels), pixels.numpy(), table, images.numpy(), numbers=images.numel())
             return images
         return self._normalised(pixels)
 
-    def _normalised(self, pixels: UInt8[Tensor, "images h w 3"]) -> Float32[Tensor, "images 3 h w"]:
-        mean, std = (torch.tensor(values, device=pixels.device).view(3, 1, 1) for values in (self.mean, self.std))
+    def _normalised(self, pixels: UInt8[Tensor, "images h w channels"]) -> Float32[Tensor, "images channels h w"]:
+        mean, std = (torch.tensor(values, device=pixels.device).view(-1, 1, 1) for values in (self.mean, self.std))
         return pixels.permute(0, 3, 1, 2).float().div_(255).sub_(mean).div_(std)
 
     def changed(
@@ -113,9 +129,20 @@ class Preprocessing:
         std: Sequence[float] | None = None,
         input_size: int | None = None,
         resize: int | tuple[int, int] | None = None,
+        channels: int | None = None,
     ) -> Preprocessing:
-        """With other values where they are given. Without ``resize`` another input size keeps the field of view."""
+        """With other values where they are given.
+
+        Without ``resize`` another input size keeps the field of view. Without ``mean`` and ``std``, grey has the luma
+        of the colours' ones: exact for the mean, and for the deviation where colours vary together.
+        """
         changes: dict[str, object] = {}
+        if channels is not None and channels != self.channels:
+            changes |= {
+                "channels": channels,
+                "mean": _of_grey(self.mean, channels),
+                "std": _of_grey(self.std, channels),
+            }
         if mean is not None:
             changes["mean"] = tuple(mean)
         if std is not None:
@@ -128,8 +155,9 @@ class Preprocessing:
 
     @property
     def canonical(self) -> str:
-        """All of it as JSON text; equal values give equal text."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        """All of it as JSON text; equal values give equal text. Colour, the usual case, is not told."""
+        values = {key: value for key, value in asdict(self).items() if (key, value) != ("channels", 3)}
+        return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_canonical(cls, text: str) -> Self:
@@ -162,16 +190,16 @@ class Preprocessing:
 
 @kernel
 def _look_up(
-    pixels: UInt8[np.ndarray, "images h w 3"],
-    table: Float32[np.ndarray, "3 256"],
-    images: Float32[np.ndarray, "images 3 h w"],
+    pixels: UInt8[np.ndarray, "images h w channels"],
+    table: Float32[np.ndarray, "channels 256"],
+    images: Float32[np.ndarray, "images channels h w"],
     start: int,
     stop: int,
 ) -> None:
     for image in range(start, stop):
         for y in range(pixels.shape[1]):
             for x in range(pixels.shape[2]):
-                for colour in range(3):
+                for colour in range(pixels.shape[3]):
                     images[image, colour, y, x] = table[colour, pixels[image, y, x, colour]]
 
 
@@ -189,8 +217,19 @@ def _check_lengths(what: str, lengths: Sequence[int]) -> None:
         raise NetworkError(f"{what} is {tuple(lengths)}; whole numbers of pixels above 0 are wanted")
 
 
-def _three(what: str, values: Sequence[float]) -> tuple[float, ...]:
+def _numbers(what: str, values: Sequence[float], count: int) -> tuple[float, ...]:
     numbers = tuple(float(value) for value in values)
-    if len(numbers) != 3 or not np.isfinite(numbers).all():
-        raise NetworkError(f"{what} is {numbers}; three numbers are wanted, for red, green and blue")
+    if len(numbers) != count or not np.isfinite(numbers).all():
+        raise NetworkError(f"{what} is {numbers}; {_WANTED[count]}")
     return numbers
+
+
+def _grey(pixels: UInt8[Tensor, "images h w 3"]) -> UInt8[Tensor, "images h w 1"]:
+    weighted = (pixels.int() * torch.tensor(_LUMA, device=pixels.device)).sum(3, keepdim=True)
+    return ((weighted + 0x8000) >> 16).to(torch.uint8)
+
+
+def _of_grey(values: Sequence[float], channels: int) -> tuple[float, ...]:
+    if channels == 1 and len(values) == 3:
+        return (sum(weight * value for weight, value in zip(_LUMA, values, strict=True)) / 65536,)
+    return tuple(values) * channels if len(values) == 1 else tuple(values)

@@ -10,10 +10,12 @@ only passes a value on (dropout in evaluation mode, ``contiguous``) makes none.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,15 +24,15 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from .errors import NetworkError
+from .operations import operation
 from .tap import undisturbed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
 ACTIVATIONS = frozenset(
     ["relu", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "selu", "celu", "gelu", "silu", "hardswish", "mish"]
 )
-_CLAMPS = frozenset(("clamp", "clamp_min", "hardtanh"))
 _PRODUCTS = frozenset(("mul", "__mul__", "__rmul__", "__imul__"))
 _PASSING = frozenset(
     ("dropout", "dropout2d", "alpha_dropout", "feature_alpha_dropout", "contiguous", "clone", "detach")
@@ -64,6 +66,11 @@ class Value:
     children: list[Value] = field(default_factory=list)
 
     @property
+    def numbers(self) -> int:
+        """How many numbers it holds."""
+        return prod(self.shape)
+
+    @property
     def is_map(self) -> bool:
         """Whether it is a feature map ``(1, units, h, w)`` of more than one cell."""
         if not self.floating or len(self.shape) != 4 or self.channels != 1:
@@ -91,7 +98,8 @@ class Recording:
         values: every value that depends on the image, in order of creation.
         calls: every run of every module but the network itself, in order of completion.
         output: what the network gave.
-        score: the value of ``output``; ``None`` where that is no tensor.
+        outputs: the values of its parts, see :func:`parts`; those that depend on the image.
+        score: the value of the scores: of ``output`` where that is a tensor.
     """
 
     kind: str
@@ -100,27 +108,41 @@ class Recording:
     values: tuple[Value, ...]
     calls: tuple[Call, ...]
     output: object
+    outputs: Mapping[str, Value]
     score: Value | None
 
 
-def record(module: nn.Module, input_size: tuple[int, int]) -> Recording:
+def record(module: nn.Module, input_size: tuple[int, int], channels: int = 3) -> Recording:
     """Run a module in evaluation mode on one image of noise, and leave it as it was.
 
     Raises:
-        NetworkError: if the module cannot run on an RGB image of this height and width.
+        NetworkError: if the module cannot run on an image of this height, width and number of channels.
     """
     ledger = _Ledger()
-    image = _noise(module, input_size)
+    image = _noise(module, (channels, *input_size))
     start = ledger.enter(image, "image", ())
     with undisturbed(module), _buffers_kept(module), _noted(module, ledger), torch.no_grad():
         try:
             with ledger:
                 output = module(image)
         except Exception as error:
-            raise NetworkError(_cannot_run(module, input_size, error)) from error
+            raise NetworkError(_cannot_run(module, image, error)) from error
     names = tuple(name for name, _ in module.named_modules() if name)
     values, calls = tuple(ledger.values), tuple(ledger.calls)
-    return Recording(type(module).__name__, names, start, values, calls, output, ledger.value(output))
+    outputs = {name: value for name, part in parts(output).items() if (value := ledger.value(part))}
+    return Recording(type(module).__name__, names, start, values, calls, output, outputs, ledger.value(output))
+
+
+def parts(output: object) -> dict[str, Tensor]:
+    """The tensors in what a network gave, by key, field or position; a tensor alone has the name ``""``."""
+    if isinstance(output, Tensor):
+        return {"": output}
+    if isinstance(output, tuple) and hasattr(output, "_asdict"):
+        output = output._asdict()
+    if isinstance(output, (tuple, list)):
+        output = dict(enumerate(output))
+    named = output.items() if isinstance(output, Mapping) else ()
+    return {str(name): part for name, part in named if isinstance(part, Tensor)}
 
 
 class _Ledger(TorchFunctionMode):
@@ -223,17 +245,6 @@ def is_activation(part: nn.Module) -> bool:
     return not any(True for _ in part.children()) and bool(_ACTIVATION_CLASS.search(type(part).__name__))
 
 
-def operation(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-    """A function's name; a clamp from 0 is a ReLU by another name."""
-    name: str = getattr(func, "__name__", "")
-    name = name if name.startswith("__") else name.rstrip("_")
-    if name in _CLAMPS:
-        low, high = (*args[1:3], None, None)[:2]
-        bounds = kwargs.get("min", kwargs.get("min_val", low)), kwargs.get("max", kwargs.get("max_val", high))
-        return {(0, None): "relu", (0, 6): "relu6"}.get(bounds, name)
-    return name
-
-
 def _version(tensor: Tensor) -> int:
     """Counts writes. Tensors of inference mode do not: any result counts as new."""
     return -id(object()) if tensor.is_inference() else tensor._version  # noqa: SLF001 -- there is no other way to see a write
@@ -248,9 +259,9 @@ def _tensors(things: object) -> Iterator[Tensor]:
         yield from chain.from_iterable(map(_tensors, things))
 
 
-def _noise(module: nn.Module, input_size: tuple[int, int]) -> Tensor:
+def _noise(module: nn.Module, size: tuple[int, int, int]) -> Tensor:
     """An image like a normalised photograph, the same each time, of the module's own type and on its device."""
-    image = torch.randn(1, 3, *input_size, generator=torch.Generator().manual_seed(0))
+    image = torch.randn(1, *size, generator=torch.Generator().manual_seed(0))
     like = next((weight for weight in module.parameters() if weight.is_floating_point()), image)
     return image.to(like)
 
@@ -280,7 +291,17 @@ def _buffers_kept(module: nn.Module) -> Iterator[None]:
                     buffer.copy_(before[name])
 
 
-def _cannot_run(module: nn.Module, input_size: tuple[int, int], error: Exception) -> str:
+def _cannot_run(module: nn.Module, image: Tensor, error: Exception) -> str:
     reason = " ".join(str(error).split())[:200]
-    image = f"an RGB image of {input_size[0]}x{input_size[1]}"
-    return f"{type(module).__name__} cannot run on {image} ({type(error).__name__}: {reason}); give the size it wants"
+    _, channels, height, width = image.shape
+    first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
+    advice = "give the size it wants"
+    if first is not None and first.in_channels != channels:
+        advice = f"its first convolution takes {first.in_channels} channels; {_ADVICE.get(first.in_channels, _WRAP)}"
+    kind = {1: "a grey", 3: "an RGB"}.get(channels, f"a {channels}-channel")
+    found = f"{type(error).__name__}: {reason}"
+    return f"{type(module).__name__} cannot run on {kind} image of {height}x{width} ({found}); {advice}"
+
+
+_ADVICE = {1: "give --channels 1", 3: "give --channels 3"}
+_WRAP = "wrap it in a module that makes them of red, green and blue"

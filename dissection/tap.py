@@ -13,6 +13,8 @@ autograd, so that a gradient reaches the map and stops there, and no parameter's
 Some networks rectify a module's output by calling ``F.relu`` on it. Then the tap waits for that call and keeps its
 result. To rectify in the hook instead would leave the network's own ReLU after the tap, and its slope of 0 at 0 in the
 gradient.
+
+Maps with channels last and tokens are read as ``(images, units, h, w)``, see :mod:`dissection.layouts`.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from .errors import ActivationError, LayerNotFoundError, NetworkError
+from .errors import ActivationError, LayerNotFoundError
+from .layouts import read, written
+from .operations import operation
 from .precision import arithmetic, laid_out
 
 if TYPE_CHECKING:
@@ -36,22 +40,11 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float
 
+    from .heads import Given
     from .networks import Network
     from .vocabulary import Layer
 
-_RECTIFIERS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "relu6": F.relu6}
-
-_RECTIFYING = {
-    F.relu,
-    F.relu_,
-    F.relu6,
-    F.hardtanh,
-    F.hardtanh_,
-    torch.relu,
-    torch.relu_,
-    torch.clamp,
-    torch.clamp_,
-} | {Tensor.relu, Tensor.relu_, Tensor.clamp, Tensor.clamp_, Tensor.clamp_min, Tensor.clamp_min_}
+RECTIFIERS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "relu6": F.relu6}
 
 _LOCKS: WeakKeyDictionary[nn.Module, RLock] = WeakKeyDictionary()
 _LOCKS_LOCK = RLock()
@@ -61,6 +54,7 @@ class Tap:
     """Keeps the rectified output of one layer for the length of a ``with`` block, which runs the network once.
 
     Raises:
+        ActivationError: if the map is not of the shape that the layer had when the network was opened.
         LayerNotFoundError: if the layer does not run, runs twice, or its output is no feature map.
     """
 
@@ -74,17 +68,11 @@ class Tap:
         """The feature map ``A`` of the last forward pass.
 
         Raises:
-            ActivationError: if it is not of the shape that the layer had when the network was opened.
             LayerNotFoundError: if there was none.
         """
-        layer = self._layer
         if self._output is None:
-            raise LayerNotFoundError(f"layer {layer.name!r} did not run in the forward pass; choose another layer")
-        wanted = (layer.units, layer.height, layer.width)
-        if self._output.shape[1:] != wanted:
-            raise ActivationError(
-                f"layer {layer.name!r} gives maps of shape {tuple(self._output.shape[1:])}, not {wanted} as when "
-                "the network was opened; open it with the input size that it is run at"
+            raise LayerNotFoundError(
+                f"layer {self._layer.name!r} did not run in the forward pass; choose another layer"
             )
         return self._output
 
@@ -93,14 +81,14 @@ class Tap:
         handle = self._module.register_forward_hook(self._hook)
         self._open.callback(handle.remove)
         if self._layer.rectifier:
-            self._call = self._open.enter_context(_Call(_RECTIFIERS[self._layer.rectifier], self._take))
+            self._call = self._open.enter_context(_Call(RECTIFIERS[self._layer.rectifier], self._take))
         return self
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
     def _hook(self, _module: nn.Module, _inputs: object, output: object) -> Tensor:
-        if not isinstance(output, Tensor) or output.ndim != 4:
+        if not isinstance(output, Tensor) or output.ndim not in {3, 4}:
             found = f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
             raise LayerNotFoundError(
                 f"layer {self._layer.name!r} gives {found}; a feature map (images, units, h, w) is needed"
@@ -111,12 +99,20 @@ class Tap:
         return self._take(output)
 
     def _take(self, output: Tensor) -> Tensor:
+        layer = self._layer
         if self._output is not None:
             raise LayerNotFoundError(
-                f"layer {self._layer.name!r} runs more than once in a forward pass; choose a layer that runs once"
+                f"layer {layer.name!r} runs more than once in a forward pass; choose a layer that runs once"
             )
-        self._output = self._keep(output)
-        return self._output.clone()
+        maps = read(output, layer)
+        if maps is None:
+            wanted = (layer.units, layer.height, layer.width)
+            raise ActivationError(
+                f"layer {layer.name!r} gives maps of shape {tuple(output.shape[1:])}, not {wanted} as when "
+                "the network was opened; open it with the input size that it is run at"
+            )
+        self._output = self._keep(maps)
+        return written(self._output, output).clone()
 
     def _keep(self, output: Tensor) -> Tensor:
         return output
@@ -134,10 +130,16 @@ class _Call(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], _types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:  # noqa: ANN401 -- whatever the function gives
-        if self.awaited is not None and func in _RECTIFYING and args[0] is self.awaited:
+        kwargs = kwargs or {}
+        if (
+            self.awaited is not None
+            and args
+            and args[0] is self.awaited
+            and operation(func, args, kwargs) in RECTIFIERS
+        ):
             awaited, self.awaited = self.awaited, None
             return self._take(self._rectify(awaited))
-        return func(*args, **(kwargs or {}))
+        return func(*args, **kwargs)
 
 
 class Cut(Tap):
@@ -200,7 +202,7 @@ def check_finite(finite: Sequence[bool], layer: Layer, names: Iterable[str]) -> 
             )
 
 
-def forward(network: Network, images: Float[Tensor, "images 3 H W"]) -> Pass:
+def forward(network: Network, images: Float[Tensor, "images channels H W"]) -> Pass:
     """Run the body without autograd and the head, after the network's layer, with it: the cost of a forward pass.
 
     Raises:
@@ -210,20 +212,20 @@ def forward(network: Network, images: Float[Tensor, "images 3 H W"]) -> Pass:
     return forward_through(network, [network.layer], images)
 
 
-def forward_through(network: Network, layers: Sequence[Layer], images: Float[Tensor, "images 3 H W"]) -> Pass:
+def forward_through(network: Network, layers: Sequence[Layer], images: Float[Tensor, "images channels H W"]) -> Pass:
     """Run the network once and read several layers; autograd begins at the first of them.
 
     Raises:
         ActivationError: if a map is not of the shape that its layer had when the network was opened.
         NetworkError: if the network gives anything but one row of scores per image.
     """
-    outputs, activations = outputs_through(network, layers, images)
-    return Pass(scores_of(network, outputs, len(images)), activations)
+    given, activations = outputs_through(network, layers, images)
+    return Pass(scores_of(network, given, len(images)), activations)
 
 
 def outputs_through(
     network: Network, layers: Sequence[Layer], images: Float[Tensor, "images _ H W"]
-) -> tuple[object, tuple[Float[Tensor, "images _ _ _"], ...]]:
+) -> tuple[Given, tuple[Float[Tensor, "images _ _ _"], ...]]:
     """Whatever the network gives, and the maps of several layers.
 
     Autograd begins at the images where these require a gradient, and at the first of the layers otherwise.
@@ -241,24 +243,23 @@ def forward_from(network: Network, maps: Float[Tensor, "images units h w"]) -> P
     Raises:
         NetworkError: if the network gives anything but one row of scores per image.
     """
+    preprocessing = network.preprocessing
+    blank = torch.zeros(len(maps), preprocessing.channels, *preprocessing.size)
     graft = Graft(network.module, network.layer, maps)
-    outputs = _run(network, [graft], torch.zeros(len(maps), 3, *network.preprocessing.size))
-    return Pass(scores_of(network, outputs, len(maps)), (graft.output,))
+    given = _run(network, [graft], blank)
+    return Pass(scores_of(network, given, len(maps)), (graft.output,))
 
 
-def scores_of(network: Network, outputs: object, images: int) -> Float[Tensor, "images classes"]:
-    """What a network gave, in single precision at least, if that is scores.
+def scores_of(network: Network, given: Given, images: int) -> Float[Tensor, "images classes"]:
+    """The scores in what a network gave, in single precision at least.
 
     Raises:
-        NetworkError: if it is anything but one row of scores per image.
+        NetworkError: if there is anything but one row of scores per image.
     """
-    if not isinstance(outputs, Tensor) or outputs.ndim != 2 or len(outputs) != images:
-        found = f"a tensor of shape {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else type(outputs).__name__
-        raise NetworkError(f"{network.name} gives {found}; scores of shape (images, classes) are needed")
-    return widened(outputs)
+    return widened(network.head.scores(given, images))
 
 
-def _run(network: Network, cuts: Sequence[Cut], images: Float[Tensor, "images _ H W"]) -> object:
+def _run(network: Network, cuts: Sequence[Cut], images: Float[Tensor, "images channels H W"]) -> Given:
     device = network.device
     with ExitStack() as running:
         running.enter_context(undisturbed(network.module))
@@ -266,7 +267,7 @@ def _run(network: Network, cuts: Sequence[Cut], images: Float[Tensor, "images _ 
         running.enter_context(torch.set_grad_enabled(images.requires_grad))
         for cut in cuts:
             running.enter_context(cut)
-        return network.module(laid_out(images.to(device, non_blocking=True), network.precision))
+        return network.head.run(network.module, laid_out(images.to(device, non_blocking=True), network.precision))
 
 
 def widened(values: Tensor) -> Tensor:

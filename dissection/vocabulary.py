@@ -31,7 +31,7 @@ THIN_EVIDENCE = 10
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """The tap point: a module whose output is the rectified feature map ``A``.
+    """The tap point: a module whose output is the feature map ``A``, rectified where the network rectifies.
 
     Attributes:
         name: dotted module name, e.g. ``features.29``.

@@ -43,7 +43,7 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     if not path.is_file():
         raise WeightsError(f"no weights file {path}; give the path of a .safetensors file or a saved state dict")
     content = _read_safetensors(path) if _is_safetensors(path) else _read_torch(path)
-    return _own_names(_state_dict(content, path))
+    return own_names(state_dict(content, path))
 
 
 def fit(module: nn.Module, state: Mapping[str, Tensor], *, where: str) -> None:
@@ -68,6 +68,15 @@ def fit(module: nn.Module, state: Mapping[str, Tensor], *, where: str) -> None:
         kind = type(module).__name__
         raise WeightsError(f"weights of {where} do not fit {kind}: {'; '.join(filter(None, problems))}")
     module.load_state_dict({name: state.get(name, value) for name, value in own.items()})
+
+
+def is_torchscript(path: Path) -> bool:
+    """Whether a file is a TorchScript program: an archive with constants and code."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    return any(name.endswith("/constants.pkl") for name in names) and any("/code/" in name for name in names)
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -95,21 +104,19 @@ def _read_torch(path: Path) -> object:
 def _refusal(path: Path, error: Exception) -> str:
     reason = str(error)
     if "TorchScript" in reason:
-        return f"{path} is a TorchScript program, which is refused; {_CONVERT}"
+        return (
+            f"{path} is a TorchScript program, which is refused; load it in the program that made it and save its "
+            "weights alone: safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
+        )
+    convert = f"to take out its weights without running it: neuronexplain weights convert {path} NEW.safetensors"
     if code := re.search(r"GLOBAL ([\w.]+)", reason):
-        return f"{path} holds code ({code[1]}), which is refused: opening it could run anything; {_CONVERT}"
+        return f"{path} holds code ({code[1]}), which is refused: opening it could run anything; {convert}"
     if isinstance(error, pickle.UnpicklingError):
-        return f"{path} is a pickle of something else than weights, which is refused; {_CONVERT}"
+        return f"{path} is a pickle of something else than weights, which is refused; {convert}"
     return f"{path} is cut short or of another kind ({type(error).__name__}); give safetensors or a saved state dict"
 
 
-_CONVERT = (
-    "where you trust it, load it in the program that made it and save its weights alone: "
-    "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
-)
-
-
-def _state_dict(content: object, path: Path) -> dict[str, Tensor]:
+def state_dict(content: object, path: Path) -> dict[str, Tensor]:
     """The mapping from names to tensors in a checkpoint."""
     while isinstance(content, Mapping):
         if wrapped := [content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)]:
@@ -125,7 +132,7 @@ def _state_dict(content: object, path: Path) -> dict[str, Tensor]:
     raise WeightsError(f"{path} holds no state dict but a {type(content).__name__}; save model.state_dict()")
 
 
-def _own_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def own_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Names as the network itself has them, without what wrappers around it added."""
     state = {name.replace(_COMPILED, ""): value for name, value in state.items()}
     while all(name.startswith(_PARALLEL) for name in state):

@@ -118,8 +118,8 @@ class Explainer:
             )
             yield Explanation(
                 image=name,
-                prediction=_score(network.classes, logits[number], int(predicted[number])),
-                target=_score(network.classes, logits[number], int(targets[number])),
+                prediction=_score(network, logits[number], int(predicted[number])),
+                target=_score(network, logits[number], int(targets[number])),
                 top=top,
                 bottom=bottom,
                 rank_by=self.rank_by,
@@ -167,5 +167,6 @@ def _shown(view: Image.Image) -> Image.Image:
     return view
 
 
-def _score(labels: Sequence[str], logits: torch.Tensor, index: int) -> Score:
-    return Score(labels[index], index, float(logits.softmax(0)[index]), float(logits[index]))
+def _score(network: Network, logits: torch.Tensor, index: int) -> Score:
+    probability = float(network.head.probabilities(logits)[index])
+    return Score(network.classes[index], index, probability, float(logits[index]))

@@ -24,7 +24,7 @@ Among = Literal["all", "named"]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a network says of one class: probability after the softmax, logit before it."""
+    """What a network says of one class: probability after the softmax (or sigmoid), logit before it."""
 
     label: str
     index: int

@@ -222,6 +222,8 @@ def reopen(run: Run, *, network: str | None = None, weights: Path | None = None,
         classes=run.classes,
         preprocessing=Preprocessing.from_canonical(run.key.preprocessing),
         device=device,
+        output=source.output or None,
+        multi_label=source.multi_label or None,
     )
     return replace(opened, precision=run.key.precision)
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from dissection.concepts import PlainLayout, conversion, convert
 
-conversion._PAUSE = 0  # the survey is kept after each image
-source, target, seconds = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
-if seconds:
-    threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL)).start()
-convert(PlainLayout(source, label_size=16), target, size=32, label_size=16, min_images=2)
-os._exit(0)
+if __name__ == "__main__":
+    conversion._PAUSE = 0  # the survey is kept after each image
+    source, target, seconds = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+    if seconds:
+        threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL)).start()
+    convert(PlainLayout(source, label_size=16), target, size=32, label_size=16, min_images=2)
+    os._exit(0)

@@ -47,7 +47,7 @@ def world(tmp_path_factory):
     )
     assert done.returncode == 0, done.stderr
     assert "4 of 4 neurons of rectify have a name" in done.stdout
-    assert "the last rectified feature map" in done.stderr
+    assert "layer rectify: 4 neurons, 32 x 32, the default; --layer names another" in done.stderr
     return root
 
 

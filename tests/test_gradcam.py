@@ -206,7 +206,7 @@ def test_a_layer_that_runs_twice_is_an_error():
 
 
 def test_scores_of_another_shape_are_an_error():
-    with pytest.raises(NetworkError, match="scores of shape"):
+    with pytest.raises(NetworkError, match="one row of scores per image"):
         forward(toy(nn.Identity()), torch.randn(1, 3, 4, 4, dtype=torch.float64))
 
 

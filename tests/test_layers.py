@@ -10,8 +10,12 @@ from torchvision import models
 
 from dissection.errors import LayerNotFoundError, NetworkError
 from dissection.layers import default_layer, feature_maps, find_layer
-from dissection.tap import Tap
+from dissection.networks import Network
+from dissection.preprocessing import Preprocessing
+from dissection.receptive import receptive_fields
+from dissection.tap import Tap, forward, forward_from
 from dissection.vocabulary import Layer
+from neuronexplain.gradcam import alphas, has_constant_alphas
 
 SIZE = (16, 16)
 
@@ -76,17 +80,76 @@ def test_convnext_has_no_rectified_map_and_gives_its_last() -> None:
     assert not next(found.rectified for found in feature_maps(net, (64, 64)) if found.layer == layer)
 
 
+class Patches(nn.Module):
+    """A transformer that scores by its class token, or by the mean of its patches, which it may lay out as an image."""
+
+    def __init__(self, scores_by: str, more: int = 1) -> None:
+        super().__init__()
+        self.scores_by = scores_by
+        self.embed = nn.Conv2d(3, 8, 4, 4)
+        self.more = nn.Parameter(torch.randn(1, more, 8))
+        blocks = [nn.TransformerEncoderLayer(8, 2, 16, 0.0, batch_first=True, norm_first=True) for _ in range(2)]
+        self.blocks = nn.ModuleList(blocks)
+        self.norm, self.fc = nn.LayerNorm(8), nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        patches = self.embed(x)
+        tokens = torch.cat([self.more.expand(len(x), -1, -1), patches.flatten(2).transpose(1, 2)], 1)
+        for block in self.blocks:
+            tokens = tokens + block.self_attn(*[block.norm1(tokens)] * 3)[0]
+            tokens = tokens + block.linear2(block.linear1(block.norm2(tokens)).relu())
+        tokens = self.norm(tokens)
+        if self.scores_by == "class":
+            return self.fc(tokens[:, 0])
+        return self.fc(tokens[:, self.more.shape[1] :].mean(1))
+
+
 @pytest.mark.parametrize(
-    "net",
+    ("net", "layer"),
     [
-        lambda: models.VisionTransformer(32, 16, 1, 2, 8, 16),
-        lambda: models.SwinTransformer([4, 4], 8, [2], [2], [4, 4], num_classes=5),
+        (lambda: Patches("class"), Layer("blocks.1.norm1", 8, 4, 4)),
+        (lambda: Patches("class", more=5), Layer("blocks.1.norm1", 8, 4, 4)),
+        (lambda: Patches("mean", more=0), Layer("norm", 8, 4, 4)),
+        (
+            lambda: models.VisionTransformer(16, 4, 2, 2, 8, 16),
+            Layer("encoder.layers.encoder_layer_1.ln_1", 8, 4, 4),
+        ),
+        (lambda: models.SwinTransformer([2, 2], 8, [2], [2], [4, 4], num_classes=5), Layer("permute", 8, 8, 8)),
     ],
-    ids=["vit", "swin"],
+    ids=["class", "registers", "mean", "vit", "swin"],
 )
-def test_transformers_are_refused(net: Callable[[], nn.Module]) -> None:
-    with pytest.raises(LayerNotFoundError, match="works by attention"):
-        default_layer(net(), (32, 32))
+def test_the_patches_of_transformers(net: Callable[[], nn.Module], layer: Layer) -> None:
+    assert default_layer(net(), SIZE) == layer
+
+
+@pytest.mark.parametrize("size", [(16, 16), (16, 32)])
+def test_patches_are_read_where_they_are_in_the_image(size: tuple[int, int]) -> None:
+    net = Patches("class", more=3).eval()
+    layer = find_layer(net, "blocks.0.norm1", size)
+    image = torch.randn(2, 3, *size)
+    with torch.no_grad(), Tap(net, layer) as tap:
+        scores = net(image)
+    patches = net.blocks[0].norm1(net.embed(image).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    torch.testing.assert_close(tap.output, patches)
+    torch.testing.assert_close(scores, net(image))
+
+
+def test_alphas_of_patches_are_gradients_by_hand() -> None:
+    net, image = Patches("class", more=2).eval(), torch.randn(3, 3, *SIZE)
+    network = Network.from_module(net, preprocessing=Preprocessing(SIZE, SIZE))
+    result = forward(network, image)
+    found = alphas(result.scores[:, 1], result.activation)
+    first, last = net.blocks
+    patches = net.embed(image).flatten(2).transpose(1, 2)
+    tokens = torch.cat([net.more.expand(3, -1, -1), patches], 1)
+    tokens = tokens + first.self_attn(*[first.norm1(tokens)] * 3)[0]
+    tokens = tokens + first.linear2(first.linear1(first.norm2(tokens)).relu())
+    normed = last.norm1(tokens).detach().requires_grad_()
+    tokens = tokens + last.self_attn(*[normed] * 3)[0]
+    tokens = tokens + last.linear2(last.linear1(last.norm2(tokens)).relu())
+    (gradient,) = torch.autograd.grad(net.fc(net.norm(tokens)[:, 0])[:, 1].sum(), normed)
+    torch.testing.assert_close(found, gradient[:, 2:].mean(1))
+    assert found.abs().max() > 0
 
 
 @pytest.mark.parametrize(
@@ -226,6 +289,28 @@ def test_a_layer_by_name_before_an_in_place_relu_is_what_the_layer_gave() -> Non
     assert (tap.output < 0).any()
 
 
+def test_a_map_with_channels_last() -> None:
+    class Last(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.permute(0, 2, 3, 1)
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.last, self.fc = nn.Conv2d(3, 6, 3), Last(), nn.Linear(6, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.fc(self.last(self.conv(x).relu())).mean((1, 2))
+
+    net, image = Net().eval(), torch.randn(2, 3, 16, 12)
+    layer = find_layer(net, "last", (16, 12))
+    assert layer == Layer("last", 6, 14, 10)
+    with torch.no_grad(), Tap(net, layer) as tap:
+        scores = net(image)
+    torch.testing.assert_close(tap.output, net.conv(image).relu())
+    torch.testing.assert_close(scores, net(image))
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -236,7 +321,6 @@ def test_a_layer_by_name_before_an_in_place_relu_is_what_the_layer_gave() -> Non
         ("idle", r"'idle' of Net does not run"),
         ("gap", r"'gap' of Net gives a tensor of 1x6x1x1, no feature map"),
         ("pair", r"'pair' of Net gives no tensor of the image"),
-        ("last", r"'last' of Net gives a tensor of 1x10x10x6 with channels last"),
     ],
 )
 def test_layers_that_will_not_do(name: str, message: str) -> None:
@@ -311,3 +395,40 @@ def test_nothing_is_left_on_the_module(fails: bool) -> None:
 
 def test_half_precision_networks_are_fed_their_own_type() -> None:
     assert default_layer(body(nn.ReLU()).bfloat16(), SIZE) == Layer("2", 6, 6, 6, "relu")
+
+
+@pytest.mark.parametrize("scores_by", ["class", "mean"])
+def test_patches_of_no_image_go_through_the_head(scores_by: str) -> None:
+    network = Network.from_module(Patches(scores_by, more=2).eval(), preprocessing=Preprocessing(SIZE, SIZE))
+    result = forward(network, torch.zeros(2, 3, *SIZE))
+    torch.testing.assert_close(forward_from(network, result.activation.detach()).scores, result.scores)
+    assert has_constant_alphas(network) == (scores_by == "mean")
+
+
+@pytest.mark.parametrize(
+    ("net", "layer", "field"),
+    [
+        (lambda: models.vgg11(init_weights=False).features[:12], "7", 18),
+        (lambda: nn.Sequential(nn.Conv2d(3, 4, 5, 3), nn.ReLU(), nn.MaxPool2d(2, 2)), "2", 8),
+        (lambda: nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, dilation=3)), "1", 15),
+        (lambda: nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.GroupNorm(2, 4), nn.ReLU()), "2", None),
+        (lambda: nn.Sequential(*[nn.Conv2d(3, 3, 3, padding=1) for _ in range(70)]), "69", None),
+        (lambda: nn.Sequential(*[nn.Conv2d(3, 3, 3, padding=1) for _ in range(20)]), "19", 41),
+        (lambda: nn.Sequential(*[nn.Conv2d(3, 3, 3, 2, 1) for _ in range(5)]), "4", 63),
+    ],
+    ids=["vgg", "stride 3", "dilation", "group norm", "deep", "less deep", "stride 32"],
+)
+def test_receptive_fields(net: Callable[[], nn.Module], layer: str, field: int | None) -> None:
+    """Known from their kernels k and strides s: 1 + sum (k - 1) * (the product of the strides before)."""
+    module = nn.Sequential(net(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(4)).eval()
+    module(torch.zeros(1, 3, 128, 128))
+    network = Network.from_module(module, preprocessing=Preprocessing((128, 128), 128), layer=f"0.{layer}")
+    assert receptive_fields(network, [network.layer]) == [field]
+
+
+def test_receptive_fields_of_patches() -> None:
+    network = Network.from_module(Patches("class", more=2), preprocessing=Preprocessing(SIZE, SIZE))
+    layers = [found.layer for found in feature_maps(network.module, SIZE)]
+    fields = dict(zip([layer.name for layer in layers], receptive_fields(network, layers), strict=True))
+    assert fields["embed"] == fields["blocks.0.norm1"] == 4
+    assert fields["blocks.1.norm1"] is None

@@ -2,7 +2,6 @@
 
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 from torchvision import models
 
 from dissection.errors import DownloadError, LayerNotFoundError, NetworkError, WeightsError
@@ -100,30 +99,6 @@ def test_labels_must_be_as_many_as_the_scores() -> None:
         from_tiny(classes=["x", "y"], name="tiny")
 
 
-class Wrapped(nn.Module):
-    def __init__(self, wrap: Callable[[Tensor], object]) -> None:
-        super().__init__()
-        self.net, self.wrap = tiny(), wrap
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.wrap(self.net(x))
-
-
-@pytest.mark.parametrize(
-    ("wrap", "found"),
-    [
-        (lambda scores: {"logits": scores}, "gives a dict"),
-        (lambda scores: (scores, scores), "gives a tuple"),
-        (lambda scores: scores[0], r"gives float32 of shape \(3,\)"),
-        (lambda scores: scores[..., None, None], r"gives float32 of shape \(1, 3, 1, 1\)"),
-        (lambda scores: scores.argmax(1, keepdim=True), r"gives int64 of shape \(1, 1\)"),
-    ],
-)
-def test_outputs_that_are_no_scores(wrap: Callable[[Tensor], object], found: str) -> None:
-    with pytest.raises(NetworkError, match=found):
-        from_tiny(Wrapped(wrap))
-
-
 def test_fingerprint_is_of_weights_buffers_layer_and_settings() -> None:
     base = from_tiny().fingerprint
     assert len(base) == 64
@@ -161,7 +136,10 @@ def test_no_such_device() -> None:
 def test_source_is_plain_json() -> None:
     source = Source("vgg16", "w.pt")
     assert Source.from_json(source.to_json()) == source
+    assert source.to_json() == {"network": "vgg16", "weights": "w.pt"}
     assert Source.from_json({"network": "scenes"}) == Source("scenes")
+    unusual = Source("vgg16", None, "logits", multi_label=True)
+    assert Source.from_json(unusual.to_json()) == unusual
     with pytest.raises(NetworkError, match="no source"):
         Source.from_json({"weights": "w.pt"})
 

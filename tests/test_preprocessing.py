@@ -13,7 +13,7 @@ from dissection.errors import NetworkError
 from dissection.networks.zoo import _preprocessing
 from dissection.preprocessing import Preprocessing
 
-MODES = {"bilinear": transforms.InterpolationMode.BILINEAR, "bicubic": transforms.InterpolationMode.BICUBIC}
+MODES = {name: transforms.InterpolationMode(name) for name in ("bilinear", "bicubic", "lanczos")}
 
 
 def noise(width: int, height: int, seed: int = 0) -> Image.Image:
@@ -98,6 +98,34 @@ def test_changes() -> None:
     assert value.changed(mean=[0, 0, 0], std=None).std == value.std
 
 
+def test_grey_is_pils_luma() -> None:
+    image = noise(300, 200)
+    preprocessing = Preprocessing((64, 64), 70, (0.5,), (0.25,), channels=1)
+    frame = preprocessing.frame(image)
+    expected = transforms.Compose([transforms.Grayscale(), transforms.ToTensor(), transforms.Normalize(0.5, 0.25)])
+    assert torch.equal(preprocessing.tensor(frame), expected(frame))
+    pixels = torch.from_numpy(np.array(frame))[None]
+    assert torch.equal(preprocessing.normalised(pixels)[0], expected(frame))
+
+
+def test_grey_takes_the_luma_of_mean_and_deviation() -> None:
+    grey = Preprocessing(mean=(1, 0.5, 0), std=(0.1, 0.1, 0.1)).changed(channels=1)
+    assert grey.mean == pytest.approx((0.299 + 0.587 / 2,), abs=1e-4)
+    assert grey.std == pytest.approx((0.1,))
+    assert grey.changed(channels=1) == grey
+    assert Preprocessing().changed(channels=1, mean=(0.5,), std=(0.5,)).mean == (0.5,)
+    assert grey.changed(channels=3).mean == grey.mean * 3
+    assert Preprocessing.from_canonical(grey.canonical) == grey
+
+
+def test_colour_is_not_told_in_the_canonical_text() -> None:
+    """Runs that were kept before there was grey are found still."""
+    assert Preprocessing().canonical == (
+        '{"interpolation":"bilinear","mean":[0.485,0.456,0.406],"resize":256,"size":[224,224],'
+        '"std":[0.229,0.224,0.225]}'
+    )
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -106,7 +134,9 @@ def test_changes() -> None:
         ({"mean": (1, 2)}, "three numbers"),
         ({"std": (1, 0, 1)}, "above 0"),
         ({"std": (1, float("nan"), 1)}, "three numbers"),
-        ({"interpolation": "lanczos"}, "bilinear, bicubic"),
+        ({"interpolation": "nearest"}, "bilinear, bicubic"),
+        ({"channels": 4}, "of which 4 channels cannot be made"),
+        ({"channels": 1}, "one number is wanted, for grey"),
     ],
 )
 def test_values_without_sense(wrong: dict[str, tuple[float, ...]], message: str) -> None:

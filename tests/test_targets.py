@@ -187,7 +187,7 @@ def test_a_target_gives_one_number_for_each_image(target, found):
 
 def test_a_class_of_something_without_scores_is_an_error():
     network = Network.of_any_output(Captioner().eval(), layer="cnn.4", preprocessing=PREPROCESSING)
-    with pytest.raises(NetworkError, match="Captioner gives dict; scores of shape"):
+    with pytest.raises(NetworkError, match="gives a dict; one row of scores per image"):
         METHODS["grad-cam"].maps(network, images(), 3)
 
 

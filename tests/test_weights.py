@@ -63,7 +63,7 @@ class Trap:
 def test_code_is_refused_and_not_run(tmp_path: Path, modern: bool) -> None:
     sprung = tmp_path / "sprung"
     torch.save({"state_dict": Trap(sprung)}, tmp_path / "c.pt", _use_new_zipfile_serialization=modern)
-    with pytest.raises(WeightsError, match=r"holds code \(\S+\), which is refused.*save_file") as caught:
+    with pytest.raises(WeightsError, match=r"holds code \(\S+\), which is refused.*weights convert") as caught:
         read_weights(tmp_path / "c.pt")
     assert "\n" not in str(caught.value)
     assert not sprung.exists()

@@ -16,6 +16,7 @@ from torch import nn
 
 from dissection.errors import NetworkError
 
+from .draft import Draft, load
 from .network import Network
 
 if TYPE_CHECKING:
@@ -36,6 +37,29 @@ class Made:
     product: nn.Module | Network
     spec: str
     name: str
+
+
+def open_made(spec: str, weights: Path | None = None) -> Draft:
+    """What a factory makes, with a file's weights if there is one.
+
+    Raises:
+        NetworkError: if the factory cannot be found, fails, or gives something else.
+        WeightsError: if the weights cannot be read or do not fit.
+    """
+    made = call_factory(spec)
+    if isinstance(made.product, nn.Module):
+        return Draft(load(made.product, weights), made.name, spec=made.spec)
+    own = made.product
+    return Draft(
+        load(own.module, weights),
+        own.name,
+        own.preprocessing,
+        own.classes,
+        own.layer.name,
+        own.head.output,
+        own.head.independent,
+        made.spec,
+    )
 
 
 def call_factory(spec: str) -> Made:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor, nn
+from torch.fx import Graph
 
 from dissection.errors import NetworkError
+from dissection.heads import PLAIN, Head, find_head
 from dissection.layers import Layers, find_layer
 from dissection.preprocessing import Preprocessing
 from dissection.recording import record
@@ -36,14 +38,19 @@ class Source:
     Attributes:
         network: a name, or ``file.py:factory``, or ``package.module:factory``.
         weights: path of a weights file, or ``None``.
+        output: which of several outputs holds the scores, where that was said.
+        multi_label: whether classes were said to be independent of each other.
     """
 
     network: str
     weights: str | None = None
+    output: str = ""
+    multi_label: bool = False
 
-    def to_json(self) -> dict[str, str | None]:
+    def to_json(self) -> dict[str, object]:
         """Plain JSON values."""
-        return asdict(self)
+        unusual = {key: value for key, value in asdict(self).items() if value}
+        return {"network": self.network, "weights": self.weights} | unusual
 
     @classmethod
     def from_json(cls, values: Mapping[str, object]) -> Self:
@@ -55,7 +62,7 @@ class Source:
         network, weights = values.get("network"), values.get("weights")
         if not isinstance(network, str) or not (weights is None or isinstance(weights, str)):
             raise NetworkError(f"{dict(values)} is no source of a network; name the network with --network")
-        return cls(network, weights)
+        return cls(network, weights, str(values.get("output") or ""), bool(values.get("multi_label")))
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +70,12 @@ class Network:
     """A classifier, ready to be dissected and explained.
 
     Attributes:
-        module: maps images ``(n, 3, h, w)`` to scores before the softmax ``(n, classes)``.
+        module: takes images ``(n, channels, h, w)``.
         name: name of the architecture, for people.
         layer: the layer to dissect.
         preprocessing: how a photograph becomes its input.
         classes: its labels by index.
+        head: how scores before the softmax ``(n, classes)`` are had from what the module gives.
         source: where it comes from, if it can be made again.
         precision: the arithmetic it runs in, see :mod:`dissection.precision`.
     """
@@ -77,6 +85,7 @@ class Network:
     layer: Layer
     preprocessing: Preprocessing
     classes: tuple[str, ...]
+    head: Head = PLAIN
     source: Source | None = None
     precision: Precision = "float32"
 
@@ -89,23 +98,33 @@ class Network:
         preprocessing: Preprocessing | None = None,
         classes: Sequence[str] = (),
         name: str = "",
+        output: str = "",
+        multi_label: bool = False,
     ) -> Network:
         """A network of one's own. The module stays as it is; it is run once to see its layers and its scores.
 
-        Without ``layer`` the last rectified convolutional map is taken, without ``preprocessing`` what ImageNet's
-        networks expect, and without ``classes`` they are called "class 0", "class 1", and so on.
+        What scores are made of, :mod:`dissection.heads` tells.
+
+        Args:
+            module: the network.
+            layer: the layer to dissect; by default the last rectified convolutional map.
+            preprocessing: how a photograph becomes its input; by default what ImageNet's networks expect.
+            classes: labels; by default "class 0", "class 1", and so on. One label "X" for one score means "no X", "X".
+            name: name of the architecture, for people.
+            output: key or position of the scores, where the module gives several outputs that could be them.
+            multi_label: whether classes are independent of each other, where no sigmoid at the end tells.
 
         Raises:
             LayerNotFoundError: if the layer does not exist, or has no feature map.
             NetworkError: if the module cannot run, gives no scores, or has another number of classes.
         """
         preprocessing = preprocessing or Preprocessing()
-        recording = record(module, preprocessing.size)
+        recording = record(module, preprocessing.size, preprocessing.channels)
         name = name or type(module).__name__
-        count = _class_count(recording.output, name)
-        layers = Layers(recording)
+        head, score, count = find_head(recording, output=output, multi_label=multi_label)
+        layers = Layers(recording, score)
         tapped = layers.default() if layer is None else layers.named(layer)
-        return cls(module, name, tapped, preprocessing, _labels(classes, count, name))
+        return cls(module, name, tapped, preprocessing, _labels(classes, count, name), head)
 
     @classmethod
     def of_any_output(
@@ -131,7 +150,7 @@ class Network:
             NetworkError: if the module cannot run on one image.
         """
         preprocessing = preprocessing or Preprocessing()
-        tapped = Layers(record(module, preprocessing.size)).named(layer)
+        tapped = Layers(record(module, preprocessing.size, preprocessing.channels)).named(layer)
         return cls(module, name or type(module).__name__, tapped, preprocessing, ())
 
     @cached_property
@@ -141,7 +160,7 @@ class Network:
         Read once: weights that change afterwards need a new :class:`Network`.
         """
         digest = hashlib.sha256()
-        for line in chain([type(self.module).__name__, f"{self.layer.name} {self.layer.rectifier}"], self._modules()):
+        for line in self._lines():
             digest.update(f"{line}\n".encode())
         tensors = chain(self.module.named_parameters(), self.module.named_buffers())
         for name, tensor in sorted(tensors, key=lambda item: item[0]):
@@ -161,7 +180,8 @@ class Network:
         Raises:
             LayerNotFoundError: if the layer does not exist, or has no feature map.
         """
-        return replace(self, layer=find_layer(self.module, layer, self.preprocessing.size))
+        size, channels = self.preprocessing.size, self.preprocessing.channels
+        return replace(self, layer=find_layer(self.module, layer, size, channels))
 
     def to(self, device: torch.device | str) -> Network:
         """Itself on a device: moves the module, as ``nn.Module.to`` does.
@@ -176,31 +196,29 @@ class Network:
             raise NetworkError(f"{self.name} cannot be moved to device {str(device)!r} ({reason}); try cpu") from error
         return self
 
-    def _modules(self) -> Iterator[str]:
-        """What is where, with the settings that no weight shows: a slope, a stride."""
+    def _lines(self) -> Iterator[str]:
+        """What is where, with the settings that no weight shows: a slope, a stride, an unusual head."""
+        yield type(self.module).__name__
+        yield f"{self.layer.name} {self.layer.rectifier}"
+        if self.head != PLAIN:
+            yield str(self.head)
         for name, part in self.module.named_modules():
             settings = {key: value for key in _SETTINGS if (value := getattr(part, key, None)) is not None}
             plain = {key: value for key, value in settings.items() if isinstance(value, (int, float, str, tuple))}
             yield f"{name} {type(part).__name__} {plain}"
+            if isinstance(graph := getattr(part, "graph", None), Graph):  # an exported program's settings are in there
+                yield str(graph)
 
 
 def _bytes(tensor: Tensor) -> bytes:
     return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
 
 
-def _class_count(output: object, name: str) -> int:
-    wanted = "one row of scores per image, (images, classes), is wanted"
-    if not isinstance(output, Tensor):
-        raise NetworkError(f"{name} gives a {type(output).__name__}; {wanted}: wrap it in a module that returns them")
-    if output.ndim != 2 or len(output) != 1 or not output.is_floating_point():
-        kind = str(output.dtype).removeprefix("torch.")
-        raise NetworkError(f"{name} gives {kind} of shape {tuple(output.shape)} for one image; {wanted}")
-    return output.shape[1]
-
-
 def _labels(classes: Sequence[str], count: int, name: str) -> tuple[str, ...]:
     if not classes:
         return tuple(f"class {index}" for index in range(count))
+    if len(classes) == 1 and count == 2:
+        return f"no {classes[0]}", classes[0]
     if len(classes) != count:
         raise NetworkError(f"{name} has {count} classes, but {len(classes)} labels are given; give one label per class")
     return tuple(classes)

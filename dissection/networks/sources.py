@@ -1,47 +1,39 @@
-"""Opens a network by what a user calls it: ``scenes``, a torchvision name, or a factory of their own."""
+"""Opens a network by what a user calls it: ``scenes``, a published name, an exported program, or a factory."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from dissection.errors import NetworkError
 from dissection.preprocessing import Preprocessing
-from dissection.weights import fit, read_weights
+from dissection.weights import is_torchscript
 
-from .factory import call_factory
+from .draft import Draft, load
+from .factory import open_made
 from .network import Network, Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from torch import nn
+    from dissection.transfers import Bytes
 
 SCENES = "scenes"
 """The network that comes with the package."""
 
 
 class Changes(TypedDict, total=False):
-    """What differs from a network's own preprocessing; ``None`` changes nothing."""
+    """What differs from what a source knows of its network; ``None`` changes nothing."""
 
     mean: Sequence[float] | None
     std: Sequence[float] | None
     input_size: int | None
     resize: int | tuple[int, int] | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """What a source knows of its network."""
-
-    module: nn.Module
-    name: str
-    source: Source
-    preprocessing: Preprocessing | None = None
-    classes: Sequence[str] = ()
-    layer: str | None = None
+    channels: int | None
+    output: str | None
+    multi_label: bool | None
 
 
 def open_network(
@@ -52,19 +44,23 @@ def open_network(
     classes: Path | str | Sequence[str] | None = None,
     preprocessing: Preprocessing | None = None,
     device: str = "cpu",
+    progress: Bytes | None = None,
     **changes: Unpack[Changes],
 ) -> Network:
     """The network of this name, in evaluation mode.
 
     Args:
-        network: ``scenes``; a torchvision classifier's name; ``path/to/file.py:factory`` or
-            ``package.module:factory``, where the factory returns an ``nn.Module`` or a :class:`Network`.
-        weights: a file to load into it; without one a torchvision name means its published weights.
+        network: ``scenes``; a torchvision classifier's name; ``places365/NAME``, ``timm/NAME``, ``hf/NAME``,
+            ``efficientnet-lite0``; ``path/to/program.pt2``; ``path/to/file.py:factory`` or ``package.module:factory``,
+            where the factory returns an ``nn.Module`` or a :class:`Network`.
+        weights: a file to load into it; without one a published name means its published weights.
         layer: the layer to dissect; by default the last rectified convolutional map.
         classes: labels, or a file with one label per line; by default the ones that the source knows.
         preprocessing: in place of the source's own.
         device: where to run it.
-        changes: what differs from that preprocessing: ``mean``, ``std``, ``input_size``, ``resize``.
+        progress: is told how much of published weights has come.
+        changes: what differs from that preprocessing: ``mean``, ``std``, ``input_size``, ``resize``, ``channels``; and
+            ``output`` and ``multi_label``, see :meth:`Network.from_module`.
 
     Raises:
         NetworkError: if there is no such network, or it cannot be made.
@@ -72,64 +68,94 @@ def open_network(
         LayerNotFoundError: if the layer does not exist, or has no feature map.
     """
     path = None if weights is None else Path(weights).expanduser().resolve()
-    draft = _draft(network, path)
-    wanted = preprocessing or draft.preprocessing or Preprocessing()
-    opened = Network.from_module(
-        draft.module.eval(),
-        layer=layer or draft.layer,
-        preprocessing=wanted.changed(**changes),
-        classes=draft.classes if classes is None else _read_classes(classes),
-        name=draft.name,
+    draft = _draft(network, path, progress)
+    opened = _opened(draft, layer, classes, preprocessing, changes)
+    source = Source(
+        draft.spec or network,
+        None if path is None else str(path),
+        changes.get("output") or "",
+        bool(changes.get("multi_label")),
     )
-    return replace(opened, source=draft.source).to(device)
+    return replace(opened, source=source).to(device)
 
 
-def _draft(network: str, weights: Path | None) -> _Draft:
-    if network == SCENES:
-        return _scenes(weights)
-    if ":" in network:
-        return _made(network, weights)
-    return _published(network, weights)
-
-
-def _scenes(weights: Path | None) -> _Draft:
-    from dissection.scenes_network import INPUT_SIZE, MEAN, SCENE_CLASSES, STD, scenes_network  # noqa: PLC0415 -- its weights are read where they are wanted
-
-    module = scenes_network()
-    _load(module, weights)
-    size = (INPUT_SIZE, INPUT_SIZE)
-    classes = [label.replace("_", " ") for label in SCENE_CLASSES]
-    return _Draft(module, SCENES, _source(SCENES, weights), Preprocessing(size, size, MEAN, STD), classes)
-
-
-def _published(network: str, weights: Path | None) -> _Draft:
-    from .zoo import open_published, published_names  # noqa: PLC0415 -- torchvision's models take a second to import
+def open_architecture(network: str, *, progress: Bytes | None = None, **changes: Unpack[Changes]) -> Network:
+    """As :func:`open_network`, for what does not depend on weights: of a torchvision name none are fetched."""
+    from .zoo import open_untrained, published_names  # noqa: PLC0415 -- torchvision's models take a second to import
 
     if network not in published_names():
-        raise NetworkError(_unknown(network, published_names()))
-    published = open_published(network, weights)
-    source = _source(network, weights)
-    return _Draft(published.module, network, source, published.preprocessing, published.classes)
+        return open_network(network, progress=progress, **changes)
+    return _opened(open_untrained(network), None, None, None, changes)
 
 
-def _made(network: str, weights: Path | None) -> _Draft:
-    made = call_factory(network)
-    source = _source(made.spec, weights)
-    if isinstance(made.product, Network):
-        own = made.product
-        _load(own.module, weights)
-        return _Draft(own.module, own.name, source, own.preprocessing, own.classes, own.layer.name)
-    _load(made.product, weights)
-    return _Draft(made.product, made.name, source)
+def _opened(
+    draft: Draft,
+    layer: str | None,
+    classes: Path | str | Sequence[str] | None,
+    preprocessing: Preprocessing | None,
+    changes: Changes,
+) -> Network:
+    output, multi_label = changes.get("output"), changes.get("multi_label")
+    wanted = preprocessing or draft.preprocessing or Preprocessing()
+    return Network.from_module(
+        draft.module.eval(),
+        layer=layer or draft.layer,
+        preprocessing=wanted.changed(
+            mean=changes.get("mean"),
+            std=changes.get("std"),
+            input_size=changes.get("input_size"),
+            resize=changes.get("resize"),
+            channels=changes.get("channels"),
+        ),
+        classes=draft.classes if classes is None else _read_classes(classes),
+        name=draft.name,
+        output=output or draft.output,
+        multi_label=draft.multi_label if multi_label is None else multi_label,
+    )
 
 
-def _load(module: nn.Module, weights: Path | None) -> None:
-    if weights is not None:
-        fit(module, read_weights(weights), where=str(weights))
+def _draft(network: str, weights: Path | None, progress: Bytes | None) -> Draft:
+    """What the source of a network says; each is imported when it is asked, since some take seconds."""
+    if network == SCENES:
+        return _scenes(weights)
+    if Path(network).suffix == ".pt2":
+        from .exported import open_exported  # noqa: PLC0415
+
+        return open_exported(Path(network).expanduser().resolve(), weights)
+    if ":" in network:
+        return open_made(network, weights)
+    match network.partition("/")[:2]:
+        case ("timm", "/"):
+            from .pytorch_image_models import open_timm  # noqa: PLC0415
+
+            return open_timm(network, weights)
+        case ("hf", "/"):
+            from .hugging_face import open_hf  # noqa: PLC0415
+
+            return open_hf(network, weights)
+    return _published(network, weights, progress)
 
 
-def _source(network: str, weights: Path | None) -> Source:
-    return Source(network, None if weights is None else str(weights))
+def _scenes(weights: Path | None) -> Draft:
+    from dissection.scenes_network import INPUT_SIZE, MEAN, SCENE_CLASSES, STD, scenes_network  # noqa: PLC0415 -- its weights are read where they are wanted
+
+    size = (INPUT_SIZE, INPUT_SIZE)
+    classes = [label.replace("_", " ") for label in SCENE_CLASSES]
+    return Draft(load(scenes_network(), weights), SCENES, Preprocessing(size, size, MEAN, STD), classes)
+
+
+def _published(network: str, weights: Path | None, progress: Bytes | None) -> Draft:
+    from .lite import LITE, open_lite  # noqa: PLC0415 -- torchvision's models take a second to import
+    from .places import open_places, places_names  # noqa: PLC0415
+    from .zoo import open_published, published_names  # noqa: PLC0415
+
+    if network == LITE:
+        return open_lite(weights)
+    if network in places_names():
+        return open_places(network, weights, progress)
+    if network in published_names():
+        return open_published(network, weights, progress)
+    raise NetworkError(_unknown(network, [SCENES, LITE, *places_names(), *published_names()]))
 
 
 def _read_classes(classes: Path | str | Sequence[str]) -> Sequence[str]:
@@ -148,10 +174,16 @@ def _read_classes(classes: Path | str | Sequence[str]) -> Sequence[str]:
 
 
 def _unknown(network: str, published: Sequence[str]) -> str:
-    if Path(network).suffix == ".py":
+    path = Path(network).expanduser()
+    if path.suffix == ".py":
         return f"{network} names a file; say which function makes the network: {network}:FACTORY"
-    if Path(network).is_file():
+    if path.is_file() and is_torchscript(path):
+        return (
+            f"{network} is a TorchScript program, whose layers cannot be looked into; export the network with "
+            "torch.export.save as a .pt2, or give FILE.py:FACTORY"
+        )
+    if path.is_file():
         return f"{network} is no network; name its architecture with --network and give the file with --weights"
-    near = get_close_matches(network.lower(), [SCENES, *published], n=5, cutoff=0.5)
+    near = get_close_matches(network.lower(), published, n=5, cutoff=0.5)
     hint = f"near ones: {', '.join(near)}" if near else f"give {SCENES}, a torchvision name, or FILE.py:FACTORY"
-    return f"no network is called {network!r}; {hint}"
+    return f"no network is called {network!r}; {hint} (neuronexplain networks lists all)"

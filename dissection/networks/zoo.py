@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +16,14 @@ from dissection.errors import DownloadError, OutputError, WeightsError
 from dissection.preprocessing import Preprocessing
 from dissection.weights import fit, read_weights
 
+from .draft import Draft
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torchvision.models import WeightsEnum
+
+    from dissection.transfers import Bytes
 
 _RESCALING = {"googlenet", "inception_v3"}
 """Published with a rescaling of their input inside, and with auxiliary classifiers that only training uses."""
@@ -28,14 +31,7 @@ _RESCALING = {"googlenet", "inception_v3"}
 _OLD_DENSE = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])(?=\.)")
 """How DenseNet's published files name what is ``norm1`` today."""
 
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A torchvision network, what it expects of a photograph, and its labels where they are known."""
-
-    module: nn.Module
-    preprocessing: Preprocessing
-    classes: tuple[str, ...]
+_PARALLEL = re.compile(r"(?<![^.])module\.")
 
 
 @cache
@@ -44,7 +40,7 @@ def published_names() -> tuple[str, ...]:
     return tuple(models.list_models(module=models))
 
 
-def open_published(name: str, weights: Path | None = None) -> Published:
+def open_published(name: str, weights: Path | None = None, progress: Bytes | None = None) -> Draft:
     """A torchvision classifier; without a file its published weights are fetched, once.
 
     With a file it has as many classes as the file's last layer, and expects what the published weights of the
@@ -54,13 +50,40 @@ def open_published(name: str, weights: Path | None = None) -> Published:
         WeightsError: if the weights cannot be had, or do not fit.
     """
     known = _known_weights(name, weights)
-    path = weights or _fetch(name, known.url)
-    state = {_OLD_DENSE.sub(r"\1\2", key): value for key, value in read_weights(path).items()}
-    module = _build(name, state)
+    path = weights or fetch(name, known.url, progress)
+    state = own_names(read_weights(path))
+    module = build(name, state)
     fit(module, state, where=str(path))
     labels = tuple(known.meta["categories"])
-    count = _class_count(name, state)
-    return Published(module, _preprocessing(known), labels if count in (None, len(labels)) else ())
+    classes = labels if class_count(name, state) in {None, len(labels)} else ()
+    return Draft(module, name, _preprocessing(known), classes)
+
+
+def open_untrained(name: str) -> Draft:
+    """A torchvision classifier before any training: for what does not depend on weights. Nothing is fetched."""
+    known = models.get_model_weights(name).DEFAULT
+    return Draft(build(name, {}), name, _preprocessing(known), tuple(known.meta["categories"]))
+
+
+def own_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A published state dict under today's names, without what ``DataParallel`` added inside."""
+    return {_PARALLEL.sub("", _OLD_DENSE.sub(r"\1\2", key)): value for key, value in state.items()}
+
+
+def fetch(name: str, url: str, progress: Bytes | None = None) -> Path:
+    """A published weights file, from torch's cache or the web; PyTorch's custom puts its hash into its name.
+
+    Raises:
+        WeightsError: if it cannot be had.
+    """
+    path = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
+    digest = torch.hub.HASH_REGEX.search(path.name)
+    if path.exists():
+        return path
+    try:
+        return download(url, path, digest=f"sha256:{digest[1]}" if digest else None, progress=progress)
+    except (DownloadError, OutputError) as error:
+        raise WeightsError(f"no published weights of {name}: {error}, or give it with --weights FILE") from error
 
 
 def _known_weights(name: str, path: Path | None) -> Any:  # noqa: ANN401 -- torchvision is not typed
@@ -69,26 +92,13 @@ def _known_weights(name: str, path: Path | None) -> Any:  # noqa: ANN401 -- torc
     return next((one for one in published if path and one.url.endswith(f"/{path.name}")), published.DEFAULT)
 
 
-def _fetch(name: str, url: str) -> Path:
-    """The published file, from torch's cache or the network; its hash is in its name."""
-    path = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
-    if path.exists():
-        return path
-    digest = torch.hub.HASH_REGEX.search(path.name)
-    try:
-        download(url, path, digest=f"sha256:{digest[1]}" if digest else None)
-    except (DownloadError, OutputError) as error:
-        raise WeightsError(f"no published weights of {name}: {error}, or give it with --weights FILE") from error
-    return path
-
-
-def _build(name: str, state: Mapping[str, Tensor]) -> nn.Module:
-    """The architecture, with as many classes as the state has, without random numbers of the caller's."""
+def build(name: str, state: Mapping[str, Tensor]) -> nn.Module:
+    """A torchvision architecture, with as many classes as the state has, without random numbers of the caller's."""
     options: dict[str, Any] = {}
     if name in _RESCALING:
         auxiliary = any(key.lower().startswith("aux") for key in state)
         options = {"transform_input": True, "aux_logits": auxiliary, "init_weights": False}
-    count = _class_count(name, state)
+    count = class_count(name, state)
     if count is not None:
         options["num_classes"] = count
     with torch.random.fork_rng(devices=[]):
@@ -96,7 +106,7 @@ def _build(name: str, state: Mapping[str, Tensor]) -> nn.Module:
     return module
 
 
-def _class_count(name: str, state: Mapping[str, Tensor]) -> int | None:
+def class_count(name: str, state: Mapping[str, Tensor]) -> int | None:
     """Classes of the state's last layer, where it has one of that name."""
     weight = state.get(f"{_last_layer(name)}.weight")
     return None if weight is None else len(weight)
@@ -111,6 +121,12 @@ def _last_layer(name: str) -> str:
         part for part, module in skeleton.named_modules() if isinstance(module, (nn.Linear, nn.Conv2d))
     ]
     return weighted[-1]
+
+
+def imagenet_classes() -> tuple[str, ...]:
+    """ImageNet's labels, in the order of their WordNet ids."""
+    labels: list[str] = models.ResNet18_Weights.DEFAULT.meta["categories"]
+    return tuple(labels)
 
 
 def _preprocessing(weights: WeightsEnum) -> Preprocessing:

@@ -19,6 +19,7 @@ from . import (
     failures,
     fetching,
     listing,
+    networks,
     sets,
     sharing,
     showing,
@@ -42,6 +43,9 @@ app.command("explain")(explaining.explain)
 app.command("evaluate")(evaluating.evaluate)
 app.command("units")(listing.units)
 app.command("runs")(listing.runs)
+app.command("networks")(networks.networks)
+app.command("layers")(networks.layers)
+app.add_typer(networks.weights, name="weights")
 app.command("export")(sharing.export)
 app.command("import")(sharing.import_)
 app.add_typer(sets.concepts, name="concepts")

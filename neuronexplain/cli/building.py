@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,13 +30,7 @@ _SHOWN = 12
 
 
 def build(
-    network: Annotated[
-        str,
-        typer.Option(
-            help="scenes, a torchvision name (vgg16), path/to/file.py:factory or package.module:factory.",
-            show_default=False,
-        ),
-    ],
+    network: options.NetworkName,
     concepts: Annotated[
         Path, typer.Option(help="Folder with labelled photographs: Broden layout, or images/ masks/ concepts.csv.")
     ],
@@ -48,10 +43,15 @@ def build(
     classes: Annotated[Path | None, typer.Option(help="Text file with one class label a line.")] = None,
     mean: Annotated[str | None, typer.Option(help="Mean of the input's colours, such as 0.485,0.456,0.406.")] = None,
     std: Annotated[str | None, typer.Option(help="Standard deviation of the input's colours.")] = None,
-    input_size: Annotated[int | None, typer.Option(min=1, help="Side of the network's input, in pixels.")] = None,
+    input_size: options.InputSize = None,
     resize: Annotated[
         str | None, typer.Option(help="Before the centre is cropped: shorter side (256), or HxW (256x256).")
     ] = None,
+    channels: options.Channels = None,
+    output: options.Output = None,
+    multi_label: Annotated[
+        bool, typer.Option("--multi-label", help="Classes are independent: each has a probability of its own.")
+    ] = False,
     class_images: Annotated[
         Path | None,
         typer.Option(help="Folder with a folder of images per class, to learn which neurons matter for which class."),
@@ -95,17 +95,22 @@ def build(
     with ranks() as group:
         dataset = open_concepts(concepts, limit=limit)
         names = [*dict.fromkeys(layer or [])]
-        opened = open_network(
-            network,
-            weights=weights,
-            layer=names[0] if names else None,
-            classes=classes,
-            mean=options.numbers(mean) if mean else None,
-            std=options.numbers(std) if std else None,
-            input_size=input_size,
-            resize=options.resizing(resize) if resize else None,
-            device=local_device(device),
-        )
+        with console.bytes_progress() as progress:
+            opened = open_network(
+                network,
+                weights=weights,
+                layer=names[0] if names else None,
+                classes=classes,
+                device=local_device(device),
+                progress=partial(progress, "fetching the weights"),
+                mean=options.numbers(mean) if mean else None,
+                std=options.numbers(std) if std else None,
+                input_size=input_size,
+                resize=options.resizing(resize) if resize else None,
+                channels=channels,
+                output=output,
+                multi_label=multi_label or None,
+            )
         opened = replace(opened, precision=precision.value)
         networks = [opened, *(opened.at(name) for name in names[1:])]
         evidence = open_class_images(class_images, opened.classes) if class_images else None
@@ -207,7 +212,7 @@ def summarise(store: NameStore, run: Run) -> None:
 
 def _opening(network: Network, asked: Sequence[str] | None) -> str:
     layer = network.layer
-    how = "" if asked else ", the last rectified feature map; --layer names another"
+    how = "" if asked else ", the default; --layer names another"
     return (
         f"{network.name}, layer {layer.name}: {layer.units} neurons, {layer.height} x {layer.width}{how}. "
         f"{len(network.classes)} classes."

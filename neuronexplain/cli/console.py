@@ -8,6 +8,8 @@ import os
 import sys
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -80,20 +82,31 @@ def _bars(*counts: ProgressColumn) -> Iterator[Progress]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), *counts, TimeRemainingColumn())
     bars = Bars(*columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False)
-    with bars:
-        stages: dict[str, TaskID] = {}
+    stages: dict[str, TaskID] = {}
 
-        def tell(stage: str, done: int, total: int) -> None:
-            if stage not in stages:
-                stages[stage] = bars.add_task(stage, total=total or None)
-            bars.update(stages[stage], completed=done, total=total or None)
+    def tell(stage: str, done: int, total: int) -> None:
+        if not stages:
+            bars.start()
+        if stage not in stages:
+            stages[stage] = bars.add_task(stage, total=total or None)
+        bars.update(stages[stage], completed=done, total=total or None)
 
+    try:
         yield tell
+    finally:
+        if stages:  # without any, nothing is written
+            bars.stop()
 
 
 def say(text: str = "") -> None:
     """A line on standard output."""
     sys.stdout.write(f"{text}\n")
+
+
+def say_wrapped(text: str) -> None:
+    """A paragraph on standard output, indented."""
+    width = get_terminal_size().columns if sys.stdout.isatty() else 120
+    say(fill(text, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False))
 
 
 def note(text: str) -> None:

@@ -22,6 +22,21 @@ Weights = Annotated[
     Path | None, typer.Option("--weights", help="Weights: safetensors, or a state dict that torch.save wrote.")
 ]
 
+NetworkName = Annotated[
+    str,
+    typer.Option(
+        "--network",
+        help="A name that 'neuronexplain networks' lists (vgg16, places365/vgg16, timm/…, hf/…), program.pt2, "
+        "path/to/file.py:factory or package.module:factory.",
+        show_default=False,
+    ),
+]
+InputSize = Annotated[int | None, typer.Option("--input-size", min=1, help="Side of the network's input, in pixels.")]
+Channels = Annotated[int | None, typer.Option("--channels", help="Of the input: 3 for colours, 1 for grey.")]
+Output = Annotated[
+    str | None, typer.Option("--output", help="Key or position of the scores, where a network gives several outputs.")
+]
+
 
 class Precision(StrEnum):
     """The arithmetic of a network."""
@@ -70,17 +85,19 @@ Ranking = Annotated[
 ]
 
 
-def numbers(text: str) -> tuple[float, float, float]:
-    """Three numbers, one per colour, such as ``0.485,0.456,0.406`` or ``123/255 117/255 104/255``.
+def numbers(text: str) -> tuple[float, ...]:
+    """Three numbers, one per colour, such as ``0.485,0.456,0.406`` or ``123/255 117/255 104/255``; one for grey.
 
-    >>> numbers("1/2, 0.25 1")
-    (0.5, 0.25, 1.0)
+    >>> numbers("1/2, 0.25 1"), numbers("0.5")
+    ((0.5, 0.25, 1.0), (0.5,))
     """
     try:
-        red, green, blue = (float(Fraction(part)) for part in text.replace(",", " ").split())
-    except (ValueError, ZeroDivisionError) as error:
-        raise NeuronExplainError(f"{text!r} is not three numbers, such as 0.485,0.456,0.406") from error
-    return red, green, blue
+        found = tuple(float(Fraction(part)) for part in text.replace(",", " ").split())
+    except (ValueError, ZeroDivisionError):
+        found = ()
+    if len(found) not in {1, 3}:
+        raise NeuronExplainError(f"{text!r} is not three numbers, such as 0.485,0.456,0.406, or one for grey")
+    return found
 
 
 def resizing(text: str) -> int | tuple[int, int]:

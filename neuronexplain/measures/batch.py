@@ -11,10 +11,10 @@ import torch
 
 from dissection.errors import ActivationError
 from dissection.tap import forward
+from neuronexplain.gradcam import of_class
 from neuronexplain.methods import watched
 from neuronexplain.methods.gradcam import GradCam
 from neuronexplain.methods.rectifiers import gradient
-from neuronexplain.methods.targets import scored
 from neuronexplain.methods.trace import Trace, traced
 
 if TYPE_CHECKING:
@@ -140,17 +140,17 @@ class Batch:
     def _of_one_pass(self, gradcam: GradCam, wanted: Sequence[Sequence[int]]) -> Found:
         """Grad-CAM of several classes needs one forward pass, and the head's backward pass for each of them."""
         found: Found = {}
-        for part, seen, outputs in self._traces(gradcam.rule, [place for place in self._crops() if wanted[place[0]]]):
+        for part, seen, scores in self._traces(gradcam.rule, [place for place in self._crops() if wanted[place[0]]]):
             asked = [wanted[image] or (0,) for image, _ in part]
             for turn in range(max(map(len, asked))):
                 classes = torch.tensor([each[min(turn, len(each) - 1)] for each in asked])
-                scores = scored(self.network, outputs, classes, len(part))
-                maps = gradcam.map_of(replace(seen, scores=scores))[:, 0].detach().float().cpu().numpy()
+                own = replace(seen, scores=of_class(scores, classes))
+                maps = gradcam.map_of(own)[:, 0].detach().float().cpu().numpy()
                 found |= {(*place, turn): values for place, values in zip(part, maps, strict=True)}
         return found
 
-    def _traces(self, rule: Rule, places: Sequence[Place]) -> Iterator[tuple[Sequence[Place], Trace, object]]:
-        """Passes over these crops, and what the network gave; where ReLUs keep their derivative, scores' pass does."""
+    def _traces(self, rule: Rule, places: Sequence[Place]) -> Iterator[tuple[Sequence[Place], Trace, Tensor]]:
+        """Passes over these crops, and the scores of all classes; those of the scores, where ReLUs follow no rule."""
         if rule is gradient:
             for part, seen in self._passes(places):
                 yield part, Trace(self._stacked(part), seen.activation, seen.scores), seen.scores
@@ -198,7 +198,7 @@ class Batch:
             )
 
 
-def _first(given: list[Tensor], outputs: Tensor) -> Tensor:
-    """Scores of the first class, as a target that keeps what the network gave."""
-    given.append(outputs)
-    return outputs[:, 0]
+def _first(given: list[Tensor], scores: Tensor) -> Tensor:
+    """Scores of the first class, as a target that keeps the scores of all."""
+    given.append(scores)
+    return scores[:, 0]

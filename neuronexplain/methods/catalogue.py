@@ -111,7 +111,8 @@ def check_methods(methods: Iterable[Method], network: Network) -> None:
     Raises:
         NetworkError: if one is not defined for the network; the message says why.
     """
-    noise = torch.randn(1, 3, *network.preprocessing.size, generator=torch.Generator().manual_seed(0))
+    looks = network.preprocessing
+    noise = torch.randn(1, looks.channels, *looks.size, generator=torch.Generator().manual_seed(0))
     for method in methods:
         if not isinstance(method.compute, Occlusion):  # which asks nothing of a network
             method.attribution(network, noise.to(network.device), torch.zeros(1, dtype=torch.long))

@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from dissection.errors import NetworkError
-from dissection.recording import operation
+from dissection.operations import operation
 
 from .gradcam import like_images
 from .rectifiers import Rectifiers

@@ -27,7 +27,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from dissection.errors import NetworkError
-from dissection.recording import ACTIVATIONS, is_activation, operation
+from dissection.operations import operation
+from dissection.recording import ACTIVATIONS, is_activation
 
 if TYPE_CHECKING:
     from jaxtyping import Float

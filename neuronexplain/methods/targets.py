@@ -1,7 +1,7 @@
 """What is explained: any number that a network's outputs can be made into, one for each image.
 
-A target is a class (an index), a class for each image, or a callable that makes ``(images,)`` scores of whatever the
-network gives, with every image treated alike::
+A target is a class (an index), a class for each image, or a callable that makes ``(images,)`` scores, with every image
+treated alike: of a classifier's scores, and of whatever a network without classes gives::
 
     saliency(network, images, 207)                                       # the logit of class 207
     saliency(network, images, total(207, 208))                           # of either
@@ -26,13 +26,14 @@ from dissection.tap import scores_of, widened
 if TYPE_CHECKING:
     from jaxtyping import Float, Int64
 
+    from dissection.heads import Given
     from dissection.networks import Network
 
 Score: TypeAlias = Callable[[Any], Tensor]
 Target: TypeAlias = int | Tensor | Score
 
 
-def scored(network: Network, outputs: object, target: Target, images: int) -> Float[Tensor, " images"]:
+def scored(network: Network, given: Given, target: Target, images: int) -> Float[Tensor, " images"]:
     """Each image's score for a target.
 
     Raises:
@@ -41,8 +42,9 @@ def scored(network: Network, outputs: object, target: Target, images: int) -> Fl
             number for each image.
     """
     if callable(target):
+        outputs = scores_of(network, given, images) if network.classes else given.outputs
         return _one_each(target(outputs), images)
-    scores = scores_of(network, outputs, images)
+    scores = scores_of(network, given, images)
     return scores.gather(1, classes_of(target, scores)[:, None])[:, 0]
 
 

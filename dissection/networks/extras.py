@@ -1,0 +1,46 @@
+"""Packages that only some networks need, and what can go wrong with them."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from dissection.errors import NetworkError, WeightsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def needs(network: str, extra: str) -> Iterator[None]:
+    """Imports that may fail, because an extra is not installed.
+
+    Raises:
+        NetworkError: if they do; it says what to install.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise NetworkError(
+            f"{network} needs a package that is not installed ({error}); pip install 'neuronexplain[{extra}]'"
+        ) from error
+
+
+@contextmanager
+def fetching(network: str, advice: str) -> Iterator[None]:
+    """A package fetches a network from the Hugging Face hub, without a word to the log of every try.
+
+    Raises:
+        WeightsError: if it cannot; ``advice`` says how to do without the hub.
+    """
+    log = logging.getLogger("huggingface_hub")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise WeightsError(f"cannot have {network} ({type(error).__name__}: {reason}); {advice}") from error
+    finally:
+        log.setLevel(level)
