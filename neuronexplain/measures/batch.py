@@ -90,7 +90,7 @@ class Batch:
     @cached_property
     def probabilities(self) -> Float64[np.ndarray, "images classes"]:
         """Of each class, averaged over the crops."""
-        return torch.from_numpy(self.logits).softmax(2).mean(1).numpy()
+        return self.network.head.probabilities(torch.from_numpy(self.logits)).mean(1).numpy()
 
     @cached_property
     def predicted(self) -> list[int]:

@@ -120,6 +120,6 @@ def _loss(batch: Batch, image: int, logits: torch.Tensor) -> tuple[float, float,
     index = batch.predicted[image]
     return (
         float(batch.logits[image, 0, index] - logits[index]),
-        float(batch.probabilities[image, index] - logits.softmax(0)[index]),
+        float(batch.probabilities[image, index] - batch.network.head.probabilities(logits)[index]),
         int(logits.argmax()) != index,
     )
