@@ -15,7 +15,7 @@ from .activity import active_units, concept_map
 from .classes import find_class
 from .explanation import Explanation, MethodMap, RankedUnit, Score
 from .gradcam import alphas, contributions, enlarge, heatmap, of_class
-from .methods import find_method
+from .methods import check_methods, find_method, watched
 from .ranking import strongest
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dissection.networks import Network
+    from dissection.running import Progress
     from dissection.vocabulary import UnitName
 
     from .explanation import Among, RankBy
@@ -53,7 +54,7 @@ class Explainer:
         methods: other ways to explain the same target, by name; each costs the passes it needs.
 
     Raises:
-        NetworkError: if there is no such method.
+        NetworkError: if there is no such method, or it is not defined for the network.
     """
 
     network: Network
@@ -67,8 +68,7 @@ class Explainer:
     methods: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        for name in self.methods:
-            find_method(name)
+        check_methods(map(find_method, self.methods), self.network)
 
     def explain(
         self,
@@ -76,6 +76,7 @@ class Explainer:
         *,
         target: str | int | None = None,
         batch_size: int = 16,
+        progress: Progress | None = None,
     ) -> Iterator[Explanation]:
         """Explain photographs, each with a name, in their order and a batch at a time.
 
@@ -83,13 +84,16 @@ class Explainer:
             photographs: name and picture (RGB).
             target: the class to explain, as label, synonym or index; each photograph's predicted one unless given.
             batch_size: images in one forward pass.
+            progress: is told how far a method has come that needs many passes for a batch.
         """
         wanted = find_class(self.network.classes, str(target)) if target is not None else None
         waiting = iter(photographs)
         while batch := list(islice(waiting, batch_size)):
-            yield from self._explain(batch, wanted)
+            yield from self._explain(batch, wanted, progress)
 
-    def _explain(self, photographs: Sequence[tuple[str, Image.Image]], wanted: int | None) -> Iterator[Explanation]:
+    def _explain(
+        self, photographs: Sequence[tuple[str, Image.Image]], wanted: int | None, progress: Progress | None
+    ) -> Iterator[Explanation]:
         network = self.network
         preprocessing = network.preprocessing
         frames = [preprocessing.tensor(preprocessing.frame(photograph)) for _, photograph in photographs]
@@ -104,7 +108,7 @@ class Explainer:
         contribution = contributions(alpha, result.activation).double().cpu().numpy()
         importance = alpha.double().cpu().numpy()
         maps = result.activation.detach().double().cpu().numpy()
-        others = [self._others(find_method(name), images, targets) for name in self.methods]
+        others = [self._others(watched(find_method(name), progress), images, targets) for name in self.methods]
         for number, (name, photograph) in enumerate(photographs):
             active = active_units(maps[number], self.thresholds, preprocessing.size)
             chosen = self._strongest(importance[number], contribution[number])

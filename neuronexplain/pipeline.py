@@ -277,7 +277,7 @@ def speaker(
     """Give the network the names that a run of the store has for its units; the newest run unless one is given.
 
     Raises:
-        NetworkError: if there is no such method.
+        NetworkError: if there is no such method, or it is not defined for the network.
         RunNotFoundError: if the run, or every run there is, is of a network with other weights.
         StoreError: if the run was imported: it does not say when a neuron is active.
     """

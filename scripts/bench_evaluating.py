@@ -2,7 +2,7 @@
 
 With Grad-CAM, whose passes are the cheapest, so that the rest weighs most: reading, boxes and distances on full-size
 maps, the journal, and 2,000 resamples. The bare passes have the photographs decoded and know which classes are asked
-for: one forward pass for the scores, one for the maps, and the head's backward pass for each class.
+for: one forward pass for scores and maps, and the head's backward pass for each class.
 """
 
 from __future__ import annotations

@@ -108,8 +108,9 @@ def test_explain_needs_only_the_database(world, run, tmp_path):
 
 def test_explain_by_other_methods_too(world, run, tmp_path):
     asked = ["--method", "guided-grad-cam", "--method", "counterfactual", "--method", "occlusion", "--json"]
-    status, out, _ = run("explain", world / "red.png", "--db", world / "n.db", "--out", tmp_path, *asked)
+    status, out, told = run("explain", world / "red.png", "--db", world / "n.db", "--out", tmp_path, *asked)
     assert status == 0
+    assert "occlusion" in told
     (value,) = json.loads(out)
     assert [each["name"] for each in value["methods"]] == ["guided-grad-cam", "counterfactual", "occlusion"]
     assert json.loads((tmp_path / "explanations.json").read_text()) == [value]
@@ -118,6 +119,15 @@ def test_explain_by_other_methods_too(world, run, tmp_path):
         with Image.open(each["picture"]) as picture:
             assert picture.size == (32, 32)
         assert each["title"] in (tmp_path / "index.html").read_text()
+
+
+def test_lines_are_printed_between_bars_that_pass(world, run, tmp_path):
+    words = ["explain", world / "red.png", world / "blue.png", "--db", world / "n.db", "--out", tmp_path]
+    status, out, told = run(*words, "--method", "occlusion")
+    assert status == 0
+    assert out.count("The network says") == 2
+    assert "occlusion" in told
+    assert "occlusion" not in out
 
 
 def test_methods_on_the_command_line_are_those_of_the_library():

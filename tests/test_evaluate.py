@@ -36,6 +36,7 @@ from neuronexplain.measures.stages import sheet, stages
 from neuronexplain.measures.views import View
 from neuronexplain.methods import METHODS
 from neuronexplain.methods.method import Method
+from neuronexplain.methods.occlusion import Occlusion
 
 HERE = Path(__file__).parent
 OBJECTS = {name: (number,) for number, name in enumerate(("red", "green", "blue"))}
@@ -210,18 +211,41 @@ def test_without_its_unit_a_colour_is_lost(tmp_path):
     assert record["losses"]["named"][0][0] == pytest.approx(weight * ((1 + share) ** 2 - 1), abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["grad-cam", "grad-cam-no-relu", "guided-grad-cam", "occlusion"])
-@pytest.mark.parametrize("view", ["whole", "ten"])
-def test_maps_of_many_classes_are_those_of_each_alone(name, view):
-    network = colour_network()
+def batch_of(network, view: str = "whole") -> Batch:
     seen = View.of(network.preprocessing, view)
     annotated = [Squares().annotated(index) for index in range(3)]
     images = torch.stack([seen.tensors(each.photograph) for each in annotated])
-    found = Batch(network, seen, OBJECTS, 0, annotated, images, 4).maps(METHODS[name], [[2, 0], [], [1, 1, 3]])
+    return Batch(network, seen, OBJECTS, 0, annotated, images, 4)
+
+
+QUICK = replace(METHODS["occlusion"], compute=Occlusion(16, 16))
+
+
+@pytest.mark.parametrize(
+    "method", [*map(METHODS.get, ("grad-cam", "grad-cam-no-relu", "grad-cam-guided-relu", "guided-grad-cam")), QUICK]
+)
+@pytest.mark.parametrize("view", ["whole", "ten"])
+def test_maps_of_many_classes_are_those_of_each_alone(method, view):
+    network = colour_network()
+    batch = batch_of(network, view)
+    seen, images = batch.view, batch.images
+    found = batch.maps(method, [[2, 0], [], [1, 1, 3]])
     assert [maps.shape for maps in found] == [(2, *seen.size), (0, *seen.size), (3, *seen.size)]
     for image, turn, index in ((0, 0, 2), (0, 1, 0), (2, 0, 1), (2, 2, 3)):
-        alone = METHODS[name].maps(network, images[image], index).detach().numpy()
+        alone = method.maps(network, images[image], index).detach().numpy()
         assert found[image][turn] == pytest.approx(seen.joined(alone), abs=1e-5)
+
+
+def test_scores_and_all_of_grad_cam_cost_one_pass():
+    network, passes = colour_network(), []
+    network.module.detect.register_forward_hook(lambda *_: passes.append(1))
+    batch = batch_of(network)
+    wanted = [[index, 1] for index in batch.predicted]
+    for name in ("grad-cam", "counterfactual", "grad-cam-no-relu", "grad-cam-max"):
+        batch.maps(METHODS[name], wanted)
+    assert len(passes) == 1
+    batch.maps(METHODS["grad-cam-guided-relu"], wanted)
+    assert len(passes) == 2
 
 
 def test_an_evaluation_goes_on_where_it_stopped(tmp_path):
@@ -277,6 +301,29 @@ def test_what_cannot_be_measured_is_said(tmp_path):
     broken = method("broken", lambda images, _c: images[:, 0] * float("nan"))
     with pytest.raises(NeuronExplainError, match="broken's map for square 0"):
         evaluate(Pointing(), network, [broken], Squares(), tmp_path)
+
+
+def test_a_method_that_the_network_cannot_have_is_refused_before_anything_is_read(tmp_path):
+    @dataclass(frozen=True)
+    class Unread(Squares):
+        def annotated(self, index):
+            raise AssertionError
+
+        def reading(self):
+            raise AssertionError
+
+    for name, said in (("cam", "ColourNet has another head"), ("c-mwp", "c-MWP is defined for")):
+        with pytest.raises(NeuronExplainError, match=said):  # there is a square behind the pooling
+            evaluate(Pointing(), colour_network(), [METHODS["grad-cam"], METHODS[name]], Unread(), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_occlusion_tells_how_far_it_is(tmp_path):
+    told = []
+    means = Means(batch_size=4, progress=lambda *words: told.append(words))
+    evaluate(OcclusionCorrelation(patch=0.5, stride=0.5), colour_network(), [QUICK], Squares(4), tmp_path, means=means)
+    passes = 4 * (1 + 4)  # images, and patches of each
+    assert told[1:-1] == [("occlusion", done, passes) for done in (4, 8, 12, 16, 20, 20)]
 
 
 def test_ten_crops_of_a_known_world(tmp_path):
@@ -372,7 +419,7 @@ def test_mistakes_are_told_in_a_line(folder, run, tmp_path):
 
 
 def test_a_killed_evaluation_goes_on_from_the_command_line(tmp_path, run):
-    words = ["evaluate", "pointing", "--network", "scenes", "--kind", "scenes", "--limit", "24", "--batch-size", "2"]
+    words = ["evaluate", "pointing", "--network", "scenes", "--kind", "scenes", "--limit", "14", "--batch-size", "2"]
     killed, whole = tmp_path / "killed" / "pointing.jsonl", tmp_path / "whole" / "pointing.jsonl"
 
     def lines() -> list[bytes]:
@@ -386,7 +433,7 @@ def test_a_killed_evaluation_goes_on_from_the_command_line(tmp_path, run):
     os.kill(started.pid, signal.SIGKILL)
     started.wait()
     before = lines()
-    assert 5 <= len(before) < 25
+    assert 5 <= len(before) < 15
     again = run(*words, "--json", "--out", killed.parent)
     assert again[:2] == run(*words, "--json", "--out", whole.parent)[:2]
     assert again[0] == 0

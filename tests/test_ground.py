@@ -1,6 +1,7 @@
 """Ground truth from published layouts: small folders in them, and what can be wrong with one."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -196,6 +197,14 @@ def box_empty(root: Path) -> None:
     (root / "Annotations" / "000001.xml").write_text(xml("cat", (11, 16, 20, 15)))
 
 
+def other_mask(root: Path) -> None:
+    Image.new("L", (20, 40)).save(root / "SegmentationClass" / "000001.png")
+
+
+def no_mask(root: Path) -> None:
+    (root / "SegmentationClass" / "000001.png").unlink()
+
+
 def no_xml(root: Path) -> None:
     (root / "Annotations" / "000001.xml").unlink()
 
@@ -226,12 +235,14 @@ def other_size(root: Path) -> None:
         (half_xml, "no XML"),
         (no_number, "a number of pixels is wanted"),
         (entities, "no XML"),
-        (other_size, "were drawn on 40 x 20"),
+        (other_mask, "20 pixels wide and 40 high"),
+        (no_mask, "no such mask"),
+        (other_size, "20 pixels wide and 40 high; 40 by 20 is wanted, as 000001.xml says"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_in_a_line(voc, spoil, said):
     spoil(voc)
-    ground = open_ground(voc, CLASSES, kind="voc")
+    ground = open_ground(voc, CLASSES, kind="voc", masks=True)
     with pytest.raises(ConceptDataError, match=said) as told:
         ground.annotated(0)
     assert "000001" in str(told.value)
@@ -245,7 +256,7 @@ def test_what_is_wrong_with_a_folder_is_said_in_a_line(voc, ilsvrc, coco, tmp_pa
         (lambda: open_ground(tmp_path / "nowhere", CLASSES, kind="voc"), "no such folder"),
         (lambda: open_ground(ilsvrc, ("one", "two"), kind="ilsvrc"), "names 3 classes, the network has 2"),
         (lambda: open_ground(coco, CLASSES, kind="coco", split="val2014"), "splits there: val2017"),
-        (lambda: open_ground(voc.parent.parent / "ILSVRC", CLASSES, kind="voc"), "no JPEGImages/"),
+        (lambda: open_ground(voc.parent.parent / "ILSVRC", CLASSES, kind="voc"), "no JPEGImages was found"),
     ):
         with pytest.raises(ConceptDataError, match=said) as told:
             problem()
@@ -261,7 +272,7 @@ def test_names_do_not_lead_out_of_the_folder(coco, voc, name):
     with pytest.raises(ConceptDataError, match="leads out"):
         open_ground(coco, CLASSES, kind="coco")
     (voc / "ImageSets" / "Main" / "val.txt").write_text(f"{name}\n")
-    with pytest.raises(ConceptDataError, match="leads out"):
+    with pytest.raises(ConceptDataError, match="a name without folders"):
         open_ground(voc, CLASSES, kind="voc")
 
 
@@ -269,8 +280,12 @@ def test_names_do_not_lead_out_of_the_folder(coco, voc, name):
     ("change", "said"),
     [
         ({"bbox": [30, 0, 30, 20]}, "outside of the picture"),
-        ({"segmentation": {"size": [20, 40], "counts": 5}}, "cannot be read"),
-        ({"segmentation": {"size": [9, 9], "counts": [81]}}, "cannot be read|photograph's size"),
+        ({"bbox": [30, 0, 30]}, "four numbers are wanted"),
+        ({"bbox": [30, 0, float("nan"), 4]}, "holds nothing"),
+        ({"segmentation": {"size": [20, 40], "counts": 5}}, "cat, annotation 0, 1: its counts"),
+        ({"segmentation": {"size": [9, 9], "counts": [81]}}, "are for size"),
+        ({"category_id": 2}, "category 2, which is not among its categories"),
+        ({"image_id": 2}, "annotation of image 2"),
     ],
 )
 def test_what_is_wrong_with_coco_is_said_in_a_line(coco, change, said):
@@ -282,9 +297,19 @@ def test_what_is_wrong_with_coco_is_said_in_a_line(coco, change, said):
         open_ground(coco, CLASSES, kind="coco").annotated(0)
 
 
+def test_without_pycocotools_the_rest_is_there_and_it_is_said_what_to_install(coco, voc, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    for module in ("dissection.concepts.kinds.coco_regions", "neuronexplain.measures.ground.coco"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    with pytest.raises(ConceptDataError, match=r"pip install 'neuronexplain\[coco\]'") as told:
+        open_ground(coco, CLASSES, kind="coco")
+    assert "\n" not in str(told.value)
+    assert len(open_ground(voc, CLASSES, kind="voc")) == 2
+
+
 def test_a_panoptic_file_is_no_instances_file(coco):
     (coco / "annotations" / "instances_val2017.json").write_text(json.dumps({"images": [], "annotations": []}))
-    with pytest.raises(ConceptDataError, match="instances file is wanted"):
+    with pytest.raises(ConceptDataError, match="'categories' is no list"):
         open_ground(coco, CLASSES, kind="coco")
 
 

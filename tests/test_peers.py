@@ -18,11 +18,13 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 from torchvision import models
 from torchvision.models.googlenet import BasicConv2d
+from worlds import SHARED
 from zennit.attribution import Gradient
 from zennit.composites import DeconvNet, ExcitationBackprop, GuidedBackprop
 
 from dissection.layers import default_layer
-from dissection.networks import Network
+from dissection.networks import Network, open_network
+from dissection.photographs import open_photograph
 from dissection.preprocessing import Preprocessing
 from neuronexplain.methods import METHODS
 from neuronexplain.methods.excitation import Excitation
@@ -93,6 +95,24 @@ def test_captums_rules(modular, name, theirs):
         warnings.simplefilter("ignore", UserWarning)  # that it sets hooks
         expected = theirs(copy.deepcopy(modular.module)).attribute(images().requires_grad_(), target=TARGET)
     assert_same(METHODS[name].attribution(modular, images(), TARGET), expected)
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the sample data are not here")
+def test_deconvolution_of_a_trained_squeezenet_can_leave_nothing():
+    """Nothing positive gets past ``features.7.squeeze`` for a tench; for a Shetland sheepdog something does."""
+    network = open_network(
+        "squeezenet1_0", weights=SHARED / "weights" / "squeezenet1_0-imagenet.safetensors",
+        mean=(123 / 255, 117 / 255, 104 / 255), std=(1 / 255,) * 3, input_size=227, resize=(256, 256),
+    )  # fmt: skip
+    files = [next(SHARED.glob(f"imagenet/*/{name}.jpg")) for name in ("n01440764_tench", "n02106030_collie")]
+    given = torch.stack([network.preprocessing.tensor(network.preprocessing.frame(open_photograph(f))) for f in files])
+    classes = torch.tensor([0, 230])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        expected = attr.Deconvolution(network.module).attribute(given.clone().requires_grad_(), target=classes)
+    found = METHODS["deconvolution"].attribution(network, given, classes)
+    assert_same(found, expected)
+    assert not found[0].any()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from worlds import CLASSES, COLOURS, HEAD, colour_network, colour_square, write_
 from db import NameStore
 from db.errors import RunNotFoundError
 from dissection.concepts import PlainLayout
-from dissection.errors import ActivationError, ClassNotFoundError, ConceptDataError
+from dissection.errors import ActivationError, ClassNotFoundError, ConceptDataError, NetworkError
 from dissection.networks import open_network
 from dissection.running import Means
 from dissection.vocabulary import Exemplar, Layer
@@ -237,6 +237,20 @@ def test_many_images_are_explained_in_order(built):
     made = list(explainer.explain(((name, colour_square(name)) for name in names), batch_size=5))
     assert [each.image for each in made] == names
     assert [each.prediction.label for each in made] == list(CLASSES) * 3
+
+
+def test_a_method_that_the_network_cannot_have_is_refused_before_a_photograph_is_read(built):
+    store, run = built
+    with pytest.raises(NetworkError, match="ColourNet has another head"):
+        speaker(colour_network(), store, run=run, methods=["cam"])
+
+
+def test_occlusion_tells_how_far_it_is(built):
+    store, run = built
+    explainer, told = speaker(colour_network(), store, run=run, methods=["occlusion"]), []
+    (_,) = explainer.explain([("red", colour_square("red"))], progress=lambda *words: told.append(words))
+    assert {(stage, total) for stage, _, total in told} == {("occlusion", 1 + 15**2)}
+    assert [done for _, done, _ in told] == [64, 128, 192, 226]
 
 
 def test_a_run_knows_how_to_make_its_network_again(tmp_path, folder):

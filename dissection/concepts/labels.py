@@ -109,6 +109,17 @@ def read_photograph(file: Path) -> Image.Image:
         raise bad_image(file, error) from error
 
 
+def read_photograph_of(file: Path, size: tuple[int, int], source: str) -> Image.Image:
+    """A photograph that has to be of some (height, width), because ``source`` says so.
+
+    Raises:
+        BadFileError: if it cannot be read or is of another size.
+    """
+    photograph = read_photograph(file)
+    check_size(file, (photograph.height, photograph.width), size, source)
+    return photograph
+
+
 def bad_image(file: Path, error: PhotographError) -> BadFileError:
     """The same error, as one of a dataset."""
     return BadFileError(file, str(error).removeprefix(f"{file}: "))

@@ -6,7 +6,7 @@ import csv
 import json
 import os
 import sys
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import fill
@@ -53,6 +53,23 @@ def bytes_progress() -> Iterator[Progress]:
     from rich.progress import DownloadColumn, TransferSpeedColumn
 
     with _bars(DownloadColumn(), TransferSpeedColumn()) as tell:
+        yield tell
+
+
+@contextmanager
+def passing_progress() -> Iterator[Progress]:
+    """As :func:`progress`, with bars that are gone when their stage is done: lines can be printed between them."""
+    with ExitStack() as shown:
+        bars: list[Progress] = []
+
+        def tell(stage: str, done: int, total: int) -> None:
+            if not bars:
+                bars.append(shown.enter_context(progress()))
+            bars[0](stage, done, total)
+            if done >= total:
+                bars.clear()
+                shown.close()
+
         yield tell
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from db.records import Run
+    from dissection.running import Progress
     from neuronexplain.explanation import Explanation, RankedUnit
 
 Paths = Mapping[str, str]
@@ -80,9 +81,10 @@ def explain(
         )
     problems: list[str] = []
     paths = list(_photographs(images))
-    results = explainer.explain(_readable(paths, problems), target=target)
-    shown = _counted(results, len(paths)) if json else _printed(results)
-    explanations = [explanation for explanation in shown if json or out]
+    with console.progress() if json else console.passing_progress() as progress:
+        results = explainer.explain(_readable(paths, problems), target=target, progress=progress)
+        shown = _counted(results, len(paths), progress) if json else _printed(results)
+        explanations = [explanation for explanation in shown if json or out]
     pictures = write_results(out, explanations, chosen, named=len(explainer.names)) if out else {}
     if json:
         console.write_json([_json(each, pictures.get(each.image, {})) for each in explanations])
@@ -184,11 +186,10 @@ def _file_names(explanations: Sequence[Explanation]) -> Iterator[str]:
         yield f"{name}.png"
 
 
-def _counted(results: Iterable[Explanation], total: int) -> Iterator[Explanation]:
-    with console.progress() as progress:
-        for done, explanation in enumerate(results, 1):
-            yield explanation
-            progress("explaining", done, total)
+def _counted(results: Iterable[Explanation], total: int, progress: Progress) -> Iterator[Explanation]:
+    for done, explanation in enumerate(results, 1):
+        yield explanation
+        progress("explaining", done, total)
 
 
 def _printed(results: Iterable[Explanation]) -> Iterator[Explanation]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -12,24 +12,31 @@ import torch
 from dissection.errors import ActivationError
 from dissection.tap import forward
 from neuronexplain.gradcam import of_class
+from neuronexplain.methods import watched
 from neuronexplain.methods.gradcam import GradCam
-from neuronexplain.methods.trace import traced
+from neuronexplain.methods.rectifiers import gradient
+from neuronexplain.methods.trace import Trace, traced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from jaxtyping import Float32, Float64, Int64
+    from jaxtyping import Float32, Float64
     from torch import Tensor
 
     from dissection.networks import Network
+    from dissection.running import Progress
+    from dissection.tap import Pass
     from neuronexplain.methods import Method
-    from neuronexplain.methods.targets import Score
+    from neuronexplain.methods.rectifiers import Rule
 
     from .ground import Annotated, Objects
     from .views import Truth, View
 
 
 Job = TypeVar("Job")
+Place = tuple[int, int]
+"""An image and a crop of it."""
+
 Found = dict[tuple[int, int, int], np.ndarray]
 """Maps by image, crop, and place among the classes that were asked for."""
 
@@ -46,6 +53,7 @@ class Batch:
         annotated: the photographs.
         images: their crops, as the network wants them.
         size: crops in one forward pass.
+        progress: is told how far a method has come that needs many passes.
     """
 
     network: Network
@@ -55,6 +63,7 @@ class Batch:
     annotated: Sequence[Annotated]
     images: Float32[Tensor, "images crops 3 h w"]
     size: int
+    progress: Progress | None = None
 
     def __len__(self) -> int:
         return len(self.annotated)
@@ -66,17 +75,22 @@ class Batch:
         Raises:
             ActivationError: if one is a NaN or an infinity.
         """
-        parts = [forward(self.network, self._stacked(part)).scores for part in self._in_parts(self._crops())]
+        parts = [seen.scores.detach() for _, seen in self._passes(self._crops())]
         scores: Float64[np.ndarray, "images crops classes"]
-        scores = torch.cat(parts).detach().double().cpu().reshape(*self.images.shape[:2], -1).numpy()
+        scores = torch.cat(parts).double().cpu().reshape(*self.images.shape[:2], -1).numpy()
         for image, values in enumerate(scores):
             self._check(image, values, "what the network gives")
         return scores
 
     @cached_property
+    def seen(self) -> Pass:
+        """All crops in one pass, with the graph of the head; for as many crops as go through the network together."""
+        return forward(self.network, self._stacked(self._crops()))
+
+    @cached_property
     def probabilities(self) -> Float64[np.ndarray, "images classes"]:
         """Of each class, averaged over the crops."""
-        return torch.from_numpy(self.logits).softmax(2).mean(1).numpy()
+        return self.network.head.probabilities(torch.from_numpy(self.logits)).mean(1).numpy()
 
     @cached_property
     def predicted(self) -> list[int]:
@@ -126,24 +140,38 @@ class Batch:
     def _of_one_pass(self, gradcam: GradCam, wanted: Sequence[Sequence[int]]) -> Found:
         """Grad-CAM of several classes needs one forward pass, and the head's backward pass for each of them."""
         found: Found = {}
-        for part in self._in_parts([(image, crop) for image, crop in self._crops() if wanted[image]]):
-            images, given = self._stacked(part), list[torch.Tensor]()
-            first = torch.tensor([wanted[image][0] for image, _ in part])
-            seen = traced(self.network, images, _kept(given, first), rule=gradcam.rule)
-            for turn in range(max(len(wanted[image]) for image, _ in part)):
-                classes = torch.tensor([wanted[image][min(turn, len(wanted[image]) - 1)] for image, _ in part])
-                maps = (
-                    gradcam.map_of(replace(seen, scores=of_class(given[0], classes)))[:, 0]
-                    .detach()
-                    .float()
-                    .cpu()
-                    .numpy()
-                )
+        for part, seen, scores in self._traces(gradcam.rule, [place for place in self._crops() if wanted[place[0]]]):
+            asked = [wanted[image] or (0,) for image, _ in part]
+            for turn in range(max(map(len, asked))):
+                classes = torch.tensor([each[min(turn, len(each) - 1)] for each in asked])
+                own = replace(seen, scores=of_class(scores, classes))
+                maps = gradcam.map_of(own)[:, 0].detach().float().cpu().numpy()
                 found |= {(*place, turn): values for place, values in zip(part, maps, strict=True)}
         return found
 
+    def _traces(self, rule: Rule, places: Sequence[Place]) -> Iterator[tuple[Sequence[Place], Trace, Tensor]]:
+        """Passes over these crops, and the scores of all classes; those of the scores, where ReLUs follow no rule."""
+        if rule is gradient:
+            for part, seen in self._passes(places):
+                yield part, Trace(self._stacked(part), seen.activation, seen.scores), seen.scores
+            return
+        for part in self._in_parts(places):
+            given: list[Tensor] = []
+            trace = traced(self.network, self._stacked(part), partial(_first, given), rule=rule)
+            yield part, trace, given[0]
+
+    def _passes(self, places: Sequence[Place]) -> Iterator[tuple[Sequence[Place], Pass]]:
+        """Passes over these crops; one that holds all crops is run once, whichever of them are wanted."""
+        every = self._crops()
+        if places and len(every) <= self.size:
+            yield every, self.seen
+            return
+        for part in self._in_parts(places):
+            yield part, forward(self.network, self._stacked(part))
+
     def _of_a_pass_each(self, method: Method, wanted: Sequence[Sequence[int]]) -> Found:
         found: Found = {}
+        method = watched(method, self.progress)
         jobs = [(image, crop, turn) for image, crop in self._crops() for turn in range(len(wanted[image]))]
         for part in self._in_parts(jobs):
             classes = torch.tensor([wanted[image][turn] for image, _, turn in part])
@@ -152,14 +180,14 @@ class Batch:
             found |= dict(zip(part, maps, strict=True))
         return found
 
-    def _crops(self) -> list[tuple[int, int]]:
+    def _crops(self) -> list[Place]:
         return [(image, crop) for image in range(len(self)) for crop in range(len(self.view.crops))]
 
     def _in_parts(self, jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
         for start in range(0, len(jobs), self.size):
             yield jobs[start : start + self.size]
 
-    def _stacked(self, places: Sequence[tuple[int, int]]) -> Float32[Tensor, "places 3 h w"]:
+    def _stacked(self, places: Sequence[Place]) -> Float32[Tensor, "places 3 h w"]:
         return torch.stack([self.images[place] for place in places]).to(self.network.device)
 
     def _check(self, image: int, values: np.ndarray, what: str) -> None:
@@ -170,11 +198,7 @@ class Batch:
             )
 
 
-def _kept(given: list[Tensor], classes: Int64[Tensor, " images"]) -> Score:
-    """Scores of classes, as a target that keeps the scores of all."""
-
-    def score(scores: Tensor) -> Tensor:
-        given.append(scores)
-        return of_class(scores, classes)
-
-    return score
+def _first(given: list[Tensor], scores: Tensor) -> Tensor:
+    """Scores of the first class, as a target that keeps the scores of all."""
+    given.append(scores)
+    return scores[:, 0]

@@ -12,6 +12,7 @@ from dissection.errors import ConceptDataError, NeuronExplainError
 from dissection.files import replace_file
 from dissection.loading import read_batches
 from dissection.running import Means
+from neuronexplain.methods import check_methods
 
 from .batch import Batch
 from .journal import opened
@@ -62,11 +63,13 @@ def evaluate(
     Raises:
         CheckpointError: if the folder holds an evaluation of something else.
         ConceptDataError: if the protocol needs to know more of the images than is known.
-        NeuronExplainError: if the protocol is not made for this view, or needs methods.
+        NeuronExplainError: if the protocol is not made for this view, or needs methods, or one of them is not defined
+            for the network.
     """
     means = means or Means()
     seen = View.of(network.preprocessing, view)
     _check(protocol, ground, methods, seen)
+    check_methods(methods, network)
     heading = {
         "format": _FORMAT,
         "protocol": protocol.name,
@@ -87,7 +90,16 @@ def evaluate(
         means.tell(protocol.name, len(journal.records), len(ground))
         for share, items in zip(shares, read_batches(read, list, shares, workers=means.workers), strict=True):
             annotated, images = zip(*items, strict=True)
-            batch = Batch(network, seen, ground.objects, share.start, annotated, torch.stack(images), means.batch_size)
+            batch = Batch(
+                network,
+                seen,
+                ground.objects,
+                share.start,
+                annotated,
+                torch.stack(images),
+                means.batch_size,
+                progress=means.progress,
+            )
             journal.add(protocol.observe(batch, methods, out))
             means.tell(protocol.name, share.stop, len(ground))
         records = journal.records

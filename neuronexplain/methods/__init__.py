@@ -6,8 +6,19 @@ images::
     maps = saliency(network, images, 207, method="guided-grad-cam")
 """
 
-from .catalogue import METHODS, find_method, saliency
+from .catalogue import METHODS, check_methods, find_method, saliency, watched
 from .method import Method
 from .targets import Target, at, probability, total
 
-__all__ = ["METHODS", "Method", "Target", "at", "find_method", "probability", "saliency", "total"]
+__all__ = [
+    "METHODS",
+    "Method",
+    "Target",
+    "at",
+    "check_methods",
+    "find_method",
+    "probability",
+    "saliency",
+    "total",
+    "watched",
+]

@@ -4,6 +4,10 @@ Guided Backpropagation (Springenberg et al. 2014) and Deconvolution (Zeiler and 
 score by the pixels, with another rule for ReLUs. They are sharp, and much the same for every class. Their product with
 Grad-CAM's upsampled map is sharp and of one class: Guided Grad-CAM and Deconvolution Grad-CAM (Selvaraju et al. 2019,
 Sec. 3.2).
+
+Deconvolution can leave nothing: what it hands down is nowhere negative, and where a narrow layer's neurons mostly
+inhibit, all their sums are negative and all are cut. So it is in trained SqueezeNets, whose ``features.7.squeeze`` has
+48 neurons: of most photographs the map is 0 everywhere, in captum as here.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -18,12 +20,13 @@ from .occlusion import Occlusion
 from .rectifiers import deconvolution, gradient, guided
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from jaxtyping import Float
     from torch import Tensor
 
     from dissection.networks import Network
+    from dissection.running import Progress
 
     from .targets import Target
 
@@ -100,6 +103,26 @@ def find_method(name: str) -> Method:
     if name not in METHODS:
         raise NetworkError(f"there is no method {name!r}; choose one of {', '.join(METHODS)}")
     return METHODS[name]
+
+
+def check_methods(methods: Iterable[Method], network: Network) -> None:
+    """Try methods on an image of noise, before any work that would be lost.
+
+    Raises:
+        NetworkError: if one is not defined for the network; the message says why.
+    """
+    looks = network.preprocessing
+    noise = torch.randn(1, looks.channels, *looks.size, generator=torch.Generator().manual_seed(0))
+    for method in methods:
+        if not isinstance(method.compute, Occlusion):  # which asks nothing of a network
+            method.attribution(network, noise.to(network.device), torch.zeros(1, dtype=torch.long))
+
+
+def watched(method: Method, progress: Progress | None) -> Method:
+    """The method, telling how far it has come where it takes many passes."""
+    if progress is None or not isinstance(method.compute, Occlusion):
+        return method
+    return replace(method, compute=replace(method.compute, progress=partial(progress, method.name)))
 
 
 def saliency(

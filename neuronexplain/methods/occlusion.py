@@ -6,7 +6,7 @@ Zeiler and Fergus 2014, Sec. 4.2; the reference that Selvaraju et al. 2019, Sec.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import product
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,7 +17,7 @@ from dissection.tap import outputs_through
 from .targets import scored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from jaxtyping import Float
 
@@ -42,12 +42,14 @@ class Occlusion:
         fill: what a patch is filled with, in the units of the network's input: one number or one for each colour.
             With 0, that is the mean colour of a photograph whose mean the preprocessing subtracts.
         batch_size: patches in one forward pass.
+        progress: is told how many patches are done, of how many: a large network takes long.
     """
 
     patch: int | None = None
     stride: int | None = None
     fill: float | Sequence[float] = 0.0
     batch_size: int = 64
+    progress: Callable[[int, int], object] | None = None
 
     def __call__(
         self, network: Network, images: Float[Tensor, "images channels H W"], target: Target
@@ -75,10 +77,12 @@ class Occlusion:
         windows: Sequence[Window],
     ) -> Float[Tensor, "images windows"]:
         """How much each image's score falls with each of these patches covered."""
-        queue = iter(product(range(len(images)), [NOTHING, *windows]))
+        queue = list(product(range(len(images)), [NOTHING, *windows]))
         scores = []
-        while batch := list(islice(queue, self.batch_size)):
-            scores.append(self._scores(network, images, target, batch))
+        for start in range(0, len(queue), self.batch_size):
+            scores.append(self._scores(network, images, target, queue[start : start + self.batch_size]))
+            if self.progress is not None:
+                self.progress(min(start + self.batch_size, len(queue)), len(queue))
         found = torch.cat(scores).view(len(images), 1 + len(windows))
         return found[:, :1] - found[:, 1:]
 

@@ -6,6 +6,7 @@ its label maps at ``label_size`` x ``label_size``.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 from dissection.errors import ConceptDataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from os import PathLike
 
     from dissection.concepts.dataset import ConceptDataset
@@ -59,17 +60,28 @@ class Kind:
         if unknown:
             raise ConceptDataError(f"{self.name} has no column of {unknown[0]} to be named; leave it out")
         module, _, name = self.place.partition(":")
-        try:
+        with needing(self.extra, f"reading {self.name}"):
             dataset = getattr(import_module(f".{module}", _PACKAGE), name)
-        except ModuleNotFoundError as error:
-            if not self.extra:
-                raise
-            found = f"reading {self.name} needs the package {error.name}, which is not installed"
-            raise ConceptDataError(f"{found}; pip install 'neuronexplain[{self.extra}]'") from error
         opened: ConceptDataset = dataset(Path(src), label_size=label_size, **columns)
         if not len(opened):
             raise ConceptDataError(f"{src}: there are no images in it; at least one is wanted")
         return opened
+
+
+@contextmanager
+def needing(extra: str, what: str) -> Iterator[None]:
+    """Imports that need packages of an extra of this project; an empty one needs none.
+
+    Raises:
+        ConceptDataError: if they are not installed; it says how to install them.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if not extra:
+            raise
+        found = f"{what} needs the package {error.name}, which is not installed"
+        raise ConceptDataError(f"{found}; pip install 'neuronexplain[{extra}]'") from error
 
 
 _ALL = (

@@ -8,7 +8,7 @@ import numpy as np
 
 from dissection.concepts.dataset import Labels
 from dissection.concepts.folders import Folder
-from dissection.concepts.labels import check_size, read_photograph
+from dissection.concepts.labels import read_photograph_of
 
 from .coco_files import coco_licences
 from .coco_words import coco_words
@@ -64,9 +64,7 @@ class Coco(Folder):
     def photograph(self, index: int) -> Image.Image:
         """The photograph, of the size that the annotations say."""
         file, image = self._images[index]
-        photograph = read_photograph(image.file)
-        check_size(image.file, (photograph.height, photograph.width), image.size, f"{file.file.name} says")
-        return photograph
+        return read_photograph_of(image.file, image.size, f"{file.file.name} says")
 
     def labels(self, index: int) -> Labels:
         """Layers of categories, and a layer of groups for each that has any."""

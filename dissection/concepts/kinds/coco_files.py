@@ -62,6 +62,32 @@ class CocoFile:
         """The error that names this file."""
         return BadFileError(self.file, what)
 
+    def image_of(self, annotation: Record) -> int:
+        """The number of the image that an annotation is of.
+
+        Raises:
+            BadFileError: if it is none of this file's.
+        """
+        number = whole(self.file, annotation, "image_id", least=0)
+        if number not in self.images:
+            raise self.bad(f"there is an annotation of image {number}, which is not among its images")
+        return number
+
+    def by_image(self) -> dict[int, dict[int, list[Record]]]:
+        """The annotations of each image that has any, by category.
+
+        Raises:
+            BadFileError: if one is of an image or a category that the file does not have.
+        """
+        known = {category.number for category in self.categories}
+        found: dict[int, dict[int, list[Record]]] = {}
+        for record in self.annotations:
+            number, category = self.image_of(record), whole(self.file, record, "category_id")
+            if category not in known:
+                raise self.bad(f"image {number} has a region of category {category}, which is not among its categories")
+            found.setdefault(number, {}).setdefault(category, []).append(record)
+        return found
+
 
 def coco_files(root: Path, what: str, *, hook: Callable[[Record], Record] | None = None) -> list[CocoFile]:
     """The files ``annotations/<what>_*.json`` under ``root``; ``hook`` is given each JSON object as it is read.
@@ -78,6 +104,19 @@ def coco_files(root: Path, what: str, *, hook: Callable[[Record], Record] | None
     there = {file: folder for file, split in splits.items() if (folder := _folder(root, split))}
     folders = there or dict.fromkeys(files, root / "images")
     return [_read(file, splits[file], folder, hook) for file, folder in folders.items()]
+
+
+def coco_file(root: Path, what: str, split: str, *, hook: Callable[[Record], Record] | None = None) -> CocoFile:
+    """The file ``annotations/<what>_<split>.json`` under ``root``, see :func:`coco_files`.
+
+    Raises:
+        ConceptDataError: if it is not there, or not as COCO's are.
+    """
+    file = root / "annotations" / f"{what}_{split}.json"
+    if not file.is_file():
+        others = sorted(each.stem.removeprefix(f"{what}_") for each in file.parent.glob(f"{what}_*.json"))
+        raise BadFileError(file, f"there is no such file; splits there: {', '.join(others) or 'none'}")
+    return _read(file, split, _folder(root, split) or root / "images", hook)
 
 
 def _folder(root: Path, split: str) -> Path | None:

@@ -19,7 +19,7 @@ import numpy as np
 from dissection.concepts.labels import shrink
 
 from .coco import Coco
-from .coco_files import coco_files, whole
+from .coco_files import coco_files
 from .coco_regions import BadRegionError, drawn, packed
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Int32
 
-    from .coco_files import CocoFile, CocoImage
+    from .coco_files import CocoFile, CocoImage, Record
 
 _OTHER = "other"
 
@@ -46,7 +46,7 @@ class CocoInstances(Coco):
     what = "instances"
 
     def __init__(self, src: Path, *, label_size: int) -> None:
-        self._regions: dict[Path, dict[int, dict[int, list[Any]]]] = {}
+        self._found: dict[Path, dict[int, dict[int, list[Record]]]] = {}
         super().__init__(src, [_without_other(file) for file in coco_files(src, self.what, hook=packed)], label_size)
 
     def files(self, index: int) -> Sequence[Path]:
@@ -60,17 +60,7 @@ class CocoInstances(Coco):
         return f"{hashlib.sha256(content.encode()).hexdigest()} at {self._label_size}"
 
     def _annotated(self, file: CocoFile) -> Sequence[CocoImage]:
-        known = {category.number for category in file.categories}
-        found: dict[int, dict[int, list[Any]]] = {}
-        for record in file.annotations:
-            number = whole(file.file, record, "image_id", least=0)
-            category = whole(file.file, record, "category_id")
-            if number not in file.images:
-                raise file.bad(f"there is an annotation of image {number}, which is not among its images")
-            if category not in known:
-                raise file.bad(f"image {number} has a region of category {category}, which is not among its categories")
-            found.setdefault(number, {}).setdefault(category, []).append(record.get("segmentation"))
-        self._regions[file.file] = found
+        self._found[file.file] = found = file.by_image()
         return [image for number, image in file.images.items() if number in found]
 
     def _layers(self, file: CocoFile, image: CocoImage) -> Int32[np.ndarray, "layers size size"]:
@@ -89,7 +79,8 @@ class CocoInstances(Coco):
         return np.stack(layers) if layers else np.zeros((0, *size), np.int32)
 
     def _of(self, file: CocoFile, image: CocoImage) -> dict[int, list[Any]]:
-        return self._regions[file.file][image.number]
+        found = self._found[file.file][image.number]
+        return {category: [record.get("segmentation") for record in records] for category, records in found.items()}
 
 
 class CocoStuff(CocoInstances):

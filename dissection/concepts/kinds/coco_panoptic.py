@@ -73,9 +73,7 @@ class CocoPanoptic(Coco):
         return [image for number, image in file.images.items() if number in found]
 
     def _read(self, file: CocoFile, known: set[int], record: Record) -> tuple[int, _Segments]:
-        number = whole(file.file, record, "image_id", least=0)
-        if number not in file.images:
-            raise file.bad(f"there is an annotation of image {number}, which is not among its images")
+        number = file.image_of(record)
         name = text(file.file, record, "file_name")
         if leads_out(name):
             raise file.bad(f"file_name {name!r} leads out of the folder; a path inside {file.file.stem}/ is wanted")

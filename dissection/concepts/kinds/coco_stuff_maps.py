@@ -16,7 +16,7 @@ import numpy as np
 
 from dissection.concepts.dataset import Labels
 from dissection.concepts.folders import Folder
-from dissection.concepts.labels import check_numbers, check_size, read_index_mask, read_photograph, shrink
+from dissection.concepts.labels import check_numbers, read_index_mask, read_photograph_of, shrink
 from dissection.concepts.problems import BadFileError
 
 from .coco_words import CocoCategory, coco_words
@@ -64,10 +64,8 @@ class CocoStuffMaps(Folder):
     def photograph(self, index: int) -> Image.Image:
         """The photograph, of the size of its pixel map."""
         file, mask = self.files(index)
-        photograph = read_photograph(file)
-        found = (photograph.height, photograph.width)
-        check_size(file, found, read_index_mask(mask).shape, f"its pixel map {mask.name} is")
-        return photograph
+        height, width = read_index_mask(mask).shape
+        return read_photograph_of(file, (height, width), f"its pixel map {mask.name} is")
 
     def labels(self, index: int) -> Labels:
         """The pixel map at the label size; every number in it has a name."""

@@ -23,7 +23,7 @@ from .published import Published, locate, read_lines
 from .words import Word, Words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 CLASSES = {
@@ -89,15 +89,26 @@ class Voc(Published):
 def _listed(root: Path) -> list[str]:
     """Names of the images with masks, in order."""
     folder = root / "ImageSets" / "Segmentation"
-    names = {name for file in folder.glob("*.txt") for name in _names(file)}
+    masks = root / "SegmentationClass"
+    names = {
+        name
+        for file in folder.glob("*.txt")
+        for name in voc_names(file)
+        if file.stem != "test" or (masks / f"{name}.png").exists()
+    }
     if not names:
         raise BadFileError(folder, "there are no lists of images in it; trainval.txt is wanted")
     return sorted(names)
 
 
-def _names(file: Path) -> Iterator[str]:
-    for name in read_lines(file):
+def voc_names(file: Path) -> list[str]:
+    """The images of a list: the first word of each line.
+
+    Raises:
+        BadFileError: if it cannot be read, or one could be a file in another folder.
+    """
+    names = [line.split()[0] for line in read_lines(file)]
+    for name in names:
         if leads_out(name) or "/" in name:
             raise BadFileError(file, f"{name!r} is no image's name; a name without folders is wanted")
-        if file.stem != "test" or (file.parents[2] / "SegmentationClass" / f"{name}.png").exists():
-            yield name
+    return names

@@ -12,10 +12,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dissection.concepts import BadFileError
-from dissection.concepts.labels import read_photograph
+from dissection.concepts.kinds.published import read_lines
+from dissection.concepts.labels import read_photograph_of
 from dissection.errors import ConceptDataError
 
-from .files import check_frame, digest, read_boxes, read_names, stamp
+from .boxes import read_boxes
+from .reading import digest, stamp
 from .truth import Annotated, Place
 
 if TYPE_CHECKING:
@@ -63,8 +65,7 @@ class Ilsvrc:
         unknown = next((each.name for each in boxes.instances if each.name not in self.objects), None)
         if unknown:
             raise BadFileError(self._xml(file), f"object {unknown!r} is none of the ids in {_MAPPING}")
-        photograph = read_photograph(file)
-        check_frame(file, photograph, boxes.size)
+        photograph = read_photograph_of(file, boxes.size, f"{self._xml(file).name} says")
         names = dict.fromkeys(each.name for each in boxes.instances)
         return Annotated(
             file.relative_to(self._images).as_posix(), photograph, {name: Place(boxes.shares(name)) for name in names}
@@ -82,7 +83,7 @@ class Ilsvrc:
 def _synsets(*places: Path) -> list[str]:
     for place in places:
         if (place / _MAPPING).is_file():
-            return read_names(place / _MAPPING)
+            return [line.split()[0] for line in read_lines(place / _MAPPING)]
     raise BadFileError(
         places[0] / _MAPPING, "there is no such file; a line for each class is wanted, n01440764 tench, in their order"
     )

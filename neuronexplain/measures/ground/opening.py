@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from dissection.concepts import open_concepts
+from dissection.concepts.kinds import needing
 from dissection.errors import ConceptDataError
 
-from .coco import Coco
 from .ilsvrc import Ilsvrc
 from .labelled import LabelledObjects
 from .photographs import Photographs
@@ -69,6 +69,9 @@ def _opened(
         case "voc":
             return Voc(data, classes, masks=masks, table=table, **split)
         case "coco":
+            with needing("coco", "reading COCO's instances"):
+                from .coco import Coco  # noqa: PLC0415 -- pycocotools is in an extra
+
             return Coco(data, classes, table=table, **split)
         case "ilsvrc":
             return Ilsvrc(data, classes, **split)

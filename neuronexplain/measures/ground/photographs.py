@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dissection.errors import ConceptDataError
 from dissection.photographs import open_photograph, photographs_in
 
-from .files import digest, stamp
+from .reading import digest, stamp
 from .truth import Annotated
 
 if TYPE_CHECKING:

@@ -1,9 +1,4 @@
-"""PASCAL VOC 2007 and 2012 in their own layout: boxes of all images, masks of those in the segmentation lists.
-
-::
-
-    JPEGImages/*.jpg  Annotations/*.xml  SegmentationClass/*.png
-    ImageSets/Main/val.txt  ImageSets/Segmentation/val.txt
+"""PASCAL VOC 2007 and 2012: boxes of the images in ``ImageSets/Main``, masks of those in ``ImageSets/Segmentation``.
 
 Objects marked difficult are left out, as in VOC's own evaluation; the border that it calls void belongs to nothing.
 """
@@ -13,10 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dissection.concepts import BadFileError
-from dissection.concepts.labels import read_index_mask, read_photograph
+from dissection.concepts.kinds.published import locate
+from dissection.concepts.kinds.voc import BOUNDARY, CLASSES, voc_names
+from dissection.concepts.labels import check_size, read_index_mask, read_photograph_of
 
-from .files import check_frame, digest, inside, read_boxes, read_names, stamp
+from .boxes import read_boxes
 from .matching import match
+from .reading import digest, stamp
 from .truth import Annotated, Place
 
 if TYPE_CHECKING:
@@ -26,16 +24,10 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Int32
 
-    from .files import BoxFile
+    from .boxes import BoxFile
     from .truth import Objects
 
-NAMES = (
-    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog"),
-    *("horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
-)
-"""The objects; a mask's pixel is an object's place in this list, from 1."""
-
-_VOID = 255
+_NUMBERS = {name: number for number, name in enumerate(CLASSES, start=1)}
 
 
 class Voc:
@@ -55,15 +47,16 @@ class Voc:
     def __init__(
         self, root: Path, classes: Sequence[str], *, split: str = "val", masks: bool = False, table: Path | None = None
     ) -> None:
-        self._root = _year(root)
+        self._root = locate(root, "JPEGImages").parent
         self._masks = masks
         kind = "Segmentation" if masks else "Main"
         listed = self._root / "ImageSets" / kind / f"{split}.txt"
-        self._names = read_names(listed)
-        for name in self._names:
-            inside(self._root, name, listed)
+        if not listed.is_file():
+            others = ", ".join(sorted(each.stem for each in listed.parent.glob("*.txt"))) or "none"
+            raise BadFileError(listed, f"there is no such list of images; lists there: {others} (--split)")
+        self._names = voc_names(listed)
         self.name = f"{self._root.name} {split}"
-        self.objects: Objects = match(NAMES, classes, table=table)
+        self.objects: Objects = match(CLASSES, classes, table=table)
 
     def __len__(self) -> int:
         return len(self._names)
@@ -72,11 +65,10 @@ class Voc:
         """A photograph with its boxes, and its mask where masks are read."""
         name = self._names[index]
         file, boxes = self._photograph(name), read_boxes(self._xml(name))
-        photograph = read_photograph(file)
-        check_frame(file, photograph, boxes.size)
-        numbers = read_index_mask(self._mask(name)) if self._masks else None
+        photograph = read_photograph_of(file, boxes.size, f"{name}.xml says")
+        numbers = self._numbers(name, boxes.size) if self._masks else None
         places = {each: place for each in self.objects if (place := _place(each, boxes, numbers))}
-        return Annotated(name, photograph, places, None if numbers is None else numbers == _VOID)
+        return Annotated(name, photograph, places, None if numbers is None else numbers == BOUNDARY)
 
     def reading(self) -> str:
         """Names and sizes of the photographs, and all that is said of them."""
@@ -98,19 +90,15 @@ class Voc:
             raise BadFileError(file, "there is no such mask; each image of ImageSets/Segmentation needs one")
         return file
 
+    def _numbers(self, name: str, size: tuple[int, int]) -> Int32[np.ndarray, "h w"]:
+        file = self._mask(name)
+        numbers = read_index_mask(file)
+        check_size(file, numbers.shape, size, f"{name}.xml says")
+        return numbers
+
 
 def _place(name: str, boxes: BoxFile, numbers: Int32[np.ndarray, "h w"] | None) -> Place | None:
     shares = boxes.shares(name)
-    mask = None if numbers is None else numbers == NAMES.index(name) + 1
+    mask = None if numbers is None else numbers == _NUMBERS[name]
     there = len(shares) or (mask is not None and mask.any())
     return Place(shares, mask) if there else None
-
-
-def _year(root: Path) -> Path:
-    if (root / "JPEGImages").is_dir():
-        return root
-    years = sorted(each for each in root.glob("VOC*") if (each / "JPEGImages").is_dir())
-    if len(years) == 1:
-        return years[0]
-    found = " and ".join(each.name for each in years) or "no JPEGImages/"
-    raise BadFileError(root, f"found in it: {found}; name the folder of one year, such as VOCdevkit/VOC2007")

@@ -86,7 +86,7 @@ class InsertionDeletion(Protocol):
 
     def _curve(self, batch: Batch, image: int, other: torch.Tensor, kept: np.ndarray) -> Float64[np.ndarray, " points"]:
         scores = scores_where_kept(batch.network, batch.images[image, 0], other, list(kept), batch.size)
-        return scores.softmax(1)[:, batch.predicted[image]].numpy()
+        return batch.network.head.probabilities(scores)[:, batch.predicted[image]].numpy()
 
     def _random(self, image: int, size: tuple[int, int]) -> Float[np.ndarray, "h w"]:
         return np.random.default_rng((self.seed, image)).random(size)

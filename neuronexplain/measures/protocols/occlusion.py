@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,7 +56,9 @@ class OcclusionCorrelation(Protocol):
     def observe(self, batch: Batch, methods: Sequence[Method], out: Path) -> list[Record]:  # noqa: ARG002
         """The correlation of each method; the occlusion maps are shared."""
         side = min(batch.view.size)
-        patches = Occlusion(max(round(self.patch * side), 1), max(round(self.stride * side), 1), batch_size=batch.size)
+        patch, stride = (max(round(share * side), 1) for share in (self.patch, self.stride))
+        told = partial(batch.progress, "occlusion") if batch.progress else None
+        patches = Occlusion(patch, stride, batch_size=batch.size, progress=told)
         places = patches.windows(*batch.view.size)
         classes = torch.tensor(batch.predicted)
         images = batch.images[:, 0].to(batch.network.device)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from dissection.tap import forward, forward_from
+from dissection.tap import forward_from
 from neuronexplain.gradcam import alphas, of_class
 from neuronexplain.measures.intervals import figure
 from neuronexplain.measures.report import Report
@@ -72,7 +72,7 @@ class UnitAblation(Protocol):
 
     def observe(self, batch: Batch, methods: Sequence[Method], out: Path) -> list[Record]:  # noqa: ARG002
         """Losses of logit and probability, and whether the prediction is another, by what is left out."""
-        seen = forward(batch.network, batch.images[:, 0])
+        seen = batch.seen
         classes = torch.tensor(batch.predicted)
         importance = alphas(of_class(seen.scores, classes), seen.activation).double().cpu().numpy()
         maps = seen.activation.detach()
@@ -120,6 +120,6 @@ def _loss(batch: Batch, image: int, logits: torch.Tensor) -> tuple[float, float,
     index = batch.predicted[image]
     return (
         float(batch.logits[image, 0, index] - logits[index]),
-        float(batch.probabilities[image, index] - logits.softmax(0)[index]),
+        float(batch.probabilities[image, index] - batch.network.head.probabilities(logits)[index]),
         int(logits.argmax()) != index,
     )

@@ -1,10 +1,8 @@
-"""What the readers of published layouts share: paths that stay inside a folder, XML with boxes, lists of names."""
+"""Boxes in XML files, as PASCAL VOC writes them and ILSVRC too."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import ParseError
 
@@ -15,11 +13,10 @@ from defusedxml.common import DefusedXmlException
 from dissection.concepts import BadFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from pathlib import Path
     from xml.etree.ElementTree import Element
 
     from jaxtyping import Float64
-    from PIL import Image
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 
@@ -41,7 +38,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class BoxFile:
-    """What an XML file says: the photograph's width and height, and the objects in it."""
+    """What an XML file says: the photograph's height and width, and the objects in it."""
 
     size: tuple[int, int]
     instances: tuple[Instance, ...]
@@ -49,7 +46,7 @@ class BoxFile:
     def shares(self, name: str) -> Float64[np.ndarray, "boxes 4"]:
         """The boxes of an object that are not difficult, as shares of width and height."""
         boxes = [instance.box for instance in self.instances if instance.name == name and not instance.difficult]
-        return np.array(boxes, np.float64).reshape(-1, 4) / (self.size * 2)
+        return np.array(boxes, np.float64).reshape(-1, 4) / (self.size[::-1] * 2)
 
 
 def read_boxes(file: Path) -> BoxFile:
@@ -62,7 +59,7 @@ def read_boxes(file: Path) -> BoxFile:
     width, height = (round(_number(file, root, f"size/{side}")) for side in ("width", "height"))
     if width < 1 or height < 1:
         raise BadFileError(file, f"size is {width} x {height}; the photograph's width and height are wanted")
-    return BoxFile((width, height), tuple(_instance(file, found, (width, height)) for found in root.iter("object")))
+    return BoxFile((height, width), tuple(_instance(file, found, (width, height)) for found in root.iter("object")))
 
 
 def check_box(file: Path, what: str, box: tuple[float, ...], size: tuple[int, int]) -> None:
@@ -77,53 +74,6 @@ def check_box(file: Path, what: str, box: tuple[float, ...], size: tuple[int, in
             file,
             f"the box of {what} ({_shown(box)}) is outside of the picture of {size[0]} x {size[1]} pixels; correct it",
         )
-
-
-def check_frame(file: Path, photograph: Image.Image, size: tuple[int, int]) -> None:
-    """Raise a ``BadFileError`` where boxes were drawn on a picture of another size (width, height)."""
-    if photograph.size != size:
-        found, wanted = (" x ".join(map(str, each)) for each in (photograph.size, size))
-        raise BadFileError(file, f"it is {found} pixels, but its boxes were drawn on {wanted}; get the original")
-
-
-def inside(folder: Path, name: str, source: Path) -> Path:
-    """A file in a folder by the name that another file gives it.
-
-    Raises:
-        BadFileError: if the name leads out of the folder.
-    """
-    windows = PureWindowsPath(name)  # knows both kinds of separator, and drives
-    if not name or windows.drive or windows.root or ".." in windows.parts:
-        raise BadFileError(source, f"{name!r} leads out of {folder.name}/; a name inside it is wanted")
-    return folder / name
-
-
-def read_names(file: Path) -> list[str]:
-    """The first word of each line.
-
-    Raises:
-        BadFileError: if there is no such file; the message names its siblings.
-    """
-    try:
-        lines = file.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        others = ", ".join(sorted(each.stem for each in file.parent.glob("*.txt"))) or "none"
-        raise BadFileError(file, f"there is no such list of images; lists there: {others} (--split)") from error
-    return [words[0] for line in lines if (words := line.split())]
-
-
-def digest(parts: Iterable[str | Path]) -> str:
-    """sha256 over texts and over what files say; of photographs take the name and size instead."""
-    total = hashlib.sha256()
-    for part in parts:
-        content = part.read_bytes() if isinstance(part, Path) else part.encode()
-        total.update(hashlib.sha256(content).digest())
-    return total.hexdigest()
-
-
-def stamp(file: Path) -> str:
-    """A photograph for a digest without reading all of it: its name and its size in bytes."""
-    return f"{file.name} {file.stat().st_size if file.is_file() else 'missing'}"
 
 
 def _parsed(file: Path) -> Element:
