@@ -76,7 +76,7 @@ class Run:
         if whole.objects:
             for protocol in (measures.Localisation(), measures.Pointing(), measures.Seeds(), measures.Ratio()):
                 self._measure(world, protocol, own, whole)
-            ablations = [methods[name] for name in PAPER["localisation-ten"][2]]
+            ablations = [methods[name] for name in PAPER["localisation-ten"][2] if name in methods]
             crops = ("ten", some) if world.ten else ("whole", whole)
             self._measure(world, measures.Localisation(), ablations, crops[1], view=crops[0], name="localisation-ten")
             attack = Attack(radius=world.radius, step=world.radius / 16)
