@@ -95,11 +95,12 @@ class View:
         """The crops as the network wants them."""
         height, width = self.preprocessing.size
         whole = self.preprocessing.tensor(self.picture(photograph))
-        parts = [
-            whole[:, crop.top : crop.top + height, crop.left : crop.left + width].flip(2 if crop.mirrored else ())
-            for crop in self.crops
-        ]
-        return torch.stack(parts)
+        parts = [whole[:, crop.top : crop.top + height, crop.left : crop.left + width] for crop in self.crops]
+        if len(parts) == 1:
+            return parts[0][None]
+        return torch.stack(
+            [part.flip(2) if crop.mirrored else part for crop, part in zip(self.crops, parts, strict=True)]
+        )
 
     def joined(self, maps: Float[np.ndarray, "crops h w"]) -> Float32[np.ndarray, "H W"]:
         """The crops' maps as one of the view."""
