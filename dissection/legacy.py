@@ -16,10 +16,11 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
-from .errors import WeightsError
+from .errors import OutputError, WeightsError
+from .files import replace_file
 from .weights import is_torchscript, own_names, state_dict
 
 if TYPE_CHECKING:
@@ -39,22 +40,14 @@ def convert(source: Path, target: Path) -> int:
     """Write the tensors of a checkpoint as safetensors; gives how many.
 
     Raises:
-        WeightsError: if the file is no checkpoint, or holds no weights, or the target is there or cannot be written.
+        WeightsError: if the file is no checkpoint, or holds no weights.
+        OutputError: if the target is there, or cannot be written.
     """
     if target.exists():
-        raise WeightsError(f"{target} is there already; remove it, or name another file")
+        raise OutputError(f"{target} is there already; remove it, or name another file")
     state = {name: value.clone().contiguous() for name, value in read_legacy(source).items()}
-    part = target.with_name(f"{target.name}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        save_file(state, part)
-        part.rename(target)
-    except OSError as error:
-        raise WeightsError(
-            f"cannot write {target} ({error.strerror or error}); make room, or name another place"
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(target, save(state))
     return len(state)
 
 

@@ -116,7 +116,7 @@ def _present(columns: Columns, labels: Sequence[Labels]) -> Int64[np.ndarray, " 
     seen = np.zeros(int(columns.numbers.max(initial=0)) + 1, bool)
     for own in labels:
         _see(own.maps, seen)
-        seen[list(own.whole)] = True
+        seen[[number for number in own.whole if number < len(seen)]] = True
     return np.flatnonzero(seen[columns.numbers])
 
 
@@ -130,9 +130,10 @@ def _count_image(
     thresholds: Float64[np.ndarray, " active"],
 ) -> None:
     height, width = labels.maps.shape[1:]
-    whole = np.unique(place[list(labels.whole)])
+    numbers = [number for number in labels.whole if number < len(place) and place[number] >= 0]
+    whole = np.unique(place[numbers])
     drawn = place.copy()
-    drawn[list(labels.whole)] = -1  # the whole image has them: they count once
+    drawn[numbers] = -1  # the whole image has them: they count once
     areas = np.zeros(len(counts.columns), np.int64)
     there = np.empty(labels.maps.shape, np.int32)
     _locate(labels.maps, drawn, there, areas)

@@ -1,5 +1,7 @@
 """The dissection against the definitions, written out as slow loops."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -157,3 +159,16 @@ def test_a_unit_that_wakes_late_and_lower_keeps_its_saturated_maps():
     unit = dissect(network, concepts, means=Means(batch_size=2), min_images=1).units[0]
     assert unit.threshold == 3.0
     assert unit.best.intersection == 5 * 16 + 15
+
+
+def test_labels_of_no_concept_count_for_nothing():
+    known = colour_concepts(20)
+    strange = [Labels(np.where(own.maps == 0, 9, own.maps), (7, 300)) for own in known.all_labels]
+    strange[0].maps[0, 0, 0] = -3
+    unknown = replace(known, all_labels=strange)
+    found = [dissect(colour_network(), each, quantile=0.05, min_images=1) for each in (known, unknown)]
+    assert found[0] == found[1]
+    gap = replace(known, concepts={number: each for number, each in known.concepts.items() if number != 2})
+    with_gap = replace(gap, all_labels=[Labels(own.maps, (2,)) for own in known.all_labels])
+    found = [dissect(colour_network(), each, quantile=0.05, min_images=1) for each in (gap, with_gap)]
+    assert found[0] == found[1]

@@ -412,6 +412,7 @@ def test_mistakes_are_told_in_a_line(folder, run, tmp_path):
         (["units", *network, "--data", folder / "squares"], "name a database"),
         (["ratio", *network, "--data", folder / "squares", "--kind", "photographs"], "annotated ones"),
         (["layers", *network, "--data", tmp_path / "x.jpg"], "no photograph"),
+        (["pointing", "--db", "n.db", "--layer", "features"], "brings its own network, so --layer would be ignored"),
     ):
         status, _, error = run("evaluate", *words, "--out", tmp_path)
         assert status == 2

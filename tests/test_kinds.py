@@ -178,3 +178,9 @@ def test_images_may_be_read_in_threads(kind: str, write: Callable[[Path], Path],
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(read, order)) == [read(index) for index in order]
+
+
+def test_an_archive_is_to_be_unpacked_first(tmp_path: Path) -> None:
+    (tmp_path / "broden.zip").write_bytes(b"PK")
+    with pytest.raises(ConceptDataError, match=r"broden\.zip: this is an archive; .*concepts fetch NAME --file"):
+        KINDS["broden"].open(tmp_path / "broden.zip", label_size=8)

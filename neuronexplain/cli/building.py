@@ -40,18 +40,14 @@ def build(
         list[str] | None,
         typer.Option(help="Layer to name; may be given more than once. By default the last rectified feature map."),
     ] = None,
-    classes: Annotated[Path | None, typer.Option(help="Text file with one class label a line.")] = None,
-    mean: Annotated[str | None, typer.Option(help="Mean of the input's colours, such as 0.485,0.456,0.406.")] = None,
-    std: Annotated[str | None, typer.Option(help="Standard deviation of the input's colours.")] = None,
+    classes: options.Classes = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
     input_size: options.InputSize = None,
-    resize: Annotated[
-        str | None, typer.Option(help="Before the centre is cropped: shorter side (256), or HxW (256x256).")
-    ] = None,
+    resize: options.Resize = None,
     channels: options.Channels = None,
     output: options.Output = None,
-    multi_label: Annotated[
-        bool, typer.Option("--multi-label", help="Classes are independent: each has a probability of its own.")
-    ] = False,
+    multi_label: options.MultiLabel = False,
     class_images: Annotated[
         Path | None,
         typer.Option(help="Folder with a folder of images per class, to learn which neurons matter for which class."),

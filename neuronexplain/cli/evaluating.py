@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,7 +64,7 @@ def evaluate(
     protocol: Annotated[ProtocolName, typer.Argument(help="What to measure.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder for what is found; the same command goes on from there.")],
     network: Annotated[
-        str | None, typer.Option(help="scenes, a torchvision name, path/to/file.py:factory or package.module:factory.")
+        str | None, typer.Option(help="A name that 'neuronexplain networks' lists, program.pt2, or a factory.")
     ] = None,
     db: Annotated[
         str | None, typer.Option("--db", help="A database whose network is measured, in place of --network.")
@@ -83,11 +84,14 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(min=1, help="Use only so many images, evenly spread.")] = None,
     weights: options.Weights = None,
     layer: Annotated[str | None, typer.Option(help="Layer of Grad-CAM; by default the last rectified map.")] = None,
-    classes: Annotated[Path | None, typer.Option(help="Text file with one class label a line.")] = None,
-    mean: Annotated[str | None, typer.Option(help="Mean of the input's colours, such as 0.485,0.456,0.406.")] = None,
-    std: Annotated[str | None, typer.Option(help="Standard deviation of the input's colours.")] = None,
-    input_size: Annotated[int | None, typer.Option(min=1, help="Side of the network's input, in pixels.")] = None,
-    resize: Annotated[str | None, typer.Option(help="Before the centre is cropped: 256, or HxW (256x256).")] = None,
+    classes: options.Classes = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    input_size: options.InputSize = None,
+    resize: options.Resize = None,
+    channels: options.Channels = None,
+    output: options.Output = None,
+    multi_label: options.MultiLabel = False,
     target: Annotated[str | None, typer.Option(help="layers: the class; by default the predicted one.")] = None,
     tolerance: Annotated[int, typer.Option(min=0, help="pointing: pixels by which a point may miss; 15 is usual.")] = 0,
     patch: Annotated[
@@ -132,13 +136,16 @@ def evaluate(
         run,
         min_iou,
         weights=weights,
+        device=device,
         layer=layer,
         classes=classes,
         mean=options.numbers(mean) if mean else None,
         std=options.numbers(std) if std else None,
         input_size=input_size,
         resize=options.resizing(resize) if resize else None,
-        device=device,
+        channels=channels,
+        output=output,
+        multi_label=multi_label or None,
     )
     if protocol is ProtocolName.layers:
         _draw_layers(opened, data, target, out, json=json)
@@ -163,24 +170,38 @@ def evaluate(
 
 
 def _opened(
-    network: str | None, db: str | None, run: int | None, min_iou: float, *, weights: Path | None, **how: object
+    network: str | None,
+    db: str | None,
+    run: int | None,
+    min_iou: float,
+    *,
+    weights: Path | None,
+    device: str,
+    **how: object,
 ) -> tuple[Network, tuple[int, ...] | None]:
     """The network, and which of its units have a name where a database says so."""
     from dissection.networks import open_network
 
     if db is not None:
+        own = {"network": network, **how}
+        if given := [f"--{name.replace('_', '-')}" for name, value in own.items() if value is not None]:
+            raise NeuronExplainError(
+                f"--db brings its own network, so {', '.join(given)} would be ignored; leave it out"
+            )
         from db import NameStore
         from neuronexplain.pipeline import reopen
 
         with NameStore.open(db) as store:
             chosen: Run = store.choose(run)
-            opened = reopen(chosen, weights=weights, device=str(how["device"]))
+            opened = reopen(chosen, weights=weights, device=device)
             if opened.fingerprint != chosen.key.network:
                 chosen = store.run_for(opened.fingerprint)
             return opened, tuple(sorted(store.names(chosen, min_iou)))
     if network is None:
         raise NeuronExplainError("no network is named; name one with --network, or a database with --db")
-    return open_network(network, weights=weights, **how), None  # type: ignore[arg-type]
+    with console.bytes_progress() as progress:
+        told = partial(progress, "fetching the weights")
+        return open_network(network, weights=weights, device=device, progress=told, **how), None  # type: ignore[arg-type]
 
 
 def _protocol(name: ProtocolName, settings: Mapping[str, Any]) -> Protocol:

@@ -36,6 +36,16 @@ Channels = Annotated[int | None, typer.Option("--channels", help="Of the input: 
 Output = Annotated[
     str | None, typer.Option("--output", help="Key or position of the scores, where a network gives several outputs.")
 ]
+MultiLabel = Annotated[
+    bool, typer.Option("--multi-label", help="Classes are independent: each has a probability of its own.")
+]
+Classes = Annotated[Path | None, typer.Option("--classes", help="Text file with one class label a line.")]
+Mean = Annotated[str | None, typer.Option("--mean", help="Mean of the input's colours, such as 0.485,0.456,0.406.")]
+Std = Annotated[str | None, typer.Option("--std", help="Standard deviation of the input's colours.")]
+Resize = Annotated[
+    str | None,
+    typer.Option("--resize", help="Before the centre is cropped: shorter side (256), or HxW (256x256)."),
+]
 
 
 class Precision(StrEnum):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dissection.concepts.dataset import ConceptDataset
 
 _PACKAGE = __name__
+_ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,10 @@ class Kind:
         if unknown:
             raise ConceptDataError(f"{self.name} has no column of {unknown[0]} to be named; leave it out")
         module, _, name = self.place.partition(":")
+        if Path(src).is_file() and Path(src).suffix.lower() in _ARCHIVES:
+            raise ConceptDataError(
+                f"{src}: this is an archive; have it unpacked first: neuronexplain concepts fetch NAME --file {src}"
+            )
         with needing(self.extra, f"reading {self.name}"):
             dataset = getattr(import_module(f".{module}", _PACKAGE), name)
         opened: ConceptDataset = dataset(Path(src), label_size=label_size, **columns)
