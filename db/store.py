@@ -117,19 +117,27 @@ class NameStore:
         Raises:
             StoreError: if the arguments do not fit together, or the database cannot keep them.
         """
-        require_agreement(run, dissection, importances, pictures)
-        created = datetime.now(UTC)
+        (kept,) = self.publish_all([WholeRun(run, dissection, tuple(importances), pictures)])
+        return kept
+
+    def publish_all(self, given: Sequence[WholeRun]) -> list[Run]:
+        """As `publish`, for several runs: all of them or none."""
+        for whole in given:
+            require_agreement(whole.run, whole.dissection, whole.importances, whole.pictures)
         with explained(self._location):
             try:
-                with engines.writing(self._engine) as connection:
-                    whole = WholeRun(run, dissection, tuple(importances), pictures)
-                    number = writing.write_whole(connection, whole, created)
-            except IntegrityError:
-                existing = self.find(run.key)
-                if existing is None:
-                    raise
-                return existing
-        return replace(run, id=number, created=created)
+                return self._published(given)
+            except IntegrityError:  # another process has published one of them meanwhile: now it is found
+                return self._published(given)
+
+    def _published(self, given: Iterable[WholeRun]) -> list[Run]:
+        created, kept = datetime.now(UTC), []
+        with engines.writing(self._engine) as connection:
+            for whole in given:
+                held = reading.read_runs(connection, runs.c.digest == whole.run.key.digest)
+                number = held[0].id if held else writing.write_whole(connection, whole, created)
+                kept.append(held[0] if held else replace(whole.run, id=number, created=created))
+        return kept
 
     def adopt(self, given: Iterable[WholeRun]) -> list[Adopted]:
         """Take runs of other stores as they are, with their times: all of them or none.

@@ -125,6 +125,19 @@ def scratch(folder: Path, *, ranks: int, rank: int, fresh: bool) -> Iterator[Pat
         yield own
         shutil.rmtree(own)
     own.with_suffix(".lock").unlink(missing_ok=True)
+    _remove_empty(folder)
+
+
+def discard(folder: Path) -> None:
+    """Remove what is left of a build that is not gone on with, save where a process is at it."""
+    for lock_file in folder.glob("*.lock"):
+        with suppress(CheckpointError), alone(folder, lock_file):
+            shutil.rmtree(lock_file.with_suffix(""), ignore_errors=True)
+            lock_file.unlink()
+    _remove_empty(folder)
+
+
+def _remove_empty(folder: Path) -> None:
     for emptied in (folder, folder.parent):
         with suppress(OSError):
             emptied.rmdir()

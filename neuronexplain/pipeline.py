@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 from PIL import Image
 
-from db.records import SHARED, Run, RunKey, require_built
-from dissection.checkpoint import FORMAT, scratch
+from db.records import SHARED, Run, RunKey, WholeRun, require_built
+from dissection.checkpoint import FORMAT, discard, scratch
 from dissection.concepts import fingerprint
 from dissection.dissect import dissect_layers
 from dissection.errors import NetworkError
@@ -34,10 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from db import NameStore
-    from db.records import ClassImportance
     from dissection.concepts.dataset import ConceptDataset
     from dissection.networks import Network
-    from dissection.vocabulary import Dissection
 
     from .evidence import ClassImages
     from .explanation import Among, Explanation, RankBy
@@ -137,10 +135,15 @@ def build_layers(
     missing = {key: network for key, network in zip(keys, networks, strict=True) if key not in built}
     if missing:
         with _scratch(list(missing), next(iter(missing.values())), means, fresh=fresh) as own:
-            for run, dissection, importances in _runs(missing, concepts, class_images, own):
-                kept = store.publish(run, dissection, importances, pictures(dissection, concepts)) if store else run
-                built[run.key] = Built(kept, is_new=True)
+            found = list(_runs(missing, concepts, class_images, own))
+            if store:
+                whole = [replace(each, pictures=pictures(each.dissection, concepts)) for each in found]
+                built |= {run.key: Built(run, is_new=True) for run in store.publish_all(whole)}
             built = ranks.share(built)
+    elif means.scratch is not None and ranks.number == 0:
+        discard(
+            means.scratch / _way(keys, networks[0], means)
+        )  # left by a build that was killed right after publishing
     return [built[key] for key in keys]
 
 
@@ -150,15 +153,20 @@ def _scratch(keys: Sequence[RunKey], network: Network, means: Means, *, fresh: b
     if means.scratch is None:
         yield means
         return
-    way = [str(means.batch_size), network.device.type, torch.__version__, str(FORMAT)]
-    name = hashlib.sha256("\n".join([*(key.digest for key in keys), *way]).encode()).hexdigest()[:16]
-    with scratch(means.scratch / name, ranks=means.ranks.count, rank=means.ranks.number, fresh=fresh) as own:
+    folder = means.scratch / _way(keys, network, means)
+    with scratch(folder, ranks=means.ranks.count, rank=means.ranks.number, fresh=fresh) as own:
         yield replace(means, scratch=own)
+
+
+def _way(keys: Sequence[RunKey], network: Network, means: Means) -> str:
+    """Runs and how they are computed, in a name."""
+    way = [str(means.batch_size), network.device.type, torch.__version__, str(FORMAT)]
+    return hashlib.sha256("\n".join([*(key.digest for key in keys), *way]).encode()).hexdigest()[:16]
 
 
 def _runs(
     networks: Mapping[RunKey, Network], concepts: ConceptDataset, class_images: ClassImages | None, means: Means
-) -> Iterator[tuple[Run, Dissection, list[ClassImportance]]]:
+) -> Iterator[WholeRun]:
     network = next(iter(networks.values()))
     layers = [each.layer for each in networks.values()]
     key = next(iter(networks))
@@ -191,7 +199,7 @@ def _runs(
             constant_alphas=has_constant_alphas(network),
             evidence=f"the images in {class_images.root.name}" if class_images else CONCEPT_IMAGES,
         )
-        yield run, dissection, means_of_classes
+        yield WholeRun(run, dissection, tuple(means_of_classes))
 
 
 def reopen(run: Run, *, network: str | None = None, weights: Path | None = None, device: str = "cpu") -> Network:

@@ -125,6 +125,23 @@ def test_an_unfinished_build_is_gone_on_with_by_the_same_run_alone(folder, tmp_p
     assert not (tmp_path / "unfinished").exists()
 
 
+@pytest.mark.parametrize("at", ["shutil.rmtree", "_remove_empty"])
+def test_what_a_build_left_that_was_killed_after_publishing_goes_with_the_next_start(at, folder, tmp_path, monkeypatch):
+    means = Means(scratch=tmp_path / "unfinished")
+
+    def killed(*_, **__):
+        raise StoppedError
+
+    with NameStore.create(tmp_path / "n.db") as store:
+        with monkeypatch.context() as patch:
+            patch.setattr(f"dissection.checkpoint.{at}", killed)
+            with pytest.raises(StoppedError):
+                build(colour_network(), _squares(folder), store, means=means)
+        assert list((tmp_path / "unfinished").iterdir())
+        assert not build(colour_network(), _squares(folder), store, means=means).is_new
+    assert not (tmp_path / "unfinished").exists()
+
+
 def test_everything_that_changes_an_answer_is_in_the_key(built, folder, tmp_path):
     store, _ = built
     image = next((folder / "images").iterdir())

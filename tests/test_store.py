@@ -17,6 +17,7 @@ from sqlalchemy import delete, select, update
 
 import db
 from db import NameStore, Run, RunNotFoundError, StoreError, engines
+from db.records import WholeRun
 from db.schema import importances
 
 if TYPE_CHECKING:
@@ -105,6 +106,21 @@ def test_the_same_key_is_the_same_run(where: str) -> None:
         renamed = replace(cases.run_of(cases.small_dissection()), network="another name for it")
         assert store.publish(renamed, cases.small_dissection()) == first
         assert store.runs() == [first]
+
+
+def test_several_runs_are_published_together_or_not_at_all(where: str) -> None:
+    dissection = cases.small_dissection()
+    one, two = (WholeRun(cases.run_of(dissection, network=name), dissection) for name in ("one", "two"))
+    beyond = replace(two, run=replace(two.run, layer=replace(two.run.layer, units=99)))
+    with NameStore.create(where) as store:
+        with pytest.raises(StoreError):
+            store.publish_all([one, beyond])
+        with pytest.raises(StoreError):
+            store.publish_all([one, replace(two, run=replace(two.run, source={"a": object()}))])
+        assert store.runs() == []
+        first = store.publish_all([one])
+        assert store.publish_all([one, two]) == [*first, store.run_for("two")]
+        assert len(store.runs()) == 2
 
 
 def test_any_part_of_the_key_makes_another_run(where: str) -> None:
