@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from .kernels import in_slices, kernel
+from .kernels import kernel
+from .slices import in_slices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -169,15 +170,15 @@ def _scan(  # noqa: PLR0913, PLR0917
     stop: int,
 ) -> None:
     """Find each map's maximum, and go over those in which something can be new: few, once bounds are high."""
-    for image in range(maps.shape[0]):
-        for unit in range(start, stop):
+    for unit in range(start, stop):  # unit by unit, whose counts stay close at hand
+        top, second = maximum[unit], runner_up[unit]
+        gate = (bins[unit] + 1 - _ZERO) / scale[unit]
+        for image in range(maps.shape[0]):
             highest, lowest = _extremes(bits[image, unit])
             maxima[image, unit] = highest
             if not (np.isfinite(highest) and np.isfinite(lowest)):
                 finite[unit, image] = False
                 continue
-            top, second = maximum[unit], runner_up[unit]
-            gate = (bins[unit] + 1 - _ZERO) / scale[unit]
             if highest < gate and (highest <= second or lowest == top):
                 continue
             for cell in range(maps.shape[2]):
@@ -191,7 +192,7 @@ def _scan(  # noqa: PLR0913, PLR0917
                 if value >= gate:
                     _tally(value, unit, rank, counts, scale, bins, above)
                     gate = (bins[unit] + 1 - _ZERO) / scale[unit]
-            maximum[unit], runner_up[unit] = top, second
+        maximum[unit], runner_up[unit] = top, second
 
 
 @kernel

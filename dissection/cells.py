@@ -23,7 +23,8 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from .errors import CheckpointError
-from .kernels import in_slices, kernel
+from .kernels import kernel
+from .slices import in_slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -75,7 +76,8 @@ class Block:
     def pruned(self, bounds: Float32[np.ndarray, " units"], height: int, width: int) -> Block:
         """What higher bounds leave of it."""
         left = self.above(bounds)
-        packed = _pack(left.maps(height, width), bounds[left.units])
+        each, only = np.arange(len(left.units)), np.zeros(len(left.units), np.int64)
+        packed = _pack(left.maps(height, width)[:, None], each, only, bounds[left.units])
         return Block(self.first, self.count, self.steady, left.images, left.units, *packed)
 
     def above(self, bounds: Float[np.ndarray, " units"]) -> Block:
@@ -118,7 +120,7 @@ def block(
     """What is to be kept of the maps of a few images, whose values ``bounds`` has taken in."""
     steady = bounds.steady.copy()
     images, units = np.nonzero((maxima > bounds.lower) & ~steady)
-    packed = _pack(maps[images, units], bounds.lower[units])
+    packed = _pack(maps, images, units, bounds.lower[units])
     return Block(first, len(maps), steady, images.astype(np.int32), units.astype(np.int32), *packed)
 
 
@@ -251,34 +253,41 @@ def _write(file: BinaryIO, block: Block) -> int:
 
 
 def _pack(
-    maps: Float32[np.ndarray, "pairs h w"], bounds: Float32[np.ndarray, " pairs"]
+    maps: Float32[np.ndarray, "images units h w"],
+    images: Int64[np.ndarray, " pairs"],
+    units: Int64[np.ndarray, " pairs"],
+    bounds: Float32[np.ndarray, " pairs"],
 ) -> tuple[Int32[np.ndarray, " pairs"], UInt8[np.ndarray, "pairs bytes"], Float32[np.ndarray, " kept"]]:
-    """The cells above the bounds and their neighbours: how many, where, and what they hold."""
-    pairs, height, width = maps.shape
+    """The cells of pairs' maps above the bounds and their neighbours: how many, where, and what they hold."""
+    pairs, area = len(images), maps.shape[2] * maps.shape[3]
     sizes = np.empty(pairs, np.int32)
-    places = np.zeros((pairs, (height * width + 7) // 8), np.uint8)
-    in_slices(_mark, pairs, maps, bounds, sizes, places, numbers=maps.size)
+    places = np.zeros((pairs, (area + 7) // 8), np.uint8)
+    in_slices(_mark, pairs, maps, images, units, bounds, sizes, places, numbers=pairs * area)
     values = np.empty(sizes.sum(), np.float32)
-    in_slices(_gather, pairs, maps, places, sizes.cumsum() - sizes, values, numbers=maps.size)
+    starts = sizes.cumsum() - sizes
+    in_slices(_gather, pairs, maps, images, units, places, starts, values, numbers=pairs * area)
     return sizes, places, values
 
 
 @kernel
 def _mark(
-    maps: Float32[np.ndarray, "pairs h w"],
+    maps: Float32[np.ndarray, "images units h w"],
+    images: Int64[np.ndarray, " pairs"],
+    units: Int64[np.ndarray, " pairs"],
     bounds: Float32[np.ndarray, " pairs"],
     sizes: Int32[np.ndarray, " pairs"],
     places: UInt8[np.ndarray, "pairs bytes"],
     start: int,
     stop: int,
 ) -> None:
-    _, height, width = maps.shape
+    _, _, height, width = maps.shape
     marked = np.zeros((height, width), np.bool_)
     for pair in range(start, stop):
         marked[:] = False
+        image, unit = images[pair], units[pair]
         for y in range(height):
             for x in range(width):
-                if maps[pair, y, x] > bounds[pair]:
+                if maps[image, unit, y, x] > bounds[pair]:
                     marked[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2] = True
         sizes[pair] = marked.sum()
         for y in range(height):
@@ -290,21 +299,23 @@ def _mark(
 
 @kernel
 def _gather(
-    maps: Float32[np.ndarray, "pairs h w"],
+    maps: Float32[np.ndarray, "images units h w"],
+    images: Int64[np.ndarray, " pairs"],
+    units: Int64[np.ndarray, " pairs"],
     places: UInt8[np.ndarray, "pairs bytes"],
     starts: Int64[np.ndarray, " pairs"],
     values: Float32[np.ndarray, " kept"],
     start: int,
     stop: int,
 ) -> None:
-    _, height, width = maps.shape
+    _, _, height, width = maps.shape
     for pair in range(start, stop):
         at = starts[pair]
         for y in range(height):
             for x in range(width):
                 cell = y * width + x
                 if places[pair, cell >> 3] >> (cell & 7) & 1:
-                    values[at] = maps[pair, y, x]
+                    values[at] = maps[images[pair], units[pair], y, x]
                     at += 1
 
 

@@ -27,7 +27,7 @@ FORMAT = 1
 _PAUSE = 2.0
 """Seconds between two checkpoints, at least: about what a killed build loses."""
 
-_SHARE = 0.02
+_SHARE = 0.01
 """Share of the time that may go into writing checkpoints."""
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .kernels import in_slices, kernel
+from .kernels import kernel
+from .slices import in_slices
 from .vocabulary import Exemplar
 
 if TYPE_CHECKING:

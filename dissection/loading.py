@@ -12,6 +12,7 @@ import signal
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from torch.utils.data import DataLoader, Dataset
@@ -21,6 +22,9 @@ from .threads import cores, in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+_AT_ONCE = 64
+"""Items that threads read between two passes."""
 
 Task = TypeVar("Task")
 Item = TypeVar("Item")
@@ -51,8 +55,24 @@ def read_batches(
         yield from _in_processes(_Batch(read, collate), batches, workers, pinned=pinned)
         return
     with ThreadPoolExecutor(cores()) as pool:
-        for batch in batches:
-            yield collate(list(pool.map(read, batch)))
+        for several in _groups(batches):
+            items = pool.map(read, chain(*several))
+            read_ahead = [list(islice(items, len(batch))) for batch in several]
+            del items
+            while read_ahead:
+                yield collate(read_ahead.pop(0))
+
+
+def _groups(batches: Sequence[range]) -> Iterator[list[range]]:
+    """Batches that are read at once: threads are not woken and waited for too often."""
+    several: list[range] = []
+    for batch in batches:
+        several.append(batch)
+        if sum(map(len, several)) >= _AT_ONCE:
+            yield several
+            several = []
+    if several:
+        yield several
 
 
 def work_ahead(work: Callable[[Task], Result], tasks: Sequence[Task], *, workers: int) -> Iterator[Result]:

@@ -10,6 +10,7 @@ For concept c of category g, over all images (Bau et al. 2017, Sec. 2.3; SEMANTI
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -95,7 +96,7 @@ def count(
     found = _present(columns, labels)
     place = np.full(int(columns.numbers.max(initial=0)) + 1, -1)
     place[columns.numbers[found]] = np.arange(len(found))
-    rows, row_of = np.unique(units, return_inverse=True)
+    rows, row_of = _ranked(units, len(thresholds))
     counts = Counts(
         rows,
         found,
@@ -105,9 +106,17 @@ def count(
         np.zeros(len(found), np.int64),
         sum(own.maps.shape[1] * own.maps.shape[2] for own in labels),
     )
-    for image, own in enumerate(labels):
-        here = slice(*np.searchsorted(images, [image, image + 1]))
-        _count_image(counts, place, columns.categories[found], own, row_of[here], maps[here], thresholds[units[here]])
+    edges = np.searchsorted(images, np.arange(len(labels) + 1)).tolist()
+    for own, start, stop in zip(labels, edges[:-1], edges[1:], strict=True):
+        whole = [place[number] for number in own.whole if number < len(place) and place[number] >= 0]
+        drawn = place.copy() if whole else place
+        drawn[columns.numbers[found[whole]]] = -1  # the whole image has them: they count once
+        _count_image(
+            own.maps, drawn, np.unique(np.array(whole, np.int64)), columns.categories[found],
+            maps[start:stop], thresholds[units[start:stop]], row_of[start:stop],
+            *_grid(maps.shape[1], maps.shape[2], *own.maps.shape[1:]),
+            counts.intersection, counts.unit_area, counts.concept_area, counts.concept_images,
+        )  # fmt: skip
     return counts
 
 
@@ -120,31 +129,18 @@ def _present(columns: Columns, labels: Sequence[Labels]) -> Int64[np.ndarray, " 
     return np.flatnonzero(seen[columns.numbers])
 
 
-def _count_image(
-    counts: Counts,
-    place: Int64[np.ndarray, " numbers"],
-    categories: Int64[np.ndarray, " concepts"],
-    labels: Labels,
-    rows: Int64[np.ndarray, " active"],
-    maps: Float32[np.ndarray, "active h w"],
-    thresholds: Float64[np.ndarray, " active"],
-) -> None:
-    height, width = labels.maps.shape[1:]
-    numbers = [number for number in labels.whole if number < len(place) and place[number] >= 0]
-    whole = np.unique(place[numbers])
-    drawn = place.copy()
-    drawn[numbers] = -1  # the whole image has them: they count once
-    areas = np.zeros(len(counts.columns), np.int64)
-    there = np.empty(labels.maps.shape, np.int32)
-    _locate(labels.maps, drawn, there, areas)
-    areas[whole] = height * width
-    lit = np.zeros(len(rows), np.int64)
-    grid = (*steps(maps.shape[1], height), *steps(maps.shape[2], width))
-    _match(maps, thresholds, rows, there, *grid, counts.intersection, lit)
-    counts.concept_area[:] += areas
-    counts.concept_images[:] += areas > 0
-    counts.unit_area[np.ix_(rows, np.unique(categories[areas > 0]))] += lit[:, None]
-    counts.intersection[np.ix_(rows, whole)] += lit[:, None]
+def _ranked(
+    units: Int32[np.ndarray, " pairs"], count: int
+) -> tuple[Int32[np.ndarray, " rows"], Int64[np.ndarray, " pairs"]]:
+    """The units that occur, ascending, and which of them each is."""
+    there = np.zeros(count, bool)
+    there[units] = True
+    return np.flatnonzero(there).astype(np.int32), (there.cumsum() - 1)[units]
+
+
+@cache
+def _grid(h: int, w: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    return (*steps(h, height), *steps(w, width))
 
 
 class Overlaps:
@@ -223,78 +219,115 @@ def _see(numbers: Int32[np.ndarray, "layers H W"], seen: Bool[np.ndarray, " numb
 
 
 @kernel
-def _locate(
+def _count_image(  # noqa: PLR0913, PLR0917
     numbers: Int32[np.ndarray, "layers H W"],
     place: Int64[np.ndarray, " numbers"],
-    columns: Int32[np.ndarray, "layers H W"],
-    areas: Int64[np.ndarray, " concepts"],
-) -> None:
-    """The column of each number, -1 where it is no concept's, and the pixels of each column's concept."""
-    for y in range(numbers.shape[1]):
-        for x in range(numbers.shape[2]):
-            for layer in range(numbers.shape[0]):
-                number = numbers[layer, y, x]
-                columns[layer, y, x] = place[number] if 0 <= number < len(place) else -1
-            _note(columns, y, x, areas)
-
-
-@kernel
-def _is_new(
-    columns: Int32[np.ndarray, "layers H W"],
-    layer: int,
-    y: int,
-    x: int,
-) -> bool:
-    """Whether a pixel has a concept on this layer that it has on none before."""
-    column = columns[layer, y, x]
-    if column < 0:
-        return False
-    for earlier in range(layer):  # noqa: SIM110 -- numba compiles no generators
-        if columns[earlier, y, x] == column:
-            return False
-    return True
-
-
-@kernel
-def _match(  # noqa: PLR0913, PLR0917
+    whole: Int64[np.ndarray, " whole"],
+    categories: Int64[np.ndarray, " concepts"],
     maps: Float32[np.ndarray, "active h w"],
     thresholds: Float64[np.ndarray, " active"],
     rows: Int64[np.ndarray, " active"],
-    columns: Int32[np.ndarray, "layers H W"],
     tops: Int64[np.ndarray, " h+1"],
     downs: Float64[np.ndarray, " H"],
     lefts: Int64[np.ndarray, " w+1"],
     rights: Float64[np.ndarray, " W"],
-    intersection: Int64[np.ndarray, "units concepts"],
-    lit: Int64[np.ndarray, " active"],
+    intersection: Int64[np.ndarray, "rows concepts"],
+    unit_area: Int64[np.ndarray, "rows categories"],
+    concept_area: Int64[np.ndarray, " concepts"],
+    concept_images: Int64[np.ndarray, " concepts"],
 ) -> None:
-    """Go over the pixels between each cell and its three next ones, where one of the four is above the threshold."""
-    active, height, width = maps.shape
-    for pair in range(active):
-        threshold, unit = thresholds[pair], rows[pair]
-        for row in range(height):
-            for column in range(width):
-                below, beside = min(row + 1, height - 1), min(column + 1, width - 1)
-                a, b = np.float64(maps[pair, row, column]), np.float64(maps[pair, below, column])
-                c, d = np.float64(maps[pair, row, beside]), np.float64(maps[pair, below, beside])
-                if not max(a, b, c, d) > threshold:
-                    continue
-                first, last = lefts[column], lefts[column + 1] - 1
-                for y in range(tops[row], tops[row + 1] if first <= last else 0):
-                    left, right = a + downs[y] * (b - a), c + downs[y] * (d - c)
-                    if not max(left + rights[first] * (right - left), left + rights[last] * (right - left)) > threshold:
-                        continue  # along a row values rise, or fall, with the rounding too: no pixel between is lit
-                    for x in range(first, last + 1):
-                        if left + rights[x] * (right - left) > threshold:
-                            lit[pair] += 1
-                            _note(columns, y, x, intersection[unit])
+    """Add the counts of an image; ``whole`` are the columns that hold all over it."""
+    layers, height, width = numbers.shape
+    columns = np.empty((height, width, layers), np.int32)
+    areas = np.zeros(len(concept_area), np.int64)
+    _locate(numbers, place, columns, areas)
+    areas[whole] = height * width
+    labelled = np.zeros(unit_area.shape[1], np.bool_)
+    for column in range(len(areas)):
+        if areas[column]:
+            concept_area[column] += areas[column]
+            concept_images[column] += 1
+            labelled[categories[column]] = True
+    for pair in range(len(rows)):
+        row = rows[pair]
+        lit = _match(maps[pair], thresholds[pair], columns, tops, downs, lefts, rights, intersection[row])
+        for column in whole:
+            intersection[row, column] += lit
+        for category in range(len(labelled)):
+            if labelled[category]:
+                unit_area[row, category] += lit
 
 
 @kernel
-def _note(
-    columns: Int32[np.ndarray, "layers H W"], y: int, x: int, intersection: Int64[np.ndarray, " concepts"]
+def _locate(
+    numbers: Int32[np.ndarray, "layers H W"],
+    place: Int64[np.ndarray, " numbers"],
+    columns: Int32[np.ndarray, "H W layers"],
+    areas: Int64[np.ndarray, " concepts"],
 ) -> None:
-    """Count the concepts of a pixel; one that several layers have counts once."""
-    for layer in range(columns.shape[0]):
-        if _is_new(columns, layer, y, x):
-            intersection[columns[layer, y, x]] += 1
+    """The columns of each pixel's concepts, each once and -1 for none, and the pixels of each column's concept."""
+    layers, height, width = numbers.shape
+    first = np.full(len(areas), layers)
+    repeated = False
+    for layer in range(layers):
+        for y in range(height):
+            for x in range(width):
+                number = numbers[layer, y, x]
+                column = place[number] if 0 <= number < len(place) else -1
+                columns[y, x, layer] = column
+                if column >= 0:
+                    areas[column] += 1
+                    repeated |= first[column] < layer
+                    first[column] = min(first[column], layer)
+    if repeated:
+        for y in range(height):
+            for x in range(width):
+                _once(columns[y, x], areas)
+
+
+@kernel
+def _once(columns: Int32[np.ndarray, " layers"], areas: Int64[np.ndarray, " concepts"]) -> None:
+    """Leave out of a pixel what an earlier layer has as well."""
+    for layer in range(1, len(columns)):
+        for earlier in range(layer):
+            if columns[layer] == columns[earlier] >= 0:
+                areas[columns[layer]] -= 1
+                columns[layer] = -1
+
+
+@kernel
+def _match(
+    cells: Float32[np.ndarray, "h w"],
+    threshold: float,
+    columns: Int32[np.ndarray, "H W layers"],
+    tops: Int64[np.ndarray, " h+1"],
+    downs: Float64[np.ndarray, " H"],
+    lefts: Int64[np.ndarray, " w+1"],
+    rights: Float64[np.ndarray, " W"],
+    intersection: Int64[np.ndarray, " concepts"],
+) -> int:
+    """Count the concepts of a map's lit pixels, and those pixels.
+
+    It goes over the pixels between each cell and its three next ones, where one of the four is above the threshold.
+    """
+    height, width = cells.shape
+    lit = 0
+    for row in range(height):
+        for column in range(width):
+            below, beside = min(row + 1, height - 1), min(column + 1, width - 1)
+            a, b = np.float64(cells[row, column]), np.float64(cells[below, column])
+            c, d = np.float64(cells[row, beside]), np.float64(cells[below, beside])
+            if not max(a, b, c, d) > threshold:
+                continue
+            first, last = lefts[column], lefts[column + 1] - 1
+            for y in range(tops[row], tops[row + 1] if first <= last else 0):
+                left, right = a + downs[y] * (b - a), c + downs[y] * (d - c)
+                if not max(left + rights[first] * (right - left), left + rights[last] * (right - left)) > threshold:
+                    continue  # along a row values rise, or fall, with the rounding too: no pixel between is lit
+                for x in range(first, last + 1):
+                    if left + rights[x] * (right - left) > threshold:
+                        lit += 1
+                        for layer in range(columns.shape[2]):
+                            if columns[y, x, layer] >= 0:
+                                intersection[columns[y, x, layer]] += 1
+    return lit

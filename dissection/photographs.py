@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from io import BytesIO
 from os import SEEK_CUR
 from pathlib import Path
+from stat import S_ISREG
 from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 from PIL.Image import DecompressionBombError, Transpose
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 from .errors import PhotographError
 
@@ -48,6 +51,8 @@ _DAMAGE = (
     zlib.error,
 )
 
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8\xff"
 _SCAN = 0xFFDA
 _END = b"\xff\xd9"
 
@@ -132,10 +137,8 @@ def _opened(path: Path | Encoded) -> Iterator[ImageFile.ImageFile]:
     _look(path)
     try:
         with path.open("rb") as file, _STRICT:
-            with _quiet():
-                image = Image.open(file, formats=_formats())
-                frames = getattr(image, "n_frames", 1)
-            _refuse(path, image, frames)
+            image = _recognised(file)
+            _refuse(path, image)
             if image.format in {"JPEG", "MPO"}:
                 _refuse_unfinished(path, file)
             yield image
@@ -161,18 +164,32 @@ def _look(path: Path | Encoded) -> None:
             raise PhotographError(f"{path}: the image is empty (0 bytes); get it again")
         return
     try:
-        if not path.exists():
-            raise PhotographError(f"{path}: there is no such file; check the path")
-        if not path.is_file():
-            raise PhotographError(f"{path}: an image file is wanted and this is none; name a file")
-        if path.stat().st_size == 0:
-            raise PhotographError(f"{path}: the file is empty (0 bytes); get it again")
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise PhotographError(f"{path}: there is no such file; check the path") from None
     except (OSError, ValueError) as error:
         raise PhotographError(f"{path}: the file cannot be looked at ({_one_line(error)})") from None
+    if not S_ISREG(found.st_mode):
+        raise PhotographError(f"{path}: an image file is wanted and this is none; name a file")
+    if found.st_size == 0:
+        raise PhotographError(f"{path}: the file is empty (0 bytes); get it again")
 
 
-def _refuse(path: Path | Encoded, image: Image.Image, frames: int) -> None:
+def _recognised(file: BinaryIO) -> ImageFile.ImageFile:
+    """The image in a file; of the two usual formats without trying others, which may warn."""
+    start = file.read(len(_PNG))
+    file.seek(0)
+    if start == _PNG:
+        return PngImageFile(file)
+    if start.startswith(_JPEG):
+        return JpegImageFile(file)
+    with _quiet():
+        return Image.open(file, formats=_formats())
+
+
+def _refuse(path: Path | Encoded, image: Image.Image) -> None:
     # An MPO is what phones and stereo cameras write: the photograph first, then depth, light or the other eye.
+    frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":
         raise PhotographError(f"{path}: {frames} frames were found where one is wanted; save one as a file of its own")
     width, height = image.size

@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 
 from .errors import NetworkError
-from .kernels import in_slices, kernel
+from .kernels import kernel
+from .slices import in_slices
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

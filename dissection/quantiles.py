@@ -23,7 +23,7 @@ import torch
 from .kernels import kernel
 
 if TYPE_CHECKING:
-    from jaxtyping import Float32, Float64, Int32, Int64, UInt32
+    from jaxtyping import Bool, Float32, Float64, Int32, Int64, UInt32
 
     from .bounds import Bounds
     from .cells import Cells
@@ -59,11 +59,7 @@ def thresholds(cells: Cells, bounds: Bounds, strong: int, ranks: Ranks) -> Float
             times = block.count * cells.area
             _count(steady, np.ones_like(steady), first[steady], times, prefix, taken, bits, counts)
         counts = ranks.sum(torch.from_numpy(counts)).numpy()
-        tails = np.pad(counts, [(0, 0), (0, 1)])[:, ::-1].cumsum(1)[:, ::-1]  # as many values have a digit or more
-        enough &= tails[:, 0] >= left
-        digit = (tails >= left[:, None]).sum(1).clip(1) - 1
-        left = left - np.take_along_axis(tails, digit[:, None] + 1, 1)[:, 0]
-        prefix = (prefix << np.uint32(bits)) | digit.astype(np.uint32)
+        _choose(counts, left, enough, prefix, bits)
         taken += bits
     found = np.where(enough, _value(prefix), -np.inf)
     exact = np.maximum(found, everyones.lower)
@@ -73,18 +69,35 @@ def thresholds(cells: Cells, bounds: Bounds, strong: int, ranks: Ranks) -> Float
 
 
 @kernel
-def _keys(
-    values: Float32[np.ndarray, " n"],
-) -> UInt32[np.ndarray, " n"]:
-    """Whole numbers in the order of float32 values; both zeros are one."""
-    bits = (values + np.float32(0)).view(np.uint32)
-    return np.where(bits >> np.uint32(31), ~bits, bits | np.uint32(1 << 31))
+def _key(value: np.float32) -> np.uint32:
+    """A whole number in the order of float32 values; both zeros are one."""
+    bits = np.float32(value + np.float32(0)).view(np.uint32)
+    return np.uint32(~bits) if bits >> np.uint32(31) else np.uint32(bits | np.uint32(1 << 31))
 
 
 def _value(keys: np.ndarray) -> np.ndarray:
     """The values of keys."""
     bits = np.where(keys >> np.uint32(31), keys & np.uint32((1 << 31) - 1), ~keys)
     return bits.astype(np.uint32).view(np.float32)
+
+
+@kernel
+def _choose(
+    counts: Int64[np.ndarray, "units digits"],
+    left: Int64[np.ndarray, " units"],
+    enough: Bool[np.ndarray, " units"],
+    prefix: UInt32[np.ndarray, " units"],
+    bits: int,
+) -> None:
+    """Add the digit of each unit's ``left``-th largest value to its prefix; ``left`` is its rank among those then."""
+    for unit in range(len(counts)):
+        digit, more = counts.shape[1] - 1, np.int64(0)
+        while digit > 0 and more + counts[unit, digit] < left[unit]:
+            more += counts[unit, digit]
+            digit -= 1
+        enough[unit] &= more + counts[unit, digit] >= left[unit]
+        left[unit] -= more
+        prefix[unit] = (prefix[unit] << np.uint32(bits)) | np.uint32(digit)
 
 
 @kernel
@@ -99,12 +112,11 @@ def _count(
     counts: Int64[np.ndarray, "units digits"],
 ) -> None:
     """Count values, each ``times`` times, that begin with their unit's first ``taken`` bits, by their next ``bits``."""
-    keys = _keys(values)
     start = 0
     for pair in range(len(units)):
         unit = units[pair]
         for at in range(start, start + sizes[pair]):
-            key = np.int64(keys[at])
+            key = np.int64(_key(values[at]))
             if key >> (32 - taken) == prefix[unit]:
                 counts[unit, (key >> (32 - taken - bits)) & ((1 << bits) - 1)] += times
         start += sizes[pair]

@@ -22,7 +22,7 @@ from dissection.paths import leads_out
 from .broden_vocabulary import read_vocabulary
 from .dataset import Labels
 from .folders import Folder
-from .labels import check_numbers, check_size, read_label_map, read_photograph
+from .labels import check_numbers, check_size, named_numbers, read_label_map, read_photograph
 from .problems import BadFileError, stop
 from .tables import header, is_number, read_table
 
@@ -65,6 +65,7 @@ class BrodenLayout(Folder):
         self._vocabulary = read_vocabulary(root, report)
         super().__init__(root, self._vocabulary.concepts, self._vocabulary.synonyms)
         self._images = root / "images"
+        self._named = named_numbers(self._vocabulary.mentioned)
         self._records = self._read_index(report)
 
     @property
@@ -119,9 +120,10 @@ class BrodenLayout(Folder):
         return json.dumps([record.label_size, record.whole])
 
     def _read_map(self, file: Path, record: _Record) -> Int32[np.ndarray, "h w"]:
-        numbers = read_label_map(file)
+        numbers, all_named = read_label_map(file, self._named)
         check_size(file, numbers.shape, record.label_size, "sh and sw in index.csv")
-        check_numbers(file, numbers, self._vocabulary.mentioned, "label.csv")
+        if not all_named:
+            check_numbers(file, numbers, self._vocabulary.mentioned, "label.csv")
         return numbers
 
     def _read_index(self, report: Report) -> list[_Record]:

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from dissection.errors import PhotographError
+from dissection.kernels import kernel
 from dissection.photographs import open_image, open_photograph
 
 from .problems import BadFileError
@@ -16,21 +17,28 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from jaxtyping import Int32
+    from jaxtyping import Bool, Int32, UInt8
 
 _INDEX_MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "I;16N")
 _SHOWN = 5
 
 
-def read_label_map(file: Path) -> Int32[np.ndarray, "h w"]:
-    """Broden's code: ``R + 256 G``.
+def read_label_map(file: Path, named: Bool[np.ndarray, " 65536"]) -> tuple[Int32[np.ndarray, "h w"], bool]:
+    """Broden's code, ``R + 256 G``, and whether all numbers are ``named``.
 
     Raises:
         BadFileError: if the file cannot be read or has no colours.
     """
-    channels = np.asarray(read_colors(file))
-    numbers: Int32[np.ndarray, "h w"] = channels[..., 0] + 256 * channels[..., 1].astype(np.int32)
-    return numbers
+    colors = np.asarray(read_colors(file))
+    numbers = np.empty(colors.shape[:2], np.int32)
+    return numbers, _decode(colors, named, numbers)
+
+
+def named_numbers(numbers: Collection[int]) -> Bool[np.ndarray, " 65536"]:
+    """For each number of Broden's code whether it may be on a label map: 0 may, and without any names all may."""
+    named = np.full(2**16, not numbers)
+    named[[0, *numbers]] = True
+    return named
 
 
 def read_colors(file: Path) -> Image.Image:
@@ -123,6 +131,19 @@ def read_photograph_of(file: Path, size: tuple[int, int], source: str) -> Image.
 def bad_image(file: Path, error: PhotographError) -> BadFileError:
     """The same error, as one of a dataset."""
     return BadFileError(file, str(error).removeprefix(f"{file}: "))
+
+
+@kernel
+def _decode(
+    colors: UInt8[np.ndarray, "h w channels"], named: Bool[np.ndarray, " 65536"], numbers: Int32[np.ndarray, "h w"]
+) -> bool:
+    all_named = True
+    for y in range(colors.shape[0]):
+        for x in range(colors.shape[1]):
+            number = np.int32(colors[y, x, 0]) + 256 * np.int32(colors[y, x, 1])
+            numbers[y, x] = number
+            all_named &= named[number]
+    return all_named
 
 
 def _open(file: Path) -> Image.Image:
