@@ -30,7 +30,9 @@ def pictures(dissection: Dissection, concepts: ConceptDataset) -> Mapping[int, b
 
     def picture(image: int) -> bytes:
         small = concepts.photograph(image).copy()  # the dataset may keep its own
-        small.thumbnail((_SIDE, _SIDE), Image.Resampling.BILINEAR, reducing_gap=1)  # halved first: quick, and good enough
+        small.thumbnail(
+            (_SIDE, _SIDE), Image.Resampling.BILINEAR, reducing_gap=1
+        )  # halved first: quick, and good enough
         return _jpeg(small)
 
     return dict(zip(images, in_threads(picture, images), strict=True))

@@ -73,9 +73,14 @@ def _resampled(
     seed: int,
 ) -> Float64[np.ndarray, " resamples"]:
     generator, images = np.random.default_rng(seed), len(above)
-    shares = np.full(images, 1 / images)
-    counts = [min(_AT_ONCE, resamples - start) for start in range(0, resamples, _AT_ONCE)]
-    return np.concatenate([_quotients(generator.multinomial(images, shares, count), above, below) for count in counts])
+    rows = [min(_AT_ONCE, resamples - start) for start in range(0, resamples, _AT_ONCE)]
+    return np.concatenate([_quotients(_drawn(generator, count, images), above, below) for count in rows])
+
+
+def _drawn(generator: np.random.Generator, rows: int, images: int) -> Float64[np.ndarray, "rows images"]:
+    """How often each image was drawn."""
+    drawn = generator.integers(images, size=(rows, images)) + images * np.arange(rows)[:, None]
+    return np.bincount(drawn.ravel(), minlength=rows * images).reshape(rows, images).astype(np.float64)
 
 
 def _quotients(

@@ -9,6 +9,7 @@ say how the threshold is found; here it is chosen on one half of the images and 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,11 @@ def within(inside: Bool[np.ndarray, "h w"], tolerance: float = 0) -> Bool[np.nda
     """Pixels whose centre is at most ``tolerance`` pixels from that of a pixel inside; none where nothing is."""
     if not tolerance or not inside.any():
         return inside
-    near: Bool[np.ndarray, "h w"] = ndimage.distance_transform_edt(~inside) <= tolerance
+    reach = math.ceil(tolerance)
+    ((rows, columns),) = ndimage.find_objects(inside.view(np.uint8))
+    around = np.s_[max(rows.start - reach, 0) : rows.stop + reach, max(columns.start - reach, 0) : columns.stop + reach]
+    near = np.zeros_like(inside)
+    near[around] = ndimage.distance_transform_edt(~inside[around]) <= tolerance
     return near
 
 

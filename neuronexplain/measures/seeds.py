@@ -12,8 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
-from scipy import ndimage
+from PIL import Image, ImageFilter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,14 +67,15 @@ def cues(
     """
     grid = np.asarray(Image.fromarray(seeds.astype(np.int32)).resize((size, size), Image.Resampling.NEAREST))
     rows, columns = np.nonzero(grid != NONE)
-    numbers = [classes.get(int(number), 0) for number in grid[rows, columns]]
-    return np.array([numbers, rows, columns], np.uint16).reshape(3, -1)
+    of_sec = np.zeros(max([*classes, int(grid.max())]) + 1, np.uint16)
+    of_sec[list(classes)] = list(classes.values())
+    return np.stack([of_sec[grid[rows, columns]], rows.astype(np.uint16), columns.astype(np.uint16)])
 
 
 def _coldest(
     maps: Float[np.ndarray, "classes h w"], peaks: Float[np.ndarray, "classes 1 1"], share: float
 ) -> Bool[np.ndarray, "h w"]:
     heat = np.divide(maps, peaks, out=np.zeros_like(maps), where=peaks > 0).max(0, initial=0)
-    smooth = ndimage.median_filter(heat, _MEDIAN)
+    smooth = np.asarray(Image.fromarray(heat.astype(np.float32)).filter(ImageFilter.MedianFilter(_MEDIAN)))
     cold: Bool[np.ndarray, "h w"] = smooth <= np.quantile(smooth, share)
     return cold

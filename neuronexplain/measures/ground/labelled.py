@@ -40,21 +40,26 @@ class LabelledObjects:
     def __init__(self, dataset: ConceptDataset, classes: Sequence[str], *, table: Path | None = None) -> None:
         self._dataset = dataset
         wanted = _CATEGORY if _CATEGORY in dataset.categories else None
-        self._numbers: dict[str, list[int]] = {}
+        numbers: dict[str, list[int]] = {}
         for number, concept in dataset.concepts.items():
             if wanted is None or concept.category == wanted:
-                self._numbers.setdefault(concept.spoken, []).append(number)
+                numbers.setdefault(concept.spoken, []).append(number)
         self.name = dataset.name
-        self.objects: Objects = match(self._numbers, classes, table=table)
+        self.objects: Objects = match(numbers, classes, table=table)
+        # A number's object, counted from 1; what is no concept's number falls on the last place.
+        self._place = np.zeros(max(dataset.concepts, default=0) + 2, np.int64)
+        for place, name in enumerate(self.objects, 1):
+            self._place[numbers[name]] = place
 
     def __len__(self) -> int:
         return len(self._dataset)
 
     def annotated(self, index: int) -> Annotated:
         """A photograph with the regions of its objects."""
-        maps = self._dataset.labels(index).maps
-        masks = {name: np.asarray(np.isin(maps, self._numbers[name]).any(0)) for name in self.objects}
-        places = {name: Place(region_boxes(mask), mask) for name, mask in masks.items() if mask.any()}
+        there = self._place.take(self._dataset.labels(index).maps, mode="clip")
+        found = np.bincount(there.ravel(), minlength=len(self.objects) + 1)[1:]
+        masks = {name: (there == place).any(0) for place, name in enumerate(self.objects, 1) if found[place - 1]}
+        places = {name: Place(region_boxes(mask), mask) for name, mask in masks.items()}
         return Annotated(self._dataset.image_name(index), self._dataset.photograph(index), places)
 
     def reading(self) -> str:

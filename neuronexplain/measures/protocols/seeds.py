@@ -151,7 +151,7 @@ def _void(batch: Batch, image: int) -> Bool[np.ndarray, "h w"]:
 def _write(file: Path, seeds: Int64[np.ndarray, "h w"], numbers: Sequence[int]) -> None:
     table = np.array([0, *numbers, _NOTHING], np.uint16)  # NONE is -1: the last one
     picture = io.BytesIO()
-    Image.fromarray(table[seeds]).save(picture, "PNG")
+    Image.fromarray(table[seeds]).save(picture, "PNG", compress_level=1)
     file.parent.mkdir(parents=True, exist_ok=True)
     replace_file(file, picture.getvalue())
 
