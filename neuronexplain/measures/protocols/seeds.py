@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from dissection.files import replace_file
+from dissection.threads import in_threads
 from neuronexplain.measures.intervals import figure
 from neuronexplain.measures.report import Report
 from neuronexplain.measures.seeds import BACKGROUND, CUES_SIZE, NONE, SHARE, counts, cues, seed_map
@@ -65,14 +66,15 @@ class Seeds(Protocol):
         ]
         known = [~_void(batch, image) for image in range(len(batch))]
         for method in methods:
+            folder = out / self.name / method.name
+            folder.mkdir(parents=True, exist_ok=True)
             for image, maps in enumerate(batch.maps(method, classes)):
                 seeds = seed_map(maps, share=self.share, background=self.background) if names[image] else None
                 if seeds is None:
                     continue
                 regions = {name: batch.truths[image][name].region for name in names[image]}
                 records[image]["counts"][method.name] = _counts(seeds, regions, known[image])
-                file = out / self.name / method.name / f"{batch.start + image:06}.png"
-                _write(file, seeds, [numbers[name] for name in names[image]])
+                _write(folder / f"{batch.start + image:06}.png", seeds, [numbers[name] for name in names[image]])
         return records
 
     def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:
@@ -110,9 +112,8 @@ class Seeds(Protocol):
             folder = out / self.name / method.name
             chosen = [index for index, record in enumerate(records) if method.name in record["counts"]]
             arrays: dict[str, np.ndarray] = {}
-            for index in chosen:
+            for index, seeds in zip(chosen, in_threads(_read, [folder / f"{i:06}.png" for i in chosen]), strict=True):
                 own = sorted(numbers[name] for name in records[index]["objects"])
-                seeds = _read(folder / f"{index:06}.png")
                 arrays[f"{index}_cues"] = cues(seeds, {number: number for number in own}, CUES_SIZE)
                 arrays[f"{index}_labels"] = np.array(own, np.uint16)
             packed = io.BytesIO()
@@ -150,10 +151,7 @@ def _void(batch: Batch, image: int) -> Bool[np.ndarray, "h w"]:
 
 def _write(file: Path, seeds: Int64[np.ndarray, "h w"], numbers: Sequence[int]) -> None:
     table = np.array([0, *numbers, _NOTHING], np.uint16)  # NONE is -1: the last one
-    picture = io.BytesIO()
-    Image.fromarray(table[seeds]).save(picture, "PNG", compress_level=1)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(file, picture.getvalue())
+    Image.fromarray(table[seeds]).save(file, "PNG", compress_level=1)  # an evaluation that goes on writes it again
 
 
 def _read(file: Path) -> Int64[np.ndarray, "h w"]:
