@@ -321,10 +321,30 @@ def test_a_bad_photograph_does_not_cost_the_good_ones(world, run, tmp_path):
     assert "bad.png" in one_line(err)
 
 
-def test_usage_errors_have_status_2(run):
-    assert run("build")[0] == 2
-    assert run("explain", "x.png", "--db", "x", "--top", "0")[0] == 2
-    assert run("nonsense")[0] == 2
+@pytest.mark.parametrize(
+    ("words", "told"),
+    {
+        "build": r"missing option '--network'; see \S+ build --help",
+        "explain": r"missing argument 'IMAGE...'; see \S+ explain --help",
+        "explain a.png --top 0": r"'--top'.* 1; see \S+ explain --help",
+        "explain --tip 3": r"no such option: --tip.*--top.*; see \S+ explain --help",
+        "evaluate guessing --out x": r"'guessing' is not one of 'localisation', .*; see \S+ evaluate --help",
+        "concepts ponder": r"no such command 'ponder'.*; see \S+ concepts --help",
+    }.items(),
+)
+def test_usage_errors_are_one_line_and_status_2(words, told, run):
+    status, out, err = run(*words.split())
+    assert status == 2
+    assert not out
+    assert re.search(told, err)
+    assert err.count("\n") == 1
+
+
+def test_a_command_without_words_shows_its_help(run):
+    status, out, err = run("concepts")
+    assert status == 2
+    assert "convert" in out
+    assert not err
 
 
 @pytest.mark.parametrize(

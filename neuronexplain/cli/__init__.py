@@ -65,7 +65,8 @@ def main() -> None:
     allocator.keep_freed_memory()
     try:
         with console.only_rank_0():
-            app()
+            # standalone, typer would show usage errors itself, in a box
+            sys.exit(app(prog_name=app.info.name, standalone_mode=False))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
