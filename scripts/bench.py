@@ -43,7 +43,7 @@ class Sizes:
 
     vgg16: int = 200
     efficientnet_b0: int = 2000
-    evaluated: int = 96
+    evaluated: int = 1000
     gpu: int = 6400
     few: int = 500
     many: int = 4000

@@ -2,20 +2,21 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from pycocotools import mask as rle
-from worlds import SHARED, write_colour_folder
+from worlds import COLOURS, SHARED, colour_concepts, write_colour_folder
 
-from dissection.concepts import open_concepts
+from dissection.concepts import Labels, open_concepts
 from dissection.concepts.scenes import draw_scene
 from dissection.errors import ConceptDataError
 from dissection.preprocessing import Preprocessing
 from neuronexplain.measures.ground import Place, open_ground
-from neuronexplain.measures.ground.labelled import region_boxes
+from neuronexplain.measures.ground.labelled import LabelledObjects, region_boxes
 from neuronexplain.measures.ground.matching import match
 from neuronexplain.measures.ground.scenes import TYPICAL
 from neuronexplain.measures.views import View, filled
@@ -46,6 +47,18 @@ def voc(tmp_path):
     (root / "ImageSets" / "Main" / "val.txt").write_text("000001\n000002\n")
     (root / "ImageSets" / "Segmentation" / "val.txt").write_text("000001\n")
     return root
+
+
+def test_labels_of_no_object_are_nowhere():
+    known = colour_concepts(4)
+    strange = [
+        Labels(np.concatenate([own.maps, np.full_like(own.maps, number)]))
+        for own, number in zip(known.all_labels, (0, 5, 300, -1), strict=True)
+    ]
+    for index, colour in enumerate(COLOURS):
+        found = LabelledObjects(replace(known, all_labels=strange), list(COLOURS)).annotated(index)
+        assert list(found.places) == [colour]
+        assert np.array_equal(found.places[colour].mask, known.all_labels[index].maps[0] > 0)
 
 
 def test_voc(voc):
