@@ -59,14 +59,21 @@ sets.concepts.command("show")(showing.show)
 sets.concepts.command("find")(showing.find)
 
 
+def _run() -> int | None:
+    try:
+        status: int | None = app(prog_name=app.info.name, standalone_mode=False)
+    except failures.UsageError as error:  # which typer, in its standalone mode, shows in a box
+        status = failures.tell_usage(error)
+    return status
+
+
 def main() -> None:
     """Run the command line; errors are one line and exit status 2."""
     failures.listen()
     allocator.keep_freed_memory()
     try:
         with console.only_rank_0():
-            # standalone, typer would show usage errors itself, in a box
-            sys.exit(app(prog_name=app.info.name, standalone_mode=False))
+            sys.exit(_run())
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

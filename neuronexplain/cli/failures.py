@@ -21,7 +21,7 @@ from . import console
 if TYPE_CHECKING:
     from types import FrameType
 
-_UsageError = typer.BadParameter.__mro__[1]
+UsageError: Any = typer.BadParameter.__mro__[1]
 """What is wrong with the words of a command: an error of click's, which newer versions of typer hold a copy of."""
 
 _KEPT = "databases and finished files are as they were; a build or a conversion goes on when it is started again"
@@ -44,8 +44,6 @@ def listen() -> None:
 def tell(error: BaseException) -> int:
     """Say in one line what went wrong, unless another of torchrun's processes has; gives the exit status."""
     message, status = _told(error)
-    if not message:  # a command that was given no words has shown its help
-        return status
     line = f"neuronexplain: {' '.join(message.split())}"
     if os.environ.get("NEURONEXPLAIN_DEBUG"):
         traceback.print_exception(error)
@@ -54,6 +52,15 @@ def tell(error: BaseException) -> int:
         sys.stderr.write(f"{line}\n")
     _for_summary(line, time.time() if first else time.time() + 1)
     return status
+
+
+def tell_usage(error: Any) -> int:  # noqa: ANN401 -- typer exports no type for it
+    """Say in one line what is wrong with the words of a command; gives the exit status."""
+    message = " ".join(error.format_message().split()).rstrip(".")
+    if message:  # a command without words has shown its help
+        command = error.ctx.command_path if error.ctx else "neuronexplain"
+        sys.stderr.write(f"neuronexplain: {message[0].lower()}{message[1:]}; see {command} --help\n")
+    return int(error.exit_code)
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
@@ -80,12 +87,6 @@ def _for_summary(line: str, when: float) -> None:
             Path(where).write_text(json.dumps(content), encoding="utf-8")
 
 
-def _of_usage(error: Any) -> str:  # noqa: ANN401 -- typer exports no type for it
-    message = error.format_message().strip().rstrip(".")
-    command = error.ctx.command_path if error.ctx else "neuronexplain"
-    return f"{message[:1].lower()}{message[1:]}; see {command} --help" if message else ""
-
-
 def _told(error: BaseException) -> tuple[str, int]:
     """What to say of an error, and the exit status."""
     match error:
@@ -93,8 +94,6 @@ def _told(error: BaseException) -> tuple[str, int]:
             told = f"{error}; {_KEPT}", 2
         case NeuronExplainError():
             told = str(error), 2
-        case _ if isinstance(error, _UsageError):
-            told = _of_usage(error), 2
         case StoppedError(number=signal.SIGINT):
             told = f"interrupted; {_KEPT}", 130
         case StoppedError() if console.rank() is None:
