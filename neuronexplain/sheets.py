@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
@@ -13,6 +14,9 @@ TILE = 180
 _GAP = 8
 _LETTER = 13
 _LINE = 16
+
+_PIECE = re.compile(r"\s*[^\s._/]*[._/]*")
+"""A word, or a part of a name such as features.3.squeeze_activation."""
 
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 Tile = tuple["Image.Image | None", str]
@@ -39,12 +43,13 @@ def sheet(rows: Iterable[Sequence[Tile]], *, tile: int = TILE) -> Image.Image:
 
 
 def _wrapped(caption: str, font: Font, width: int) -> list[str]:
-    """A caption in lines that fit, broken between words."""
+    """A caption in lines that fit, broken between words and inside of names of layers."""
     lines: list[str] = []
     for paragraph in caption.split("\n") if caption else ():
-        words = paragraph.split()
-        while words:
-            fitting = next((n for n in range(len(words), 1, -1) if font.getlength(" ".join(words[:n])) <= width), 1)
-            lines.append(" ".join(words[:fitting]))
-            words = words[fitting:]
+        pieces = _PIECE.findall(" ".join(paragraph.split()))
+        while pieces:
+            starts = ["".join(pieces[:count]).strip() for count in range(len(pieces), 0, -1)]
+            line = next((start for start in starts if font.getlength(start) <= width), starts[-1])
+            lines.append(line)
+            pieces = pieces[len(pieces) - starts.index(line) :]
     return lines

@@ -255,6 +255,14 @@ def test_a_sheet_wraps_its_captions():
     assert page.getpixel((100, 30)) == (255, 255, 255)
 
 
+def test_a_sheet_keeps_the_names_of_layers_under_their_pictures():
+    named = [(colour_square("red"), "features.3.expand1x1_activation"), (colour_square("blue"), "")]
+    page = np.asarray(sheet([named], tile=80).convert("L"))
+    assert page.shape == (80 + 3 * 16, 80 + 8 + 80)
+    assert page[80:, :80].min() == 0
+    assert page[80:, 80:].min() == 255
+
+
 def test_adversarial_from_the_command_line(run, tmp_path):
     arguments = ("evaluate", "adversarial", "--network", "scenes", "--kind", "scenes", "--limit", "2")
     status, out, _ = run(*arguments, "--radius", "0.01", "--out", tmp_path, "--json")

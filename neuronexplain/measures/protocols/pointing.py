@@ -92,7 +92,10 @@ class Pointing(Protocol):
             rows.append({"method": method.title, **hits, **self._with_rejection(records, method.name), **plain})
         title = f"Pointing game, Sec. 4.3 and App. D: {len(objects)} objects"
         reach = f", {self.tolerance} pixels of tolerance" if self.tolerance else ""
-        notes = ("thresholds are chosen on a random half of the images; what they are good for is told of the other",)
+        notes = (
+            "thresholds are chosen on a random half of the images; what they are good for is told of the other",
+            "a threshold of inf rejects everything",
+        )
         return Report(title + reach, _COLUMNS, tuple(rows), notes)
 
     def _with_rejection(self, records: Sequence[Record], method: str) -> dict[str, Figure | float]:
