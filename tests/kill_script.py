@@ -42,7 +42,8 @@ def build_once(folder: Path, database: str) -> None:
 def main() -> None:
     folder, kills, dice = Path(sys.argv[1]), int(sys.argv[2]), random.Random(sys.argv[3])
     done = database = 0
-    while done < kills or database == 0:
+    begun = False
+    while done < kills or begun:  # the last build gets to its end
         child = os.fork()
         if child == 0:
             build_once(folder, f"{database}.db")
@@ -53,7 +54,7 @@ def main() -> None:
         if ended == (0, 0):
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-            done += 1
+            done, begun = done + 1, True
             with (
                 NameStore.open(folder / f"{database}.db")
                 if (folder / f"{database}.db").exists()
@@ -63,7 +64,7 @@ def main() -> None:
         elif ended[1] != 0:
             sys.exit(f"a build ended with status {ended[1]}")
         else:
-            database += 1
+            database, begun = database + 1, False
     print(done, database)
 
 
