@@ -141,9 +141,8 @@ def build_layers(
                 built |= {run.key: Built(run, is_new=True) for run in store.publish_all(whole)}
             built = ranks.share(built)
     elif means.scratch is not None and ranks.number == 0:
-        discard(
-            means.scratch / _way(keys, networks[0], means)
-        )  # left by a build that was killed right after publishing
+        # A build that was killed right after publishing could not tidy up.
+        discard(means.scratch / _way(keys, networks[0], means))
     return [built[key] for key in keys]
 
 

@@ -30,9 +30,8 @@ def pictures(dissection: Dissection, concepts: ConceptDataset) -> Mapping[int, b
 
     def picture(image: int) -> bytes:
         small = concepts.photograph(image).copy()  # the dataset may keep its own
-        small.thumbnail(
-            (_SIDE, _SIDE), Image.Resampling.BILINEAR, reducing_gap=1
-        )  # halved first: quick, and good enough
+        # Halved as often as can be first: quick, and good enough at this size.
+        small.thumbnail((_SIDE, _SIDE), Image.Resampling.BILINEAR, reducing_gap=1)
         return _jpeg(small)
 
     return dict(zip(images, in_threads(picture, images), strict=True))
