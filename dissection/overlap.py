@@ -10,7 +10,7 @@ For concept c of category g, over all images (Bau et al. 2017, Sec. 2.3; SEMANTI
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -138,7 +138,7 @@ def _ranked(
     return np.flatnonzero(there).astype(np.int32), (there.cumsum() - 1)[units]
 
 
-@cache
+@lru_cache(256)  # images may differ in size
 def _grid(h: int, w: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return (*steps(h, height), *steps(w, width))
 
