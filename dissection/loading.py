@@ -10,9 +10,10 @@ from __future__ import annotations
 import gc
 import signal
 import warnings
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from torch.utils.data import DataLoader, Dataset
@@ -56,11 +57,9 @@ def read_batches(
         return
     with ThreadPoolExecutor(cores()) as pool:
         for several in _groups(batches):
-            items = pool.map(read, chain(*several))
-            read_ahead = [list(islice(items, len(batch))) for batch in several]
-            del items
-            while read_ahead:
-                yield collate(read_ahead.pop(0))
+            items = deque(pool.map(read, chain(*several)))  # all of them, so that no thread reads beside a pass
+            for batch in several:
+                yield collate([items.popleft() for _ in batch])
 
 
 def _groups(batches: Sequence[range]) -> Iterator[list[range]]:

@@ -22,7 +22,6 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 from PIL.Image import DecompressionBombError, Transpose
 from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
 
 from .errors import PhotographError
 
@@ -51,7 +50,6 @@ _DAMAGE = (
     zlib.error,
 )
 
-_PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _SCAN = 0xFFDA
 _END = b"\xff\xd9"
@@ -139,7 +137,7 @@ def _opened(path: Path | Encoded) -> Iterator[ImageFile.ImageFile]:
         with path.open("rb") as file, _STRICT:
             image = _recognised(file)
             _refuse(path, image)
-            if image.format in {"JPEG", "MPO"}:
+            if image.format == "JPEG":
                 _refuse_unfinished(path, file)
             yield image
     except UnidentifiedImageError:
@@ -176,21 +174,21 @@ def _look(path: Path | Encoded) -> None:
 
 
 def _recognised(file: BinaryIO) -> ImageFile.ImageFile:
-    """The image in a file; of the two usual formats without trying others, which may warn."""
-    start = file.read(len(_PNG))
+    """The image in a file. A JPEG is opened as one at once: Pillow would look whether it is an MPO, and warn.
+
+    An MPO is what phones and stereo cameras write: a JPEG of the photograph, then one of depth, light or the other eye.
+    """
+    start = file.read(len(_JPEG))
     file.seek(0)
-    if start == _PNG:
-        return PngImageFile(file)
-    if start.startswith(_JPEG):
+    if start == _JPEG:
         return JpegImageFile(file)
     with _quiet():
         return Image.open(file, formats=_formats())
 
 
 def _refuse(path: Path | Encoded, image: Image.Image) -> None:
-    # An MPO is what phones and stereo cameras write: the photograph first, then depth, light or the other eye.
     frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":
+    if frames > 1:
         raise PhotographError(f"{path}: {frames} frames were found where one is wanted; save one as a file of its own")
     width, height = image.size
     if width < 1 or height < 1:

@@ -11,7 +11,7 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_WORTH = 2**18
+_WORTH = 2**20
 """Numbers that a thread must have to go over: for fewer, waking it takes as long."""
 
 

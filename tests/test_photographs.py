@@ -169,6 +169,16 @@ def test_animations_are_refused_with_their_frames(tmp_path: Path, kind: str) -> 
     assert "3 frames" in refusal(path)
 
 
+def test_a_broken_announcement_of_frames_is_passed_over_in_silence(tmp_path, recwarn):
+    Image.new("RGB", (4, 4), "red").save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    frames = b"acTL" + bytes(8)
+    chunk = struct.pack(">I", 8) + frames + struct.pack(">I", zlib.crc32(frames))
+    (tmp_path / "a.png").write_bytes(data[:33] + chunk + data[33:])
+    assert open_photograph(tmp_path / "a.png").getpixel((0, 0)) == (255, 0, 0)
+    assert not recwarn.list
+
+
 def test_what_phones_write_is_one_photograph(tmp_path: Path) -> None:
     red, blue = (Image.new("RGB", (8, 8), colour) for colour in ("red", "blue"))
     path = save(tmp_path / "a.jpg", red, "MPO", save_all=True, append_images=[blue])
