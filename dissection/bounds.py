@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from .ranks import Ranks
 
-BINS = 2048
-_ZERO = 512
+BINS = 512
+_ZERO = 128
 """The bin that starts at 0; the first bin holds everything below the second and has no edge."""
 
 _FINEST = 2.0**60

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from .bounds import Bounds
 
-_PIECE = 4
+_PIECE = 16
 """Images of a block: so few that a block is small even where every cell is kept, before there are bounds."""
 
 _SEGMENT = 64 * 2**20

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float32, Float64, Int32
 
-    from .cells import Cells
+    from .cells import Block, Cells
     from .concepts.dataset import ConceptDataset, Labels
     from .overlap import Columns, Counts
 
@@ -29,9 +29,13 @@ class Counting:
     thresholds: Float64[np.ndarray, " units"]
     first: Float32[np.ndarray, " units"]
 
-    def __call__(self, number: int, labels: Sequence[Labels]) -> Counts:
-        """The counts of a block's images."""
-        kept = self.cells.read(self.places[number]).above(self.thresholds)
+    def read(self, number: int) -> Block:
+        """What was kept of a block's images."""
+        return self.cells.read(self.places[number])
+
+    def count(self, block: Block, labels: Sequence[Labels]) -> Counts:
+        """The counts of a block's images, whose labels these are."""
+        kept = block.above(self.thresholds)
         images, units, maps = kept.images, kept.units, self.cells.maps(kept)
         plain = np.flatnonzero(kept.steady & (self.first > self.thresholds)).astype(np.int32)
         if len(plain):  # rare: units that were saturated all along
@@ -55,6 +59,14 @@ class Counting:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Sides:
+    """Both sides of a comparison: the labels of a few images, and what was kept of them, by layer."""
+
+    labels: Sequence[Labels]
+    blocks: Sequence[Block]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
     """Compares the masks of all layers with the labels of a few images, by the number of their block."""
 
@@ -62,7 +74,11 @@ class Comparison:
     pieces: Sequence[range]
     layers: Sequence[Counting]
 
-    def __call__(self, number: int) -> list[Counts]:
-        """The counts of a block's images, by layer."""
+    def read(self, number: int) -> Sides:
+        """What is to be compared."""
         labels = [self.concepts.labels(index) for index in self.pieces[number]]
-        return [layer(number, labels) for layer in self.layers]
+        return Sides(labels, [layer.read(number) for layer in self.layers])
+
+    def count(self, sides: Sides) -> list[Counts]:
+        """The counts by layer."""
+        return [layer.count(block, sides.labels) for layer, block in zip(self.layers, sides.blocks, strict=True)]

@@ -199,7 +199,8 @@ class _Job:
         blocks = [piece for share in self._shares for piece in pieces(share)]
         comparison = Comparison(self._concepts, blocks, [part.counting() for part in self.parts])
         left = range(self._counted, len(blocks))
-        for number, counts in zip(left, work_ahead(comparison, left, workers=self._means.workers), strict=True):
+        counted = work_ahead(comparison.read, comparison.count, left, workers=self._means.workers)
+        for number, counts in zip(left, counted, strict=True):
             for part, own in zip(self.parts, counts, strict=True):
                 part.add(own)
             self._counted += 1

@@ -74,21 +74,38 @@ def _groups(batches: Sequence[range]) -> Iterator[list[range]]:
         yield several
 
 
-def work_ahead(work: Callable[[Task], Result], tasks: Sequence[Task], *, workers: int) -> Iterator[Result]:
-    """Do tasks on all cores and give their results in order, working ahead of whoever asks.
+def work_ahead(
+    read: Callable[[int], Item], work: Callable[[Item], Result], tasks: Sequence[int], *, workers: int
+) -> Iterator[Result]:
+    """Read what tasks need, work on it on all cores, and give the results in order, ahead of whoever asks.
+
+    Where threads work, one reads for all of them: reading is calls of Python, and threads that take turns at those wait
+    for each other longer than they read.
 
     Args:
-        work: does a task; it is handed to other processes where there are workers.
+        read: reads what a task needs.
+        work: works on that, mostly outside of Python's lock.
         tasks: the tasks.
-        workers: processes that work; 0 for threads of this one.
+        workers: processes that do both; 0 for threads of this one.
 
     Raises:
-        NeuronExplainError: whatever ``work`` raises, or that a worker was killed.
+        NeuronExplainError: whatever is raised by ``read`` or ``work``, or that a worker was killed.
     """
     if workers:
-        yield from _in_processes(work, tasks, workers, pinned=False)
+        yield from _in_processes(_Both(read, work), tasks, workers, pinned=False)
         return
-    yield from in_threads(work, tasks)
+    yield from in_threads(work, map(read, tasks))
+
+
+@dataclass(frozen=True)
+class _Both(Generic[Item, Result]):
+    """Reads and works."""
+
+    read: Callable[[int], Item]
+    work: Callable[[Item], Result]
+
+    def __call__(self, task: int) -> Result:
+        return self.work(self.read(task))
 
 
 @dataclass(frozen=True)

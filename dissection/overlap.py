@@ -10,7 +10,6 @@ For concept c of category g, over all images (Bau et al. 2017, Sec. 2.3; SEMANTI
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -93,8 +92,14 @@ def count(
             not be above it.
         thresholds: ``T_k`` of every unit.
     """
-    found = _present(columns, labels)
+    numbers = np.concatenate([own.maps.ravel() for own in labels])
+    sizes = np.array([own.maps.shape for own in labels])
+    whole = np.array([number for own in labels for number in own.whole], np.int64)
+    wholes = np.array([len(own.whole) for own in labels])
     place = np.full(int(columns.numbers.max(initial=0)) + 1, -1)
+    _see(numbers, whole, place)
+    found = np.flatnonzero(place[columns.numbers] >= 0)
+    place[:] = -1
     place[columns.numbers[found]] = np.arange(len(found))
     rows, row_of = _ranked(units, len(thresholds))
     counts = Counts(
@@ -106,27 +111,12 @@ def count(
         np.zeros(len(found), np.int64),
         sum(own.maps.shape[1] * own.maps.shape[2] for own in labels),
     )
-    edges = np.searchsorted(images, np.arange(len(labels) + 1)).tolist()
-    for own, start, stop in zip(labels, edges[:-1], edges[1:], strict=True):
-        whole = [place[number] for number in own.whole if number < len(place) and place[number] >= 0]
-        drawn = place.copy() if whole else place
-        drawn[columns.numbers[found[whole]]] = -1  # the whole image has them: they count once
-        _count_image(
-            own.maps, drawn, np.unique(np.array(whole, np.int64)), columns.categories[found],
-            maps[start:stop], thresholds[units[start:stop]], row_of[start:stop],
-            *_grid(maps.shape[1], maps.shape[2], *own.maps.shape[1:]),
-            counts.intersection, counts.unit_area, counts.concept_area, counts.concept_images,
-        )  # fmt: skip
+    _count_images(
+        numbers, sizes, whole, wholes, place, columns.categories[found],
+        maps, thresholds[units], row_of, np.searchsorted(images, np.arange(len(labels) + 1)),
+        counts.intersection, counts.unit_area, counts.concept_area, counts.concept_images,
+    )  # fmt: skip
     return counts
-
-
-def _present(columns: Columns, labels: Sequence[Labels]) -> Int64[np.ndarray, " present"]:
-    """The concepts that occur on some images, ascending."""
-    seen = np.zeros(int(columns.numbers.max(initial=0)) + 1, bool)
-    for own in labels:
-        _see(own.maps, seen)
-        seen[[number for number in own.whole if number < len(seen)]] = True
-    return np.flatnonzero(seen[columns.numbers])
 
 
 def _ranked(
@@ -136,11 +126,6 @@ def _ranked(
     there = np.zeros(count, bool)
     there[units] = True
     return np.flatnonzero(there).astype(np.int32), (there.cumsum() - 1)[units]
-
-
-@lru_cache(256)  # images may differ in size
-def _grid(h: int, w: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    return (*steps(h, height), *steps(w, width))
 
 
 class Overlaps:
@@ -209,13 +194,71 @@ def _add_at(
 
 
 @kernel
-def _see(numbers: Int32[np.ndarray, "layers H W"], seen: Bool[np.ndarray, " numbers"]) -> None:
-    """Mark the numbers that occur, leaving out what no concept can have."""
-    for layer in range(numbers.shape[0]):
-        for y in range(numbers.shape[1]):
-            for x in range(numbers.shape[2]):
-                if 0 <= numbers[layer, y, x] < len(seen):
-                    seen[numbers[layer, y, x]] = True
+def _see(numbers: Int32[np.ndarray, " pixels"], whole: Int64[np.ndarray, " whole"], place: Int64[np.ndarray, " numbers"]) -> None:
+    """Give the numbers that occur a place, leaving out what no concept can have."""
+    for number in whole:
+        if 0 <= number < len(place):
+            place[number] = 0
+    before = np.int32(-1)
+    for number in numbers:
+        if number != before:
+            before = number
+            if 0 <= number < len(place):
+                place[number] = 0
+
+
+@kernel
+def _count_images(  # noqa: PLR0913, PLR0917
+    numbers: Int32[np.ndarray, " pixels"],
+    sizes: Int64[np.ndarray, "images 3"],
+    whole: Int64[np.ndarray, " whole"],
+    wholes: Int64[np.ndarray, " images"],
+    place: Int64[np.ndarray, " numbers"],
+    categories: Int64[np.ndarray, " concepts"],
+    maps: Float32[np.ndarray, "pairs h w"],
+    thresholds: Float64[np.ndarray, " pairs"],
+    rows: Int64[np.ndarray, " pairs"],
+    edges: Int64[np.ndarray, " images+1"],
+    intersection: Int64[np.ndarray, "rows concepts"],
+    unit_area: Int64[np.ndarray, "rows categories"],
+    concept_area: Int64[np.ndarray, " concepts"],
+    concept_images: Int64[np.ndarray, " concepts"],
+) -> None:
+    """Add the counts of images one after another: one call, for each waits for Python's lock once."""
+    pixel = named = 0
+    for image in range(len(sizes)):
+        layers, height, width = sizes[image]
+        own = slice(edges[image], edges[image + 1])
+        _count_image(
+            numbers[pixel : pixel + layers * height * width].reshape(layers, height, width),
+            place,
+            _columns(whole[named : named + wholes[image]], place),
+            categories,
+            maps[own],
+            thresholds[own],
+            rows[own],
+            *steps(maps.shape[1], height),
+            *steps(maps.shape[2], width),
+            intersection,
+            unit_area,
+            concept_area,
+            concept_images,
+        )
+        pixel += layers * height * width
+        named += wholes[image]
+
+
+@kernel
+def _columns(numbers: Int64[np.ndarray, " whole"], place: Int64[np.ndarray, " numbers"]) -> Int64[np.ndarray, " columns"]:
+    """The columns of some numbers, each once; a number that no concept has is left out."""
+    columns = np.empty(len(numbers), np.int64)
+    count = 0
+    for number in numbers:
+        column = place[number] if 0 <= number < len(place) else -1
+        if column >= 0 and not (columns[:count] == column).any():
+            columns[count] = column
+            count += 1
+    return columns[:count]
 
 
 @kernel
@@ -240,7 +283,7 @@ def _count_image(  # noqa: PLR0913, PLR0917
     layers, height, width = numbers.shape
     columns = np.empty((height, width, layers), np.int32)
     areas = np.zeros(len(concept_area), np.int64)
-    _locate(numbers, place, columns, areas)
+    _locate(numbers, place, whole, columns, areas)
     areas[whole] = height * width
     labelled = np.zeros(unit_area.shape[1], np.bool_)
     for column in range(len(areas)):
@@ -262,23 +305,33 @@ def _count_image(  # noqa: PLR0913, PLR0917
 def _locate(
     numbers: Int32[np.ndarray, "layers H W"],
     place: Int64[np.ndarray, " numbers"],
+    whole: Int64[np.ndarray, " whole"],
     columns: Int32[np.ndarray, "H W layers"],
     areas: Int64[np.ndarray, " concepts"],
 ) -> None:
-    """The columns of each pixel's concepts, each once and -1 for none, and the pixels of each column's concept."""
+    """The columns of each pixel's concepts, each once and -1 for none, and the pixels of each column's concept.
+
+    What the whole image has is none here: it counts once.
+    """
     layers, height, width = numbers.shape
     first = np.full(len(areas), layers)
     repeated = False
     for layer in range(layers):
+        before, column = np.int32(-1), np.int64(-1)
         for y in range(height):
             for x in range(width):
                 number = numbers[layer, y, x]
-                column = place[number] if 0 <= number < len(place) else -1
+                if number != before:  # rarely: regions are larger than pixels
+                    before = number
+                    column = place[number] if 0 <= number < len(place) else -1
+                    if (whole == column).any():
+                        column = -1
+                    if column >= 0:
+                        repeated |= first[column] < layer
+                        first[column] = min(first[column], layer)
                 columns[y, x, layer] = column
                 if column >= 0:
                     areas[column] += 1
-                    repeated |= first[column] < layer
-                    first[column] = min(first[column], layer)
     if repeated:
         for y in range(height):
             for x in range(width):

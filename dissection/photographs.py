@@ -11,7 +11,7 @@ import warnings
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
+from io import BytesIO, FileIO
 from os import SEEK_CUR
 from pathlib import Path
 from stat import S_ISREG
@@ -23,12 +23,15 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 from PIL.Image import DecompressionBombError, Transpose
 from PIL.JpegImagePlugin import JpegImageFile
 
+from .decoding import JPEG, plain_jpeg, plain_png
 from .errors import PhotographError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from os import PathLike
     from types import TracebackType
+
+    from jaxtyping import UInt8
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
 """What is tried on a file; not Pillow's whole list, which would hand an EPS file to another program."""
@@ -50,7 +53,9 @@ _DAMAGE = (
     zlib.error,
 )
 
-_JPEG = b"\xff\xd8\xff"
+_AT_ONCE = 64 * 2**20
+"""Bytes of a file that is read whole."""
+
 _SCAN = 0xFFDA
 _END = b"\xff\xd9"
 
@@ -96,7 +101,11 @@ def open_photograph(path: str | PathLike[str] | Encoded) -> Image.Image:
         PhotographError: if the file is missing, empty, cut short, no image, animated, or larger than Pillow's
             ``Image.MAX_IMAGE_PIXELS``.
     """
-    with _opened(path if isinstance(path, Encoded) else Path(path)) as image:
+    path = path if isinstance(path, Encoded) else Path(path)
+    pixels = plain_jpeg(_whole(path))
+    if pixels is not None:
+        return Image.fromarray(pixels)
+    with _opened(path) as image:
         _decode(image)
         turn = _UPRIGHT.get(_orientation(image))
         colours = _rgb(image)
@@ -127,6 +136,28 @@ def open_image(path: str | PathLike[str] | Encoded) -> Image.Image:
     with _opened(path if isinstance(path, Encoded) else Path(path)) as image:
         _decode(image)
         return image.copy()
+
+
+def plain_pixels(path: Path) -> UInt8[np.ndarray, "h w 3"] | UInt8[np.ndarray, "h w"] | None:
+    """The pixels of a label map that is a plain PNG, in colours or grey; for any other ask :func:`open_image`."""
+    return plain_png(_whole(path))
+
+
+def _whole(path: Path | Encoded) -> bytes:
+    """What is in a file; nothing where it cannot be read, or not at once.
+
+    In as few calls as can be, since each lets go of Python's lock, and waits for it.
+    """
+    if isinstance(path, Encoded):
+        return path.data
+    try:
+        found = path.stat()
+        if S_ISREG(found.st_mode) and found.st_size <= _AT_ONCE:
+            with FileIO(path) as file:
+                return file.read(found.st_size)
+    except (OSError, ValueError):
+        pass
+    return b""
 
 
 @contextmanager
@@ -178,9 +209,9 @@ def _recognised(file: BinaryIO) -> ImageFile.ImageFile:
 
     An MPO is what phones and stereo cameras write: a JPEG of the photograph, then one of depth, light or the other eye.
     """
-    start = file.read(len(_JPEG))
+    start = file.read(len(JPEG))
     file.seek(0)
-    if start == _JPEG:
+    if start == JPEG:
         return JpegImageFile(file)
     with _quiet():
         return Image.open(file, formats=_formats())

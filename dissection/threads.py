@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
 
 Task = TypeVar("Task")
@@ -24,8 +24,11 @@ def cores() -> int:
     return max(1, here // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
-def in_threads(work: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
-    """Do tasks in threads and give their results in order, a few tasks ahead of whoever asks."""
+def in_threads(work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+    """Do tasks in threads and give their results in order, a few tasks ahead of whoever asks.
+
+    The tasks themselves are made, or read, one after another by the thread that asks.
+    """
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(cores()) as pool:
         try:

@@ -33,10 +33,17 @@ def lit(
     return found
 
 
+@kernel
 def steps(cells: int, pixels: int) -> tuple[Int64[np.ndarray, " cells+1"], Float64[np.ndarray, " pixels"]]:
     """Where the pixels between each cell of a line and the next begin, and how far each pixel is on the way."""
     low, share = _between(cells, pixels)
-    return np.searchsorted(low, np.arange(cells + 1)), share
+    starts = np.empty(cells + 1, np.int64)
+    pixel = 0
+    for cell in range(cells + 1):
+        while pixel < pixels and low[pixel] < cell:
+            pixel += 1
+        starts[cell] = pixel
+    return starts, share
 
 
 def _stretch(maps: Float64[np.ndarray, "n h w"], size: int, *, axis: int) -> Float64[np.ndarray, "n ..."]:
@@ -48,11 +55,15 @@ def _stretch(maps: Float64[np.ndarray, "n h w"], size: int, *, axis: int) -> Flo
     return stretched
 
 
+@kernel
 def _between(cells: int, pixels: int) -> tuple[Int64[np.ndarray, " pixels"], Float64[np.ndarray, " pixels"]]:
     """For each pixel of a line, the cell before it and how far it is from there to the next."""
-    centres = np.clip((np.arange(pixels) + 0.5) * (cells / pixels) - 0.5, 0, cells - 1)
-    low = np.floor(centres).astype(np.int64)
-    return low, centres - low
+    low, share = np.empty(pixels, np.int64), np.empty(pixels)
+    for pixel in range(pixels):
+        centre = min(max((pixel + 0.5) * (cells / pixels) - 0.5, 0.0), cells - 1.0)
+        low[pixel] = int(centre)
+        share[pixel] = centre - low[pixel]
+    return low, share
 
 
 @kernel

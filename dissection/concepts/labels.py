@@ -9,7 +9,7 @@ from PIL import Image
 
 from dissection.errors import PhotographError
 from dissection.kernels import kernel
-from dissection.photographs import open_image, open_photograph
+from dissection.photographs import open_image, open_photograph, plain_pixels
 
 from .problems import BadFileError
 
@@ -29,7 +29,9 @@ def read_label_map(file: Path, named: Bool[np.ndarray, " 65536"]) -> tuple[Int32
     Raises:
         BadFileError: if the file cannot be read or has no colours.
     """
-    colors = np.asarray(read_colors(file))
+    colors = plain_pixels(file)
+    if colors is None or colors.ndim != 3:
+        colors = np.asarray(read_colors(file))
     numbers = np.empty(colors.shape[:2], np.int32)
     return numbers, _decode(colors, named, numbers)
 
@@ -71,7 +73,10 @@ def read_index_mask(file: Path) -> Int32[np.ndarray, "h w"]:
     Raises:
         BadFileError: if the file cannot be read or has colours instead of numbers.
     """
-    return index_numbers(file, _open(file))
+    grey = plain_pixels(file)
+    if grey is None or grey.ndim != 2:
+        return index_numbers(file, _open(file))
+    return grey.astype(np.int32)
 
 
 def index_numbers(file: Path, image: Image.Image) -> Int32[np.ndarray, "h w"]:
