@@ -25,6 +25,7 @@ from safetensors.numpy import load, save
 from .errors import CheckpointError
 from .kernels import kernel
 from .slices import in_slices
+from .threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -178,8 +179,8 @@ class Cells:
         return block.maps(self._height, self._width)
 
     def blocks(self) -> Iterator[Block]:
-        """Every block, in order."""
-        return map(self.read, self.places())
+        """Every block, in order, read ahead."""
+        return in_threads(self.read, self.places())
 
     def state(self) -> dict[str, np.ndarray]:
         """How far the files are written. A file that is large enough is closed first."""

@@ -11,7 +11,6 @@ import gc
 import signal
 import warnings
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from torch.utils.data import DataLoader, Dataset
 
 from .errors import NeuronExplainError
-from .threads import cores, in_threads
+from .threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -55,11 +54,10 @@ def read_batches(
     if workers:
         yield from _in_processes(_Batch(read, collate), batches, workers, pinned=pinned)
         return
-    with ThreadPoolExecutor(cores()) as pool:
-        for several in _groups(batches):
-            items = deque(pool.map(read, chain(*several)))  # all of them, so that no thread reads beside a pass
-            for batch in several:
-                yield collate([items.popleft() for _ in batch])
+    for several in _groups(batches):
+        items = deque(in_threads(read, chain(*several)))  # all of them, so that no thread reads beside a pass
+        for batch in several:
+            yield collate([items.popleft() for _ in batch])
 
 
 def _groups(batches: Sequence[range]) -> Iterator[list[range]]:

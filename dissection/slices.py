@@ -31,7 +31,9 @@ def in_slices(loop: Callable[..., object], size: int, *arguments: object, number
         loop(*arguments, 0, size)
         return
     edges = [size * part // threads for part in range(threads + 1)]
-    list(_pool(threads).map(partial(loop, *arguments), edges[:-1], edges[1:]))
+    others = _pool(threads - 1).map(partial(loop, *arguments), edges[1:-1], edges[2:])
+    loop(*arguments, 0, edges[1])  # threads that were woken while this one sleeps would often wake on one core
+    list(others)
 
 
 @cache

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from concurrent.futures import Future
+    from concurrent.futures import Executor
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -25,18 +26,45 @@ def cores() -> int:
 
 
 def in_threads(work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-    """Do tasks in threads and give their results in order, a few tasks ahead of whoever asks.
+    """Do tasks on all cores and give their results in order, a few tasks ahead of whoever asks.
 
-    The tasks themselves are made, or read, one after another by the thread that asks.
+    The thread that asks is one of those that work: it makes, or reads, the tasks one after another, and instead of
+    waiting for a result it does what nobody has begun. (Were it to sleep, the others would often wake on one core.)
     """
-    waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(cores()) as pool:
+    waiting: deque[_Waiting[Result]] = deque()
+    with ThreadPoolExecutor(max(1, cores() - 1)) as pool:
         try:
             for task in tasks:
-                waiting.append(pool.submit(work, task))
+                waiting.append(_Waiting(pool, partial(work, task)))
                 if len(waiting) > _AHEAD * cores():
-                    yield waiting.popleft().result()
+                    yield _first(waiting)
             while waiting:
-                yield waiting.popleft().result()
+                yield _first(waiting)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+class _Waiting(Generic[Result]):
+    """A task that some thread will do."""
+
+    def __init__(self, pool: Executor, run: Callable[[], Result]) -> None:
+        self._run = run
+        self.future = pool.submit(run)
+
+    def done_here(self) -> bool:
+        """Do it, unless somebody has begun; whether it was done."""
+        if not self.future.cancel():
+            return False
+        self.future = Future()
+        try:
+            self.future.set_result(self._run())
+        except Exception as error:  # noqa: BLE001 -- raised when it is asked for, which is after those before it
+            self.future.set_exception(error)
+        return True
+
+
+def _first(waiting: deque[_Waiting[Result]]) -> Result:
+    """The first task's result; until it is there, others are done."""
+    while not waiting[0].future.done() and any(task.done_here() for task in waiting):
+        pass
+    return waiting.popleft().future.result()
