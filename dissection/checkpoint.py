@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Array = TypeVar("Array")
 
-FORMAT = 1
+FORMAT = 2
 """Version of what is in states and files of cells; another one's are not gone on with."""
 
 _PAUSE = 2.0

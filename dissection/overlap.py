@@ -21,7 +21,7 @@ from .upsampling import steps
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from jaxtyping import Bool, Float32, Float64, Int32, Int64
+    from jaxtyping import Float32, Float64, Int32, Int64
 
     from .concepts.dataset import Labels
     from .ranks import Ranks
@@ -194,7 +194,9 @@ def _add_at(
 
 
 @kernel
-def _see(numbers: Int32[np.ndarray, " pixels"], whole: Int64[np.ndarray, " whole"], place: Int64[np.ndarray, " numbers"]) -> None:
+def _see(
+    numbers: Int32[np.ndarray, " pixels"], whole: Int64[np.ndarray, " whole"], place: Int64[np.ndarray, " numbers"]
+) -> None:
     """Give the numbers that occur a place, leaving out what no concept can have."""
     for number in whole:
         if 0 <= number < len(place):
@@ -249,16 +251,24 @@ def _count_images(  # noqa: PLR0913, PLR0917
 
 
 @kernel
-def _columns(numbers: Int64[np.ndarray, " whole"], place: Int64[np.ndarray, " numbers"]) -> Int64[np.ndarray, " columns"]:
+def _columns(
+    numbers: Int64[np.ndarray, " whole"], place: Int64[np.ndarray, " numbers"]
+) -> Int64[np.ndarray, " columns"]:
     """The columns of some numbers, each once; a number that no concept has is left out."""
     columns = np.empty(len(numbers), np.int64)
     count = 0
     for number in numbers:
-        column = place[number] if 0 <= number < len(place) else -1
+        column = _column(number, place)
         if column >= 0 and not (columns[:count] == column).any():
             columns[count] = column
             count += 1
     return columns[:count]
+
+
+@kernel
+def _column(number: int, place: Int64[np.ndarray, " numbers"]) -> int:
+    """The column of a number, or -1."""
+    return int(place[number]) if 0 <= number < len(place) else -1
 
 
 @kernel
@@ -317,21 +327,18 @@ def _locate(
     first = np.full(len(areas), layers)
     repeated = False
     for layer in range(layers):
-        before, column = np.int32(-1), np.int64(-1)
+        before, column = np.int32(-1), -1
         for y in range(height):
             for x in range(width):
                 number = numbers[layer, y, x]
                 if number != before:  # rarely: regions are larger than pixels
-                    before = number
-                    column = place[number] if 0 <= number < len(place) else -1
-                    if (whole == column).any():
-                        column = -1
-                    if column >= 0:
-                        repeated |= first[column] < layer
-                        first[column] = min(first[column], layer)
+                    before, column = number, _column(number, place)
+                    column = -1 if (whole == column).any() else column
                 columns[y, x, layer] = column
                 if column >= 0:
                     areas[column] += 1
+                    repeated |= first[column] < layer
+                    first[column] = min(first[column], layer)
     if repeated:
         for y in range(height):
             for x in range(width):

@@ -42,7 +42,7 @@ class Sizes:
     """How much of everything."""
 
     vgg16: int = 200
-    efficientnet_b0: int = 2000
+    efficientnet_b0: int = 4000
     evaluated: int = 1000
     gpu: int = 6400
     few: int = 500
