@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from jaxtyping import UInt8
 
 JPEG = b"\xff\xd8\xff"
-_EXIF = b"Exif\0\0"
+_TURNING = (b"Exif\0\0", b"tiff:Orientation")
+"""What may say that a photograph is to be turned."""
+
 _JPEG_COLOURS = ("YCbCr", "Gray")
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -30,8 +32,8 @@ _GREY, _RGB = 0, 2
 
 
 def plain_jpeg(data: bytes) -> UInt8[np.ndarray, "h w 3"] | None:
-    """The pixels of a JPEG in the usual colours or in grey, without EXIF, without a flaw and within Pillow's limit."""
-    if not data.startswith(JPEG) or _EXIF in data:
+    """The pixels of a JPEG in the usual colours or in grey, upright, without a flaw and within Pillow's limit."""
+    if not data.startswith(JPEG) or any(word in data for word in _TURNING):
         return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)

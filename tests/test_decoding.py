@@ -67,6 +67,9 @@ PNGS = {
     "something behind it": encoded(LABELS, "PNG") + b"and so on",
 }
 
+XMP = b'http://ns.adobe.com/xap/1.0/\0<rdf:Description tiff:Orientation="6"/>'
+TURNED = b"\xff\xe1" + struct.pack(">H", 2 + len(XMP)) + XMP
+
 
 @pytest.mark.parametrize("data", JPEGS.values(), ids=JPEGS)
 def test_a_jpeg_has_the_pixels_of_pillow(data: bytes) -> None:
@@ -85,12 +88,23 @@ def test_a_png_has_the_pixels_of_pillow(data: bytes) -> None:
         b"\xff\xd8\xff",
         encoded(PICTURE, "PNG"),
         encoded(PICTURE, "JPEG", exif=exif(6)),
+        encoded(PICTURE, "JPEG")[:2] + TURNED + encoded(PICTURE, "JPEG")[2:],
         encoded(PICTURE.convert("CMYK"), "JPEG"),
         encoded(PICTURE, "JPEG")[:-2],
         encoded(PICTURE, "JPEG")[:700],
         encoded(PICTURE, "JPEG")[:700] + bytes(3000),
     ],
-    ids=["nothing", "a beginning", "a PNG", "turned", "four inks", "no end", "half", "half, then zeros"],
+    ids=[
+        "nothing",
+        "a beginning",
+        "a PNG",
+        "turned",
+        "turned by XMP",
+        "four inks",
+        "no end",
+        "half",
+        "half, then zeros",
+    ],
 )
 def test_a_jpeg_that_is_left_to_pillow(data: bytes) -> None:
     assert plain_jpeg(data) is None
@@ -190,6 +204,11 @@ def test_files_are_read_by_either_way_alike(tmp_path: Path) -> None:
         file = tmp_path / f"{name}.png"
         file.write_bytes(data)
         np.testing.assert_array_equal(plain_pixels(file), open_image(file))
+
+
+def test_a_photograph_that_xmp_turns_is_turned(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(encoded(PICTURE, "JPEG")[:2] + TURNED + encoded(PICTURE, "JPEG")[2:])
+    assert open_photograph(tmp_path / "a.jpg").size == PICTURE.size[::-1]
 
 
 def test_what_cannot_be_read_is_not_plain(tmp_path: Path) -> None:

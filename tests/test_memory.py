@@ -12,7 +12,7 @@ from worlds import MemoryConcepts, table_world
 
 import dissection.cells as cells_module
 import dissection.checkpoint as checkpoint_module
-import dissection.loading as loading_module
+import dissection.threads as threads_module
 from dissection.concepts.dataset import Labels
 from dissection.dissect import dissect
 from dissection.part import Part
@@ -51,7 +51,7 @@ def held(monkeypatch, tmp_path):
     monkeypatch.setattr(checkpoint_module, "_SHARE", 1e9)
     monkeypatch.setattr(cells_module, "_SEGMENT", 200_000)
     monkeypatch.setattr(cells_module, "_ROOM", 500_000)
-    monkeypatch.setattr(loading_module, "cores", lambda: 2)
+    monkeypatch.setattr(threads_module, "cores", lambda: 2)
     table, _ = table_world(torch.zeros(1, UNITS, SIDE, SIDE), [], CONCEPTS, ("object",))
     network = replace(table, module=nn.Sequential(Drawing(), *table.module[1:]).eval())
 
