@@ -41,7 +41,7 @@ EXPLAINED = ACCELERATED = ("vgg16", "resnet50")
 class Sizes:
     """How much of everything."""
 
-    vgg16: int = 200
+    vgg16: int = 300
     efficientnet_b0: int = 4000
     evaluated: int = 1000
     gpu: int = 6400
