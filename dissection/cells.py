@@ -25,7 +25,6 @@ from safetensors.numpy import load, save
 from .errors import CheckpointError
 from .kernels import kernel
 from .slices import in_slices
-from .threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
     from .bounds import Bounds
 
-_PIECE = 16
+_PIECE = 4
 """Images of a block: so few that a block is small even where every cell is kept, before there are bounds."""
 
 _SEGMENT = 64 * 2**20
@@ -179,8 +178,8 @@ class Cells:
         return block.maps(self._height, self._width)
 
     def blocks(self) -> Iterator[Block]:
-        """Every block, in order, read ahead."""
-        return in_threads(self.read, self.places())
+        """Every block, in order."""
+        return map(self.read, self.places())
 
     def state(self) -> dict[str, np.ndarray]:
         """How far the files are written. A file that is large enough is closed first."""

@@ -30,12 +30,11 @@ class Counting:
     first: Float32[np.ndarray, " units"]
 
     def read(self, number: int) -> Block:
-        """What was kept of a block's images."""
-        return self.cells.read(self.places[number])
+        """What matters of a block, in little memory: the first blocks hold whole maps."""
+        return self.cells.read(self.places[number]).above(self.thresholds)
 
-    def count(self, block: Block, labels: Sequence[Labels]) -> Counts:
+    def count(self, kept: Block, labels: Sequence[Labels]) -> Counts:
         """The counts of a block's images, whose labels these are."""
-        kept = block.above(self.thresholds)
         images, units, maps = kept.images, kept.units, self.cells.maps(kept)
         plain = np.flatnonzero(kept.steady & (self.first > self.thresholds)).astype(np.int32)
         if len(plain):  # rare: units that were saturated all along

@@ -183,6 +183,7 @@ class _Job:
             found = next(passes, None)  # a rank may have fewer batches than the others
             if found is not None:
                 self._take(found.images, found.values)
+            del found  # its maps are not needed in the next pass
             if number % _SHARING == 0 and ranks.count > 1:
                 for part in self.parts:
                     part.share(ranks)

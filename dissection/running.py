@@ -6,6 +6,7 @@ processes or workers there are.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -96,17 +97,41 @@ def run(
     """
     on_gpu = network.device.type == "cuda"
     pixels = read_batches(photographs, _stacked, shares, workers=means.workers, pinned=on_gpu)
-    waiting: tuple[range, Mapping[str, Tensor], torch.cuda.Event | None] | None = None
+    under_way: deque[_Fetching] = deque()
     for indices, batch in zip(shares, pixels, strict=True):
-        images = network.preprocessing.normalised(batch.to(network.device, non_blocking=True))
-        looked = look(forward_through(network, layers, images), indices)
-        fetched = {name: _fetched(value) for name, value in looked.items()}
-        ready = _event() if on_gpu else None
-        if waiting is not None:
-            yield _arrived(*waiting)
-        waiting = indices, fetched, ready
-    if waiting is not None:
-        yield _arrived(*waiting)
+        under_way.append(_started(network, layers, batch, indices, look))
+        if len(under_way) > on_gpu:
+            yield under_way.popleft().arrived()
+    while under_way:
+        yield under_way.popleft().arrived()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fetching:
+    """What was looked for in a pass, on its way to the CPU."""
+
+    images: range
+    values: Mapping[str, Tensor]
+    ready: torch.cuda.Event | None
+
+    def arrived(self) -> Found:
+        """It, when it is there."""
+        if self.ready is not None:
+            self.ready.synchronize()
+        return Found(self.images, {name: value.numpy() for name, value in self.values.items()})
+
+
+def _started(
+    network: Network,
+    layers: Sequence[Layer],
+    batch: UInt8[Tensor, "images h w 3"],
+    indices: range,
+    look: Callable[[Pass, range], Mapping[str, Tensor]],
+) -> _Fetching:
+    images = network.preprocessing.normalised(batch.to(network.device, non_blocking=True))
+    looked = look(forward_through(network, layers, images), indices)
+    fetched = {name: _fetched(value) for name, value in looked.items()}
+    return _Fetching(indices, fetched, _event() if network.device.type == "cuda" else None)
 
 
 def _stacked(photographs: list[UInt8[np.ndarray, "h w 3"]]) -> UInt8[Tensor, "images h w 3"]:
@@ -125,9 +150,3 @@ def _event() -> torch.cuda.Event:
     event = torch.cuda.Event()  # type: ignore[no-untyped-call]
     event.record()
     return event
-
-
-def _arrived(indices: range, fetched: Mapping[str, Tensor], ready: torch.cuda.Event | None) -> Found:
-    if ready is not None:
-        ready.synchronize()
-    return Found(indices, {name: value.numpy() for name, value in fetched.items()})

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-_AHEAD = 2
-"""Tasks under way for each thread."""
+_AHEAD = 1
+"""Tasks under way for each thread: what is read for them takes memory."""
 
 
 def cores() -> int:
