@@ -148,7 +148,7 @@ class Bounds:
 
 
 def _edge(bins: Int64[np.ndarray, " units"], scale: np.ndarray) -> np.ndarray:
-    """Lower edges of bins: exact in float32 too, having 11 bits."""
+    """Lower edges of bins: exact in float32 too, having few bits."""
     edges: np.ndarray = np.where(bins > 0, (bins - _ZERO) / scale, -np.inf)
     return edges
 

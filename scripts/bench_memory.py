@@ -6,15 +6,14 @@ their way through it. As in the command line, freed memory stays with the proces
 
 What is held for VGG16 (512 units of 14 x 14) at Broden's size (63,305 images, 1,197 concepts)::
 
-    bins            512 x 2,048 x 4 B                            4.2 MB
+    bins            512 x 512 x 4 B                              1.0 MB
     overlaps        512 x 1,197 x 8 B                            4.9 MB
     importances     classes seen x 2 words x 2 x 512 x 8 B      16.4 MB with 1,000 classes
     exemplars       512 x 9 x (4 + 8 + 8) B                      0.1 MB
     digits          512 x 2,048 x 8 B, while thresholds are found 8.4 MB
     a batch         16 x 512 x 196 x 4 B                         6.4 MB, a few times over: the map, what is packed of
-                                                                 it, bytes on their way to the disk; and while
-                                                                 overlaps are counted, for each thread
-    places          63,305 / 16 x some 200 B                     0.8 MB: the one thing that grows with the images
+                                                                 it, bytes on their way to the disk
+    places          63,305 / 4 x some 120 B                      1.9 MB: the one thing that grows with the images
 
 A state that is written to disk is a copy of the first four. On disk are the cells above the thresholds, q of all, and
 their neighbours. There are 63,305 x 512 x 196 = 6.4e9 cells; 2 to 4.5 % of them in float32 (as measured on real
