@@ -18,13 +18,13 @@ check: .venv/installed-dev
 	$(BIN)/lint-imports
 
 bench: .venv/installed-dev
-	$(BIN)/python scripts/bench.py --broden
+	$(BIN)/python scripts/bench/run.py --broden
 
 reproduce: .venv/installed-dev
-	$(BIN)/python scripts/reproduce.py
+	$(BIN)/python scripts/reproduce/run.py
 
 reproduce-small: .venv/installed-dev
-	$(BIN)/python scripts/reproduce.py --small --out reproduction-small
+	$(BIN)/python scripts/reproduce/run.py --small --out reproduction-small
 
 format: .venv/installed-dev
 	$(BIN)/ruff format $(CODE)

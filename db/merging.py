@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from db.exchange.scrutiny import require_possible
+
 from .agreement import require_agreement
 from .errors import StoreError
 from .reading import read_runs, read_whole
 from .records import SHARED, Adopted
 from .schema import runs
-from .scrutiny import require_possible
 from .writing import write_whole
 
 if TYPE_CHECKING:

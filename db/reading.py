@@ -12,16 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlalchemy import select
 
-from dissection.vocabulary import (
-    Concept,
-    ConceptSupport,
-    Dissection,
-    Exemplar,
-    Layer,
-    Overlap,
-    Unit,
-    UnitName,
-)
+from dissection.vocabulary import Concept, ConceptSupport, Dissection, Exemplar, Layer, Overlap, Unit, UnitName
 
 from .errors import StoreError
 from .records import ClassImportance, Run, RunKey, WholeRun

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float64
 
-    from dissection.precision import Precision
+    from dissection.networks.precision import Precision
     from dissection.vocabulary import Dissection, Layer
 
 SCHEMA = 2

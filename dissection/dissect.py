@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from .cells import pieces
-from .checkpoint import Checkpoint, nested, unnested
-from .comparing import Comparison
+from dissection.engine.cells import pieces
+from dissection.engine.comparison import Comparison
+from dissection.engine.layer_state import Part
+from dissection.execution.checkpoint import Checkpoint, nested, unnested
+from dissection.execution.loading import work_ahead
+from dissection.networks.passes import Means, run
+
 from .errors import ConceptDataError
-from .loading import work_ahead
-from .part import Part
-from .running import Means, run
 from .vocabulary import MIN_IMAGES, QUANTILE
 
 if TYPE_CHECKING:
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
     from jaxtyping import UInt8
     from torch import Tensor
 
-    from .concepts.dataset import ConceptDataset
-    from .networks import Network
-    from .preprocessing import Preprocessing
-    from .ranks import Ranks
-    from .tap import Pass
+    from dissection.concepts.dataset import ConceptDataset
+    from dissection.execution.ranks import Ranks
+    from dissection.networks.network import Network
+    from dissection.networks.preprocessing import Preprocessing
+    from dissection.networks.tap import Pass
+
     from .vocabulary import Dissection, Layer
 
 _SHARING = 32

@@ -12,20 +12,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from db import NameStore
     from db.frames import importances_frame, overlaps_frame, runs_frame, units_frame
-    from dissection.concepts import open_concepts
+    from dissection.concepts.layouts import open_concepts
     from dissection.dissect import dissect
     from dissection.errors import NeuronExplainError
-    from dissection.networks import Network, open_network
-    from dissection.preprocessing import Preprocessing
-    from dissection.running import Means
+    from dissection.networks.network import Network
+    from dissection.networks.opening import open_network
+    from dissection.networks.passes import Means
+    from dissection.networks.preprocessing import Preprocessing
     from dissection.vocabulary import Concept, Dissection, Layer, Overlap, Unit, UnitName
+    from neuronexplain.report.page import write_page
 
-    from .evidence import open_class_images
+    from .class_images import open_class_images
     from .explainer import Explainer
     from .explanation import Explanation, RankedUnit, Score
     from .methods import METHODS, saliency
     from .pipeline import Built, build, build_layers, explain, reopen, speaker
-    from .report import write_page
 
 _HOMES = {
     "METHODS": "neuronexplain.methods",
@@ -35,12 +36,12 @@ _HOMES = {
     "Explainer": "neuronexplain.explainer",
     "Explanation": "neuronexplain.explanation",
     "Layer": "dissection.vocabulary",
-    "Means": "dissection.running",
+    "Means": "dissection.networks.passes",
     "NameStore": "db",
-    "Network": "dissection.networks",
+    "Network": "dissection.networks.network",
     "NeuronExplainError": "dissection.errors",
     "Overlap": "dissection.vocabulary",
-    "Preprocessing": "dissection.preprocessing",
+    "Preprocessing": "dissection.networks.preprocessing",
     "RankedUnit": "neuronexplain.explanation",
     "Score": "neuronexplain.explanation",
     "Unit": "dissection.vocabulary",
@@ -50,16 +51,16 @@ _HOMES = {
     "dissect": "dissection.dissect",
     "explain": "neuronexplain.pipeline",
     "importances_frame": "db.frames",
-    "open_class_images": "neuronexplain.evidence",
-    "open_concepts": "dissection.concepts",
-    "open_network": "dissection.networks",
+    "open_class_images": "neuronexplain.class_images",
+    "open_concepts": "dissection.concepts.layouts",
+    "open_network": "dissection.networks.opening",
     "overlaps_frame": "db.frames",
     "reopen": "neuronexplain.pipeline",
     "runs_frame": "db.frames",
     "saliency": "neuronexplain.methods",
     "speaker": "neuronexplain.pipeline",
     "units_frame": "db.frames",
-    "write_page": "neuronexplain.report",
+    "write_page": "neuronexplain.report.page",
 }
 
 __all__ = [

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dissection.upsampling import lit, upsample
+from dissection.engine.upsampling import lit, upsample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

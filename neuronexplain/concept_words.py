@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from dissection.concepts import synonyms_of
+from dissection.concepts.synonyms import synonyms_of
 from dissection.errors import ConceptDataError
 
 from .classes import normal
@@ -13,7 +13,7 @@ from .classes import normal
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dissection.concepts import ConceptDataset
+    from dissection.concepts.dataset import ConceptDataset
     from dissection.vocabulary import Concept
 
 _NEAR = 5

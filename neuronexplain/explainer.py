@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from dissection.tap import forward
+from dissection.networks.tap import forward
 from dissection.vocabulary import MIN_IOU
 
 from .activity import active_units, concept_map
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-    from dissection.networks import Network
-    from dissection.running import Progress
+    from dissection.networks.network import Network
+    from dissection.networks.passes import Progress
     from dissection.vocabulary import UnitName
 
     from .explanation import Among, RankBy

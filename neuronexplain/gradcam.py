@@ -19,7 +19,7 @@ import torch
 from torch.nn import functional as F
 
 from dissection.errors import NotConnectedError
-from dissection.tap import forward_from
+from dissection.networks.tap import forward_from
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Int64
     from torch import Tensor
 
-    from dissection.networks import Network
+    from dissection.networks.network import Network
 
 _PROBES = 4
 _ACTIVE = 0.2

@@ -14,30 +14,31 @@ import torch
 from PIL import Image
 
 from db.records import SHARED, Run, RunKey, WholeRun, require_built
-from dissection.checkpoint import FORMAT, discard, scratch
-from dissection.concepts import fingerprint
+from dissection.concepts.fingerprints import fingerprint
 from dissection.dissect import dissect_layers
+from dissection.engine.upsampling import UPSAMPLING
 from dissection.errors import NetworkError
-from dissection.networks import Source, open_network
-from dissection.photographs import open_photograph
-from dissection.preprocessing import Preprocessing
-from dissection.running import Means
-from dissection.upsampling import UPSAMPLING
+from dissection.execution.checkpoint import FORMAT, discard, scratch
+from dissection.images.photographs import open_photograph
+from dissection.networks.network import Source
+from dissection.networks.opening import open_network
+from dissection.networks.passes import Means
+from dissection.networks.preprocessing import Preprocessing
 from dissection.vocabulary import MIN_IMAGES, MIN_IOU, QUANTILE
+from neuronexplain.pictures.thumbnails import pictures
 
+from .class_importance import Importances
 from .explainer import Explainer
 from .gradcam import has_constant_alphas
-from .importance import Importances
-from .thumbnails import pictures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from db import NameStore
     from dissection.concepts.dataset import ConceptDataset
-    from dissection.networks import Network
+    from dissection.networks.network import Network
 
-    from .evidence import ClassImages
+    from .class_images import ClassImages
     from .explanation import Among, Explanation, RankBy
 
 CONCEPT_IMAGES = "the concept images that the network assigns to the class"

@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from db import NameStore
-from dissection.photographs import open_photograph
+from dissection.images.photographs import open_photograph
 from neuronexplain import reopen, speaker
-from neuronexplain.overlay import heatmap_image, save_picture
+from neuronexplain.pictures.overlay import heatmap_image, save_picture
 
 if TYPE_CHECKING:
     from neuronexplain.explanation import Explanation

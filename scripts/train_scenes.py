@@ -13,9 +13,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from dissection.concepts.scenes import SCENE_CLASSES, draw_scene
-from dissection.scenes_network import WEIGHTS, ScenesNet
-from dissection.scenes_training import Training, normalise, pixels, stacked, train
+from dissection.scenes.classifier import WEIGHTS, ScenesNet
+from dissection.scenes.scene import draw_scene
+from dissection.scenes.training import Training, normalise, pixels, stacked, train
+from dissection.scenes.words import SCENE_CLASSES
 
 if TYPE_CHECKING:
     import numpy as np

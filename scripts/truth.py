@@ -10,8 +10,9 @@ import tempfile
 from pathlib import Path
 
 from db import NameStore
-from dissection.concepts import open_concepts
-from dissection.concepts.scenes import Scene, draw_scene, write_scenes
+from dissection.concepts.generated import write_scenes
+from dissection.concepts.layouts import open_concepts
+from dissection.scenes.scene import Scene, draw_scene
 from neuronexplain import build, open_network, speaker
 from neuronexplain.cli.demonstration import QUANTILE, SCENES
 

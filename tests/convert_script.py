@@ -6,7 +6,9 @@ import sys
 import threading
 from pathlib import Path
 
-from dissection.concepts import PlainLayout, conversion, convert
+from dissection.concepts import conversion
+from dissection.concepts.conversion import convert
+from dissection.concepts.plain_layout import PlainLayout
 
 if __name__ == "__main__":
     conversion._PAUSE = 0  # the survey is kept after each image

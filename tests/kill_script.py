@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 from worlds import colour_network
 
-import dissection.cells as cells_module
-import dissection.checkpoint as checkpoint_module
+import dissection.engine.cells as cells_module
+import dissection.execution.checkpoint as checkpoint_module
 from db import NameStore
-from dissection.concepts import PlainLayout
+from dissection.concepts.plain_layout import PlainLayout
 from neuronexplain import Means
 from neuronexplain.pipeline import build_layers
 

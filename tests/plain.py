@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from dissection.exemplars import EXEMPLARS
-from dissection.naming import BEST
-from dissection.quantiles import strong_values
-from dissection.tap import forward
-from dissection.upsampling import upsample
+from dissection.engine.exemplars import EXEMPLARS
+from dissection.engine.naming import BEST
+from dissection.engine.thresholds import strong_values
+from dissection.engine.upsampling import upsample
+from dissection.networks.tap import forward
 from dissection.vocabulary import ConceptSupport, Dissection, Exemplar, Overlap, Unit
 
 

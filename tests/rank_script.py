@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from dissection.errors import ConceptDataError
-from dissection.ranks import Ranks, local_device, ranks
+from dissection.execution.ranks import Ranks, local_device, ranks
 from neuronexplain import cli
 from neuronexplain.cli import console
 

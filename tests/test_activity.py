@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dissection.upsampling import upsample
+from dissection.engine.upsampling import upsample
 from neuronexplain.activity import active_units, concept_map
 
 if TYPE_CHECKING:

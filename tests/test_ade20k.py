@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 from published import SIZE, halves, nearest, write_ade_2016, write_ade_2021, write_codes, write_scene_parsing
 
-from dissection.concepts import convert, open_concepts
-from dissection.concepts.kinds.ade20k import Ade20k, open_ade20k
-from dissection.concepts.kinds.sceneparsing import SceneParsing
+from dissection.concepts.conversion import convert
+from dissection.concepts.formats.ade20k import Ade20k, open_ade20k
+from dissection.concepts.formats.shared.scene_parsing import SceneParsing
+from dissection.concepts.layouts import open_concepts
 from dissection.errors import ConceptDataError
 from neuronexplain.concept_words import find_concept
 

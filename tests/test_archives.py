@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dissection.archives import Limits, lift, unpack, unpack_into
 from dissection.errors import ArchiveError, OutputError
+from dissection.files.archives import Limits, lift, unpack, unpack_into
 
 FILES = {"set/index.csv": b"image\n", "set/images/a/1.jpg": random.Random(0).randbytes(400_000), "set/empty": b""}
 TARS = {"tar": "w", "tar.gz": "w:gz", "tgz": "w:gz", "tar.bz2": "w:bz2", "tar.xz": "w:xz"}

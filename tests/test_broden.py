@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dissection.concepts.broden import BrodenLayout
+from dissection.concepts.broden.layout import BrodenLayout
+from dissection.concepts.broden.writer import writing_broden
 from dissection.concepts.fingerprints import fingerprint
 from dissection.concepts.layouts import open_concepts
-from dissection.concepts.write import writing_broden
 from dissection.errors import ConceptDataError, OutputError
 from dissection.vocabulary import Concept
 

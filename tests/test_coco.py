@@ -14,10 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from dissection.concepts import check, convert, kinds
-from dissection.concepts.kinds.coco_words import CocoCategory, coco_names, coco_words
+from dissection.concepts import formats as kinds
+from dissection.concepts.checking import check
+from dissection.concepts.conversion import convert
+from dissection.concepts.formats.shared.coco_words import CocoCategory, coco_names, coco_words
 from dissection.errors import ConceptDataError
-from dissection.photographs import open_image
+from dissection.images.photographs import open_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -223,7 +225,7 @@ def test_instances_are_drawn_from_polygons_and_run_lengths(tmp_path: Path) -> No
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.booleans(), min_size=SIZE**2, max_size=SIZE**2), st.integers(0, 3))
 def test_run_lengths_are_drawn_as_they_were(values: list[bool], order: int) -> None:
-    regions = pytest.importorskip("dissection.concepts.kinds.coco_regions")
+    regions = pytest.importorskip("dissection.concepts.formats.shared.coco_regions")
     noise = np.array(values, np.uint8).reshape(SIZE, SIZE)
     mask = np.kron(noise, np.ones((1 + 7 * order, 1 + 9 * order), np.uint8))  # run lengths of one digit and of several
     size = list(mask.shape)
@@ -234,7 +236,7 @@ def test_run_lengths_are_drawn_as_they_were(values: list[bool], order: int) -> N
 
 @given(st.text(st.characters(min_codepoint=40, max_codepoint=115), max_size=30))
 def test_damaged_run_lengths_are_refused_or_drawn(counts: str) -> None:
-    regions = pytest.importorskip("dissection.concepts.kinds.coco_regions")
+    regions = pytest.importorskip("dissection.concepts.formats.shared.coco_regions")
     with contextlib.suppress(regions.BadRegionError):
         assert regions.drawn([{"counts": counts, "size": [3, 2]}], (3, 2)).shape == (3, 2)
 
@@ -319,7 +321,7 @@ def test_bad_regions_are_refused_with_the_file_and_the_image(tmp_path: Path, seg
 def test_without_pycocotools_it_is_said_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pycocotools", None)
     for module in ("coco_instances", "coco_regions"):
-        monkeypatch.delitem(sys.modules, f"dissection.concepts.kinds.{module}", raising=False)
+        monkeypatch.delitem(sys.modules, f"dissection.concepts.formats.{module}", raising=False)
     with pytest.raises(ConceptDataError, match=r"neuronexplain\[coco\]"):
         kinds.kind("coco-instances").open(tmp_path, label_size=8)
 
@@ -381,7 +383,7 @@ def test_the_real_annotations_are_read_as_they_are() -> None:
 
 
 def test_a_polygon_covers_what_pillow_draws(tmp_path: Path) -> None:
-    regions = pytest.importorskip("dissection.concepts.kinds.coco_regions")
+    regions = pytest.importorskip("dissection.concepts.formats.shared.coco_regions")
     corners = [3.0, 2.0, 60.0, 10.0, 40.0, 58.0, 8.0, 44.0]
     image = Image.new("L", (64, 64))
     ImageDraw.Draw(image).polygon(corners, fill=1)

@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dissection.concepts import check, convert, kinds, open_concepts
+from dissection.concepts import formats as kinds
+from dissection.concepts.checking import check
 from dissection.concepts.color_names import _ELLIPSES, NAMES, name_colors, survey_colors, to_lab
+from dissection.concepts.conversion import convert
+from dissection.concepts.layouts import open_concepts
 from dissection.errors import ConceptDataError
 
 if TYPE_CHECKING:

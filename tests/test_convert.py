@@ -14,9 +14,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dissection.checkpoint import alone
-from dissection.concepts import BrodenLayout, PlainLayout, check, conversion, convert, kinds
+from dissection.concepts import conversion
+from dissection.concepts import formats as kinds
+from dissection.concepts.broden.layout import BrodenLayout
+from dissection.concepts.checking import check
+from dissection.concepts.conversion import convert
+from dissection.concepts.plain_layout import PlainLayout
 from dissection.errors import CheckpointError, ConceptDataError, OutputError
+from dissection.execution.checkpoint import alone
 
 SCRIPT = Path(__file__).parent / "convert_script.py"
 

@@ -16,8 +16,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from scipy.ndimage import gaussian_filter
 
-from dissection.decoding import plain_jpeg, plain_png
-from dissection.photographs import open_image, open_photograph, plain_pixels
+from dissection.images.decoding import plain_jpeg, plain_png
+from dissection.images.photographs import open_image, open_photograph, plain_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,10 +19,10 @@ from worlds import (
 
 from dissection.concepts.dataset import Labels
 from dissection.dissect import dissect
+from dissection.engine.thresholds import strong_values
+from dissection.engine.upsampling import upsample
 from dissection.errors import ActivationError, ConceptDataError
-from dissection.quantiles import strong_values
-from dissection.running import Means
-from dissection.upsampling import upsample
+from dissection.networks.passes import Means
 from dissection.vocabulary import Concept
 
 CATEGORIES = ("scene", "object", "color")

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from web import Reply, serving
 
-from dissection.downloads import Patience, download
 from dissection.errors import DownloadError, OutputError
+from dissection.files.downloads import Patience, download
 
 CONTENT = random.Random(0).randbytes(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -338,7 +338,7 @@ def test_several_at_once_fetch_it_once(tmp_path, patience):
 
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
 def test_a_download_that_was_killed_goes_on(tmp_path, patience, kill):
-    code = "import sys; from pathlib import Path; from dissection.downloads import download; "
+    code = "import sys; from pathlib import Path; from dissection.files.downloads import download; "
     code += "download(sys.argv[1], Path(sys.argv[2]))"
     part = tmp_path / "file.part"
     with serving(Reply(CONTENT, pause=0.02)) as web:

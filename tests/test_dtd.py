@@ -8,7 +8,7 @@ import pytest
 from published import write_dtd
 
 from dissection.concepts.fingerprints import fingerprint
-from dissection.concepts.kinds.dtd import Dtd
+from dissection.concepts.formats.dtd import Dtd
 from dissection.errors import ConceptDataError
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from thread_ranks import on_ranks
 from torch import nn
 from worlds import MemoryConcepts, colour_concepts, colour_network, table_world
 
-import dissection.cells as cells_module
-import dissection.checkpoint as checkpoint_module
-from dissection.checkpoint import scratch
+import dissection.engine.cells as cells_module
+import dissection.execution.checkpoint as checkpoint_module
 from dissection.concepts.dataset import Labels
 from dissection.dissect import dissect, dissect_layers
 from dissection.errors import ActivationError, CheckpointError, ConceptDataError
-from dissection.networks import Network
-from dissection.running import Means
+from dissection.execution.checkpoint import scratch
+from dissection.networks.network import Network
+from dissection.networks.passes import Means
 from dissection.vocabulary import Concept, Layer
 
 CONCEPTS = {number: Concept(number, f"c{number}", ("object", "color", "scene")[number % 3]) for number in range(1, 30)}

@@ -18,25 +18,22 @@ from test_cli import NETWORK, one_line
 from worlds import COLOURS, colour_network, colour_square, write_colour_folder
 
 from dissection.errors import CheckpointError, ConceptDataError, NeuronExplainError
-from dissection.running import Means
-from neuronexplain.measures import (
-    Annotated,
-    InsertionDeletion,
-    Localisation,
-    OcclusionCorrelation,
-    Place,
-    Pointing,
-    Ratio,
-    Seeds,
-    UnitAblation,
-    evaluate,
-)
-from neuronexplain.measures.batch import Batch
-from neuronexplain.measures.stages import sheet, stages
-from neuronexplain.measures.views import View
+from dissection.networks.passes import Means
+from neuronexplain.evaluation.batch import Batch
+from neuronexplain.evaluation.framing import View
+from neuronexplain.evaluation.ground_truth.truth import Annotated, Place
+from neuronexplain.evaluation.protocols.insertion_deletion import InsertionDeletion
+from neuronexplain.evaluation.protocols.localisation import Localisation
+from neuronexplain.evaluation.protocols.occlusion_correlation import OcclusionCorrelation
+from neuronexplain.evaluation.protocols.pointing import Pointing
+from neuronexplain.evaluation.protocols.ratio import Ratio
+from neuronexplain.evaluation.protocols.seeds import Seeds
+from neuronexplain.evaluation.protocols.unit_ablation import UnitAblation
+from neuronexplain.evaluation.runner import evaluate
 from neuronexplain.methods import METHODS
 from neuronexplain.methods.method import Method
 from neuronexplain.methods.occlusion import Occlusion
+from neuronexplain.studies.stages import sheet, stages
 
 HERE = Path(__file__).parent
 OBJECTS = {name: (number,) for number, name in enumerate(("red", "green", "blue"))}

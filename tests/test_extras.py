@@ -10,11 +10,11 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from db import NameStore
-from dissection.concepts import open_concepts
+from dissection.concepts.layouts import open_concepts
 from dissection.errors import NetworkError, WeightsError
-from dissection.networks import open_network
-from dissection.preprocessing import Preprocessing
-from dissection.tap import forward
+from dissection.networks.opening import open_network
+from dissection.networks.preprocessing import Preprocessing
+from dissection.networks.tap import forward
 from dissection.vocabulary import Layer
 from neuronexplain.pipeline import build, explain, reopen
 

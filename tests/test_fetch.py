@@ -16,13 +16,14 @@ from filelock import FileLock
 from PIL import Image
 from web import Reply, serving
 
-from dissection import downloads
-from dissection.concepts import open_concepts, writing_broden
+from dissection.concepts.broden.writer import writing_broden
 from dissection.concepts.fetch import fetch
-from dissection.concepts.kinds import KINDS
-from dissection.concepts.sources import SOURCES, PublishedFile, Source, find_source
-from dissection.downloads import Patience
+from dissection.concepts.formats import KINDS
+from dissection.concepts.layouts import open_concepts
+from dissection.concepts.published import SOURCES, PublishedFile, Source, find_source
 from dissection.errors import ArchiveError, ConceptDataError, DownloadError, OutputError
+from dissection.files import downloads
+from dissection.files.downloads import Patience
 from dissection.vocabulary import Concept
 
 PATIENCE = Patience(tries=2, connect=5, read=5, sleep=lambda _seconds: None)
@@ -200,7 +201,7 @@ def test_a_damaged_archive_is_fetched_again_and_the_others_stay(tmp_path):
 
 def test_an_archive_that_does_not_fit_on_the_disk_is_kept(tmp_path, broden, monkeypatch):
     with serving(Reply(broden)) as web:
-        monkeypatch.setattr("dissection.archives._Allowance.take", full_disk)
+        monkeypatch.setattr("dissection.files.archives._Allowance.take", full_disk)
         with pytest.raises(OutputError, match="No space left on device"):
             fetch(SOURCES["broden1_224"], tmp_path / "b", mirror=web.url, patience=PATIENCE)
     assert files_in(tmp_path) == {"b.archives/broden1_224.zip"}

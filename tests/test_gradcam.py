@@ -11,10 +11,10 @@ from torchvision import models
 from worlds import HEAD, colour_network
 
 from dissection.errors import LayerNotFoundError, NetworkError, NotConnectedError
-from dissection.layers import default_layer
-from dissection.networks import Network
-from dissection.preprocessing import Preprocessing
-from dissection.tap import Tap, forward
+from dissection.networks.layers import default_layer
+from dissection.networks.network import Network
+from dissection.networks.preprocessing import Preprocessing
+from dissection.networks.tap import Tap, forward
 from dissection.vocabulary import Layer
 from neuronexplain.gradcam import alphas, contributions, enlarge, has_constant_alphas, heatmap, of_class
 

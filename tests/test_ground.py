@@ -11,15 +11,17 @@ from PIL import Image
 from pycocotools import mask as rle
 from worlds import COLOURS, SHARED, colour_concepts, write_colour_folder
 
-from dissection.concepts import Labels, open_concepts
-from dissection.concepts.scenes import draw_scene
+from dissection.concepts.dataset import Labels
+from dissection.concepts.layouts import open_concepts
 from dissection.errors import ConceptDataError
-from dissection.preprocessing import Preprocessing
-from neuronexplain.measures.ground import Place, open_ground
-from neuronexplain.measures.ground.labelled import LabelledObjects, region_boxes
-from neuronexplain.measures.ground.matching import match
-from neuronexplain.measures.ground.scenes import TYPICAL
-from neuronexplain.measures.views import View, filled
+from dissection.networks.preprocessing import Preprocessing
+from dissection.scenes.scene import draw_scene
+from neuronexplain.evaluation.framing import View, filled
+from neuronexplain.evaluation.ground_truth.labelled_objects import LabelledObjects, region_boxes
+from neuronexplain.evaluation.ground_truth.matching import match
+from neuronexplain.evaluation.ground_truth.opening import open_ground
+from neuronexplain.evaluation.ground_truth.scene_things import TYPICAL
+from neuronexplain.evaluation.ground_truth.truth import Place
 
 CLASSES = ("cat", "airliner, airplane", "motorcycle")
 
@@ -312,7 +314,10 @@ def test_what_is_wrong_with_coco_is_said_in_a_line(coco, change, said):
 
 def test_without_pycocotools_the_rest_is_there_and_it_is_said_what_to_install(coco, voc, monkeypatch):
     monkeypatch.setitem(sys.modules, "pycocotools", None)
-    for module in ("dissection.concepts.kinds.coco_regions", "neuronexplain.measures.ground.coco"):
+    for module in (
+        "dissection.concepts.formats.shared.coco_regions",
+        "neuronexplain.evaluation.ground_truth.coco_objects",
+    ):
         monkeypatch.delitem(sys.modules, module, raising=False)
     with pytest.raises(ConceptDataError, match=r"pip install 'neuronexplain\[coco\]'") as told:
         open_ground(coco, CLASSES, kind="coco")

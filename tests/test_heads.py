@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dissection.errors import NetworkError
-from dissection.networks import Network
-from dissection.preprocessing import Preprocessing
-from dissection.tap import forward, forward_from
+from dissection.networks.network import Network
+from dissection.networks.preprocessing import Preprocessing
+from dissection.networks.tap import forward, forward_from
 from neuronexplain.gradcam import alphas, has_constant_alphas
 from neuronexplain.methods import saliency, total
 

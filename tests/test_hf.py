@@ -14,7 +14,7 @@ from published import SIZE, halves, nearest, noise
 datasets = pytest.importorskip("datasets")
 pa = pytest.importorskip("pyarrow")
 
-from dissection.concepts.kinds.hf import HuggingFace  # noqa: E402 (needs the extra)
+from dissection.concepts.formats.hugging_face_rows import HuggingFace  # noqa: E402 (needs the extra)
 from dissection.errors import ConceptDataError  # noqa: E402
 
 if TYPE_CHECKING:

@@ -9,24 +9,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dissection.concepts import (
-    BrodenLayout,
-    Joined,
-    PlainLayout,
-    check,
-    convert,
-    fingerprint,
-    open_concepts,
-    read_synonyms,
-)
-from dissection.concepts.write import writing_broden
+from dissection.concepts.broden.layout import BrodenLayout
+from dissection.concepts.broden.writer import writing_broden
+from dissection.concepts.checking import check
+from dissection.concepts.conversion import convert
+from dissection.concepts.fingerprints import fingerprint
+from dissection.concepts.joining import Joined
+from dissection.concepts.layouts import open_concepts
+from dissection.concepts.plain_layout import PlainLayout
+from dissection.concepts.synonyms import read_synonyms
 from dissection.errors import ConceptDataError
 from dissection.vocabulary import Concept
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dissection.concepts import ConceptDataset
+    from dissection.concepts.dataset import ConceptDataset
 
 SIZE = 4
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -24,10 +24,14 @@ from published import (
 )
 from test_hf import NAMES, as_folder, named
 
-from dissection.concepts import ConceptDataset, check, open_concepts
-from dissection.concepts.kinds import KINDS
-from dissection.concepts.kinds.words import Word, Words
+from dissection.concepts.checking import check
+from dissection.concepts.formats import KINDS
+from dissection.concepts.formats.shared.label_table import Word, Words
+from dissection.concepts.layouts import open_concepts
 from dissection.errors import ConceptDataError
+
+if TYPE_CHECKING:
+    from dissection.concepts.dataset import ConceptDataset
 
 
 def ade(root: Path) -> Path:

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from torchvision import models
 
 from dissection.errors import LayerNotFoundError, NetworkError
-from dissection.layers import default_layer, feature_maps, find_layer
-from dissection.networks import Network
-from dissection.preprocessing import Preprocessing
-from dissection.receptive import receptive_fields
-from dissection.tap import Tap, forward, forward_from
+from dissection.networks.layers import default_layer, feature_maps, find_layer
+from dissection.networks.network import Network
+from dissection.networks.preprocessing import Preprocessing
+from dissection.networks.receptive_field import receptive_fields
+from dissection.networks.tap import Tap, forward, forward_from
 from dissection.vocabulary import Layer
 from neuronexplain.gradcam import alphas, has_constant_alphas
 

@@ -10,8 +10,25 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats
 
-from neuronexplain.measures import correlation, faithfulness, localisation, pointing, ratio, seeds
-from neuronexplain.measures.intervals import figure
+from neuronexplain.metrics import (
+    boxes as localisation,
+)
+from neuronexplain.metrics import (
+    energy_ratio as ratio,
+)
+from neuronexplain.metrics import (
+    faithfulness,
+)
+from neuronexplain.metrics import (
+    pointing_game as pointing,
+)
+from neuronexplain.metrics import (
+    rank_correlation as correlation,
+)
+from neuronexplain.metrics import (
+    seed_maps as seeds,
+)
+from neuronexplain.metrics.intervals import figure
 
 MAPS = arrays.arrays(np.float64, st.tuples(st.integers(1, 7), st.integers(1, 7)), elements=st.integers(0, 6).map(float))
 MASKS = arrays.arrays(bool, st.tuples(st.integers(1, 7), st.integers(1, 7)))

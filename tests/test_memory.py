@@ -10,13 +10,13 @@ from PIL import Image
 from torch import nn
 from worlds import MemoryConcepts, table_world
 
-import dissection.cells as cells_module
-import dissection.checkpoint as checkpoint_module
-import dissection.threads as threads_module
+import dissection.engine.cells as cells_module
+import dissection.execution.checkpoint as checkpoint_module
+import dissection.execution.threads as threads_module
 from dissection.concepts.dataset import Labels
 from dissection.dissect import dissect
-from dissection.part import Part
-from dissection.running import Means
+from dissection.engine.layer_state import Part
+from dissection.networks.passes import Means
 from dissection.vocabulary import Concept
 
 FEW, MANY = 300, 2400

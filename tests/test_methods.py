@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from worlds import slow_upsample
 
 from dissection.errors import ClassNotFoundError, NetworkError, NotConnectedError
-from dissection.networks import Network
-from dissection.preprocessing import Preprocessing
+from dissection.networks.network import Network
+from dissection.networks.preprocessing import Preprocessing
 from dissection.vocabulary import Layer
 from neuronexplain.methods import METHODS, probability
 from neuronexplain.methods.excitation import Excitation

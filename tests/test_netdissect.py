@@ -11,8 +11,8 @@ import pytest
 import store_cases as cases
 
 from db import NameStore, StoreError, WholeRun
-from db.netdissect import read_result
-from db.plain_files import read_json, write_csv, write_json
+from db.exchange.netdissect import read_result
+from db.exchange.plain_files import read_json, write_csv, write_json
 from dissection.vocabulary import Layer
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from PIL import Image
 from dissection.errors import OutputError
 from neuronexplain.explanation import MethodMap
 from neuronexplain.methods import METHODS
-from neuronexplain.overlay import (
+from neuronexplain.pictures.overlay import (
     BRIGHT,
     COLORMAP,
     DIVERGING,

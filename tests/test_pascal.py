@@ -13,10 +13,10 @@ from published import SIZE, halves, nearest, part_object, write_context, write_p
 from scipy.io import savemat
 from torchvision.datasets import VOCSegmentation
 
-from dissection.concepts.kinds import matlab_elements
-from dissection.concepts.kinds.pascal_context import PascalContext
-from dissection.concepts.kinds.pascal_part import PascalPart, part_name
-from dissection.concepts.kinds.voc import Voc
+from dissection.concepts.formats.pascal_context import PascalContext
+from dissection.concepts.formats.pascal_part import PascalPart, part_name
+from dissection.concepts.formats.shared import matlab_elements
+from dissection.concepts.formats.voc import Voc
 from dissection.errors import ConceptDataError
 
 if TYPE_CHECKING:

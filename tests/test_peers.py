@@ -22,10 +22,11 @@ from worlds import SHARED
 from zennit.attribution import Gradient
 from zennit.composites import DeconvNet, ExcitationBackprop, GuidedBackprop
 
-from dissection.layers import default_layer
-from dissection.networks import Network, open_network
-from dissection.photographs import open_photograph
-from dissection.preprocessing import Preprocessing
+from dissection.images.photographs import open_photograph
+from dissection.networks.layers import default_layer
+from dissection.networks.network import Network
+from dissection.networks.opening import open_network
+from dissection.networks.preprocessing import Preprocessing
 from neuronexplain.methods import METHODS
 from neuronexplain.methods.excitation import Excitation
 from neuronexplain.methods.gradcam import combination, mean

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
 from dissection.errors import PhotographError
-from dissection.photographs import Encoded, open_image, open_photograph, photograph_size
+from dissection.images.photographs import Encoded, open_image, open_photograph, photograph_size
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,15 +10,15 @@ from worlds import CLASSES, COLOURS, HEAD, colour_network, colour_square, write_
 
 from db import NameStore
 from db.errors import RunNotFoundError
-from dissection.concepts import PlainLayout
+from dissection.concepts.plain_layout import PlainLayout
 from dissection.errors import ActivationError, ClassNotFoundError, ConceptDataError, NetworkError
-from dissection.networks import open_network
-from dissection.running import Means
+from dissection.networks.opening import open_network
+from dissection.networks.passes import Means
 from dissection.vocabulary import Exemplar, Layer
-from neuronexplain.evidence import open_class_images
-from neuronexplain.importance import Importances
+from neuronexplain.class_images import open_class_images
+from neuronexplain.class_importance import Importances
+from neuronexplain.pictures.thumbnails import pictures, ringed
 from neuronexplain.pipeline import build, explain, reopen, speaker
-from neuronexplain.thumbnails import pictures, ringed
 
 
 @pytest.fixture
@@ -101,8 +101,8 @@ class StoppedError(Exception):
 
 
 def test_an_unfinished_build_is_gone_on_with_by_the_same_run_alone(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("dissection.checkpoint._PAUSE", 0)
-    monkeypatch.setattr("dissection.checkpoint._SHARE", 1e9)
+    monkeypatch.setattr("dissection.execution.checkpoint._PAUSE", 0)
+    monkeypatch.setattr("dissection.execution.checkpoint._SHARE", 1e9)
 
     def passes(stops_at=None, **options):
         network, seen = colour_network(), []
@@ -134,7 +134,7 @@ def test_what_a_build_left_that_was_killed_after_publishing_goes_with_the_next_s
 
     with NameStore.create(tmp_path / "n.db") as store:
         with monkeypatch.context() as patch:
-            patch.setattr(f"dissection.checkpoint.{at}", killed)
+            patch.setattr(f"dissection.execution.checkpoint.{at}", killed)
             with pytest.raises(StoppedError):
                 build(colour_network(), _squares(folder), store, means=means)
         assert list((tmp_path / "unfinished").iterdir())
@@ -189,8 +189,8 @@ def test_class_images_replace_the_concept_images(folder, tmp_path):
 
 
 def test_class_images_are_gone_on_with_where_they_stopped(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("dissection.checkpoint._PAUSE", 0)
-    monkeypatch.setattr("dissection.checkpoint._SHARE", 1e9)
+    monkeypatch.setattr("dissection.execution.checkpoint._PAUSE", 0)
+    monkeypatch.setattr("dissection.execution.checkpoint._SHARE", 1e9)
     (tmp_path / "classes" / "fire").mkdir(parents=True)
     for number in range(9):
         colour_square("red", at=(number, 2), side=5 + number).save(tmp_path / "classes" / "fire" / f"{number}.png")

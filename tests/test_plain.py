@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dissection.concepts.broden import BrodenLayout
+from dissection.concepts.broden.layout import BrodenLayout
 from dissection.concepts.checking import check
 from dissection.concepts.conversion import convert
 from dissection.concepts.fingerprints import fingerprint
-from dissection.concepts.labels import shrink
+from dissection.concepts.label_maps import shrink
 from dissection.concepts.layouts import open_concepts
-from dissection.concepts.plain import PlainLayout
+from dissection.concepts.plain_layout import PlainLayout
 from dissection.errors import ConceptDataError
-from dissection.photographs import open_image
+from dissection.images.photographs import open_image
 from dissection.vocabulary import Concept
 
 if TYPE_CHECKING:

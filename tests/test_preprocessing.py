@@ -10,8 +10,8 @@ from torchvision import transforms
 from torchvision.models import AlexNet_Weights, EfficientNet_B0_Weights, WeightsEnum
 
 from dissection.errors import NetworkError
-from dissection.networks.zoo import _preprocessing
-from dissection.preprocessing import Preprocessing
+from dissection.networks.preprocessing import Preprocessing
+from dissection.networks.sources.torchvision import _preprocessing
 
 MODES = {name: transforms.InterpolationMode(name) for name in ("bilinear", "bicubic", "lanczos")}
 

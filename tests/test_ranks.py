@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dissection.ranks import Ranks, leave_word, local_device, ranks
+from dissection.execution.ranks import Ranks, leave_word, local_device, ranks
 from neuronexplain import cli
 from neuronexplain.cli import failures
 

@@ -6,8 +6,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from dissection.errors import NetworkError
-from dissection.networks import Network
-from dissection.preprocessing import Preprocessing
+from dissection.networks.network import Network
+from dissection.networks.preprocessing import Preprocessing
 from dissection.vocabulary import Layer
 from neuronexplain.methods import METHODS
 

@@ -19,8 +19,9 @@ from dissection.errors import OutputError
 from dissection.vocabulary import Concept, UnitName
 from neuronexplain.explanation import Explanation, MethodMap, RankedUnit, Score
 from neuronexplain.methods import METHODS
-from neuronexplain.report import ClassSection, ConceptRow, NeuronCard, write_page
 from neuronexplain.report.numbers import Scale, percent
+from neuronexplain.report.page import write_page
+from neuronexplain.report.sections import ClassSection, ConceptRow, NeuronCard
 
 HOSTILE = """<script>alert("1")</script> & 'x' onerror="y" {{ 7 * 7 }}"""
 PLAIN = {

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from neuronexplain.measures import Figure, Report
-from neuronexplain.measures.report import shown
+from neuronexplain.evaluation.tables import Report, shown
 from neuronexplain.methods import METHODS
+from neuronexplain.metrics.intervals import Figure
 
 
 @pytest.fixture
 def report(monkeypatch):
     """The script's module."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "scripts"))
-    yield import_module("reproduce_report")
-    for name in ("reproduce_report", "reproduce_paper"):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "scripts" / "reproduce"))
+    yield import_module("report")
+    for name in ("report", "paper"):
         sys.modules.pop(name, None)
 
 

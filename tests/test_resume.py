@@ -12,8 +12,8 @@ import pytest
 from worlds import colour_network, write_colour_folder
 
 from db import NameStore
-from dissection.concepts import PlainLayout
-from dissection.concepts.scenes import write_scenes
+from dissection.concepts.generated import write_scenes
+from dissection.concepts.plain_layout import PlainLayout
 from neuronexplain import build
 
 TESTS = Path(__file__).parent

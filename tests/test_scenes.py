@@ -11,24 +11,17 @@ import pytest
 import torch
 from PIL import Image
 
-from dissection.concepts.scenes import (
-    CATEGORIES,
-    CONCEPTS,
-    PARTS_OF,
-    SCENE_CLASSES,
-    THINGS,
-    draw_scene,
-    scene_class,
-    write_scenes,
-)
-from dissection.concepts.scenes.palette import COLORS, SHADES, name_colors, rgb
+from dissection.concepts.generated import write_scenes
 from dissection.errors import OutputError
-from dissection.scenes_network import INPUT_SIZE, LAYER, MEAN, STD, WEIGHTS, scenes_network
+from dissection.scenes.classifier import INPUT_SIZE, LAYER, MEAN, STD, WEIGHTS, scenes_network
+from dissection.scenes.palette import COLORS, SHADES, name_colors, rgb
+from dissection.scenes.scene import THINGS, draw_scene, scene_class
+from dissection.scenes.words import CATEGORIES, CONCEPTS, PARTS_OF, SCENE_CLASSES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dissection.concepts.scenes import Scene
+    from dissection.scenes.scene import Scene
 
 MAPS = CATEGORIES[1:]
 

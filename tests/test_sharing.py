@@ -25,10 +25,10 @@ from hypothesis import HealthCheck, given, settings
 from PIL import Image
 
 from db import NameStore, StoreError, WholeRun
-from db.json_fields import KeyForm, document
-from db.json_form import run_of
+from db.exchange.json_fields import KeyForm, document
+from db.exchange.json_form import run_of
+from db.exchange.plain_files import read_folder, read_json, write_csv, write_folder, write_json
 from db.merging import difference, whole_runs
-from db.plain_files import read_folder, read_json, write_csv, write_folder, write_json
 from db.records import IMPORTED, RunKey
 from dissection.errors import OutputError
 

@@ -13,8 +13,8 @@ from worlds import CLASSES, colour_net, colour_square, write_colour_folder
 
 from db import NameStore
 from db.merging import difference
-from dissection.concepts import open_concepts
-from dissection.networks import open_network
+from dissection.concepts.layouts import open_concepts
+from dissection.networks.opening import open_network
 from neuronexplain import build
 
 NETWORK = f"{Path(__file__).parent / 'worlds.py'}:colour_net"

@@ -13,14 +13,15 @@ from PIL import Image
 from test_report import HOSTILE, Page, decoded
 from worlds import SHARED, MemoryConcepts
 
-from dissection.concepts import survey, writing_broden
+from dissection.concepts.broden.writer import writing_broden
 from dissection.concepts.census import census
 from dissection.concepts.dataset import Labels
+from dissection.concepts.surveys import survey
 from dissection.errors import ConceptDataError
 from dissection.vocabulary import Concept
 from neuronexplain.concept_words import find_concept
-from neuronexplain.contact_sheet import contact_sheet
-from neuronexplain.report.sheet import write_sheet
+from neuronexplain.report.contact_page import write_sheet
+from neuronexplain.report.contact_sheet import contact_sheet
 
 WORDS = {number: Concept(number, f"thing {number}", ("object", "part")[number % 2]) for number in range(1, 6)}
 

@@ -14,19 +14,25 @@ from test_evaluate import Squares, rows
 from torch import nn
 from worlds import colour_network, colour_square
 
-from dissection.concepts import open_concepts
-from dissection.concepts.scenes import SCENE_CLASSES, Staging, draw_scene, write_drawn
+from dissection.concepts.generated import write_drawn
+from dissection.concepts.layouts import open_concepts
 from dissection.errors import CheckpointError, NetworkError
-from dissection.networks import Network
-from dissection.preprocessing import Preprocessing
-from dissection.scenes_training import Training, fine_tune, pixels, stacked, train
-from dissection.tap import forward
+from dissection.networks.network import Network
+from dissection.networks.preprocessing import Preprocessing
+from dissection.networks.tap import forward
+from dissection.scenes.scene import draw_scene
+from dissection.scenes.staged import Staging
+from dissection.scenes.training import Training, fine_tune, pixels, stacked, train
+from dissection.scenes.words import SCENE_CLASSES
 from dissection.vocabulary import Concept
-from neuronexplain.measures import Figure, evaluate
+from neuronexplain.evaluation.runner import evaluate
 from neuronexplain.methods import METHODS
-from neuronexplain.sheets import sheet
-from neuronexplain.studies import Adversarial, Attack, Bias, attacked, study_bias
+from neuronexplain.metrics.intervals import Figure
+from neuronexplain.pictures.tiles import sheet
+from neuronexplain.studies.adversarial import Adversarial
+from neuronexplain.studies.attack import Attack, attacked
 from neuronexplain.studies.attention import share_inside
+from neuronexplain.studies.bias import Bias, study_bias
 from neuronexplain.studies.bias_report import is_of_a_thing
 
 GRADCAM = METHODS["grad-cam"]

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from thread_ranks import on_ranks
 
+from dissection.engine.exact_sums import ClassSums
 from dissection.errors import ActivationError
-from dissection.sums import ClassSums
 
 numbers = st.floats(-1e6, 1e6, width=32) | st.floats(-(2.0**-10), 2.0**-10, width=32)
 

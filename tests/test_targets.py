@@ -7,8 +7,8 @@ from torchvision.models.detection import FasterRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 
 from dissection.errors import LayerNotFoundError, NetworkError
-from dissection.networks import Network
-from dissection.preprocessing import Preprocessing
+from dissection.networks.network import Network
+from dissection.networks.preprocessing import Preprocessing
 from neuronexplain.methods import METHODS, at, probability, total
 
 SIZE = 12

@@ -6,10 +6,10 @@ import time
 import numpy as np
 import pytest
 
-import dissection.slices as slices_module
-import dissection.threads as threads_module
-from dissection.slices import in_slices
-from dissection.threads import in_threads
+import dissection.execution.slices as slices_module
+import dissection.execution.threads as threads_module
+from dissection.execution.slices import in_slices
+from dissection.execution.threads import in_threads
 
 
 @pytest.fixture(params=[1, 2, 4])

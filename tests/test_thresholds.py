@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from thread_ranks import on_ranks
 from worlds import slow_threshold
 
-import dissection.cells as cells_module
-from dissection.bounds import Bounds
-from dissection.cells import Block, Cells, block
+import dissection.engine.cells as cells_module
+from dissection.engine.bounds import Bounds
+from dissection.engine.cells import Block, Cells, block
+from dissection.engine.thresholds import strong_values, thresholds
 from dissection.errors import CheckpointError
-from dissection.quantiles import strong_values, thresholds
-from dissection.ranks import Ranks
+from dissection.execution.ranks import Ranks
 
 SHAPES = [(1, 1), (1, 3), (4, 4), (3, 7)]
 

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 from torchvision import models
 
-from dissection.layers import Layers
-from dissection.networks.zoo import published_names
-from dissection.recording import record
-from dissection.tap import Tap
+from dissection.networks.layers import Layers
+from dissection.networks.recording import record
+from dissection.networks.sources.torchvision import published_names
+from dissection.networks.tap import Tap
 from dissection.vocabulary import Layer
 
 EXPECTED = {

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from dissection.errors import WeightsError
-from dissection.weights import fit, read_weights
+from dissection.networks.weights import fit, read_weights
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from threading import Barrier
 
 import torch
 
-from dissection.ranks import Ranks
+from dissection.execution.ranks import Ranks
 
 
 class Meeting:

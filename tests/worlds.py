@@ -13,8 +13,8 @@ from PIL import Image
 from torch import nn
 
 from dissection.concepts.dataset import Labels
-from dissection.networks import Network
-from dissection.preprocessing import Preprocessing
+from dissection.networks.network import Network
+from dissection.networks.preprocessing import Preprocessing
 from dissection.vocabulary import Concept, Layer
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .broden import BrodenLayout
+from dissection.concepts.broden.layout import BrodenLayout
+
 from .layouts import open_layout
 from .problems import BadFileError, Problem
 from .surveys import Survey, Tally
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from dissection.vocabulary import ConceptSupport
 
-    from .plain import PlainLayout
+    from .plain_layout import PlainLayout
     from .problems import Counter
 
 

@@ -13,19 +13,19 @@ import numpy as np
 import PIL
 from PIL import Image
 
+from dissection.concepts.broden.writer import BrodenWriter
 from dissection.errors import ConceptDataError
-from dissection.threads import in_threads
+from dissection.execution.threads import in_threads
 from dissection.vocabulary import MIN_IMAGES, ConceptSupport
 
 from .fingerprints import reading
 from .notes import notes_of
-from .plain import LABEL_SIZE
+from .plain_layout import LABEL_SIZE
 from .problems import BadFileError
-from .resuming import DATA, resuming
 from .surveys import Tally
 from .synonyms import synonyms_of
-from .views import Sized
-from .write import BrodenWriter
+from .unfinished import DATA, resuming
+from .wrappers import Sized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

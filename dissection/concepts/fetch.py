@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from dissection.archives import lift, unpack_into
-from dissection.downloads import download
 from dissection.errors import ArchiveError, ConceptDataError
-from dissection.files import new_folder, refuse_taken, unwritable
+from dissection.files.archives import lift, unpack_into
+from dissection.files.atomic import new_folder, refuse_taken, unwritable
+from dissection.files.downloads import download
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from dissection.running import Progress
-    from dissection.transfers import Bytes, Patience
+    from dissection.files.transfers import Bytes, Patience
+    from dissection.networks.passes import Progress
 
-    from .sources import PublishedFile, Source
+    from .published import PublishedFile, Source
 
 
 def fetch(

@@ -10,11 +10,11 @@ import numpy as np
 from dissection.errors import ConceptDataError
 from dissection.vocabulary import Concept
 
+from .csv_tables import LARGEST
 from .dataset import Labels
 from .fingerprints import reading
 from .notes import notes_of
 from .synonyms import synonyms_of
-from .tables import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dissection.concepts.broden.layout import BrodenLayout
 from dissection.errors import ConceptDataError
 
-from .broden import BrodenLayout
-from .plain import PlainLayout
+from .plain_layout import PlainLayout
 from .problems import BadFileError, stop
-from .views import Sized, Subset
+from .wrappers import Sized, Subset
 
 if TYPE_CHECKING:
     from os import PathLike

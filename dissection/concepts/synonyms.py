@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from .csv_tables import read_table
 from .problems import BadFileError, stop
-from .tables import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .csv_tables import Row
     from .dataset import ConceptDataset
-    from .tables import Row
 
 SYNONYMS = Path(__file__).with_name("synonyms.csv")
 """The table of synonyms that comes with the package."""

@@ -1,6 +1,4 @@
-"""Networks to dissect, and where they come from."""
+"""A network as it runs: where it comes from, what it expects of a photograph, and reading a layer while it runs.
 
-from .network import Network, Source
-from .sources import open_architecture, open_network
-
-__all__ = ["Network", "Source", "open_architecture", "open_network"]
+What is made of the maps belongs in :mod:`dissection.engine`.
+"""

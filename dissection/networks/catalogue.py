@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from .sources import SCENES
+from .opening import SCENES
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,10 @@ class Shelf:
 
 def catalogue() -> list[Shelf]:
     """Every source, with every name that it is known to have."""
-    from .lite import LITE  # noqa: PLC0415 -- torchvision's models take a second to import
-    from .places import places_names  # noqa: PLC0415
-    from .pytorch_image_models import timm_names  # noqa: PLC0415
-    from .zoo import published_names  # noqa: PLC0415
+    from dissection.networks.sources.efficientnet_lite import LITE  # noqa: PLC0415 -- torchvision's models take a second to import
+    from dissection.networks.sources.places365 import places_names  # noqa: PLC0415
+    from dissection.networks.sources.timm import timm_names  # noqa: PLC0415
+    from dissection.networks.sources.torchvision import published_names  # noqa: PLC0415
 
     has_timm = _has("timm")
     return [

@@ -13,16 +13,18 @@ from torch import Tensor, nn
 from torch.fx import Graph
 
 from dissection.errors import NetworkError
-from dissection.heads import PLAIN, Head, find_head
-from dissection.layers import Layers, find_layer
-from dissection.preprocessing import Preprocessing
-from dissection.recording import record
+
+from .heads import PLAIN, Head, find_head
+from .layers import Layers, find_layer
+from .preprocessing import Preprocessing
+from .recording import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from dissection.precision import Precision
     from dissection.vocabulary import Layer
+
+    from .precision import Precision
 
 _SETTINGS = (
     *("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode", "ceil_mode", "output_size"),
@@ -77,7 +79,7 @@ class Network:
         classes: its labels by index.
         head: how scores before the softmax ``(n, classes)`` are had from what the module gives.
         source: where it comes from, if it can be made again.
-        precision: the arithmetic it runs in, see :mod:`dissection.precision`.
+        precision: the arithmetic it runs in, see :mod:`dissection.networks.precision`.
     """
 
     module: nn.Module
@@ -103,7 +105,7 @@ class Network:
     ) -> Network:
         """A network of one's own. The module stays as it is; it is run once to see its layers and its scores.
 
-        What scores are made of, :mod:`dissection.heads` tells.
+        What scores are made of, :mod:`dissection.networks.heads` tells.
 
         Args:
             module: the network.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from db import NameStore
     from db.records import Run
-    from dissection.networks import Network
+    from dissection.networks.network import Network
     from dissection.vocabulary import UnitName
     from neuronexplain.pipeline import Built
 
@@ -79,11 +79,11 @@ def build(
 
     On eight GPUs: torchrun --nproc-per-node 8 --no-python neuronexplain build --device cuda ...
     """
-    from dissection.concepts import open_concepts
-    from dissection.networks import open_network
-    from dissection.ranks import local_device, ranks
-    from dissection.running import Means
-    from neuronexplain.evidence import open_class_images
+    from dissection.concepts.layouts import open_concepts
+    from dissection.execution.ranks import local_device, ranks
+    from dissection.networks.opening import open_network
+    from dissection.networks.passes import Means
+    from neuronexplain.class_images import open_class_images
     from neuronexplain.pipeline import build_layers
 
     if not 0 < quantile < 1:
@@ -143,7 +143,7 @@ def _written(db: str, rank: int) -> AbstractContextManager[NameStore | None]:
 
 def _workers(device: str) -> int:
     """One for each core where a GPU does the rest; on the CPU the network needs them all."""
-    from dissection.threads import cores
+    from dissection.execution.threads import cores
 
     return 0 if device == "cpu" else cores()
 
@@ -188,7 +188,7 @@ def _tell(db: str, built: Sequence[Built]) -> None:
 
 def summarise(store: NameStore, run: Run) -> None:
     """Say how many neurons have a name, what the names are, and which concepts could not become one."""
-    from dissection.concepts import out_of_reach
+    from dissection.concepts.surveys import out_of_reach
 
     names = store.names(run, MIN_IOU)
     console.say(

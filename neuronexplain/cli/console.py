@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.progress import ProgressColumn, TaskID
 
-    from dissection.running import Progress
+    from dissection.networks.passes import Progress
 
 Row = dict[str, object]
 Item = TypeVar("Item")

@@ -14,7 +14,8 @@ from dissection.vocabulary import MIN_IMAGES
 from . import console, options
 
 if TYPE_CHECKING:
-    from dissection.concepts import ConceptDataset, Summary
+    from dissection.concepts.conversion import Summary
+    from dissection.concepts.dataset import ConceptDataset
 
 Target = Annotated[Path, typer.Argument(metavar="DST", help="New folder, for the Broden layout.")]
 Size = Annotated[int, typer.Option(min=1, help="Side of the photographs, in pixels.")]
@@ -39,7 +40,7 @@ def convert(
 
     Example: neuronexplain concepts convert --from coco-panoptic coco my-concepts
     """
-    from dissection.concepts import kinds
+    from dissection.concepts import formats as kinds
 
     columns = {what: column for what, column in (("photographs", photographs), ("masks", masks)) if column}
     dataset = kinds.kind(kind).open(source, label_size=label_size, columns=columns)
@@ -51,7 +52,7 @@ def kinds(json: options.Json = False, csv: options.Csv = False) -> None:
 
     Example: neuronexplain concepts kinds
     """
-    from dissection.concepts.kinds import KINDS
+    from dissection.concepts.formats import KINDS
 
     rows: list[console.Row] = [{"kind": kind.name, "reads": kind.description} for kind in KINDS.values()]
     console.write_rows(rows, {"kind": "--from", "reads": "reads"}, as_json=json, as_csv=csv)
@@ -72,8 +73,9 @@ def join(
 
     Example: neuronexplain concepts join my-coco my-masks my-concepts
     """
-    from dissection.concepts import Joined, open_sized, read_synonyms
-    from dissection.concepts.synonyms import SYNONYMS
+    from dissection.concepts.joining import Joined
+    from dissection.concepts.layouts import open_sized
+    from dissection.concepts.synonyms import SYNONYMS, read_synonyms
 
     table = {} if synonyms == "none" else read_synonyms(Path(synonyms) if synonyms else SYNONYMS)
     joined = Joined([open_sized(source, label_size=label_size) for source in sources], table)
@@ -85,7 +87,7 @@ def join(
 
 def write(dataset: ConceptDataset, target: Path, *, size: int, label_size: int, min_images: int, json: bool) -> None:
     """Convert a dataset, with progress, and say what was written."""
-    from dissection.concepts import convert
+    from dissection.concepts.conversion import convert
 
     with console.progress() as progress:
         summary = convert(

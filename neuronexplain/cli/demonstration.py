@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from db import NameStore
     from db.records import Run
-    from dissection.running import Progress
-    from neuronexplain.report import ClassSection, NeuronCard
+    from dissection.networks.passes import Progress
+    from neuronexplain.report.sections import ClassSection, NeuronCard
 
 SCENES = 600
 """Scenes that the neurons are named by."""
@@ -43,11 +43,11 @@ def demo(
     Example: neuronexplain demo --out demo
     """
     from db import NameStore
-    from dissection.concepts import open_concepts
-    from dissection.networks import open_network
-    from dissection.running import Means
+    from dissection.concepts.layouts import open_concepts
+    from dissection.networks.opening import open_network
+    from dissection.networks.passes import Means
     from neuronexplain.pipeline import build, speaker
-    from neuronexplain.report import write_page
+    from neuronexplain.report.page import write_page
 
     network = open_network("scenes")
     where = out / "scenes.db"
@@ -82,15 +82,15 @@ def demo(
 
 
 def _draw(folder: Path, progress: Progress) -> None:
-    from dissection.concepts.scenes import write_scenes
+    from dissection.concepts.generated import write_scenes
 
     write_scenes(folder, images=SCENES, seed=_SEED, progress=lambda done: progress("drawing scenes", done, SCENES))
 
 
 def _unseen(folder: Path, images: int) -> Iterator[tuple[str, Image.Image]]:
     """One new scene of each class, kept as files, so that a person can explain them again."""
-    from dissection.concepts.scenes import draw_scene
-    from neuronexplain.overlay import save_picture
+    from dissection.scenes.scene import draw_scene
+    from neuronexplain.pictures.overlay import save_picture
 
     folder.mkdir(parents=True, exist_ok=True)
     for index in range(images):
@@ -101,7 +101,7 @@ def _unseen(folder: Path, images: int) -> Iterator[tuple[str, Image.Image]]:
 
 
 def _section(store: NameStore, run: Run, index: int) -> ClassSection:
-    from neuronexplain.report import ClassSection, ConceptRow
+    from neuronexplain.report.sections import ClassSection, ConceptRow
 
     rows = tuple(
         ConceptRow(found.concept.spoken, found.concept.category, len(found.units), found.alpha, found.contribution)
@@ -122,8 +122,8 @@ def _query(section: ClassSection) -> None:
 
 def _cards(store: NameStore, run: Run) -> list[NeuronCard]:
     """The best-named neurons, with the scenes that excite them most."""
-    from neuronexplain.report import NeuronCard
-    from neuronexplain.thumbnails import ringed
+    from neuronexplain.pictures.thumbnails import ringed
+    from neuronexplain.report.sections import NeuronCard
 
     names = sorted(store.names(run, MIN_IOU).values(), key=lambda name: -name.iou)[:_CARDS]
     return [

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from db.records import Run
-    from dissection.networks import Network
-    from neuronexplain.measures import Protocol, Report
+    from dissection.networks.network import Network
+    from neuronexplain.evaluation.protocols.protocol import Protocol
+    from neuronexplain.evaluation.tables import Report
     from neuronexplain.methods import Method
 
 
@@ -123,9 +124,9 @@ def evaluate(
 
     Example: neuronexplain evaluate pointing --network scenes --kind scenes --method grad-cam --out figures
     """
-    from dissection.running import Means
-    from neuronexplain.measures import evaluate as measure
-    from neuronexplain.measures import open_ground
+    from dissection.networks.passes import Means
+    from neuronexplain.evaluation.ground_truth.opening import open_ground
+    from neuronexplain.evaluation.runner import evaluate as measure
 
     if protocol is ProtocolName.bias:
         _study_bias(out, limit, seed, batch_size, fresh=fresh, json=json)
@@ -180,7 +181,7 @@ def _opened(
     **how: object,
 ) -> tuple[Network, tuple[int, ...] | None]:
     """The network, and which of its units have a name where a database says so."""
-    from dissection.networks import open_network
+    from dissection.networks.opening import open_network
 
     if db is not None:
         own = {"network": network, **how}
@@ -208,8 +209,9 @@ def _protocol(name: ProtocolName, settings: Mapping[str, Any]) -> Protocol:
     """The protocol, with those of the settings that are its own and were given."""
     from dataclasses import fields
 
-    from neuronexplain.measures import protocols
-    from neuronexplain.studies import Adversarial, Attack
+    from neuronexplain.evaluation import protocols
+    from neuronexplain.studies.adversarial import Adversarial
+    from neuronexplain.studies.attack import Attack
 
     if name is ProtocolName.units and not settings["named"]:
         raise NeuronExplainError("units needs names of neurons, and there are none; name a database with --db")
@@ -250,8 +252,8 @@ def _show(report: Report, where: str = "", *, interval: bool = True) -> None:
 
 
 def _study_bias(out: Path, limit: int | None, seed: int, batch_size: int, *, fresh: bool, json: bool) -> None:
-    from dissection.running import Means
-    from neuronexplain.studies import Bias, study_bias
+    from dissection.networks.passes import Means
+    from neuronexplain.studies.bias import Bias, study_bias
 
     study = Bias(seed=seed) if limit is None else Bias(seed=seed, tested=limit)
     with console.progress() as progress:
@@ -269,11 +271,11 @@ def _study_bias(out: Path, limit: int | None, seed: int, batch_size: int, *, fre
 
 
 def _draw_layers(network: Network, data: Path | None, target: str | None, out: Path, *, json: bool) -> None:
-    from dissection.photographs import open_photograph, photographs_in
-    from dissection.tap import forward
+    from dissection.images.photographs import open_photograph, photographs_in
+    from dissection.networks.tap import forward
     from neuronexplain.classes import find_class
-    from neuronexplain.measures.stages import sheet, stages
-    from neuronexplain.overlay import save_picture
+    from neuronexplain.pictures.overlay import save_picture
+    from neuronexplain.studies.stages import sheet, stages
 
     files = [data] if data and data.is_file() else photographs_in(data) if data and data.is_dir() else []
     if not files:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from db.records import Run
-    from dissection.running import Progress
+    from dissection.networks.passes import Progress
     from neuronexplain.explanation import Explanation, RankedUnit
 
 Paths = Mapping[str, str]
@@ -98,7 +98,7 @@ def explain(
 
 def write_results(out: Path, explanations: Sequence[Explanation], run: Run, *, named: int) -> dict[str, Paths]:
     """Write pictures, JSON and page into a folder; the paths of each image's pictures."""
-    from neuronexplain.report import write_page
+    from neuronexplain.report.page import write_page
 
     pictures = write_pictures(out, explanations)
     write_page(out / "index.html", explanations, title="Why the network says so", facts=facts(run, named=named))
@@ -113,8 +113,8 @@ def write_pictures(out: Path, explanations: Sequence[Explanation]) -> dict[str, 
     """
     import json
 
-    from dissection.files import replace_file
-    from neuronexplain.overlay import method_picture, overlay, save_picture, side_by_side
+    from dissection.files.atomic import replace_file
+    from neuronexplain.pictures.overlay import method_picture, overlay, save_picture, side_by_side
 
     out.mkdir(parents=True, exist_ok=True)
     written: dict[str, Paths] = {}
@@ -151,7 +151,7 @@ def facts(run: Run, *, named: int) -> dict[str, str]:
 
 
 def _photographs(paths: Iterable[Path]) -> Iterator[Path]:
-    from dissection.photographs import photographs_in
+    from dissection.images.photographs import photographs_in
 
     for path in paths:
         if path.is_dir():
@@ -163,7 +163,7 @@ def _photographs(paths: Iterable[Path]) -> Iterator[Path]:
 def _readable(paths: Iterable[Path], problems: list[str]) -> Iterator[tuple[str, Image.Image]]:
     """The photographs that can be read; what is wrong with the others goes into ``problems``."""
     from dissection.errors import PhotographError
-    from dissection.photographs import open_photograph
+    from dissection.images.photographs import open_photograph
 
     for path in paths:
         try:

@@ -74,7 +74,7 @@ def _first(error: BaseException) -> bool:
     if console.rank() is None:
         return True
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # this is the end already
-    from dissection.ranks import leave_word
+    from dissection.execution.ranks import leave_word
 
     return leave_word(error)
 

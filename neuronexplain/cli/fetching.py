@@ -10,7 +10,7 @@ import typer
 from . import console, options
 
 if TYPE_CHECKING:
-    from dissection.concepts.sources import Source
+    from dissection.concepts.published import Source
 
 
 def fetch(
@@ -32,7 +32,7 @@ def fetch(
     Example: neuronexplain concepts fetch broden1_224
     """
     from dissection.concepts.fetch import fetch as fetch_source
-    from dissection.concepts.sources import SOURCES, find_source
+    from dissection.concepts.published import SOURCES, find_source
 
     if listing or name is None:
         _list(list(SOURCES.values()), as_json=json)

@@ -12,7 +12,7 @@ import typer
 from . import console, options
 
 if TYPE_CHECKING:
-    from dissection.layers import FeatureMap
+    from dissection.networks.layers import FeatureMap
 
 _MANY, _FEW = 100, 8
 
@@ -54,9 +54,9 @@ def layers(
 
     Example: neuronexplain layers --network resnet18
     """
-    from dissection.layers import feature_maps
-    from dissection.networks import open_architecture, open_network
-    from dissection.receptive import receptive_fields
+    from dissection.networks.layers import feature_maps
+    from dissection.networks.opening import open_architecture, open_network
+    from dissection.networks.receptive_field import receptive_fields
 
     with console.bytes_progress() as progress:
         look = partial(open_network, weights=weights) if weights else open_architecture
@@ -98,7 +98,7 @@ def convert(
 
     Example: neuronexplain weights convert resnet18_places365.pth.tar resnet18.safetensors
     """
-    from dissection.legacy import convert as write
+    from dissection.networks.pickled_weights import convert as write
 
     count = write(source, target)
     console.say(f"{count} tensors written to {target}. Next: neuronexplain build --weights {target} …")

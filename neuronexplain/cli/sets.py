@@ -14,7 +14,7 @@ from dissection.vocabulary import MIN_IMAGES, MIN_IOU, QUANTILE
 from . import console, options
 
 if TYPE_CHECKING:
-    from dissection.concepts import OutOfReach, Survey
+    from dissection.concepts.surveys import OutOfReach, Survey
     from dissection.vocabulary import ConceptSupport
 
 _SHOWN = 30
@@ -35,7 +35,8 @@ def check(
 
     Example: neuronexplain concepts check broden1_224
     """
-    from dissection.concepts import inspect, out_of_reach
+    from dissection.concepts.checking import inspect
+    from dissection.concepts.surveys import out_of_reach
 
     with console.progress() as progress:
         found = inspect(folder, progress=partial(progress, "checking"))

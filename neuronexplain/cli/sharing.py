@@ -54,7 +54,7 @@ def export(
     Example: neuronexplain export --db names.db --licence "CC BY 4.0" shared-names
     """
     from db import NameStore
-    from db.plain_files import write_csv, write_folder, write_json
+    from db.exchange.plain_files import write_csv, write_folder, write_json
 
     with NameStore.open(db) as store, console.progress() as progress:
         if out.suffix.lower() == ".csv":
@@ -119,8 +119,8 @@ def _told(items: Iterable[Item], tell: Callable[[int], None]) -> Iterator[Item]:
 def _given(file: str, about: _Result) -> Iterator[WholeRun]:
     """The runs of a file, database or folder."""
     from db import NameStore
+    from db.exchange.plain_files import read_folder, read_json
     from db.merging import whole_runs
-    from db.plain_files import read_folder, read_json
 
     path = Path(file)
     if _is_database(file, path):
@@ -147,7 +147,7 @@ def _is_database(file: str, path: Path) -> bool:
 
 
 def _result(path: Path, about: _Result) -> WholeRun:
-    from db.netdissect import read_result, require_result
+    from db.exchange.netdissect import read_result, require_result
 
     require_result(path)
     if about.network is None or about.layer is None or about.concepts is None:
@@ -155,7 +155,7 @@ def _result(path: Path, about: _Result) -> WholeRun:
     if about.weights is None:
         name, layer, fingerprint = about.network, Layer(about.layer, 0, 0, 0), ""
     else:
-        from dissection.networks import open_network
+        from dissection.networks.opening import open_network
 
         opened = open_network(about.network, weights=about.weights, layer=about.layer)
         name, layer, fingerprint = opened.name, opened.layer, opened.fingerprint

@@ -25,8 +25,8 @@ def find(
 
     Example: neuronexplain concepts find my-concepts sky
     """
-    from dissection.concepts import open_concepts
     from dissection.concepts.census import census
+    from dissection.concepts.layouts import open_concepts
     from neuronexplain.concept_words import find_concept
 
     dataset = open_concepts(folder)
@@ -63,10 +63,10 @@ def show(
 
     Example: neuronexplain concepts show my-concepts --out concepts.html
     """
-    from dissection.concepts import open_concepts
     from dissection.concepts.census import census
-    from neuronexplain.contact_sheet import contact_sheet
-    from neuronexplain.report.sheet import write_sheet
+    from dissection.concepts.layouts import open_concepts
+    from neuronexplain.report.contact_page import write_sheet
+    from neuronexplain.report.contact_sheet import contact_sheet
 
     dataset = open_concepts(folder)
     with console.progress() as progress:

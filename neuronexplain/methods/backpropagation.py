@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-    from dissection.networks import Network
+    from dissection.networks.network import Network
 
     from .rectifiers import Rule
     from .targets import Target

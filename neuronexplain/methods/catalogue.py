@@ -12,7 +12,7 @@ import torch
 from dissection.errors import NetworkError
 
 from .backpropagation import Backpropagation, Fused
-from .classifier import class_activation
+from .cam import class_activation
 from .excitation import excitation
 from .gradcam import GradCam, maximum, mean_of_absolute, mean_of_negated
 from .method import Method
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-    from dissection.networks import Network
-    from dissection.running import Progress
+    from dissection.networks.network import Network
+    from dissection.networks.passes import Progress
 
     from .targets import Target
 

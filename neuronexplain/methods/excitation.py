@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from dissection.errors import NetworkError
-from dissection.operations import operation
+from dissection.networks.operations import operation
 
 from .gradcam import like_images
 from .rectifiers import Rectifiers
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import nn
 
-    from dissection.networks import Network
+    from dissection.networks.network import Network
 
     from .rectifiers import Slope
     from .targets import Target

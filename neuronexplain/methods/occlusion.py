@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from dissection.tap import outputs_through
+from dissection.networks.tap import outputs_through
 
 from .targets import scored
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float
 
-    from dissection.networks import Network
+    from dissection.networks.network import Network
 
     from .targets import Target
 

@@ -21,13 +21,13 @@ import torch
 from torch import Tensor
 
 from dissection.errors import ClassNotFoundError, NetworkError
-from dissection.tap import scores_of, widened
+from dissection.networks.tap import scores_of, widened
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int64
 
-    from dissection.heads import Given
-    from dissection.networks import Network
+    from dissection.networks.heads import Given
+    from dissection.networks.network import Network
 
 Score: TypeAlias = Callable[[Any], Tensor]
 Target: TypeAlias = int | Tensor | Score

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from dissection.errors import NotConnectedError
-from dissection.tap import outputs_through, undisturbed
+from dissection.networks.tap import outputs_through, undisturbed
 
 from .rectifiers import Rectifiers, gradient
 from .targets import scored
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-    from dissection.networks import Network
+    from dissection.networks.network import Network
 
     from .rectifiers import Rule
     from .targets import Target

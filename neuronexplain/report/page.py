@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from dissection.files import replace_file
-from neuronexplain.overlay import COLORMAP, DIVERGING
+from dissection.files.atomic import replace_file
+from neuronexplain.pictures.overlay import COLORMAP, DIVERGING
 
-from . import numbers, pictures
+from . import inline_pictures as pictures
+from . import numbers
 
 if TYPE_CHECKING:
     import os

@@ -1,7 +1,4 @@
-"""The two studies of the paper that need more than a map: adversarial images (Sec. 6.2) and biased data (Sec. 6.3)."""
+"""Questions that need more than one pass.
 
-from .adversarial import Adversarial
-from .attack import Attack, attacked
-from .bias import Bias, study_bias
-
-__all__ = ["Adversarial", "Attack", "Bias", "attacked", "study_bias"]
+Adversarial images (Sec. 6.2), biased data (Sec. 6.3), and Grad-CAM at every stage of a network.
+"""

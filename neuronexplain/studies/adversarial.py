@@ -14,15 +14,15 @@ import numpy as np
 import torch
 from PIL import Image
 
+from neuronexplain.evaluation.protocols.protocol import Protocol
+from neuronexplain.evaluation.tables import Report
 from neuronexplain.explanation import MethodMap
-from neuronexplain.measures.correlation import rank_correlation
-from neuronexplain.measures.intervals import Figure, figure
-from neuronexplain.measures.localisation import MIN_IOU, best_iou, intensity
-from neuronexplain.measures.pointing import is_hit
-from neuronexplain.measures.protocols import Protocol
-from neuronexplain.measures.report import Report
-from neuronexplain.overlay import method_picture, save_picture
-from neuronexplain.sheets import sheet
+from neuronexplain.metrics.boxes import MIN_IOU, best_iou, intensity
+from neuronexplain.metrics.intervals import Figure, figure
+from neuronexplain.metrics.pointing_game import is_hit
+from neuronexplain.metrics.rank_correlation import rank_correlation
+from neuronexplain.pictures.overlay import method_picture, save_picture
+from neuronexplain.pictures.tiles import sheet
 
 from .attack import Attack, attacked
 
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from jaxtyping import Float32
     from torch import Tensor
 
-    from neuronexplain.measures.batch import Batch
-    from neuronexplain.measures.ground import Objects
-    from neuronexplain.measures.journal import Record
-    from neuronexplain.measures.report import Row
-    from neuronexplain.measures.views import Truth
+    from neuronexplain.evaluation.batch import Batch
+    from neuronexplain.evaluation.framing import Truth
+    from neuronexplain.evaluation.ground_truth.truth import Objects
+    from neuronexplain.evaluation.journal import Record
+    from neuronexplain.evaluation.tables import Row
     from neuronexplain.methods import Method
-    from neuronexplain.sheets import Tile
+    from neuronexplain.pictures.tiles import Tile
 
 _AMPLIFIED = 16
 _COLUMNS = {

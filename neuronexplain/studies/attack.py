@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Int64
     from torch import Tensor
 
-    from dissection.networks import Network
+    from dissection.networks.network import Network
     from neuronexplain.methods.targets import Score
 
 

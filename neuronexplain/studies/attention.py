@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dissection.concepts.scenes import Staging
-from neuronexplain.measures.intervals import figure
-from neuronexplain.measures.protocols import Protocol
-from neuronexplain.measures.report import Report
+from dissection.scenes.staged import Staging
+from neuronexplain.evaluation.protocols.protocol import Protocol
+from neuronexplain.evaluation.tables import Report
+from neuronexplain.metrics.intervals import figure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from jaxtyping import Bool, Float
 
-    from neuronexplain.measures.batch import Batch
-    from neuronexplain.measures.ground import Objects
-    from neuronexplain.measures.intervals import Figure
-    from neuronexplain.measures.journal import Record
+    from neuronexplain.evaluation.batch import Batch
+    from neuronexplain.evaluation.ground_truth.truth import Objects
+    from neuronexplain.evaluation.journal import Record
     from neuronexplain.methods import Method
+    from neuronexplain.metrics.intervals import Figure
 
 COLUMNS = {
     "method": "method",

@@ -19,18 +19,23 @@ import torch
 from safetensors.torch import load_file, save
 
 from db import NameStore
-from dissection.concepts import open_concepts
-from dissection.concepts.scenes import SCENE_CLASSES, Staging, draw_scene, write_drawn
+from dissection.concepts.generated import write_drawn
+from dissection.concepts.layouts import open_concepts
 from dissection.errors import CheckpointError
-from dissection.files import replace_file
-from dissection.networks import Network, open_network
-from dissection.running import Means
-from dissection.scenes_network import LAYER, ScenesNet
-from dissection.scenes_training import Training, fine_tune, pixels, stacked
-from neuronexplain.evidence import ClassImages
-from neuronexplain.measures import evaluate, open_ground
+from dissection.files.atomic import replace_file
+from dissection.networks.network import Network
+from dissection.networks.opening import open_network
+from dissection.networks.passes import Means
+from dissection.scenes.classifier import LAYER, ScenesNet
+from dissection.scenes.scene import draw_scene
+from dissection.scenes.staged import Staging
+from dissection.scenes.training import Training, fine_tune, pixels, stacked
+from dissection.scenes.words import SCENE_CLASSES
+from neuronexplain.class_images import ClassImages
+from neuronexplain.evaluation.ground_truth.opening import open_ground
+from neuronexplain.evaluation.runner import evaluate
 from neuronexplain.methods import METHODS
-from neuronexplain.overlay import save_picture
+from neuronexplain.pictures.overlay import save_picture
 from neuronexplain.pipeline import build, speaker
 
 from .attention import Attention
@@ -40,8 +45,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from dissection.concepts import ConceptDataset
-    from dissection.concepts.scenes import Scene
+    from dissection.concepts.dataset import ConceptDataset
+    from dissection.scenes.scene import Scene
 
 _TRAINING, _TEST, _NAMED = 1, 2, 3
 """Added to the seed: no two sets share a scene."""

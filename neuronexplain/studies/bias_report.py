@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dissection.concepts.scenes import PARTS_OF
-from neuronexplain.measures import Report
-from neuronexplain.overlay import overlay
-from neuronexplain.sheets import sheet
+from dissection.scenes.words import PARTS_OF
+from neuronexplain.evaluation.tables import Report
+from neuronexplain.pictures.overlay import overlay
+from neuronexplain.pictures.tiles import sheet
 
 from .attention import COLUMNS, columns_of, figures_of
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from db.queries import ClassConcept
-    from dissection.concepts.scenes import Staging
+    from dissection.scenes.staged import Staging
     from dissection.vocabulary import Concept
+    from neuronexplain.evaluation.journal import Record
+    from neuronexplain.evaluation.tables import Row
     from neuronexplain.explanation import Explanation
-    from neuronexplain.measures.journal import Record
-    from neuronexplain.measures.report import Row
-    from neuronexplain.sheets import Tile
+    from neuronexplain.pictures.tiles import Tile
 
     from .attention import Columns
 

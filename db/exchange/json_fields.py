@@ -1,0 +1,190 @@
+"""Runs as JSON that another person can read, and a program in any language: the format.
+
+A file is one object: ``format`` (`FORMAT`), ``version`` (`VERSION`), ``licence`` (a note for people, or null) and
+``runs``, whose parts the classes below list. It is UTF-8, a row a line. Numbers are written so that they read back bit
+for bit; thresholds and activations may be the text ``Infinity`` or ``-Infinity``. ``iou`` is there to be read, and is
+checked. Unknown, missing and repeated fields are refused.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime  # noqa: TC003 -- msgspec reads the annotations
+from math import isfinite
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+from db.errors import StoreError
+
+FORMAT: Final = "neuronexplain names"
+VERSION: Final = 1
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Text = Annotated[str, msgspec.Meta(pattern=r"\A[^\x00\ud800-\udfff]*\Z")]
+"""Text that every database can keep: without zeros and halves of characters."""
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+Real = float | Literal["Infinity", "-Infinity"]
+
+
+class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A JSON object with exactly these fields."""
+
+
+class KeyForm(Form, frozen=True):
+    """See :class:`RunKey`."""
+
+    network: Text
+    layer: Text
+    concepts: Text
+    preprocessing: Text
+    precision: Text
+    quantile: Real
+    min_images: Count
+    upsampling: Text
+    evidence: Text
+    schema: Count
+
+
+class LayerForm(Form, frozen=True):
+    """See :class:`dissection.vocabulary.Layer`."""
+
+    name: Text
+    units: Count
+    height: Count
+    width: Count
+    rectifier: Text
+
+
+class SupportForm(Form, frozen=True):
+    """A concept of the dataset, and the images and pixels that show it."""
+
+    number: Count
+    name: Text
+    category: Text
+    images: Count
+    pixels: Count
+
+
+class OverlapForm(Form, frozen=True):
+    """A concept, by its number, and a unit's mask in pixels: ``iou`` is I / (A + G - I)."""
+
+    concept: Count
+    iou: float
+    intersection: Count
+    unit_area: Count
+    concept_area: Count
+    images: Count
+
+
+class ExemplarForm(Form, frozen=True):
+    """An image that excites a unit, and the cell of the layer's map where it does."""
+
+    image: Text
+    index: Count
+    activation: Real
+    row: Count
+    column: Count
+
+
+class UnitForm(Form, frozen=True):
+    """A unit, from 0; its overlaps best first (ties: the lower number)."""
+
+    unit: Count
+    threshold: Real
+    overlaps: tuple[OverlapForm, ...]
+    exemplars: tuple[ExemplarForm, ...]
+
+
+class ImportanceForm(Form, frozen=True):
+    """What matters for a class, by its number: a mean for every unit, over so many images."""
+
+    class_: Count = msgspec.field(name="class")
+    images: Count
+    alphas: tuple[float, ...]
+    contributions: tuple[float, ...]
+
+
+class PictureForm(Form, frozen=True):
+    """An exemplar's image, by its index, whose JPEG lies beside the file."""
+
+    index: Count
+    sha256: Sha256
+
+
+class RunForm(Form, frozen=True):
+    """A run; ``digest`` is the sha256 of its key (see :attr:`RunKey.digest`)."""
+
+    digest: Sha256
+    created: Annotated[datetime, msgspec.Meta(tz=True)]
+    network: Text
+    source: dict[str, Any]
+    dataset: Text
+    images: Count
+    pixels: Count
+    constant_alphas: bool
+    evidence: Text
+    key: KeyForm
+    layer: LayerForm
+    classes: tuple[Text, ...]
+    concepts: tuple[SupportForm, ...]
+    units: tuple[UnitForm, ...]
+    importances: tuple[ImportanceForm, ...]
+    pictures: tuple[PictureForm, ...]
+
+
+class Document(Form, frozen=True):
+    """A whole file."""
+
+    format: Literal["neuronexplain names"]
+    version: Literal[1]
+    licence: Text | None
+    runs: tuple[RunForm, ...]
+
+
+def document(content: bytes, where: str) -> Document:
+    """A file's content, in the right types; what the values say of each other, `run_of` checks.
+
+    Raises:
+        StoreError: if it is anything else, or of another version.
+    """
+    try:
+        raw = json.loads(
+            content.decode(), object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite_number
+        )
+        _require_format(raw)
+        return msgspec.convert(raw, Document)
+    except RecursionError:
+        raise StoreError(f"{where} is nested too deeply to be a file of names") from None
+    except (ValueError, OverflowError) as error:  # of JSON, of UTF-8 and of msgspec
+        raise StoreError(f"{where} is no file of names that can be read: {_line(error)}") from error
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the field {next(name for name in names if names.count(name) > 1)!r} is there twice")
+    return found
+
+
+def _no_number(text: str) -> object:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _finite_number(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"the number {text[:20]} is too great")
+    return number
+
+
+def _require_format(raw: object) -> None:
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        raise ValueError(f"its format is not {FORMAT!r}, which `neuronexplain export` writes")
+    if raw.get("version") != VERSION or raw["version"] is True:
+        raise ValueError(f"it is of version {raw.get('version')!r}, this NeuronExplain reads {VERSION}: update it")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

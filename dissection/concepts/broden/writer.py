@@ -1,0 +1,224 @@
+"""Writes Broden's layout one image at a time: what every converter ends in; the same input gives the same bytes.
+
+What has been written of each image is a line of a journal, which comes after its files: a writer that was killed goes
+on behind the last whole line, and the tables are made of the journal at the end.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from dissection.concepts.csv_tables import LARGEST
+from dissection.concepts.dataset import Labels
+from dissection.concepts.label_maps import write_label_map
+from dissection.concepts.support import Supports
+from dissection.concepts.surveys import areas
+from dissection.errors import ConceptDataError
+from dissection.files.atomic import new_folder
+from dissection.files.paths import leads_out
+
+from .tables import BrodenTables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from jaxtyping import Int32
+    from PIL import Image
+
+    from dissection.concepts.support import Areas, CategoryTotal
+    from dissection.vocabulary import Concept
+
+_QUALITY = 95
+
+
+@contextmanager
+def writing_broden(
+    folder: Path,
+    concepts: Iterable[Concept],
+    *,
+    label_size: tuple[int, int],
+    synonyms: Mapping[int, Sequence[str]] = MappingProxyType({}),
+) -> Iterator[BrodenWriter]:
+    """A writer whose folder appears when the ``with`` block ends well, and not at all otherwise.
+
+    Args:
+        folder: what is written; it must not exist, or be empty.
+        concepts: the vocabulary; categories are in the order in which they appear in it.
+        label_size: height and width of all label maps.
+        synonyms: other words for a concept, by label number.
+
+    Raises:
+        OutputError: if the folder holds something, or cannot be written.
+    """
+    with new_folder(folder) as unfinished:
+        journal = unfinished / "journal"
+        with BrodenWriter(unfinished, concepts, label_size, journal, synonyms=synonyms) as writer:
+            yield writer
+            writer.finish()
+        journal.unlink()
+
+
+class BrodenWriter:
+    """Writes images and their labels; a context manager, which closes its journal.
+
+    Args:
+        folder: what is written; it is there, and empty or what a writer that was killed left of it.
+        concepts: the vocabulary; categories are in the order in which they appear in it.
+        label_size: height and width of all label maps.
+        journal: a file to note in what has been written; what it says already is taken as written.
+        synonyms: other words for a concept, by label number.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        concepts: Iterable[Concept],
+        label_size: tuple[int, int],
+        journal: Path,
+        *,
+        synonyms: Mapping[int, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
+        self.folder = folder
+        self._concepts = {concept.number: concept for concept in sorted(concepts, key=lambda one: one.number)}
+        self._categories = tuple(dict.fromkeys(concept.category for concept in self._concepts.values()))
+        self._label_size = label_size
+        self._supports = Supports(self._categories)
+        self._tables = BrodenTables(
+            self._concepts, self._categories, self._supports, label_size[0] * label_size[1], synonyms
+        )
+        self._taken: set[str] = set()
+        self._images = 0
+        self._check_concepts()
+        (folder / "images").mkdir(exist_ok=True)
+        self._journal = journal.open("a+b")
+        for entry in self._entries():
+            self._take_in(entry)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._journal.close()
+
+    def __len__(self) -> int:
+        """Images that have been written."""
+        return self._images
+
+    def add(
+        self,
+        name: str,
+        photograph: Image.Image,
+        labels: Mapping[str, Sequence[Int32[np.ndarray, "h w"] | int]],
+        *,
+        split: str = "train",
+    ) -> None:
+        """Write one image, as JPEG, and its labels: by category, dominant first, maps or numbers for the whole image.
+
+        Raises:
+            ConceptDataError: if the name is taken or leads out of the folder, or a label is not in the vocabulary.
+            ValueError: if a map is not of the label size.
+        """
+        stem = self._stem(name)
+        unknown = sorted(set(labels) - set(self._categories))
+        if unknown:
+            raise ConceptDataError(f"{name} is labelled in {', '.join(unknown)}; the vocabulary has no such category")
+        cells = [self._cells(stem, category, labels.get(category, ())) for category in self._categories]
+        file = self._new(f"{stem}.jpg")
+        photograph.convert("RGB").save(file, "JPEG", quality=_QUALITY)
+        size = (photograph.height, photograph.width)
+        every = [layer for layers in labels.values() for layer in layers]
+        entry = {
+            "index": [f"{stem}.jpg", split, *size, *self._label_size, *map(";".join, cells)],
+            "files": [f"{stem}.jpg", *(part for parts in cells for part in parts if not part.isdigit())],
+            "areas": _pairs(self._areas(every)),
+            "within": {category: _pairs(self._areas(layers)) for category, layers in labels.items()},
+        }
+        self._journal.write(json.dumps(entry).encode() + b"\n")
+        self._journal.flush()
+        self._take_in(entry)
+
+    def finish(self) -> None:
+        """Write the tables, when all images have been added."""
+        self._tables.write(self.folder, (entry["index"] for entry in self._entries()))
+
+    @property
+    def totals(self) -> tuple[CategoryTotal, ...]:
+        """What each category holds by now."""
+        return self._tables.totals
+
+    def _entries(self) -> Iterator[dict[str, Any]]:
+        """The lines of the journal; the last one is cut off where its writer was killed in the middle of it."""
+        self._journal.seek(0)
+        place = 0
+        for line in self._journal:
+            if not line.endswith(b"\n"):
+                self._journal.truncate(place)
+                break
+            place += len(line)
+            yield json.loads(line)
+
+    def _take_in(self, entry: Mapping[str, Any]) -> None:
+        self._images += 1
+        self._taken.update(path.casefold() for path in entry["files"])
+        within = {category: dict(pairs) for category, pairs in entry["within"].items()}
+        self._supports.add(dict(entry["areas"]), within)
+
+    def _cells(self, stem: str, category: str, layers: Sequence[Int32[np.ndarray, "h w"] | int]) -> list[str]:
+        parts: list[str] = []
+        for layer in layers:
+            if isinstance(layer, np.ndarray):
+                if layer.shape != self._label_size:
+                    raise ValueError(f"a label map of shape {layer.shape} was given, {self._label_size} is wanted")
+                self._check_numbers(stem, np.unique(layer).tolist())
+                suffix = f"_{len(parts)}" if parts else ""
+                path = f"{stem}_{category}{suffix}.png"
+                write_label_map(self._new(path), layer)
+                parts.append(path)
+            else:
+                self._check_numbers(stem, [layer])
+                parts.append(str(layer))
+        return parts
+
+    def _areas(self, layers: Iterable[Int32[np.ndarray, "h w"] | int]) -> Areas:
+        maps = [layer for layer in layers if isinstance(layer, np.ndarray)]
+        stack = np.stack(maps) if maps else np.zeros((0, *self._label_size), np.int32)
+        return areas(Labels(stack, tuple(layer for layer in layers if not isinstance(layer, np.ndarray) and layer)))
+
+    def _stem(self, name: str) -> str:
+        path = PurePosixPath(name)
+        if leads_out(name) or not path.name or set(name) & set(";\\\n\r"):
+            raise ConceptDataError(f"image name {name!r} cannot be used; a path without '..', '\\' and ';' is wanted")
+        return path.with_suffix("").as_posix()
+
+    def _new(self, path: str) -> Path:
+        if path.casefold() in self._taken:  # some file systems do not tell A from a
+            raise ConceptDataError(f"images/{path} would be written twice; rename one of the images")
+        file = self.folder / "images" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return file
+
+    def _check_numbers(self, name: str, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            if number and number not in self._concepts:
+                raise ConceptDataError(f"{name} carries label {number}, which is not in the vocabulary; name it there")
+
+    def _check_concepts(self) -> None:
+        for concept in self._concepts.values():
+            if not 1 <= concept.number <= LARGEST:
+                raise ConceptDataError(f"{concept.name} has number {concept.number}; from 1 to {LARGEST} is wanted")
+        for category in self._categories:
+            if not category or category != category.strip().lower() or set(category) & set("/\\;()\n\r"):
+                raise ConceptDataError(f"category {category!r} cannot be used; a word in lower case is wanted")
+
+
+def _pairs(areas_of_image: Areas) -> list[tuple[int, int]]:
+    """As JSON can hold it, whose keys are text."""
+    return list(areas_of_image.items())

@@ -1,0 +1,136 @@
+"""Published datasets, read where they lie: a module per layout, imported when it is asked for.
+
+Each class implements ``ConceptDataset``, ``Noted`` and ``Describable``, is made by ``(src, *, label_size)`` and gives
+its label maps at ``label_size`` x ``label_size``.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from dissection.errors import ConceptDataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from os import PathLike
+
+    from dissection.concepts.dataset import ConceptDataset
+
+_PACKAGE = __name__
+_ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A layout that can be converted.
+
+    Attributes:
+        name: what ``--from`` calls it.
+        description: what is read, in one line.
+        place: its class, as ``module:Class``, the module in this package.
+        extra: the extra of this project whose packages it needs; empty for none.
+        columns: what its columns are, where it is a table and they may be named.
+    """
+
+    name: str
+    description: str
+    place: str
+    extra: str = ""
+    columns: tuple[str, ...] = ()
+
+    def open(
+        self, src: str | PathLike[str], *, label_size: int, columns: Mapping[str, str] = MappingProxyType({})
+    ) -> ConceptDataset:
+        """The dataset in ``src``, with label maps of ``label_size`` x ``label_size``.
+
+        Args:
+            src: its folder or file.
+            label_size: height and width of the label maps.
+            columns: names of columns, by what they are; those that are not named are found.
+
+        Raises:
+            ConceptDataError: if it is not laid out so, has no such columns, or a package that reads it is not
+                installed.
+        """
+        unknown = [column for column in columns if column not in self.columns]
+        if unknown:
+            raise ConceptDataError(f"{self.name} has no column of {unknown[0]} to be named; leave it out")
+        module, _, name = self.place.partition(":")
+        if Path(src).is_file() and Path(src).suffix.lower() in _ARCHIVES:
+            raise ConceptDataError(
+                f"{src}: this is an archive; have it unpacked first: neuronexplain concepts fetch NAME --file {src}"
+            )
+        with needing(self.extra, f"reading {self.name}"):
+            dataset = getattr(import_module(f".{module}", _PACKAGE), name)
+        opened: ConceptDataset = dataset(Path(src), label_size=label_size, **columns)
+        if not len(opened):
+            raise ConceptDataError(f"{src}: there are no images in it; at least one is wanted")
+        return opened
+
+
+@contextmanager
+def needing(extra: str, what: str) -> Iterator[None]:
+    """Imports that need packages of an extra of this project; an empty one needs none.
+
+    Raises:
+        ConceptDataError: if they are not installed; it says how to install them.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if not extra:
+            raise
+        found = f"{what} needs the package {error.name}, which is not installed"
+        raise ConceptDataError(f"{found}; pip install 'neuronexplain[{extra}]'") from error
+
+
+_ALL = (
+    Kind("masks", "photographs with index masks: images/, masks/ and concepts.csv", "masks:Masks"),
+    Kind("broden", "Broden's own layout, at another size or with rare concepts left out", "broden_resized:Broden"),
+    Kind("ade20k", "ADE20K, full (2016 or 2021) or the scene parsing benchmark of 150 objects", "ade20k:open_ade20k"),
+    Kind("voc", "PASCAL VOC with SegmentationClass", "voc:Voc"),
+    Kind(
+        "pascal-context",
+        "PASCAL Context in one folder with VOC 2010: trainval/*.mat, labels.txt and JPEGImages",
+        "pascal_context:PascalContext",
+    ),
+    Kind(
+        "pascal-part",
+        "PASCAL-Part in one folder with VOC 2010: Annotations_Part/*.mat and JPEGImages",
+        "pascal_part:PascalPart",
+    ),
+    Kind("dtd", "Describable Textures: images/ by texture", "dtd:Dtd"),
+    Kind(
+        "hf",
+        "a Hugging Face dataset on disk with columns of photographs and masks",
+        "hugging_face_rows:HuggingFace",
+        extra="hf",
+        columns=("photographs", "masks"),
+    ),
+    Kind(
+        "coco-panoptic", "COCO's panoptic annotations: things, stuff and supercategories", "coco_panoptic:CocoPanoptic"
+    ),
+    Kind("coco-instances", "COCO's instances: things and supercategories", "coco_instances:CocoInstances", "coco"),
+    Kind("coco-stuff", "COCO-Stuff's JSON files: stuff and supercategories", "coco_instances:CocoStuff", "coco"),
+    Kind("coco-stuff-maps", "COCO-Stuff's pixel maps (PNG): things and stuff", "coco_stuff_maps:CocoStuffMaps"),
+    Kind("colors", "any concept data, adding the basic color name of each pixel", "pixel_colors:Colors"),
+)
+
+KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _ALL})
+"""Every kind by name."""
+
+
+def kind(name: str) -> Kind:
+    """The kind of a name.
+
+    Raises:
+        ConceptDataError: if there is none.
+    """
+    if name not in KINDS:
+        raise ConceptDataError(f"there is no kind {name!r} of concept data; there are {', '.join(KINDS)}")
+    return KINDS[name]

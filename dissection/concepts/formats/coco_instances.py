@@ -1,0 +1,97 @@
+"""COCO's instances and stuff (Lin et al. 2014, Caesar et al. 2018): regions as polygons or run lengths in a JSON file.
+
+::
+
+    annotations/instances_<split>.json    things
+    annotations/stuff_<split>.json        stuff, and "other" where there is a thing
+    <split>/*.jpg                         photographs
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dissection.concepts.formats.shared.coco import Coco
+from dissection.concepts.formats.shared.coco_files import coco_files
+from dissection.concepts.formats.shared.coco_regions import BadRegionError, drawn, packed
+from dissection.concepts.label_maps import shrink
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from jaxtyping import Int32
+
+    from dissection.concepts.formats.shared.coco_files import CocoFile, CocoImage, Record
+
+_OTHER = "other"
+
+
+class CocoInstances(Coco):
+    """Things as they were published, of all splits that are there; images without any are left out.
+
+    Regions of one category are one, crowds (``iscrowd``) among them: what counts is that the pixel shows it. Where two
+    categories overlap, each is on a layer of its own.
+
+    Raises:
+        ConceptDataError: if the folder is not laid out so.
+    """
+
+    what = "instances"
+
+    def __init__(self, src: Path, *, label_size: int) -> None:
+        self._found: dict[Path, dict[int, dict[int, list[Record]]]] = {}
+        super().__init__(src, [_without_other(file) for file in coco_files(src, self.what, hook=packed)], label_size)
+
+    def files(self, index: int) -> Sequence[Path]:
+        """The photograph; the annotations of all images are in one file."""
+        return [self._images[index][1].file]
+
+    def reading(self, index: int) -> str:
+        """A digest of the regions, and the label size."""
+        regions = self._of(*self._images[index])
+        content = json.dumps(sorted(regions.items()), default=np.ndarray.tolist)
+        return f"{hashlib.sha256(content.encode()).hexdigest()} at {self._label_size}"
+
+    def _annotated(self, file: CocoFile) -> Sequence[CocoImage]:
+        self._found[file.file] = found = file.by_image()
+        return [image for number, image in file.images.items() if number in found]
+
+    def _layers(self, file: CocoFile, image: CocoImage) -> Int32[np.ndarray, "layers size size"]:
+        size = (self._label_size, self._label_size)
+        layers: list[Int32[np.ndarray, "size size"]] = []
+        for category, regions in sorted(self._of(file, image).items()):
+            try:
+                here = shrink(drawn(regions, image.size), *size) > 0
+            except BadRegionError as error:
+                raise file.bad(f"category {category} of image {image.number}: {error}") from error
+            layer = next((each for each in layers if not each[here].any()), None)
+            if layer is None:
+                layer = np.zeros(size, np.int32)
+                layers.append(layer)
+            layer[here] = category
+        return np.stack(layers) if layers else np.zeros((0, *size), np.int32)
+
+    def _of(self, file: CocoFile, image: CocoImage) -> dict[int, list[Any]]:
+        found = self._found[file.file][image.number]
+        return {category: [record.get("segmentation") for record in records] for category, records in found.items()}
+
+
+class CocoStuff(CocoInstances):
+    """Stuff as it was published; "other" stands for all things and is left out."""
+
+    what = "stuff"
+
+
+def _without_other(file: CocoFile) -> CocoFile:
+    others = {category.number for category in file.categories if category.name == _OTHER}
+    return replace(
+        file,
+        categories=[category for category in file.categories if category.number not in others],
+        annotations=[record for record in file.annotations if record.get("category_id") not in others],
+    )

@@ -1,0 +1,102 @@
+"""COCO's panoptic annotations (Kirillov et al. 2019): every pixel a thing or stuff.
+
+::
+
+    annotations/panoptic_<split>.json     images, categories, and the segments of each annotation
+    annotations/panoptic_<split>/*.png    segment ids: R + 256 G + 65536 B, 0 = none
+    <split>/*.jpg                         photographs
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from dissection.concepts.formats.shared.coco import Coco
+from dissection.concepts.formats.shared.coco_files import coco_files, text, whole
+from dissection.concepts.label_maps import check_size, color_numbers, read_colors
+from dissection.concepts.problems import BadFileError
+from dissection.files.paths import leads_out
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from jaxtyping import Int32
+
+    from dissection.concepts.formats.shared.coco_files import CocoFile, CocoImage, Record
+
+_MOST = 0xFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class _Segments:
+    """The segments of one image: the file that shows them, and the category of each by its id."""
+
+    file: Path
+    categories: Mapping[int, int]
+
+
+class CocoPanoptic(Coco):
+    """Panoptic annotations as they were published, of all splits that are there.
+
+    Crowds are labelled as what they are crowds of. Categories are laid one beside the other; each image's groups are a
+    second layer.
+
+    Raises:
+        ConceptDataError: if the folder is not laid out so.
+    """
+
+    def __init__(self, src: Path, *, label_size: int) -> None:
+        self._segments: dict[Path, dict[int, _Segments]] = {}
+        super().__init__(src, coco_files(src, "panoptic"), label_size)
+
+    def files(self, index: int) -> Sequence[Path]:
+        """The photograph and the segments."""
+        file, image = self._images[index]
+        return [image.file, self._segments[file.file][image.number].file]
+
+    def reading(self, index: int) -> str:
+        """The categories of the segments, and the label size."""
+        file, image = self._images[index]
+        return json.dumps([self._label_size, sorted(self._segments[file.file][image.number].categories.items())])
+
+    def _annotated(self, file: CocoFile) -> Sequence[CocoImage]:
+        known = {category.number for category in file.categories}
+        found = dict(self._read(file, known, record) for record in file.annotations)
+        self._segments[file.file] = found
+        return [image for number, image in file.images.items() if number in found]
+
+    def _read(self, file: CocoFile, known: set[int], record: Record) -> tuple[int, _Segments]:
+        number = file.image_of(record)
+        name = text(file.file, record, "file_name")
+        if leads_out(name):
+            raise file.bad(f"file_name {name!r} leads out of the folder; a path inside {file.file.stem}/ is wanted")
+        segments = record.get("segments_info")
+        if not isinstance(segments, list) or not all(isinstance(each, dict) for each in segments):
+            raise file.bad(f"the segments_info of image {number} is no list of segments")
+        categories = {
+            whole(file.file, each, "id", most=_MOST): whole(file.file, each, "category_id") for each in segments
+        }
+        unknown = sorted(set(categories.values()) - known)
+        if unknown:
+            raise file.bad(f"image {number} has a segment of category {unknown[0]}, which is not among its categories")
+        return number, _Segments(file.file.with_suffix("") / name, categories)
+
+    def _layers(self, file: CocoFile, image: CocoImage) -> Int32[np.ndarray, "1 size size"]:
+        segments = self._segments[file.file][image.number]
+        colors = read_colors(segments.file)
+        check_size(segments.file, (colors.height, colors.width), image.size, f"{file.file.name} says")
+        small = colors.resize((self._label_size, self._label_size), Image.Resampling.NEAREST)
+        found, place = np.unique(color_numbers(small), return_inverse=True)
+        unknown = [each for each in found.tolist() if each and each not in segments.categories]
+        if unknown:
+            raise BadFileError(
+                segments.file, f"segment {unknown[0]} was found, which {file.file.name} does not list for it"
+            )
+        numbers = np.array([segments.categories.get(each, 0) for each in found.tolist()], np.int32)
+        return numbers[place].reshape(1, self._label_size, self._label_size)

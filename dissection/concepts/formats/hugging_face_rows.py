@@ -1,0 +1,175 @@
+"""A Hugging Face dataset with a column of photographs and one of index masks, from files on this machine.
+
+A folder that ``save_to_disk`` wrote, or Arrow or Parquet files. Names of the masks' values are from ``id2label.json``
+(``{"1": "wall, brick"}``) beside the data, or from a column that is a list of ``ClassLabel``. Where value 0 has a name
+of its own it is a concept like the others.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from datasets import ClassLabel, Image, LargeList, List
+
+from dissection.concepts.csv_tables import LARGEST, is_number
+from dissection.concepts.dataset import Labels
+from dissection.concepts.folders import Folder
+from dissection.concepts.formats.shared.arrow_rows import folder_of, open_rows
+from dissection.concepts.formats.shared.label_table import Word, Words
+from dissection.concepts.formats.shared.photograph_folder import read_text
+from dissection.concepts.label_maps import check_size, index_numbers
+from dissection.concepts.problems import BadFileError
+from dissection.errors import PhotographError
+from dissection.images.photographs import Encoded, open_image, open_photograph, photograph_size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from datasets import Features
+    from PIL.Image import Image as Picture
+
+    from dissection.concepts.notes import Notes
+
+PHOTOGRAPHS = ("image", "images", "img", "photo", "photograph", "picture", "pixel_values")
+"""What a column of photographs is called."""
+
+MASKS = (
+    *("mask", "masks", "label", "labels", "annotation", "annotations", "segmentation", "segmentation_mask"),
+    *("semantic_segmentation", "seg", "seg_map", "segmentation_map", "label_map"),
+)
+"""What a column of masks is called."""
+
+_NOTHING = {"background", "unlabeled", "unlabelled", "none", "void", "ignore", "nothing", "other"}
+_IGNORED = 255
+
+
+class HuggingFace(Folder):
+    """Rows of photographs and masks, in their own order.
+
+    Args:
+        src: the folder or file.
+        label_size: height and width of the label maps.
+        photographs: name of the column of photographs; by default the one that is called as in ``PHOTOGRAPHS``.
+        masks: name of the column of masks; by default the one that is called as in ``MASKS``.
+
+    Raises:
+        ConceptDataError: if there are no such columns, or no names for the masks' values.
+    """
+
+    def __init__(self, src: Path, *, label_size: int, photographs: str = "", masks: str = "") -> None:
+        self._src = src
+        self._label_size = label_size
+        self._files, rows = open_rows(src)
+        self._photographs = _column(src, rows.features, photographs, PHOTOGRAPHS)
+        self._masks = _column(src, rows.features, masks, MASKS)
+        if self._masks == self._photographs:
+            raise BadFileError(src, f"column {self._masks!r} cannot be both photographs and masks; name two columns")
+        self._words = _words(src, rows.features)
+        super().__init__(folder_of(src), self._words.concepts, self._words.synonyms)
+        said = (rows.info.homepage, rows.info.license, rows.info.citation)
+        self._attribution = "\n\n".join(each.strip() for each in said if each and each.strip())
+        columns = [self._photographs, self._masks]
+        rows = rows.select_columns(columns)
+        for column in columns:
+            rows = rows.cast_column(column, Image(decode=False))
+        self._rows = rows
+
+    @property
+    def name(self) -> str:
+        """The folder's or file's name."""
+        return self._src.resolve().stem
+
+    @property
+    def notes(self) -> Notes:
+        """What the dataset says of its homepage, licence and citation, and the files on them beside the data."""
+        said = {"ATTRIBUTION.txt": f"{self._attribution}\n".encode()} if self._attribution else {}
+        return {**said, **super().notes}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def image_name(self, index: int) -> str:
+        """The number of the row."""
+        return f"{index:08}.jpg"
+
+    def photograph(self, index: int) -> Picture:
+        """The photograph at its own size."""
+        try:
+            return open_photograph(self._encoded(index, self._photographs))
+        except PhotographError as error:
+            raise BadFileError(self._src, str(error)) from error
+
+    def labels(self, index: int) -> Labels:
+        """The mask as one map."""
+        encoded = self._encoded(index, self._masks)
+        file = self._src / encoded.name
+        try:
+            codes = index_numbers(file, open_image(encoded))
+            width, height = photograph_size(self._encoded(index, self._photographs))
+        except PhotographError as error:
+            raise BadFileError(self._src, str(error)) from error
+        check_size(file, codes.shape, (height, width), "the photograph in its row")
+        return Labels(self._words.label_map(file, codes, "object", self._label_size)[None])
+
+    def files(self, index: int) -> Sequence[Path]:  # noqa: ARG002 (rows have no files of their own)
+        """The files that all rows are in."""
+        return self._files
+
+    def reading(self, index: int) -> str:
+        """What the labels depend on beside the files' contents, for a fingerprint."""
+        return json.dumps([index, self._photographs, self._masks, self._label_size])
+
+    def _encoded(self, index: int, column: str) -> Encoded:
+        """The bytes in a cell; a path counts only inside the folder, since data may be anybody's."""
+        cell = self._rows[index][column] or {}
+        name, data, path = f"row {index}, column {column}", cell.get("bytes"), cell.get("path")
+        if data is None and path and (file := (folder_of(self._src) / path).resolve()).is_file():
+            if not file.is_relative_to(folder_of(self._src).resolve()):
+                raise BadFileError(
+                    self._src, f"{name} leads out of the folder, to {path}; put the images into the data"
+                )
+            data = file.read_bytes()
+        if data is None:
+            raise BadFileError(self._src, f"{name} holds no image; put the images into the data, or leave the row out")
+        return Encoded(name, data)
+
+
+def _column(src: Path, features: Features, given: str, usual: Sequence[str]) -> str:
+    images = [name for name, feature in features.items() if isinstance(feature, Image)]
+    found: list[str] = [name for name in images if (name == given if given else name.lower() in usual)]
+    if len(found) != 1:
+        wanted = repr(given) if given else f"one called {', '.join(usual[:4])}, ..."
+        raise BadFileError(src, f"its columns of images are {', '.join(images) or 'none'}; {wanted} is wanted, once")
+    return found[0]
+
+
+def _words(src: Path, features: Features) -> Words:
+    table = folder_of(src) / "id2label.json"
+    names = _given(table) if table.exists() else _features(features)
+    if not names:
+        raise BadFileError(src, f"nothing says what the masks' values mean; write {table.name} beside the data")
+    named = {code: name for code, name in names.items() if name.strip().lower() not in _NOTHING}
+    nothing = {_IGNORED, *names} - {*named}
+    return Words((Word("object", code, name) for code, name in sorted(named.items())), table.name, ignored=nothing)
+
+
+def _given(table: Path) -> dict[int, str]:
+    try:
+        names = json.loads(read_text(table))
+    except ValueError as error:
+        raise BadFileError(table, f"it is no JSON ({error}); something like {{'1': 'wall'}} is wanted") from error
+    if not isinstance(names, dict):
+        raise BadFileError(table, "something like {'1': 'wall'} is wanted in it")
+    for code, name in names.items():
+        if not is_number(code) or int(code) > LARGEST or not isinstance(name, str):
+            raise BadFileError(table, f"{code!r} is {str(name)[:40]!r}; a number up to {LARGEST} and a name are wanted")
+    return {int(code): name for code, name in names.items()}
+
+
+def _features(features: Features) -> dict[int, str]:
+    """The names in the only list of class labels; those of a single label are about the whole image."""
+    lists = [feature.feature for feature in features.values() if isinstance(feature, List | LargeList)]
+    labels = [feature for feature in lists if isinstance(feature, ClassLabel)]
+    return dict(enumerate(labels[0].names)) if len(labels) == 1 else {}

@@ -1,0 +1,60 @@
+"""A dataset and, beside its own labels, the name of each pixel's colour: a category ``color`` on every image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from dissection.concepts.color_names import NAMES, name_colors
+from dissection.concepts.dataset import Labels
+from dissection.concepts.layouts import open_sized
+from dissection.concepts.wrappers import View
+from dissection.errors import ConceptDataError
+from dissection.vocabulary import Concept
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+CATEGORY = "color"
+
+
+class Colors(View):
+    """Any dataset that ``open_concepts`` reads, with the colours of its photographs (``color_names``).
+
+    The photograph is shrunk to the label maps' size first (bilinear, antialiased), and the name is that of the mixed
+    colour.
+
+    Raises:
+        ConceptDataError: if the dataset has colours already.
+    """
+
+    def __init__(self, src: Path, *, label_size: int) -> None:
+        super().__init__(open_sized(src, label_size=label_size))
+        self._label_size = label_size
+        if CATEGORY in self._dataset.categories:
+            raise ConceptDataError(f"{src} labels colors already; give a dataset without the category {CATEGORY!r}")
+        first = max(self._dataset.concepts) + 1
+        colors = {first + place: Concept(first + place, name, CATEGORY) for place, name in enumerate(NAMES)}
+        self._first = first
+        self._concepts = {**self._dataset.concepts, **colors}
+
+    @property
+    def concepts(self) -> Mapping[int, Concept]:
+        """The dataset's concepts and the colours, behind them."""
+        return self._concepts
+
+    @property
+    def categories(self) -> Sequence[str]:
+        """The dataset's categories, then that of the colours."""
+        return (*super().categories, CATEGORY)
+
+    def labels(self, index: int) -> Labels:
+        """The dataset's labels, and a layer of colours on them."""
+        labels = super().labels(index)
+        size = (self._label_size, self._label_size)
+        photograph = self.photograph(index).resize(size, Image.Resampling.BILINEAR)
+        colors = name_colors(np.asarray(photograph)) + self._first
+        return Labels(np.concatenate([labels.maps, colors[None]]), labels.whole)

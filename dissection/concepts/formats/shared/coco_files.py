@@ -1,0 +1,222 @@
+"""COCO's folders and JSON files: photographs by number, categories, licences; all of it is hostile until checked.
+
+::
+
+    annotations/<what>_<split>.json    images, annotations, categories, licenses
+    <split>/*.jpg                      photographs; also images/<split>/ or images/
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dissection.concepts.csv_tables import LARGEST
+from dissection.concepts.problems import BadFileError
+from dissection.files.paths import leads_out
+
+from .coco_words import CocoCategory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CocoImage:
+    """A photograph that the annotations name: its file, its name in the dataset, its height and width as they say."""
+
+    number: int
+    name: str
+    file: Path
+    size: tuple[int, int]
+    licence: int
+
+
+@dataclass(frozen=True, slots=True)
+class CocoFile:
+    """One JSON file of annotations.
+
+    Attributes:
+        file: where it is.
+        split: what its name says behind ``<what>_``, e.g. train2017.
+        images: by number, ascending.
+        categories: by number, ascending.
+        annotations: as they are in the file.
+        head: what it says of itself (``info`` and ``licenses``).
+    """
+
+    file: Path
+    split: str
+    images: Mapping[int, CocoImage]
+    categories: Sequence[CocoCategory]
+    annotations: Sequence[Record]
+    head: Record
+
+    def bad(self, what: str) -> BadFileError:
+        """The error that names this file."""
+        return BadFileError(self.file, what)
+
+    def image_of(self, annotation: Record) -> int:
+        """The number of the image that an annotation is of.
+
+        Raises:
+            BadFileError: if it is none of this file's.
+        """
+        number = whole(self.file, annotation, "image_id", least=0)
+        if number not in self.images:
+            raise self.bad(f"there is an annotation of image {number}, which is not among its images")
+        return number
+
+    def by_image(self) -> dict[int, dict[int, list[Record]]]:
+        """The annotations of each image that has any, by category.
+
+        Raises:
+            BadFileError: if one is of an image or a category that the file does not have.
+        """
+        known = {category.number for category in self.categories}
+        found: dict[int, dict[int, list[Record]]] = {}
+        for record in self.annotations:
+            number, category = self.image_of(record), whole(self.file, record, "category_id")
+            if category not in known:
+                raise self.bad(f"image {number} has a region of category {category}, which is not among its categories")
+            found.setdefault(number, {}).setdefault(category, []).append(record)
+        return found
+
+
+def coco_files(root: Path, what: str, *, hook: Callable[[Record], Record] | None = None) -> list[CocoFile]:
+    """The files ``annotations/<what>_*.json`` under ``root``; ``hook`` is given each JSON object as it is read.
+
+    Where some splits have a folder of photographs, those without are left out: COCO packs the annotations of all.
+
+    Raises:
+        ConceptDataError: if there is none, or one is not as COCO's are.
+    """
+    files = sorted((root / "annotations").glob(f"{what}_*.json"))
+    if not files:
+        raise BadFileError(root, f"there is no annotations/{what}_*.json in it; COCO's own layout is wanted")
+    splits = {file: file.stem.removeprefix(f"{what}_") for file in files}
+    there = {file: folder for file, split in splits.items() if (folder := _folder(root, split))}
+    folders = there or dict.fromkeys(files, root / "images")
+    return [_read(file, splits[file], folder, hook) for file, folder in folders.items()]
+
+
+def coco_file(root: Path, what: str, split: str, *, hook: Callable[[Record], Record] | None = None) -> CocoFile:
+    """The file ``annotations/<what>_<split>.json`` under ``root``, see :func:`coco_files`.
+
+    Raises:
+        ConceptDataError: if it is not there, or not as COCO's are.
+    """
+    file = root / "annotations" / f"{what}_{split}.json"
+    if not file.is_file():
+        others = sorted(each.stem.removeprefix(f"{what}_") for each in file.parent.glob(f"{what}_*.json"))
+        raise BadFileError(file, f"there is no such file; splits there: {', '.join(others) or 'none'}")
+    return _read(file, split, _folder(root, split) or root / "images", hook)
+
+
+def _folder(root: Path, split: str) -> Path | None:
+    """Where the photographs of a split are."""
+    return next((folder for folder in (root / split, root / "images" / split) if folder.is_dir()), None)
+
+
+def coco_licences(files: Sequence[CocoFile]) -> str:
+    """What the annotations say of their origin and of the photographs' licences."""
+    return "".join(f"{line}\n" for each in files for line in _licence_lines(each))
+
+
+def _licence_lines(file: CocoFile) -> Iterator[str]:
+    info = file.head.get("info")
+    said = info if isinstance(info, dict) else {}
+    origin = ", ".join(
+        str(said[key]) for key in ("description", "version", "year", "contributor", "url") if key in said
+    )
+    yield f"{file.file.name}: {origin or 'COCO'}"
+    if "cocodataset.org" in origin:
+        yield "  annotations: Creative Commons Attribution 4.0 (https://cocodataset.org/#termsofuse)"
+    licences = file.head.get("licenses")
+    names = {
+        each["id"]: f"{each.get('name')} ({each.get('url')})"
+        for each in (licences if isinstance(licences, list) else [])
+        if isinstance(each, dict) and isinstance(each.get("id"), int)
+    }
+    for number, count in sorted(Counter(image.licence for image in file.images.values()).items()):
+        yield f"  {count} photographs: {names.get(number, 'no licence is given')}"
+
+
+def _read(file: Path, split: str, folder: Path, hook: Callable[[Record], Record] | None) -> CocoFile:
+    content = _json(file, hook)
+    categories = sorted((_category(file, each) for each in _list(file, content, "categories")), key=lambda c: c.number)
+    if not categories:
+        raise BadFileError(file, "it has no categories; at least one is wanted")
+    _refuse_twins(file, "category", [each.number for each in categories])
+    images = [_image(file, folder, split, each) for each in _list(file, content, "images")]
+    _refuse_twins(file, "image", [each.number for each in images])
+    by_number = {each.number: each for each in sorted(images, key=lambda each: each.number)}
+    return CocoFile(file, split, by_number, categories, _list(file, content, "annotations"), content)
+
+
+def _json(file: Path, hook: Callable[[Record], Record] | None) -> Record:
+    try:
+        with file.open("rb") as stream:
+            content = json.load(stream, object_hook=hook)
+    except OSError as error:
+        raise BadFileError(file, f"it cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
+        raise BadFileError(file, f"it is no JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise BadFileError(file, "it holds no JSON object; COCO's annotations are wanted")
+    return content
+
+
+def _list(file: Path, content: Record, key: str) -> list[Record]:
+    values = content.get(key)
+    if not isinstance(values, list) or not all(isinstance(each, dict) for each in values):
+        raise BadFileError(file, f"{key!r} is no list of objects; COCO's annotations are wanted")
+    return values
+
+
+def _category(file: Path, record: Record) -> CocoCategory:
+    number = whole(file, record, "id", most=LARGEST)
+    return CocoCategory(number, text(file, record, "name"), str(record.get("supercategory", "")))
+
+
+def _image(file: Path, folder: Path, split: str, record: Record) -> CocoImage:
+    name = text(file, record, "file_name")
+    if leads_out(name):
+        raise BadFileError(file, f"file_name {name!r} leads out of the folder; a path inside {folder.name}/ is wanted")
+    licence = record.get("license")
+    return CocoImage(
+        number=whole(file, record, "id", least=0),
+        name=f"{split}/{name}",
+        file=folder / name,
+        size=(whole(file, record, "height"), whole(file, record, "width")),
+        licence=licence if isinstance(licence, int) else 0,
+    )
+
+
+def whole(file: Path, record: Record, key: str, *, least: int = 1, most: int | None = None) -> int:
+    """A whole number of a record."""
+    value = record.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or value < least or (most is not None and value > most):
+        wanted = f"a whole number from {least}" + ("" if most is None else f" to {most}")
+        raise BadFileError(file, f"{key} is {value!r:.60}; {wanted} is wanted")
+    return value
+
+
+def text(file: Path, record: Record, key: str) -> str:
+    """A text of a record that is not empty."""
+    value = record.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise BadFileError(file, f"{key} is {value!r:.60}; a text is wanted")
+    return value.strip()
+
+
+def _refuse_twins(file: Path, what: str, numbers: Sequence[int]) -> None:
+    twins = [number for number, count in Counter(numbers).items() if count > 1]
+    if twins:
+        raise BadFileError(file, f"{what} {twins[0]} is there twice; each needs its own id")

@@ -1,0 +1,124 @@
+"""What the readers of published datasets have in common."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from dissection.concepts.folders import Folder
+from dissection.concepts.label_maps import bad_image, check_size, read_photograph
+from dissection.concepts.problems import BadFileError
+from dissection.errors import PhotographError
+from dissection.images.photographs import photograph_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from jaxtyping import Int32
+    from PIL import Image
+
+    from dissection.concepts.notes import Notes
+
+    from .label_table import Words
+
+
+class Published(Folder):
+    """The part of a ``ConceptDataset`` that does not depend on how labels are kept.
+
+    Args:
+        root: the dataset's folder.
+        photographs: one file per image.
+        base: the folder that image names begin at.
+        words: what the labels mean.
+        label_size: height and width of the label maps.
+    """
+
+    attribution: ClassVar[str]
+    """Whose the dataset is, and where its terms are."""
+
+    def __init__(self, root: Path, photographs: Sequence[Path], base: Path, words: Words, label_size: int) -> None:
+        if not photographs:
+            raise BadFileError(base, "there are no images in it that could be used; at least one is needed")
+        super().__init__(root, words.concepts, words.synonyms)
+        self._photographs = photographs
+        self._base = base
+        self._words = words
+        self._label_size = label_size
+
+    @property
+    def notes(self) -> Notes:
+        """Whose the dataset is, and the files on licence and origin in its folder."""
+        return {"ATTRIBUTION.txt": self.attribution.encode(), **super().notes}
+
+    def __len__(self) -> int:
+        return len(self._photographs)
+
+    def image_name(self, index: int) -> str:
+        """The photograph's path inside the dataset."""
+        return self._photographs[index].relative_to(self._base).as_posix()
+
+    def photograph(self, index: int) -> Image.Image:
+        """The photograph at its own size."""
+        return read_photograph(self._photographs[index])
+
+    def reading(self, index: int) -> str:
+        """What the labels depend on beside the files' contents, for a fingerprint."""
+        return json.dumps([self._label_size, self._whole(index)])
+
+    def _whole(self, index: int) -> tuple[int, ...]:  # noqa: ARG002 (for those that have any)
+        """Label numbers for the whole image."""
+        return ()
+
+    def _check_size(self, file: Path, shapes: Iterable[tuple[int, int]], index: int) -> None:
+        """Refuse masks that are not of their photograph's size."""
+        photograph = self._photographs[index]
+        try:
+            width, height = photograph_size(photograph)
+        except PhotographError as error:
+            raise bad_image(photograph, error) from error
+        for shape in shapes:
+            check_size(file, shape, (height, width), f"its photograph {photograph.name}")
+
+    def _stack(self, layers: Iterable[Int32[np.ndarray, "h w"]]) -> Int32[np.ndarray, "layers h w"]:
+        """The layers that label something, one on the other."""
+        there = [layer for layer in layers if layer.any()]
+        return np.stack(there) if there else np.zeros((0, self._label_size, self._label_size), np.int32)
+
+
+def locate(root: Path, *names: str) -> Path:
+    """The folder or file of the first of these names that there is, in ``root`` or up to two folders deeper.
+
+    Raises:
+        BadFileError: if there is none, or several equally deep.
+    """
+    if not root.is_dir():
+        raise BadFileError(root, "there is no such folder; check the path, and unpack an archive first")
+    for name in names:
+        for deep in (name, f"*/{name}", f"*/*/{name}"):
+            found = sorted(root.glob(deep))
+            if len(found) > 1:
+                shown = ", ".join(each.relative_to(root).as_posix() for each in found)
+                raise BadFileError(root, f"{shown} were found in it; name the folder of one of them")
+            if found:
+                return found[0]
+    raise BadFileError(root, f"no {' or '.join(names)} was found in it; check that this is the dataset's folder")
+
+
+def read_lines(file: Path) -> list[str]:
+    """The lines of a text file that hold something, stripped."""
+    return [line.strip() for line in read_text(file).splitlines() if line.strip()]
+
+
+def read_text(file: Path) -> str:
+    """A text file in UTF-8 or else in Latin-1, as older datasets are."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise BadFileError(file, f"it cannot be read ({error.strerror}); check that the dataset is complete") from error
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")

@@ -1,0 +1,113 @@
+"""Pascal VOC's segmentation (Everingham et al. 2010), as its development kit lays it out.
+
+::
+
+    VOC2012/JPEGImages/2007_000032.jpg
+    VOC2012/SegmentationClass/2007_000032.png       palette: 1 to 20, 255 = boundaries and what is left out
+    VOC2012/ImageSets/Segmentation/trainval.txt     names of images, one a line
+
+torchvision's ``VOCSegmentation`` reads one list at a time from a folder that has to be called ``VOCdevkit``; the tests
+compare with it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dissection.concepts.dataset import Labels
+from dissection.concepts.formats.shared.label_table import Word, Words
+from dissection.concepts.formats.shared.photograph_folder import Published, locate, read_lines
+from dissection.concepts.label_maps import read_index_mask
+from dissection.concepts.problems import BadFileError
+from dissection.files.paths import leads_out
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+CLASSES = {
+    "aeroplane": "aeroplane, airplane",
+    "bicycle": "bicycle",
+    "bird": "bird",
+    "boat": "boat",
+    "bottle": "bottle",
+    "bus": "bus",
+    "car": "car",
+    "cat": "cat",
+    "chair": "chair",
+    "cow": "cow",
+    "diningtable": "dining table",
+    "dog": "dog",
+    "horse": "horse",
+    "motorbike": "motorbike",
+    "person": "person",
+    "pottedplant": "potted plant",
+    "sheep": "sheep",
+    "sofa": "sofa",
+    "train": "train",
+    "tvmonitor": "tv monitor",
+}
+"""VOC's classes in the order of their numbers, from 1, and what people call them."""
+
+BOUNDARY = 255
+"""What VOC calls void: boundaries of objects, and objects that were too difficult."""
+
+
+class Voc(Published):
+    """A year of VOC: 20 objects. A list of test images counts as far as there are masks."""
+
+    attribution = (
+        "The PASCAL Visual Object Classes challenge (Everingham, Van Gool, Williams, Winn, Zisserman, IJCV 2010), "
+        "http://host.robots.ox.ac.uk/pascal/VOC/. The photographs are from flickr, whose terms of use apply; their "
+        "owners keep their rights.\n"
+    )
+
+    def __init__(self, src: Path, *, label_size: int) -> None:
+        root = locate(src, "SegmentationClass").parent
+        self._masks = [root / "SegmentationClass" / f"{name}.png" for name in _listed(root)]
+        words = Words(
+            (Word("object", code, names) for code, names in enumerate(CLASSES.values(), start=1)),
+            "VOC",
+            ignored={BOUNDARY},
+        )
+        photographs = [root / "JPEGImages" / f"{mask.stem}.jpg" for mask in self._masks]
+        super().__init__(root, photographs, root / "JPEGImages", words, label_size)
+
+    def labels(self, index: int) -> Labels:
+        """One map; boundaries are 0."""
+        file = self._masks[index]
+        codes = read_index_mask(file)
+        self._check_size(file, [codes.shape], index)
+        return Labels(self._stack([self._words.label_map(file, codes, "object", self._label_size)]))
+
+    def files(self, index: int) -> Sequence[Path]:
+        """The photograph and the mask."""
+        return [self._photographs[index], self._masks[index]]
+
+
+def _listed(root: Path) -> list[str]:
+    """Names of the images with masks, in order."""
+    folder = root / "ImageSets" / "Segmentation"
+    masks = root / "SegmentationClass"
+    names = {
+        name
+        for file in folder.glob("*.txt")
+        for name in voc_names(file)
+        if file.stem != "test" or (masks / f"{name}.png").exists()
+    }
+    if not names:
+        raise BadFileError(folder, "there are no lists of images in it; trainval.txt is wanted")
+    return sorted(names)
+
+
+def voc_names(file: Path) -> list[str]:
+    """The images of a list: the first word of each line.
+
+    Raises:
+        BadFileError: if it cannot be read, or one could be a file in another folder.
+    """
+    names = [line.split()[0] for line in read_lines(file)]
+    for name in names:
+        if leads_out(name) or "/" in name:
+            raise BadFileError(file, f"{name!r} is no image's name; a name without folders is wanted")
+    return names

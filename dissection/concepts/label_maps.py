@@ -1,0 +1,158 @@
+"""Label maps as image files: Broden's two-byte colour code, and plain index masks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from dissection.errors import PhotographError
+from dissection.execution.kernels import kernel
+from dissection.images.photographs import open_image, open_photograph, plain_pixels
+
+from .problems import BadFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from jaxtyping import Bool, Int32, UInt8
+
+_INDEX_MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "I;16N")
+_SHOWN = 5
+
+
+def read_label_map(file: Path, named: Bool[np.ndarray, " 65536"]) -> tuple[Int32[np.ndarray, "h w"], bool]:
+    """Broden's code, ``R + 256 G``, and whether all numbers are ``named``.
+
+    Raises:
+        BadFileError: if the file cannot be read or has no colours.
+    """
+    colors = plain_pixels(file)
+    if colors is None or colors.ndim != 3:
+        colors = np.asarray(read_colors(file))
+    numbers = np.empty(colors.shape[:2], np.int32)
+    return numbers, _decode(colors, named, numbers)
+
+
+def named_numbers(numbers: Collection[int]) -> Bool[np.ndarray, " 65536"]:
+    """For each number of Broden's code whether it may be on a label map: 0 may, and without any names all may."""
+    named = np.full(2**16, not numbers)
+    named[[0, *numbers]] = True
+    return named
+
+
+def read_colors(file: Path) -> Image.Image:
+    """A label map whose numbers are coded as colours.
+
+    Raises:
+        BadFileError: if the file cannot be read or has no colours.
+    """
+    image = _open(file)
+    if image.mode not in {"RGB", "RGBA"}:
+        raise BadFileError(file, f"an image of mode {image.mode} was found; RGB is wanted, number = R + 256 G")
+    return image
+
+
+def color_numbers(image: Image.Image) -> Int32[np.ndarray, "h w"]:
+    """Three bytes in a colour: ``R + 256 G + 65536 B``."""
+    channels = np.asarray(image).astype(np.int32)
+    return channels[..., 0] + 256 * channels[..., 1] + 65536 * channels[..., 2]
+
+
+def write_label_map(file: Path, numbers: Int32[np.ndarray, "h w"]) -> None:
+    """Write Broden's code; numbers are from 0 to 65535."""
+    channels = np.stack([numbers % 256, numbers // 256, np.zeros_like(numbers)], axis=-1)
+    Image.fromarray(channels.astype(np.uint8)).save(file, "PNG")
+
+
+def read_index_mask(file: Path) -> Int32[np.ndarray, "h w"]:
+    """An image whose pixel values are the numbers: palette, grey of 8 or 16 bits.
+
+    Raises:
+        BadFileError: if the file cannot be read or has colours instead of numbers.
+    """
+    grey = plain_pixels(file)
+    if grey is None or grey.ndim != 2:
+        return index_numbers(file, _open(file))
+    return grey.astype(np.int32)
+
+
+def index_numbers(file: Path, image: Image.Image) -> Int32[np.ndarray, "h w"]:
+    """The numbers of an index mask, which is from ``file``.
+
+    Raises:
+        BadFileError: if it has colours instead of numbers.
+    """
+    if image.mode not in _INDEX_MODES:
+        raise BadFileError(
+            file, f"an image of mode {image.mode} was found; an index mask is wanted (palette or grey, value = number)"
+        )
+    return np.asarray(image).astype(np.int32)
+
+
+def shrink(numbers: Int32[np.ndarray, "h w"], height: int, width: int) -> Int32[np.ndarray, "height width"]:
+    """Nearest neighbour at half-pixel centres."""
+    return np.asarray(Image.fromarray(numbers).resize((width, height), Image.Resampling.NEAREST))
+
+
+def check_numbers(file: Path, numbers: Int32[np.ndarray, "h w"], known: Collection[int], table: str) -> None:
+    """Raise a ``BadFileError`` where a label has no name; 0 needs none, and without any names that is the problem."""
+    there = np.flatnonzero(np.bincount(numbers.ravel())).tolist() if numbers.min(initial=0) >= 0 else np.unique(numbers)
+    unknown = [int(number) for number in there if known and number and number not in known]
+    if unknown:
+        shown = ", ".join(map(str, unknown[:_SHOWN])) + (" and others" if len(unknown) > _SHOWN else "")
+        raise BadFileError(file, f"label {shown} was found, which {table} does not name; name it there or use 0 (none)")
+
+
+def check_size(file: Path, found: tuple[int, int], wanted: tuple[int, int], source: str) -> None:
+    """Raise a ``BadFileError`` where two (height, width) differ."""
+    if found != wanted:
+        raise BadFileError(
+            file, f"it is {found[1]} pixels wide and {found[0]} high; {wanted[1]} by {wanted[0]} is wanted, as {source}"
+        )
+
+
+def read_photograph(file: Path) -> Image.Image:
+    """A photograph of a dataset, as ``open_photograph``, with a ``BadFileError`` for an error."""
+    try:
+        return open_photograph(file)
+    except PhotographError as error:
+        raise bad_image(file, error) from error
+
+
+def read_photograph_of(file: Path, size: tuple[int, int], source: str) -> Image.Image:
+    """A photograph that has to be of some (height, width), because ``source`` says so.
+
+    Raises:
+        BadFileError: if it cannot be read or is of another size.
+    """
+    photograph = read_photograph(file)
+    check_size(file, (photograph.height, photograph.width), size, source)
+    return photograph
+
+
+def bad_image(file: Path, error: PhotographError) -> BadFileError:
+    """The same error, as one of a dataset."""
+    return BadFileError(file, str(error).removeprefix(f"{file}: "))
+
+
+@kernel
+def _decode(
+    colors: UInt8[np.ndarray, "h w channels"], named: Bool[np.ndarray, " 65536"], numbers: Int32[np.ndarray, "h w"]
+) -> bool:
+    all_named = True
+    for y in range(colors.shape[0]):
+        for x in range(colors.shape[1]):
+            number = np.int32(colors[y, x, 0]) + 256 * np.int32(colors[y, x, 1])
+            numbers[y, x] = number
+            all_named &= named[number]
+    return all_named
+
+
+def _open(file: Path) -> Image.Image:
+    try:
+        return open_image(file)
+    except PhotographError as error:
+        raise bad_image(file, error) from error

@@ -1,0 +1,158 @@
+"""The plainest layout people have: a photograph, a mask of the same size, and a list of what the numbers mean.
+
+::
+
+    images/*.jpg    photographs (also png, webp, ...)
+    masks/*.png     index masks named as the photographs: palette or grey of 8 or 16 bits, value = number, 0 = none
+    concepts.csv    number,name,category
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dissection.errors import PhotographError
+from dissection.images.photographs import ENDINGS, photograph_size
+from dissection.vocabulary import Concept
+
+from .csv_tables import LARGEST, read_table, refuse_empty, warn_of_twin
+from .dataset import Labels
+from .folders import Folder
+from .label_maps import bad_image, check_numbers, check_size, read_index_mask, read_photograph, shrink
+from .problems import BadFileError, stop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from jaxtyping import Int32
+    from PIL import Image
+
+    from .csv_tables import Row
+    from .problems import Report
+
+LABEL_SIZE = 112
+"""Height and width of the label maps: what Broden has."""
+
+_CATEGORY = re.compile(r"[\w -]+")
+_LITTER = {"thumbs.db", "desktop.ini"}
+
+
+class PlainLayout(Folder):
+    """A folder in the plain layout, as a ``ConceptDataset`` in the order of the file names.
+
+    Photographs keep their size; masks are brought to ``label_size`` by nearest neighbour at half-pixel centres.
+
+    Args:
+        root: the folder.
+        label_size: height and width of the label maps.
+        report: told of everything that is wrong with the folder.
+
+    Raises:
+        ConceptDataError: by default, for the first thing that is wrong: a photograph without a mask, say.
+    """
+
+    def __init__(self, root: Path, *, label_size: int = LABEL_SIZE, report: Report = stop) -> None:
+        concepts, self._mentioned = _read_concepts(root / "concepts.csv", report)
+        super().__init__(root, concepts)
+        self._label_size = label_size
+        self._pairs = list(_pairs(root, report))
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def image_name(self, index: int) -> str:
+        """The photograph's file name."""
+        return self._pairs[index][0].name
+
+    def photograph(self, index: int) -> Image.Image:
+        """The photograph at its own size."""
+        return read_photograph(self._pairs[index][0])
+
+    def labels(self, index: int) -> Labels:
+        """The mask as one label map of ``label_size``; it is of the photograph's size and its numbers have names."""
+        return self.read_labels(index, stop)
+
+    def read_labels(self, index: int, report: Report) -> Labels:
+        """The labels; what is wrong with them is reported."""
+        try:
+            maps = shrink(self._read_mask(index), self._label_size, self._label_size)[None]
+        except BadFileError as error:
+            report(error)
+            maps = np.zeros((0, self._label_size, self._label_size), np.int32)
+        return Labels(maps)
+
+    def files(self, index: int) -> Sequence[Path]:
+        """The photograph and the mask."""
+        return self._pairs[index]
+
+    def reading(self, index: int) -> str:
+        """What the labels depend on beside the files' contents, for a fingerprint."""
+        return f"{self._pairs[index][1].name} at {self._label_size}"
+
+    def _read_mask(self, index: int) -> Int32[np.ndarray, "h w"]:
+        photograph, mask = self._pairs[index]
+        numbers = read_index_mask(mask)
+        try:
+            width, height = photograph_size(photograph)
+        except PhotographError as error:
+            raise bad_image(photograph, error) from error
+        check_size(mask, numbers.shape, (height, width), f"its photograph {photograph.name}")
+        check_numbers(mask, numbers, self._mentioned, "concepts.csv")
+        return numbers
+
+
+def _read_concepts(file: Path, report: Report) -> tuple[dict[int, Concept], set[int]]:
+    """The concepts by number, ascending, and every number that is mentioned, also on lines that were refused."""
+    mentioned: set[int] = set()
+
+    def parse(row: Row) -> Concept:
+        number = row.integer("number", most=LARGEST)
+        if number in mentioned:
+            raise row.bad(f"number {number} is there twice; each concept needs its own")
+        mentioned.add(number)
+        category = row.text("category").lower()
+        if not _CATEGORY.fullmatch(category):
+            raise row.bad(f"category is {category!r}; a word like object or part is wanted")
+        return Concept(number, row.text("name"), category)
+
+    concepts: dict[int, Concept] = {}
+    for concept in read_table(file, ("number", "name", "category"), parse, report):
+        warn_of_twin(file, concept, concepts, report)
+        concepts[concept.number] = concept
+    refuse_empty(file, mentioned, report)
+    return dict(sorted(concepts.items())), mentioned
+
+
+def _pairs(root: Path, report: Report) -> Iterator[tuple[Path, Path]]:
+    """Photographs with their masks, by name; files without a partner are reported."""
+    photographs = _by_stem(root / "images", ENDINGS, report)
+    masks = _by_stem(root / "masks", (".png",), report)
+    for stem, photograph in photographs.items():
+        if stem in masks:
+            yield photograph, masks[stem]
+        else:
+            report(BadFileError(photograph, f"it has no mask; masks/{stem}.png is wanted"))
+    for stem, mask in masks.items():
+        if stem not in photographs:
+            report(BadFileError(mask, f"it has no photograph; images/{stem}.jpg (or .png, .webp, ...) is wanted"))
+
+
+def _by_stem(folder: Path, suffixes: Sequence[str], report: Report) -> dict[str, Path]:
+    if not folder.is_dir():
+        report(BadFileError(folder, "there is no such folder"))
+        return {}
+    files: dict[str, Path] = {}
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if file.name.startswith(".") or file.name.lower() in _LITTER:  # what file managers leave behind
+            continue
+        if not file.is_file() or file.suffix.lower() not in suffixes:
+            report(BadFileError(file, f"this is none of the files wanted here ({', '.join(suffixes)}); move it away"))
+        elif file.stem in files:
+            report(BadFileError(file, f"{files[file.stem].name} has the same name; rename one, and its mask"))
+        else:
+            files[file.stem] = file
+    return files

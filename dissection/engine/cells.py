@@ -1,0 +1,328 @@
+"""Keeps the few cells of feature maps that can still matter once the thresholds are known, on disk.
+
+A pixel of an upsampled map is a mean of four neighbouring cells, so only pixels around a cell above the threshold can
+be lit. While the threshold is not known, a lower bound of it serves: cells above the bound are kept with their eight
+neighbours, the rest is forgotten. So one forward pass is enough. As bounds rise, what was kept under lower ones is
+pruned; what is left is about q of all cells and their neighbours, whatever passed.
+
+The maps of a unit that has shown one value only are not kept: that value is enough.
+
+Blocks of a few images lie one after another in files of some 64 MB. A file's blocks may be pruned at any time, also
+beyond what a checkpoint knew: bounds stay true, since the images behind them will be seen again.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from dissection.errors import CheckpointError
+from dissection.execution.kernels import kernel
+from dissection.execution.slices import in_slices
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from jaxtyping import Bool, Float, Float32, Int32, Int64, UInt8
+
+    from .bounds import Bounds
+
+_PIECE = 4
+"""Images of a block: so few that a block is small even where every cell is kept, before there are bounds."""
+
+_SEGMENT = 64 * 2**20
+_ROOM = 512 * 2**20
+"""Bytes that may pile up before pruning."""
+
+_GROWTH = 1.5
+_FRAME = struct.Struct("<QI")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """What is kept of the maps of a few images; pairs are in order of images, then units.
+
+    Attributes:
+        first: index of the first image.
+        count: number of images, which follow each other.
+        steady: units that have shown one value only, on these images too: that is their map on all of them.
+        images: by pair, the image, counted from ``first``.
+        units: by pair, the unit.
+        sizes: by pair, how many cells are kept.
+        places: by pair, a bit for each cell of the map that is kept.
+        values: the kept cells, pair after pair.
+    """
+
+    first: int
+    count: int
+    steady: Bool[np.ndarray, " units"]
+    images: Int32[np.ndarray, " pairs"]
+    units: Int32[np.ndarray, " pairs"]
+    sizes: Int32[np.ndarray, " pairs"]
+    places: UInt8[np.ndarray, "pairs bytes"]
+    values: Float32[np.ndarray, " kept"]
+
+    def maps(self, height: int, width: int) -> Float32[np.ndarray, "pairs h w"]:
+        """The pairs' maps; ``-inf`` where a cell was not kept."""
+        return _unpack(self.places, self.values, height, width)
+
+    def pruned(self, bounds: Float32[np.ndarray, " units"], height: int, width: int) -> Block:
+        """What higher bounds leave of it."""
+        left = self.above(bounds)
+        each, only = np.arange(len(left.units)), np.zeros(len(left.units), np.int64)
+        packed = _pack(left.maps(height, width)[:, None], each, only, bounds[left.units])
+        return Block(self.first, self.count, self.steady, left.images, left.units, *packed)
+
+    def above(self, bounds: Float[np.ndarray, " units"]) -> Block:
+        """The pairs whose maps exceed their unit's bound anywhere."""
+        if not len(self.units):
+            return self
+        there = np.maximum.reduceat(self.values, self.sizes.cumsum() - self.sizes) > bounds[self.units]
+        images, units, sizes, places = (array[there] for array in (self.images, self.units, self.sizes, self.places))
+        values = self.values[np.repeat(there, self.sizes)]
+        return Block(self.first, self.count, self.steady, images, units, sizes, places, values)
+
+    def to_bytes(self) -> bytes:
+        """As written to disk."""
+        arrays = {name: getattr(self, name) for name in ("images", "units", "sizes", "places", "values")}
+        return save(
+            arrays | {"range": np.array([self.first, self.count]), "steady": np.packbits(self.steady)},
+            {"units": str(len(self.steady))},
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes, units: int) -> Block:
+        """What :meth:`to_bytes` was given."""
+        arrays = load(data)
+        first, count = arrays.pop("range").tolist()
+        steady = np.unpackbits(arrays.pop("steady"), count=units).astype(bool)
+        return cls(first, count, steady, **arrays)
+
+
+def pieces(images: range) -> list[range]:
+    """The images of a batch by the blocks they are kept in."""
+    return [range(start, min(start + _PIECE, images.stop)) for start in range(images.start, images.stop, _PIECE)]
+
+
+def block(
+    first: int,
+    maps: Float32[np.ndarray, "images units h w"],
+    maxima: Float32[np.ndarray, "images units"],
+    bounds: Bounds,
+) -> Block:
+    """What is to be kept of the maps of a few images, whose values ``bounds`` has taken in."""
+    steady = bounds.steady.copy()
+    images, units = np.nonzero((maxima > bounds.lower) & ~steady)
+    packed = _pack(maps, images, units, bounds.lower[units])
+    return Block(first, len(maps), steady, images.astype(np.int32), units.astype(np.int32), *packed)
+
+
+class Cells:
+    """The kept cells of one layer, in the order in which batches were seen.
+
+    Args:
+        folder: where the files are; made if missing.
+        units: number of units.
+        height: rows of a map.
+        width: columns of a map.
+    """
+
+    def __init__(self, folder: Path, units: int, height: int, width: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._units = units
+        self._height, self._width = height, width
+        self._file = 0
+        self._written = 0
+        self._limit = _ROOM
+
+    @property
+    def area(self) -> int:
+        """Cells of a map."""
+        return self._height * self._width
+
+    def add(self, block: Block) -> None:
+        """Write a block behind the others."""
+        with self._path(self._file).open("ab") as file:
+            self._written += _write(file, block)
+
+    def places(self) -> list[tuple[int, int]]:
+        """Where each block is, in order: what :meth:`read` takes."""
+        return [(number, offset) for number in range(self._file + 1) for offset in self._offsets(self._path(number))]
+
+    def read(self, place: tuple[int, int]) -> Block:
+        """The block in a place.
+
+        Raises:
+            CheckpointError: if it is not as it was written.
+        """
+        number, offset = place
+        path = self._path(number)
+        with path.open("rb") as file:
+            file.seek(offset)
+            length, check = _FRAME.unpack(file.read(_FRAME.size))
+            data = file.read(length)
+        if len(data) != length or zlib.crc32(data) != check:
+            raise CheckpointError(f"{path} is damaged; start the build again with --fresh")
+        return Block.from_bytes(data, self._units)
+
+    def maps(self, block: Block) -> Float32[np.ndarray, "pairs h w"]:
+        """The maps of a block's pairs; ``-inf`` where a cell was not kept."""
+        return block.maps(self._height, self._width)
+
+    def blocks(self) -> Iterator[Block]:
+        """Every block, in order."""
+        return map(self.read, self.places())
+
+    def state(self) -> dict[str, np.ndarray]:
+        """How far the files are written. A file that is large enough is closed first."""
+        if self._written > _SEGMENT:
+            self._file, self._written = self._file + 1, 0
+        return {"files": np.array([self._file, self._written])}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go back to a state: what was written after it is cut off.
+
+        Raises:
+            CheckpointError: if less is there than the state says.
+        """
+        self._cut(*state["files"].tolist())
+
+    def clear(self) -> None:
+        """Delete whatever an earlier process left in the folder without a state to go back to."""
+        self._cut(0, 0)
+
+    def _cut(self, file: int, written: int) -> None:
+        self._file, self._written = file, written
+        for path in self._folder.iterdir():
+            if path.suffix != ".cells" or int(path.stem) > self._file:
+                path.unlink()
+        missing = [number for number in range(self._file) if not self._path(number).exists()]
+        last = self._path(self._file)
+        if missing or (last.stat().st_size if last.exists() else 0) < self._written:
+            raise CheckpointError(f"{self._folder} is not whole; start the build again with --fresh")
+        if last.exists():
+            os.truncate(last, self._written)
+
+    def prune(self, bounds: Float32[np.ndarray, " units"]) -> None:
+        """Where much has piled up, forget what higher bounds rule out; one file at a time, so that disk stays small.
+
+        Only files are touched that the last :meth:`state` knew as closed: it must have been saved.
+        """
+        if self._size() <= self._limit:
+            return
+        for number in range(self._file):
+            path = self._path(number)
+            fresh = path.with_suffix(".new")
+            with fresh.open("wb") as file:
+                for offset in self._offsets(path):
+                    kept = self.read((number, offset))
+                    _write(file, kept.pruned(bounds, self._height, self._width))
+            fresh.replace(path)
+        self._limit = max(_ROOM, int(_GROWTH * self._size()))
+
+    def _size(self) -> int:
+        return sum(path.stat().st_size for path in self._folder.iterdir())
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:06}.cells"
+
+    @staticmethod
+    def _offsets(path: Path) -> Iterator[int]:
+        if not path.exists():
+            return
+        with path.open("rb") as file:
+            while frame := file.read(_FRAME.size):
+                yield file.tell() - _FRAME.size
+                file.seek(_FRAME.unpack(frame)[0], os.SEEK_CUR)
+
+
+def _write(file: BinaryIO, block: Block) -> int:
+    """Write a block; returns the bytes it takes."""
+    data = block.to_bytes()
+    file.write(_FRAME.pack(len(data), zlib.crc32(data)))
+    file.write(data)
+    return _FRAME.size + len(data)
+
+
+def _pack(
+    maps: Float32[np.ndarray, "images units h w"],
+    images: Int64[np.ndarray, " pairs"],
+    units: Int64[np.ndarray, " pairs"],
+    bounds: Float32[np.ndarray, " pairs"],
+) -> tuple[Int32[np.ndarray, " pairs"], UInt8[np.ndarray, "pairs bytes"], Float32[np.ndarray, " kept"]]:
+    """The cells of pairs' maps above the bounds and their neighbours: how many, where, and what they hold."""
+    pairs, area = len(images), maps.shape[2] * maps.shape[3]
+    sizes = np.empty(pairs, np.int32)
+    places = np.zeros((pairs, (area + 7) // 8), np.uint8)
+    in_slices(_mark, pairs, maps, images, units, bounds, sizes, places, numbers=pairs * area)
+    values = np.empty(sizes.sum(), np.float32)
+    starts = sizes.cumsum() - sizes
+    in_slices(_gather, pairs, maps, images, units, places, starts, values, numbers=pairs * area)
+    return sizes, places, values
+
+
+@kernel
+def _mark(
+    maps: Float32[np.ndarray, "images units h w"],
+    images: Int64[np.ndarray, " pairs"],
+    units: Int64[np.ndarray, " pairs"],
+    bounds: Float32[np.ndarray, " pairs"],
+    sizes: Int32[np.ndarray, " pairs"],
+    places: UInt8[np.ndarray, "pairs bytes"],
+    start: int,
+    stop: int,
+) -> None:
+    _, _, height, width = maps.shape
+    marked = np.zeros((height, width), np.bool_)
+    for pair in range(start, stop):
+        marked[:] = False
+        image, unit = images[pair], units[pair]
+        for y in range(height):
+            for x in range(width):
+                if maps[image, unit, y, x] > bounds[pair]:
+                    marked[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2] = True
+        sizes[pair] = marked.sum()
+        for y in range(height):
+            for x in range(width):
+                if marked[y, x]:
+                    cell = y * width + x
+                    places[pair, cell >> 3] |= 1 << (cell & 7)
+
+
+@kernel
+def _gather(
+    maps: Float32[np.ndarray, "images units h w"],
+    images: Int64[np.ndarray, " pairs"],
+    units: Int64[np.ndarray, " pairs"],
+    places: UInt8[np.ndarray, "pairs bytes"],
+    starts: Int64[np.ndarray, " pairs"],
+    values: Float32[np.ndarray, " kept"],
+    start: int,
+    stop: int,
+) -> None:
+    _, _, height, width = maps.shape
+    for pair in range(start, stop):
+        at = starts[pair]
+        for y in range(height):
+            for x in range(width):
+                cell = y * width + x
+                if places[pair, cell >> 3] >> (cell & 7) & 1:
+                    values[at] = maps[images[pair], units[pair], y, x]
+                    at += 1
+
+
+def _unpack(
+    places: UInt8[np.ndarray, "pairs bytes"], values: Float32[np.ndarray, " kept"], height: int, width: int
+) -> Float32[np.ndarray, "pairs h w"]:
+    maps = np.full((len(places), height, width), -np.inf, np.float32)
+    there = np.unpackbits(places, axis=1, count=height * width, bitorder="little").astype(bool)
+    maps.reshape(len(places), height * width)[there] = values
+    return maps

@@ -1,0 +1,84 @@
+"""Compares what was kept of feature maps with the labels of the same images, block by block, in any process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .overlaps import count
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jaxtyping import Float32, Float64, Int32
+
+    from dissection.concepts.dataset import ConceptDataset, Labels
+
+    from .cells import Block, Cells
+    from .overlaps import Columns, Counts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counting:
+    """Compares the masks of one layer with labels: all that a worker needs for it."""
+
+    cells: Cells
+    places: Sequence[tuple[int, int]]
+    columns: Columns
+    thresholds: Float64[np.ndarray, " units"]
+    first: Float32[np.ndarray, " units"]
+
+    def read(self, number: int) -> Block:
+        """What matters of a block, in little memory: the first blocks hold whole maps."""
+        return self.cells.read(self.places[number]).above(self.thresholds)
+
+    def count(self, kept: Block, labels: Sequence[Labels]) -> Counts:
+        """The counts of a block's images, whose labels these are."""
+        images, units, maps = kept.images, kept.units, self.cells.maps(kept)
+        plain = np.flatnonzero(kept.steady & (self.first > self.thresholds)).astype(np.int32)
+        if len(plain):  # rare: units that were saturated all along
+            images, units, maps = self._with_plain(plain, len(labels), images, units, maps)
+        return count(self.columns, labels, images, units, maps, self.thresholds)
+
+    def _with_plain(
+        self,
+        plain: Int32[np.ndarray, " plain"],
+        batch: int,
+        images: Int32[np.ndarray, " pairs"],
+        units: Int32[np.ndarray, " pairs"],
+        maps: Float32[np.ndarray, "pairs h w"],
+    ) -> tuple[Int32[np.ndarray, " all"], Int32[np.ndarray, " all"], Float32[np.ndarray, "all h w"]]:
+        """With maps that are one value everywhere, on every image."""
+        images = np.concatenate([images, np.repeat(np.arange(batch, dtype=np.int32), len(plain))])
+        units = np.concatenate([units, np.tile(plain, batch)])
+        flat = np.broadcast_to(self.first[np.tile(plain, batch), None, None], (batch * len(plain), *maps.shape[1:]))
+        order = np.argsort(images, kind="stable")
+        return images[order], units[order], np.concatenate([maps, flat])[order]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sides:
+    """Both sides of a comparison: the labels of a few images, and what was kept of them, by layer."""
+
+    labels: Sequence[Labels]
+    blocks: Sequence[Block]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """Compares the masks of all layers with the labels of a few images, by the number of their block."""
+
+    concepts: ConceptDataset
+    pieces: Sequence[range]
+    layers: Sequence[Counting]
+
+    def read(self, number: int) -> Sides:
+        """What is to be compared."""
+        labels = [self.concepts.labels(index) for index in self.pieces[number]]
+        return Sides(labels, [layer.read(number) for layer in self.layers])
+
+    def count(self, sides: Sides) -> list[Counts]:
+        """The counts by layer."""
+        return [layer.count(block, sides.labels) for layer, block in zip(self.layers, sides.blocks, strict=True)]

@@ -1,0 +1,119 @@
+"""The images that excite each unit most: a streaming, mergeable top list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dissection.execution.kernels import kernel
+from dissection.execution.slices import in_slices
+from dissection.vocabulary import Exemplar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from jaxtyping import Float32, Int64
+
+    from dissection.execution.ranks import Ranks
+
+EXEMPLARS = 9
+"""Images kept for each unit."""
+
+_NONE = np.iinfo(np.int64).max
+
+
+class Exemplars:
+    """For each unit the images of greatest activation and the cell where it is; ties go to the earlier image."""
+
+    def __init__(self, units: int) -> None:
+        self._values = np.full((units, EXEMPLARS), -np.inf, np.float32)
+        self._images = np.full((units, EXEMPLARS), _NONE)
+        self._cells = np.zeros((units, EXEMPLARS), np.int64)
+
+    def add(
+        self,
+        images: range,
+        maps: Float32[np.ndarray, "images units cells"],
+        maxima: Float32[np.ndarray, "images units"],
+    ) -> None:
+        """Take in the maps of some images, and the maximum of each."""
+        lists = (self._images, self._values, self._cells)
+        in_slices(_insert_maps, maps.shape[1], images.start, maps, maxima, *lists, numbers=maxima.size)
+
+    def pool(self, ranks: Ranks) -> None:
+        """Take in the lists of all ranks; every rank must ask."""
+        for number, state in enumerate(ranks.gather(self.state())):
+            if number != ranks.number:
+                _insert_lists(state["images"], state["values"], state["cells"], self._images, self._values, self._cells)
+
+    def of(self, unit: int, *, width: int, name: Callable[[int], str]) -> tuple[Exemplar, ...]:
+        """A unit's exemplars, strongest first, on a map of ``width`` columns."""
+        rows = zip(self._values[unit].tolist(), self._images[unit].tolist(), self._cells[unit].tolist(), strict=True)
+        return tuple(
+            Exemplar(name(image), image, value, cell // width, cell % width)
+            for value, image, cell in rows
+            if image != _NONE
+        )
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All of it, as arrays."""
+        return {"values": self._values, "images": self._images, "cells": self._cells}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Become what a state was taken from."""
+        self._values, self._images, self._cells = (state[name].copy() for name in ("values", "images", "cells"))
+
+
+@kernel
+def _insert_maps(
+    first: int,
+    maps: Float32[np.ndarray, "images units cells"],
+    maxima: Float32[np.ndarray, "images units"],
+    images: Int64[np.ndarray, "units ranks"],
+    values: Float32[np.ndarray, "units ranks"],
+    cells: Int64[np.ndarray, "units ranks"],
+    start: int,
+    stop: int,
+) -> None:
+    for image in range(maps.shape[0]):
+        for unit in range(start, stop):
+            place = _insert(first + image, maxima[image, unit], images[unit], values[unit], cells[unit])
+            if place >= 0:
+                cells[unit, place] = np.argmax(maps[image, unit])
+
+
+@kernel
+def _insert_lists(
+    new_images: Int64[np.ndarray, "units ranks"],
+    new_values: Float32[np.ndarray, "units ranks"],
+    new_cells: Int64[np.ndarray, "units ranks"],
+    images: Int64[np.ndarray, "units ranks"],
+    values: Float32[np.ndarray, "units ranks"],
+    cells: Int64[np.ndarray, "units ranks"],
+) -> None:
+    for unit in range(new_images.shape[0]):
+        for rank in range(new_images.shape[1]):
+            place = _insert(new_images[unit, rank], new_values[unit, rank], images[unit], values[unit], cells[unit])
+            if place >= 0:
+                cells[unit, place] = new_cells[unit, rank]
+
+
+@kernel
+def _insert(
+    image: int,
+    value: float,
+    images: Int64[np.ndarray, " ranks"],
+    values: Float32[np.ndarray, " ranks"],
+    cells: Int64[np.ndarray, " ranks"],
+) -> int:
+    """Put an image where it belongs in a list that is in order; its place there, or -1."""
+    last = len(images) - 1
+    if value < values[last] or (value == values[last] and image > images[last]):
+        return -1
+    place = last
+    while place > 0 and (values[place - 1] < value or (values[place - 1] == value and images[place - 1] > image)):
+        images[place], values[place], cells[place] = images[place - 1], values[place - 1], cells[place - 1]
+        place -= 1
+    images[place], values[place] = image, value
+    return place

@@ -1,0 +1,130 @@
+"""What is in an archive, one member after the other: zip, and tar with or without compression."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import stat
+import tarfile
+import zipfile
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any
+
+from dissection.errors import ArchiveError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+_ZIP = b"PK"
+_ENCRYPTED = 0x1
+_COMPRESSIONS: tuple[tuple[bytes, Callable[[IO[bytes]], Any]], ...] = (
+    (b"\x1f\x8b", lambda file: gzip.GzipFile(fileobj=file)),
+    (b"BZh", bz2.BZ2File),
+    (b"\xfd7zXZ\x00", lzma.LZMAFile),
+)
+_HEADER = 1 << 20
+_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError, NotImplementedError)
+"""What Python raises on archives that are cut short, damaged, or made to harm. (A bad gzip raises an OSError.)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file or folder in an archive.
+
+    Attributes:
+        name: its path, as the archive has it.
+        size: bytes that are announced.
+        folder: whether it is one.
+        kind: what it is where it is neither, such as a link; empty where it is one of them.
+        open: gives the content of a file.
+        read: bytes of the archive that lie before it.
+    """
+
+    name: str
+    size: int
+    folder: bool
+    kind: str
+    open: Callable[[], IO[bytes]]
+    read: int
+
+
+@contextmanager
+def reading_members(archive: Path) -> Iterator[Iterator[Member]]:
+    """The members of an archive, in its own order; each is to be read before the next one is asked for.
+
+    Raises:
+        ArchiveError: if it is no archive, is damaged, or holds what nobody unpacks.
+    """
+    try:
+        with archive.open("rb") as file:
+            if file.read(len(_ZIP)) == _ZIP:  # zipfile.is_zipfile also takes a tar for one that ends in a zip
+                with zipfile.ZipFile(file) as opened:
+                    yield _of_zip(archive, opened)
+            else:
+                file.seek(0)
+                yield _of_tar(archive, file)
+    except (*_DAMAGE, gzip.BadGzipFile) as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise ArchiveError(f"{archive} is no zip or tar that can be unpacked ({why}); get it again") from error
+
+
+def _of_zip(archive: Path, opened: zipfile.ZipFile) -> Iterator[Member]:
+    read = 0
+    for info in opened.infolist():
+        if info.flag_bits & _ENCRYPTED:
+            raise ArchiveError(f"{archive}: {info.filename!r} is encrypted; unpack it by hand, with its password")
+        mode = stat.S_IFMT(info.external_attr >> 16)
+        kind = "" if mode in {0, stat.S_IFREG, stat.S_IFDIR} else "link or device"
+        folder = info.filename.endswith("/")  # is_dir stumbles over an empty name
+        yield Member(info.filename, info.file_size, folder, kind, partial(opened.open, info), read)
+        read += info.compress_size
+
+
+def _of_tar(archive: Path, file: IO[bytes]) -> Iterator[Member]:
+    magic = file.read(max(len(start) for start, _ in _COMPRESSIONS))
+    file.seek(0)
+    plain = next((unpacked(file) for start, unpacked in _COMPRESSIONS if magic.startswith(start)), file)
+    with tarfile.open(fileobj=_Forward(archive, plain), mode="r:") as opened:
+        while info := opened.next():
+            kind = "" if info.isreg() or info.isdir() else "link or device"
+            yield Member(info.name, info.size, info.isdir(), kind, partial(_content, opened, info), file.tell())
+            opened.members.clear()  # type: ignore[attr-defined]  # tarfile keeps all it has seen
+
+
+def _content(opened: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    content = opened.extractfile(info)
+    assert content is not None, "it is asked for regular files alone"
+    return content
+
+
+class _Forward(io.RawIOBase):
+    """A stream that is only read forwards, in small pieces: a header that is larger than any is refused unread."""
+
+    def __init__(self, archive: Path, stream: IO[bytes]) -> None:
+        super().__init__()
+        self._archive = archive
+        self._stream = stream
+        self._place = 0
+
+    def tell(self) -> int:
+        return self._place
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _HEADER:
+            raise ArchiveError(f"{self._archive} has a header of {size} bytes, and none needs so many; it is a bomb")
+        data = self._stream.read(size)
+        self._place += len(data)
+        return data
+
+    def seek(self, place: int, whence: int = io.SEEK_SET) -> int:
+        assert whence == io.SEEK_SET
+        assert place >= self._place, "tarfile reads one member after the other"
+        while self._place < place and self.read(min(place - self._place, _HEADER)):
+            pass
+        return self._place

@@ -1,0 +1,99 @@
+"""Files and folders that are there whole or not at all: what is written lies beside them, and takes their place."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dissection.errors import OutputError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A stream into a temporary sibling, which takes the file's place when the block ends well.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    sibling = _sibling(path)
+    try:
+        with sibling.open("xb") as stream:
+            yield stream
+        sibling.replace(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        sibling.unlink(missing_ok=True)
+
+
+def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    with replacing(path) as stream:
+        stream.write(content)
+
+
+@contextmanager
+def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary sibling folder, which takes the folder's place when the block ends well; parents are made.
+
+    Raises:
+        OutputError: if there is a file, or a folder that is not empty, or the folder cannot be written.
+    """
+    target, sibling = Path(path), _sibling(path)
+    refuse_taken(target)
+    try:
+        sibling.mkdir(parents=True)
+        yield sibling
+        put_in_place(sibling, target)
+    except OSError as error:
+        raise unwritable(target, error) from error
+    finally:
+        shutil.rmtree(sibling, ignore_errors=True)
+
+
+def refuse_taken(target: Path) -> None:
+    """Refuse a place for a new folder where there is something.
+
+    Raises:
+        OutputError: if there is anything but an empty folder, or nobody can tell.
+    """
+    try:
+        taken = target.exists() and (not target.is_dir() or any(target.iterdir()))
+    except OSError as error:
+        raise unwritable(target, error) from error
+    if taken:
+        raise OutputError(f"{target} is there already; name another folder, or remove it")
+
+
+def put_in_place(folder: Path, target: Path) -> None:
+    """Give a folder its name, where there is nothing or an empty folder.
+
+    Raises:
+        OSError: if that is not so.
+    """
+    if target.exists():
+        target.rmdir()
+    folder.rename(target)
+
+
+def unwritable(
+    path: str | os.PathLike[str], error: OSError, remedy: str = "name a place that can be written"
+) -> OutputError:
+    """What to say of a file or folder that cannot be written."""
+    return OutputError(f"cannot write {path} ({error.strerror or error}); {remedy}")
+
+
+def _sibling(path: str | os.PathLike[str]) -> Path:
+    return Path(path).absolute().with_name(f".{secrets.token_hex(8)}.part")

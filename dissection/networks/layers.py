@@ -1,0 +1,239 @@
+"""Finds the layer to dissect: the last rectified convolutional map, or the one that a user names.
+
+A map is *rectified* where an activation made it (ReLU and its relatives, as modules or as functions) or a concatenation
+of what activations made. The layer taken by default is the last rectified map on a way to the scores that still meets
+a weight: SqueezeNet's last ReLU is passed over, its units are the classes. Of the modules that give this map, the
+outermost is taken whose input is not the image: ``layer4`` rather than ``layer4.2.relu``, but ``features.29`` rather
+than all of ``features``.
+
+Where a function rectifies a module's output (DenseNet calls ``F.relu`` on ``features.norm5``'s), the layer is that
+module with the function's name as its ``rectifier``; the same where one ReLU module serves many places. A network
+without any rectified map (ConvNeXt, whose GELUs work on channels-last maps inside its blocks) gives its last map before
+a weight that is not pooled.
+
+A network that works by attention does not rectify what its blocks add up. There the last of these sums, or its layer
+norm, counts as a rectified map does, if the scores look at its patches: Swin's ``permute``, MaxViT's ``blocks.3``. A
+ViT's scores look at its class token alone; its patches matter up to the last attention, so its layer is the norm before
+that.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from dissection.errors import LayerNotFoundError
+from dissection.vocabulary import Layer
+
+from .map_layouts import grid
+from .recording import Call, Recording, Value, record
+from .tap import RECTIFIERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from torch import nn
+
+_CONVOLUTIONS = {f"conv{kind}{axes}d" for kind in ("", "_transpose") for axes in (1, 2, 3)}
+_PRODUCTS = {"linear", "bilinear", "matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "addmm", "baddbmm", "einsum"}
+_WEIGHTED = _CONVOLUTIONS | _PRODUCTS
+_ATTENTION = frozenset(("scaled_dot_product_attention", "multi_head_attention_forward"))
+_SUMS = frozenset(("add", "__add__", "__radd__", "__iadd__", "layer_norm"))
+_SHAPING = frozenset(
+    ("permute", "transpose", "movedim", "swapaxes", "reshape", "view", "flatten", "unflatten", "__getitem__")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureMap:
+    """A layer that can be dissected, and whether its map is rectified."""
+
+    layer: Layer
+    rectified: bool
+
+
+def feature_maps(module: nn.Module, input_size: tuple[int, int], channels: int = 3) -> list[FeatureMap]:
+    """Every layer that can be dissected, in order of execution.
+
+    Raises:
+        NetworkError: if the module cannot run on an image of this height, width and number of channels.
+    """
+    return Layers(record(module, input_size, channels)).maps()
+
+
+def default_layer(module: nn.Module, input_size: tuple[int, int]) -> Layer:
+    """The last rectified convolutional map; see this module's description.
+
+    Raises:
+        LayerNotFoundError: if the network has none.
+        NetworkError: if the module cannot run on an RGB image of this height and width.
+    """
+    return Layers(record(module, input_size)).default()
+
+
+def find_layer(module: nn.Module, name: str, input_size: tuple[int, int], channels: int = 3) -> Layer:
+    """The layer of this name.
+
+    Raises:
+        LayerNotFoundError: if there is none, or it cannot be dissected; the message lists those that can, near ones
+            first.
+        NetworkError: if the module cannot run on an image of this height, width and number of channels.
+    """
+    return Layers(record(module, input_size, channels)).named(name)
+
+
+class Layers:
+    """The layers of one recorded forward pass.
+
+    Args:
+        recording: the pass.
+        score: the value of the scores, where the network gives more than them.
+    """
+
+    def __init__(self, recording: Recording, score: Value | None = None) -> None:
+        self._recording = recording
+        self._score = score or recording.score
+        runs = Counter(call.name for call in recording.calls)
+        self._calls = [call for call in recording.calls if runs[call.name] == 1 and self._grid(call.output)]
+
+    def maps(self) -> list[FeatureMap]:
+        """Every layer that can be dissected, in order of execution."""
+        return [FeatureMap(self._layer(call), self._is_rectified(call)) for call in self._calls]
+
+    def default(self) -> Layer:
+        """The last rectified map before a weight.
+
+        Raises:
+            LayerNotFoundError: if there is none.
+        """
+        before = self._before(_is_weighted)
+        candidates = [value for value in reversed(self._recording.values) if value in before]
+        attended = self._attended()
+        rectified = (value for value in candidates if (value.is_map and value.rectified) or value in attended)
+        chosen = self._first(rectified) or self._unrectified(candidates)
+        if chosen is None:
+            raise LayerNotFoundError(self._nothing())
+        return chosen
+
+    def named(self, name: str) -> Layer:
+        """The layer of this name.
+
+        Raises:
+            LayerNotFoundError: if there is none, or it cannot be dissected.
+        """
+        for call in self._calls:
+            if call.name == name:
+                return self._layer(call)
+        raise LayerNotFoundError(f"{self._problem(name)}; {self._offer(name)}")
+
+    def _first(self, values: Iterable[Value]) -> Layer | None:
+        """The first value that a module gives, or an activation's input that a module gives."""
+        for value in values:
+            call = self._giving(value) or (self._giving(value.parents[0]) if value.rectified else None)
+            if call:
+                return self._layer(call)
+        return None
+
+    def _unrectified(self, candidates: list[Value]) -> Layer | None:
+        return self._first(value for value in candidates if value.is_map and "pool" not in value.operation)
+
+    def _attended(self) -> set[Value]:
+        """The sums of a network that works by attention, as far as the scores look at their patches."""
+        if not any(map(_is_attention, self._recording.values)):
+            return set()
+        return {value for value in self._before(_is_mixing) if self._grid(value) and _origin(value) in _SUMS}
+
+    def _giving(self, value: Value) -> Call | None:
+        """The outermost module that makes a value and is not fed the image; one that is, where there is no other."""
+        calls = [call for call in self._calls if call.output is value and value not in call.inputs]
+        inner = [call for call in calls if not any(map(self._is_image, call.inputs))]
+        return inner[-1] if inner else next(iter(calls), None)
+
+    def _is_image(self, value: Value) -> bool:
+        """Whether a value is the image, or a recolouring of it."""
+        return value.shape == self._recording.image.shape
+
+    def _layer(self, call: Call) -> Layer:
+        size = self._grid(call.output)
+        assert call.output is not None
+        assert size is not None
+        return Layer(call.name, *size, self._rectifier(call.output))
+
+    def _grid(self, value: Value | None) -> tuple[int, int, int] | None:
+        """Units, height and width of the map that a value holds."""
+        height, width = self._recording.image.shape[2:]
+        return grid(value.shape, value.channels, (height, width)) if value and value.floating else None
+
+    def _rectifier(self, value: Value) -> str:
+        """The function that rectifies a value before anything else sees it, if no module that can be tapped does."""
+        if len(value.children) != 1 or value.children[0].operation not in RECTIFIERS:
+            return ""
+        rectified = value.children[0]
+        by_module = any(call.output is rectified and value in call.inputs for call in self._calls)
+        return "" if by_module else rectified.operation
+
+    def _is_rectified(self, call: Call) -> bool:
+        assert call.output is not None
+        return call.output.rectified or bool(self._rectifier(call.output))
+
+    def _before(self, counts: Callable[[Value], bool]) -> set[Value]:
+        """The values on a way to the scores that still meets an operation that counts."""
+        beyond, waiting = set[Value](), [(self._score, False)] if self._score else []
+        seen = set(waiting)
+        while waiting:
+            value, met = waiting.pop()
+            if met:
+                beyond.add(value)
+            steps = {(parent, met or counts(value)) for parent in value.parents} - seen
+            seen |= steps
+            waiting.extend(steps)
+        return beyond
+
+    def _nothing(self) -> str:
+        return f"{self._recording.kind} has no feature map before its last weights; {self._offer('')}"
+
+    def _problem(self, name: str) -> str:
+        kind, calls = self._recording.kind, [call for call in self._recording.calls if call.name == name]
+        if name not in self._recording.modules:
+            return f"{kind} has no layer {name!r}"
+        if not calls:
+            return f"layer {name!r} of {kind} does not run in a forward pass"
+        if len(calls) > 1:
+            return f"layer {name!r} of {kind} runs {len(calls)} times in a forward pass, so its units have no one map"
+        return f"layer {name!r} of {kind} gives {_described(calls[0].output)}, no feature map"
+
+    def _offer(self, name: str) -> str:
+        """The layers that would do, rectified ones where there are any: those of similar names, then the last ones."""
+        before = self._before(_is_weighted)
+        usable = [call for call in self._calls if call.output in before or self._score is None]
+        names = [call.name for call in [call for call in usable if self._is_rectified(call)] or usable]
+        offered = list(dict.fromkeys(get_close_matches(name, names, n=6, cutoff=0.5) + names[::-1]))[:6]
+        return f"layers with units: {', '.join(offered)}" if offered else "it has no layers with units"
+
+
+def _origin(value: Value) -> str:
+    """The operation that made a value, whatever its numbers were reshaped to since."""
+    while value.operation in _SHAPING:
+        value = value.parents[0]
+    return value.operation
+
+
+def _is_weighted(value: Value) -> bool:
+    return value.operation in _WEIGHTED
+
+
+def _is_mixing(value: Value) -> bool:
+    """Whether an operation takes from all patches."""
+    return _is_attention(value) or value.operation == "mean" or "pool" in value.operation
+
+
+def _is_attention(value: Value) -> bool:
+    return value.operation in _ATTENTION or (value.operation == "softmax" and len(value.shape) > 2)
+
+
+def _described(value: Value | None) -> str:
+    if value is None:
+        return "no tensor of the image"
+    return f"a tensor of {'x'.join(map(str, value.shape)) or 'scalar'}"

@@ -1,0 +1,189 @@
+"""Opens a network by what a user calls it: ``scenes``, a published name, an exported program, or a factory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+from dissection.errors import NetworkError
+from dissection.networks.sources.factory import open_made
+from dissection.networks.sources.spec import Draft, load
+
+from .network import Network, Source
+from .preprocessing import Preprocessing
+from .weights import is_torchscript
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dissection.files.transfers import Bytes
+
+SCENES = "scenes"
+"""The network that comes with the package."""
+
+
+class Changes(TypedDict, total=False):
+    """What differs from what a source knows of its network; ``None`` changes nothing."""
+
+    mean: Sequence[float] | None
+    std: Sequence[float] | None
+    input_size: int | None
+    resize: int | tuple[int, int] | None
+    channels: int | None
+    output: str | None
+    multi_label: bool | None
+
+
+def open_network(
+    network: str,
+    *,
+    weights: Path | str | None = None,
+    layer: str | None = None,
+    classes: Path | str | Sequence[str] | None = None,
+    preprocessing: Preprocessing | None = None,
+    device: str = "cpu",
+    progress: Bytes | None = None,
+    **changes: Unpack[Changes],
+) -> Network:
+    """The network of this name, in evaluation mode.
+
+    Args:
+        network: ``scenes``; a torchvision classifier's name; ``places365/NAME``, ``timm/NAME``, ``hf/NAME``,
+            ``efficientnet-lite0``; ``path/to/program.pt2``; ``path/to/file.py:factory`` or ``package.module:factory``,
+            where the factory returns an ``nn.Module`` or a :class:`Network`.
+        weights: a file to load into it; without one a published name means its published weights.
+        layer: the layer to dissect; by default the last rectified convolutional map.
+        classes: labels, or a file with one label per line; by default the ones that the source knows.
+        preprocessing: in place of the source's own.
+        device: where to run it.
+        progress: is told how much of published weights has come.
+        changes: what differs from that preprocessing: ``mean``, ``std``, ``input_size``, ``resize``, ``channels``; and
+            ``output`` and ``multi_label``, see :meth:`Network.from_module`.
+
+    Raises:
+        NetworkError: if there is no such network, or it cannot be made.
+        WeightsError: if its weights cannot be had, or do not fit.
+        LayerNotFoundError: if the layer does not exist, or has no feature map.
+    """
+    path = None if weights is None else Path(weights).expanduser().resolve()
+    draft = _draft(network, path, progress)
+    opened = _opened(draft, layer, classes, preprocessing, changes)
+    source = Source(
+        draft.spec or network,
+        None if path is None else str(path),
+        changes.get("output") or "",
+        bool(changes.get("multi_label")),
+    )
+    return replace(opened, source=source).to(device)
+
+
+def open_architecture(network: str, *, progress: Bytes | None = None, **changes: Unpack[Changes]) -> Network:
+    """As :func:`open_network`, for what does not depend on weights: of a torchvision name none are fetched."""
+    from dissection.networks.sources.torchvision import open_untrained, published_names  # noqa: PLC0415 -- torchvision's models take a second to import
+
+    if network not in published_names():
+        return open_network(network, progress=progress, **changes)
+    return _opened(open_untrained(network), None, None, None, changes)
+
+
+def _opened(
+    draft: Draft,
+    layer: str | None,
+    classes: Path | str | Sequence[str] | None,
+    preprocessing: Preprocessing | None,
+    changes: Changes,
+) -> Network:
+    output, multi_label = changes.get("output"), changes.get("multi_label")
+    wanted = preprocessing or draft.preprocessing or Preprocessing()
+    return Network.from_module(
+        draft.module.eval(),
+        layer=layer or draft.layer,
+        preprocessing=wanted.changed(
+            mean=changes.get("mean"),
+            std=changes.get("std"),
+            input_size=changes.get("input_size"),
+            resize=changes.get("resize"),
+            channels=changes.get("channels"),
+        ),
+        classes=draft.classes if classes is None else _read_classes(classes),
+        name=draft.name,
+        output=output or draft.output,
+        multi_label=draft.multi_label if multi_label is None else multi_label,
+    )
+
+
+def _draft(network: str, weights: Path | None, progress: Bytes | None) -> Draft:
+    """What the source of a network says; each is imported when it is asked, since some take seconds."""
+    if network == SCENES:
+        return _scenes(weights)
+    if Path(network).suffix == ".pt2":
+        from dissection.networks.sources.exported import open_exported  # noqa: PLC0415
+
+        return open_exported(Path(network).expanduser().resolve(), weights)
+    if ":" in network:
+        return open_made(network, weights)
+    match network.partition("/")[:2]:
+        case ("timm", "/"):
+            from dissection.networks.sources.timm import open_timm  # noqa: PLC0415
+
+            return open_timm(network, weights)
+        case ("hf", "/"):
+            from dissection.networks.sources.hugging_face import open_hf  # noqa: PLC0415
+
+            return open_hf(network, weights)
+    return _published(network, weights, progress)
+
+
+def _scenes(weights: Path | None) -> Draft:
+    from dissection.scenes.classifier import INPUT_SIZE, MEAN, SCENE_CLASSES, STD, scenes_network  # noqa: PLC0415 -- its weights are read where they are wanted
+
+    size = (INPUT_SIZE, INPUT_SIZE)
+    classes = [label.replace("_", " ") for label in SCENE_CLASSES]
+    return Draft(load(scenes_network(), weights), SCENES, Preprocessing(size, size, MEAN, STD), classes)
+
+
+def _published(network: str, weights: Path | None, progress: Bytes | None) -> Draft:
+    from dissection.networks.sources.efficientnet_lite import LITE, open_lite  # noqa: PLC0415 -- torchvision's models take a second to import
+    from dissection.networks.sources.places365 import open_places, places_names  # noqa: PLC0415
+    from dissection.networks.sources.torchvision import open_published, published_names  # noqa: PLC0415
+
+    if network == LITE:
+        return open_lite(weights)
+    if network in places_names():
+        return open_places(network, weights, progress)
+    if network in published_names():
+        return open_published(network, weights, progress)
+    raise NetworkError(_unknown(network, [SCENES, LITE, *places_names(), *published_names()]))
+
+
+def _read_classes(classes: Path | str | Sequence[str]) -> Sequence[str]:
+    """Labels from a file, one per line; empty lines at its end do not count."""
+    if not isinstance(classes, (Path, str)):
+        return classes
+    try:
+        lines = Path(classes).expanduser().read_text("utf-8-sig").rstrip().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise NetworkError(
+            f"cannot read class labels from {classes} ({error}); give a text file, a label per line"
+        ) from error
+    if not lines:
+        raise NetworkError(f"{classes} holds no class labels; give a text file with one label per line")
+    return [line.strip() for line in lines]
+
+
+def _unknown(network: str, published: Sequence[str]) -> str:
+    path = Path(network).expanduser()
+    if path.suffix == ".py":
+        return f"{network} names a file; say which function makes the network: {network}:FACTORY"
+    if path.is_file() and is_torchscript(path):
+        return (
+            f"{network} is a TorchScript program, whose layers cannot be looked into; export the network with "
+            "torch.export.save as a .pt2, or give FILE.py:FACTORY"
+        )
+    if path.is_file():
+        return f"{network} is no network; name its architecture with --network and give the file with --weights"
+    near = get_close_matches(network.lower(), published, n=5, cutoff=0.5)
+    hint = f"near ones: {', '.join(near)}" if near else f"give {SCENES}, a torchvision name, or FILE.py:FACTORY"
+    return f"no network is called {network!r}; {hint} (neuronexplain networks lists all)"

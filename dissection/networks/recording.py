@@ -1,0 +1,308 @@
+"""One forward pass, written down: which values came from which, and which modules gave them.
+
+Module hooks alone miss ``F.relu``, and find an in-place ReLU's result where its input was; a function mode alone does
+not know module names. Together they tell a network's data flow without changing the network.
+
+A *value* is what a tensor holds between two writes: an in-place operation makes a new value in the same tensor. What
+only passes a value on (dropout in evaluation mode, ``contiguous``) makes none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from dissection.errors import NetworkError
+
+from .operations import operation
+from .tap import undisturbed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ACTIVATIONS = frozenset(
+    ["relu", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "selu", "celu", "gelu", "silu", "hardswish", "mish"]
+)
+_PRODUCTS = frozenset(("mul", "__mul__", "__rmul__", "__imul__"))
+_PASSING = frozenset(
+    ("dropout", "dropout2d", "alpha_dropout", "feature_alpha_dropout", "contiguous", "clone", "detach")
+)
+_MOVING = frozenset(("permute", "transpose", "movedim", "moveaxis", "swapaxes", "swapdims"))
+_CHANNELS_LAST = frozenset(("linear", "layer_norm"))
+
+_ACTIVATION_CLASS = re.compile(r"(elu6?|swish|silu|mish)(jit|me)?$", re.IGNORECASE)
+
+
+@dataclass(eq=False, slots=True)
+class Value:
+    """What a tensor held at one time.
+
+    Attributes:
+        operation: name of the function that made it, without the underscore of an in-place one.
+        parents: the values it was made from.
+        shape: the tensor's shape.
+        floating: whether it holds floating-point numbers.
+        channels: the axis that channels are on, as far as operations tell.
+        rectified: whether an activation made it, or a concatenation of what activations made.
+        children: the values made from it.
+    """
+
+    operation: str
+    parents: tuple[Value, ...]
+    shape: tuple[int, ...]
+    floating: bool
+    channels: int = 1
+    rectified: bool = False
+    children: list[Value] = field(default_factory=list)
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it holds."""
+        return prod(self.shape)
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it is a feature map ``(1, units, h, w)`` of more than one cell."""
+        if not self.floating or len(self.shape) != 4 or self.channels != 1:
+            return False
+        return self.shape[0] == 1 and self.shape[2] * self.shape[3] > 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """One run of one module. ``output`` is ``None`` where that is no tensor, or does not depend on the image."""
+
+    name: str
+    inputs: tuple[Value, ...]
+    output: Value | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """A forward pass.
+
+    Attributes:
+        kind: class of the network.
+        modules: names of its modules.
+        image: the value of its input.
+        values: every value that depends on the image, in order of creation.
+        calls: every run of every module but the network itself, in order of completion.
+        output: what the network gave.
+        outputs: the values of its parts, see :func:`parts`; those that depend on the image.
+        score: the value of the scores: of ``output`` where that is a tensor.
+    """
+
+    kind: str
+    modules: tuple[str, ...]
+    image: Value
+    values: tuple[Value, ...]
+    calls: tuple[Call, ...]
+    output: object
+    outputs: Mapping[str, Value]
+    score: Value | None
+
+
+def record(module: nn.Module, input_size: tuple[int, int], channels: int = 3) -> Recording:
+    """Run a module in evaluation mode on one image of noise, and leave it as it was.
+
+    Raises:
+        NetworkError: if the module cannot run on an image of this height, width and number of channels.
+    """
+    ledger = _Ledger()
+    image = _noise(module, (channels, *input_size))
+    start = ledger.enter(image, "image", ())
+    with undisturbed(module), _buffers_kept(module), _noted(module, ledger), torch.no_grad():
+        try:
+            with ledger:
+                output = module(image)
+        except Exception as error:
+            raise NetworkError(_cannot_run(module, image, error)) from error
+    names = tuple(name for name, _ in module.named_modules() if name)
+    values, calls = tuple(ledger.values), tuple(ledger.calls)
+    outputs = {name: value for name, part in parts(output).items() if (value := ledger.value(part))}
+    return Recording(type(module).__name__, names, start, values, calls, output, outputs, ledger.value(output))
+
+
+def parts(output: object) -> dict[str, Tensor]:
+    """The tensors in what a network gave, by key, field or position; a tensor alone has the name ``""``."""
+    if isinstance(output, Tensor):
+        return {"": output}
+    if isinstance(output, tuple) and hasattr(output, "_asdict"):
+        output = output._asdict()
+    if isinstance(output, (tuple, list)):
+        output = dict(enumerate(output))
+    named = output.items() if isinstance(output, Mapping) else ()
+    return {str(name): part for name, part in named if isinstance(part, Tensor)}
+
+
+class _Ledger(TorchFunctionMode):
+    """Follows the values of one forward pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: list[Value] = []
+        self.calls: list[Call] = []
+        self._running: list[tuple[Value, ...]] = []
+        self._held = WeakTensorKeyDictionary()
+
+    def value(self, thing: object) -> Value | None:
+        """What a tensor holds now, if that depends on the image."""
+        return self._held[thing][0] if isinstance(thing, Tensor) and thing in self._held else None
+
+    def enter(self, tensor: Tensor, operation: str, parents: tuple[Value, ...]) -> Value:
+        """A tensor holds something new."""
+        value = Value(operation, parents, tuple(tensor.shape), tensor.is_floating_point())
+        value.channels = _channels(value)
+        value.rectified = _is_rectified(value)
+        for parent in parents:
+            parent.children.append(value)
+        self.values.append(value)
+        self._held[tensor] = (value, _version(tensor))
+        return value
+
+    def starts(self, _part: nn.Module, args: object, kwargs: object) -> None:
+        """A module is about to run; afterwards its input may have been overwritten."""
+        self._running.append(self._known((args, kwargs)))
+
+    def ends(self, name: str, part: nn.Module, _args: object, _kwargs: object, output: object) -> None:
+        """A module has run. What it did out of sight is one operation of its own."""
+        inputs = self._running.pop()
+        for tensor in _tensors(output):
+            if inputs and self.value(tensor) is None:
+                self.enter(tensor, type(part).__name__, inputs)
+        made = self.value(output)
+        if made and made not in inputs and is_activation(part) and made.shape == inputs[0].shape:
+            made.rectified = True
+        self.calls.append(Call(name, inputs, made))
+
+    def __torch_function__(
+        self, func: Callable[..., Any], _types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:  # noqa: ANN401 -- whatever the function gives
+        kwargs = kwargs or {}
+        name, parents = operation(func, args, kwargs), self._known((args, kwargs))
+        result = func(*args, **kwargs)
+        if not parents:
+            return result
+        for tensor in _tensors(result):
+            if self._is_unwritten(tensor):
+                continue
+            if name in _PASSING:
+                self._held[tensor] = (parents[0], _version(tensor))
+                continue
+            value = self.enter(tensor, name, parents)
+            if name in _MOVING:
+                value.channels = _moved(parents[0], partial(func, **kwargs), args)
+        return result
+
+    def _known(self, things: object) -> tuple[Value, ...]:
+        return tuple(dict.fromkeys(value for tensor in _tensors(things) if (value := self.value(tensor))))
+
+    def _is_unwritten(self, tensor: Tensor) -> bool:
+        """Whether a tensor is one that was known before and still holds the same."""
+        return tensor in self._held and self._held[tensor][1] == _version(tensor)
+
+
+def _channels(value: Value) -> int:
+    """The channel axis; what reshapes to another number of axes is taken to put channels first."""
+    if value.operation in _CHANNELS_LAST:
+        return len(value.shape) - 1
+    if value.operation.startswith("conv") or not value.parents:
+        return 1
+    parent = value.parents[0]
+    return parent.channels if len(parent.shape) == len(value.shape) else 1
+
+
+def _moved(parent: Value, move: Callable[..., Tensor], args: tuple[Any, ...]) -> int:
+    """Where a permutation takes the channel axis: read off from axes of different lengths."""
+    axes = torch.empty(tuple(range(2, 2 + len(parent.shape))), device="meta")
+    return move(axes, *args[1:]).shape.index(2 + parent.channels) if args else parent.channels
+
+
+def _is_rectified(value: Value) -> bool:
+    if value.operation in ("cat", "concat", "concatenate"):
+        return all(parent.rectified for parent in value.parents)
+    return value.operation in ACTIVATIONS or _is_swish(value)
+
+
+def _is_swish(value: Value) -> bool:
+    """Whether a value is ``x * sigmoid(x)``, written out."""
+    gates = [parent for parent in value.parents if parent.operation == "sigmoid"]
+    return value.operation in _PRODUCTS and any(gate.parents[0] in value.parents for gate in gates)
+
+
+def is_activation(part: nn.Module) -> bool:
+    """Whether a module is an activation by its class's name: ``MemoryEfficientSwish``, ``HardMishJit``."""
+    return not any(True for _ in part.children()) and bool(_ACTIVATION_CLASS.search(type(part).__name__))
+
+
+def _version(tensor: Tensor) -> int:
+    """Counts writes. Tensors of inference mode do not: any result counts as new."""
+    return -id(object()) if tensor.is_inference() else tensor._version  # noqa: SLF001 -- there is no other way to see a write
+
+
+def _tensors(things: object) -> Iterator[Tensor]:
+    if isinstance(things, Tensor):
+        yield things
+    elif isinstance(things, dict):
+        yield from chain.from_iterable(map(_tensors, things.values()))
+    elif isinstance(things, (list, tuple)):
+        yield from chain.from_iterable(map(_tensors, things))
+
+
+def _noise(module: nn.Module, size: tuple[int, int, int]) -> Tensor:
+    """An image like a normalised photograph, the same each time, of the module's own type and on its device."""
+    image = torch.randn(1, *size, generator=torch.Generator().manual_seed(0))
+    like = next((weight for weight in module.parameters() if weight.is_floating_point()), image)
+    return image.to(like)
+
+
+@contextmanager
+def _noted(module: nn.Module, ledger: _Ledger) -> Iterator[None]:
+    with ExitStack() as hooks:
+        for name, part in module.named_modules():
+            if name:
+                start = part.register_forward_pre_hook(ledger.starts, with_kwargs=True)
+                end = part.register_forward_hook(partial(ledger.ends, name), with_kwargs=True)
+                hooks.callback(start.remove)
+                hooks.callback(end.remove)
+        yield
+
+
+@contextmanager
+def _buffers_kept(module: nn.Module) -> Iterator[None]:
+    """Some modules count or average in their buffers whatever the mode: afterwards they hold what they held."""
+    before: Mapping[str, Tensor] = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for name, buffer in module.named_buffers():
+                if name in before and not torch.equal(buffer, before[name]):
+                    buffer.copy_(before[name])
+
+
+def _cannot_run(module: nn.Module, image: Tensor, error: Exception) -> str:
+    reason = " ".join(str(error).split())[:200]
+    _, channels, height, width = image.shape
+    first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
+    advice = "give the size it wants"
+    if first is not None and first.in_channels != channels:
+        advice = f"its first convolution takes {first.in_channels} channels; {_ADVICE.get(first.in_channels, _WRAP)}"
+    kind = {1: "a grey", 3: "an RGB"}.get(channels, f"a {channels}-channel")
+    found = f"{type(error).__name__}: {reason}"
+    return f"{type(module).__name__} cannot run on {kind} image of {height}x{width} ({found}); {advice}"
+
+
+_ADVICE = {1: "give --channels 1", 3: "give --channels 3"}
+_WRAP = "wrap it in a module that makes them of red, green and blue"

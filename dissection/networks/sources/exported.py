@@ -1,0 +1,85 @@
+"""Programs that ``torch.export.save`` wrote (``.pt2``), turned into modules again so that their layers can be read.
+
+Such a program, like a factory, is code of whoever made it: open only what you would run. TorchScript is refused: its
+modules run inside a compiled interpreter, where no layer can be read.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import torch
+
+from dissection.errors import NetworkError
+from dissection.networks.preprocessing import Preprocessing
+from dissection.networks.recording import parts
+from dissection.networks.tap import undisturbed
+
+from .spec import Draft, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor, nn
+    from torch.export import ExportedProgram
+
+_ADVICE = (
+    "export it in evaluation mode with a batch of any size: torch.export.export(model.eval(), (images,), "
+    "dynamic_shapes=({0: torch.export.Dim('batch')},))"
+)
+
+
+def open_exported(path: Path, weights: Path | None = None) -> Draft:
+    """The network of an exported program; the size of its images is the program's.
+
+    Raises:
+        NetworkError: if it cannot be opened, takes something else than a batch of images, or was exported in training
+            mode.
+        WeightsError: if the weights do not fit.
+    """
+    if not path.is_file():
+        raise NetworkError(f"no file {path}; give a program that torch.export.save wrote")
+    program = _opened(path)
+    channels, height, width = _image(program, path)
+    module = load(torch.export.unflatten(program), weights)
+    _check(module, (channels, height, width), path)
+    preprocessing = Preprocessing((height, width), round(height * 256 / 224) if height == width else (height, width))
+    return Draft(module, path.stem, preprocessing.changed(channels=channels), spec=str(path))
+
+
+def _opened(path: Path) -> ExportedProgram:
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return torch.export.load(path)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise NetworkError(
+            f"{path} is no program that this torch opens ({type(error).__name__}: {reason}); {_ADVICE}"
+        ) from error
+
+
+def _image(program: ExportedProgram, path: Path) -> tuple[int, int, int]:
+    """Channels, height and width of the images a program takes."""
+    inputs = set(program.graph_signature.user_inputs)
+    taken = [node.meta["val"] for node in program.graph.nodes if node.op == "placeholder" and node.name in inputs]
+    if len(taken) != 1 or not hasattr(taken[0], "shape") or len(taken[0].shape) != 4:
+        raise NetworkError(f"{path} takes {len(taken)} inputs; one batch of images (images, channels, h, w) is wanted")
+    batch, *size = taken[0].shape
+    if isinstance(batch, int) or not all(isinstance(length, int) for length in size):
+        raise NetworkError(f"{path} takes inputs of shape {tuple(taken[0].shape)}; {_ADVICE}")
+    channels, height, width = size
+    return channels, height, width
+
+
+def _check(module: nn.Module, size: tuple[int, int, int], path: Path) -> None:
+    """See that images do not influence each other: in training mode they do, and the mode is fixed in a program."""
+    images = torch.rand(2, *size, generator=torch.Generator().manual_seed(0))
+    with undisturbed(module), torch.no_grad():
+        both, one = module(images), module(images[:1])
+    if not all(torch.allclose(a[:1], b, atol=1e-4) for a, b in zip(_tensors(both), _tensors(one), strict=True)):
+        raise NetworkError(f"{path} gives an image other scores in another batch; {_ADVICE}")
+
+
+def _tensors(output: object) -> list[Tensor]:
+    return list(parts(output).values())

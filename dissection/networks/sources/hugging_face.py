@@ -1,0 +1,110 @@
+"""Image classifiers of transformers, from the Hugging Face hub or a folder, with their image processor and labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from dissection.errors import NetworkError
+from dissection.networks.preprocessing import Preprocessing
+
+from .extras import fetching, needs
+from .spec import Draft, load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "hf/"
+
+_INTERPOLATION = {
+    Image.Resampling.BILINEAR: "bilinear",
+    Image.Resampling.BICUBIC: "bicubic",
+    Image.Resampling.LANCZOS: "lanczos",
+}
+_CROPPED_BELOW = 384
+"""ConvNeXt's processor crops smaller inputs from a larger photograph, and squashes photographs to larger inputs."""
+
+
+def open_hf(name: str, weights: Path | None = None) -> Draft:
+    """A network by the name of its repository or by a folder; no code that a repository holds is run.
+
+    Raises:
+        NetworkError: if transformers is not installed, or its image processor does what is not known here.
+        WeightsError: if the network or its weights cannot be had, or do not fit.
+    """
+    with needs(name, "hf"):
+        import transformers  # noqa: PLC0415 -- an extra
+    hub: Any = transformers
+    where = _where(name)
+    advice = f"fetch the repository where you can, and give its folder: --network {PREFIX}FOLDER"
+    with fetching(name, advice):
+        config = hub.AutoConfig.from_pretrained(where)
+        processor = hub.AutoImageProcessor.from_pretrained(where).to_dict()
+        if weights is None:
+            module = hub.AutoModelForImageClassification.from_pretrained(where, torch_dtype="float32")
+        else:
+            module = load(hub.AutoModelForImageClassification.from_config(config), weights)
+    return Draft(
+        module,
+        where.rstrip("/").rpartition("/")[2],
+        _preprocessing(processor, name),
+        _labels(config.id2label),
+        output="logits",
+        multi_label=config.problem_type == "multi_label_classification",
+        spec=f"{PREFIX}{where}",
+    )
+
+
+def _where(name: str) -> str:
+    """The repository, or the folder from any other folder."""
+    rest = name.removeprefix(PREFIX)
+    folder = Path(rest).expanduser()
+    return str(folder.resolve()) if folder.is_dir() else rest
+
+
+def _labels(labels: Mapping[int, str]) -> tuple[str, ...]:
+    """Labels by index, unless they are placeholders."""
+    ordered = tuple(label for _, label in sorted(labels.items()))
+    return () if all(label == f"LABEL_{index}" for index, label in enumerate(ordered)) else ordered
+
+
+def _preprocessing(processor: Mapping[str, Any], name: str) -> Preprocessing:
+    """What an image processor does, where it is to resize, crop the centre, rescale and normalise."""
+    size = _pair(processor.get("size"))
+    if size is None:
+        raise NetworkError(
+            f"the image processor of {name} does not say to what size it brings photographs; give --input-size"
+        )
+    crop = _pair(processor.get("crop_size")) if processor.get("do_center_crop") else None
+    resize: int | tuple[int, int] = size if "height" in processor["size"] else size[0]
+    share = processor.get("crop_pct")
+    if share is not None and size[0] < _CROPPED_BELOW:
+        crop, resize = size, int(size[0] / share)
+    elif share is not None:
+        resize = size
+    mean, std = _normalisation(processor)
+    interpolation = _INTERPOLATION.get(processor.get("resample", Image.Resampling.BILINEAR))
+    if interpolation is None:
+        raise NetworkError(
+            f"the image processor of {name} resizes in a way that is not known; bilinear or bicubic is wanted"
+        )
+    return Preprocessing(crop or size, resize, mean, std, interpolation, len(mean))
+
+
+def _pair(size: Any) -> tuple[int, int] | None:  # noqa: ANN401 -- the hub's JSON
+    """Height and width of a processor's size."""
+    if not isinstance(size, dict):
+        return None
+    side = size.get("shortest_edge")
+    return (side, side) if side else (size["height"], size["width"]) if "height" in size else None
+
+
+def _normalisation(processor: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of red, green and blue in [0, 1]; a processor may bring bytes to another range first."""
+    mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    if processor.get("do_normalize"):
+        mean, std = tuple(processor["image_mean"]), tuple(processor["image_std"])
+    top = 255 * (processor.get("rescale_factor") or 1 / 255) if processor.get("do_rescale", True) else 255
+    return tuple(value / top for value in mean), tuple(value / top for value in std)

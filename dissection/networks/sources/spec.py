@@ -1,0 +1,52 @@
+"""What a source of networks hands over, before the layer is found and the classes are counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dissection.networks.weights import fit, read_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from torch import nn
+
+    from dissection.networks.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a source knows of its network.
+
+    Attributes:
+        module: the network.
+        name: name of the architecture, for people.
+        preprocessing: what it expects of a photograph, where that is known.
+        classes: its labels, where they are known.
+        layer: the layer to dissect, where the source chooses one.
+        output: which of several outputs holds the scores, where the source says so.
+        multi_label: whether the source says that classes are independent of each other.
+        spec: what opens it again from any folder, where that differs from what was typed.
+    """
+
+    module: nn.Module
+    name: str
+    preprocessing: Preprocessing | None = None
+    classes: Sequence[str] = ()
+    layer: str | None = None
+    output: str = ""
+    multi_label: bool = False
+    spec: str | None = None
+
+
+def load(module: nn.Module, weights: Path | None) -> nn.Module:
+    """The module, with a file's weights if there is one.
+
+    Raises:
+        WeightsError: if they cannot be read or do not fit.
+    """
+    if weights is not None:
+        fit(module, read_weights(weights), where=str(weights))
+    return module

@@ -1,0 +1,98 @@
+"""Networks of timm, with the preprocessing and the labels that belong to their weights."""
+
+from __future__ import annotations
+
+from math import floor
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from dissection.errors import NetworkError
+from dissection.networks.preprocessing import Preprocessing
+from dissection.networks.weights import fit, read_weights
+
+from .extras import fetching, needs
+from .spec import Draft
+from .torchvision import imagenet_classes, own_names
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+PREFIX = "timm/"
+
+
+def timm_names() -> tuple[str, ...]:
+    """Names of the networks with published weights.
+
+    Raises:
+        NetworkError: if timm is not installed.
+    """
+    with needs("timm", "timm"):
+        import timm  # noqa: PLC0415 -- an extra
+    return tuple(f"{PREFIX}{name}" for name in timm.list_models(pretrained=True))
+
+
+def open_timm(name: str, weights: Path | None = None) -> Draft:
+    """A network by its name; timm fetches its published weights, once, unless a file is given.
+
+    Raises:
+        NetworkError: if timm is not installed, or has no such network.
+        WeightsError: if the weights cannot be had, or do not fit.
+    """
+    with needs(name, "timm"):
+        import timm  # noqa: PLC0415 -- an extra
+    architecture = name.removeprefix(PREFIX)
+    if not timm.is_model(architecture):
+        raise NetworkError(
+            f"timm has no network {architecture!r}; timm.list_models('*{architecture[:5]}*') lists near ones"
+        )
+    if weights is None:
+        with fetching(name, "give a file with --weights FILE"):
+            module = timm.create_model(architecture, pretrained=True)
+    else:
+        module = _from_file(timm, architecture, weights)
+    return Draft(module, name, _preprocessing(timm, module), _labels(timm, module))
+
+
+def _from_file(timm: Any, architecture: str, weights: Path) -> nn.Module:  # noqa: ANN401 -- timm is not typed
+    """The architecture, with as many classes as the file's classifier."""
+    state = own_names(read_weights(weights))
+    with torch.device("meta"):
+        classifier = timm.create_model(architecture).pretrained_cfg["classifier"]
+    last = state.get(f"{classifier}.weight") if isinstance(classifier, str) else None
+    with torch.random.fork_rng(devices=[]):
+        module: nn.Module = timm.create_model(architecture, **({} if last is None else {"num_classes": len(last)}))
+    fit(module, state, where=str(weights))
+    return module
+
+
+def _preprocessing(timm: Any, module: nn.Module) -> Preprocessing:  # noqa: ANN401 -- timm is not typed
+    """What timm's evaluation transform does: resize by ``crop_pct``, crop the centre, normalise."""
+    config: Mapping[str, Any] = timm.data.resolve_data_config({}, model=module)
+    channels, height, width = config["input_size"]
+    if config["crop_mode"] not in {"center", "squash"}:
+        raise NetworkError(f"crop mode {config['crop_mode']!r} is not known; center or squash is wanted")
+    sides = floor(height / config["crop_pct"]), floor(width / config["crop_pct"])
+    shorter_only = config["crop_mode"] == "center" and height == width
+    interpolation = "bilinear" if config["interpolation"] == "random" else config["interpolation"]
+    return Preprocessing(
+        (height, width),
+        sides[0] if shorter_only else sides,
+        tuple(config["mean"]),
+        tuple(config["std"]),
+        interpolation,
+        channels,
+    )
+
+
+def _labels(timm: Any, module: nn.Module) -> tuple[str, ...]:  # noqa: ANN401 -- timm is not typed
+    """The labels of the weights' data set, where it is an ImageNet and the classes are as many."""
+    subset = timm.data.infer_imagenet_subset(module)
+    if subset is None:
+        return ()
+    if subset == "imagenet-1k":
+        return imagenet_classes()
+    info = timm.data.ImageNetInfo(subset)
+    return tuple(info.index_to_description(index) for index in range(info.num_classes()))

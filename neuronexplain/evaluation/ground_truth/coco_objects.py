@@ -1,0 +1,87 @@
+"""COCO's instances: boxes and masks of things, see ``dissection.concepts.formats.coco_instances``.
+
+Crowds are left out: their box is no instance's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dissection.concepts.formats.shared.coco_files import coco_file
+from dissection.concepts.formats.shared.coco_regions import BadRegionError, drawn, packed
+from dissection.concepts.label_maps import read_photograph_of
+
+from .box_files import check_box
+from .matching import match
+from .stamps import digest, stamp
+from .truth import Annotated, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from dissection.concepts.formats.shared.coco_files import Record
+
+    from .truth import Objects
+
+
+class Coco:
+    """A folder with ``annotations/instances_SPLIT.json``.
+
+    Args:
+        root: the folder.
+        classes: the network's labels.
+        split: which images, such as ``val2017``.
+        table: matches of classes and objects, see :func:`match`.
+
+    Raises:
+        ConceptDataError: if it is not in this layout, or no class means one of its objects.
+    """
+
+    def __init__(
+        self, root: Path, classes: Sequence[str], *, split: str = "val2017", table: Path | None = None
+    ) -> None:
+        self._file = coco_file(root, "instances", split, hook=packed)
+        self._images = sorted(self._file.images.values(), key=lambda image: image.name)
+        self._found = self._file.by_image()
+        self._names = {category.number: category.name for category in self._file.categories}
+        self.name = f"COCO {split}"
+        self.objects: Objects = match(self._names.values(), classes, table=table)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def annotated(self, index: int) -> Annotated:
+        """A photograph with boxes and masks."""
+        image = self._images[index]
+        photograph = read_photograph_of(image.file, image.size, f"{self._file.file.name} says")
+        things: dict[str, list[Record]] = {}
+        for category, records in self._found.get(image.number, {}).items():
+            things.setdefault(self._names[category], []).extend(each for each in records if not each.get("iscrowd"))
+        places = {name: self._place(name, things[name], image.size) for name in self.objects if things.get(name)}
+        return Annotated(image.name, photograph, places)
+
+    def reading(self) -> str:
+        """Names and sizes of the photographs, and the file that describes them."""
+        return digest([repr(self.objects), self._file.file, *(stamp(image.file) for image in self._images)])
+
+    def _place(self, name: str, records: Sequence[Record], size: tuple[int, int]) -> Place:
+        height, width = size
+        boxes = np.array([self._box(name, record, (width, height)) for record in records])
+        try:
+            mask = drawn([record.get("segmentation") for record in records], size)
+        except BadRegionError as error:
+            ids = ", ".join(str(record.get("id")) for record in records)
+            raise self._file.bad(f"{name}, annotation {ids}: {error}") from error
+        return Place(boxes / (width, height, width, height), mask.astype(bool))
+
+    def _box(self, name: str, record: Record, size: tuple[int, int]) -> tuple[float, float, float, float]:
+        sides = record.get("bbox")
+        if not isinstance(sides, list) or len(sides) != 4 or not all(isinstance(each, int | float) for each in sides):
+            raise self._file.bad(f"bbox of annotation {record.get('id')} is {sides!r:.60}; four numbers are wanted")
+        left, top, width, height = sides
+        box = left, top, left + width, top + height
+        check_box(self._file.file, f"{name}, annotation {record.get('id')},", box, size)
+        return box

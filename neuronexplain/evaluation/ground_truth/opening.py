@@ -1,0 +1,102 @@
+"""Ground truth by what a user calls its layout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from dissection.concepts.formats import needing
+from dissection.concepts.layouts import open_concepts
+from dissection.errors import ConceptDataError
+
+from .ilsvrc_objects import Ilsvrc
+from .labelled_objects import LabelledObjects
+from .scene_things import SceneThings
+from .unlabelled import Photographs
+from .voc_objects import Voc
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from .truth import Annotated, Ground, Objects
+
+Kind = Literal["concepts", "voc", "coco", "ilsvrc", "scenes", "photographs"]
+
+SCENES = 240
+"""Generated scenes, unless a limit says otherwise."""
+
+
+def open_ground(
+    data: Path | None,
+    classes: Sequence[str],
+    *,
+    kind: Kind = "concepts",
+    split: str | None = None,
+    masks: bool = False,
+    table: Path | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+) -> Ground:
+    """Photographs whose objects are matched to a network's classes.
+
+    Args:
+        data: the folder; generated scenes need none.
+        classes: the network's labels.
+        kind: the layout.
+        split: which list of images, where the layout has several.
+        masks: read masks where the layout keeps them apart (VOC).
+        table: CSV file of ``class,object``, in place of matching by name.
+        limit: how many images, evenly spaced.
+        seed: of generated scenes.
+
+    Raises:
+        ConceptDataError: if it is not in that layout, holds no images, or no class means one of its objects.
+    """
+    if kind == "scenes":
+        return SceneThings(classes, images=limit or SCENES, seed=seed)
+    if data is None or not data.exists():
+        raise ConceptDataError(f"--data {data or ''}: there is no such folder; name the one that holds the data")
+    ground = _opened(data, classes, kind, {} if split is None else {"split": split}, masks=masks, table=table)
+    if not len(ground):
+        raise ConceptDataError(f"{data}: the data holds no images; at least one is needed")
+    return ground if limit is None or limit >= len(ground) else Sample(ground, limit)
+
+
+def _opened(
+    data: Path, classes: Sequence[str], kind: Kind, split: dict[str, str], *, masks: bool, table: Path | None
+) -> Ground:
+    match kind:
+        case "voc":
+            return Voc(data, classes, masks=masks, table=table, **split)
+        case "coco":
+            with needing("coco", "reading COCO's instances"):
+                from .coco_objects import Coco  # noqa: PLC0415 -- pycocotools is in an extra
+
+            return Coco(data, classes, table=table, **split)
+        case "ilsvrc":
+            return Ilsvrc(data, classes, **split)
+        case "photographs":
+            return Photographs(data)
+        case _:
+            return LabelledObjects(open_concepts(data), classes, table=table)
+
+
+class Sample:
+    """``count`` images of some ground truth, evenly spaced."""
+
+    def __init__(self, ground: Ground, count: int) -> None:
+        self._ground = ground
+        self._indices = [index * len(ground) // count for index in range(count)]
+        self.name = f"{ground.name} ({count} of {len(ground)} images)"
+        self.objects: Objects = ground.objects
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def annotated(self, index: int) -> Annotated:
+        """As in the whole data."""
+        return self._ground.annotated(self._indices[index])
+
+    def reading(self) -> str:
+        """That of the whole data, and which images."""
+        return f"{self._ground.reading()} {len(self)}"

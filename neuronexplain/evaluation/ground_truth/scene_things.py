@@ -1,0 +1,91 @@
+"""The generated scenes as ground truth: the typical things of a scene are what its class should be seen in.
+
+The network's classes are scenes, so no box in the picture is a "harbour". But boats, cranes, containers and a quay are
+what makes one, and the scenes know each of their pixels and boxes: the mask of a scene is all of theirs, and its only
+box is around all of them. What a network goes by may be something else: a road is as good a sign of a city as towers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dissection.scenes.canvas import LABELS
+from dissection.scenes.scene import draw_scene
+from dissection.scenes.words import CONCEPTS
+
+from .matching import match
+from .truth import Annotated, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dissection.scenes.scene import Scene
+
+    from .truth import Objects
+
+TYPICAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "beach": ("umbrella", "towel", "palm", "ball"),
+        "bedroom": ("bed", "wardrobe", "nightstand"),
+        "city": ("skyscraper",),
+        "desert": ("cactus", "camel"),
+        "farm": ("barn", "cow", "tractor", "hay bale", "fence"),
+        "forest": ("fir", "mushroom", "deer"),
+        "harbour": ("boat", "container", "crane", "lighthouse", "quay"),
+        "kitchen": ("counter", "cupboard", "fridge", "stove", "pot"),
+        "library": ("bookcase", "ladder"),
+        "mountain": ("mountain", "cabin"),
+        "park": ("bench", "pond", "duck"),
+        "street": ("car", "bus", "house"),
+    }
+)
+"""Things by the scene that they make; grounds, skies and what many scenes have are no evidence of one."""
+
+_NUMBERS = {concept.name: concept.number for concept in CONCEPTS if concept.category == "object"}
+
+
+class SceneThings:
+    """Scenes of a seed, drawn when they are asked for.
+
+    Args:
+        classes: the network's labels.
+        images: how many.
+        seed: chooses the set.
+
+    Raises:
+        ConceptDataError: if the network has none of these scenes as a class.
+    """
+
+    def __init__(self, classes: Sequence[str], *, images: int, seed: int = 0) -> None:
+        self._images, self._seed = images, seed
+        self.name = f"{images} generated scenes"
+        self.objects: Objects = match(TYPICAL, classes)
+
+    def __len__(self) -> int:
+        return self._images
+
+    def annotated(self, index: int) -> Annotated:
+        """A scene and the things that are typical of its class."""
+        scene = draw_scene(self._seed, index)
+        place = _place(scene) if scene.name in self.objects else None
+        places = {scene.name: place} if place else {}
+        return Annotated(f"scene {index}", scene.photograph, places)
+
+    def reading(self) -> str:
+        """What the scenes depend on; the first one stands for how they are drawn."""
+        first = hashlib.sha256(draw_scene(self._seed, 0).photograph.tobytes()).hexdigest()
+        return f"{self._seed} {self._images} {first} {self.objects} {dict(TYPICAL)}"
+
+
+def _place(scene: Scene) -> Place | None:
+    things = TYPICAL[scene.name]
+    boxes = np.array([(b.left, b.top, b.right, b.bottom) for b in scene.boxes if b.name in things], np.float64)
+    mask = np.isin(scene.labels["object"], [_NUMBERS[thing] for thing in things])
+    if not len(boxes) or not mask.any():
+        return None
+    joint = np.concatenate([boxes[:, :2].min(0), boxes[:, 2:].max(0)])
+    return Place(joint[None] / LABELS, mask)

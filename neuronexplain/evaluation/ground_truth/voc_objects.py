@@ -1,0 +1,104 @@
+"""PASCAL VOC 2007 and 2012: boxes of the images in ``ImageSets/Main``, masks of those in ``ImageSets/Segmentation``.
+
+Objects marked difficult are left out, as in VOC's own evaluation; the border that it calls void belongs to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dissection.concepts.formats.shared.photograph_folder import locate
+from dissection.concepts.formats.voc import BOUNDARY, CLASSES, voc_names
+from dissection.concepts.label_maps import check_size, read_index_mask, read_photograph_of
+from dissection.concepts.problems import BadFileError
+
+from .box_files import read_boxes
+from .matching import match
+from .stamps import digest, stamp
+from .truth import Annotated, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from jaxtyping import Int32
+
+    from .box_files import BoxFile
+    from .truth import Objects
+
+_NUMBERS = {name: number for number, name in enumerate(CLASSES, start=1)}
+
+
+class Voc:
+    """A folder ``VOC2007`` or ``VOC2012``, or the ``VOCdevkit`` around one.
+
+    Args:
+        root: the folder.
+        classes: the network's labels.
+        split: which list of images.
+        masks: read masks as well, which the images of ``ImageSets/Segmentation`` alone have.
+        table: matches of classes and objects, see :func:`match`.
+
+    Raises:
+        ConceptDataError: if it is not in this layout, or no class means one of its objects.
+    """
+
+    def __init__(
+        self, root: Path, classes: Sequence[str], *, split: str = "val", masks: bool = False, table: Path | None = None
+    ) -> None:
+        self._root = locate(root, "JPEGImages").parent
+        self._masks = masks
+        kind = "Segmentation" if masks else "Main"
+        listed = self._root / "ImageSets" / kind / f"{split}.txt"
+        if not listed.is_file():
+            others = ", ".join(sorted(each.stem for each in listed.parent.glob("*.txt"))) or "none"
+            raise BadFileError(listed, f"there is no such list of images; lists there: {others} (--split)")
+        self._names = voc_names(listed)
+        self.name = f"{self._root.name} {split}"
+        self.objects: Objects = match(CLASSES, classes, table=table)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def annotated(self, index: int) -> Annotated:
+        """A photograph with its boxes, and its mask where masks are read."""
+        name = self._names[index]
+        file, boxes = self._photograph(name), read_boxes(self._xml(name))
+        photograph = read_photograph_of(file, boxes.size, f"{name}.xml says")
+        numbers = self._numbers(name, boxes.size) if self._masks else None
+        places = {each: place for each in self.objects if (place := _place(each, boxes, numbers))}
+        return Annotated(name, photograph, places, None if numbers is None else numbers == BOUNDARY)
+
+    def reading(self) -> str:
+        """Names and sizes of the photographs, and all that is said of them."""
+        parts: list[str | Path] = [repr(self.objects)]
+        for name in self._names:
+            parts += [stamp(self._photograph(name)), *([self._mask(name)] if self._masks else [])]
+            parts.append(self._xml(name) if self._xml(name).is_file() else "missing")
+        return digest(parts)
+
+    def _photograph(self, name: str) -> Path:
+        return self._root / "JPEGImages" / f"{name}.jpg"
+
+    def _xml(self, name: str) -> Path:
+        return self._root / "Annotations" / f"{name}.xml"
+
+    def _mask(self, name: str) -> Path:
+        file = self._root / "SegmentationClass" / f"{name}.png"
+        if not file.is_file():
+            raise BadFileError(file, "there is no such mask; each image of ImageSets/Segmentation needs one")
+        return file
+
+    def _numbers(self, name: str, size: tuple[int, int]) -> Int32[np.ndarray, "h w"]:
+        file = self._mask(name)
+        numbers = read_index_mask(file)
+        check_size(file, numbers.shape, size, f"{name}.xml says")
+        return numbers
+
+
+def _place(name: str, boxes: BoxFile, numbers: Int32[np.ndarray, "h w"] | None) -> Place | None:
+    shares = boxes.shares(name)
+    mask = None if numbers is None else numbers == _NUMBERS[name]
+    there = len(shares) or (mask is not None and mask.any())
+    return Place(shares, mask) if there else None

@@ -1,0 +1,93 @@
+"""Rank correlation with occlusion maps over images: Sec. 5.3."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from neuronexplain.evaluation.tables import Report
+from neuronexplain.methods.occlusion import Occlusion
+from neuronexplain.metrics.intervals import figure
+from neuronexplain.metrics.rank_correlation import PATCH, STRIDE, rank_correlation, under_patches
+
+from .protocol import Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from neuronexplain.evaluation.batch import Batch
+    from neuronexplain.evaluation.ground_truth.truth import Objects
+    from neuronexplain.evaluation.journal import Record
+    from neuronexplain.evaluation.tables import Row
+    from neuronexplain.methods import Method
+
+_COLUMNS = {
+    "method": "method",
+    "correlation": "rank correlation with occlusion",
+    "flat": "flat maps",
+    "images": "images",
+}
+_NOTES = (
+    "compared on the grid of the patch's positions: a map's mean under the patch, and the logit lost by it",
+    "a flat map has a correlation of 0",
+)
+
+
+@dataclass(frozen=True)
+class OcclusionCorrelation(Protocol):
+    """Spearman's correlation of maps with what the predicted class's score loses by a grey patch.
+
+    Attributes:
+        patch: side of the patch as a share of the image's shorter side.
+        stride: of its positions, likewise.
+    """
+
+    patch: float = PATCH
+    stride: float = STRIDE
+
+    name = "occlusion-correlation"
+    needs = frozenset(("one crop", "methods"))
+
+    def observe(self, batch: Batch, methods: Sequence[Method], out: Path) -> list[Record]:  # noqa: ARG002
+        """The correlation of each method; the occlusion maps are shared."""
+        side = min(batch.view.size)
+        patch, stride = (max(round(share * side), 1) for share in (self.patch, self.stride))
+        told = partial(batch.progress, "occlusion") if batch.progress else None
+        patches = Occlusion(patch, stride, batch_size=batch.size, progress=told)
+        places = patches.windows(*batch.view.size)
+        classes = torch.tensor(batch.predicted)
+        images = batch.images[:, 0].to(batch.network.device)
+        lost = patches.falls(batch.network, images, classes, places).double().cpu().numpy()
+        records: list[Record] = [
+            {"image": each.name, "class": batch.predicted[image], "correlations": {}, "flat": []}
+            for image, each in enumerate(batch.annotated)
+        ]
+        for method in methods:
+            for image, (values,) in enumerate(batch.maps(method, [[index] for index in batch.predicted])):
+                mean = under_patches(values, places)
+                records[image]["correlations"][method.name] = rank_correlation(mean, lost[image])
+                records[image]["flat"] += [method.name] * bool(np.ptp(mean) == 0)
+        return records
+
+    def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:  # noqa: ARG002
+        """As the last column of Table 2."""
+        rows: list[Row] = [
+            {
+                "method": method.title,
+                "correlation": figure([record["correlations"][method.name] for record in records]),
+                "flat": sum(method.name in record["flat"] for record in records),
+                "images": len(records),
+            }
+            for method in methods
+        ]
+        return Report(
+            f"Rank correlation with occlusion, Sec. 5.3: patch {self.patch:g}, stride {self.stride:g} of the side",
+            _COLUMNS,
+            tuple(rows),
+            _NOTES,
+        )

@@ -1,0 +1,143 @@
+"""The pointing game over images: Sec. 4.3 and App. D."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neuronexplain.evaluation.tables import Report
+from neuronexplain.metrics.intervals import Figure, figure
+from neuronexplain.metrics.pointing_game import Claims, halves, is_hit, within
+
+from .protocol import Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from jaxtyping import Bool
+
+    from neuronexplain.evaluation.batch import Batch
+    from neuronexplain.evaluation.ground_truth.truth import Objects
+    from neuronexplain.evaluation.journal import Record
+    from neuronexplain.evaluation.tables import Row
+    from neuronexplain.methods import Method
+
+_TOP = 5
+_COLUMNS = {
+    "method": "method",
+    "accuracy": "accuracy %, mean of objects",
+    "all": "of all trials",
+    "reject": f"top-{_TOP} with rejection (Sec. 4.3)",
+    "apart": "present or absent (App. D)",
+    "threshold": "threshold",
+    "images": "images",
+}
+
+
+@dataclass(frozen=True)
+class Pointing(Protocol):
+    """Hits of the maps of what is there, and of the top-5 predictions, which may be rejected.
+
+    Attributes:
+        tolerance: pixels of the view by which a point may miss.
+        seed: of the halves that the threshold is chosen on, and reported on.
+    """
+
+    tolerance: int = 0
+    seed: int = 0
+
+    name = "pointing"
+
+    def observe(self, batch: Batch, methods: Sequence[Method], out: Path) -> list[Record]:  # noqa: ARG002
+        """Of each object in an image and each prediction: whether its map points at it, and how strong it is."""
+        near = [{name: within(truth.region, self.tolerance) for name, truth in each.items()} for each in batch.truths]
+        top = [batch.ranked(image)[:_TOP] for image in range(len(batch))]
+        asked = [list(dict.fromkeys([*near[image], *top[image]])) for image in range(len(batch))]
+        classes = [[batch.class_of(image, name) for name in each] for image, each in enumerate(asked)]
+        records: list[Record] = [
+            {
+                "image": batch.annotated[image].name,
+                "top": top[image],
+                "chance": {name: float(region.mean()) for name, region in near[image].items()},
+                "centre": {name: _has_centre(region) for name, region in near[image].items()},
+                "hits": {},
+                "peaks": {},
+            }
+            for image in range(len(batch))
+        ]
+        for method in methods:
+            for image, maps in enumerate(batch.maps(method, classes)):
+                found = dict(zip(asked[image], maps, strict=True))
+                hits = {name: is_hit(found[name], region) for name, region in near[image].items()}
+                records[image]["hits"][method.name] = hits
+                records[image]["peaks"][method.name] = [float(found[name].max()) for name in top[image]]
+        return records
+
+    def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:
+        """A row for each method, and for pointing at random, at the centre, and for rejecting everything."""
+        names = list(objects)
+        plain = {"images": sum(bool(record["chance"]) for record in records)}
+        chance = _accuracies([record["chance"] for record in records], names)
+        centre = _accuracies([record["centre"] for record in records], names)
+        rows: list[Row] = [
+            {"method": "(at random)", **chance, **plain},
+            {"method": "(the centre)", **centre, **plain},
+            {"method": "(rejecting everything)", **_rejecting(records, self._chosen(len(records)))},
+        ]
+        for method in methods:
+            hits = _accuracies([record["hits"][method.name] for record in records], names)
+            rows.append({"method": method.title, **hits, **self._with_rejection(records, method.name), **plain})
+        title = f"Pointing game, Sec. 4.3 and App. D: {len(objects)} objects"
+        reach = f", {self.tolerance} pixels of tolerance" if self.tolerance else ""
+        notes = (
+            "thresholds are chosen on a random half of the images; what they are good for is told of the other",
+            "a threshold of inf rejects everything",
+        )
+        return Report(title + reach, _COLUMNS, tuple(rows), notes)
+
+    def _with_rejection(self, records: Sequence[Record], method: str) -> dict[str, Figure | float]:
+        chosen = self._chosen(len(records))
+        threshold = _claims(
+            [record for record, own in zip(records, chosen, strict=True) if own], method
+        ).best_threshold()
+        told = [_claims([record], method) for record, own in zip(records, chosen, strict=True) if not own]
+        counts = [len(each.peaks) for each in told]
+        return {
+            "reject": figure([100 * each.hits(threshold).sum() for each in told], counts),
+            "apart": figure([100 * each.told_apart(threshold).sum() for each in told], counts),
+            "threshold": threshold,
+        }
+
+    def _chosen(self, images: int) -> Bool[np.ndarray, " images"]:
+        return halves(images, self.seed)
+
+
+def _accuracies(found: Sequence[Mapping[str, float]], names: Sequence[str]) -> dict[str, Figure]:
+    """The mean over objects of hits by trials, and hits by trials of all; ``found`` are an image's, by object."""
+    hits = np.array([[100 * each.get(name, 0) for name in names] for each in found], float)
+    trials = np.array([[name in each for name in names] for each in found], float)
+    return {"accuracy": figure(hits, trials), "all": figure(hits.sum(1), trials.sum(1))}
+
+
+def _claims(records: Sequence[Record], method: str) -> Claims:
+    claims = [
+        (peak, name in record["chance"], record["hits"][method].get(name, False))
+        for record in records
+        for name, peak in zip(record["top"], record["peaks"][method], strict=True)
+    ]
+    peaks, present, pointed = zip(*claims, strict=True) if claims else ((), (), ())
+    return Claims(np.array(peaks, float), np.array(present, bool), np.array(pointed, bool))
+
+
+def _rejecting(records: Sequence[Record], chosen: Bool[np.ndarray, " images"]) -> dict[str, Figure]:
+    told = [record for record, own in zip(records, chosen, strict=True) if not own]
+    absent = [100 * sum(name not in record["chance"] for name in record["top"]) for record in told]
+    right = figure(absent, [len(record["top"]) for record in told])
+    return {"reject": right, "apart": right}
+
+
+def _has_centre(region: Bool[np.ndarray, "h w"]) -> bool:
+    return bool(region[region.shape[0] // 2, region.shape[1] // 2])

@@ -1,0 +1,48 @@
+"""What every protocol is: what it looks at in a batch, what it keeps of each image, and the table it makes of that."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from neuronexplain.evaluation.batch import Batch
+    from neuronexplain.evaluation.ground_truth.truth import Objects
+    from neuronexplain.evaluation.journal import Record
+    from neuronexplain.evaluation.tables import Report
+    from neuronexplain.methods import Method
+
+Need = Literal["objects", "masks", "one crop", "methods"]
+
+
+@dataclass(frozen=True)
+class Protocol(ABC):
+    """A protocol of the paper, or of its successors. Its fields are whatever changes its answer.
+
+    Attributes:
+        name: what a user calls it.
+        needs: what it cannot do without: annotated objects, masks of them, a view that is one crop, methods.
+    """
+
+    name: ClassVar[str]
+    needs: ClassVar[frozenset[Need]] = frozenset(("objects", "methods"))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The fields, as JSON values."""
+        return asdict(self)
+
+    @abstractmethod
+    def observe(self, batch: Batch, methods: Sequence[Method], out: Path) -> list[Record]:
+        """What is kept of each image of a batch; files beside that go into ``out``."""
+
+    @abstractmethod
+    def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:
+        """The table."""
+
+    def finish(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method], out: Path) -> None:  # noqa: B027 -- most have nothing to write
+        """Write what can only be written at the end: nothing, of most protocols."""

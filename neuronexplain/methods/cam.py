@@ -1,0 +1,72 @@
+"""Class Activation Mapping: the maps of a layer, weighted as the classifier weighs them (Zhou et al. 2016).
+
+Where global average pooling and one linear layer make scores of the maps ``A^k`` of a layer,
+``y = sum_k w_k mean(A^k) + b``, the map is ``sum_k w_k A^k``. Up to 1/Z, Grad-CAM's alphas are these weights (Selvaraju
+et al. 2019, Sec. 3.1, Eq. 3 to 11). CAM has no ReLU.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from dissection.errors import NetworkError
+from dissection.networks.tap import forward
+
+from .gradcam import combination, like_images
+from .targets import classes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from dissection.networks.network import Network
+    from dissection.networks.tap import Pass
+
+    from .targets import Target
+
+_TOLERANCE = 1e-3
+
+
+def class_activation(
+    network: Network, images: Float[Tensor, "images channels H W"], target: Target
+) -> Float[Tensor, "images 1 H W"]:
+    """The map of a class: one forward pass.
+
+    Raises:
+        NetworkError: if the target is no class, or the scores are not what pooling and one linear layer make of the
+            network's layer.
+    """
+    if callable(target):
+        raise NetworkError("CAM explains a class by the classifier's weights for it; give a class, or choose grad-cam")
+    result = forward(network, images.clone())
+    weights = _weights(network, result)[classes_of(target, result.scores)]
+    return like_images(combination(weights, result.activation), images)
+
+
+def _weights(network: Network, result: Pass) -> Float[Tensor, "classes units"]:
+    """The weights that make the scores of the maps' means: found by their shape, proved by the scores themselves."""
+    means, scores = result.activation.detach().mean((2, 3)), result.scores.detach()
+    for weights, bias in _candidates(network, scores, means.shape[1]):
+        expected = means @ weights.T + bias
+        if (expected - scores).abs().max() <= _TOLERANCE * scores.abs().max():
+            return weights
+    raise NetworkError(
+        f"CAM needs global average pooling and one linear layer between {network.layer.name!r} and the scores, and "
+        f"{network.name} has another head; choose grad-cam, which needs none"
+    )
+
+
+def _candidates(
+    network: Network, scores: Float[Tensor, "images classes"], units: int
+) -> Iterator[tuple[Float[Tensor, "classes units"], Float[Tensor, " classes"]]]:
+    """Weights and bias of every layer that could be the classifier: a linear layer, or a convolution of one pixel."""
+    classes = scores.shape[1]
+    for part in network.module.modules():
+        weight, bias = getattr(part, "weight", None), getattr(part, "bias", None)
+        if isinstance(weight, torch.Tensor) and weight.shape in {(classes, units), (classes, units, 1, 1)}:
+            matrix = weight.detach().reshape(classes, units).to(scores)
+            yield matrix, matrix.new_zeros(classes) if bias is None else bias.detach().to(scores)

@@ -1,0 +1,107 @@
+"""A contact sheet of a concept dataset: a few pictures of each concept, chosen and drawn."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dissection.execution.threads import in_threads
+from neuronexplain.concept_words import concepts_in, other_words
+from neuronexplain.pictures.overlay import concept_picture
+
+from .contact_page import CategorySheet, ConceptCard, Example, Sheet
+from .inline_pictures import jpeg, shrunk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from dissection.concepts.census import Census, Holders
+    from dissection.concepts.dataset import ConceptDataset
+    from dissection.concepts.problems import Counter
+
+MOST = 1200
+"""Pictures on one page: some 10 MB, which a browser opens at once."""
+SIDE = 168
+
+
+def contact_sheet(
+    dataset: ConceptDataset,
+    found: Census,
+    *,
+    category: str | None = None,
+    each: int = 4,
+    most: int = MOST,
+    progress: Counter | None = None,
+) -> Sheet:
+    """Choose and draw pictures of a dataset's concepts.
+
+    Args:
+        dataset: the dataset.
+        found: its census.
+        category: only concepts of this one.
+        each: pictures of each concept. Fewer, where all of them would be more than ``most``.
+        most: pictures on the page. Where there are more concepts, those on the fewest images go without.
+        progress: is told about photographs.
+
+    Raises:
+        ConceptDataError: if there is no such category, or a photograph cannot be read.
+    """
+    concepts = sorted(
+        concepts_in(dataset, category), key=lambda one: (-len(found.holders[one.number].images), one.number)
+    )
+    there = [one for one in concepts if len(found.holders[one.number].images)][:most]
+    count = max(1, min(each, most // max(len(there), 1)))
+    chosen = {one.number: _choose(found.holders[one.number], count) for one in there}
+    examples = _draw(dataset, chosen, progress)
+    cards = defaultdict(list)
+    for one in concepts:
+        support = found.support(one)
+        share = support.pixels / found.pixels
+        card = ConceptCard(
+            one.spoken, one.number, other_words(dataset, one), support.images, share, tuple(examples[one.number])
+        )
+        cards[one.category].append(card)
+    sections = (CategorySheet(name, tuple(cards[name])) for name in dataset.categories if name in cards)
+    return Sheet(dataset.name, found.images, each, count, tuple(sections))
+
+
+def _choose(holders: Holders, count: int) -> list[tuple[int, float]]:
+    """Images and shares, evenly spaced from the image that shows most of the concept to the middle one."""
+    half = (len(holders.images) + 1) // 2
+    ranks = sorted({round(place) for place in np.linspace(0, max(half, min(count, len(holders.images))) - 1, count)})
+    return [(int(holders.images[rank]), float(holders.shares[rank])) for rank in ranks]
+
+
+def _draw(
+    dataset: ConceptDataset, chosen: Mapping[int, Sequence[tuple[int, float]]], progress: Counter | None
+) -> Mapping[int, list[Example]]:
+    """Examples by label number, in the order in which they were chosen; each photograph is read once."""
+    wanted: dict[int, list[int]] = defaultdict(list)
+    for number, images in chosen.items():
+        for image, _ in images:
+            wanted[image].append(number)
+    drawn: dict[tuple[int, int], bytes] = {}
+    pictures = in_threads(lambda image: _pictures(dataset, image, wanted[image]), list(wanted))
+    for done, (image, found) in enumerate(zip(wanted, pictures, strict=True), 1):
+        drawn |= {(number, image): picture for number, picture in found.items()}
+        if progress is not None:
+            progress(done, len(wanted))
+    examples: dict[int, list[Example]] = defaultdict(list)
+    for number, images in chosen.items():
+        examples[number] = [Example(dataset.image_name(image), share, drawn[number, image]) for image, share in images]
+    return examples
+
+
+def _pictures(dataset: ConceptDataset, image: int, numbers: Iterable[int]) -> dict[int, bytes]:
+    """The photograph, as a JPEG for each concept, in the dark but for the concept's pixels."""
+    photograph, labels = shrunk(dataset.photograph(image), SIDE), dataset.labels(image)
+    return {
+        number: jpeg(
+            photograph
+            if number in labels.whole
+            else concept_picture(photograph, 2 * (labels.maps == number).any(0).astype(np.float32))
+        )
+        for number in numbers
+    }

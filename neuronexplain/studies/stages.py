@@ -1,0 +1,89 @@
+"""One image through every stage of a network: App. B.1 and G (Fig. 13, 14 and 22).
+
+Grad-CAM at every rectified map, in one forward pass and one backward pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from dissection.errors import LayerNotFoundError
+from dissection.networks.layers import feature_maps
+from dissection.networks.tap import forward_through
+from neuronexplain.gradcam import alphas_of_layers, heatmap, of_class
+from neuronexplain.pictures.overlay import overlay
+from neuronexplain.pictures.tiles import sheet as tiled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from jaxtyping import Float32
+    from PIL import Image
+    from torch import Tensor
+
+    from dissection.networks.network import Network
+    from dissection.vocabulary import Layer
+    from neuronexplain.pictures.tiles import Tile
+
+_TILE = 180
+_COLUMNS = 6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stage:
+    """Grad-CAM at one layer.
+
+    Attributes:
+        layer: the layer.
+        heat: its map on its own grid.
+    """
+
+    layer: Layer
+    heat: Float32[np.ndarray, "h w"]
+
+
+def rectified_layers(network: Network) -> list[Layer]:
+    """Every layer with a rectified map, in order of execution.
+
+    Raises:
+        LayerNotFoundError: if there is none.
+    """
+    found = [each.layer for each in feature_maps(network.module, network.preprocessing.size) if each.rectified]
+    if not found:
+        raise LayerNotFoundError(f"{network.name} has no rectified feature map; choose a convolutional network")
+    return found
+
+
+def stages(network: Network, image: Float32[Tensor, "3 H W"], index: int) -> list[Stage]:
+    """Grad-CAM of a class at every rectified map; a block that ends in a ReLU gives its map once.
+
+    Raises:
+        LayerNotFoundError: if the network has no rectified map.
+        NotConnectedError: if the class's score does not depend on one of them.
+    """
+    layers = rectified_layers(network)
+    seen = forward_through(network, layers, image[None])
+    importances = alphas_of_layers(of_class(seen.scores, torch.tensor([index])), seen.activations)
+    found: list[Stage] = []
+    before: list[Tensor] = []
+    for layer, importance, maps in zip(layers, importances, seen.activations, strict=True):
+        if not any(maps.shape == other.shape and torch.equal(maps, other) for other in before[-2:]):
+            found.append(Stage(layer, heatmap(importance, maps)[0].float().cpu().numpy()))
+        before.append(maps.detach())
+    return found
+
+
+def sheet(frame: Image.Image, found: Sequence[Stage]) -> Image.Image:
+    """The photograph and its map at each stage, first to last, each under its layer's name and grid."""
+    photograph = frame.resize((_TILE, _TILE))
+    pictures: list[Tile] = [(photograph, "what the network sees")]
+    for stage in found:
+        layer = stage.layer
+        caption = f"{layer.name}\n{layer.units} units, {layer.height} x {layer.width}"
+        pictures.append((overlay(photograph, stage.heat), caption))
+    columns = -(-len(pictures) // -(-len(pictures) // _COLUMNS))  # as even as it gets
+    return tiled([pictures[start : start + columns] for start in range(0, len(pictures), columns)], tile=_TILE)

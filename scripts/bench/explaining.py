@@ -1,0 +1,103 @@
+"""What explaining costs: alphas and heat map of a batch, over a forward pass alone, beside captum, torchcam, grad-cam.
+
+All sides run in one process with glibc as it is by default, on the same images, layer and class. Networks have random
+weights: time does not depend on what they have learnt.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from building import network
+from captum.attr import LayerGradCam
+from processes import Process
+from pytorch_grad_cam import GradCAM
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from timing import in_turns, ratio, timed
+from torch import nn
+from torchcam.methods import GradCAM as TorchCam
+
+from dissection.networks.tap import forward
+from neuronexplain.gradcam import alphas, heatmap, of_class
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from neuronexplain import Network
+
+BARE, BACKWARD, OURS = "forward pass", "forward + head backward", "ours"
+PEERS = ("captum", "torchcam", "grad-cam")
+
+
+def explaining(name: str, size: int, *, rounds: int) -> dict[str, object]:
+    """Ratios for batches of ``size`` images."""
+    with Process(sides, name, size, keeps_memory=False) as process:
+        times = in_turns({side: process.side(side) for side in (BARE, BACKWARD, OURS, *PEERS)}, rounds)
+    over_bare = {side: ratio(times, side, BARE) for side in (BACKWARD, OURS, *PEERS)}
+    over_backward = {side: ratio(times, side, BACKWARD) for side in (OURS, *PEERS)}
+    return {"batch": size, f"over {BARE}": over_bare, f"over {BACKWARD}": over_backward, "seconds": times}
+
+
+def sides(name: str, size: int) -> dict[str, Callable[[], float]]:
+    """All sides, in the process that runs them."""
+    net = network(name)
+    torch.manual_seed(0)
+    images = torch.randn(size, 3, *net.preprocessing.size)
+    return {side: timed(run) for side, run in {**ours(net, images), **peers(net, images)}.items()}
+
+
+def ours(net: Network, images: Tensor) -> dict[str, Callable[[], object]]:
+    """Ours, and what it cannot do without, written out by hand."""
+    body, head = by_hand(net)
+    classes = torch.zeros(len(images), dtype=torch.int64)
+
+    def bare() -> None:
+        with torch.inference_mode():
+            net.module(images)
+
+    def backward() -> None:
+        with torch.no_grad():
+            activation = body(images)
+        score = head(activation.requires_grad_())[:, 0].sum()
+        torch.autograd.grad(score, activation)
+
+    def explained() -> None:
+        result = forward(net, images)
+        heatmap(alphas(of_class(result.scores, classes), result.activation), result.activation)
+
+    return {BARE: bare, BACKWARD: backward, OURS: explained}
+
+
+def peers(net: Network, images: Tensor) -> dict[str, Callable[[], object]]:
+    """The same by others, as their manuals have it."""
+    layer = net.module.get_submodule(net.layer.name)
+
+    def captum() -> None:
+        LayerGradCam(net.module, layer).attribute(images, target=0, relu_attributions=True)
+
+    def torchcam() -> None:
+        with TorchCam(net.module, layer) as cam:
+            cam([0] * len(images), net.module(images), normalized=False)
+
+    def grad_cam() -> None:
+        with GradCAM(model=net.module, target_layers=[layer]) as cam:
+            cam(images, targets=[ClassifierOutputTarget(0)] * len(images))
+
+    return dict(zip(PEERS, (captum, torchcam, grad_cam), strict=True))
+
+
+def by_hand(net: Network) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+    """What runs before the tapped layer's output and what runs after it, as one would write them out."""
+    module = net.module
+    if net.name == "vgg16":
+        last = int(net.layer.name.removeprefix("features.")) + 1
+        body = module.features[:last]
+        head = nn.Sequential(module.features[last:], module.avgpool, nn.Flatten(), module.classifier)
+    else:
+        first = (module.conv1, module.bn1, module.relu, module.maxpool)
+        body = nn.Sequential(*first, module.layer1, module.layer2, module.layer3, module.layer4)
+        head = nn.Sequential(module.avgpool, nn.Flatten(), module.fc)
+    return body, head

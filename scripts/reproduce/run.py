@@ -1,0 +1,169 @@
+"""Repeats the experiments of the Grad-CAM paper and writes reproduction/report.md, with tables and pictures.
+
+On the network of the generated scenes, and on SqueezeNets and photographs where ../shared/data is there. ``--small``
+keeps to fewer scenes: two minutes on two cores. A run that was stopped goes on when it is started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cases import worlds
+from paper import PAPER
+from pictures import counterfactual_sheet, layers_sheet, methods_sheet, usable
+from report import Measured, disagreements, document
+
+from db import NameStore
+from dissection.errors import ConceptDataError
+from dissection.files.atomic import replace_file
+from dissection.networks.passes import Means
+from dissection.vocabulary import MIN_IOU
+from neuronexplain.cli import console
+from neuronexplain.evaluation import protocols
+from neuronexplain.evaluation.runner import evaluate
+from neuronexplain.evaluation.tables import Report
+from neuronexplain.pictures.overlay import save_picture
+from neuronexplain.pipeline import build
+from neuronexplain.studies.adversarial import Adversarial
+from neuronexplain.studies.attack import Attack
+from neuronexplain.studies.bias import Bias, study_bias
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cases import World
+
+    from neuronexplain.evaluation.framing import Kind
+    from neuronexplain.evaluation.ground_truth.truth import Ground
+    from neuronexplain.evaluation.protocols.protocol import Protocol
+    from neuronexplain.methods import Method
+
+MAPS = (
+    "grad-cam",
+    "guided-grad-cam",
+    "deconv-grad-cam",
+    "guided-backprop",
+    "deconvolution",
+    "gradient",
+    "cam",
+    "c-mwp",
+)
+FEW_MAPS = ("grad-cam", "guided-grad-cam", "guided-backprop", "c-mwp")
+
+
+class Run:
+    """One run of the report.
+
+    Args:
+        out: where everything goes.
+        small: fewer scenes, and no photographs.
+        means: with what it is done.
+    """
+
+    def __init__(self, out: Path, means: Means, *, small: bool) -> None:
+        self._out, self._means, self._small = out, means, small
+        self.tables: list[Measured] = []
+        self.pictures: list[tuple[str, str]] = []
+        self.notes: list[str] = []
+
+    def world(self, world: World) -> None:
+        """Every protocol and picture of one network on one set of images."""
+        methods, reasons = usable(world.network)
+        self.notes += [f"{name} on {world.title}: {reason}" for name, reason in reasons.items()]
+        own = [methods[name] for name in MAPS if name in methods]
+        few = [methods[name] for name in FEW_MAPS if name in methods]
+        whole, some = world.ground, world.some(world.few)
+        if whole.objects:
+            for protocol in (protocols.Localisation(), protocols.Pointing(), protocols.Seeds(), protocols.Ratio()):
+                self._measure(world, protocol, own, whole)
+            ablations = [methods[name] for name in PAPER["localisation-ten"][2] if name in methods]
+            crops = ("ten", some) if world.ten else ("whole", whole)
+            self._measure(world, protocols.Localisation(), ablations, crops[1], view=crops[0], name="localisation-ten")
+            attack = Attack(radius=world.radius, step=world.radius / 16)
+            self._measure(world, Adversarial(attack), few, some)
+            weak = replace(attack, confidence=0.9)
+            self._measure(world, Adversarial(weak, pictures=0), few, some, name="adversarial-weak")
+        self._measure(world, protocols.OcclusionCorrelation(), own, some)
+        self._measure(world, protocols.InsertionDeletion(steps=10 if self._small else 25), few, some)
+        self._measure(world, protocols.UnitAblation(self._named(world)), [], whole)
+        self._draw(world, list(methods.values()))
+
+    def bias(self) -> None:
+        """The study of Sec. 6.3."""
+        study = Bias(tested=120, named=240) if self._small else Bias()
+        found = study_bias(study, self._out / "bias", means=self._means)
+        columns = {"scene": "the scene", **{name: f"{name}: what the network says" for name in study.stagings}}
+        sentences = Report("What the two networks say of the same scenes, Sec. 7", columns, found.sentences)
+        for name, report in (("bias", found.measured), ("concepts", found.words), ("sentences", sentences)):
+            self.tables.append(Measured(name, "the small networks", "staged scenes", report))
+        self.pictures.append(("Bias, as Fig. 8", "bias/bias.png"))
+
+    def write(self) -> Path:
+        """The report."""
+        path = self._out / "report.md"
+        replace_file(path, document(self.tables, self.pictures, self.notes).encode())
+        return path
+
+    def _measure(
+        self,
+        world: World,
+        protocol: Protocol,
+        methods: Sequence[Method],
+        ground: Ground,
+        *,
+        view: Kind = "whole",
+        name: str = "",
+    ) -> None:
+        """One table; with a name, of a protocol that is also measured otherwise."""
+        place = self._out / world.name / name
+        try:
+            report = evaluate(protocol, world.network, methods, ground, place, view=view, means=self._means)
+        except ConceptDataError as error:
+            self.notes.append(f"{protocol.name} on {world.title}: {error}")
+            return
+        if view == "ten":
+            report = replace(report, title=f"{report.title}, ten crops")
+        self.tables.append(Measured(name or protocol.name, world.title, ground.name, report))
+
+    def _named(self, world: World) -> tuple[int, ...]:
+        with NameStore.create(str(self._out / "names.db")) as store:
+            run = build(world.network, world.concepts, store, quantile=world.quantile, means=self._means).run
+            return tuple(sorted(store.names(run, MIN_IOU)))
+
+    def _draw(self, world: World, methods: Sequence[Method]) -> None:
+        sheets = {
+            "methods": ("All methods", methods_sheet(world, methods)),
+            "counterfactual": ("Counterfactuals, as Fig. 3", counterfactual_sheet(world)),
+            "layers": ("Every stage, as Fig. 13", layers_sheet(world)),
+        }
+        for name, (caption, picture) in sheets.items():
+            save_picture(picture, self._out / world.name / f"{name}.png")
+            self.pictures.append((f"{caption}: {world.title}", f"{world.name}/{name}.png"))
+        for file in sorted((self._out / world.name / "adversarial").glob("*.png")):
+            self.pictures.append((f"Adversarial, as Fig. 7: {world.title}", f"{world.name}/adversarial/{file.name}"))
+
+
+def main() -> None:
+    """Measure, draw, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--small", action="store_true", help="fewer scenes, and no photographs")
+    parser.add_argument("--out", type=Path, default=Path("reproduction"))
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    with console.progress() as progress:
+        run = Run(options.out, Means(batch_size=16, progress=progress), small=options.small)
+        for world in worlds(options.out, small=options.small):
+            run.world(world)
+            run.write()
+        run.bias()
+    print(run.write())
+    for line in disagreements(run.tables):
+        print(f"not as in the paper: {line}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
