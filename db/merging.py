@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from .records import WholeRun
-    from .store import NameStore
 
 
 def adopt(connection: Connection, given: WholeRun) -> Adopted:
@@ -46,20 +45,6 @@ def adopt(connection: Connection, given: WholeRun) -> Adopted:
         return Adopted(held, is_new=False)
     number = write_whole(connection, replace(given, run=run), run.created)
     return Adopted(replace(run, id=number), is_new=True)
-
-
-def whole_runs(store: NameStore) -> Iterator[WholeRun]:
-    """The runs of another store in turn, as `adopt` takes them.
-
-    Raises:
-        StoreError: if what is in its tables is no run.
-    """
-    try:
-        for run in store.runs():
-            yield store.whole(run)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        told = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise StoreError(f"{store.where} is damaged, or was never one of ours: {told}") from error
 
 
 def difference(held: WholeRun, given: WholeRun) -> str | None:

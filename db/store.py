@@ -155,6 +155,19 @@ class NameStore:
         with self._reading(run) as connection:
             return reading.read_whole(connection, run, f"{self._location}, run {run.id}")
 
+    def whole_runs(self) -> Iterator[WholeRun]:
+        """Every run in turn, oldest first, as another store's `adopt` takes it.
+
+        Raises:
+            StoreError: if what is in the tables is no run.
+        """
+        try:
+            for run in self.runs():
+                yield self.whole(run)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise StoreError(f"{self.where} is damaged, or was never one of ours: {reason}") from error
+
     def delete(self, run: Run) -> None:
         """Delete a run and all that belongs to it; its number is not given again."""
         with explained(self._location), engines.writing(self._engine) as connection:

@@ -22,6 +22,13 @@
         └── SchemaError            a database written by another version
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class NeuronExplainError(Exception):
     """Anything a user can put right: the command line prints its message as one line and exits with status 2."""
@@ -61,6 +68,20 @@ class WeightsError(NetworkError):
 
 class ActivationError(NetworkError):
     """A feature map holds a NaN or an infinity."""
+
+
+def require_finite(finite: Iterable[bool], layer: str, images: Iterable[str]) -> None:
+    """See that no image's map of a layer holds a NaN or an infinity.
+
+    Raises:
+        ActivationError: naming the first image whose map does.
+    """
+    for is_finite, image in zip(finite, images, strict=True):
+        if not is_finite:
+            raise ActivationError(
+                f"layer {layer!r} gives a NaN or an infinity for {image}; check the weights, the preprocessing "
+                "(--mean, --std) and that photograph"
+            )
 
 
 class NotConnectedError(NetworkError):

@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    import numpy as np
+    from jaxtyping import Int32
+
 MIN_IOU = 0.05
 """A unit is named where its best IoU reaches this (Grad-CAM paper, Sec. 7, footnote 7)."""
 
@@ -64,6 +67,19 @@ class Concept:
         if (self.category == "scene" and name.endswith("-s")) or (self.category == "color" and name.endswith("-c")):
             name = name[:-2]
         return name.replace("_", " ").strip()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels:
+    """The labels of one image.
+
+    Attributes:
+        maps: label maps, one layer on the other; 0 means "none".
+        whole: label numbers that hold for the whole image (scenes, textures), none of them 0.
+    """
+
+    maps: Int32[np.ndarray, "layers h w"]
+    whole: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,11 @@ explain predictions with them (:func:`explain`). Nothing heavy is imported befor
 
 from __future__ import annotations
 
+from functools import reduce
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from ._renamed import KEYWORDS, NAMES, warn, with_old_keywords
 
 if TYPE_CHECKING:
     from db import NameStore
@@ -15,28 +18,29 @@ if TYPE_CHECKING:
     from dissection.concepts.layouts import open_concepts
     from dissection.dissect import dissect
     from dissection.errors import NeuronExplainError
+    from dissection.execution.settings import Execution
     from dissection.networks.network import Network
     from dissection.networks.opening import open_network
-    from dissection.networks.passes import Means
     from dissection.networks.preprocessing import Preprocessing
     from dissection.vocabulary import Concept, Dissection, Layer, Overlap, Unit, UnitName
-    from neuronexplain.report.page import write_page
 
+    from .building import Built, build, build_layers
     from .class_images import open_class_images
     from .explainer import Explainer
+    from .explaining import explain, open_network_of
     from .explanation import Explanation, RankedUnit, Score
     from .methods import METHODS, saliency
-    from .pipeline import Built, build, build_layers, explain, reopen, speaker
+    from .report.page import write_page
 
 _HOMES = {
     "METHODS": "neuronexplain.methods",
-    "Built": "neuronexplain.pipeline",
+    "Built": "neuronexplain.building",
     "Concept": "dissection.vocabulary",
     "Dissection": "dissection.vocabulary",
+    "Execution": "dissection.execution.settings",
     "Explainer": "neuronexplain.explainer",
     "Explanation": "neuronexplain.explanation",
     "Layer": "dissection.vocabulary",
-    "Means": "dissection.networks.passes",
     "NameStore": "db",
     "Network": "dissection.networks.network",
     "NeuronExplainError": "dissection.errors",
@@ -46,19 +50,18 @@ _HOMES = {
     "Score": "neuronexplain.explanation",
     "Unit": "dissection.vocabulary",
     "UnitName": "dissection.vocabulary",
-    "build": "neuronexplain.pipeline",
-    "build_layers": "neuronexplain.pipeline",
+    "build": "neuronexplain.building",
+    "build_layers": "neuronexplain.building",
     "dissect": "dissection.dissect",
-    "explain": "neuronexplain.pipeline",
+    "explain": "neuronexplain.explaining",
     "importances_frame": "db.frames",
     "open_class_images": "neuronexplain.class_images",
     "open_concepts": "dissection.concepts.layouts",
     "open_network": "dissection.networks.opening",
+    "open_network_of": "neuronexplain.explaining",
     "overlaps_frame": "db.frames",
-    "reopen": "neuronexplain.pipeline",
     "runs_frame": "db.frames",
     "saliency": "neuronexplain.methods",
-    "speaker": "neuronexplain.pipeline",
     "units_frame": "db.frames",
     "write_page": "neuronexplain.report.page",
 }
@@ -68,10 +71,10 @@ __all__ = [
     "Built",
     "Concept",
     "Dissection",
+    "Execution",
     "Explainer",
     "Explanation",
     "Layer",
-    "Means",
     "NameStore",
     "Network",
     "NeuronExplainError",
@@ -89,20 +92,25 @@ __all__ = [
     "open_class_images",
     "open_concepts",
     "open_network",
+    "open_network_of",
     "overlaps_frame",
-    "reopen",
     "runs_frame",
     "saliency",
-    "speaker",
     "units_frame",
     "write_page",
 ]
 
 
 def __getattr__(name: str) -> object:
+    if name in NAMES:
+        warn(f"neuronexplain.{name}", NAMES[name])
+        first, *attributes = NAMES[name].split(".")
+        return reduce(getattr, attributes, __getattr__(first))
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)
+    if name in KEYWORDS:
+        value = with_old_keywords(value, KEYWORDS[name])
     globals()[name] = value
     return value
 

@@ -10,26 +10,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from dissection.errors import ConceptDataError
-from dissection.execution.checkpoint import Checkpoint, nested, unnested
+from dissection.errors import ConceptDataError, require_finite
+from dissection.execution.checkpoint import Checkpoint, ResumableJob
+from dissection.execution.statistic import Bundle
 from dissection.images.photographs import open_photograph, photographs_in
-from dissection.networks.passes import run
-from dissection.networks.tap import check_finite
+from dissection.networks.passes import observed
 
 from .class_importance import Importances
 from .classes import find_class
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from jaxtyping import UInt8
     from torch import Tensor
 
+    from dissection.execution.settings import Execution
+    from dissection.networks.forward import Pass
     from dissection.networks.network import Network
-    from dissection.networks.passes import Means
+    from dissection.networks.passes import Watcher
     from dissection.networks.preprocessing import Preprocessing
-    from dissection.networks.tap import Pass
     from dissection.vocabulary import Layer
 
 
@@ -53,32 +54,32 @@ class ClassImages:
             digest.update(path.read_bytes())
         return digest.hexdigest()
 
-    def importances(self, network: Network, layers: Sequence[Layer], means: Means) -> Importances:
+    def importances(self, network: Network, layers: Sequence[Layer], execution: Execution) -> Importances:
         """The importance of the layers' units over all images, as the network sees photographs.
 
         Raises:
             ActivationError: if a feature map holds a NaN or an infinity; it names the image.
             PhotographError: if a file is no photograph.
         """
-        classes = torch.tensor([index for _, index in self.images])
-        found, looked = Importances(network.classes, layers, classes), 0
-        checkpoint = Checkpoint(means.scratch, "class-images") if means.scratch else None
-        if checkpoint and (state := checkpoint.load()):
-            found.restore(unnested(state, "importances"))
-            looked = int(state["done.looked"])
-        shares = means.shares(len(self.images))[looked:]
-        for seen in run(network, layers, self._frame_of(network), shares, partial(_look, found), means):
-            for number, layer in enumerate(layers):
-                check_finite(
-                    seen.values[f"finite.{number}"].tolist(), layer, (str(self.images[i][0]) for i in seen.images)
-                )
-            found.add(unnested(seen.values, "importances"))
-            looked += 1
-            means.tell("looking at the images of each class", seen.images.stop, len(self.images))
-            if checkpoint and checkpoint.is_due:
-                checkpoint.save(nested(importances=found.state(), done={"looked": np.array(looked)}))
-        found.pool(means.ranks)
-        return found
+        importances = Importances(network.classes, layers, torch.tensor([index for _, index in self.images]))
+        finite = _Finite([layer.name for layer in layers], [str(path) for path, _ in self.images])
+        watchers: dict[str, Watcher] = {"finite": finite, "importances": importances}
+        checkpoint = Checkpoint(execution.scratch, "class-images") if execution.scratch else None
+        job = ResumableJob(Bundle({"importances": importances}), ("looked",), checkpoint)
+        photographs = len(self.images), self._frame_of(network)
+        for _ in observed(
+            network,
+            layers,
+            photographs,
+            watchers,
+            job,
+            execution,
+            stage="looked",
+            progress="looking at the images of each class",
+        ):
+            pass
+        importances.pool(execution.ranks)
+        return importances
 
     def _frame_of(self, network: Network) -> Callable[[int], UInt8[np.ndarray, "h w 3"]]:
         return partial(_frame, network.preprocessing, [path for path, _ in self.images])
@@ -88,9 +89,19 @@ def _frame(preprocessing: Preprocessing, paths: Sequence[Path], index: int) -> U
     return np.asarray(preprocessing.frame(open_photograph(paths[index])))
 
 
-def _look(importances: Importances, result: Pass, images: range) -> dict[str, Tensor]:
-    finite = {str(number): maps.isfinite().flatten(1).all(1) for number, maps in enumerate(result.activations)}
-    return nested(finite=finite, importances=importances.look(result, images))
+@dataclass(frozen=True, slots=True)
+class _Finite:
+    """Sees that no map of a pass holds a NaN or an infinity."""
+
+    layers: Sequence[str]
+    images: Sequence[str]
+
+    def look(self, forward: Pass, _images: range) -> Mapping[str, Tensor]:
+        return {str(number): finite for number, finite in enumerate(forward.finite)}
+
+    def add(self, images: range, values: Mapping[str, np.ndarray]) -> None:
+        for number, layer in enumerate(self.layers):
+            require_finite(values[str(number)].tolist(), layer, (self.images[index] for index in images))
 
 
 def open_class_images(root: Path, labels: Sequence[str]) -> ClassImages:

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from dissection.networks.tap import forward
+from db.records import require_built
+from dissection.errors import require_finite
+from dissection.networks.forward import forward
 from dissection.vocabulary import MIN_IOU
+from neuronexplain.methods.gradcam import alphas, contributions, enlarge, heatmap
+from neuronexplain.methods.targets import of_class
 
 from .activity import active_units, concept_map
 from .classes import find_class
 from .explanation import Explanation, MethodMap, RankedUnit, Score
-from .gradcam import alphas, contributions, enlarge, heatmap, of_class
 from .methods import check_methods, find_method, watched
 from .ranking import strongest
 
@@ -26,8 +29,10 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
+    from db import NameStore
+    from db.records import Run
+    from dissection.execution.settings import Progress
     from dissection.networks.network import Network
-    from dissection.networks.passes import Progress
     from dissection.vocabulary import UnitName
 
     from .explanation import Among, RankBy
@@ -67,6 +72,42 @@ class Explainer:
     min_iou: float = MIN_IOU
     methods: Sequence[str] = ()
 
+    @classmethod
+    def from_store(
+        cls,
+        network: Network,
+        store: NameStore,
+        *,
+        run: Run | None = None,
+        k: int = 5,
+        rank_by: RankBy = "alpha",
+        among: Among = "all",
+        min_iou: float = MIN_IOU,
+        methods: Sequence[str] = (),
+    ) -> Explainer:
+        """Give the network the names that a run of the store has for its units; the newest run unless one is given.
+
+        Raises:
+            NetworkError: if there is no such method, or it is not defined for the network.
+            RunNotFoundError: if the run, or every run there is, is of a network with other weights.
+            StoreError: if the run was imported: it does not say when a neuron is active.
+        """
+        if run is not None:
+            require_built(run, "thresholds")
+        if run is None or run.key.network != network.fingerprint:
+            run = store.run_for(network.fingerprint)
+        return cls(
+            network,
+            names=store.names(run, min_iou),
+            thresholds=store.thresholds(run),
+            constant_alpha=run.constant_alphas,
+            k=k,
+            rank_by=rank_by,
+            among=among,
+            min_iou=min_iou,
+            methods=methods,
+        )
+
     def __post_init__(self) -> None:
         check_methods(map(find_method, self.methods), self.network)
 
@@ -99,7 +140,7 @@ class Explainer:
         frames = [preprocessing.tensor(preprocessing.frame(photograph)) for _, photograph in photographs]
         images = torch.stack(frames)
         result = forward(network, images)
-        result.check(network, [name for name, _ in photographs])
+        require_finite(result.finite[0].tolist(), network.layer.name, [name for name, _ in photographs])
         logits = result.scores.detach().double().cpu()
         predicted = logits.argmax(1)
         targets = predicted if wanted is None else torch.full_like(predicted, wanted)

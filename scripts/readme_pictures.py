@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from db import NameStore
 from dissection.images.photographs import open_photograph
-from neuronexplain import reopen, speaker
+from neuronexplain import Explainer, open_network_of
 from neuronexplain.pictures.overlay import heatmap_image, save_picture
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def main() -> None:
     database, folder, *photographs = sys.argv[1:]
     with NameStore.open(database) as store:
         run = store.choose()
-        explainer = speaker(reopen(run), store, run=run)
+        explainer = Explainer.from_store(open_network_of(run), store, run=run)
     named = ((path, open_photograph(Path(path))) for path in photographs)
     for explanation in explainer.explain(named):
         target = Path(folder) / f"{explanation.target.label.lower().replace(' ', '-')}.png"

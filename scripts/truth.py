@@ -13,7 +13,7 @@ from db import NameStore
 from dissection.concepts.generated import write_scenes
 from dissection.concepts.layouts import open_concepts
 from dissection.scenes.scene import Scene, draw_scene
-from neuronexplain import build, open_network, speaker
+from neuronexplain import Explainer, build, open_network
 from neuronexplain.cli.demonstration import QUANTILE, SCENES
 
 UNSEEN = 240
@@ -41,7 +41,7 @@ def main() -> None:
         write_scenes(Path(place) / "scenes", images=SCENES, seed=1)
         with NameStore.create(Path(place) / "scenes.db") as store:
             run = build(network, open_concepts(Path(place) / "scenes"), store, quantile=QUANTILE).run
-            explainer = speaker(network, store, run=run)
+            explainer = Explainer.from_store(network, store, run=run)
         explained = list(explainer.explain((scene.name, scene.photograph) for scene in scenes))
     responds, absent, chance, rarity = [], [], [], []
     for explanation, truth in zip(explained, truths, strict=True):

@@ -6,12 +6,12 @@ import sys
 import threading
 from pathlib import Path
 
-from dissection.concepts import conversion
 from dissection.concepts.conversion import convert
 from dissection.concepts.plain_layout import PlainLayout
+from dissection.execution import checkpoint
 
 if __name__ == "__main__":
-    conversion._PAUSE = 0  # the survey is kept after each image
+    checkpoint._PAUSE, checkpoint._SHARE = 0, 1e9  # the survey is kept after each image
     source, target, seconds = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
     if seconds:
         threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL)).start()

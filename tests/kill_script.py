@@ -17,8 +17,8 @@ import dissection.engine.cells as cells_module
 import dissection.execution.checkpoint as checkpoint_module
 from db import NameStore
 from dissection.concepts.plain_layout import PlainLayout
-from neuronexplain import Means
-from neuronexplain.pipeline import build_layers
+from neuronexplain import Execution
+from neuronexplain.building import build_layers
 
 PAUSE = 0.004
 BATCH = 2
@@ -35,8 +35,8 @@ def build_once(folder: Path, database: str) -> None:
         time.sleep(PAUSE if "reading" not in stage else 0)
 
     with NameStore.create(folder / database) as store:
-        means = Means(BATCH, scratch=folder / "unfinished", progress=slowly)
-        build_layers([colour_network()], PlainLayout(folder / "squares", label_size=32), store, means=means)
+        execution = Execution(BATCH, scratch=folder / "unfinished", progress=slowly)
+        build_layers([colour_network()], PlainLayout(folder / "squares", label_size=32), store, execution=execution)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from dissection.engine.exemplars import EXEMPLARS
 from dissection.engine.naming import BEST
 from dissection.engine.thresholds import strong_values
 from dissection.engine.upsampling import upsample
-from dissection.networks.tap import forward
+from dissection.networks.forward import forward
 from dissection.vocabulary import ConceptSupport, Dissection, Exemplar, Overlap, Unit
 
 

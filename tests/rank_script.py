@@ -27,7 +27,7 @@ def answers(group: Ranks) -> dict[str, object]:
         "columns": group.sum(torch.arange(6).reshape(2, 3).T).tolist(),
         "empty": list(group.sum(torch.empty(0, 3)).shape),
         "gather": group.gather({"rank": number, "text": "x" * number}),
-        "share": group.share(f"from {number}"),
+        "broadcast": group.broadcast(f"from {number}"),
         "ragged": [part.tolist() for part in group.gather_ragged(torch.arange(number))],
         "nothing": [part.tolist() for part in group.gather_ragged(torch.arange(0))],
     }

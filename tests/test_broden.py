@@ -23,7 +23,7 @@ from dissection.vocabulary import Concept
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dissection.concepts.dataset import Labels
+    from dissection.vocabulary import Labels
 
 MINI = Path(__file__).parents[2] / "shared" / "data" / "mini-broden"
 

@@ -320,7 +320,7 @@ def test_bad_regions_are_refused_with_the_file_and_the_image(tmp_path: Path, seg
 
 def test_without_pycocotools_it_is_said_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pycocotools", None)
-    for module in ("coco_instances", "coco_regions"):
+    for module in ("coco_instances", "shared.coco_regions"):
         monkeypatch.delitem(sys.modules, f"dissection.concepts.formats.{module}", raising=False)
     with pytest.raises(ConceptDataError, match=r"neuronexplain\[coco\]"):
         kinds.kind("coco-instances").open(tmp_path, label_size=8)

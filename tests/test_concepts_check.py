@@ -13,12 +13,11 @@ from PIL import Image
 from dissection.concepts.broden.layout import BrodenLayout
 from dissection.concepts.broden.writer import writing_broden
 from dissection.concepts.checking import check, inspect
-from dissection.concepts.dataset import Labels
 from dissection.concepts.layouts import open_concepts
 from dissection.concepts.plain_layout import PlainLayout
 from dissection.concepts.problems import Problem
 from dissection.concepts.surveys import areas, out_of_reach, survey
-from dissection.vocabulary import MIN_IOU, Concept, ConceptSupport
+from dissection.vocabulary import MIN_IOU, Concept, ConceptSupport, Labels
 
 if TYPE_CHECKING:
     from pathlib import Path

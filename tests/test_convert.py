@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dissection.concepts import conversion
 from dissection.concepts import formats as kinds
 from dissection.concepts.broden.layout import BrodenLayout
 from dissection.concepts.checking import check
 from dissection.concepts.conversion import convert
 from dissection.concepts.plain_layout import PlainLayout
 from dissection.errors import CheckpointError, ConceptDataError, OutputError
-from dissection.execution.checkpoint import alone
+from dissection.execution import checkpoint
+from dissection.execution.scratch import alone
 
 SCRIPT = Path(__file__).parent / "convert_script.py"
 
@@ -86,7 +86,8 @@ def test_an_interrupted_conversion_goes_on_where_it_was(
     plain: Path, tmp_path: Path, moment: int, monkeypatch: Any
 ) -> None:
     whole = run(plain, tmp_path / "undisturbed")
-    monkeypatch.setattr(conversion, "_PAUSE", 0)
+    monkeypatch.setattr(checkpoint, "_PAUSE", 0)
+    monkeypatch.setattr(checkpoint, "_SHARE", 1e9)
     with pytest.raises(KeyboardInterrupt):
         run(plain, tmp_path / "new", progress=interrupt_at(moment))
     assert not (tmp_path / "new").exists()

@@ -17,13 +17,12 @@ from worlds import (
     table_world,
 )
 
-from dissection.concepts.dataset import Labels
 from dissection.dissect import dissect
 from dissection.engine.thresholds import strong_values
 from dissection.engine.upsampling import upsample
 from dissection.errors import ActivationError, ConceptDataError
-from dissection.networks.passes import Means
-from dissection.vocabulary import Concept
+from dissection.execution.settings import Execution
+from dissection.vocabulary import Concept, Labels
 
 CATEGORIES = ("scene", "object", "color")
 CONCEPTS = {
@@ -58,8 +57,8 @@ def worlds(draw):
 def test_equals_the_definitions(world, min_images, batch_size):
     maps, labels, quantile = world
     network, concepts = table_world(maps, labels, CONCEPTS, CATEGORIES)
-    means = Means(batch_size=batch_size)
-    found = dissect(network, concepts, quantile=quantile, min_images=min_images, means=means)
+    execution = Execution(batch_size=batch_size)
+    found = dissect(network, concepts, quantile=quantile, min_images=min_images, execution=execution)
     array = maps.numpy()
     thresholds = [slow_threshold(array[:, unit].flatten().tolist(), quantile) for unit in range(array.shape[1])]
     assert [unit.threshold for unit in found.units] == thresholds
@@ -120,7 +119,7 @@ def test_exemplars_are_the_strongest_images_with_their_cell():
         maps[image, 0, 1, 2] = value
     labels = [Labels(np.ones((1, 4, 4), np.int32))] * 12
     network, concepts = table_world(maps, labels, CONCEPTS, CATEGORIES)
-    exemplars = dissect(network, concepts, means=Means(batch_size=5)).units[0].exemplars
+    exemplars = dissect(network, concepts, execution=Execution(batch_size=5)).units[0].exemplars
     assert [exemplar.index for exemplar in exemplars] == [5, 6, 7, 8, 1, 3, 9, 2, 4]
     assert {(exemplar.row, exemplar.column) for exemplar in exemplars} == {(1, 2)}
     assert exemplars[0].image == "photo 5"
@@ -130,8 +129,8 @@ def test_batch_size_does_not_matter_given_the_same_activations():
     maps = torch.rand(11, 5, 3, 3)
     labels = [Labels(np.full((1, 6, 6), [1, 2, 4][i % 3], np.int32)) for i in range(11)]
     network, concepts = table_world(maps, labels, CONCEPTS, CATEGORIES)
-    whole = dissect(network, concepts, quantile=0.1, min_images=1, means=Means(batch_size=11))
-    assert dissect(network, concepts, quantile=0.1, min_images=1, means=Means(batch_size=2)) == whole
+    whole = dissect(network, concepts, quantile=0.1, min_images=1, execution=Execution(batch_size=11))
+    assert dissect(network, concepts, quantile=0.1, min_images=1, execution=Execution(batch_size=2)) == whole
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
@@ -156,7 +155,7 @@ def test_a_unit_that_wakes_late_and_lower_keeps_its_saturated_maps():
     maps[5, 0, 0, 0] = 3.0
     labels = [Labels(np.ones((1, 4, 4), np.int32))] * 6
     network, concepts = table_world(maps, labels, CONCEPTS, CATEGORIES)
-    unit = dissect(network, concepts, means=Means(batch_size=2), min_images=1).units[0]
+    unit = dissect(network, concepts, execution=Execution(batch_size=2), min_images=1).units[0]
     assert unit.threshold == 3.0
     assert unit.best.intersection == 5 * 16 + 15
 

@@ -12,13 +12,12 @@ from worlds import MemoryConcepts, colour_concepts, colour_network, table_world
 
 import dissection.engine.cells as cells_module
 import dissection.execution.checkpoint as checkpoint_module
-from dissection.concepts.dataset import Labels
 from dissection.dissect import dissect, dissect_layers
 from dissection.errors import ActivationError, CheckpointError, ConceptDataError
-from dissection.execution.checkpoint import scratch
+from dissection.execution.scratch import scratch
+from dissection.execution.settings import Execution
 from dissection.networks.network import Network
-from dissection.networks.passes import Means
-from dissection.vocabulary import Concept, Layer
+from dissection.vocabulary import Concept, Labels, Layer
 
 CONCEPTS = {number: Concept(number, f"c{number}", ("object", "color", "scene")[number % 3]) for number in range(1, 30)}
 CATEGORIES = ("object", "color", "scene")
@@ -58,15 +57,15 @@ def small_files(monkeypatch):
 def test_equals_the_plain_implementation(seed, quantile, batch_size):
     network, concepts = world(seed)
     plain = plain_dissection(network, concepts, quantile=quantile, min_images=3)
-    means = Means(batch_size=batch_size)
-    assert dissect(network, concepts, quantile=quantile, min_images=3, means=means) == plain
+    execution = Execution(batch_size=batch_size)
+    assert dissect(network, concepts, quantile=quantile, min_images=3, execution=execution) == plain
 
 
 @pytest.mark.usefixtures("small_files")
 def test_equals_the_plain_implementation_while_pruning():
     network, concepts = world(1, images=120)
     plain = plain_dissection(network, concepts, quantile=0.02, min_images=3)
-    assert dissect(network, concepts, quantile=0.02, min_images=3, means=Means(batch_size=3)) == plain
+    assert dissect(network, concepts, quantile=0.02, min_images=3, execution=Execution(batch_size=3)) == plain
 
 
 @pytest.mark.usefixtures("small_files")
@@ -77,7 +76,7 @@ def test_ranks_agree_with_one(count, monkeypatch):
     plain = plain_dissection(network, concepts, quantile=0.02, min_images=3)
 
     def work(ranks):
-        return dissect(network, concepts, quantile=0.02, min_images=3, means=Means(batch_size=4, ranks=ranks))
+        return dissect(network, concepts, quantile=0.02, min_images=3, execution=Execution(batch_size=4, ranks=ranks))
 
     assert on_ranks(count, work) == [plain] * count
 
@@ -87,7 +86,7 @@ def test_more_ranks_than_batches():
     plain = plain_dissection(network, concepts, quantile=0.1, min_images=1)
 
     def work(ranks):
-        return dissect(network, concepts, quantile=0.1, min_images=1, means=Means(batch_size=2, ranks=ranks))
+        return dissect(network, concepts, quantile=0.1, min_images=1, execution=Execution(batch_size=2, ranks=ranks))
 
     assert on_ranks(4, work) == [plain] * 4
 
@@ -96,7 +95,7 @@ def test_more_ranks_than_batches():
 def test_workers_do_not_matter(workers):
     network, concepts = world(4, images=20)
     plain = plain_dissection(network, concepts, quantile=0.1, min_images=1)
-    assert dissect(network, concepts, quantile=0.1, min_images=1, means=Means(4, workers)) == plain
+    assert dissect(network, concepts, quantile=0.1, min_images=1, execution=Execution(4, workers)) == plain
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -110,7 +109,7 @@ def test_errors_of_readers_arrive_as_they_were_raised(workers):
     good = colour_concepts(8)
     bad = Bad(good.photographs, good.all_labels, good.concepts, good.categories)
     with pytest.raises(ConceptDataError, match=r"^photo 3 is bad; mend it$"):
-        dissect(colour_network(), bad, means=Means(2, workers))
+        dissect(colour_network(), bad, execution=Execution(2, workers))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -118,7 +117,7 @@ def test_errors_of_readers_arrive_as_they_were_raised(workers):
 def test_a_gpu_gives_the_same(workers):
     network, concepts = world(8, images=40)
     plain = plain_dissection(network, concepts, quantile=0.02, min_images=3)
-    assert dissect(network.to("cuda"), concepts, quantile=0.02, min_images=3, means=Means(7, workers)) == plain
+    assert dissect(network.to("cuda"), concepts, quantile=0.02, min_images=3, execution=Execution(7, workers)) == plain
 
 
 class StoppedError(Exception):
@@ -138,9 +137,9 @@ def test_goes_on_where_it_stopped_to_the_same_result(tmp_path, stage):
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        dissect(network, concepts, quantile=0.02, min_images=3, means=Means(5, scratch=tmp_path, progress=stop))
+        dissect(network, concepts, quantile=0.02, min_images=3, execution=Execution(5, scratch=tmp_path, progress=stop))
     before = len(passes)
-    assert dissect(network, concepts, quantile=0.02, min_images=3, means=Means(5, scratch=tmp_path)) == plain
+    assert dissect(network, concepts, quantile=0.02, min_images=3, execution=Execution(5, scratch=tmp_path)) == plain
     assert len(passes) - before == (0 if "comparing" in stage else 12 - 7)  # the batch it stopped in is done again
 
 
@@ -154,8 +153,8 @@ def test_ranks_go_on_from_different_places(tmp_path):
             if stops_at and done >= stops_at[ranks.number]:
                 raise StoppedError
 
-        means = Means(3, ranks=ranks, scratch=tmp_path / str(ranks.number), progress=stop)
-        return dissect(network, concepts, quantile=0.02, min_images=3, means=means)
+        execution = Execution(3, ranks=ranks, scratch=tmp_path / str(ranks.number), progress=stop)
+        return dissect(network, concepts, quantile=0.02, min_images=3, execution=execution)
 
     for number in range(2):
         (tmp_path / str(number)).mkdir()
@@ -197,7 +196,7 @@ def test_a_bad_image_is_named_after_a_pass_ahead():
     maps[4, 0, 1, 1] = float("nan")
     network, concepts = table_world(maps, [Labels(np.ones((1, 2, 2), np.int32))] * 6, CONCEPTS, CATEGORIES)
     with pytest.raises(ActivationError, match="photo 4"):
-        dissect(network, concepts, means=Means(2))
+        dissect(network, concepts, execution=Execution(2))
 
 
 def leave_behind(folder):
@@ -243,4 +242,4 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
     network, concepts = world(7, images=10)
     (tmp_path / "dissection-00000001.state").write_bytes(b"not a state")
     with pytest.raises(CheckpointError, match=r"damaged.*--fresh"):
-        dissect(network, concepts, means=Means(5, scratch=tmp_path))
+        dissect(network, concepts, execution=Execution(5, scratch=tmp_path))

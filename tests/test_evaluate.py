@@ -18,7 +18,7 @@ from test_cli import NETWORK, one_line
 from worlds import COLOURS, colour_network, colour_square, write_colour_folder
 
 from dissection.errors import CheckpointError, ConceptDataError, NeuronExplainError
-from dissection.networks.passes import Means
+from dissection.execution.settings import Execution
 from neuronexplain.evaluation.batch import Batch
 from neuronexplain.evaluation.framing import View
 from neuronexplain.evaluation.ground_truth.truth import Annotated, Place
@@ -246,8 +246,8 @@ def test_scores_and_all_of_grad_cam_cost_one_pass():
 
 
 def test_an_evaluation_goes_on_where_it_stopped(tmp_path):
-    network, means = colour_network(), Means(batch_size=4)
-    whole = evaluate(Pointing(), network, [PERFECT], Squares(), tmp_path / "whole", means=means)
+    network, execution = colour_network(), Execution(batch_size=4)
+    whole = evaluate(Pointing(), network, [PERFECT], Squares(), tmp_path / "whole", execution=execution)
     lines = (tmp_path / "whole" / "pointing.jsonl").read_bytes().splitlines(keepends=True)
     asked = []
 
@@ -265,7 +265,7 @@ def test_an_evaluation_goes_on_where_it_stopped(tmp_path):
         (tmp_path / "cut").mkdir(exist_ok=True)
         (tmp_path / "cut" / "pointing.jsonl").write_bytes(kept)
         asked.clear()
-        again = evaluate(Pointing(), network, [PERFECT], Asked(), tmp_path / "cut", means=means)
+        again = evaluate(Pointing(), network, [PERFECT], Asked(), tmp_path / "cut", execution=execution)
         assert sorted(asked) == list(left)
         assert again == whole
         assert (tmp_path / "cut" / "pointing.jsonl").read_bytes() == b"".join(lines)
@@ -317,8 +317,15 @@ def test_a_method_that_the_network_cannot_have_is_refused_before_anything_is_rea
 
 def test_occlusion_tells_how_far_it_is(tmp_path):
     told = []
-    means = Means(batch_size=4, progress=lambda *words: told.append(words))
-    evaluate(OcclusionCorrelation(patch=0.5, stride=0.5), colour_network(), [QUICK], Squares(4), tmp_path, means=means)
+    execution = Execution(batch_size=4, progress=lambda *words: told.append(words))
+    evaluate(
+        OcclusionCorrelation(patch=0.5, stride=0.5),
+        colour_network(),
+        [QUICK],
+        Squares(4),
+        tmp_path,
+        execution=execution,
+    )
     passes = 4 * (1 + 4)  # images, and patches of each
     assert told[1:-1] == [("occlusion", done, passes) for done in (4, 8, 12, 16, 20, 20)]
 
@@ -330,9 +337,11 @@ def test_ten_crops_of_a_known_world(tmp_path):
 
 def test_nothing_depends_on_workers(tmp_path):
     reports = [
-        evaluate(Ratio(), colour_network(), [METHODS["grad-cam"]], Squares(), tmp_path / str(workers), means=means)
+        evaluate(
+            Ratio(), colour_network(), [METHODS["grad-cam"]], Squares(), tmp_path / str(workers), execution=execution
+        )
         for workers in (0, 2)
-        for means in [Means(batch_size=4, workers=workers)]
+        for execution in [Execution(batch_size=4, workers=workers)]
     ]
     assert reports[0] == reports[1]
 

@@ -12,11 +12,12 @@ from safetensors.torch import save_file
 from db import NameStore
 from dissection.concepts.layouts import open_concepts
 from dissection.errors import NetworkError, WeightsError
+from dissection.networks.forward import forward
 from dissection.networks.opening import open_network
 from dissection.networks.preprocessing import Preprocessing
-from dissection.networks.tap import forward
 from dissection.vocabulary import Layer
-from neuronexplain.pipeline import build, explain, reopen
+from neuronexplain.building import build
+from neuronexplain.explaining import explain, open_network_of
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -166,7 +167,7 @@ class TestEfficientNetLite0:
         with NameStore.create(str(tmp_path / "n.db")) as store:
             built = build(open_network("efficientnet-lite0"), concepts, store, min_images=2)
             names = store.names(built.run, 0.05)
-            network = reopen(built.run)
+            network = open_network_of(built.run)
             assert network.fingerprint == built.run.key.network
             (photograph,) = (DATA / "imagenet" / "n01440764").glob("*.jpg")
             explanation = explain(photograph, network, store)

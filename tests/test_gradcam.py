@@ -11,12 +11,15 @@ from torchvision import models
 from worlds import HEAD, colour_network
 
 from dissection.errors import LayerNotFoundError, NetworkError, NotConnectedError
+from dissection.networks.forward import forward
 from dissection.networks.layers import default_layer
 from dissection.networks.network import Network
 from dissection.networks.preprocessing import Preprocessing
-from dissection.networks.tap import Tap, forward
+from dissection.networks.tap import Tap
 from dissection.vocabulary import Layer
-from neuronexplain.gradcam import alphas, contributions, enlarge, has_constant_alphas, heatmap, of_class
+from neuronexplain.methods.constant_alphas import has_constant_alphas
+from neuronexplain.methods.gradcam import alphas, contributions, enlarge, heatmap
+from neuronexplain.methods.targets import of_class
 
 SIZE = 64
 

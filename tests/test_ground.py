@@ -11,11 +11,11 @@ from PIL import Image
 from pycocotools import mask as rle
 from worlds import COLOURS, SHARED, colour_concepts, write_colour_folder
 
-from dissection.concepts.dataset import Labels
 from dissection.concepts.layouts import open_concepts
 from dissection.errors import ConceptDataError
 from dissection.networks.preprocessing import Preprocessing
 from dissection.scenes.scene import draw_scene
+from dissection.vocabulary import Labels
 from neuronexplain.evaluation.framing import View, filled
 from neuronexplain.evaluation.ground_truth.labelled_objects import LabelledObjects, region_boxes
 from neuronexplain.evaluation.ground_truth.matching import match

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dissection.errors import NetworkError
+from dissection.networks.forward import forward, forward_from
 from dissection.networks.network import Network
 from dissection.networks.preprocessing import Preprocessing
-from dissection.networks.tap import forward, forward_from
-from neuronexplain.gradcam import alphas, has_constant_alphas
 from neuronexplain.methods import saliency, total
+from neuronexplain.methods.constant_alphas import has_constant_alphas
+from neuronexplain.methods.gradcam import alphas
 
 SMALL = Preprocessing((12, 12), (12, 12))
 

@@ -9,13 +9,15 @@ from torch import Tensor, nn
 from torchvision import models
 
 from dissection.errors import LayerNotFoundError, NetworkError
+from dissection.networks.forward import forward, forward_from
 from dissection.networks.layers import default_layer, feature_maps, find_layer
 from dissection.networks.network import Network
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.receptive_field import receptive_fields
-from dissection.networks.tap import Tap, forward, forward_from
+from dissection.networks.tap import Tap
 from dissection.vocabulary import Layer
-from neuronexplain.gradcam import alphas, has_constant_alphas
+from neuronexplain.methods.constant_alphas import has_constant_alphas
+from neuronexplain.methods.gradcam import alphas
 
 SIZE = (16, 16)
 

@@ -13,11 +13,10 @@ from worlds import MemoryConcepts, table_world
 import dissection.engine.cells as cells_module
 import dissection.execution.checkpoint as checkpoint_module
 import dissection.execution.threads as threads_module
-from dissection.concepts.dataset import Labels
 from dissection.dissect import dissect
-from dissection.engine.layer_state import Part
-from dissection.networks.passes import Means
-from dissection.vocabulary import Concept
+from dissection.engine.layer_state import LayerState
+from dissection.execution.settings import Execution
+from dissection.vocabulary import Concept, Labels
 
 FEW, MANY = 300, 2400
 UNITS, SIDE = 64, 7
@@ -60,7 +59,7 @@ def held(monkeypatch, tmp_path):
         scratch = tmp_path / str(images)
         tracemalloc.start()
         try:
-            dissect(network, concepts, means=Means(scratch=scratch))
+            dissect(network, concepts, execution=Execution(scratch=scratch))
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -76,13 +75,13 @@ def test_memory_does_not_grow_with_the_images(held):
 def test_it_would_show(held, monkeypatch):
     """What would make it fail: an engine that keeps the maps that it has seen, as many do."""
     kept = []
-    look = Part.look
+    add = LayerState.add
 
     def keeping(self, images, maps):
         kept.append(maps)
-        look(self, images, maps)
+        add(self, images, maps)
 
-    monkeypatch.setattr(Part, "look", keeping)
+    monkeypatch.setattr(LayerState, "add", keeping)
     few = held(FEW)
     kept.clear()
     assert held(4 * FEW) > 1.5 * few

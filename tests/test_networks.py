@@ -36,8 +36,7 @@ def make():
     return Net().train()
 
 def network():
-    from dissection.networks import Network
-    from dissection.preprocessing import Preprocessing
+    from neuronexplain import Network, Preprocessing
     own = Preprocessing((16, 16), (16, 16), (0, 0, 0), (1, 1, 1))
     return Network.from_module(Net(), layer="0", preprocessing=own, classes=["a", "b", "c"], name="mine")
 

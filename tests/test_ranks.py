@@ -80,7 +80,7 @@ def test_ranks_agree_and_only_rank_0_talks(processes, runs):
         "columns": (torch.arange(6).reshape(2, 3).T * processes).tolist(),
         "empty": [0, 3],
         "gather": [{"rank": number, "text": "x" * number} for number in numbers],
-        "share": "from 0",
+        "broadcast": "from 0",
         "ragged": [list(range(number)) for number in numbers],
         "nothing": [[] for _ in numbers],
     }
@@ -99,7 +99,7 @@ def test_a_process_alone_needs_nobody():
             assert torch.equal(method(tensor), tensor)
         assert torch.equal(*group.gather_ragged(tensor), tensor)
         assert group.gather("x") == ["x"]
-        assert group.share("x") == "x"
+        assert group.broadcast("x") == "x"
     assert leave_word(ValueError())
     assert local_device("cuda") == "cuda"
     assert not torch.distributed.is_initialized()

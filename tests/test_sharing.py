@@ -28,7 +28,7 @@ from db import NameStore, StoreError, WholeRun
 from db.exchange.json_fields import KeyForm, document
 from db.exchange.json_form import run_of
 from db.exchange.plain_files import read_folder, read_json, write_csv, write_folder, write_json
-from db.merging import difference, whole_runs
+from db.merging import difference
 from db.records import IMPORTED, RunKey
 from dissection.errors import OutputError
 
@@ -379,7 +379,7 @@ def test_a_database_that_lies_changes_nothing(statement: str, tmp_path: Path) ->
     with NameStore.create(tmp_path / "mine.db") as mine, NameStore.open(tmp_path / "theirs.db") as theirs:
         held = publish(mine, small(network="kept"))
         with pytest.raises(StoreError, match=STATEMENTS[statement]) as error:
-            mine.adopt(whole_runs(theirs))
+            mine.adopt(theirs.whole_runs())
         assert "\n" not in str(error.value)
         assert mine.runs() == [held.run]
 

@@ -15,10 +15,9 @@ from worlds import SHARED, MemoryConcepts
 
 from dissection.concepts.broden.writer import writing_broden
 from dissection.concepts.census import census
-from dissection.concepts.dataset import Labels
 from dissection.concepts.surveys import survey
 from dissection.errors import ConceptDataError
-from dissection.vocabulary import Concept
+from dissection.vocabulary import Concept, Labels
 from neuronexplain.concept_words import find_concept
 from neuronexplain.report.contact_page import write_sheet
 from neuronexplain.report.contact_sheet import contact_sheet

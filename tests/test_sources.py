@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torchvision import models
 
 from dissection.errors import DownloadError, NetworkError, WeightsError
+from dissection.networks.forward import forward
 from dissection.networks.network import Network
 from dissection.networks.opening import open_network
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.sources import torchvision as zoo
 from dissection.networks.sources.places365 import places_classes, places_names
-from dissection.networks.tap import forward
 from dissection.vocabulary import Layer
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -268,8 +268,7 @@ def test_an_output_is_part_of_the_source(tmp_path: Path) -> None:
 def test_a_factorys_network_keeps_its_head(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(
         "from torch import nn\n"
-        "from dissection.networks import Network\n"
-        "from dissection.networks.preprocessing import Preprocessing\n"
+        "from neuronexplain import Network, Preprocessing\n"
         "def make():\n"
         "    body = nn.Conv2d(3, 5, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()\n"
         "    net = nn.Sequential(*body, nn.Linear(5, 3))\n"

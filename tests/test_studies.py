@@ -17,9 +17,9 @@ from worlds import colour_network, colour_square
 from dissection.concepts.generated import write_drawn
 from dissection.concepts.layouts import open_concepts
 from dissection.errors import CheckpointError, NetworkError
+from dissection.networks.forward import forward
 from dissection.networks.network import Network
 from dissection.networks.preprocessing import Preprocessing
-from dissection.networks.tap import forward
 from dissection.scenes.scene import draw_scene
 from dissection.scenes.staged import Staging
 from dissection.scenes.training import Training, fine_tune, pixels, stacked, train

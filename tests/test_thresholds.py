@@ -96,6 +96,7 @@ def test_thresholds_are_those_of_sorted_lists_on_any_number_of_ranks(tmp_path_fa
     def work(ranks):
         bounds, kept = looked_at(batches, strong, folder / str(ranks.number), first=ranks.number, step=ranks.count)
         bounds.raise_to(bounds.shared(ranks))
+        bounds.pool(ranks)
         return thresholds(kept, bounds, strong, ranks).tolist()
 
     assert on_ranks(count, work) == [expected] * count
@@ -121,7 +122,9 @@ def test_bounds_of_all_ranks_are_those_of_one():
     def work(ranks):
         own = Bounds(5, 30)
         own.add(maps[ranks.number :: ranks.count])
-        return own.shared(ranks).tolist(), own.pooled(ranks)
+        shared = own.shared(ranks).tolist()
+        own.pool(ranks)
+        return shared, own
 
     for shared, pooled in on_ranks(3, work):
         assert shared == alone.shared(Ranks()).tolist()

@@ -12,10 +12,9 @@ import torch
 from PIL import Image
 from torch import nn
 
-from dissection.concepts.dataset import Labels
 from dissection.networks.network import Network
 from dissection.networks.preprocessing import Preprocessing
-from dissection.vocabulary import Concept, Layer
+from dissection.vocabulary import Concept, Labels, Layer
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 """Real networks and photographs, where a developer has them."""

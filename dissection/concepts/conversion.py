@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,8 @@ from PIL import Image
 
 from dissection.concepts.broden.writer import BrodenWriter
 from dissection.errors import ConceptDataError
+from dissection.execution.checkpoint import Checkpoint, ResumableJob
+from dissection.execution.statistic import Bundle
 from dissection.execution.threads import in_threads
 from dissection.vocabulary import MIN_IMAGES, ConceptSupport
 
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
 
     from jaxtyping import Int32
 
-    from dissection.vocabulary import Concept
+    from dissection.vocabulary import Concept, Labels
 
-    from .dataset import ConceptDataset, Labels
+    from .dataset import ConceptDataset
     from .problems import Counter
     from .support import CategoryTotal
     from .surveys import Survey
@@ -47,9 +48,6 @@ SIZE = 224
 
 _FORMAT = 1
 """Version of what an unfinished conversion leaves behind."""
-
-_PAUSE = 2.0
-"""Seconds between two times that the survey is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,7 @@ def convert(
 
     dataset = Sized(dataset, label_size)
     with resuming(target, _digest(dataset, [size, label_size, min_images])) as work:
-        found = _survey(dataset, work / "survey.json", tell)
+        found = _survey(dataset, work, tell)
         dropped = tuple(support for support in found.concepts if 0 < support.images < min_images)
         kept = {support.concept.number: support.concept for support in found.concepts if support.images >= min_images}
         if not kept:
@@ -125,19 +123,17 @@ def convert(
     return Summary(total, len(kept), totals, dropped, found)
 
 
-def _survey(dataset: ConceptDataset, kept: Path, tell: Callable[[int], None]) -> Survey:
-    """Count every concept; what an earlier process counted is in the file ``kept``."""
-    tally, saved = Tally(dataset.concepts), time.monotonic()
-    if kept.exists():
-        tally.restore(json.loads(kept.read_bytes()))
-    left = range(tally.images, len(dataset))
+def _survey(dataset: ConceptDataset, work: Path, tell: Callable[[int], None]) -> Survey:
+    """Count every concept; what an earlier process counted is in the folder ``work``."""
+    tally = Tally(dataset.concepts)
+    job = ResumableJob(Bundle({"survey": tally}), ("counted",), Checkpoint(work, "survey"))
+    left = range(job.done("counted"), len(dataset))
     for index, labels in zip(left, in_threads(dataset.labels, left), strict=True):
         tally.add(labels)
-        if time.monotonic() > saved + _PAUSE:
-            _keep(tally, kept)
-            saved = time.monotonic()
+        job.advance("counted")
+        job.save_if_due()
         tell(index + 1)
-    _keep(tally, kept)
+    job.save()
     return tally.survey()
 
 
@@ -164,12 +160,6 @@ def _write(
             tell(len(dataset) + index + 1)
         writer.finish()
         return writer.totals
-
-
-def _keep(tally: Tally, file: Path) -> None:
-    new = file.with_suffix(".new")
-    new.write_text(json.dumps(tally.state), encoding="ascii")
-    new.replace(file)
 
 
 class _Apart:

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    import numpy as np
-    from jaxtyping import Int32
     from PIL import Image
 
-    from dissection.vocabulary import Concept
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Labels:
-    """The labels of one image.
-
-    Attributes:
-        maps: label maps, one layer on the other; 0 means "none".
-        whole: label numbers that hold for the whole image (scenes, textures), none of them 0.
-    """
-
-    maps: Int32[np.ndarray, "layers h w"]
-    whole: tuple[int, ...] = ()
+    from dissection.vocabulary import Concept, Labels
 
 
 class ConceptDataset(Protocol):

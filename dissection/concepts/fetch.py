@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from dissection.execution.settings import Progress
     from dissection.files.transfers import Bytes, Patience
-    from dissection.networks.passes import Progress
 
     from .published import PublishedFile, Source
 

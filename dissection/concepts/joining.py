@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dissection.errors import ConceptDataError
-from dissection.vocabulary import Concept
+from dissection.vocabulary import Concept, Labels
 
 from .csv_tables import LARGEST
-from .dataset import Labels
 from .fingerprints import reading
 from .notes import notes_of
 from .synonyms import synonyms_of

@@ -16,10 +16,9 @@ import numpy as np
 
 from dissection.errors import PhotographError
 from dissection.images.photographs import ENDINGS, photograph_size
-from dissection.vocabulary import Concept
+from dissection.vocabulary import Concept, Labels
 
 from .csv_tables import LARGEST, read_table, refuse_empty, warn_of_twin
-from .dataset import Labels
 from .folders import Folder
 from .label_maps import bad_image, check_numbers, check_size, read_index_mask, read_photograph, shrink
 from .problems import BadFileError, stop

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dissection.execution.statistic import ArrayStatistic
 from dissection.vocabulary import MIN_IOU, QUANTILE, ConceptSupport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from dissection.vocabulary import Concept
+    from dissection.execution.ranks import Ranks
+    from dissection.vocabulary import Concept, Labels
 
-    from .dataset import ConceptDataset, Labels
+    from .dataset import ConceptDataset
     from .problems import Counter
 
 
@@ -51,51 +53,37 @@ class OutOfReach:
     quantile: float
 
 
-class TallyState(TypedDict):
-    """What a tally has counted, as JSON can hold it; images and pixels of each concept are in the concepts' order."""
-
-    images: int
-    pixels: int
-    counts: list[list[int]]
-
-
-class Tally:
+class Tally(ArrayStatistic):
     """Counts images and pixels of concepts, image by image; numbers that are no concept's are left out."""
 
+    ARRAYS = ("_totals", "_counts")
+
     def __init__(self, concepts: Mapping[int, Concept]) -> None:
-        self._concepts = concepts
-        self._counts = {number: [0, 0] for number in concepts}
-        self._images = 0
-        self._pixels = 0
+        self._concepts = tuple(concepts.values())
+        self._rows = {number: row for row, number in enumerate(concepts)}
+        self._totals = np.zeros(2, np.int64)
+        self._counts = np.zeros((len(concepts), 2), np.int64)
 
     def add(self, labels: Labels) -> None:
         """Take in one image."""
-        self._images += 1
-        self._pixels += math.prod(labels.maps.shape[1:])
+        self._totals += 1, math.prod(labels.maps.shape[1:])
         for number, area in areas(labels).items():
-            if number in self._counts:
-                self._counts[number][0] += 1
-                self._counts[number][1] += area
+            if number in self._rows:
+                self._counts[self._rows[number]] += 1, area
 
-    @property
-    def images(self) -> int:
-        """Images that were taken in."""
-        return self._images
-
-    @property
-    def state(self) -> TallyState:
-        """The counts, to go on from in another process."""
-        return {"images": self._images, "pixels": self._pixels, "counts": list(self._counts.values())}
-
-    def restore(self, state: TallyState) -> None:
-        """Go on from the state of a tally of the same concepts."""
-        self._images, self._pixels = state["images"], state["pixels"]
-        self._counts = dict(zip(self._counts, state["counts"], strict=True))
+    def pool(self, ranks: Ranks) -> None:
+        """Take in the counts of all ranks; every rank must call it."""
+        self._totals = np.sum(ranks.gather(self._totals), 0)
+        self._counts = np.sum(ranks.gather(self._counts), 0)
 
     def survey(self) -> Survey:
         """The counts so far."""
-        supports = (ConceptSupport(self._concepts[number], *counts) for number, counts in self._counts.items())
-        return Survey(self._images, self._pixels, tuple(supports))
+        images, pixels = self._totals.tolist()
+        supports = (
+            ConceptSupport(concept, *counts)
+            for concept, counts in zip(self._concepts, self._counts.tolist(), strict=True)
+        )
+        return Survey(images, pixels, tuple(supports))
 
 
 def areas(labels: Labels) -> dict[int, int]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dissection.errors import ConceptDataError
-from dissection.execution.checkpoint import alone
+from dissection.execution.scratch import alone
 from dissection.files.atomic import put_in_place, refuse_taken, unwritable
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .dataset import Labels
+from dissection.vocabulary import Labels
+
 from .fingerprints import reading
 from .label_maps import shrink
 from .notes import notes_of

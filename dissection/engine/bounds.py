@@ -12,7 +12,6 @@ Where more than q of a unit's values are its maximum, its threshold will be the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,10 +19,9 @@ import torch
 
 from dissection.execution.kernels import kernel
 from dissection.execution.slices import in_slices
+from dissection.execution.statistic import ArrayStatistic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
     from dissection.execution.ranks import Ranks
@@ -35,16 +33,7 @@ _ZERO = 128
 _FINEST = 2.0**60
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Extremes:
-    """What all values of each unit say of its threshold; the attributes are those of :class:`Bounds`."""
-
-    maximum: Float32[np.ndarray, " units"]
-    runner_up: Float32[np.ndarray, " units"]
-    lower: Float32[np.ndarray, " units"]
-
-
-class Bounds:
+class Bounds(ArrayStatistic):
     """Extremes and threshold bounds of each unit over the values seen so far.
 
     Args:
@@ -57,6 +46,8 @@ class Bounds:
         runner_up: the largest below the maximum; ``-inf`` while a unit has shown one value only.
         lower: what the final threshold cannot be below; ``-inf`` until enough was seen.
     """
+
+    ARRAYS = ("first", "maximum", "runner_up", "lower", "_counts", "_scale", "_bin", "_above")
 
     def __init__(self, units: int, strong: int) -> None:
         self._rank = strong + 1
@@ -117,34 +108,13 @@ class Bounds:
         shared: Float32[np.ndarray, " units"] = _edge(bins, scale).astype(np.float32)
         return shared
 
-    def pooled(self, ranks: Ranks) -> Extremes:
-        """What all ranks have seen; every rank must ask."""
+    def pool(self, ranks: Ranks) -> None:
+        """Take in the extremes and bounds of all ranks, but not the first value; every rank must call it."""
         maximum = ranks.largest(torch.from_numpy(self.maximum)).numpy()
         below = np.where(self.maximum < maximum, self.maximum, self.runner_up)
-        runner_up = ranks.largest(torch.from_numpy(below)).numpy()
-        return Extremes(maximum, runner_up, ranks.largest(torch.from_numpy(self.lower)).numpy())
-
-    def state(self) -> dict[str, np.ndarray]:
-        """All of it, as arrays."""
-        return {
-            "first": self.first,
-            "maximum": self.maximum,
-            "runner_up": self.runner_up,
-            "lower": self.lower,
-            "counts": self._counts,
-            "scale": self._scale,
-            "bin": self._bin,
-            "above": self._above,
-        }
-
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Become what a state was taken from."""
-        self.first, self.maximum, self.runner_up, self.lower = (
-            state[name].copy() for name in ("first", "maximum", "runner_up", "lower")
-        )
-        self._counts, self._scale, self._bin, self._above = (
-            state[name].copy() for name in ("counts", "scale", "bin", "above")
-        )
+        self.runner_up = ranks.largest(torch.from_numpy(below)).numpy()
+        self.lower = ranks.largest(torch.from_numpy(self.lower)).numpy()
+        self.maximum = maximum
 
 
 def _edge(bins: Int64[np.ndarray, " units"], scale: np.ndarray) -> np.ndarray:

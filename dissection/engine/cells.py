@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from jaxtyping import Bool, Float, Float32, Int32, Int64, UInt8
 
+    from dissection.execution.ranks import Ranks
+
     from .bounds import Bounds
 
 _PIECE = 4
@@ -180,6 +182,9 @@ class Cells:
     def blocks(self) -> Iterator[Block]:
         """Every block, in order."""
         return map(self.read, self.places())
+
+    def pool(self, _ranks: Ranks) -> None:
+        """Cells stay with the rank that saw them: its own images are the ones that it compares with labels."""
 
     def state(self) -> dict[str, np.ndarray]:
         """How far the files are written. A file that is large enough is closed first."""

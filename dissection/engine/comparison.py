@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .overlaps import count
+from .overlap_counting import count_overlaps
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from jaxtyping import Float32, Float64, Int32
 
-    from dissection.concepts.dataset import ConceptDataset, Labels
+    from dissection.vocabulary import Labels
 
     from .cells import Block, Cells
     from .overlaps import Columns, Counts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Counting:
+class LayerComparison:
     """Compares the masks of one layer with labels: all that a worker needs for it."""
 
     cells: Cells
@@ -40,7 +40,7 @@ class Counting:
         plain = np.flatnonzero(kept.steady & (self.first > self.thresholds)).astype(np.int32)
         if len(plain):  # rare: units that were saturated all along
             images, units, maps = self._with_plain(plain, len(labels), images, units, maps)
-        return count(self.columns, labels, images, units, maps, self.thresholds)
+        return count_overlaps(self.columns, labels, images, units, maps, self.thresholds)
 
     def _with_plain(
         self,
@@ -68,15 +68,21 @@ class Sides:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """Compares the masks of all layers with the labels of a few images, by the number of their block."""
+    """Compares the masks of all layers with the labels of a few images, by the number of their block.
 
-    concepts: ConceptDataset
-    pieces: Sequence[range]
-    layers: Sequence[Counting]
+    Attributes:
+        labels: reads the labels of an image, by its index.
+        blocks: the images of each block.
+        layers: the comparisons of each layer.
+    """
+
+    labels: Callable[[int], Labels]
+    blocks: Sequence[range]
+    layers: Sequence[LayerComparison]
 
     def read(self, number: int) -> Sides:
         """What is to be compared."""
-        labels = [self.concepts.labels(index) for index in self.pieces[number]]
+        labels = [self.labels(index) for index in self.blocks[number]]
         return Sides(labels, [layer.read(number) for layer in self.layers])
 
     def count(self, sides: Sides) -> list[Counts]:

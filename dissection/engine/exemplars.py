@@ -8,10 +8,11 @@ import numpy as np
 
 from dissection.execution.kernels import kernel
 from dissection.execution.slices import in_slices
+from dissection.execution.statistic import ArrayStatistic
 from dissection.vocabulary import Exemplar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from jaxtyping import Float32, Int64
 
@@ -23,8 +24,10 @@ EXEMPLARS = 9
 _NONE = np.iinfo(np.int64).max
 
 
-class Exemplars:
+class Exemplars(ArrayStatistic):
     """For each unit the images of greatest activation and the cell where it is; ties go to the earlier image."""
+
+    ARRAYS = ("_values", "_images", "_cells")
 
     def __init__(self, units: int) -> None:
         self._values = np.full((units, EXEMPLARS), -np.inf, np.float32)
@@ -42,7 +45,7 @@ class Exemplars:
         in_slices(_insert_maps, maps.shape[1], images.start, maps, maxima, *lists, numbers=maxima.size)
 
     def pool(self, ranks: Ranks) -> None:
-        """Take in the lists of all ranks; every rank must ask."""
+        """Take in the lists of all ranks; every rank must call it."""
         for number, state in enumerate(ranks.gather(self.state())):
             if number != ranks.number:
                 _insert_lists(state["images"], state["values"], state["cells"], self._images, self._values, self._cells)
@@ -55,14 +58,6 @@ class Exemplars:
             for value, image, cell in rows
             if image != _NONE
         )
-
-    def state(self) -> dict[str, np.ndarray]:
-        """All of it, as arrays."""
-        return {"values": self._values, "images": self._images, "cells": self._cells}
-
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Become what a state was taken from."""
-        self._values, self._images, self._cells = (state[name].copy() for name in ("values", "images", "cells"))
 
 
 @kernel

@@ -6,108 +6,119 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dissection.execution.checkpoint import nested, unnested
-from dissection.networks.tap import check_finite
+from dissection.errors import require_finite
+from dissection.execution.statistic import Bundle, Statistic
 
 from .bounds import Bounds
 from .cells import Cells, block, pieces
-from .comparison import Counting
+from .comparison import LayerComparison
 from .exemplars import Exemplars
 from .naming import named
-from .overlaps import Columns, Overlaps
+from .overlaps import Overlaps
 from .thresholds import strong_values, thresholds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from jaxtyping import Float32
 
-    from dissection.concepts.dataset import ConceptDataset
     from dissection.execution.ranks import Ranks
     from dissection.vocabulary import Dissection, Layer
 
-    from .overlaps import Counts
+    from .overlaps import Columns, Counts
 
 
-class Part:
-    """What is known of one layer."""
+class LayerState(Bundle[Statistic]):
+    """The statistics of one layer, as one.
 
-    def __init__(self, layer: Layer, concepts: ConceptDataset, quantile: float, folder: Path) -> None:
+    Args:
+        layer: the layer.
+        columns: the concepts that its units are compared with.
+        images: how many images there are on all ranks.
+        image_name: the name of an image, by its index.
+        quantile: share of a unit's activations that count as strong.
+        folder: for the cells that are kept meanwhile.
+    """
+
+    def __init__(
+        self,
+        layer: Layer,
+        columns: Columns,
+        images: int,
+        image_name: Callable[[int], str],
+        quantile: float,
+        folder: Path,
+    ) -> None:
         self._layer = layer
-        self._concepts = concepts
+        self._columns = columns
+        self._images = images
+        self._image_name = image_name
         self._quantile = quantile
-        self._strong = strong_values(quantile, len(concepts) * layer.height * layer.width)
+        self._strong = strong_values(quantile, images * layer.height * layer.width)
         self._bounds = Bounds(layer.units, self._strong)
         self._exemplars = Exemplars(layer.units)
-        self._columns = Columns.of(concepts.concepts, concepts.categories)
-        self._overlaps = Overlaps(layer.units, self._columns)
+        self._overlaps = Overlaps(layer.units, columns)
         self._cells = Cells(folder, layer.units, layer.height, layer.width)
         self._thresholds = np.empty(0)
+        super().__init__(
+            {
+                "bounds": self._bounds,
+                "exemplars": self._exemplars,
+                "overlaps": self._overlaps,
+                "cells": self._cells,
+            }
+        )
 
-    def look(self, images: range, maps: Float32[np.ndarray, "images units h w"]) -> None:
-        """Take in the maps of a batch."""
+    def add(self, images: range, maps: Float32[np.ndarray, "images units h w"]) -> None:
+        """Take in the maps of a batch.
+
+        Raises:
+            ActivationError: if one holds a NaN or an infinity; it names the image.
+        """
         flat = maps.reshape(*maps.shape[:2], -1)
         maxima, finite = self._bounds.add(flat)
-        check_finite(finite.tolist(), self._layer, map(self._concepts.image_name, images))
+        require_finite(finite.tolist(), self._layer.name, map(self._image_name, images))
         self._exemplars.add(images, flat, maxima)
         for piece in pieces(images):
-            own = slice(piece.start - images.start, piece.stop - images.start)
-            self._cells.add(block(piece.start, maps[own], maxima[own], self._bounds))
+            rows = slice(piece.start - images.start, piece.stop - images.start)
+            self._cells.add(block(piece.start, maps[rows], maxima[rows], self._bounds))
 
-    def share(self, ranks: Ranks) -> None:
+    def share_bounds(self, ranks: Ranks) -> None:
         """Tell the other ranks the bounds, so that no rank keeps what the others know not to matter."""
         self._bounds.raise_to(self._bounds.shared(ranks))
 
     def prune(self) -> None:
-        """Forget what cannot matter any more."""
+        """Forget cells that can no longer matter; the last state must have been saved."""
         self._cells.prune(self._bounds.lower)
 
     def find_thresholds(self, ranks: Ranks) -> None:
-        """From what all ranks have seen."""
+        """From what all ranks have seen, once all images have been; every rank must call it."""
+        self._bounds.pool(ranks)
         self._thresholds = thresholds(self._cells, self._bounds, self._strong, ranks)
 
-    def counting(self) -> Counting:
-        """The comparison of masks with labels, batch by batch."""
-        return Counting(self._cells, self._cells.places(), self._columns, self._thresholds, self._bounds.first)
+    def comparison(self) -> LayerComparison:
+        """What compares the masks with labels, block by block."""
+        return LayerComparison(self._cells, self._cells.places(), self._columns, self._thresholds, self._bounds.first)
 
-    def add(self, counts: Counts) -> None:
-        """Take in the counts of a batch."""
+    def count(self, counts: Counts) -> None:
+        """Take in what a comparison counted."""
         self._overlaps.add(counts)
 
-    def pool(self, ranks: Ranks) -> None:
-        """Take in what all ranks have counted; every rank must ask."""
-        self._exemplars.pool(ranks)
-        self._overlaps.pool(ranks)
-
     def named(self, min_images: int) -> Dissection:
-        """The result."""
+        """The result, once everything is counted and pooled."""
         return named(
             self._layer,
-            self._concepts,
+            self._columns,
             self._overlaps.counts(),
             self._thresholds,
             self._exemplars,
+            images=self._images,
+            image_name=self._image_name,
             quantile=self._quantile,
             min_images=min_images,
         )
 
     def clear(self) -> None:
-        """Forget what a process left behind that was killed before its first checkpoint."""
+        """Forget what was left behind by a process that was killed before its first checkpoint."""
         self._cells.clear()
-
-    def state(self) -> dict[str, np.ndarray]:
-        """All of it, as arrays."""
-        return nested(
-            bounds=self._bounds.state(),
-            exemplars=self._exemplars.state(),
-            overlaps=self._overlaps.state(),
-            cells=self._cells.state(),
-        )
-
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Become what a state was taken from."""
-        self._bounds.restore(unnested(state, "bounds"))
-        self._exemplars.restore(unnested(state, "exemplars"))
-        self._overlaps.restore(unnested(state, "overlaps"))
-        self._cells.restore(unnested(state, "cells"))

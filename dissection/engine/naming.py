@@ -8,30 +8,29 @@ import numpy as np
 
 from dissection.vocabulary import ConceptSupport, Dissection, Overlap, Unit
 
-from .overlaps import Columns
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
-    from jaxtyping import Float64, Int64
+    from jaxtyping import Float64
 
-    from dissection.concepts.dataset import ConceptDataset
-    from dissection.vocabulary import Concept, Layer
+    from dissection.vocabulary import Layer
 
     from .exemplars import Exemplars
-    from .overlaps import Counts
+    from .overlaps import Columns, Counts
 
 BEST = 10
 """Concepts kept for each unit, beside the best of each category."""
 
 
-def named(
+def named(  # noqa: PLR0913 -- the parts of a dissection
     layer: Layer,
-    concepts: ConceptDataset,
+    columns: Columns,
     counts: Counts,
     thresholds: Float64[np.ndarray, " units"],
     exemplars: Exemplars,
     *,
+    images: int,
+    image_name: Callable[[int], str],
     quantile: float,
     min_images: int,
 ) -> Dissection:
@@ -39,59 +38,55 @@ def named(
 
     Args:
         layer: the layer.
-        concepts: the dataset.
+        columns: the concepts.
         counts: the overlaps of all units with all concepts.
         thresholds: ``T_k`` by unit.
         exemplars: what excites each unit most.
+        images: number of images.
+        image_name: the name of an image, by its index.
         quantile: share of activations above each threshold.
         min_images: images a concept must be on to become a name.
     """
-    categories = Columns.of(concepts.concepts, concepts.categories).categories
-    values = list(concepts.concepts.values())
     return Dissection(
         layer=layer,
         quantile=quantile,
         min_images=min_images,
-        images=len(concepts),
+        images=images,
         pixels=counts.pixels,
         concepts=tuple(
-            ConceptSupport(concept, int(images), int(area))
-            for concept, images, area in zip(values, counts.concept_images, counts.concept_area, strict=True)
+            ConceptSupport(concept, int(carriers), int(area))
+            for concept, carriers, area in zip(
+                columns.concepts, counts.concept_images, counts.concept_area, strict=True
+            )
         ),
         units=tuple(
             Unit(
                 unit,
                 threshold,
-                _best(unit, counts, categories, values, min_images),
-                exemplars.of(unit, width=layer.width, name=concepts.image_name),
+                _best(unit, counts, columns, min_images),
+                exemplars.of(unit, width=layer.width, name=image_name),
             )
             for unit, threshold in enumerate(thresholds.tolist())
         ),
     )
 
 
-def _best(
-    unit: int,
-    counts: Counts,
-    categories: Int64[np.ndarray, " concepts"],
-    concepts: Sequence[Concept],
-    min_images: int,
-) -> tuple[Overlap, ...]:
+def _best(unit: int, counts: Counts, columns: Columns, min_images: int) -> tuple[Overlap, ...]:
     """The ten best concepts and the best of each category, among those with enough images that overlap at all."""
-    columns = np.flatnonzero((counts.intersection[unit] > 0) & (counts.concept_images >= min_images))
-    intersection, own = counts.intersection[unit, columns], categories[columns]
-    areas = counts.unit_area[unit, own]
-    ious = intersection / (areas + counts.concept_area[columns] - intersection)
+    eligible = np.flatnonzero((counts.intersection[unit] > 0) & (counts.concept_images >= min_images))
+    intersection, categories = counts.intersection[unit, eligible], columns.categories[eligible]
+    areas = counts.unit_area[unit, categories]
+    ious = intersection / (areas + counts.concept_area[eligible] - intersection)
     ranks = np.argsort(-ious, kind="stable")  # columns are in the order of label numbers
-    best_of_each = np.unique(own[ranks], return_index=True)[1]
+    best_of_each = np.unique(categories[ranks], return_index=True)[1]
     kept = ranks[np.union1d(np.arange(min(BEST, len(ranks))), best_of_each)]
     return tuple(
         Overlap(
-            concepts[columns[rank]],
+            columns.concepts[eligible[rank]],
             int(intersection[rank]),
             int(areas[rank]),
-            int(counts.concept_area[columns[rank]]),
-            int(counts.concept_images[columns[rank]]),
+            int(counts.concept_area[eligible[rank]]),
+            int(counts.concept_images[eligible[rank]]),
         )
         for rank in kept
     )

@@ -39,15 +39,15 @@ def strong_values(quantile: float, values: int) -> int:
 
 
 def thresholds(cells: Cells, bounds: Bounds, strong: int, ranks: Ranks) -> Float64[np.ndarray, " units"]:
-    """``T_k`` of each unit over what all ranks have seen; every rank must ask, and is told the same.
+    """``T_k`` of each unit over what all ranks have seen; every rank must call it, and gets the same.
 
     Args:
         cells: what this rank kept.
-        bounds: what this rank saw.
+        bounds: what all ranks have seen, save that the first values are this rank's: :meth:`Bounds.pool`.
         strong: ``floor(q n)`` with the n of all ranks.
         ranks: the processes that share the images.
     """
-    first, everyones = bounds.first, bounds.pooled(ranks)
+    first = bounds.first
     prefix = np.zeros(len(first), np.uint32)
     left = np.full(len(first), strong + 1)
     enough = np.ones(len(first), bool)
@@ -62,11 +62,10 @@ def thresholds(cells: Cells, bounds: Bounds, strong: int, ranks: Ranks) -> Float
         counts = ranks.sum(torch.from_numpy(counts)).numpy()
         _choose(counts, left, enough, prefix, bits)
         taken += bits
-    found = np.where(enough, _value(prefix), -np.inf)
-    exact = np.maximum(found, everyones.lower)
-    never_varied = everyones.runner_up == -np.inf
-    exact = np.where(exact == everyones.maximum, everyones.runner_up, exact)
-    return np.where(never_varied, everyones.maximum, exact).astype(np.float64)
+    ranked = np.where(enough, _value(prefix), -np.inf)
+    exact = np.maximum(ranked, bounds.lower)
+    exact = np.where(exact == bounds.maximum, bounds.runner_up, exact)
+    return np.where(bounds.steady, bounds.maximum, exact).astype(np.float64)
 
 
 @kernel

@@ -1,28 +1,26 @@
-"""What a build leaves behind when it is killed, so that the next one goes on where it stopped."""
+"""What a job leaves behind when it is killed, so that the next one resumes where it stopped."""
 
 from __future__ import annotations
 
-import shutil
 import time
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from dissection.errors import CheckpointError
 
+from .statistic import Bundle, nested, unnested
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    import numpy as np
-
-Array = TypeVar("Array")
+    from .statistic import Statistic
 
 FORMAT = 2
-"""Version of what is in states and files of cells; another one's are not gone on with."""
+"""Version of what is in states and files of cells; nothing of another version is resumed."""
 
 _PAUSE = 2.0
 """Seconds between two checkpoints, at least: about what a killed build loses."""
@@ -85,77 +83,52 @@ class Checkpoint:
         return sorted(self._folder.glob(f"{self._name}-*.state"))
 
 
-def nested(**parts: Mapping[str, Array]) -> dict[str, Array]:
-    """One state of several, each under its name."""
-    return {f"{part}.{name}": array for part, state in parts.items() for name, array in state.items()}
+class ResumableJob:
+    """The statistics of a job, and how far each of its stages has come, in one checkpoint.
 
-
-def unnested(state: Mapping[str, Array], part: str) -> dict[str, Array]:
-    """One of the states that :func:`nested` was given."""
-    return {name.removeprefix(f"{part}."): array for name, array in state.items() if name.startswith(f"{part}.")}
-
-
-@contextmanager
-def scratch(folder: Path, *, ranks: int, rank: int, fresh: bool) -> Iterator[Path]:
-    """The folder of one rank of a build, for as long as this process works on it; gone when the block ends well.
+    What an earlier process left in the checkpoint is taken over when the job is made.
 
     Args:
-        folder: of the build; its name is what the build is known by.
-        ranks: how many processes share the build.
-        rank: the number of this one.
-        fresh: discard what an earlier process left there.
+        statistics: what the job learns.
+        stages: their names; each is done piece by piece.
+        checkpoint: where all of it is kept; without one nothing is.
+
+    Attributes:
+        is_resumed: whether an earlier process had begun.
 
     Raises:
-        CheckpointError: if another process works in it, or a build by another number of processes left it.
+        CheckpointError: if the checkpoint is damaged.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    own = folder / f"{rank}-of-{ranks}"
-    with alone(folder, own.with_suffix(".lock")):
-        others = [path for path in folder.iterdir() if path.is_dir() and not path.name.endswith(f"-of-{ranks}")]
-        if fresh:
-            for path in (*others, own):
-                shutil.rmtree(path, ignore_errors=True)  # other ranks do the same
-        elif others:
-            before = others[0].name.rpartition("-")[2]
-            raise CheckpointError(
-                f"{folder} holds a build that {before} processes did not finish, and this is one of {ranks}; start as "
-                "many again to go on with it, or discard it with --fresh"
-            )
-        own.mkdir(exist_ok=True)
-        yield own
-        shutil.rmtree(own)
-    own.with_suffix(".lock").unlink(missing_ok=True)
-    _remove_empty(folder)
 
+    def __init__(
+        self, statistics: Bundle[Statistic], stages: Sequence[str], checkpoint: Checkpoint | None = None
+    ) -> None:
+        self._statistics = statistics
+        self._done = dict.fromkeys(stages, 0)
+        self._checkpoint = checkpoint
+        state = checkpoint.load() if checkpoint else None
+        self.is_resumed = state is not None
+        if state is not None:
+            statistics.restore(state)
+            self._done = {stage: int(pieces) for stage, pieces in unnested(state, "done").items()}
 
-def discard(folder: Path) -> None:
-    """Remove what is left of a build that is not gone on with, save where a process is at it."""
-    for lock_file in folder.glob("*.lock"):
-        with suppress(CheckpointError), alone(folder, lock_file):
-            shutil.rmtree(lock_file.with_suffix(""), ignore_errors=True)
-            lock_file.unlink()
-    _remove_empty(folder)
+    def done(self, stage: str) -> int:
+        """Pieces of a stage that are done."""
+        return self._done[stage]
 
+    def advance(self, stage: str) -> None:
+        """One more piece of a stage is done, and the statistics have taken it in."""
+        self._done[stage] += 1
 
-def _remove_empty(folder: Path) -> None:
-    for emptied in (folder, folder.parent):
-        with suppress(OSError):
-            emptied.rmdir()
+    def save_if_due(self) -> bool:
+        """Write the checkpoint if it is time to; whether it was written."""
+        if self._checkpoint is None or not self._checkpoint.is_due:
+            return False
+        self.save()
+        return True
 
-
-@contextmanager
-def alone(folder: Path, lock_file: Path) -> Iterator[None]:
-    """One process at a time in a folder; a lock ends with its process, however that ends.
-
-    Raises:
-        CheckpointError: if another process holds it.
-    """
-    lock = FileLock(lock_file)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise CheckpointError(f"another process is at this very job, in {folder}; wait for it to end") from None
-    try:
-        yield
-    finally:
-        lock.release()
+    def save(self) -> None:
+        """Write the checkpoint."""
+        if self._checkpoint is not None:
+            done = {stage: np.array(pieces) for stage, pieces in self._done.items()}
+            self._checkpoint.save(self._statistics.state() | nested({"done": done}))

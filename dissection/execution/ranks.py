@@ -90,7 +90,7 @@ class Ranks:
         """Every rank's value, in the order of ranks. It is pickled, and meant to be small."""
         return [value]
 
-    def share(self, value: Value) -> Value:
+    def broadcast(self, value: Value) -> Value:
         """Rank 0's value; what the others give is passed over."""
         return self.gather(value)[0]
 

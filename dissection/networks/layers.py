@@ -28,8 +28,8 @@ from dissection.errors import LayerNotFoundError
 from dissection.vocabulary import Layer
 
 from .map_layouts import grid
+from .operations import RECTIFIERS
 from .recording import Call, Recording, Value, record
-from .tap import RECTIFIERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from torch.nn import functional as F
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from torch import Tensor
+
+RECTIFIERS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "relu6": F.relu6}
+"""What a network may apply to a module's output, by its operation."""
 
 _CLAMPS = frozenset(("clamp", "hardtanh"))
 _BOUNDS = {(0, None): "relu", (0, 6): "relu6"}

@@ -1,139 +1,222 @@
-"""Runs a network over many images: once each, batch by batch, shared between ranks, reading ahead.
+"""One pass over many images, batch by batch: shared between ranks, reading ahead, resumed where a process was killed.
 
-Batches are cut the same way whoever runs them, and handed out in turn: what a batch gives does not depend on how many
-processes or workers there are.
+Batches are cut the same way whoever runs them: what a batch gives does not depend on how many processes or workers
+there are. :func:`resumable_pass` is the loop; :func:`observed` runs a network in it.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 
 from dissection.execution.loading import read_batches
-from dissection.execution.ranks import Ranks
+from dissection.execution.statistic import Statistic, nested, unnested
 
-from .tap import forward_through
+from .forward import forward_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from jaxtyping import UInt8
     from torch import Tensor
 
+    from dissection.execution.checkpoint import ResumableJob
+    from dissection.execution.settings import Execution
     from dissection.vocabulary import Layer
 
+    from .forward import Pass
     from .network import Network
-    from .tap import Pass
+
+Item = TypeVar("Item")
+Items = TypeVar("Items")
+Findings = TypeVar("Findings")
+Findings_contra = TypeVar("Findings_contra", contravariant=True)
 
 
-class Progress(Protocol):
-    """Told how far a stage has come."""
+class Results(Protocol[Findings_contra]):
+    """What becomes of batches: kept, so that nobody has to do them again."""
 
-    def __call__(self, stage: str, done: int, total: int, /) -> None:
-        """``done`` of ``total`` images of the stage are finished."""
+    @property
+    def done(self) -> int:
+        """Batches of this rank that are done."""
+        ...
 
+    def add(self, batch: range, findings: Findings_contra, /) -> None:
+        """Take in what was found in the next batch."""
 
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What a job is done with. Nothing of it changes the result, save that a network may round by the batch size.
-
-    Attributes:
-        batch_size: images in one forward pass.
-        workers: processes that read ahead, 0 for threads between the passes.
-        scratch: folder for what is kept meanwhile, from which a job that was killed goes on; unless given, a temporary
-            one, and no job goes on.
-        ranks: the processes that share the job.
-        progress: is told about the stages.
-    """
-
-    batch_size: int = 16
-    workers: int = 0
-    scratch: Path | None = None
-    ranks: Ranks = field(default_factory=Ranks)
-    progress: Progress | None = None
-
-    def shares(self, images: int) -> list[range]:
-        """The batches of this rank."""
-        starts = range(0, images, self.batch_size)
-        every = [range(start, min(start + self.batch_size, images)) for start in starts]
-        return every[self.ranks.number :: self.ranks.count]
-
-    def tell(self, stage: str, done: int, total: int) -> None:
-        """Report progress: the images up to ``done`` are finished, as far as this rank knows."""
-        if self.progress is not None:
-            self.progress(stage, done, total)
+    def save(self) -> bool:
+        """Keep what was taken in, if it is time to; whether it was kept."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
-    """What was looked for in one forward pass, by name, on the CPU."""
+class Work(Generic[Item, Items, Findings]):
+    """What is done with each batch.
 
-    images: range
-    values: Mapping[str, np.ndarray]
+    Attributes:
+        read: reads one image, by its index; may happen in another process.
+        collate: makes a batch of images.
+        start: begins to work on the images of a batch, and gives what finishes the work.
+        ahead: batches that are begun before an earlier one is finished.
+        pinned: whether batches are wanted in memory that a GPU can fetch from.
+    """
+
+    read: Callable[[int], Item]
+    collate: Callable[[list[Item]], Items]
+    start: Callable[[range, Items], Callable[[], Findings]]
+    ahead: int = 0
+    pinned: bool = False
 
 
-def run(
+def resumable_pass(
+    images: int, work: Work[Item, Items, Findings], results: Results[Findings], execution: Execution, *, stage: str
+) -> Iterator[bool]:
+    """Do the batches of this rank that are not done yet.
+
+    Args:
+        images: how many there are; batches are ranges of their indices.
+        work: what is done with each batch.
+        results: what becomes of it.
+        execution: how it is carried out.
+        stage: what progress is reported as.
+
+    Yields:
+        After each round of one batch for every rank, whether results were just kept. All ranks see as many rounds.
+    """
+    batches = execution.batches(images)[results.done :]
+    rounds = max(execution.ranks.gather(len(batches)))
+    items = read_batches(work.read, work.collate, batches, workers=execution.workers, pinned=work.pinned)
+    finished = _finished(zip(batches, items, strict=True), work)
+    for _ in range(rounds):
+        yield _kept(next(finished, None), results, partial(_reported, execution, stage, images))
+
+
+def _finished(
+    loaded: Iterator[tuple[range, Items]], work: Work[Item, Items, Findings]
+) -> Iterator[tuple[range, Findings]]:
+    started: deque[tuple[range, Callable[[], Findings]]] = deque()
+    for batch, items in loaded:
+        started.append((batch, work.start(batch, items)))
+        if len(started) > work.ahead:
+            yield _finish(*started.popleft())
+    while started:
+        yield _finish(*started.popleft())
+
+
+def _finish(batch: range, finish: Callable[[], Findings]) -> tuple[range, Findings]:
+    return batch, finish()
+
+
+def _kept(finished: tuple[range, Findings] | None, results: Results[Findings], report: Callable[[range], None]) -> bool:
+    """Hand on what was found; nothing of it is still held when the next batch begins."""
+    if finished is None:  # this rank has fewer batches than others
+        return False
+    batch, findings = finished
+    results.add(batch, findings)
+    report(batch)
+    return results.save()
+
+
+def _reported(execution: Execution, stage: str, images: int, batch: range) -> None:
+    execution.report(stage, batch.stop, images)
+
+
+class Watcher(Protocol):
+    """Sees every forward pass."""
+
+    def look(self, forward: Pass, images: range, /) -> Mapping[str, Tensor]:
+        """What of a pass is wanted on the CPU; ``images`` are the indices of its images."""
+        ...
+
+    def add(self, images: range, values: Mapping[str, np.ndarray], /) -> None:
+        """Take in what :meth:`look` asked for."""
+
+
+class Observer(Watcher, Statistic, Protocol):
+    """Learns something from every forward pass, which outlives the process."""
+
+
+def observed(
     network: Network,
     layers: Sequence[Layer],
-    photographs: Callable[[int], UInt8[np.ndarray, "h w 3"]],
-    shares: Sequence[range],
-    look: Callable[[Pass, range], Mapping[str, Tensor]],
-    means: Means,
-) -> Iterator[Found]:
-    """Run the network over batches of photographs and fetch what is looked for in each pass.
+    photographs: tuple[int, Callable[[int], UInt8[np.ndarray, "h w 3"]]],
+    watchers: Mapping[str, Watcher],
+    job: ResumableJob,
+    execution: Execution,
+    *,
+    stage: str,
+    progress: str,
+) -> Iterator[bool]:
+    """Run a network once over every photograph; watchers see each pass.
 
-    A pass is under way on the GPU while the one before is worked on.
+    On a GPU one pass is under way while what was asked of the one before is worked on.
 
     Args:
         network: the network.
         layers: the layers to read.
-        photographs: reads a photograph as the network's input, in bytes.
-        shares: the batches.
-        look: picks from a pass, and the indices of its images, what is wanted.
-        means: with what it is done.
+        photographs: how many there are, and what reads one as the network's input, in bytes.
+        watchers: by name; what each asks of a pass comes back to it.
+        job: knows how many batches an earlier process has done, and keeps what is learnt.
+        execution: how it is carried out.
+        stage: of the job.
+        progress: what progress is reported as.
+
+    Yields:
+        As :func:`resumable_pass`.
     """
+    images, read = photographs
     on_gpu = network.device.type == "cuda"
-    pixels = read_batches(photographs, _stacked, shares, workers=means.workers, pinned=on_gpu)
-    under_way: deque[_Fetching] = deque()
-    for indices, batch in zip(shares, pixels, strict=True):
-        under_way.append(_started(network, layers, batch, indices, look))
-        if len(under_way) > on_gpu:
-            yield under_way.popleft().arrived()
-    while under_way:
-        yield under_way.popleft().arrived()
+    start = partial(_started, network, layers, watchers)
+    work = Work(read, _stacked, start, ahead=int(on_gpu), pinned=on_gpu)
+    yield from resumable_pass(images, work, _Learnt(watchers, job, stage), execution, stage=progress)
+    job.save()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Fetching:
-    """What was looked for in a pass, on its way to the CPU."""
+class _Learnt:
+    """Hands what was asked of passes to watchers; the job keeps what they learn."""
 
-    images: range
-    values: Mapping[str, Tensor]
-    ready: torch.cuda.Event | None
+    watchers: Mapping[str, Watcher]
+    job: ResumableJob
+    stage: str
 
-    def arrived(self) -> Found:
-        """It, when it is there."""
-        if self.ready is not None:
-            self.ready.synchronize()
-        return Found(self.images, {name: value.numpy() for name, value in self.values.items()})
+    @property
+    def done(self) -> int:
+        return self.job.done(self.stage)
+
+    def add(self, batch: range, values: Mapping[str, np.ndarray]) -> None:
+        for name, watcher in self.watchers.items():
+            watcher.add(batch, unnested(values, name))
+        self.job.advance(self.stage)
+
+    def save(self) -> bool:
+        return self.job.save_if_due()
 
 
 def _started(
     network: Network,
     layers: Sequence[Layer],
-    batch: UInt8[Tensor, "images h w 3"],
-    indices: range,
-    look: Callable[[Pass, range], Mapping[str, Tensor]],
-) -> _Fetching:
-    images = network.preprocessing.normalised(batch.to(network.device, non_blocking=True))
-    looked = look(forward_through(network, layers, images), indices)
-    fetched = {name: _fetched(value) for name, value in looked.items()}
-    return _Fetching(indices, fetched, _event() if network.device.type == "cuda" else None)
+    watchers: Mapping[str, Watcher],
+    batch: range,
+    pixels: UInt8[Tensor, "images h w 3"],
+) -> Callable[[], Mapping[str, np.ndarray]]:
+    """Run the network on a batch; what it returns waits for what the watchers ask of the pass."""
+    images = network.preprocessing.normalised(pixels.to(network.device, non_blocking=True))
+    forward = forward_through(network, layers, images)
+    wanted = nested({name: watcher.look(forward, batch) for name, watcher in watchers.items()})
+    values = {name: _fetched(value) for name, value in wanted.items()}
+    return partial(_arrived, values, _event() if network.device.type == "cuda" else None)
+
+
+def _arrived(values: Mapping[str, Tensor], ready: torch.cuda.Event | None) -> Mapping[str, np.ndarray]:
+    if ready is not None:
+        ready.synchronize()
+    return {name: value.numpy() for name, value in values.items()}
 
 
 def _stacked(photographs: list[UInt8[np.ndarray, "h w 3"]]) -> UInt8[Tensor, "images h w 3"]:

@@ -59,3 +59,8 @@ def laid_out(
     if precision == "float32":
         return images.contiguous()
     return images.contiguous(memory_format=torch.channels_last)
+
+
+def widened(values: Tensor) -> Tensor:
+    """The same values in single precision at least: so are alphas and thresholds."""
+    return values.float() if values.dtype in {torch.bfloat16, torch.float16} else values

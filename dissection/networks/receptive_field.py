@@ -19,8 +19,8 @@ import torch
 
 from dissection.errors import LayerNotFoundError
 
+from .isolation import undisturbed
 from .map_layouts import read
-from .tap import undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -25,8 +25,8 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from dissection.errors import NetworkError
 
+from .isolation import undisturbed
 from .operations import operation
-from .tap import undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

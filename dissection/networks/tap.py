@@ -19,37 +19,26 @@ Maps with channels last and tokens are read as ``(images, units, h, w)``, see :m
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from threading import RLock
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
-from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from dissection.errors import ActivationError, LayerNotFoundError
 
 from .map_layouts import read, written
-from .operations import operation
-from .precision import arithmetic, laid_out
+from .operations import RECTIFIERS, operation
+from .precision import widened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable
 
     from jaxtyping import Float
+    from torch import nn
 
     from dissection.vocabulary import Layer
-
-    from .heads import Given
-    from .network import Network
-
-RECTIFIERS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "relu6": F.relu6}
-
-_LOCKS: WeakKeyDictionary[nn.Module, RLock] = WeakKeyDictionary()
-_LOCKS_LOCK = RLock()
 
 
 class Tap:
@@ -165,135 +154,3 @@ class Graft(Cut):
 
     def _keep(self, output: Tensor) -> Tensor:
         return super()._keep(self._maps.to(output))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pass:
-    """One forward pass.
-
-    Attributes:
-        scores: logits; differentiable by the activations.
-        activations: the rectified feature map ``A`` of each tapped layer.
-    """
-
-    scores: Float[Tensor, "images classes"]
-    activations: tuple[Float[Tensor, "images units h w"], ...]
-
-    @property
-    def activation(self) -> Float[Tensor, "images units h w"]:
-        """The feature map of the only tapped layer."""
-        (activation,) = self.activations
-        return activation
-
-    def check(self, network: Network, names: Sequence[str]) -> None:
-        """See that every map of the only tapped layer is finite; ``names`` are the images'.
-
-        Raises:
-            ActivationError: naming the first image that fails.
-        """
-        check_finite(self.activation.detach().isfinite().flatten(1).all(1).tolist(), network.layer, names)
-
-
-def check_finite(finite: Sequence[bool], layer: Layer, names: Iterable[str]) -> None:
-    """Raise an ``ActivationError`` that names the first image whose map of a layer is not finite."""
-    for name, is_finite in zip(names, finite, strict=True):
-        if not is_finite:
-            raise ActivationError(
-                f"layer {layer.name!r} gives a NaN or an infinity for {name}; check the weights, the preprocessing "
-                "(--mean, --std) and that photograph"
-            )
-
-
-def forward(network: Network, images: Float[Tensor, "images channels H W"]) -> Pass:
-    """Run the body without autograd and the head, after the network's layer, with it: the cost of a forward pass.
-
-    Raises:
-        ActivationError: if the map is not of the shape that the layer had when the network was opened.
-        NetworkError: if the network gives anything but one row of scores per image.
-    """
-    return forward_through(network, [network.layer], images)
-
-
-def forward_through(network: Network, layers: Sequence[Layer], images: Float[Tensor, "images channels H W"]) -> Pass:
-    """Run the network once and read several layers; autograd begins at the first of them.
-
-    Raises:
-        ActivationError: if a map is not of the shape that its layer had when the network was opened.
-        NetworkError: if the network gives anything but one row of scores per image.
-    """
-    given, activations = outputs_through(network, layers, images)
-    return Pass(scores_of(network, given, len(images)), activations)
-
-
-def outputs_through(
-    network: Network, layers: Sequence[Layer], images: Float[Tensor, "images _ H W"]
-) -> tuple[Given, tuple[Float[Tensor, "images _ _ _"], ...]]:
-    """Whatever the network gives, and the maps of several layers.
-
-    Autograd begins at the images where these require a gradient, and at the first of the layers otherwise.
-
-    Raises:
-        ActivationError: if a map is not of the shape that its layer had when the network was opened.
-    """
-    cuts = [Cut(network.module, layer) for layer in layers]
-    return _run(network, cuts, images), tuple(cut.output for cut in cuts)
-
-
-def forward_from(network: Network, maps: Float[Tensor, "images units h w"]) -> Pass:
-    """What the network's head makes of feature maps that need not come from any image.
-
-    Raises:
-        NetworkError: if the network gives anything but one row of scores per image.
-    """
-    preprocessing = network.preprocessing
-    blank = torch.zeros(len(maps), preprocessing.channels, *preprocessing.size)
-    graft = Graft(network.module, network.layer, maps)
-    given = _run(network, [graft], blank)
-    return Pass(scores_of(network, given, len(maps)), (graft.output,))
-
-
-def scores_of(network: Network, given: Given, images: int) -> Float[Tensor, "images classes"]:
-    """The scores in what a network gave, in single precision at least.
-
-    Raises:
-        NetworkError: if there is anything but one row of scores per image.
-    """
-    return widened(network.head.scores(given, images))
-
-
-def _run(network: Network, cuts: Sequence[Cut], images: Float[Tensor, "images channels H W"]) -> Given:
-    device = network.device
-    with ExitStack() as running:
-        running.enter_context(undisturbed(network.module))
-        running.enter_context(arithmetic(network.precision, device))
-        running.enter_context(torch.set_grad_enabled(images.requires_grad))
-        for cut in cuts:
-            running.enter_context(cut)
-        return network.head.run(network.module, laid_out(images.to(device, non_blocking=True), network.precision))
-
-
-def widened(values: Tensor) -> Tensor:
-    """The same values in single precision at least: so are alphas and thresholds."""
-    return values.float() if values.dtype in {torch.bfloat16, torch.float16} else values
-
-
-@contextmanager
-def undisturbed(module: nn.Module) -> Iterator[None]:
-    """Alone with the module, in evaluation mode; every submodule's mode is as before afterwards.
-
-    Hooks are not thread-safe, so whoever runs the same module waits.
-    """
-    with _lock(module):
-        training = [part for part in module.modules() if part.training]
-        for part in training:
-            part.training = False
-        try:
-            yield
-        finally:
-            for part in training:
-                part.training = True
-
-
-def _lock(module: nn.Module) -> RLock:
-    with _LOCKS_LOCK:
-        return _LOCKS.setdefault(module, RLock())

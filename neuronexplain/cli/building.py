@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from db.records import Run
     from dissection.networks.network import Network
     from dissection.vocabulary import UnitName
-    from neuronexplain.pipeline import Built
+    from neuronexplain.building import Built
 
 _SHOWN = 12
 
@@ -81,10 +81,10 @@ def build(
     """
     from dissection.concepts.layouts import open_concepts
     from dissection.execution.ranks import local_device, ranks
+    from dissection.execution.settings import Execution
     from dissection.networks.opening import open_network
-    from dissection.networks.passes import Means
+    from neuronexplain.building import build_layers
     from neuronexplain.class_images import open_class_images
-    from neuronexplain.pipeline import build_layers
 
     if not 0 < quantile < 1:
         raise NeuronExplainError(f"--quantile {quantile} is no share between 0 and 1; 0.005 is usual")
@@ -120,7 +120,7 @@ def build(
                 quantile=quantile,
                 min_images=min_images,
                 class_images=evidence,
-                means=Means(
+                execution=Execution(
                     batch_size=batch_size,
                     workers=_workers(device) if workers is None else workers,
                     scratch=scratch or _scratch(db),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.progress import ProgressColumn, TaskID
 
-    from dissection.networks.passes import Progress
+    from dissection.execution.settings import Progress
 
 Row = dict[str, object]
 Item = TypeVar("Item")

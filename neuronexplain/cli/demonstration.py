@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from db import NameStore
     from db.records import Run
-    from dissection.networks.passes import Progress
+    from dissection.execution.settings import Progress
     from neuronexplain.report.sections import ClassSection, NeuronCard
 
 SCENES = 600
@@ -44,9 +44,10 @@ def demo(
     """
     from db import NameStore
     from dissection.concepts.layouts import open_concepts
+    from dissection.execution.settings import Execution
     from dissection.networks.opening import open_network
-    from dissection.networks.passes import Means
-    from neuronexplain.pipeline import build, speaker
+    from neuronexplain.building import build
+    from neuronexplain.explainer import Explainer
     from neuronexplain.report.page import write_page
 
     network = open_network("scenes")
@@ -55,11 +56,11 @@ def demo(
         if not (out / "scenes").is_dir():
             _draw(out / "scenes", progress)
         with NameStore.create(where) as store:
-            means = Means(scratch=out / "unfinished", progress=progress)
-            run = build(network, open_concepts(out / "scenes"), store, quantile=QUANTILE, means=means).run
+            execution = Execution(scratch=out / "unfinished", progress=progress)
+            run = build(network, open_concepts(out / "scenes"), store, quantile=QUANTILE, execution=execution).run
     with NameStore.open(where) as store:
         building.summarise(store, run)
-        explainer = speaker(network, store, run=run)
+        explainer = Explainer.from_store(network, store, run=run)
         console.say("\nNew scenes, and why the network says what it says:\n")
         explanations = []
         for explanation in explainer.explain(_unseen(out / "photographs", len(network.classes))):

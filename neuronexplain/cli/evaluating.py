@@ -124,7 +124,7 @@ def evaluate(
 
     Example: neuronexplain evaluate pointing --network scenes --kind scenes --method grad-cam --out figures
     """
-    from dissection.networks.passes import Means
+    from dissection.execution.settings import Execution
     from neuronexplain.evaluation.ground_truth.opening import open_ground
     from neuronexplain.evaluation.runner import evaluate as measure
 
@@ -165,8 +165,8 @@ def evaluate(
     )
     chosen = _methods(method) if "methods" in measured.needs else []
     with console.progress() as progress:
-        means = Means(batch_size=batch_size, workers=workers, progress=progress)
-        report = measure(measured, opened, chosen, ground, out, view=view.value, means=means, fresh=fresh)
+        execution = Execution(batch_size=batch_size, workers=workers, progress=progress)
+        report = measure(measured, opened, chosen, ground, out, view=view.value, execution=execution, fresh=fresh)
     _tell(report, ground.name, opened, json=json)
 
 
@@ -190,11 +190,11 @@ def _opened(
                 f"--db brings its own network, so {', '.join(given)} would be ignored; leave it out"
             )
         from db import NameStore
-        from neuronexplain.pipeline import reopen
+        from neuronexplain.explaining import open_network_of
 
         with NameStore.open(db) as store:
             chosen: Run = store.choose(run)
-            opened = reopen(chosen, weights=weights, device=device)
+            opened = open_network_of(chosen, weights=weights, device=device)
             if opened.fingerprint != chosen.key.network:
                 chosen = store.run_for(opened.fingerprint)
             return opened, tuple(sorted(store.names(chosen, min_iou)))
@@ -252,12 +252,12 @@ def _show(report: Report, where: str = "", *, interval: bool = True) -> None:
 
 
 def _study_bias(out: Path, limit: int | None, seed: int, batch_size: int, *, fresh: bool, json: bool) -> None:
-    from dissection.networks.passes import Means
+    from dissection.execution.settings import Execution
     from neuronexplain.studies.bias import Bias, study_bias
 
     study = Bias(seed=seed) if limit is None else Bias(seed=seed, tested=limit)
     with console.progress() as progress:
-        result = study_bias(study, out, means=Means(batch_size=batch_size, progress=progress), fresh=fresh)
+        result = study_bias(study, out, execution=Execution(batch_size=batch_size, progress=progress), fresh=fresh)
     if json:
         console.write_json(result.to_json())
         return
@@ -272,7 +272,7 @@ def _study_bias(out: Path, limit: int | None, seed: int, batch_size: int, *, fre
 
 def _draw_layers(network: Network, data: Path | None, target: str | None, out: Path, *, json: bool) -> None:
     from dissection.images.photographs import open_photograph, photographs_in
-    from dissection.networks.tap import forward
+    from dissection.networks.forward import forward
     from neuronexplain.classes import find_class
     from neuronexplain.pictures.overlay import save_picture
     from neuronexplain.studies.stages import sheet, stages

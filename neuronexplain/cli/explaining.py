@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from db.records import Run
-    from dissection.networks.passes import Progress
+    from dissection.execution.settings import Progress
     from neuronexplain.explanation import Explanation, RankedUnit
 
 Paths = Mapping[str, str]
@@ -60,7 +60,8 @@ def explain(
     """
     from db import NameStore
     from dissection.errors import NeuronExplainError
-    from neuronexplain.pipeline import reopen, speaker
+    from neuronexplain.explainer import Explainer
+    from neuronexplain.explaining import open_network_of
 
     methods = [each.value for each in dict.fromkeys(method or ())]
     if methods and not out:
@@ -69,8 +70,8 @@ def explain(
         out.mkdir(parents=True, exist_ok=True)
     with NameStore.open(db) as store:
         chosen = store.choose(run)
-        explainer = speaker(
-            reopen(chosen, network=network, weights=weights, device=device),
+        explainer = Explainer.from_store(
+            open_network_of(chosen, network=network, weights=weights, device=device),
             store,
             run=chosen,
             k=top,

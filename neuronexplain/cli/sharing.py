@@ -120,12 +120,11 @@ def _given(file: str, about: _Result) -> Iterator[WholeRun]:
     """The runs of a file, database or folder."""
     from db import NameStore
     from db.exchange.plain_files import read_folder, read_json
-    from db.merging import whole_runs
 
     path = Path(file)
     if _is_database(file, path):
         with NameStore.open(file) as other:
-            yield from whole_runs(other)
+            yield from other.whole_runs()
     elif path.suffix.lower() == ".csv" and path.is_file():
         yield _result(path, about)
     elif path.is_dir() or path.suffix.lower() == ".json":

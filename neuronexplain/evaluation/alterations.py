@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from dissection.networks.tap import forward
+from dissection.networks.forward import forward
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

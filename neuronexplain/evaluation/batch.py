@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from dissection.errors import ActivationError
-from dissection.networks.tap import forward
-from neuronexplain.gradcam import of_class
+from dissection.networks.forward import forward
 from neuronexplain.methods import watched
 from neuronexplain.methods.gradcam import GradCam
 from neuronexplain.methods.rectifiers import gradient
+from neuronexplain.methods.targets import of_class
 from neuronexplain.methods.trace import Trace, traced
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from jaxtyping import Float32, Float64
     from torch import Tensor
 
+    from dissection.execution.settings import Progress
+    from dissection.networks.forward import Pass
     from dissection.networks.network import Network
-    from dissection.networks.passes import Progress
-    from dissection.networks.tap import Pass
     from neuronexplain.evaluation.ground_truth.truth import Annotated, Objects
     from neuronexplain.methods import Method
     from neuronexplain.methods.rectifiers import Rule

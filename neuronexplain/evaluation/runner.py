@@ -1,33 +1,36 @@
-"""Runs a protocol over images, batch by batch, and goes on where it was stopped."""
+"""Runs a protocol over images, batch by batch; resumes where an earlier evaluation was stopped."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from dissection.errors import ConceptDataError, NeuronExplainError
-from dissection.execution.loading import read_batches
+from dissection.execution.settings import Execution
 from dissection.files.atomic import replace_file
-from dissection.networks.passes import Means
+from dissection.networks.passes import Work, resumable_pass
 from neuronexplain.methods import check_methods
 
 from .batch import Batch
 from .framing import View
-from .journal import opened
+from .record_journal import open_journal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from dissection.networks.network import Network
-    from neuronexplain.evaluation.ground_truth.truth import Annotated, Ground
+    from neuronexplain.evaluation.ground_truth.truth import Annotated, Ground, Objects
     from neuronexplain.evaluation.protocols.protocol import Protocol
     from neuronexplain.methods import Method
 
     from .framing import Kind
+    from .record_journal import Record
     from .tables import Report
 
 _FORMAT = 1
@@ -42,13 +45,13 @@ def evaluate(
     out: Path,
     *,
     view: Kind = "whole",
-    means: Means | None = None,
+    execution: Execution | None = None,
     fresh: bool = False,
 ) -> Report:
     """Measure methods of explanation over images.
 
-    What is found out of each image is written to ``out/PROTOCOL.jsonl`` batch by batch. When the same is measured
-    again, it goes on from there; the table is written to ``out/PROTOCOL.json``.
+    What is learnt of each image is written to ``out/PROTOCOL.jsonl`` batch by batch. When the same is measured again,
+    it resumes from there; the table is written to ``out/PROTOCOL.json``.
 
     Args:
         protocol: what is measured.
@@ -57,7 +60,7 @@ def evaluate(
         ground: the images and what is in them.
         out: folder for what is found.
         view: what of a photograph the network sees: ``whole``, ``centre`` or ``ten`` crops.
-        means: with what it is done; of these, batch size, workers and progress.
+        execution: how it is carried out; of these, batch size, workers and progress.
         fresh: begin again.
 
     Raises:
@@ -66,9 +69,9 @@ def evaluate(
         NeuronExplainError: if the protocol is not made for this view, or needs methods, or one of them is not defined
             for the network.
     """
-    means = means or Means()
-    seen = View.of(network.preprocessing, view)
-    _check(protocol, ground, methods, seen)
+    execution = execution or Execution()
+    framing = View.of(network.preprocessing, view)
+    _check(protocol, ground, methods, framing)
     check_methods(methods, network)
     heading = {
         "format": _FORMAT,
@@ -82,31 +85,51 @@ def evaluate(
         "data": hashlib.sha256(ground.reading().encode()).hexdigest(),
         "images": len(ground),
         "view": view,
-        "batch size": means.batch_size,
+        "batch size": execution.batch_size,
     }
-    with opened(out / f"{protocol.name}.jsonl", heading, batch=means.batch_size, fresh=fresh) as journal:
-        shares = [share for share in means.shares(len(ground)) if share.stop > len(journal.records)]
-        read = _Reader(ground, seen)
-        means.tell(protocol.name, len(journal.records), len(ground))
-        for share, items in zip(shares, read_batches(read, list, shares, workers=means.workers), strict=True):
-            annotated, images = zip(*items, strict=True)
-            batch = Batch(
-                network,
-                seen,
-                ground.objects,
-                share.start,
-                annotated,
-                torch.stack(images),
-                means.batch_size,
-                progress=means.progress,
-            )
-            journal.add(protocol.observe(batch, methods, out))
-            means.tell(protocol.name, share.stop, len(ground))
+    path = out / f"{protocol.name}.jsonl"
+    with open_journal(path, heading, batch_size=execution.batch_size, fresh=fresh) as journal:
+        execution.report(protocol.name, len(journal.records), len(ground))
+        observation = _Observation(protocol, network, methods, framing, ground.objects, execution, out)
+        work = Work(_Reader(ground, framing), list, observation.start)
+        for _ in resumable_pass(len(ground), work, journal, execution, stage=protocol.name):
+            pass
         records = journal.records
         protocol.finish(records, ground.objects, methods, out)
         report = protocol.report(records, ground.objects, methods)
         replace_file(out / f"{protocol.name}.json", _document(heading, report))
     return report
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Observation:
+    """Has a protocol look at batches."""
+
+    protocol: Protocol
+    network: Network
+    methods: Sequence[Method]
+    framing: View
+    objects: Objects
+    execution: Execution
+    out: Path
+
+    def start(self, images: range, items: Sequence[tuple[Annotated, torch.Tensor]]) -> Callable[[], list[Record]]:
+        """What gives the records of a batch."""
+        return partial(self._observe, images, items)
+
+    def _observe(self, images: range, items: Sequence[tuple[Annotated, torch.Tensor]]) -> list[Record]:
+        annotated, pixels = zip(*items, strict=True)
+        batch = Batch(
+            self.network,
+            self.framing,
+            self.objects,
+            images.start,
+            annotated,
+            torch.stack(pixels),
+            self.execution.batch_size,
+            progress=self.execution.progress,
+        )
+        return self.protocol.observe(batch, self.methods, self.out)
 
 
 class _Reader:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from dissection.errors import NetworkError
-from dissection.networks.tap import forward
+from dissection.networks.forward import forward
 
 from .gradcam import combination, like_images
 from .targets import classes_of
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
+    from dissection.networks.forward import Pass
     from dissection.networks.network import Network
-    from dissection.networks.tap import Pass
 
     from .targets import Target
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
+    from dissection.execution.settings import Progress
     from dissection.networks.network import Network
-    from dissection.networks.passes import Progress
 
     from .targets import Target
 

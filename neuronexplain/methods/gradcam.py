@@ -1,25 +1,28 @@
-"""Grad-CAM, its counterfactual, and the choices that the paper weighed it against.
+"""Grad-CAM: how important each unit is for a score, where that score comes from, and the choices the paper weighed.
 
-Selvaraju et al. 2019. With the gradient of the score by the rectified map ``A`` of a layer, pooled over its cells::
+Selvaraju et al. 2019, Sec. 3. With ``A`` the rectified feature map of a layer, ``y`` the score of a class before the
+softmax, and Z the number of cells of the map::
 
-    alpha_k = pool_ij dy/dA^k_ij              (Eq. 1: the mean; Eq. 12: of the negated gradient)
+    alpha_k = 1/Z sum_ij dy/dA^k_ij           (Eq. 1; Eq. 12: of the negated gradient)
     L       = ReLU(sum_k alpha_k A^k)         (Eq. 2)
 
 Table 3 tries other pooling, other rules for the ReLUs that the gradient passes, and Eq. 2 without its ReLU.
+
+Every function takes a batch: images do not influence each other in evaluation mode, so the gradient of the sum of all
+images' scores is each image's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-
-from neuronexplain.gradcam import enlarge
+from torch.nn import functional as F
 
 from .rectifiers import gradient
-from .trace import traced
+from .trace import gradients, traced
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -59,6 +62,50 @@ def combination(
 ) -> Float[Tensor, "images h w"]:
     """The linear combination of Eq. 2, before its ReLU."""
     return torch.einsum("nk,nkhw->nhw", alphas, activation.detach())
+
+
+def alphas(
+    scores: Float[Tensor, " images"], activation: Float[Tensor, "images units h w"]
+) -> Float[Tensor, "images units"]:
+    """Importance of each unit for each image's score: Eq. 1.
+
+    The graph is kept, so that the same forward pass can be asked about other scores.
+
+    Raises:
+        NotConnectedError: if the scores do not depend on ``activation``.
+    """
+    (importance,) = alphas_of_layers(scores, [activation])
+    return importance
+
+
+def alphas_of_layers(
+    scores: Float[Tensor, " images"], activations: Sequence[Float[Tensor, "images _ _ _"]]
+) -> list[Float[Tensor, "images _"]]:
+    """As :func:`alphas`, for the maps of several layers in one backward pass.
+
+    Raises:
+        NotConnectedError: if the scores do not depend on one of them.
+    """
+    return [mean(slope) for slope in gradients(scores, activations)]
+
+
+def contributions(
+    alphas: Float[Tensor, "images units"], activation: Float[Tensor, "images units h w"]
+) -> Float[Tensor, "images units"]:
+    """Each unit's share of the linearised score: ``alpha_k`` times the mean of ``A^k``."""
+    return alphas * activation.detach().mean((2, 3))
+
+
+def heatmap(
+    alphas: Float[Tensor, "images units"], activation: Float[Tensor, "images units h w"]
+) -> Float[Tensor, "images h w"]:
+    """The localisation map on the layer's own grid: Eq. 2."""
+    return combination(alphas, activation).relu()
+
+
+def enlarge(maps: Float[Tensor, "images h w"], size: tuple[int, int]) -> Float[Tensor, "images H W"]:
+    """Maps brought to ``size`` (height, width), bilinearly with half-pixel centres (Sec. 3.2)."""
+    return F.interpolate(maps[:, None], size, mode="bilinear", align_corners=False)[:, 0]
 
 
 def like_images(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from dissection.networks.tap import outputs_through
+from dissection.networks.forward import outputs_through
 
 from .targets import scored
 

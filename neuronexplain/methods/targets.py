@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from dissection.errors import ClassNotFoundError, NetworkError
-from dissection.networks.tap import scores_of, widened
+from dissection.networks.forward import scores_of
+from dissection.networks.precision import widened
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int64
@@ -45,7 +46,12 @@ def scored(network: Network, given: Given, target: Target, images: int) -> Float
         outputs = scores_of(network, given, images) if network.classes else given.outputs
         return _one_each(target(outputs), images)
     scores = scores_of(network, given, images)
-    return scores.gather(1, classes_of(target, scores)[:, None])[:, 0]
+    return of_class(scores, classes_of(target, scores))
+
+
+def of_class(scores: Float[Tensor, "images classes"], classes: Int64[Tensor, " images"]) -> Float[Tensor, " images"]:
+    """Each image's score for its own class."""
+    return scores.gather(1, classes.to(scores.device)[:, None])[:, 0]
 
 
 def total(*classes: int) -> Score:

@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from dissection.errors import NotConnectedError
-from dissection.networks.tap import outputs_through, undisturbed
+from dissection.networks.forward import outputs_through
+from dissection.networks.isolation import undisturbed
 
 from .rectifiers import Rectifiers, gradient
 from .targets import scored
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from jaxtyping import Float
@@ -59,15 +61,24 @@ class Trace:
         """
         if self.rectifiers:
             self.rectifiers.rule = rule
-        found: tuple[Tensor | None, ...] = (None,)
-        if self.scores.requires_grad:
-            found = torch.autograd.grad(self.scores.sum(), values, retain_graph=True, allow_unused=True)
-        connected = tuple(gradient for gradient in found if gradient is not None)
-        if len(connected) < len(values):
-            raise NotConnectedError(
-                "the target does not depend on the tapped layer; choose a layer that it is computed from"
-            )
-        return connected
+        return gradients(self.scores, values)
+
+
+def gradients(scores: Float[Tensor, " images"], values: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The gradient of each image's score by each of some values. The graph is kept for other scores.
+
+    Raises:
+        NotConnectedError: if the scores do not depend on one of them.
+    """
+    slopes: tuple[Tensor | None, ...] = (None,)
+    if scores.requires_grad:
+        slopes = torch.autograd.grad(scores.sum(), values, retain_graph=True, allow_unused=True)
+    connected = tuple(slope for slope in slopes if slope is not None)
+    if len(connected) < len(values):
+        raise NotConnectedError(
+            "the score does not depend on the tapped layer; choose a layer that it is computed from"
+        )
+    return connected
 
 
 def traced(

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.batch import Batch
     from neuronexplain.evaluation.framing import Truth
     from neuronexplain.evaluation.ground_truth.truth import Objects
-    from neuronexplain.evaluation.journal import Record
+    from neuronexplain.evaluation.record_journal import Record
     from neuronexplain.evaluation.tables import Row
     from neuronexplain.methods import Method
     from neuronexplain.pictures.tiles import Tile

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from neuronexplain.evaluation.batch import Batch
     from neuronexplain.evaluation.ground_truth.truth import Objects
-    from neuronexplain.evaluation.journal import Record
+    from neuronexplain.evaluation.record_journal import Record
     from neuronexplain.methods import Method
     from neuronexplain.metrics.intervals import Figure
 

@@ -22,21 +22,22 @@ from db import NameStore
 from dissection.concepts.generated import write_drawn
 from dissection.concepts.layouts import open_concepts
 from dissection.errors import CheckpointError
+from dissection.execution.settings import Execution
 from dissection.files.atomic import replace_file
 from dissection.networks.network import Network
 from dissection.networks.opening import open_network
-from dissection.networks.passes import Means
 from dissection.scenes.classifier import LAYER, ScenesNet
 from dissection.scenes.scene import draw_scene
 from dissection.scenes.staged import Staging
 from dissection.scenes.training import Training, fine_tune, pixels, stacked
 from dissection.scenes.words import SCENE_CLASSES
+from neuronexplain.building import build
 from neuronexplain.class_images import ClassImages
 from neuronexplain.evaluation.ground_truth.opening import open_ground
 from neuronexplain.evaluation.runner import evaluate
+from neuronexplain.explainer import Explainer
 from neuronexplain.methods import METHODS
 from neuronexplain.pictures.overlay import save_picture
-from neuronexplain.pipeline import build, speaker
 
 from .attention import Attention
 from .bias_report import BiasFound, Side, found, picture
@@ -83,7 +84,7 @@ class Bias:
         return {"biased": replace(self.staging, percent=self.percent), "rebalanced": self.staging}
 
 
-def study_bias(study: Bias, out: Path, *, means: Means | None = None, fresh: bool = False) -> BiasFound:
+def study_bias(study: Bias, out: Path, *, execution: Execution | None = None, fresh: bool = False) -> BiasFound:
     """Train on biased scenes and on balanced ones, and compare.
 
     All is kept in ``out``: scenes, weights, names (``names.db``), figures (``bias.json``) and a picture like the
@@ -92,19 +93,19 @@ def study_bias(study: Bias, out: Path, *, means: Means | None = None, fresh: boo
     Args:
         study: what is staged.
         out: the folder.
-        means: with what it is done; of these, batch size, workers and progress.
+        execution: how it is carried out; of these, batch size, workers and progress.
         fresh: begin again.
 
     Raises:
         CheckpointError: if the folder holds another study.
     """
-    means = means or Means()
+    execution = execution or Execution()
     _claim(out, study, fresh=fresh)
     shown = (study.staging.draw(study.seed + _TEST, index) for index in range(study.tested))
-    test = _written(out / "test", shown, study.tested, means)
-    named = _written(out / "named", _mixed(study), study.named, means)
+    test = _written(out / "test", shown, study.tested, execution)
+    named = _written(out / "named", _mixed(study), study.named, execution)
     with NameStore.create(str(out / "names.db")) as store:
-        sides = [_side(study, name, out, store, test, named, means) for name in study.stagings]
+        sides = [_side(study, name, out, store, test, named, execution) for name in study.stagings]
     result = found(sides, study.staging, study.percent)
     save_picture(picture(sides, study.staging), out / "bias.png")
     replace_file(out / "bias.json", json.dumps(result.to_json(), indent=2, ensure_ascii=False).encode())
@@ -125,10 +126,12 @@ def _claim(out: Path, study: Bias, *, fresh: bool) -> None:
     replace_file(file, own.encode())
 
 
-def _written(folder: Path, scenes: Iterator[Scene], count: int, means: Means) -> ConceptDataset:
+def _written(folder: Path, scenes: Iterator[Scene], count: int, execution: Execution) -> ConceptDataset:
     """The scenes as files with labels, drawn once."""
     if not folder.exists():
-        write_drawn(folder, scenes, progress=lambda done: means.tell(f"drawing scenes: {folder.name}", done, count))
+        write_drawn(
+            folder, scenes, progress=lambda done: execution.report(f"drawing scenes: {folder.name}", done, count)
+        )
     return open_concepts(folder)
 
 
@@ -140,28 +143,34 @@ def _mixed(study: Bias) -> Iterator[Scene]:
 
 
 def _side(
-    study: Bias, name: str, out: Path, store: NameStore, test: ConceptDataset, named: ConceptDataset, means: Means
+    study: Bias,
+    name: str,
+    out: Path,
+    store: NameStore,
+    test: ConceptDataset,
+    named: ConceptDataset,
+    execution: Execution,
 ) -> Side:
     """Train a network, measure it, name its neurons, and let it explain itself."""
-    network = _trained(study, name, out, means)
+    network = _trained(study, name, out, execution)
     protocol, method = Attention(study.staging), METHODS["grad-cam"]
     ground = open_ground(out / "test", network.classes)
-    evaluate(protocol, network, [method], ground, out / name, means=means)
+    evaluate(protocol, network, [method], ground, out / name, execution=execution)
     lines = (out / name / f"{protocol.name}.jsonl").read_text().splitlines()[1:]
     paths = [test.files(index)[0] for index in range(len(test))]
     evidence = ClassImages(out / "test", tuple((path, index % 2) for index, path in enumerate(paths)))
-    run = build(network, named, store, quantile=study.quantile, class_images=evidence, means=means).run
-    explainer = speaker(network, store, run=run)
+    run = build(network, named, store, quantile=study.quantile, class_images=evidence, execution=execution).run
+    explainer = Explainer.from_store(network, store, run=run)
     explanations = explainer.explain((test.image_name(index), test.photograph(index)) for index in range(len(test)))
     concepts = {label: store.concepts_of(run, index) for index, label in enumerate(network.classes)}
     return Side(name, [json.loads(line) for line in lines], list(explanations), concepts)
 
 
-def _trained(study: Bias, name: str, out: Path, means: Means) -> Network:
+def _trained(study: Bias, name: str, out: Path, execution: Execution) -> Network:
     """The network, trained once."""
     file, module = out / f"{name}.safetensors", ScenesNet(len(study.staging.things))
     if not file.exists():
-        module = _train(study, name, means)
+        module = _train(study, name, execution)
         replace_file(file, save({key: value.contiguous() for key, value in module.state_dict().items()}))
     module.load_state_dict(load_file(file))
     expected = open_network("scenes").preprocessing
@@ -169,13 +178,16 @@ def _trained(study: Bias, name: str, out: Path, means: Means) -> Network:
     return Network.from_module(module.eval(), layer=LAYER, preprocessing=expected, classes=things, name=name)
 
 
-def _train(study: Bias, name: str, means: Means) -> ScenesNet:
+def _train(study: Bias, name: str, execution: Execution) -> ScenesNet:
     staging, epochs = study.stagings[name], study.training.epochs
     drawn = []
     for index in range(study.images):
         drawn.append(pixels(staging.draw(study.seed + _TRAINING, index).photograph))
-        means.tell(f"drawing scenes: {name}", index + 1, study.images)
+        execution.report(f"drawing scenes: {name}", index + 1, study.images)
     classes = torch.from_numpy(np.arange(study.images) % 2)
     return fine_tune(
-        stacked(drawn), classes, study.training, progress=lambda done, _: means.tell(f"training: {name}", done, epochs)
+        stacked(drawn),
+        classes,
+        study.training,
+        progress=lambda done, _: execution.report(f"training: {name}", done, epochs),
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from db.queries import ClassConcept
     from dissection.scenes.staged import Staging
     from dissection.vocabulary import Concept
-    from neuronexplain.evaluation.journal import Record
+    from neuronexplain.evaluation.record_journal import Record
     from neuronexplain.evaluation.tables import Row
     from neuronexplain.explanation import Explanation
     from neuronexplain.pictures.tiles import Tile

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from dissection.errors import LayerNotFoundError
+from dissection.networks.forward import forward_through
 from dissection.networks.layers import feature_maps
-from dissection.networks.tap import forward_through
-from neuronexplain.gradcam import alphas_of_layers, heatmap, of_class
+from neuronexplain.methods.gradcam import alphas_of_layers, heatmap
+from neuronexplain.methods.targets import of_class
 from neuronexplain.pictures.overlay import overlay
 from neuronexplain.pictures.tiles import sheet as tiled
 

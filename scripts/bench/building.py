@@ -29,7 +29,7 @@ from db import NameStore
 from dissection.concepts.generated import write_scenes
 from dissection.concepts.layouts import open_concepts
 from dissection.networks.precision import arithmetic, laid_out
-from neuronexplain import Means, Network, build
+from neuronexplain import Execution, Network, build
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,9 +120,12 @@ def building(name: str, folder: Path, *, rounds: int, batch_size: int) -> dict[s
 
 def sides(name: str, folder: Path, batch_size: int) -> dict[str, Callable[[], float]]:
     """Both sides, in the process that runs them."""
-    net, concepts, means = network(name), open_concepts(folder), Means(batch_size=batch_size)
+    net, concepts, execution = network(name), open_concepts(folder), Execution(batch_size=batch_size)
     net.fingerprint  # noqa: B018 -- read once per process, whatever is built
-    return {"pass": timed(bare(net, decoded(net, concepts), means)), "build": timed(whole(net, concepts, means))}
+    return {
+        "pass": timed(bare(net, decoded(net, concepts), execution)),
+        "build": timed(whole(net, concepts, execution)),
+    }
 
 
 def accelerated(
@@ -134,8 +137,8 @@ def accelerated(
     net.fingerprint  # noqa: B018
     images = decoded(net, concepts, at_most=4 * batch_size).to("cuda")
     images = images.repeat(-(-len(concepts) // len(images)), 1, 1, 1)[: len(concepts)]
-    means = Means(batch_size=batch_size, workers=workers)
-    both = {"pass": timed(bare(net, images, means)), "build": timed(whole(net, concepts, means))}
+    execution = Execution(batch_size=batch_size, workers=workers)
+    both = {"pass": timed(bare(net, images, execution)), "build": timed(whole(net, concepts, execution))}
     times = in_turns(both, rounds)
     rates = {f"{side}, images per second": len(concepts) / value for side, value in medians(times).items()}
     of_both = {"build / pass": ratio(times, "build", "pass"), "seconds": times}
@@ -149,12 +152,12 @@ def decoded(net: Network, concepts: ConceptDataset, at_most: int | None = None) 
     return torch.stack([preprocessing.tensor(preprocessing.whole(concepts.photograph(i))) for i in range(count)])
 
 
-def bare(net: Network, images: torch.Tensor, means: Means) -> Callable[[], None]:
+def bare(net: Network, images: torch.Tensor, execution: Execution) -> Callable[[], None]:
     """The network and nothing else, over all images."""
 
     def run() -> None:
         with torch.inference_mode(), arithmetic(net.precision, net.device):
-            for batch in images.split(means.batch_size):
+            for batch in images.split(execution.batch_size):
                 net.module(laid_out(batch, net.precision))
         if net.device.type == "cuda":
             torch.cuda.synchronize()
@@ -162,14 +165,14 @@ def bare(net: Network, images: torch.Tensor, means: Means) -> Callable[[], None]
     return run
 
 
-def whole(net: Network, concepts: ConceptDataset, means: Means) -> Callable[[], None]:
+def whole(net: Network, concepts: ConceptDataset, execution: Execution) -> Callable[[], None]:
     """Decode, forward passes, thresholds, overlaps, class importances, exemplars, pictures, checkpoints, store."""
 
     def run() -> None:
         place = Path(tempfile.mkdtemp())
         try:
             with NameStore.create(place / "names.db") as store:
-                build(net, concepts, store, means=replace(means, scratch=place / "unfinished"))
+                build(net, concepts, store, execution=replace(execution, scratch=place / "unfinished"))
         finally:
             shutil.rmtree(place)
 

@@ -17,7 +17,7 @@ from building import network
 from timing import in_turns, ratio, timed
 
 from dissection.scenes.scene import THINGS
-from neuronexplain import Means
+from neuronexplain import Execution
 from neuronexplain.evaluation.batch import Batch
 from neuronexplain.evaluation.framing import View
 from neuronexplain.evaluation.ground_truth.opening import open_ground
@@ -56,7 +56,7 @@ def evaluating(name: str, folder: Path, *, rounds: int, batch_size: int) -> dict
 def whole(protocol: Protocol, net: Network, ground: Ground, batch_size: int) -> None:
     """The evaluation."""
     with tempfile.TemporaryDirectory() as folder:
-        evaluate(protocol, net, [METHOD], ground, Path(folder), means=Means(batch_size=batch_size))
+        evaluate(protocol, net, [METHOD], ground, Path(folder), execution=Execution(batch_size=batch_size))
 
 
 class Bare:

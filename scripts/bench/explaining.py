@@ -18,8 +18,9 @@ from timing import in_turns, ratio, timed
 from torch import nn
 from torchcam.methods import GradCAM as TorchCam
 
-from dissection.networks.tap import forward
-from neuronexplain.gradcam import alphas, heatmap, of_class
+from dissection.networks.forward import forward
+from neuronexplain.methods.gradcam import alphas, heatmap
+from neuronexplain.methods.targets import of_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable

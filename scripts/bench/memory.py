@@ -39,7 +39,7 @@ from processes import Process
 from world import Drawn, mapping
 
 from dissection.dissect import dissect_layers
-from dissection.networks.passes import Means
+from dissection.execution.settings import Execution
 from dissection.vocabulary import Layer
 from neuronexplain.class_importance import Importances
 
@@ -82,14 +82,14 @@ def held(images: int, *, concepts: int, classes: int) -> dict[str, float]:
 def engine(images: int, concepts: int, classes: int) -> dict[str, Callable[[], dict[str, float]]]:
     """The measurement, in the process that it is of."""
     network, dataset = mapping(LAYER, classes), Drawn(images, concepts)
-    dissected(mapping(Layer("0", 8, 14, 14), 2), Drawn(2 * BATCH, 20), Means(BATCH))
+    dissected(mapping(Layer("0", 8, 14, 14), 2), Drawn(2 * BATCH, 20), Execution(BATCH))
     np.ones((BATCH, LAYER.units, LAYER.height, LAYER.width), np.float32)
 
     def measured() -> dict[str, float]:
         start_over()
         before, start = peak(), time.perf_counter()
         with tempfile.TemporaryDirectory() as place, Disk(Path(place)) as disk:
-            found = dissected(network, dataset, Means(BATCH, scratch=Path(place), progress=told))
+            found = dissected(network, dataset, Execution(BATCH, scratch=Path(place), progress=told))
         return {
             "peak, megabytes": (peak() - before) / 1e6,
             "before, megabytes": before / 1e6,
@@ -101,10 +101,10 @@ def engine(images: int, concepts: int, classes: int) -> dict[str, Callable[[], d
     return {"dissect": measured}
 
 
-def dissected(network: Network, dataset: Drawn, means: Means) -> int:
+def dissected(network: Network, dataset: Drawn, execution: Execution) -> int:
     """Dissect, gather class importances meanwhile, and say how many classes were seen."""
     importances = Importances(network.classes, [network.layer])
-    dissect_layers(network, [network.layer], dataset, observer=importances, means=means)
+    dissect_layers(network, [network.layer], dataset, observer=importances, execution=execution)
     return len(importances.means()[0])
 
 

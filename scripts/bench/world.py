@@ -14,9 +14,8 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from torch import nn
 
-from dissection.concepts.dataset import Labels
 from dissection.networks.preprocessing import Preprocessing
-from dissection.vocabulary import Concept, Layer
+from dissection.vocabulary import Concept, Labels, Layer
 from neuronexplain import Network
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from dissection.errors import NeuronExplainError
-from dissection.networks.tap import forward
+from dissection.networks.forward import forward
 from neuronexplain.explanation import MethodMap
 from neuronexplain.methods import METHODS
 from neuronexplain.pictures.overlay import method_picture

@@ -19,15 +19,15 @@ from report import Measured, disagreements, document
 
 from db import NameStore
 from dissection.errors import ConceptDataError
+from dissection.execution.settings import Execution
 from dissection.files.atomic import replace_file
-from dissection.networks.passes import Means
 from dissection.vocabulary import MIN_IOU
+from neuronexplain.building import build
 from neuronexplain.cli import console
 from neuronexplain.evaluation import protocols
 from neuronexplain.evaluation.runner import evaluate
 from neuronexplain.evaluation.tables import Report
 from neuronexplain.pictures.overlay import save_picture
-from neuronexplain.pipeline import build
 from neuronexplain.studies.adversarial import Adversarial
 from neuronexplain.studies.attack import Attack
 from neuronexplain.studies.bias import Bias, study_bias
@@ -61,11 +61,11 @@ class Run:
     Args:
         out: where everything goes.
         small: fewer scenes, and no photographs.
-        means: with what it is done.
+        execution: how it is carried out.
     """
 
-    def __init__(self, out: Path, means: Means, *, small: bool) -> None:
-        self._out, self._means, self._small = out, means, small
+    def __init__(self, out: Path, execution: Execution, *, small: bool) -> None:
+        self._out, self._execution, self._small = out, execution, small
         self.tables: list[Measured] = []
         self.pictures: list[tuple[str, str]] = []
         self.notes: list[str] = []
@@ -95,7 +95,7 @@ class Run:
     def bias(self) -> None:
         """The study of Sec. 6.3."""
         study = Bias(tested=120, named=240) if self._small else Bias()
-        found = study_bias(study, self._out / "bias", means=self._means)
+        found = study_bias(study, self._out / "bias", execution=self._execution)
         columns = {"scene": "the scene", **{name: f"{name}: what the network says" for name in study.stagings}}
         sentences = Report("What the two networks say of the same scenes, Sec. 7", columns, found.sentences)
         for name, report in (("bias", found.measured), ("concepts", found.words), ("sentences", sentences)):
@@ -121,7 +121,7 @@ class Run:
         """One table; with a name, of a protocol that is also measured otherwise."""
         place = self._out / world.name / name
         try:
-            report = evaluate(protocol, world.network, methods, ground, place, view=view, means=self._means)
+            report = evaluate(protocol, world.network, methods, ground, place, view=view, execution=self._execution)
         except ConceptDataError as error:
             self.notes.append(f"{protocol.name} on {world.title}: {error}")
             return
@@ -131,7 +131,7 @@ class Run:
 
     def _named(self, world: World) -> tuple[int, ...]:
         with NameStore.create(str(self._out / "names.db")) as store:
-            run = build(world.network, world.concepts, store, quantile=world.quantile, means=self._means).run
+            run = build(world.network, world.concepts, store, quantile=world.quantile, execution=self._execution).run
             return tuple(sorted(store.names(run, MIN_IOU)))
 
     def _draw(self, world: World, methods: Sequence[Method]) -> None:
@@ -155,7 +155,7 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     with console.progress() as progress:
-        run = Run(options.out, Means(batch_size=16, progress=progress), small=options.small)
+        run = Run(options.out, Execution(batch_size=16, progress=progress), small=options.small)
         for world in worlds(options.out, small=options.small):
             run.world(world)
             run.write()

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dissection.concepts.csv_tables import header, is_number, read_table
-from dissection.concepts.dataset import Labels
 from dissection.concepts.folders import Folder
 from dissection.concepts.label_maps import check_numbers, check_size, named_numbers, read_label_map, read_photograph
 from dissection.concepts.problems import BadFileError, stop
 from dissection.files.paths import leads_out
+from dissection.vocabulary import Labels
 
 from .concept_table import read_vocabulary
 

@@ -1,12 +1,11 @@
 """Writes Broden's layout one image at a time: what every converter ends in; the same input gives the same bytes.
 
-What has been written of each image is a line of a journal, which comes after its files: a writer that was killed goes
-on behind the last whole line, and the tables are made of the journal at the end.
+What has been written of each image is a line of a journal, which comes after its files: where a writer was killed, the
+next resumes behind the last whole line, and the tables are made of the journal at the end.
 """
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from types import MappingProxyType
@@ -15,13 +14,14 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from dissection.concepts.csv_tables import LARGEST
-from dissection.concepts.dataset import Labels
 from dissection.concepts.label_maps import write_label_map
 from dissection.concepts.support import Supports
 from dissection.concepts.surveys import areas
 from dissection.errors import ConceptDataError
+from dissection.execution.journal import Journal
 from dissection.files.atomic import new_folder
 from dissection.files.paths import leads_out
+from dissection.vocabulary import Labels
 
 from .tables import BrodenTables
 
@@ -98,8 +98,8 @@ class BrodenWriter:
         self._images = 0
         self._check_concepts()
         (folder / "images").mkdir(exist_ok=True)
-        self._journal = journal.open("a+b")
-        for entry in self._entries():
+        self._journal = Journal(journal)
+        for entry in self._journal:
             self._take_in(entry)
 
     def __enter__(self) -> Self:
@@ -141,29 +141,17 @@ class BrodenWriter:
             "areas": _pairs(self._areas(every)),
             "within": {category: _pairs(self._areas(layers)) for category, layers in labels.items()},
         }
-        self._journal.write(json.dumps(entry).encode() + b"\n")
-        self._journal.flush()
+        self._journal.append([entry])
         self._take_in(entry)
 
     def finish(self) -> None:
         """Write the tables, when all images have been added."""
-        self._tables.write(self.folder, (entry["index"] for entry in self._entries()))
+        self._tables.write(self.folder, (entry["index"] for entry in self._journal))
 
     @property
     def totals(self) -> tuple[CategoryTotal, ...]:
         """What each category holds by now."""
         return self._tables.totals
-
-    def _entries(self) -> Iterator[dict[str, Any]]:
-        """The lines of the journal; the last one is cut off where its writer was killed in the middle of it."""
-        self._journal.seek(0)
-        place = 0
-        for line in self._journal:
-            if not line.endswith(b"\n"):
-                self._journal.truncate(place)
-                break
-            place += len(line)
-            yield json.loads(line)
 
     def _take_in(self, entry: Mapping[str, Any]) -> None:
         self._images += 1

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dissection.concepts.dataset import Labels
 from dissection.concepts.formats.shared.label_table import Word, Words
 from dissection.concepts.formats.shared.matlab import read_variable, structures, text
 from dissection.concepts.formats.shared.photograph_folder import Published, locate, read_text
 from dissection.concepts.formats.shared.scene_parsing import NO_SCENE, SceneParsing
 from dissection.concepts.label_maps import read_colors
 from dissection.concepts.problems import BadFileError
+from dissection.vocabulary import Labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dissection.concepts.dataset import Labels
 from dissection.concepts.folders import Folder
 from dissection.concepts.formats.shared.coco_words import CocoCategory, coco_words
 from dissection.concepts.formats.shared.photograph_folder import read_lines
 from dissection.concepts.label_maps import check_numbers, read_index_mask, read_photograph_of, shrink
 from dissection.concepts.problems import BadFileError
+from dissection.vocabulary import Labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dissection.concepts.dataset import Labels
 from dissection.concepts.formats.shared.label_table import Word, Words
 from dissection.concepts.formats.shared.photograph_folder import Published, locate, read_lines
 from dissection.concepts.problems import BadFileError
 from dissection.images.photographs import photographs_in
+from dissection.vocabulary import Labels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from datasets import ClassLabel, Image, LargeList, List
 
 from dissection.concepts.csv_tables import LARGEST, is_number
-from dissection.concepts.dataset import Labels
 from dissection.concepts.folders import Folder
 from dissection.concepts.formats.shared.arrow_rows import folder_of, open_rows
 from dissection.concepts.formats.shared.label_table import Word, Words
@@ -22,6 +21,7 @@ from dissection.concepts.label_maps import check_size, index_numbers
 from dissection.concepts.problems import BadFileError
 from dissection.errors import PhotographError
 from dissection.images.photographs import Encoded, open_image, open_photograph, photograph_size
+from dissection.vocabulary import Labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

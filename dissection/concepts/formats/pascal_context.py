@@ -12,11 +12,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dissection.concepts.csv_tables import is_number
-from dissection.concepts.dataset import Labels
 from dissection.concepts.formats.shared.label_table import Word, Words
 from dissection.concepts.formats.shared.matlab import matrix, read_variable
 from dissection.concepts.formats.shared.photograph_folder import Published, locate, read_lines
 from dissection.concepts.problems import BadFileError
+from dissection.vocabulary import Labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

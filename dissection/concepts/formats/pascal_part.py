@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dissection.concepts.dataset import Labels
 from dissection.concepts.formats.shared.label_table import Word, Words
 from dissection.concepts.formats.shared.matlab import matrix, read_variable, structures, text
 from dissection.concepts.formats.shared.photograph_folder import Published, locate
 from dissection.concepts.label_maps import shrink
 from dissection.concepts.problems import BadFileError
+from dissection.vocabulary import Labels
 
 from .voc import CLASSES
 

@@ -8,11 +8,10 @@ import numpy as np
 from PIL import Image
 
 from dissection.concepts.color_names import NAMES, name_colors
-from dissection.concepts.dataset import Labels
 from dissection.concepts.layouts import open_sized
 from dissection.concepts.wrappers import View
 from dissection.errors import ConceptDataError
-from dissection.vocabulary import Concept
+from dissection.vocabulary import Concept, Labels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dissection.concepts.dataset import Labels
 from dissection.concepts.formats.shared.label_table import Word, Words
 from dissection.concepts.formats.shared.photograph_folder import Published, locate, read_lines
 from dissection.concepts.label_maps import read_index_mask
 from dissection.concepts.problems import BadFileError
 from dissection.files.paths import leads_out
+from dissection.vocabulary import Labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

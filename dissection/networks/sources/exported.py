@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from dissection.errors import NetworkError
+from dissection.networks.isolation import undisturbed
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.recording import parts
-from dissection.networks.tap import undisturbed
 
 from .spec import Draft, load
 

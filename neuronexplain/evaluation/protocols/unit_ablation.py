@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from dissection.networks.tap import forward_from
+from dissection.networks.forward import forward_from
 from neuronexplain.evaluation.tables import Report
-from neuronexplain.gradcam import alphas, of_class
+from neuronexplain.methods.gradcam import alphas
+from neuronexplain.methods.targets import of_class
 from neuronexplain.metrics.intervals import figure
 
 from .protocol import Protocol
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from neuronexplain.evaluation.batch import Batch
     from neuronexplain.evaluation.ground_truth.truth import Objects
-    from neuronexplain.evaluation.journal import Record
+    from neuronexplain.evaluation.record_journal import Record
     from neuronexplain.evaluation.tables import Row
     from neuronexplain.methods import Method
 

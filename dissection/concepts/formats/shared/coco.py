@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dissection.concepts.dataset import Labels
 from dissection.concepts.folders import Folder
 from dissection.concepts.label_maps import read_photograph_of
+from dissection.vocabulary import Labels
 
 from .coco_files import coco_licences
 from .coco_words import coco_words

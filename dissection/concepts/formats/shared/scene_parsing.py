@@ -13,10 +13,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dissection.concepts.csv_tables import is_number
-from dissection.concepts.dataset import Labels
 from dissection.concepts.label_maps import read_index_mask
 from dissection.concepts.problems import BadFileError
 from dissection.images.photographs import photographs_in
+from dissection.vocabulary import Labels
 
 from .label_table import Word, Words
 from .photograph_folder import Published, locate, read_lines

@@ -12,13 +12,15 @@ from db import NameStore
 from db.errors import RunNotFoundError
 from dissection.concepts.plain_layout import PlainLayout
 from dissection.errors import ActivationError, ClassNotFoundError, ConceptDataError, NetworkError
+from dissection.execution.settings import Execution
 from dissection.networks.opening import open_network
-from dissection.networks.passes import Means
 from dissection.vocabulary import Exemplar, Layer
+from neuronexplain.building import build
 from neuronexplain.class_images import open_class_images
 from neuronexplain.class_importance import Importances
+from neuronexplain.explainer import Explainer
+from neuronexplain.explaining import explain, open_network_of
 from neuronexplain.pictures.thumbnails import pictures, ringed
-from neuronexplain.pipeline import build, explain, reopen, speaker
 
 
 @pytest.fixture
@@ -112,9 +114,9 @@ def test_an_unfinished_build_is_gone_on_with_by_the_same_run_alone(folder, tmp_p
             if stage == "looking at the photographs" and done == stops_at:
                 raise StoppedError
 
-        means = Means(batch_size=4, scratch=tmp_path / "unfinished", progress=stop)
+        execution = Execution(batch_size=4, scratch=tmp_path / "unfinished", progress=stop)
         with NameStore.create(tmp_path / "n.db") as store:
-            build(network, _squares(folder), store, means=means, **options)
+            build(network, _squares(folder), store, execution=execution, **options)
         return len(seen)
 
     with pytest.raises(StoppedError):
@@ -127,18 +129,18 @@ def test_an_unfinished_build_is_gone_on_with_by_the_same_run_alone(folder, tmp_p
 
 @pytest.mark.parametrize("at", ["shutil.rmtree", "_remove_empty"])
 def test_what_a_build_left_that_was_killed_after_publishing_goes_with_the_next_start(at, folder, tmp_path, monkeypatch):
-    means = Means(scratch=tmp_path / "unfinished")
+    execution = Execution(scratch=tmp_path / "unfinished")
 
     def killed(*_, **__):
         raise StoppedError
 
     with NameStore.create(tmp_path / "n.db") as store:
         with monkeypatch.context() as patch:
-            patch.setattr(f"dissection.execution.checkpoint.{at}", killed)
+            patch.setattr(f"dissection.execution.scratch.{at}", killed)
             with pytest.raises(StoppedError):
-                build(colour_network(), _squares(folder), store, means=means)
+                build(colour_network(), _squares(folder), store, execution=execution)
         assert list((tmp_path / "unfinished").iterdir())
-        assert not build(colour_network(), _squares(folder), store, means=means).is_new
+        assert not build(colour_network(), _squares(folder), store, execution=execution).is_new
     assert not (tmp_path / "unfinished").exists()
 
 
@@ -203,9 +205,9 @@ def test_class_images_are_gone_on_with_where_they_stopped(folder, tmp_path, monk
                 if done == stops_at:
                     raise StoppedError
 
-        means = Means(batch_size=2, scratch=tmp_path / "unfinished", progress=stop)
+        execution = Execution(batch_size=2, scratch=tmp_path / "unfinished", progress=stop)
         with NameStore.create(tmp_path / name) as store:
-            run = build(colour_network(), _squares(folder), store, class_images=images, means=means).run
+            run = build(colour_network(), _squares(folder), store, class_images=images, execution=execution).run
             kept = store.importance(run, 0)
         return kept.images, kept.alphas.tolist(), kept.contributions.tolist()
 
@@ -230,7 +232,7 @@ def test_class_folders_must_be_classes(tmp_path):
 
 def test_among_named_passes_unnamed_units_over(built):
     store, run = built
-    explainer = speaker(colour_network(), store, run=run, k=1, among="named", min_iou=1.0)
+    explainer = Explainer.from_store(colour_network(), store, run=run, k=1, among="named", min_iou=1.0)
     names = {unit: name for unit, name in explainer.names.items() if unit != 0}
     limited = type(explainer)(
         explainer.network, names, explainer.thresholds, constant_alpha=False, k=1, among="named", min_iou=1.0
@@ -249,7 +251,7 @@ def test_ranking_by_contribution_takes_only_what_is_there(built):
 
 def test_many_images_are_explained_in_order(built):
     store, run = built
-    explainer = speaker(colour_network(), store, run=run)
+    explainer = Explainer.from_store(colour_network(), store, run=run)
     names = list(COLOURS) * 3
     made = list(explainer.explain(((name, colour_square(name)) for name in names), batch_size=5))
     assert [each.image for each in made] == names
@@ -259,12 +261,12 @@ def test_many_images_are_explained_in_order(built):
 def test_a_method_that_the_network_cannot_have_is_refused_before_a_photograph_is_read(built):
     store, run = built
     with pytest.raises(NetworkError, match="ColourNet has another head"):
-        speaker(colour_network(), store, run=run, methods=["cam"])
+        Explainer.from_store(colour_network(), store, run=run, methods=["cam"])
 
 
 def test_occlusion_tells_how_far_it_is(built):
     store, run = built
-    explainer, told = speaker(colour_network(), store, run=run, methods=["occlusion"]), []
+    explainer, told = Explainer.from_store(colour_network(), store, run=run, methods=["occlusion"]), []
     (_,) = explainer.explain([("red", colour_square("red"))], progress=lambda *words: told.append(words))
     assert {(stage, total) for stage, _, total in told} == {("occlusion", 1 + 15**2)}
     assert [done for _, done, _ in told] == [64, 128, 192, 226]
@@ -278,7 +280,7 @@ def test_a_run_knows_how_to_make_its_network_again(tmp_path, folder):
     )
     with NameStore.create(tmp_path / "names.db") as store:
         run = build(network, _squares(folder), store).run
-        again = reopen(store.run(run.id))
+        again = open_network_of(store.run(run.id))
         assert again.fingerprint == network.fingerprint
         assert (again.layer, again.preprocessing, again.classes) == (
             network.layer,

@@ -1,0 +1,73 @@
+"""A file of JSON lines that only grows: what a killed process had written down is read back by the next."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+
+class Journal:
+    """Records, a line of JSON each. A line that its writer was killed in the middle of is cut off when it is read.
+
+    Args:
+        path: the file; made if missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a+b")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Any]:
+        """The records, in order.
+
+        Raises:
+            ValueError: if a line is not JSON.
+        """
+        for line, _ in self._lines():
+            yield json.loads(line)
+
+    def append(self, records: Iterable[Any]) -> None:
+        """Write records behind the others, as far as a killed process is concerned: see :meth:`sync`."""
+        self._file.write(b"".join(_line(record) for record in records))
+        self._file.flush()
+
+    def sync(self) -> None:
+        """See that what was written outlives the machine's losing power."""
+        os.fsync(self._file.fileno())
+
+    def cut(self, records: int) -> None:
+        """Forget all but the first ``records``."""
+        end = 0
+        for number, (_, line_end) in enumerate(self._lines(), start=1):
+            if number <= records:
+                end = line_end
+        self._file.truncate(end)
+
+    def close(self) -> None:
+        """Nothing more is written."""
+        self._file.close()
+
+    def _lines(self) -> Iterator[tuple[bytes, int]]:
+        """Each whole line, and where it ends."""
+        self._file.seek(0)
+        end = 0
+        for line in self._file:
+            if not line.endswith(b"\n"):
+                self._file.truncate(end)
+                break
+            end += len(line)
+            yield line, end
+
+
+def _line(record: object) -> bytes:
+    return json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"

@@ -1,0 +1,49 @@
+"""What a job is carried out with: how much at once, by whom, and where unfinished work is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from .ranks import Ranks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Progress(Protocol):
+    """Told how far a stage has come."""
+
+    def __call__(self, stage: str, done: int, total: int, /) -> None:
+        """``done`` of ``total`` images of the stage are finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How a job is carried out. Nothing of it changes the result, save that a network may round by the batch size.
+
+    Attributes:
+        batch_size: images in one forward pass.
+        workers: processes that read ahead; 0 for threads between the passes.
+        scratch: folder for unfinished work, from which a job that was killed is resumed; without one a temporary
+            folder is used, and nothing can be resumed.
+        ranks: the processes that share the job.
+        progress: told how far each stage has come.
+    """
+
+    batch_size: int = 16
+    workers: int = 0
+    scratch: Path | None = None
+    ranks: Ranks = field(default_factory=Ranks)
+    progress: Progress | None = None
+
+    def batches(self, images: int) -> list[range]:
+        """The batches of this rank. Batches are cut the same way whoever runs them, and dealt out in turn."""
+        starts = range(0, images, self.batch_size)
+        batches = [range(start, min(start + self.batch_size, images)) for start in starts]
+        return batches[self.ranks.number :: self.ranks.count]
+
+    def report(self, stage: str, done: int, total: int) -> None:
+        """Report progress: the images up to ``done`` are finished, as far as this rank knows."""
+        if self.progress is not None:
+            self.progress(stage, done, total)

@@ -1,0 +1,120 @@
+"""One forward pass of a network, with the maps of its layers: the body without autograd, the head with it.
+
+Autograd begins at the first tapped layer, so a pass costs what it costs anyway, and a gradient stops at the map: no
+parameter's ``.grad`` is touched.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from .isolation import undisturbed
+from .precision import arithmetic, laid_out, widened
+from .tap import Cut, Graft
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jaxtyping import Bool, Float
+    from torch import Tensor
+
+    from dissection.vocabulary import Layer
+
+    from .heads import Given
+    from .network import Network
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pass:
+    """One forward pass.
+
+    Attributes:
+        scores: logits; differentiable by the activations.
+        activations: the rectified feature map ``A`` of each tapped layer.
+    """
+
+    scores: Float[Tensor, "images classes"]
+    activations: tuple[Float[Tensor, "images units h w"], ...]
+
+    @property
+    def activation(self) -> Float[Tensor, "images units h w"]:
+        """The feature map of the only tapped layer."""
+        (activation,) = self.activations
+        return activation
+
+    @property
+    def finite(self) -> tuple[Bool[Tensor, " images"], ...]:
+        """By tapped layer, which images' maps hold neither a NaN nor an infinity."""
+        return tuple(maps.detach().isfinite().flatten(1).all(1) for maps in self.activations)
+
+
+def forward(network: Network, images: Float[Tensor, "images channels H W"]) -> Pass:
+    """Run the body without autograd and the head, after the network's layer, with it: the cost of a forward pass.
+
+    Raises:
+        ActivationError: if the map is not of the shape that the layer had when the network was opened.
+        NetworkError: if the network gives anything but one row of scores per image.
+    """
+    return forward_through(network, [network.layer], images)
+
+
+def forward_through(network: Network, layers: Sequence[Layer], images: Float[Tensor, "images channels H W"]) -> Pass:
+    """Run the network once and read several layers; autograd begins at the first of them.
+
+    Raises:
+        ActivationError: if a map is not of the shape that its layer had when the network was opened.
+        NetworkError: if the network gives anything but one row of scores per image.
+    """
+    given, activations = outputs_through(network, layers, images)
+    return Pass(scores_of(network, given, len(images)), activations)
+
+
+def outputs_through(
+    network: Network, layers: Sequence[Layer], images: Float[Tensor, "images _ H W"]
+) -> tuple[Given, tuple[Float[Tensor, "images _ _ _"], ...]]:
+    """Whatever the network gives, and the maps of several layers.
+
+    Autograd begins at the images where these require a gradient, and at the first of the layers otherwise.
+
+    Raises:
+        ActivationError: if a map is not of the shape that its layer had when the network was opened.
+    """
+    cuts = [Cut(network.module, layer) for layer in layers]
+    return _run(network, cuts, images), tuple(cut.output for cut in cuts)
+
+
+def forward_from(network: Network, maps: Float[Tensor, "images units h w"]) -> Pass:
+    """What the network's head makes of feature maps that need not come from any image.
+
+    Raises:
+        NetworkError: if the network gives anything but one row of scores per image.
+    """
+    preprocessing = network.preprocessing
+    blank = torch.zeros(len(maps), preprocessing.channels, *preprocessing.size)
+    graft = Graft(network.module, network.layer, maps)
+    given = _run(network, [graft], blank)
+    return Pass(scores_of(network, given, len(maps)), (graft.output,))
+
+
+def scores_of(network: Network, given: Given, images: int) -> Float[Tensor, "images classes"]:
+    """The scores in what a network gave, in single precision at least.
+
+    Raises:
+        NetworkError: if there is anything but one row of scores per image.
+    """
+    return widened(network.head.scores(given, images))
+
+
+def _run(network: Network, cuts: Sequence[Cut], images: Float[Tensor, "images channels H W"]) -> Given:
+    device = network.device
+    with ExitStack() as running:
+        running.enter_context(undisturbed(network.module))
+        running.enter_context(arithmetic(network.precision, device))
+        running.enter_context(torch.set_grad_enabled(images.requires_grad))
+        for cut in cuts:
+            running.enter_context(cut)
+        return network.head.run(network.module, laid_out(images.to(device, non_blocking=True), network.precision))

@@ -1,0 +1,96 @@
+"""The second job: say why a network predicts what it predicts, with the names that a store has for its units."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from db.records import SHARED, Run, require_built
+from dissection.errors import NetworkError
+from dissection.images.photographs import open_photograph
+from dissection.networks.network import Source
+from dissection.networks.opening import open_network
+from dissection.networks.preprocessing import Preprocessing
+from dissection.vocabulary import MIN_IOU
+
+from .explainer import Explainer
+
+if TYPE_CHECKING:
+    from db import NameStore
+    from dissection.networks.network import Network
+
+    from .explanation import Among, Explanation, RankBy
+
+
+def explain(
+    image: Path | str | Image.Image,
+    network: Network,
+    store: NameStore,
+    *,
+    target: str | int | None = None,
+    k: int = 5,
+    rank_by: RankBy = "alpha",
+    among: Among = "all",
+    min_iou: float = MIN_IOU,
+) -> Explanation:
+    """Say why the network predicts what it predicts for one image; see :meth:`Explainer.from_store` for many.
+
+    Args:
+        image: a file, or a picture in memory.
+        network: the network, whose units the store names.
+        store: where its names are.
+        target: the class to explain, as label, synonym or index; the predicted one unless given.
+        k: how many of the most persuasive and of the most inhibitive units.
+        rank_by: ``alpha``, as in the paper, or ``contribution``, which is specific to the image where alphas are not.
+        among: ``all`` units, as in the paper, or only ``named`` ones.
+        min_iou: IoU from which a unit has a name.
+
+    Raises:
+        RunNotFoundError: if the store names no units of a network with these weights.
+        PhotographError: if the file is no photograph.
+        ClassNotFoundError: if the network has no such class.
+    """
+    explainer = Explainer.from_store(network, store, k=k, rank_by=rank_by, among=among, min_iou=min_iou)
+    photograph = image.convert("RGB") if isinstance(image, Image.Image) else open_photograph(Path(image))
+    name = "the picture" if isinstance(image, Image.Image) else str(image)
+    (explanation,) = explainer.explain([(name, photograph)], target=target)
+    return explanation
+
+
+def open_network_of(
+    run: Run, *, network: str | None = None, weights: Path | None = None, device: str = "cpu"
+) -> Network:
+    """Make a run's network again, from where it came from.
+
+    Args:
+        run: the run.
+        network: the network, where it is no longer where it was.
+        weights: the weights file, where it is no longer where it was.
+        device: where to put the network.
+
+    Raises:
+        NetworkError: if it cannot be made again, or would be made by code that came with somebody else's names.
+            Whether it is the same network, :func:`explain` checks.
+        StoreError: if it was imported: then nothing could be explained with it.
+    """
+    require_built(run, "thresholds")
+    source = Source.from_json(run.source)
+    if network is None and run.source.get(SHARED) and ":" in source.network:
+        raise NetworkError(
+            f"run {run.id} came from another store, and {source.network!r} is code, which is not run on its word: "
+            "name the network with --network"
+        )
+    opened = open_network(
+        network or source.network,
+        weights=weights or source.weights,
+        layer=run.layer.name,
+        classes=run.classes,
+        preprocessing=Preprocessing.from_canonical(run.key.preprocessing),
+        device=device,
+        output=source.output or None,
+        multi_label=source.multi_label or None,
+    )
+    return replace(opened, precision=run.key.precision)
