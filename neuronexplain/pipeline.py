@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from dissection.networks.network import Network
 
     from .class_images import ClassImages
-    from .explanation import Among, Explanation, RankBy
+    from .explanation import Explanation
+    from .vocabulary import Among, RankBy
 
 CONCEPT_IMAGES = "the concept images that the network assigns to the class"
 

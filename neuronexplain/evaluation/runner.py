@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.ground_truth.truth import Annotated, Ground
     from neuronexplain.evaluation.protocols.protocol import Protocol
     from neuronexplain.methods import Method
+    from neuronexplain.vocabulary import ViewKind
 
-    from .framing import Kind
     from .tables import Report
 
 _FORMAT = 1
@@ -41,7 +41,7 @@ def evaluate(
     ground: Ground,
     out: Path,
     *,
-    view: Kind = "whole",
+    view: ViewKind = "whole",
     means: Means | None = None,
     fresh: bool = False,
 ) -> Report:
