@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float64
 
-    from dissection.networks.precision import Precision
-    from dissection.vocabulary import Dissection, Layer
+    from dissection.vocabulary import Dissection, Layer, Precision
 
 SCHEMA = 2
 """Version of the tables; part of every run's key."""

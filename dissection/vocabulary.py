@@ -11,7 +11,7 @@ Name
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,6 +30,10 @@ MIN_IMAGES = 10
 
 THIN_EVIDENCE = 10
 """Means over fewer images of a class than this are said to rest on thin evidence."""
+
+
+Precision = Literal["float32", "fast", "bfloat16"]
+"""The arithmetic of a network, see :mod:`dissection.networks.precision`."""
 
 
 @dataclass(frozen=True, slots=True)

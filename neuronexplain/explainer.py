@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from dissection.networks.network import Network
     from dissection.vocabulary import UnitName
 
-    from .explanation import Among, RankBy
     from .methods import Method
     from .ranking import Strongest
+    from .vocabulary import Among, RankBy
 
 _SHOWN = 1024
 """Longest side, in pixels, of the photograph an explanation keeps: explanations of many large ones fit into memory."""

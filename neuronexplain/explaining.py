@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from db import NameStore
     from dissection.networks.network import Network
 
-    from .explanation import Among, Explanation, RankBy
+    from .explanation import Explanation
+    from .vocabulary import Among, RankBy
 
 
 def explain(

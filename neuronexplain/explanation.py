@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from .sentence import say
 
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from dissection.vocabulary import UnitName
 
     from .methods import Method
-
-RankBy = Literal["alpha", "contribution"]
-Among = Literal["all", "named"]
+    from .vocabulary import Among, RankBy
 
 
 @dataclass(frozen=True, slots=True)

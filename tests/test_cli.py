@@ -11,13 +11,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from PIL import Image
 from worlds import CLASSES, colour_square, write_colour_folder
 
-from neuronexplain.cli import options
 from neuronexplain.methods import METHODS
+from neuronexplain.vocabulary import MethodName
 
 HERE = Path(__file__).parent
 NETWORK = ["--network", f"{HERE / 'worlds.py'}:colour_net", "--mean", "0,0,0", "--std", "1,1,1"]
@@ -131,7 +132,7 @@ def test_lines_are_printed_between_bars_that_pass(world, run, tmp_path):
 
 
 def test_methods_on_the_command_line_are_those_of_the_library():
-    assert [method.value for method in options.Method] == list(METHODS)
+    assert get_args(MethodName) == tuple(METHODS)
 
 
 def test_a_folder_stands_for_its_photographs(world, run):

@@ -22,9 +22,7 @@ from .recording import record
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from dissection.vocabulary import Layer
-
-    from .precision import Precision
+    from dissection.vocabulary import Layer, Precision
 
 _SETTINGS = (
     *("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode", "ceil_mode", "output_size"),

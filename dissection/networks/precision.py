@@ -14,19 +14,18 @@ Other arithmetic gives other activations, so it is part of a run's key. What fol
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 
 from dissection.errors import NetworkError
+from dissection.vocabulary import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jaxtyping import Float
     from torch import Tensor
-
-Precision = Literal["float32", "fast", "bfloat16"]
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 

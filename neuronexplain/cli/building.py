@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dissection.errors import NeuronExplainError
-from dissection.vocabulary import MIN_IMAGES, MIN_IOU, QUANTILE
+from dissection.vocabulary import MIN_IMAGES, MIN_IOU, QUANTILE, Precision
 
 from . import console, options, sets
 
@@ -58,9 +58,9 @@ def build(
     batch_size: options.BatchSize = 16,
     device: options.Device = "cpu",
     precision: Annotated[
-        options.Precision,
+        Precision,
         typer.Option(help="Arithmetic: exact float32; the machine's fastest float32; or bfloat16 where it will do."),
-    ] = options.Precision.float32,
+    ] = "float32",
     workers: Annotated[
         int | None,
         typer.Option(min=0, help="Processes that read photographs; by default one a core for a GPU, none for the CPU."),
@@ -107,7 +107,7 @@ def build(
                 output=output,
                 multi_label=multi_label or None,
             )
-        opened = replace(opened, precision=precision.value)
+        opened = replace(opened, precision=precision)
         networks = [opened, *(opened.at(name) for name in names[1:])]
         evidence = open_class_images(class_images, opened.classes) if class_images else None
         for each in networks:

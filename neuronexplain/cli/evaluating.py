@@ -11,6 +11,7 @@ import typer
 
 from dissection.errors import NeuronExplainError
 from dissection.vocabulary import MIN_IOU
+from neuronexplain.vocabulary import DataKind, ViewKind
 
 from . import console, options
 
@@ -42,25 +43,6 @@ class ProtocolName(StrEnum):
     layers = "layers"
 
 
-class DataKind(StrEnum):
-    """The layout of annotated images."""
-
-    concepts = "concepts"
-    voc = "voc"
-    coco = "coco"
-    ilsvrc = "ilsvrc"
-    scenes = "scenes"
-    photographs = "photographs"
-
-
-class ViewKind(StrEnum):
-    """What of a photograph the network sees."""
-
-    whole = "whole"
-    centre = "centre"
-    ten = "ten"
-
-
 def evaluate(
     protocol: Annotated[ProtocolName, typer.Argument(help="What to measure.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder for what is found; the same command goes on from there.")],
@@ -74,14 +56,14 @@ def evaluate(
         list[str] | None, typer.Option(help="Whose maps; may be given more than once. By default grad-cam.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Annotated images; for layers, a photograph or a folder.")] = None,
-    kind: Annotated[DataKind, typer.Option(help="Their layout; scenes are generated.")] = DataKind.concepts,
+    kind: Annotated[DataKind, typer.Option(help="Their layout; scenes are generated.")] = "concepts",
     split: Annotated[str | None, typer.Option(help="Which list of images: val, val2017, test.")] = None,
     matches: Annotated[
         Path | None, typer.Option(help="CSV file with the columns class,object, in place of matching by name.")
     ] = None,
     view: Annotated[
         ViewKind, typer.Option(help="What the network sees: the whole photograph, its centre, or ten crops.")
-    ] = ViewKind.whole,
+    ] = "whole",
     limit: Annotated[int | None, typer.Option(min=1, help="Use only so many images, evenly spread.")] = None,
     weights: options.Weights = None,
     layer: Annotated[str | None, typer.Option(help="Layer of Grad-CAM; by default the last rectified map.")] = None,
@@ -156,7 +138,7 @@ def evaluate(
     ground = open_ground(
         data,
         opened.classes,
-        kind=kind.value,
+        kind=kind,
         split=split,
         masks=protocol is ProtocolName.seeds,
         table=matches,
@@ -166,7 +148,7 @@ def evaluate(
     chosen = _methods(method) if "methods" in measured.needs else []
     with console.progress() as progress:
         execution = Execution(batch_size=batch_size, workers=workers, progress=progress)
-        report = measure(measured, opened, chosen, ground, out, view=view.value, execution=execution, fresh=fresh)
+        report = measure(measured, opened, chosen, ground, out, view=view, execution=execution, fresh=fresh)
     _tell(report, ground.name, opened, json=json)
 
 

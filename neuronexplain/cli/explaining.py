@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dissection.vocabulary import MIN_IOU
+from neuronexplain.vocabulary import Among
 
 from . import console, options
 
@@ -32,10 +33,8 @@ def explain(
         str | None, typer.Option(help="Class to explain: label, synonym or number; by default the predicted one.")
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many neurons for and how many against.")] = 5,
-    rank_by: options.Ranking = options.RankBy.alpha,
-    among: Annotated[
-        options.Among, typer.Option(help="Rank all neurons, as the paper does, or only named ones.")
-    ] = options.Among.all,
+    rank_by: options.Ranking = "alpha",
+    among: Annotated[Among, typer.Option(help="Rank all neurons, as the paper does, or only named ones.")] = "all",
     min_iou: options.MinIou = MIN_IOU,
     network: Annotated[
         str | None, typer.Option(help="The network, where it is not where it was when the names were made.")
@@ -63,7 +62,7 @@ def explain(
     from neuronexplain.explainer import Explainer
     from neuronexplain.explaining import open_network_of
 
-    methods = [each.value for each in dict.fromkeys(method or ())]
+    methods = [name.value for name in dict.fromkeys(method or ())]
     if methods and not out:
         raise NeuronExplainError(f"--method {methods[0]} makes a picture; say with --out where pictures go")
     if out:
@@ -75,8 +74,8 @@ def explain(
             store,
             run=chosen,
             k=top,
-            rank_by=rank_by.value,
-            among=among.value,
+            rank_by=rank_by,
+            among=among,
             min_iou=min_iou,
             methods=methods,
         )

@@ -66,7 +66,7 @@ def runs(db: options.Db, json: options.Json = False, csv: options.Csv = False) -
 def concepts_of(
     class_name: Annotated[str, typer.Argument(metavar="CLASS", help="A class: label, synonym or number.")],
     db: options.Db,
-    rank_by: options.Ranking = options.RankBy.alpha,
+    rank_by: options.Ranking = "alpha",
     limit: Limit = 20,
     min_iou: options.MinIou = MIN_IOU,
     run: options.RunNumber = None,
@@ -96,7 +96,7 @@ def concepts_of(
                 "iou": found.iou,
                 "units": list(found.units),
             }
-            for found in store.concepts_of(chosen, index, rank_by=rank_by.value, min_iou=min_iou)
+            for found in store.concepts_of(chosen, index, rank_by=rank_by, min_iou=min_iou)
         ]
         images = store.class_images(chosen)[index]
     columns = {"concept": "concept", "category": "category", "alpha": "alpha", "contribution": "contribution"}
@@ -112,7 +112,7 @@ def concepts_of(
 def classes_for(
     concept: Annotated[str, typer.Argument(metavar="CONCEPT", help="A name that some neuron bears.")],
     db: options.Db,
-    rank_by: options.Ranking = options.RankBy.alpha,
+    rank_by: options.Ranking = "alpha",
     limit: Limit = 20,
     min_iou: options.MinIou = MIN_IOU,
     run: options.RunNumber = None,
@@ -136,7 +136,7 @@ def classes_for(
                 "images": found.images,
                 "units": list(found.units),
             }
-            for found in store.classes_for(chosen, concept, rank_by=rank_by.value, min_iou=min_iou)
+            for found in store.classes_for(chosen, concept, rank_by=rank_by, min_iou=min_iou)
         ]
     columns = {"class": "class", "alpha": "alpha", "contribution": "contribution", "images": "images"}
     columns |= {"units": "neurons"}

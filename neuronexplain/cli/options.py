@@ -5,11 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
 from dissection.errors import NeuronExplainError
+from neuronexplain.vocabulary import MethodName, RankBy
 
 Db = Annotated[str, typer.Option("--db", help="The database: a file, or an SQLAlchemy URL.", show_default=False)]
 RunNumber = Annotated[int | None, typer.Option("--run", help="Which run, where the database holds several.")]
@@ -46,49 +47,8 @@ Resize = Annotated[
     str | None,
     typer.Option("--resize", help="Before the centre is cropped: shorter side (256), or HxW (256x256)."),
 ]
-
-
-class Precision(StrEnum):
-    """The arithmetic of a network."""
-
-    float32 = "float32"
-    fast = "fast"
-    bfloat16 = "bfloat16"
-
-
-class RankBy(StrEnum):
-    """What neurons are ranked by."""
-
-    alpha = "alpha"
-    contribution = "contribution"
-
-
-class Among(StrEnum):
-    """Which neurons are ranked."""
-
-    all = "all"
-    named = "named"
-
-
-class Method(StrEnum):
-    """Ways to explain beside words; the names of :data:`neuronexplain.METHODS`, which imports torch."""
-
-    grad_cam = "grad-cam"
-    counterfactual = "counterfactual"
-    guided_grad_cam = "guided-grad-cam"
-    deconv_grad_cam = "deconv-grad-cam"
-    guided_backprop = "guided-backprop"
-    deconvolution = "deconvolution"
-    gradient = "gradient"
-    cam = "cam"
-    c_mwp = "c-mwp"
-    occlusion = "occlusion"
-    grad_cam_no_relu = "grad-cam-no-relu"
-    grad_cam_absolute = "grad-cam-absolute"
-    grad_cam_max = "grad-cam-max"
-    grad_cam_guided_relu = "grad-cam-guided-relu"
-    grad_cam_deconv_relu = "grad-cam-deconv-relu"
-
+Method = StrEnum("Method", [(name, name) for name in get_args(MethodName)])  # type: ignore[misc]
+"""The names of methods once more, since typer takes lists of an enumeration but none of a literal type."""
 
 Ranking = Annotated[
     RankBy, typer.Option("--rank-by", help="Rank neurons by alpha, as the paper does, or by alpha x mean activation.")

@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
     from dissection.networks.preprocessing import Preprocessing
     from neuronexplain.evaluation.ground_truth.truth import Place
-
-Kind = Literal["whole", "centre", "ten"]
+    from neuronexplain.vocabulary import ViewKind
 
 _ROOM = 256 / 224
 """How much larger than a crop the photograph is, where its preprocessing does not say."""
@@ -67,13 +66,13 @@ class View:
         preprocessing: the network's.
     """
 
-    kind: Kind
+    kind: ViewKind
     size: tuple[int, int]
     crops: tuple[Crop, ...]
     preprocessing: Preprocessing
 
     @classmethod
-    def of(cls, preprocessing: Preprocessing, kind: Kind = "whole") -> View:
+    def of(cls, preprocessing: Preprocessing, kind: ViewKind = "whole") -> View:
         """The view of this kind for a network's preprocessing."""
         size = preprocessing.size
         if kind != "ten":

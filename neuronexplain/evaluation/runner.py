@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.ground_truth.truth import Annotated, Ground, Objects
     from neuronexplain.evaluation.protocols.protocol import Protocol
     from neuronexplain.methods import Method
+    from neuronexplain.vocabulary import ViewKind
 
-    from .framing import Kind
     from .record_journal import Record
     from .tables import Report
 
@@ -44,7 +44,7 @@ def evaluate(
     ground: Ground,
     out: Path,
     *,
-    view: Kind = "whole",
+    view: ViewKind = "whole",
     execution: Execution | None = None,
     fresh: bool = False,
 ) -> Report:

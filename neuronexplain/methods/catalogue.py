@@ -27,71 +27,64 @@ if TYPE_CHECKING:
 
     from dissection.execution.settings import Progress
     from dissection.networks.network import Network
+    from neuronexplain.vocabulary import MethodName
 
+    from .method import Compute, Kind
     from .targets import Target
 
 _FOR, _FOR_AND_AGAINST = "what speaks for {target}", "what speaks for and against {target}"
 _SHARP = "what of the photograph makes neurons respond that speak for {target}"
 _SHARP_FOR = "what of the photograph speaks for {target}"
 
-_ALL = (
-    Method("grad-cam", "Grad-CAM", _FOR, "Eq. 1 and 2", "heat", GradCam()),
-    Method(
-        "counterfactual",
+_CATALOGUE: Mapping[MethodName, tuple[str, str, str, Kind, Compute]] = {
+    "grad-cam": ("Grad-CAM", _FOR, "Eq. 1 and 2", "heat", GradCam()),
+    "counterfactual": (
         "Counterfactual",
         "what speaks against {target}: without it, the network would be surer",
         "Eq. 12",
         "heat",
         GradCam(mean_of_negated),
     ),
-    Method("guided-grad-cam", "Guided Grad-CAM", _SHARP_FOR, "Sec. 3.2", "pixels", Fused(guided)),
-    Method("deconv-grad-cam", "Deconvolution Grad-CAM", _SHARP_FOR, "Sec. 3.2", "pixels", Fused(deconvolution)),
-    Method(
-        "guided-backprop",
+    "guided-grad-cam": ("Guided Grad-CAM", _SHARP_FOR, "Sec. 3.2", "pixels", Fused(guided)),
+    "deconv-grad-cam": ("Deconvolution Grad-CAM", _SHARP_FOR, "Sec. 3.2", "pixels", Fused(deconvolution)),
+    "guided-backprop": (
         "Guided Backpropagation",
         _SHARP,
         "Springenberg et al. 2014",
         "pixels",
         Backpropagation(guided),
     ),
-    Method(
-        "deconvolution", "Deconvolution", _SHARP, "Zeiler and Fergus 2014", "pixels", Backpropagation(deconvolution)
-    ),
-    Method(
-        "gradient",
+    "deconvolution": ("Deconvolution", _SHARP, "Zeiler and Fergus 2014", "pixels", Backpropagation(deconvolution)),
+    "gradient": (
         "Gradient",
         "pixels that change {target} most",
         "Simonyan et al. 2014",
         "pixels",
         Backpropagation(gradient),
     ),
-    Method("cam", "CAM", _FOR_AND_AGAINST, "Zhou et al. 2016; Sec. 3.1", "signed", class_activation),
-    Method("c-mwp", "Excitation Backprop (c-MWP)", _FOR, "Zhang et al. 2016", "heat", excitation),
-    Method(
-        "occlusion",
+    "cam": ("CAM", _FOR_AND_AGAINST, "Zhou et al. 2016; Sec. 3.1", "signed", class_activation),
+    "c-mwp": ("Excitation Backprop (c-MWP)", _FOR, "Zhang et al. 2016", "heat", excitation),
+    "occlusion": (
         "Occlusion",
         "where {target} falls, or rises, when a patch is covered",
         "Zeiler and Fergus 2014; Sec. 5.3",
         "signed",
         Occlusion(),
     ),
-    Method(
-        "grad-cam-no-relu",
+    "grad-cam-no-relu": (
         "Grad-CAM without ReLU in Eq. 2",
         _FOR_AND_AGAINST,
         "Table 3",
         "signed",
         GradCam(finish=torch.clone),
     ),
-    Method("grad-cam-absolute", "Grad-CAM, absolute gradients", _FOR, "Table 3", "heat", GradCam(mean_of_absolute)),
-    Method("grad-cam-max", "Grad-CAM, max-pooled gradients", _FOR, "Table 3", "heat", GradCam(maximum)),
-    Method("grad-cam-guided-relu", "Grad-CAM, guided ReLU", _FOR, "Table 3", "heat", GradCam(rule=guided)),
-    Method(
-        "grad-cam-deconv-relu", "Grad-CAM, deconvolution ReLU", _FOR, "Table 3", "heat", GradCam(rule=deconvolution)
-    ),
-)
+    "grad-cam-absolute": ("Grad-CAM, absolute gradients", _FOR, "Table 3", "heat", GradCam(mean_of_absolute)),
+    "grad-cam-max": ("Grad-CAM, max-pooled gradients", _FOR, "Table 3", "heat", GradCam(maximum)),
+    "grad-cam-guided-relu": ("Grad-CAM, guided ReLU", _FOR, "Table 3", "heat", GradCam(rule=guided)),
+    "grad-cam-deconv-relu": ("Grad-CAM, deconvolution ReLU", _FOR, "Table 3", "heat", GradCam(rule=deconvolution)),
+}
 
-METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _ALL})
+METHODS: Mapping[str, Method] = MappingProxyType({name: Method(name, *rest) for name, rest in _CATALOGUE.items()})
 
 
 def find_method(name: str) -> Method:

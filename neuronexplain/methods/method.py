@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .targets import Target
 
 Kind = Literal["heat", "signed", "pixels"]
+Compute: TypeAlias = "Callable[[Network, Tensor, Target], Tensor]"
+"""What makes maps of images, for a target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Method:
     says: str
     reference: str
     kind: Kind
-    compute: Callable[[Network, Tensor, Target], Tensor]
+    compute: Compute
 
     def attribution(
         self, network: Network, images: Float[Tensor, "images channels H W"], target: Target

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dissection.concepts.dataset import ConceptDataset
-    from dissection.networks.precision import Precision
+    from dissection.vocabulary import Precision
 
 COMPARED = {
     "build keeps memory, pass does not": ("build, kept memory", "pass, default memory"),

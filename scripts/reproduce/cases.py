@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from dissection.concepts.dataset import ConceptDataset
     from dissection.networks.network import Network
-    from neuronexplain.evaluation.ground_truth.opening import Kind
     from neuronexplain.evaluation.ground_truth.truth import Ground
+    from neuronexplain.vocabulary import DataKind
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SEED = 7
@@ -49,7 +49,7 @@ class World:
     title: str
     network: Network
     data: Path | None
-    kind: Kind
+    kind: DataKind
     named: Path
     images: int = 100
     few: int = 24

@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 
     from cases import World
 
-    from neuronexplain.evaluation.framing import Kind
     from neuronexplain.evaluation.ground_truth.truth import Ground
     from neuronexplain.evaluation.protocols.protocol import Protocol
     from neuronexplain.methods import Method
+    from neuronexplain.vocabulary import ViewKind
 
 MAPS = (
     "grad-cam",
@@ -115,7 +115,7 @@ class Run:
         methods: Sequence[Method],
         ground: Ground,
         *,
-        view: Kind = "whole",
+        view: ViewKind = "whole",
         name: str = "",
     ) -> None:
         """One table; with a name, of a protocol that is also measured otherwise."""

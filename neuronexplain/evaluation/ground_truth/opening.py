@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from dissection.concepts.formats import needing
 from dissection.concepts.layouts import open_concepts
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from .truth import Annotated, Ground, Objects
+    from neuronexplain.vocabulary import DataKind
 
-Kind = Literal["concepts", "voc", "coco", "ilsvrc", "scenes", "photographs"]
+    from .truth import Annotated, Ground, Objects
 
 SCENES = 240
 """Generated scenes, unless a limit says otherwise."""
@@ -30,7 +30,7 @@ def open_ground(
     data: Path | None,
     classes: Sequence[str],
     *,
-    kind: Kind = "concepts",
+    kind: DataKind = "concepts",
     split: str | None = None,
     masks: bool = False,
     table: Path | None = None,
@@ -63,7 +63,7 @@ def open_ground(
 
 
 def _opened(
-    data: Path, classes: Sequence[str], kind: Kind, split: dict[str, str], *, masks: bool, table: Path | None
+    data: Path, classes: Sequence[str], kind: DataKind, split: dict[str, str], *, masks: bool, table: Path | None
 ) -> Ground:
     match kind:
         case "voc":
