@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from .class_images import open_class_images
     from .explainer import Explainer
     from .explaining import explain, open_network_of
-    from .explanation import Explanation, RankedUnit, Score
+    from .explanation import Explanation
     from .methods import METHODS, saliency
     from .report.page import write_page
+    from .vocabulary import RankedUnit, Score
 
 _HOMES = {
     "METHODS": "neuronexplain.methods",
@@ -46,8 +47,8 @@ _HOMES = {
     "NeuronExplainError": "dissection.errors",
     "Overlap": "dissection.vocabulary",
     "Preprocessing": "dissection.networks.preprocessing",
-    "RankedUnit": "neuronexplain.explanation",
-    "Score": "neuronexplain.explanation",
+    "RankedUnit": "neuronexplain.vocabulary",
+    "Score": "neuronexplain.vocabulary",
     "Unit": "dissection.vocabulary",
     "UnitName": "dissection.vocabulary",
     "build": "neuronexplain.building",

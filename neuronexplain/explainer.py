@@ -17,9 +17,10 @@ from neuronexplain.methods.targets import of_class
 
 from .activity import active_units, concept_map
 from .classes import find_class
-from .explanation import Explanation, MethodMap, RankedUnit, Score
+from .explanation import Explanation, MethodMap
 from .methods import check_methods, find_method, watched
 from .ranking import strongest
+from .vocabulary import RankedUnit, Score
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

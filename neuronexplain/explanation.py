@@ -14,39 +14,8 @@ if TYPE_CHECKING:
     from jaxtyping import Float32
     from PIL import Image
 
-    from dissection.vocabulary import UnitName
-
     from .methods import Method
-    from .vocabulary import Among, RankBy
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """What a network says of one class: probability after the softmax (or sigmoid), logit before it."""
-
-    label: str
-    index: int
-    probability: float
-    logit: float
-
-
-@dataclass(frozen=True, slots=True)
-class RankedUnit:
-    """A unit's part in one prediction.
-
-    Attributes:
-        unit: index of the channel.
-        alpha: importance for the target (Eq. 1).
-        contribution: ``alpha * mean(A)``, the unit's share of the linearised score.
-        name: its name, or ``None``.
-        active: whether its mask is not empty on this image: some activation exceeds its threshold.
-    """
-
-    unit: int
-    alpha: float
-    contribution: float
-    name: UnitName | None
-    active: bool
+    from .vocabulary import Among, RankBy, RankedUnit, Score
 
 
 @dataclass(frozen=True, slots=True, eq=False)

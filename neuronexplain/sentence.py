@@ -19,14 +19,53 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from dissection.vocabulary import Concept
 
-    from .explanation import Explanation, RankedUnit, Score
+    from .vocabulary import RankBy, RankedUnit, Score
+
+
+class Spoken(Protocol):
+    """What a sentence is made of: the words' part of an explanation."""
+
+    @property
+    def prediction(self) -> Score:
+        """The class the network finds most probable."""
+        ...
+
+    @property
+    def target(self) -> Score:
+        """The class that is explained."""
+        ...
+
+    @property
+    def top(self) -> Sequence[RankedUnit]:
+        """The units that speak most for the target, strongest first."""
+        ...
+
+    @property
+    def bottom(self) -> Sequence[RankedUnit]:
+        """The units that speak most against it, strongest first."""
+        ...
+
+    @property
+    def rank_by(self) -> RankBy:
+        """What they are ranked by."""
+        ...
+
+    @property
+    def active_concepts(self) -> Collection[str]:
+        """Spoken names of all concepts for which any unit is active."""
+        ...
+
+    @property
+    def constant_alpha(self) -> bool:
+        """Whether alphas are the same for every image."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +101,7 @@ class _Mentions:
     torn: _Neurons
 
 
-def say(explanation: Explanation) -> str:
+def say(explanation: Spoken) -> str:
     """The explanation as sentences that claim no more than its numbers support."""
     mentions = _mentions(explanation)
     against = f"too, which speaks against {spoken(explanation.target.label)}"
@@ -124,7 +163,7 @@ def percent(probability: float) -> str:
     return f"{probability:.0%}"
 
 
-def _mentions(explanation: Explanation) -> _Mentions:
+def _mentions(explanation: Spoken) -> _Mentions:
     top, bottom = explanation.top, explanation.bottom
     persuasive, against = _neurons(top, active=True), _neurons(bottom, active=True)
     wanted, unwanted = _neurons(top, active=False), _neurons(bottom, active=False)
@@ -147,7 +186,7 @@ def _neurons(units: Iterable[RankedUnit], *, active: bool) -> _Neurons:
     return _Neurons(Counter(phrase(unit.name.concept) for unit in units if unit.name and unit.active == active))
 
 
-def _reason(explanation: Explanation, mentions: _Mentions) -> str:
+def _reason(explanation: Spoken, mentions: _Mentions) -> str:
     prediction, target = explanation.prediction, explanation.target
     wanted = spoken(target.label)
     says = f"The network says {_score(prediction)}"
@@ -163,7 +202,7 @@ def _reason(explanation: Explanation, mentions: _Mentions) -> str:
     return f"{says} because {', and '.join(reasons)}."
 
 
-def _nothing(target: str, explanation: Explanation, mentions: _Mentions) -> str:
+def _nothing(target: str, explanation: Spoken, mentions: _Mentions) -> str:
     if not explanation.top:
         return f"no neuron speaks for {target}"
     if not any(unit.name for unit in explanation.top):
@@ -193,7 +232,7 @@ def _unnamed(units: Sequence[RankedUnit]) -> str:
     return f"{unnamed} of the {len(units)} strongest neurons {'has' if unnamed == 1 else 'have'} no name."
 
 
-def _constant(explanation: Explanation) -> str:
+def _constant(explanation: Spoken) -> str:
     if not explanation.constant_alpha or explanation.rank_by != "alpha":
         return ""
     target = spoken(explanation.target.label)

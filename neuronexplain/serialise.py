@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .explanation import Explanation, RankedUnit, Score
+    from .explanation import Explanation
     from .methods import Method
+    from .vocabulary import RankedUnit, Score
 
 
 def to_json(

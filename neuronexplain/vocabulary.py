@@ -1,11 +1,15 @@
-"""What can be asked for by name, as one type for each choice. Nothing here imports anything heavy.
+"""The nouns of explanations, and what can be asked for by name. Nothing here imports anything heavy.
 
-The library's functions are annotated with these, and the command line offers them.
+Each choice is one literal type: the library's functions are annotated with it, and the command line offers it.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from dissection.vocabulary import UnitName
 
 RankBy = Literal["alpha", "contribution"]
 """What units are ranked by: their importance (Eq. 1), or that times their mean activation."""
@@ -37,3 +41,32 @@ DataKind = Literal["concepts", "voc", "coco", "ilsvrc", "scenes", "photographs"]
 
 ViewKind = Literal["whole", "centre", "ten"]
 """What of a photograph the network sees, see :mod:`neuronexplain.evaluation.framing`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a network says of one class: probability after the softmax (or sigmoid), logit before it."""
+
+    label: str
+    index: int
+    probability: float
+    logit: float
+
+
+@dataclass(frozen=True, slots=True)
+class RankedUnit:
+    """A unit's part in one prediction.
+
+    Attributes:
+        unit: index of the channel.
+        alpha: importance for the target (Eq. 1).
+        contribution: ``alpha * mean(A)``, the unit's share of the linearised score.
+        name: its name, or ``None``.
+        active: whether its mask is not empty on this image: some activation exceeds its threshold.
+    """
+
+    unit: int
+    alpha: float
+    contribution: float
+    name: UnitName | None
+    active: bool

@@ -17,11 +17,12 @@ from PIL import Image, ImageDraw
 
 from dissection.errors import OutputError
 from dissection.vocabulary import Concept, UnitName
-from neuronexplain.explanation import Explanation, MethodMap, RankedUnit, Score
+from neuronexplain.explanation import Explanation, MethodMap
 from neuronexplain.methods import METHODS
 from neuronexplain.report.numbers import Scale, percent
 from neuronexplain.report.page import write_page
 from neuronexplain.report.sections import ClassSection, ConceptRow, NeuronCard
+from neuronexplain.vocabulary import RankedUnit, Score
 
 HOSTILE = """<script>alert("1")</script> & 'x' onerror="y" {{ 7 * 7 }}"""
 PLAIN = {

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dissection.vocabulary import Concept, UnitName
-from neuronexplain.explanation import Explanation, RankedUnit, Score
+from neuronexplain.explanation import Explanation
 from neuronexplain.sentence import enumerate_words, percent, say
+from neuronexplain.vocabulary import RankedUnit, Score
 
 
 def unit(number: int, name: str | None, *, active: bool, category: str = "object") -> RankedUnit:

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dissection.vocabulary import Concept, UnitName
-from neuronexplain.explanation import Explanation, MethodMap, RankedUnit, Score
+from neuronexplain.explanation import Explanation, MethodMap
 from neuronexplain.methods import METHODS
 from neuronexplain.serialise import to_json
+from neuronexplain.vocabulary import RankedUnit, Score
 
 POOL = UnitName(7, Concept(3, "swimming_pool-s", "scene"), iou=0.25, images=12)
 

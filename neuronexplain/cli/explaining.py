@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from db.records import Run
     from dissection.execution.settings import Progress
-    from neuronexplain.explanation import Explanation, RankedUnit
+    from neuronexplain.explanation import Explanation
+    from neuronexplain.vocabulary import RankedUnit
 
 Paths = Mapping[str, str]
 HEATMAP = ""

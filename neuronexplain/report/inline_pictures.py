@@ -14,7 +14,8 @@ from neuronexplain.pictures.overlay import concept_picture, method_picture, over
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from neuronexplain.explanation import Explanation, MethodMap, RankedUnit
+    from neuronexplain.explanation import Explanation, MethodMap
+    from neuronexplain.vocabulary import RankedUnit
 
 PHOTOGRAPH_SIDE = 448
 CONCEPT_SIDE = 288
