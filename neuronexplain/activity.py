@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dissection.engine.upsampling import lit, upsample
+from dissection.engine.upsampling import has_mask, upsample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ def active_units(
     maps: Float64[np.ndarray, "units h w"], thresholds: Float64[np.ndarray, " units"], size: tuple[int, int]
 ) -> frozenset[int]:
     """The units whose mask at ``size`` (height, width) is not empty."""
-    return frozenset(np.flatnonzero(lit(maps, thresholds, *size)).tolist())
+    return frozenset(np.flatnonzero(has_mask(maps, thresholds, *size)).tolist())
 
 
 def concept_map(

@@ -150,7 +150,9 @@ def test_unusual_networks_are_built_explained_and_opened_again(
 
 
 def test_layers_of_a_torchvision_network_need_no_weights(run, monkeypatch) -> None:
-    monkeypatch.setattr("dissection.networks.sources.torchvision.fetch", lambda *_: pytest.fail("weights were fetched"))
+    monkeypatch.setattr(
+        "dissection.networks.sources.published_weights.fetch", lambda *_: pytest.fail("weights were fetched")
+    )
     status, out, err = run("layers", "--network", "alexnet", "--input-size", 64, "--json")
     assert status == 0, err
     (default,) = [row for row in json.loads(out) if row["default"]]

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from dissection.concepts import formats as kinds
+from dissection.concepts import formats
 from dissection.concepts.checking import check
 from dissection.concepts.conversion import convert
 from dissection.concepts.formats.shared.coco_words import CocoCategory, coco_names, coco_words
@@ -83,7 +83,7 @@ def panoptic(tmp_path: Path) -> Path:
 
 
 def test_panoptic_labels_are_categories_and_their_groups(panoptic: Path) -> None:
-    dataset = kinds.kind("coco-panoptic").open(panoptic, label_size=8)
+    dataset = formats.find_format("coco-panoptic").open(panoptic, label_size=8)
     named = {number: (concept.name, concept.category) for number, concept in dataset.concepts.items()}
     assert named == {
         1: ("person", "object"),
@@ -103,7 +103,11 @@ def test_panoptic_labels_are_categories_and_their_groups(panoptic: Path) -> None
 
 def test_panoptic_converts(panoptic: Path, tmp_path: Path) -> None:
     summary = convert(
-        kinds.kind("coco-panoptic").open(panoptic, label_size=8), tmp_path / "new", size=16, label_size=8, min_images=2
+        formats.find_format("coco-panoptic").open(panoptic, label_size=8),
+        tmp_path / "new",
+        size=16,
+        label_size=8,
+        min_images=2,
     )
     assert {total.category: (total.images, total.concepts, total.pixels) for total in summary.categories} == {
         "object": (2, 4, 64),
@@ -117,7 +121,7 @@ def test_panoptic_converts(panoptic: Path, tmp_path: Path) -> None:
 def test_two_splits_are_one_dataset(panoptic: Path) -> None:
     for path in ("annotations/panoptic_train.json", "annotations/panoptic_train", "train"):
         (panoptic / path.replace("train", "val")).symlink_to(panoptic / path)
-    dataset = kinds.kind("coco-panoptic").open(panoptic, label_size=8)
+    dataset = formats.find_format("coco-panoptic").open(panoptic, label_size=8)
     names = [dataset.image_name(index) for index in range(len(dataset))]
     assert names == ["train/000.jpg", "train/001.jpg", "val/000.jpg", "val/001.jpg"]
 
@@ -164,7 +168,12 @@ def test_what_is_wrong_is_said_in_one_line_with_the_file(
 ) -> None:
     harm(panoptic)
     with pytest.raises(ConceptDataError) as caught:
-        convert(kinds.kind("coco-panoptic").open(panoptic, label_size=8), tmp_path / "new", label_size=8, min_images=1)
+        convert(
+            formats.find_format("coco-panoptic").open(panoptic, label_size=8),
+            tmp_path / "new",
+            label_size=8,
+            min_images=1,
+        )
     assert file in str(caught.value)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -207,7 +216,7 @@ def test_instances_are_drawn_from_polygons_and_run_lengths(tmp_path: Path) -> No
         ],
         count=3,
     )
-    dataset = kinds.kind("coco-instances").open(root, label_size=8)
+    dataset = formats.find_format("coco-instances").open(root, label_size=8)
     assert [dataset.image_name(index) for index in range(len(dataset))] == ["train/000.jpg", "train/002.jpg"]
     expected = {number: np.zeros((8, 8), bool) for number in (1, 17, 18, 196)}
     expected[1][:, 6:] = True
@@ -248,7 +257,9 @@ def test_stuff_without_other(tmp_path: Path) -> None:
         {"id": 183, "name": "other", "supercategory": "other"},
     ]
     annotations = [region(i, n, [box(0, 0, 8, 16)]) for i in range(2) for n in (118, 183)]
-    dataset = kinds.kind("coco-stuff").open(write(tmp_path / "coco", "stuff", annotations, categories), label_size=8)
+    dataset = formats.find_format("coco-stuff").open(
+        write(tmp_path / "coco", "stuff", annotations, categories), label_size=8
+    )
     assert [concept.name for concept in dataset.concepts.values()] == ["wood floor"]
     assert np.unique(dataset.labels(0).maps).tolist() == [0, 118]
 
@@ -268,7 +279,7 @@ def stuff_maps(tmp_path: Path) -> Path:
 
 
 def test_pixel_maps_are_a_category_less_one(stuff_maps: Path, tmp_path: Path) -> None:
-    dataset = kinds.kind("coco-stuff-maps").open(stuff_maps, label_size=8)
+    dataset = formats.find_format("coco-stuff-maps").open(stuff_maps, label_size=8)
     assert [concept.name for concept in dataset.concepts.values()] == ["person", "door", "wood floor", "wood"]
     assert dataset.labels(0).maps[0][:, 3].tolist() == [1, 1, 118, 118, 182, 0, 0, 0]
     convert(dataset, tmp_path / "new", size=16, label_size=8, min_images=1)
@@ -279,13 +290,13 @@ def test_bad_pixel_maps_are_refused(stuff_maps: Path) -> None:
     mask = stuff_maps / "annotations" / "val2017" / "7.png"
     Image.new("L", (SIZE, SIZE), 3).save(mask)
     with pytest.raises(ConceptDataError, match=r"7\.png: label 4 was found, which labels\.txt does not name"):
-        kinds.kind("coco-stuff-maps").open(stuff_maps, label_size=8).labels(0)
+        formats.find_format("coco-stuff-maps").open(stuff_maps, label_size=8).labels(0)
     Image.new("L", (3, SIZE), 0).save(mask)
     with pytest.raises(ConceptDataError, match=r"7\.jpg: it is 16 pixels wide"):
-        kinds.kind("coco-stuff-maps").open(stuff_maps, label_size=8).photograph(0)
+        formats.find_format("coco-stuff-maps").open(stuff_maps, label_size=8).photograph(0)
     (stuff_maps / "labels.txt").write_text("person")
     with pytest.raises(ConceptDataError, match=r"labels\.txt: it has a line"):
-        kinds.kind("coco-stuff-maps").open(stuff_maps, label_size=8)
+        formats.find_format("coco-stuff-maps").open(stuff_maps, label_size=8)
 
 
 BAD_REGIONS = {
@@ -311,7 +322,7 @@ BAD_REGIONS = {
 def test_bad_regions_are_refused_with_the_file_and_the_image(tmp_path: Path, segmentation: Any, words: str) -> None:
     pytest.importorskip("pycocotools")
     root = write(tmp_path / "coco", "instances", [region(0, 17, [box(0, 0, 4, 4)]), region(1, 17, segmentation)])
-    dataset = kinds.kind("coco-instances").open(root, label_size=8)
+    dataset = formats.find_format("coco-instances").open(root, label_size=8)
     with pytest.raises(ConceptDataError) as caught:
         dataset.labels(1)
     assert words in str(caught.value)
@@ -323,7 +334,7 @@ def test_without_pycocotools_it_is_said_what_to_install(tmp_path: Path, monkeypa
     for module in ("coco_instances", "shared.coco_regions"):
         monkeypatch.delitem(sys.modules, f"dissection.concepts.formats.{module}", raising=False)
     with pytest.raises(ConceptDataError, match=r"neuronexplain\[coco\]"):
-        kinds.kind("coco-instances").open(tmp_path, label_size=8)
+        formats.find_format("coco-instances").open(tmp_path, label_size=8)
 
 
 def test_names_are_for_people_and_two_categories_stay_two() -> None:
@@ -364,7 +375,7 @@ def test_groups_hold_several_categories() -> None:
 
 @pytest.mark.skipif(not REAL.exists(), reason="the sample data are not here")
 def test_the_real_annotations_are_read_as_they_are() -> None:
-    dataset = kinds.kind("coco-panoptic").open(REAL, label_size=112)
+    dataset = formats.find_format("coco-panoptic").open(REAL, label_size=112)
     content = json.loads((REAL / "annotations" / "panoptic_train2017.json").read_text())
     assert len(dataset) == 100
     plain = [concept for concept in dataset.concepts.values() if concept.category != "group"]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dissection.concepts import formats as kinds
+from dissection.concepts import formats
 from dissection.concepts.checking import check
 from dissection.concepts.color_names import _ELLIPSES, NAMES, name_colors, survey_colors, to_lab
 from dissection.concepts.conversion import convert
@@ -113,7 +113,7 @@ def plain(tmp_path: Path) -> Path:
 
 
 def test_colours_are_added_to_a_dataset(plain: Path, tmp_path: Path) -> None:
-    colors = kinds.kind("colors").open(plain, label_size=4)
+    colors = formats.find_format("colors").open(plain, label_size=4)
     summary = convert(colors, tmp_path / "new", size=8, label_size=4, min_images=1)
     assert {total.category: (total.images, total.concepts, total.pixels) for total in summary.categories} == {
         "object": (2, 1, 16),
@@ -129,7 +129,7 @@ def test_colours_are_added_to_a_dataset(plain: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(colours, [[number["red"]] * 2 + [number["blue"]] * 2] * 4)
     assert (tmp_path / "new" / "LICENSE").read_text() == "free"
     with pytest.raises(ConceptDataError, match="labels colors already"):
-        kinds.kind("colors").open(tmp_path / "new", label_size=4)
+        formats.find_format("colors").open(tmp_path / "new", label_size=4)
 
 
 def test_masks_are_shrunk_once_to_the_size_asked_for(plain: Path) -> None:
@@ -139,5 +139,5 @@ def test_masks_are_shrunk_once_to_the_size_asked_for(plain: Path) -> None:
     for name in ("a", "b"):
         Image.fromarray(mask).save(plain / "masks" / f"{name}.png")
         Image.new("RGB", (128, 128), "red").save(plain / "images" / f"{name}.png")
-    colors = kinds.kind("colors").open(plain, label_size=128)
+    colors = formats.find_format("colors").open(plain, label_size=128)
     np.testing.assert_array_equal(colors.labels(0).maps[0], mask)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dissection.concepts import formats as kinds
+from dissection.concepts import formats
 from dissection.concepts.broden.layout import BrodenLayout
 from dissection.concepts.checking import check
 from dissection.concepts.conversion import convert
@@ -184,7 +184,7 @@ def test_rare_concepts_are_left_out_and_totals_are_what_was_written(plain: Path,
 def test_label_maps_of_another_size_are_brought_to_it(plain: Path, tmp_path: Path) -> None:
     run(plain, tmp_path / "large")
     small = convert(
-        kinds.kind("broden").open(tmp_path / "large", label_size=8),
+        formats.find_format("broden").open(tmp_path / "large", label_size=8),
         tmp_path / "new",
         size=16,
         label_size=8,
@@ -198,11 +198,11 @@ def test_label_maps_of_another_size_are_brought_to_it(plain: Path, tmp_path: Pat
 
 def test_a_kind_that_is_not_there_is_refused() -> None:
     with pytest.raises(ConceptDataError, match="there are masks, broden"):
-        kinds.kind("brodne")
+        formats.find_format("brodne")
 
 
-@pytest.mark.parametrize("kind", kinds.KINDS.values(), ids=lambda kind: kind.name)
-def test_every_kind_says_in_one_line_that_a_folder_is_empty(kind: kinds.Kind, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", formats.FORMATS.values(), ids=lambda kind: kind.name)
+def test_every_kind_says_in_one_line_that_a_folder_is_empty(kind: formats.Format, tmp_path: Path) -> None:
     with pytest.raises(ConceptDataError) as caught:
         kind.open(tmp_path, label_size=8)
     assert str(tmp_path) in str(caught.value)
@@ -210,7 +210,7 @@ def test_every_kind_says_in_one_line_that_a_folder_is_empty(kind: kinds.Kind, tm
 
 
 def test_a_kind_whose_package_is_missing_says_what_to_install(tmp_path: Path) -> None:
-    lost = kinds.Kind("lost", "nothing", "nowhere:Lost", extra="lost")
+    lost = formats.Format("lost", "nothing", "nowhere:Lost", extra="lost")
     with pytest.raises(ConceptDataError, match=r"pip install 'neuronexplain\[lost\]'"):
         lost.open(tmp_path, label_size=8)
 

@@ -20,8 +20,8 @@ from worlds import COLOURS, colour_network, colour_square, write_colour_folder
 from dissection.errors import CheckpointError, ConceptDataError, NeuronExplainError
 from dissection.execution.settings import Execution
 from neuronexplain.evaluation.batch import Batch
-from neuronexplain.evaluation.framing import View
-from neuronexplain.evaluation.ground_truth.truth import Annotated, Place
+from neuronexplain.evaluation.framing import Framing
+from neuronexplain.evaluation.ground_truth.truth import AnnotatedImage, ObjectLocation
 from neuronexplain.evaluation.protocols.insertion_deletion import InsertionDeletion
 from neuronexplain.evaluation.protocols.localisation import Localisation
 from neuronexplain.evaluation.protocols.occlusion_correlation import OcclusionCorrelation
@@ -54,16 +54,16 @@ class Squares:
     def __len__(self) -> int:
         return self.count
 
-    def annotated(self, index: int) -> Annotated:
+    def annotated(self, index: int) -> AnnotatedImage:
         colour = list(OBJECTS)[index % 3]
         at = (index % 5 * 3 + 1, index % 4 * 4 + 2)
         mask = np.zeros((32, 32), bool)
         mask[at[1] : at[1] + 12, at[0] : at[0] + 12] = True
         box = np.array([[at[0], at[1], at[0] + 12, at[1] + 12]]) / 32
-        place = Place(box, mask if self.masks else None)
-        return Annotated(f"square {index}", colour_square(colour, at=at), {colour: place})
+        place = ObjectLocation(box, mask if self.masks else None)
+        return AnnotatedImage(f"square {index}", colour_square(colour, at=at), {colour: place})
 
-    def reading(self) -> str:
+    def identity(self) -> str:
         return f"{self.count}"
 
 
@@ -209,7 +209,7 @@ def test_without_its_unit_a_colour_is_lost(tmp_path):
 
 
 def batch_of(network, view: str = "whole") -> Batch:
-    seen = View.of(network.preprocessing, view)
+    seen = Framing.of(network.preprocessing, view)
     annotated = [Squares().annotated(index) for index in range(3)]
     images = torch.stack([seen.tensors(each.photograph) for each in annotated])
     return Batch(network, seen, OBJECTS, 0, annotated, images, 4)
@@ -306,7 +306,7 @@ def test_a_method_that_the_network_cannot_have_is_refused_before_anything_is_rea
         def annotated(self, index):
             raise AssertionError
 
-        def reading(self):
+        def identity(self):
             raise AssertionError
 
     for name, said in (("cam", "ColourNet has another head"), ("c-mwp", "c-MWP is defined for")):

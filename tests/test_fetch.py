@@ -18,7 +18,7 @@ from web import Reply, serving
 
 from dissection.concepts.broden.writer import writing_broden
 from dissection.concepts.fetch import fetch
-from dissection.concepts.formats import KINDS
+from dissection.concepts.formats import FORMATS
 from dissection.concepts.layouts import open_concepts
 from dissection.concepts.published import SOURCES, PublishedFile, Source, find_source
 from dissection.errors import ArchiveError, ConceptDataError, DownloadError, OutputError
@@ -298,7 +298,7 @@ LAYOUTS = {
 
 def test_every_source_that_is_converted_has_its_layout_here():
     assert set(LAYOUTS) == {source.name for source in SOURCES.values() if source.kind}
-    assert {source.kind for source in SOURCES.values() if source.kind} <= set(KINDS)
+    assert {source.kind for source in SOURCES.values() if source.kind} <= set(FORMATS)
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

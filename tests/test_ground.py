@@ -16,12 +16,12 @@ from dissection.errors import ConceptDataError
 from dissection.networks.preprocessing import Preprocessing
 from dissection.scenes.scene import draw_scene
 from dissection.vocabulary import Labels
-from neuronexplain.evaluation.framing import View, filled
+from neuronexplain.evaluation.framing import Framing, filled
 from neuronexplain.evaluation.ground_truth.labelled_objects import LabelledObjects, region_boxes
 from neuronexplain.evaluation.ground_truth.matching import match
 from neuronexplain.evaluation.ground_truth.opening import open_ground
 from neuronexplain.evaluation.ground_truth.scene_things import TYPICAL
-from neuronexplain.evaluation.ground_truth.truth import Place
+from neuronexplain.evaluation.ground_truth.truth import ObjectLocation
 
 CLASSES = ("cat", "airliner, airplane", "motorcycle")
 
@@ -164,7 +164,7 @@ def test_scenes_know_their_typical_things():
     assert joint[0] == min(box.left for box in boxes)
     assert joint[3] == max(box.bottom for box in boxes)
     assert not ground.annotated(1).places  # a bedroom
-    assert ground.reading() != open_ground(None, ("harbour", "beach"), kind="scenes", limit=12, seed=4).reading()
+    assert ground.identity() != open_ground(None, ("harbour", "beach"), kind="scenes", limit=12, seed=4).identity()
 
 
 def test_synonyms_panoptic_endings_and_imagenets_table():
@@ -334,7 +334,7 @@ def test_a_panoptic_file_is_no_instances_file(coco):
 @pytest.mark.parametrize("kind", ["whole", "centre", "ten"])
 def test_annotations_stay_with_the_picture(kind):
     """A white rectangle is annotated by box and mask; in every view they are where it is white."""
-    view = View.of(Preprocessing(size=(24, 24), resize=32, mean=(0.0,) * 3, std=(1.0,) * 3), kind)
+    view = Framing.of(Preprocessing(size=(24, 24), resize=32, mean=(0.0,) * 3, std=(1.0,) * 3), kind)
     photograph = Image.new("RGB", (96, 64))
     photograph.paste("white", (36, 16, 72, 40))
     mask = np.array(photograph)[..., 0] > 0
@@ -347,7 +347,7 @@ def test_annotations_stay_with_the_picture(kind):
 
 
 def test_what_the_crop_leaves_out_is_not_there():
-    view = View.of(Preprocessing(size=(24, 24), resize=24), "centre")
+    view = Framing.of(Preprocessing(size=(24, 24), resize=24), "centre")
     photograph = Image.new("RGB", (96, 48))
     assert view.truth(_place(np.array([[0.0, 0.0, 0.2, 1.0]]), None), photograph) is None
     (box,) = view.truth(_place(np.array([[0.0, 0.0, 0.5, 1.0]]), None), photograph).boxes
@@ -355,7 +355,7 @@ def test_what_the_crop_leaves_out_is_not_there():
 
 
 def test_ten_crops_put_a_map_back_where_it_was():
-    view = View.of(Preprocessing(size=(20, 20), resize=(28, 28), mean=(0.0,) * 3, std=(1.0,) * 3), "ten")
+    view = Framing.of(Preprocessing(size=(20, 20), resize=(28, 28), mean=(0.0,) * 3, std=(1.0,) * 3), "ten")
     assert len(view.crops) == 10
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (28, 28, 3), np.uint8))
     red = view.tensors(picture)[:, 0].numpy()
@@ -363,4 +363,4 @@ def test_ten_crops_put_a_map_back_where_it_was():
 
 
 def _place(boxes, mask):
-    return Place(boxes, mask)
+    return ObjectLocation(boxes, mask)

@@ -25,8 +25,8 @@ from published import (
 from test_hf import NAMES, as_folder, named
 
 from dissection.concepts.checking import check
-from dissection.concepts.formats import KINDS
-from dissection.concepts.formats.shared.label_table import Word, Words
+from dissection.concepts.formats import FORMATS
+from dissection.concepts.formats.shared.label_table import Label, LabelTable
 from dissection.concepts.layouts import open_concepts
 from dissection.errors import ConceptDataError
 
@@ -85,15 +85,15 @@ WORLDS = [
 
 
 def test_words() -> None:
-    words = Words(
+    words = LabelTable(
         [
-            Word("object", 1, "plant, flora"),
-            Word("object", 2, "plant, works"),
-            Word("object", 3, " potted_plant ,, pot plant"),
-            Word("object", 4, "plant, flora"),
-            Word("part", 1, "plant"),
-            Word("part", 5, " "),
-            Word("object", 70000, "plant"),
+            Label("object", 1, "plant, flora"),
+            Label("object", 2, "plant, works"),
+            Label("object", 3, " potted_plant ,, pot plant"),
+            Label("object", 4, "plant, flora"),
+            Label("part", 1, "plant"),
+            Label("part", 5, " "),
+            Label("object", 70000, "plant"),
         ],
         "the table",
         ignored={255},
@@ -142,7 +142,7 @@ def test_converted_from_the_command_line(kind: str, write: Callable[[Path], Path
     told = json.loads(out)
     assert run("check", dst)[0] == 0
     assert check(dst) == []
-    source, written = KINDS[kind].open(src, label_size=6), open_concepts(dst)
+    source, written = FORMATS[kind].open(src, label_size=6), open_concepts(dst)
     assert (told["images"], len(written)) == (len(source), len(source))
     for index in range(len(source)):
         assert written.image_name(index) == source.image_name(index)
@@ -174,7 +174,7 @@ def test_columns_are_named_on_the_command_line(tmp_path: Path, run: Run) -> None
 
 @pytest.mark.parametrize(("kind", "write"), WORLDS, ids=[write.__name__ for _, write in WORLDS])
 def test_images_may_be_read_in_threads(kind: str, write: Callable[[Path], Path], tmp_path: Path) -> None:
-    dataset = KINDS[kind].open(write(tmp_path), label_size=6)
+    dataset = FORMATS[kind].open(write(tmp_path), label_size=6)
     order = [*range(len(dataset))] * 40
 
     def read(index: int) -> tuple[Any, bytes]:
@@ -187,4 +187,4 @@ def test_images_may_be_read_in_threads(kind: str, write: Callable[[Path], Path],
 def test_an_archive_is_to_be_unpacked_first(tmp_path: Path) -> None:
     (tmp_path / "broden.zip").write_bytes(b"PK")
     with pytest.raises(ConceptDataError, match=r"broden\.zip: this is an archive; .*concepts fetch NAME --file"):
-        KINDS["broden"].open(tmp_path / "broden.zip", label_size=8)
+        FORMATS["broden"].open(tmp_path / "broden.zip", label_size=8)

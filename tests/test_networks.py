@@ -16,7 +16,7 @@ from dissection.errors import DownloadError, LayerNotFoundError, NetworkError, W
 from dissection.networks.network import Network, Source
 from dissection.networks.opening import open_network
 from dissection.networks.preprocessing import IMAGENET_MEAN, Preprocessing
-from dissection.networks.sources.torchvision import _last_layer
+from dissection.networks.sources.architectures import _last_layer
 from dissection.vocabulary import Layer
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -309,7 +309,7 @@ def test_published_weights_that_cannot_be_fetched(
         raise DownloadError(f"cannot fetch {url} (the host was not found)")
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("dissection.networks.sources.torchvision.download", unreachable)
+    monkeypatch.setattr("dissection.networks.sources.published_weights.download", unreachable)
     with pytest.raises(WeightsError, match=r"cannot fetch http\S+/resnet18-\w+\.pth \(the host was.*--weights FILE"):
         open_network("resnet18")
     assert capsys.readouterr().out == ""

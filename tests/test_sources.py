@@ -19,7 +19,7 @@ from dissection.networks.forward import forward
 from dissection.networks.network import Network
 from dissection.networks.opening import open_network
 from dissection.networks.preprocessing import Preprocessing
-from dissection.networks.sources import torchvision as zoo
+from dissection.networks.sources import published_weights
 from dissection.networks.sources.places365 import places_classes, places_names
 from dissection.vocabulary import Layer
 
@@ -127,7 +127,7 @@ def test_places365_is_fetched_from_where_it_is_published(tmp_path: Path, monkeyp
         raise DownloadError("cannot fetch it")
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(zoo, "download", unreachable)
+    monkeypatch.setattr(published_weights, "download", unreachable)
     for name in places_names():
         with pytest.raises(WeightsError, match=f"no published weights of {name}: .*--weights FILE"):
             open_network(name)

@@ -19,7 +19,7 @@ from dissection.execution.statistic import Bundle
 from dissection.execution.threads import in_threads
 from dissection.vocabulary import MIN_IMAGES, ConceptSupport
 
-from .fingerprints import reading
+from .fingerprints import fingerprint_extra
 from .notes import notes_of
 from .plain_layout import LABEL_SIZE
 from .problems import BadFileError
@@ -192,7 +192,7 @@ def _digest(dataset: ConceptDataset, settings: list[int]) -> str:
     total = hashlib.sha256(json.dumps([_FORMAT, PIL.__version__, settings, words, len(dataset)]).encode())
     for index in range(len(dataset)):
         files = [_seen(file) for file in dataset.files(index)]
-        total.update(json.dumps([dataset.image_name(index), reading(dataset, index), files]).encode())
+        total.update(json.dumps([dataset.image_name(index), fingerprint_extra(dataset, index), files]).encode())
     return total.hexdigest()[:32]
 
 

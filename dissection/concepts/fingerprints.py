@@ -23,7 +23,7 @@ _PIECE = 2**16
 class Describable(Protocol):
     """A dataset that can say what an image's labels depend on beside its files, without reading them."""
 
-    def reading(self, index: int) -> str:
+    def fingerprint_extra(self, index: int) -> str:
         """Sizes, whole-image labels: whatever the files do not hold."""
         ...
 
@@ -37,7 +37,7 @@ def fingerprint(dataset: ConceptDataset, *, progress: Counter | None = None) -> 
     words = [[c.number, c.name, c.category] for c in dataset.concepts.values()]
     total = hashlib.sha256(json.dumps([words, list(dataset.categories), len(dataset)]).encode())
     for index in range(len(dataset)):
-        parts = [dataset.image_name(index).encode(), reading(dataset, index).encode()]
+        parts = [dataset.image_name(index).encode(), fingerprint_extra(dataset, index).encode()]
         # digests have one length, so that no content can pass for another way to cut it
         for digest in (*(hashlib.sha256(part).digest() for part in parts), _digest(dataset.files(index))):
             total.update(digest)
@@ -46,10 +46,10 @@ def fingerprint(dataset: ConceptDataset, *, progress: Counter | None = None) -> 
     return total.hexdigest()
 
 
-def reading(dataset: ConceptDataset, index: int) -> str:
+def fingerprint_extra(dataset: ConceptDataset, index: int) -> str:
     """What the labels of an image depend on beside the contents of its files."""
     if isinstance(dataset, Describable):
-        return dataset.reading(index)
+        return dataset.fingerprint_extra(index)
     labels = dataset.labels(index)
     return json.dumps([labels.maps.shape, labels.whole])
 

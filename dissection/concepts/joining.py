@@ -11,7 +11,7 @@ from dissection.errors import ConceptDataError
 from dissection.vocabulary import Concept, Labels
 
 from .csv_tables import LARGEST
-from .fingerprints import reading
+from .fingerprints import fingerprint_extra
 from .notes import notes_of
 from .synonyms import synonyms_of
 
@@ -117,10 +117,10 @@ class Joined:
         which, place = self._place(index)
         return self._datasets[which].files(place)
 
-    def reading(self, index: int) -> str:
+    def fingerprint_extra(self, index: int) -> str:
         """As in its dataset; words that became others are in the vocabulary."""
         which, place = self._place(index)
-        return f"{sorted(self._numbers[which].items())} {reading(self._datasets[which], place)}"
+        return f"{sorted(self._numbers[which].items())} {fingerprint_extra(self._datasets[which], place)}"
 
     def _place(self, index: int) -> tuple[int, int]:
         which = int(np.searchsorted(self._starts, index, side="right")) - 1

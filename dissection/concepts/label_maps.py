@@ -61,10 +61,10 @@ def color_numbers(image: Image.Image) -> Int32[np.ndarray, "h w"]:
     return channels[..., 0] + 256 * channels[..., 1] + 65536 * channels[..., 2]
 
 
-def write_label_map(file: Path, numbers: Int32[np.ndarray, "h w"]) -> None:
+def write_label_map(file: Path, numbers: Int32[np.ndarray, "h w"], *, compress_level: int = 6) -> None:
     """Write Broden's code; numbers are from 0 to 65535."""
     channels = np.stack([numbers % 256, numbers // 256, np.zeros_like(numbers)], axis=-1)
-    Image.fromarray(channels.astype(np.uint8)).save(file, "PNG")
+    Image.fromarray(channels.astype(np.uint8)).save(file, "PNG", compress_level=compress_level)
 
 
 def read_index_mask(file: Path) -> Int32[np.ndarray, "h w"]:

@@ -88,7 +88,7 @@ class PlainLayout(Folder):
         """The photograph and the mask."""
         return self._pairs[index]
 
-    def reading(self, index: int) -> str:
+    def fingerprint_extra(self, index: int) -> str:
         """What the labels depend on beside the files' contents, for a fingerprint."""
         return f"{self._pairs[index][1].name} at {self._label_size}"
 

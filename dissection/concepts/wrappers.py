@@ -8,7 +8,7 @@ import numpy as np
 
 from dissection.vocabulary import Labels
 
-from .fingerprints import reading
+from .fingerprints import fingerprint_extra
 from .label_maps import shrink
 from .notes import notes_of
 from .synonyms import synonyms_of
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .notes import Notes
 
 
-class View:
+class DatasetWrapper:
     """A dataset as it is; subclasses say what they change. ``_place`` is where an image is in the original."""
 
     def __init__(self, dataset: ConceptDataset) -> None:
@@ -75,15 +75,15 @@ class View:
         """As in the dataset."""
         return self._dataset.files(self._place(index))
 
-    def reading(self, index: int) -> str:
+    def fingerprint_extra(self, index: int) -> str:
         """As in the dataset."""
-        return reading(self._dataset, self._place(index))
+        return fingerprint_extra(self._dataset, self._place(index))
 
     def _place(self, index: int) -> int:
         return index
 
 
-class Subset(View):
+class Subset(DatasetWrapper):
     """``count`` images of a dataset, evenly spaced: the i-th is image ``floor(i * len / count)``; the same concepts."""
 
     def __init__(self, dataset: ConceptDataset, count: int) -> None:
@@ -102,7 +102,7 @@ class Subset(View):
         return self._indices[index]
 
 
-class Sized(View):
+class Sized(DatasetWrapper):
     """A dataset with label maps of ``label_size`` x ``label_size``; those of another size are shrunk."""
 
     def __init__(self, dataset: ConceptDataset, label_size: int) -> None:
@@ -118,6 +118,6 @@ class Sized(View):
         layers = [shrink(layer, *size) for layer in labels.maps]
         return Labels(np.stack(layers) if layers else np.zeros((0, *size), np.int32), labels.whole)
 
-    def reading(self, index: int) -> str:
+    def fingerprint_extra(self, index: int) -> str:
         """As in the dataset, and the label size."""
-        return f"{super().reading(index)} at {self._label_size}"
+        return f"{super().fingerprint_extra(index)} at {self._label_size}"

@@ -24,7 +24,7 @@ def upsample(maps: Float64[np.ndarray, "n h w"], height: int, width: int) -> Flo
     return _stretch(_stretch(maps, height, axis=1), width, axis=2)
 
 
-def lit(
+def has_mask(
     maps: Float64[np.ndarray, "n h w"], thresholds: Float64[np.ndarray, " n"], height: int, width: int
 ) -> Bool[np.ndarray, " n"]:
     """Which maps have a mask at this size: a pixel of ``up(A_k) > T_k``."""

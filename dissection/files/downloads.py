@@ -14,7 +14,7 @@ from filelock import FileLock
 from dissection.errors import DownloadError
 
 from .atomic import unwritable
-from .partial_file import Part
+from .partial_file import PartialFile
 from .transfers import InterruptedTransferError, Patience, RefusedTransferError, Transfer
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 def _fetch(wanted: _Wanted, progress: Bytes | None, patience: Patience) -> None:
-    part = Part(wanted.path, wanted.source)
+    part = PartialFile(wanted.path, wanted.source)
     with requests.Session() as session:
         transfer = Transfer(session, wanted.source, wanted.size, patience, progress)
         try:
@@ -147,7 +147,7 @@ def _fetch(wanted: _Wanted, progress: Bytes | None, patience: Patience) -> None:
     part.finish()
 
 
-def _persist(transfer: Transfer, part: Part) -> None:
+def _persist(transfer: Transfer, part: PartialFile) -> None:
     """Try until everything has come; a try that brought more than any before makes up for those that failed."""
     farthest, failures = part.length, 0
     if transfer.progress is not None:

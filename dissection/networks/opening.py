@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from dissection.errors import NetworkError
 from dissection.networks.sources.factory import open_made
-from dissection.networks.sources.spec import Draft, load
+from dissection.networks.sources.spec import SCENES
 
 from .network import Network, Source
 from .preprocessing import Preprocessing
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dissection.files.transfers import Bytes
-
-SCENES = "scenes"
-"""The network that comes with the package."""
+    from dissection.networks.sources.spec import NetworkSpec
 
 
 class Changes(TypedDict, total=False):
@@ -89,7 +87,7 @@ def open_architecture(network: str, *, progress: Bytes | None = None, **changes:
 
 
 def _opened(
-    draft: Draft,
+    draft: NetworkSpec,
     layer: str | None,
     classes: Path | str | Sequence[str] | None,
     preprocessing: Preprocessing | None,
@@ -114,10 +112,12 @@ def _opened(
     )
 
 
-def _draft(network: str, weights: Path | None, progress: Bytes | None) -> Draft:
+def _draft(network: str, weights: Path | None, progress: Bytes | None) -> NetworkSpec:
     """What the source of a network says; each is imported when it is asked, since some take seconds."""
     if network == SCENES:
-        return _scenes(weights)
+        from dissection.networks.sources.scenes import open_scenes  # noqa: PLC0415
+
+        return open_scenes(weights)
     if Path(network).suffix == ".pt2":
         from dissection.networks.sources.exported import open_exported  # noqa: PLC0415
 
@@ -136,15 +136,7 @@ def _draft(network: str, weights: Path | None, progress: Bytes | None) -> Draft:
     return _published(network, weights, progress)
 
 
-def _scenes(weights: Path | None) -> Draft:
-    from dissection.scenes.classifier import INPUT_SIZE, MEAN, SCENE_CLASSES, STD, scenes_network  # noqa: PLC0415 -- its weights are read where they are wanted
-
-    size = (INPUT_SIZE, INPUT_SIZE)
-    classes = [label.replace("_", " ") for label in SCENE_CLASSES]
-    return Draft(load(scenes_network(), weights), SCENES, Preprocessing(size, size, MEAN, STD), classes)
-
-
-def _published(network: str, weights: Path | None, progress: Bytes | None) -> Draft:
+def _published(network: str, weights: Path | None, progress: Bytes | None) -> NetworkSpec:
     from dissection.networks.sources.efficientnet_lite import LITE, open_lite  # noqa: PLC0415 -- torchvision's models take a second to import
     from dissection.networks.sources.places365 import open_places, places_names  # noqa: PLC0415
     from dissection.networks.sources.torchvision import open_published, published_names  # noqa: PLC0415

@@ -40,10 +40,10 @@ def convert(
 
     Example: neuronexplain concepts convert --from coco-panoptic coco my-concepts
     """
-    from dissection.concepts import formats as kinds
+    from dissection.concepts import formats
 
     columns = {what: column for what, column in (("photographs", photographs), ("masks", masks)) if column}
-    dataset = kinds.kind(kind).open(source, label_size=label_size, columns=columns)
+    dataset = formats.find_format(kind).open(source, label_size=label_size, columns=columns)
     write(dataset, target, size=size, label_size=label_size, min_images=min_images, json=json)
 
 
@@ -52,9 +52,9 @@ def kinds(json: options.Json = False, csv: options.Csv = False) -> None:
 
     Example: neuronexplain concepts kinds
     """
-    from dissection.concepts.formats import KINDS
+    from dissection.concepts.formats import FORMATS
 
-    rows: list[console.Row] = [{"kind": kind.name, "reads": kind.description} for kind in KINDS.values()]
+    rows: list[console.Row] = [{"kind": kind.name, "reads": kind.description} for kind in FORMATS.values()]
     console.write_rows(rows, {"kind": "--from", "reads": "reads"}, as_json=json, as_csv=csv)
 
 

@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from dissection.execution.settings import Progress
     from dissection.networks.forward import Pass
     from dissection.networks.network import Network
-    from neuronexplain.evaluation.ground_truth.truth import Annotated, Objects
+    from neuronexplain.evaluation.ground_truth.truth import AnnotatedImage, Objects
     from neuronexplain.methods import Method
     from neuronexplain.methods.rectifiers import Rule
 
-    from .framing import Truth, View
+    from .framing import Framing, Truth
 
 
 Job = TypeVar("Job")
-Place = tuple[int, int]
+ImageCrop = tuple[int, int]
 """An image and a crop of it."""
 
 Found = dict[tuple[int, int, int], np.ndarray]
@@ -57,10 +57,10 @@ class Batch:
     """
 
     network: Network
-    view: View
+    view: Framing
     objects: Objects
     start: int
-    annotated: Sequence[Annotated]
+    annotated: Sequence[AnnotatedImage]
     images: Float32[Tensor, "images crops 3 h w"]
     size: int
     progress: Progress | None = None
@@ -149,7 +149,7 @@ class Batch:
                 found |= {(*place, turn): values for place, values in zip(part, maps, strict=True)}
         return found
 
-    def _traces(self, rule: Rule, places: Sequence[Place]) -> Iterator[tuple[Sequence[Place], Trace, Tensor]]:
+    def _traces(self, rule: Rule, places: Sequence[ImageCrop]) -> Iterator[tuple[Sequence[ImageCrop], Trace, Tensor]]:
         """Passes over these crops, and the scores of all classes; those of the scores, where ReLUs follow no rule."""
         if rule is gradient:
             for part, seen in self._passes(places):
@@ -160,7 +160,7 @@ class Batch:
             trace = traced(self.network, self._stacked(part), partial(_first, given), rule=rule)
             yield part, trace, given[0]
 
-    def _passes(self, places: Sequence[Place]) -> Iterator[tuple[Sequence[Place], Pass]]:
+    def _passes(self, places: Sequence[ImageCrop]) -> Iterator[tuple[Sequence[ImageCrop], Pass]]:
         """Passes over these crops; one that holds all crops is run once, whichever of them are wanted."""
         every = self._crops()
         if places and len(every) <= self.size:
@@ -180,14 +180,14 @@ class Batch:
             found |= dict(zip(part, maps, strict=True))
         return found
 
-    def _crops(self) -> list[Place]:
+    def _crops(self) -> list[ImageCrop]:
         return [(image, crop) for image in range(len(self)) for crop in range(len(self.view.crops))]
 
     def _in_parts(self, jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
         for start in range(0, len(jobs), self.size):
             yield jobs[start : start + self.size]
 
-    def _stacked(self, places: Sequence[Place]) -> Float32[Tensor, "places 3 h w"]:
+    def _stacked(self, places: Sequence[ImageCrop]) -> Float32[Tensor, "places 3 h w"]:
         return torch.stack([self.images[place] for place in places]).to(self.network.device)
 
     def _check(self, image: int, values: np.ndarray, what: str) -> None:

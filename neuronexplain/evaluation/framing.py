@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dissection.networks.preprocessing import Preprocessing
-    from neuronexplain.evaluation.ground_truth.truth import Place
+    from neuronexplain.evaluation.ground_truth.truth import ObjectLocation
     from neuronexplain.vocabulary import ViewKind
 
 _ROOM = 256 / 224
@@ -56,7 +56,7 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class Framing:
     """A way of looking at photographs.
 
     Attributes:
@@ -72,7 +72,7 @@ class View:
     preprocessing: Preprocessing
 
     @classmethod
-    def of(cls, preprocessing: Preprocessing, kind: ViewKind = "whole") -> View:
+    def of(cls, preprocessing: Preprocessing, kind: ViewKind = "whole") -> Framing:
         """The view of this kind for a network's preprocessing."""
         size = preprocessing.size
         if kind != "ten":
@@ -113,7 +113,7 @@ class View:
         joined: Float32[np.ndarray, "H W"] = (total / np.maximum(seen, 1)).astype(np.float32)
         return joined
 
-    def truth(self, place: Place, photograph: Image.Image) -> Truth | None:
+    def truth(self, place: ObjectLocation, photograph: Image.Image) -> Truth | None:
         """Where an object is in the view of a photograph; None where nothing of it is seen."""
         boxes = self._boxes(place.boxes, photograph)
         region = filled(boxes, self.size) if place.mask is None else self.mask(place.mask, photograph)

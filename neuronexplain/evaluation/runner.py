@@ -17,7 +17,7 @@ from dissection.networks.passes import Work, resumable_pass
 from neuronexplain.methods import check_methods
 
 from .batch import Batch
-from .framing import View
+from .framing import Framing
 from .record_journal import open_journal
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dissection.networks.network import Network
-    from neuronexplain.evaluation.ground_truth.truth import Annotated, Ground, Objects
+    from neuronexplain.evaluation.ground_truth.truth import AnnotatedImage, Ground, Objects
     from neuronexplain.evaluation.protocols.protocol import Protocol
     from neuronexplain.methods import Method
     from neuronexplain.vocabulary import ViewKind
@@ -70,7 +70,7 @@ def evaluate(
             for the network.
     """
     execution = execution or Execution()
-    framing = View.of(network.preprocessing, view)
+    framing = Framing.of(network.preprocessing, view)
     _check(protocol, ground, methods, framing)
     check_methods(methods, network)
     heading = {
@@ -82,7 +82,7 @@ def evaluate(
         "preprocessing": network.preprocessing.canonical,
         "arithmetic": f"{network.precision} on {network.device.type}, torch {torch.__version__}",
         "methods": [method.name for method in methods],
-        "data": hashlib.sha256(ground.reading().encode()).hexdigest(),
+        "data": hashlib.sha256(ground.identity().encode()).hexdigest(),
         "images": len(ground),
         "view": view,
         "batch size": execution.batch_size,
@@ -108,16 +108,16 @@ class _Observation:
     protocol: Protocol
     network: Network
     methods: Sequence[Method]
-    framing: View
+    framing: Framing
     objects: Objects
     execution: Execution
     out: Path
 
-    def start(self, images: range, items: Sequence[tuple[Annotated, torch.Tensor]]) -> Callable[[], list[Record]]:
+    def start(self, images: range, items: Sequence[tuple[AnnotatedImage, torch.Tensor]]) -> Callable[[], list[Record]]:
         """What gives the records of a batch."""
         return partial(self._observe, images, items)
 
-    def _observe(self, images: range, items: Sequence[tuple[Annotated, torch.Tensor]]) -> list[Record]:
+    def _observe(self, images: range, items: Sequence[tuple[AnnotatedImage, torch.Tensor]]) -> list[Record]:
         annotated, pixels = zip(*items, strict=True)
         batch = Batch(
             self.network,
@@ -135,15 +135,15 @@ class _Observation:
 class _Reader:
     """Reads a photograph and what is in it; may be sent to another process."""
 
-    def __init__(self, ground: Ground, view: View) -> None:
+    def __init__(self, ground: Ground, view: Framing) -> None:
         self._ground, self._view = ground, view
 
-    def __call__(self, index: int) -> tuple[Annotated, torch.Tensor]:
+    def __call__(self, index: int) -> tuple[AnnotatedImage, torch.Tensor]:
         annotated = self._ground.annotated(index)
         return annotated, self._view.tensors(annotated.photograph)
 
 
-def _check(protocol: Protocol, ground: Ground, methods: Sequence[Method], view: View) -> None:
+def _check(protocol: Protocol, ground: Ground, methods: Sequence[Method], view: Framing) -> None:
     if "methods" in protocol.needs and not methods:
         raise NeuronExplainError(f"{protocol.name} measures methods; name at least one")
     if "objects" in protocol.needs and not ground.objects:

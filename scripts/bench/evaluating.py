@@ -19,7 +19,7 @@ from timing import in_turns, ratio, timed
 from dissection.scenes.scene import THINGS
 from neuronexplain import Execution
 from neuronexplain.evaluation.batch import Batch
-from neuronexplain.evaluation.framing import View
+from neuronexplain.evaluation.framing import Framing
 from neuronexplain.evaluation.ground_truth.opening import open_ground
 from neuronexplain.evaluation.protocols.localisation import Localisation
 from neuronexplain.evaluation.protocols.pointing import Pointing
@@ -70,7 +70,7 @@ class Bare:
     """
 
     def __init__(self, net: Network, ground: Ground, batch_size: int, *, predictions: int) -> None:
-        view = View.of(net.preprocessing)
+        view = Framing.of(net.preprocessing)
         self._batches = []
         for start in range(0, len(ground), batch_size):
             annotated = [ground.annotated(index) for index in range(start, min(start + batch_size, len(ground)))]

@@ -114,7 +114,7 @@ class BrodenLayout(Folder):
         record = self._records[index]
         return [self._images / path for path in (record.image, *record.maps)]
 
-    def reading(self, index: int) -> str:
+    def fingerprint_extra(self, index: int) -> str:
         """What the labels depend on beside the files' contents, for a fingerprint."""
         record = self._records[index]
         return json.dumps([record.label_size, record.whole])

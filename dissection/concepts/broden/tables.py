@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dissection.concepts.support import Support
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from dissection.concepts.support import CategoryTotal, Supports
@@ -44,6 +44,12 @@ class BrodenTables:
         for category in self.categories:
             rows = ([code, *row] for code, row in enumerate(self._members(category), start=1))
             _write(folder / f"c_{category}.csv", ["code", "number", "name", "frequency", "coverage"], rows)
+
+    def of(self, listed: Collection[int]) -> BrodenTables:
+        """Tables that list some of the concepts only."""
+        return replace(
+            self, concepts={number: concept for number, concept in self.concepts.items() if number in listed}
+        )
 
     @property
     def totals(self) -> tuple[CategoryTotal, ...]:

@@ -7,6 +7,7 @@ next resumes behind the last whole line, and the tables are made of the journal 
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
@@ -26,7 +27,7 @@ from dissection.vocabulary import Labels
 from .tables import BrodenTables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -36,7 +37,27 @@ if TYPE_CHECKING:
     from dissection.concepts.support import Areas, CategoryTotal
     from dissection.vocabulary import Concept
 
-_QUALITY = 95
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How image files are written.
+
+    Attributes:
+        ending: of a photograph's name.
+        options: what Pillow is given to write a photograph.
+        compress_level: zlib's level for label maps.
+    """
+
+    ending: str
+    options: Mapping[str, Any]
+    compress_level: int = 6
+
+
+COMPACT = Encoding(".jpg", MappingProxyType({"format": "JPEG", "quality": 95}))
+"""Photographs as JPEG, as in Broden."""
+
+LOSSLESS = Encoding(".png", MappingProxyType({"format": "PNG", "compress_level": 1}), compress_level=1)
+"""Photographs to the pixel, and everything written quickly."""
 
 
 @contextmanager
@@ -75,6 +96,7 @@ class BrodenWriter:
         label_size: height and width of all label maps.
         journal: a file to note in what has been written; what it says already is taken as written.
         synonyms: other words for a concept, by label number.
+        encoding: how image files are written.
     """
 
     def __init__(
@@ -85,8 +107,10 @@ class BrodenWriter:
         journal: Path,
         *,
         synonyms: Mapping[int, Sequence[str]] = MappingProxyType({}),
+        encoding: Encoding = COMPACT,
     ) -> None:
         self.folder = folder
+        self._encoding = encoding
         self._concepts = {concept.number: concept for concept in sorted(concepts, key=lambda one: one.number)}
         self._categories = tuple(dict.fromkeys(concept.category for concept in self._concepts.values()))
         self._label_size = label_size
@@ -120,7 +144,7 @@ class BrodenWriter:
         *,
         split: str = "train",
     ) -> None:
-        """Write one image, as JPEG, and its labels: by category, dominant first, maps or numbers for the whole image.
+        """Write one image and its labels: by category, dominant first, maps or numbers for the whole image.
 
         Raises:
             ConceptDataError: if the name is taken or leads out of the folder, or a label is not in the vocabulary.
@@ -131,22 +155,32 @@ class BrodenWriter:
         if unknown:
             raise ConceptDataError(f"{name} is labelled in {', '.join(unknown)}; the vocabulary has no such category")
         cells = [self._cells(stem, category, labels.get(category, ())) for category in self._categories]
-        file = self._new(f"{stem}.jpg")
-        photograph.convert("RGB").save(file, "JPEG", quality=_QUALITY)
+        name_of_photograph = f"{stem}{self._encoding.ending}"
+        photograph.convert("RGB").save(self._new(name_of_photograph), **self._encoding.options)
         size = (photograph.height, photograph.width)
         every = [layer for layers in labels.values() for layer in layers]
         entry = {
-            "index": [f"{stem}.jpg", split, *size, *self._label_size, *map(";".join, cells)],
-            "files": [f"{stem}.jpg", *(part for parts in cells for part in parts if not part.isdigit())],
+            "index": [name_of_photograph, split, *size, *self._label_size, *map(";".join, cells)],
+            "files": [name_of_photograph, *(part for parts in cells for part in parts if not part.isdigit())],
             "areas": _pairs(self._areas(every)),
             "within": {category: _pairs(self._areas(layers)) for category, layers in labels.items()},
         }
         self._journal.append([entry])
         self._take_in(entry)
 
-    def finish(self) -> None:
-        """Write the tables, when all images have been added."""
-        self._tables.write(self.folder, (entry["index"] for entry in self._journal))
+    def finish(self, listed: Collection[int] | None = None) -> None:
+        """Write the tables, when all images have been added.
+
+        Args:
+            listed: label numbers of the concepts that they list; the whole vocabulary unless given.
+        """
+        tables = self._tables if listed is None else self._tables.of(listed)
+        tables.write(self.folder, (entry["index"] for entry in self._journal))
+
+    @property
+    def seen(self) -> Collection[int]:
+        """Label numbers that are on an image by now."""
+        return self._supports.overall.keys()
 
     @property
     def totals(self) -> tuple[CategoryTotal, ...]:
@@ -168,7 +202,7 @@ class BrodenWriter:
                 self._check_numbers(stem, np.unique(layer).tolist())
                 suffix = f"_{len(parts)}" if parts else ""
                 path = f"{stem}_{category}{suffix}.png"
-                write_label_map(self._new(path), layer)
+                write_label_map(self._new(path), layer, compress_level=self._encoding.compress_level)
                 parts.append(path)
             else:
                 self._check_numbers(stem, [layer])

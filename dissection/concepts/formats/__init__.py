@@ -26,7 +26,7 @@ _ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz"}
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Format:
     """A layout that can be converted.
 
     Attributes:
@@ -90,47 +90,47 @@ def needing(extra: str, what: str) -> Iterator[None]:
 
 
 _ALL = (
-    Kind("masks", "photographs with index masks: images/, masks/ and concepts.csv", "masks:Masks"),
-    Kind("broden", "Broden's own layout, at another size or with rare concepts left out", "broden_resized:Broden"),
-    Kind("ade20k", "ADE20K, full (2016 or 2021) or the scene parsing benchmark of 150 objects", "ade20k:open_ade20k"),
-    Kind("voc", "PASCAL VOC with SegmentationClass", "voc:Voc"),
-    Kind(
+    Format("masks", "photographs with index masks: images/, masks/ and concepts.csv", "masks:Masks"),
+    Format("broden", "Broden's own layout, at another size or with rare concepts left out", "broden_resized:Broden"),
+    Format("ade20k", "ADE20K, full (2016 or 2021) or the scene parsing benchmark of 150 objects", "ade20k:open_ade20k"),
+    Format("voc", "PASCAL VOC with SegmentationClass", "voc:Voc"),
+    Format(
         "pascal-context",
         "PASCAL Context in one folder with VOC 2010: trainval/*.mat, labels.txt and JPEGImages",
         "pascal_context:PascalContext",
     ),
-    Kind(
+    Format(
         "pascal-part",
         "PASCAL-Part in one folder with VOC 2010: Annotations_Part/*.mat and JPEGImages",
         "pascal_part:PascalPart",
     ),
-    Kind("dtd", "Describable Textures: images/ by texture", "dtd:Dtd"),
-    Kind(
+    Format("dtd", "Describable Textures: images/ by texture", "dtd:Dtd"),
+    Format(
         "hf",
         "a Hugging Face dataset on disk with columns of photographs and masks",
         "hugging_face_rows:HuggingFace",
         extra="hf",
         columns=("photographs", "masks"),
     ),
-    Kind(
+    Format(
         "coco-panoptic", "COCO's panoptic annotations: things, stuff and supercategories", "coco_panoptic:CocoPanoptic"
     ),
-    Kind("coco-instances", "COCO's instances: things and supercategories", "coco_instances:CocoInstances", "coco"),
-    Kind("coco-stuff", "COCO-Stuff's JSON files: stuff and supercategories", "coco_instances:CocoStuff", "coco"),
-    Kind("coco-stuff-maps", "COCO-Stuff's pixel maps (PNG): things and stuff", "coco_stuff_maps:CocoStuffMaps"),
-    Kind("colors", "any concept data, adding the basic color name of each pixel", "pixel_colors:Colors"),
+    Format("coco-instances", "COCO's instances: things and supercategories", "coco_instances:CocoInstances", "coco"),
+    Format("coco-stuff", "COCO-Stuff's JSON files: stuff and supercategories", "coco_instances:CocoStuff", "coco"),
+    Format("coco-stuff-maps", "COCO-Stuff's pixel maps (PNG): things and stuff", "coco_stuff_maps:CocoStuffMaps"),
+    Format("colors", "any concept data, adding the basic color name of each pixel", "pixel_colors:Colors"),
 )
 
-KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _ALL})
-"""Every kind by name."""
+FORMATS: Mapping[str, Format] = MappingProxyType({entry.name: entry for entry in _ALL})
+"""Every layout by name."""
 
 
-def kind(name: str) -> Kind:
-    """The kind of a name.
+def find_format(name: str) -> Format:
+    """The layout of a name.
 
     Raises:
         ConceptDataError: if there is none.
     """
-    if name not in KINDS:
-        raise ConceptDataError(f"there is no kind {name!r} of concept data; there are {', '.join(KINDS)}")
-    return KINDS[name]
+    if name not in FORMATS:
+        raise ConceptDataError(f"there is no kind {name!r} of concept data; there are {', '.join(FORMATS)}")
+    return FORMATS[name]

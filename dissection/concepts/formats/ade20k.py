@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dissection.concepts.formats.shared.label_table import Word, Words
+from dissection.concepts.formats.shared.label_table import Label, LabelTable
 from dissection.concepts.formats.shared.matlab import read_variable, structures, text
 from dissection.concepts.formats.shared.photograph_folder import Published, locate, read_text
 from dissection.concepts.formats.shared.scene_parsing import NO_SCENE, SceneParsing
@@ -63,15 +63,15 @@ class Ade20k(Published):
         scenes = [_scene(file.relative_to(images)) for file in photographs]
         codes = {scene: code for code, scene in enumerate(sorted({*scenes} - {""}), start=1)}
         objects, table = _names(images.parent, photographs)
-        words = Words(
+        label_table = LabelTable(
             (
-                *(Word(category, code, name) for category in ("object", "part") for code, name in objects.items()),
-                *(Word("scene", code, scene) for scene, code in codes.items()),
+                *(Label(category, code, name) for category in ("object", "part") for code, name in objects.items()),
+                *(Label("scene", code, scene) for scene, code in codes.items()),
             ),
             table,
         )
-        self._scenes = [words.codes("scene")[codes[scene]] if scene else 0 for scene in scenes]
-        super().__init__(images.parent, photographs, images, words, label_size)
+        self._scenes = [label_table.codes("scene")[codes[scene]] if scene else 0 for scene in scenes]
+        super().__init__(images.parent, photographs, images, label_table, label_size)
 
     def labels(self, index: int) -> Labels:
         """A map of objects, maps of parts, and the scene."""
@@ -79,7 +79,7 @@ class Ade20k(Published):
         for level, file in enumerate(self.files(index)[1:]):
             codes = _read_codes(file)
             self._check_size(file, [codes.shape], index)
-            layers.append(self._words.label_map(file, codes, "part" if level else "object", self._label_size))
+            layers.append(self._table.label_map(file, codes, "part" if level else "object", self._label_size))
         return Labels(self._stack(layers), self._whole(index))
 
     def files(self, index: int) -> Sequence[Path]:

@@ -52,7 +52,7 @@ class CocoInstances(Coco):
         """The photograph; the annotations of all images are in one file."""
         return [self._images[index][1].file]
 
-    def reading(self, index: int) -> str:
+    def fingerprint_extra(self, index: int) -> str:
         """A digest of the regions, and the label size."""
         regions = self._of(*self._images[index])
         content = json.dumps(sorted(regions.items()), default=np.ndarray.tolist)

@@ -60,7 +60,7 @@ class CocoPanoptic(Coco):
         file, image = self._images[index]
         return [image.file, self._segments[file.file][image.number].file]
 
-    def reading(self, index: int) -> str:
+    def fingerprint_extra(self, index: int) -> str:
         """The categories of the segments, and the label size."""
         file, image = self._images[index]
         return json.dumps([self._label_size, sorted(self._segments[file.file][image.number].categories.items())])

@@ -81,7 +81,7 @@ class CocoStuffMaps(Folder):
         folder = folder if folder.is_dir() else self._root / "images" / mask.parent.name
         return folder / f"{mask.stem}.jpg", mask
 
-    def reading(self, index: int) -> str:  # noqa: ARG002 -- one label size for all
+    def fingerprint_extra(self, index: int) -> str:  # noqa: ARG002 -- one label size for all
         """What the labels depend on beside the files."""
         return f"at {self._label_size}"
 

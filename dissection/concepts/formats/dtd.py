@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dissection.concepts.formats.shared.label_table import Word, Words
+from dissection.concepts.formats.shared.label_table import Label, LabelTable
 from dissection.concepts.formats.shared.photograph_folder import Published, locate, read_lines
 from dissection.concepts.problems import BadFileError
 from dissection.images.photographs import photographs_in
@@ -34,8 +34,10 @@ class Dtd(Published):
         images = locate(src, "images")
         photographs = [file for file in photographs_in(images) if file.parent.parent == images]
         self._textures = sorted({file.parent.name for file in photographs})
-        words = Words((Word("texture", code, name) for code, name in enumerate(self._textures, start=1)), "images/")
-        super().__init__(images.parent, photographs, images, words, label_size)
+        label_table = LabelTable(
+            (Label("texture", code, name) for code, name in enumerate(self._textures, start=1)), "images/"
+        )
+        super().__init__(images.parent, photographs, images, label_table, label_size)
         self._joint = self._read_joint(images.parent / "labels" / "labels_joint_anno.txt")
 
     def labels(self, index: int) -> Labels:

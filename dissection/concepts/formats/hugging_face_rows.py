@@ -15,7 +15,7 @@ from datasets import ClassLabel, Image, LargeList, List
 from dissection.concepts.csv_tables import LARGEST, is_number
 from dissection.concepts.folders import Folder
 from dissection.concepts.formats.shared.arrow_rows import folder_of, open_rows
-from dissection.concepts.formats.shared.label_table import Word, Words
+from dissection.concepts.formats.shared.label_table import Label, LabelTable
 from dissection.concepts.formats.shared.photograph_folder import read_text
 from dissection.concepts.label_maps import check_size, index_numbers
 from dissection.concepts.problems import BadFileError
@@ -66,8 +66,8 @@ class HuggingFace(Folder):
         self._masks = _column(src, rows.features, masks, MASKS)
         if self._masks == self._photographs:
             raise BadFileError(src, f"column {self._masks!r} cannot be both photographs and masks; name two columns")
-        self._words = _words(src, rows.features)
-        super().__init__(folder_of(src), self._words.concepts, self._words.synonyms)
+        self._table = _labels(src, rows.features)
+        super().__init__(folder_of(src), self._table.concepts, self._table.synonyms)
         said = (rows.info.homepage, rows.info.license, rows.info.citation)
         self._attribution = "\n\n".join(each.strip() for each in said if each and each.strip())
         columns = [self._photographs, self._masks]
@@ -111,13 +111,13 @@ class HuggingFace(Folder):
         except PhotographError as error:
             raise BadFileError(self._src, str(error)) from error
         check_size(file, codes.shape, (height, width), "the photograph in its row")
-        return Labels(self._words.label_map(file, codes, "object", self._label_size)[None])
+        return Labels(self._table.label_map(file, codes, "object", self._label_size)[None])
 
     def files(self, index: int) -> Sequence[Path]:  # noqa: ARG002 (rows have no files of their own)
         """The files that all rows are in."""
         return self._files
 
-    def reading(self, index: int) -> str:
+    def fingerprint_extra(self, index: int) -> str:
         """What the labels depend on beside the files' contents, for a fingerprint."""
         return json.dumps([index, self._photographs, self._masks, self._label_size])
 
@@ -145,14 +145,16 @@ def _column(src: Path, features: Features, given: str, usual: Sequence[str]) -> 
     return found[0]
 
 
-def _words(src: Path, features: Features) -> Words:
+def _labels(src: Path, features: Features) -> LabelTable:
     table = folder_of(src) / "id2label.json"
     names = _given(table) if table.exists() else _features(features)
     if not names:
         raise BadFileError(src, f"nothing says what the masks' values mean; write {table.name} beside the data")
     named = {code: name for code, name in names.items() if name.strip().lower() not in _NOTHING}
     nothing = {_IGNORED, *names} - {*named}
-    return Words((Word("object", code, name) for code, name in sorted(named.items())), table.name, ignored=nothing)
+    return LabelTable(
+        (Label("object", code, name) for code, name in sorted(named.items())), table.name, ignored=nothing
+    )
 
 
 def _given(table: Path) -> dict[int, str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dissection.concepts.csv_tables import is_number
-from dissection.concepts.formats.shared.label_table import Word, Words
+from dissection.concepts.formats.shared.label_table import Label, LabelTable
 from dissection.concepts.formats.shared.matlab import matrix, read_variable
 from dissection.concepts.formats.shared.photograph_folder import Published, locate, read_lines
 from dissection.concepts.problems import BadFileError
@@ -38,28 +38,30 @@ class PascalContext(Published):
     def __init__(self, src: Path, *, label_size: int) -> None:
         folder = locate(src, "trainval")
         jpegs = locate(src, "JPEGImages")
-        found = list(_words(locate(src, "labels.txt")))
-        nothing = {word.code for word in found if word.names in _NOTHING}
-        words = Words((word for word in found if word.code not in nothing), "labels.txt", ignored=nothing)
+        labels = list(_labels(locate(src, "labels.txt")))
+        nothing = {label.code for label in labels if label.names in _NOTHING}
+        label_table = LabelTable(
+            (label for label in labels if label.code not in nothing), "labels.txt", ignored=nothing
+        )
         self._masks = sorted(folder.glob("*.mat"))
         photographs = [jpegs / f"{file.stem}.jpg" for file in self._masks]
-        super().__init__(src, photographs, jpegs, words, label_size)
+        super().__init__(src, photographs, jpegs, label_table, label_size)
 
     def labels(self, index: int) -> Labels:
         """One map."""
         file = self._masks[index]
         codes = matrix(file, read_variable(file, "LabelMap"), "LabelMap")
         self._check_size(file, [codes.shape], index)
-        return Labels(self._stack([self._words.label_map(file, codes, "object", self._label_size)]))
+        return Labels(self._stack([self._table.label_map(file, codes, "object", self._label_size)]))
 
     def files(self, index: int) -> Sequence[Path]:
         """The photograph and the matrix."""
         return [self._photographs[index], self._masks[index]]
 
 
-def _words(file: Path) -> Iterator[Word]:
+def _labels(file: Path) -> Iterator[Label]:
     for line in read_lines(file):
         code, colon, name = line.partition(":")
         if not colon or not is_number(code.strip()) or not name.strip():
             raise BadFileError(file, f"{line[:40]!r} was found; a line like '1: accordion' is wanted")
-        yield Word("object", int(code), name.strip())
+        yield Label("object", int(code), name.strip())

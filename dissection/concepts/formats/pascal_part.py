@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dissection.concepts.formats.shared.label_table import Word, Words
+from dissection.concepts.formats.shared.label_table import Label, LabelTable
 from dissection.concepts.formats.shared.matlab import matrix, read_variable, structures, text
 from dissection.concepts.formats.shared.photograph_folder import Published, locate
+from dissection.concepts.formats.shared.voc_classes import CLASSES
 from dissection.concepts.label_maps import shrink
 from dissection.concepts.problems import BadFileError
 from dissection.vocabulary import Labels
-
-from .voc import CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -116,13 +115,15 @@ class PascalPart(Published):
         folder = locate(src, "Annotations_Part")
         jpegs = locate(src, "JPEGImages")
         parts = sorted({*_PARTS, *_OF_TRAINS.values()})
-        objects = (Word("object", code, names) for code, names in enumerate(CLASSES.values(), start=1))
+        objects = (Label("object", code, names) for code, names in enumerate(CLASSES.values(), start=1))
         self._objects = {name: code for code, name in enumerate(CLASSES, start=1)}
         self._parts = {name: code for code, name in enumerate(parts, start=1)}
-        words = Words((*objects, *(Word("part", code, name) for name, code in self._parts.items())), "Pascal-Part")
+        label_table = LabelTable(
+            (*objects, *(Label("part", code, name) for name, code in self._parts.items())), "Pascal-Part"
+        )
         self._masks = sorted(folder.glob("*.mat"))
         photographs = [jpegs / f"{file.stem}.jpg" for file in self._masks]
-        super().__init__(src, photographs, jpegs, words, label_size)
+        super().__init__(src, photographs, jpegs, label_table, label_size)
 
     def labels(self, index: int) -> Labels:
         """Maps of objects, then of parts."""
@@ -133,9 +134,9 @@ class PascalPart(Published):
         for owner, name, mask in masks:
             small = shrink(mask, self._label_size, self._label_size)
             if name is None:
-                objects.add(small, self._words.codes("object")[self._object(file, owner)])
+                objects.add(small, self._table.codes("object")[self._object(file, owner)])
             else:
-                parts.add(small, self._words.codes("part")[self._part(file, owner, name)])
+                parts.add(small, self._table.codes("part")[self._part(file, owner, name)])
         return Labels(self._stack([*objects.layers, *parts.layers]))
 
     def files(self, index: int) -> Sequence[Path]:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from dissection.concepts.color_names import NAMES, name_colors
 from dissection.concepts.layouts import open_sized
-from dissection.concepts.wrappers import View
+from dissection.concepts.wrappers import DatasetWrapper
 from dissection.errors import ConceptDataError
 from dissection.vocabulary import Concept, Labels
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CATEGORY = "color"
 
 
-class Colors(View):
+class Colors(DatasetWrapper):
     """Any dataset that ``open_concepts`` reads, with the colours of its photographs (``color_names``).
 
     The photograph is shrunk to the label maps' size first (bilinear, antialiased), and the name is that of the mixed

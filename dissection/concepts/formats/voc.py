@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dissection.concepts.formats.shared.label_table import Word, Words
+from dissection.concepts.formats.shared.label_table import Label, LabelTable
 from dissection.concepts.formats.shared.photograph_folder import Published, locate, read_lines
+from dissection.concepts.formats.shared.voc_classes import CLASSES
 from dissection.concepts.label_maps import read_index_mask
 from dissection.concepts.problems import BadFileError
 from dissection.files.paths import leads_out
@@ -24,30 +25,6 @@ from dissection.vocabulary import Labels
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-CLASSES = {
-    "aeroplane": "aeroplane, airplane",
-    "bicycle": "bicycle",
-    "bird": "bird",
-    "boat": "boat",
-    "bottle": "bottle",
-    "bus": "bus",
-    "car": "car",
-    "cat": "cat",
-    "chair": "chair",
-    "cow": "cow",
-    "diningtable": "dining table",
-    "dog": "dog",
-    "horse": "horse",
-    "motorbike": "motorbike",
-    "person": "person",
-    "pottedplant": "potted plant",
-    "sheep": "sheep",
-    "sofa": "sofa",
-    "train": "train",
-    "tvmonitor": "tv monitor",
-}
-"""VOC's classes in the order of their numbers, from 1, and what people call them."""
 
 BOUNDARY = 255
 """What VOC calls void: boundaries of objects, and objects that were too difficult."""
@@ -65,20 +42,20 @@ class Voc(Published):
     def __init__(self, src: Path, *, label_size: int) -> None:
         root = locate(src, "SegmentationClass").parent
         self._masks = [root / "SegmentationClass" / f"{name}.png" for name in _listed(root)]
-        words = Words(
-            (Word("object", code, names) for code, names in enumerate(CLASSES.values(), start=1)),
+        label_table = LabelTable(
+            (Label("object", code, names) for code, names in enumerate(CLASSES.values(), start=1)),
             "VOC",
             ignored={BOUNDARY},
         )
         photographs = [root / "JPEGImages" / f"{mask.stem}.jpg" for mask in self._masks]
-        super().__init__(root, photographs, root / "JPEGImages", words, label_size)
+        super().__init__(root, photographs, root / "JPEGImages", label_table, label_size)
 
     def labels(self, index: int) -> Labels:
         """One map; boundaries are 0."""
         file = self._masks[index]
         codes = read_index_mask(file)
         self._check_size(file, [codes.shape], index)
-        return Labels(self._stack([self._words.label_map(file, codes, "object", self._label_size)]))
+        return Labels(self._stack([self._table.label_map(file, codes, "object", self._label_size)]))
 
     def files(self, index: int) -> Sequence[Path]:
         """The photograph and the mask."""

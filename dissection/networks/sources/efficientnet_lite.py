@@ -9,9 +9,9 @@ import torch
 
 from dissection.networks.preprocessing import Preprocessing
 
+from .architectures import imagenet_classes
 from .extras import needs
-from .spec import Draft, load
-from .torchvision import imagenet_classes
+from .spec import NetworkSpec, load
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,7 +22,7 @@ _PREPROCESSING = Preprocessing((224, 224), 256, (0.498,) * 3, (0.502,) * 3, "bic
 """Of the published weights: with ImageNet's usual mean and deviation a tenth of the answers changes."""
 
 
-def open_lite(weights: Path | None = None) -> Draft:
+def open_lite(weights: Path | None = None) -> NetworkSpec:
     """The network; with the package's weights unless a file is given.
 
     Raises:
@@ -30,7 +30,7 @@ def open_lite(weights: Path | None = None) -> Draft:
         WeightsError: if the weights cannot be read or do not fit.
     """
     module = _module()
-    return Draft(load(module, weights or _published()), LITE, _PREPROCESSING, imagenet_classes())
+    return NetworkSpec(load(module, weights or _published()), LITE, _PREPROCESSING, imagenet_classes())
 
 
 def _module() -> nn.Module:

@@ -16,7 +16,7 @@ from dissection.networks.isolation import undisturbed
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.recording import parts
 
-from .spec import Draft, load
+from .spec import NetworkSpec, load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ _ADVICE = (
 )
 
 
-def open_exported(path: Path, weights: Path | None = None) -> Draft:
+def open_exported(path: Path, weights: Path | None = None) -> NetworkSpec:
     """The network of an exported program; the size of its images is the program's.
 
     Raises:
@@ -45,7 +45,7 @@ def open_exported(path: Path, weights: Path | None = None) -> Draft:
     module = load(torch.export.unflatten(program), weights)
     _check(module, (channels, height, width), path)
     preprocessing = Preprocessing((height, width), round(height * 256 / 224) if height == width else (height, width))
-    return Draft(module, path.stem, preprocessing.changed(channels=channels), spec=str(path))
+    return NetworkSpec(module, path.stem, preprocessing.changed(channels=channels), spec=str(path))
 
 
 def _opened(path: Path) -> ExportedProgram:

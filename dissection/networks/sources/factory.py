@@ -17,7 +17,7 @@ from torch import nn
 from dissection.errors import NetworkError
 from dissection.networks.network import Network
 
-from .spec import Draft, load
+from .spec import NetworkSpec, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ class Made:
     name: str
 
 
-def open_made(spec: str, weights: Path | None = None) -> Draft:
+def open_made(spec: str, weights: Path | None = None) -> NetworkSpec:
     """What a factory makes, with a file's weights if there is one.
 
     Raises:
@@ -48,9 +48,9 @@ def open_made(spec: str, weights: Path | None = None) -> Draft:
     """
     made = call_factory(spec)
     if isinstance(made.product, nn.Module):
-        return Draft(load(made.product, weights), made.name, spec=made.spec)
+        return NetworkSpec(load(made.product, weights), made.name, spec=made.spec)
     own = made.product
-    return Draft(
+    return NetworkSpec(
         load(own.module, weights),
         own.name,
         own.preprocessing,

@@ -11,7 +11,7 @@ from dissection.errors import NetworkError
 from dissection.networks.preprocessing import Preprocessing
 
 from .extras import fetching, needs
-from .spec import Draft, load
+from .spec import NetworkSpec, load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ _CROPPED_BELOW = 384
 """ConvNeXt's processor crops smaller inputs from a larger photograph, and squashes photographs to larger inputs."""
 
 
-def open_hf(name: str, weights: Path | None = None) -> Draft:
+def open_hf(name: str, weights: Path | None = None) -> NetworkSpec:
     """A network by the name of its repository or by a folder; no code that a repository holds is run.
 
     Raises:
@@ -46,7 +46,7 @@ def open_hf(name: str, weights: Path | None = None) -> Draft:
             module = hub.AutoModelForImageClassification.from_pretrained(where, torch_dtype="float32")
         else:
             module = load(hub.AutoModelForImageClassification.from_config(config), weights)
-    return Draft(
+    return NetworkSpec(
         module,
         where.rstrip("/").rpartition("/")[2],
         _preprocessing(processor, name),

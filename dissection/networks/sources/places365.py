@@ -16,8 +16,9 @@ from torch import nn
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.weights import fit, read_weights
 
-from .spec import Draft
-from .torchvision import build, fetch, own_names
+from .architectures import build
+from .published_weights import fetch, own_names
+from .spec import NetworkSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +49,7 @@ def places_classes() -> tuple[str, ...]:
     return tuple(line.replace("_", " ") for line in text.splitlines())
 
 
-def open_places(name: str, weights: Path | None = None, progress: Bytes | None = None) -> Draft:
+def open_places(name: str, weights: Path | None = None, progress: Bytes | None = None) -> NetworkSpec:
     """A network by its name; its weights are fetched, once, unless a file is given.
 
     Raises:
@@ -63,7 +64,7 @@ def open_places(name: str, weights: Path | None = None, progress: Bytes | None =
         _name_as_caffe(module)
     fit(module, state, where=str(path))
     labels = places_classes() if len(list(module.parameters())[-1]) == len(places_classes()) else ()
-    return Draft(module, name, _VGG_PREPROCESSING if architecture == "vgg16" else _PREPROCESSING, labels)
+    return NetworkSpec(module, name, _VGG_PREPROCESSING if architecture == "vgg16" else _PREPROCESSING, labels)
 
 
 def _name_as_caffe(module: nn.Module) -> None:

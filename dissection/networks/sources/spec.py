@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from dissection.networks.preprocessing import Preprocessing
 
 
+SCENES = "scenes"
+"""What the network of the generated scenes is called."""
+
+
 @dataclass(frozen=True, slots=True)
-class Draft:
+class NetworkSpec:
     """What a source knows of its network.
 
     Attributes:

@@ -12,9 +12,10 @@ from dissection.errors import NetworkError
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.weights import fit, read_weights
 
+from .architectures import imagenet_classes
 from .extras import fetching, needs
-from .spec import Draft
-from .torchvision import imagenet_classes, own_names
+from .published_weights import own_names
+from .spec import NetworkSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +35,7 @@ def timm_names() -> tuple[str, ...]:
     return tuple(f"{PREFIX}{name}" for name in timm.list_models(pretrained=True))
 
 
-def open_timm(name: str, weights: Path | None = None) -> Draft:
+def open_timm(name: str, weights: Path | None = None) -> NetworkSpec:
     """A network by its name; timm fetches its published weights, once, unless a file is given.
 
     Raises:
@@ -53,7 +54,7 @@ def open_timm(name: str, weights: Path | None = None) -> Draft:
             module = timm.create_model(architecture, pretrained=True)
     else:
         module = _from_file(timm, architecture, weights)
-    return Draft(module, name, _preprocessing(timm, module), _labels(timm, module))
+    return NetworkSpec(module, name, _preprocessing(timm, module), _labels(timm, module))
 
 
 def _from_file(timm: Any, architecture: str, weights: Path) -> nn.Module:  # noqa: ANN401 -- timm is not typed

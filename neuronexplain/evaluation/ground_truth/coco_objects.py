@@ -16,7 +16,7 @@ from dissection.concepts.label_maps import read_photograph_of
 from .box_files import check_box
 from .matching import match
 from .stamps import digest, stamp
-from .truth import Annotated, Place
+from .truth import AnnotatedImage, ObjectLocation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ class Coco:
     def __len__(self) -> int:
         return len(self._images)
 
-    def annotated(self, index: int) -> Annotated:
+    def annotated(self, index: int) -> AnnotatedImage:
         """A photograph with boxes and masks."""
         image = self._images[index]
         photograph = read_photograph_of(image.file, image.size, f"{self._file.file.name} says")
@@ -61,13 +61,13 @@ class Coco:
         for category, records in self._found.get(image.number, {}).items():
             things.setdefault(self._names[category], []).extend(each for each in records if not each.get("iscrowd"))
         places = {name: self._place(name, things[name], image.size) for name in self.objects if things.get(name)}
-        return Annotated(image.name, photograph, places)
+        return AnnotatedImage(image.name, photograph, places)
 
-    def reading(self) -> str:
+    def identity(self) -> str:
         """Names and sizes of the photographs, and the file that describes them."""
         return digest([repr(self.objects), self._file.file, *(stamp(image.file) for image in self._images)])
 
-    def _place(self, name: str, records: Sequence[Record], size: tuple[int, int]) -> Place:
+    def _place(self, name: str, records: Sequence[Record], size: tuple[int, int]) -> ObjectLocation:
         height, width = size
         boxes = np.array([self._box(name, record, (width, height)) for record in records])
         try:
@@ -75,7 +75,7 @@ class Coco:
         except BadRegionError as error:
             ids = ", ".join(str(record.get("id")) for record in records)
             raise self._file.bad(f"{name}, annotation {ids}: {error}") from error
-        return Place(boxes / (width, height, width, height), mask.astype(bool))
+        return ObjectLocation(boxes / (width, height, width, height), mask.astype(bool))
 
     def _box(self, name: str, record: Record, size: tuple[int, int]) -> tuple[float, float, float, float]:
         sides = record.get("bbox")

@@ -18,7 +18,7 @@ from dissection.errors import ConceptDataError
 
 from .box_files import read_boxes
 from .stamps import digest, stamp
-from .truth import Annotated, Place
+from .truth import AnnotatedImage, ObjectLocation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ class Ilsvrc:
     def __len__(self) -> int:
         return len(self._files)
 
-    def annotated(self, index: int) -> Annotated:
+    def annotated(self, index: int) -> AnnotatedImage:
         """A photograph with its boxes."""
         file = self._files[index]
         boxes = read_boxes(self._xml(file))
@@ -67,11 +67,13 @@ class Ilsvrc:
             raise BadFileError(self._xml(file), f"object {unknown!r} is none of the ids in {_MAPPING}")
         photograph = read_photograph_of(file, boxes.size, f"{self._xml(file).name} says")
         names = dict.fromkeys(each.name for each in boxes.instances)
-        return Annotated(
-            file.relative_to(self._images).as_posix(), photograph, {name: Place(boxes.shares(name)) for name in names}
+        return AnnotatedImage(
+            file.relative_to(self._images).as_posix(),
+            photograph,
+            {name: ObjectLocation(boxes.shares(name)) for name in names},
         )
 
-    def reading(self) -> str:
+    def identity(self) -> str:
         """Names and sizes of the photographs, and their boxes."""
         xml = [self._xml(file) for file in self._files]
         return digest([repr(self.objects), *map(stamp, self._files), *(file for file in xml if file.is_file())])

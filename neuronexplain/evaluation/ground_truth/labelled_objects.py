@@ -14,7 +14,7 @@ from scipy import ndimage
 from dissection.concepts.fingerprints import fingerprint
 
 from .matching import match
-from .truth import Annotated, Place
+from .truth import AnnotatedImage, ObjectLocation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,15 +54,15 @@ class LabelledObjects:
     def __len__(self) -> int:
         return len(self._dataset)
 
-    def annotated(self, index: int) -> Annotated:
+    def annotated(self, index: int) -> AnnotatedImage:
         """A photograph with the regions of its objects."""
         there = self._place.take(self._dataset.labels(index).maps, mode="clip")
         found = np.bincount(there.ravel(), minlength=len(self.objects) + 1)[1:]
         masks = {name: (there == place).any(0) for place, name in enumerate(self.objects, 1) if found[place - 1]}
-        places = {name: Place(region_boxes(mask), mask) for name, mask in masks.items()}
-        return Annotated(self._dataset.image_name(index), self._dataset.photograph(index), places)
+        places = {name: ObjectLocation(region_boxes(mask), mask) for name, mask in masks.items()}
+        return AnnotatedImage(self._dataset.image_name(index), self._dataset.photograph(index), places)
 
-    def reading(self) -> str:
+    def identity(self) -> str:
         """The dataset's own fingerprint, and the matches."""
         return f"{fingerprint(self._dataset)} {self.objects}"
 

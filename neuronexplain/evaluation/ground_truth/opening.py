@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from neuronexplain.vocabulary import DataKind
 
-    from .truth import Annotated, Ground, Objects
+    from .truth import AnnotatedImage, Ground, Objects
 
 SCENES = 240
 """Generated scenes, unless a limit says otherwise."""
@@ -93,10 +93,10 @@ class Sample:
     def __len__(self) -> int:
         return len(self._indices)
 
-    def annotated(self, index: int) -> Annotated:
+    def annotated(self, index: int) -> AnnotatedImage:
         """As in the whole data."""
         return self._ground.annotated(self._indices[index])
 
-    def reading(self) -> str:
+    def identity(self) -> str:
         """That of the whole data, and which images."""
-        return f"{self._ground.reading()} {len(self)}"
+        return f"{self._ground.identity()} {len(self)}"

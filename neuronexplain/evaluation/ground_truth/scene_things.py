@@ -18,7 +18,7 @@ from dissection.scenes.scene import draw_scene
 from dissection.scenes.words import CONCEPTS
 
 from .matching import match
-from .truth import Annotated, Place
+from .truth import AnnotatedImage, ObjectLocation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,24 +68,24 @@ class SceneThings:
     def __len__(self) -> int:
         return self._images
 
-    def annotated(self, index: int) -> Annotated:
+    def annotated(self, index: int) -> AnnotatedImage:
         """A scene and the things that are typical of its class."""
         scene = draw_scene(self._seed, index)
         place = _place(scene) if scene.name in self.objects else None
         places = {scene.name: place} if place else {}
-        return Annotated(f"scene {index}", scene.photograph, places)
+        return AnnotatedImage(f"scene {index}", scene.photograph, places)
 
-    def reading(self) -> str:
+    def identity(self) -> str:
         """What the scenes depend on; the first one stands for how they are drawn."""
         first = hashlib.sha256(draw_scene(self._seed, 0).photograph.tobytes()).hexdigest()
         return f"{self._seed} {self._images} {first} {self.objects} {dict(TYPICAL)}"
 
 
-def _place(scene: Scene) -> Place | None:
+def _place(scene: Scene) -> ObjectLocation | None:
     things = TYPICAL[scene.name]
     boxes = np.array([(b.left, b.top, b.right, b.bottom) for b in scene.boxes if b.name in things], np.float64)
     mask = np.isin(scene.labels["object"], [_NUMBERS[thing] for thing in things])
     if not len(boxes) or not mask.any():
         return None
     joint = np.concatenate([boxes[:, :2].min(0), boxes[:, 2:].max(0)])
-    return Place(joint[None] / LABELS, mask)
+    return ObjectLocation(joint[None] / LABELS, mask)

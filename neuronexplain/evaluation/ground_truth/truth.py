@@ -17,7 +17,7 @@ Objects = dict[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Place:
+class ObjectLocation:
     """Where an object is in a photograph.
 
     Attributes:
@@ -30,7 +30,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Annotated:
+class AnnotatedImage:
     """A photograph with what is known of it.
 
     Attributes:
@@ -42,7 +42,7 @@ class Annotated:
 
     name: str
     photograph: Image.Image
-    places: Mapping[str, Place]
+    places: Mapping[str, ObjectLocation]
     void: Bool[np.ndarray, "h w"] | None = None
 
 
@@ -61,10 +61,10 @@ class Ground(Protocol):
 
     def __len__(self) -> int: ...
 
-    def annotated(self, index: int) -> Annotated:
+    def annotated(self, index: int) -> AnnotatedImage:
         """A photograph and what is in it."""
         ...
 
-    def reading(self) -> str:
+    def identity(self) -> str:
         """What names the data, for a digest: anything that would change an answer changes it."""
         ...

@@ -8,7 +8,7 @@ from dissection.errors import ConceptDataError
 from dissection.images.photographs import open_photograph, photographs_in
 
 from .stamps import digest, stamp
-from .truth import Annotated
+from .truth import AnnotatedImage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,12 +34,12 @@ class Photographs:
     def __len__(self) -> int:
         return len(self._files)
 
-    def annotated(self, index: int) -> Annotated:
+    def annotated(self, index: int) -> AnnotatedImage:
         """A photograph of which nothing is known."""
         file = self._files[index]
         name = file.name if file == self._root else file.relative_to(self._root).as_posix()
-        return Annotated(name, open_photograph(file), {})
+        return AnnotatedImage(name, open_photograph(file), {})
 
-    def reading(self) -> str:
+    def identity(self) -> str:
         """Names and sizes of the photographs."""
         return digest(map(stamp, self._files))

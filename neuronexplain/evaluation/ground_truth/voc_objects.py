@@ -8,14 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dissection.concepts.formats.shared.photograph_folder import locate
-from dissection.concepts.formats.voc import BOUNDARY, CLASSES, voc_names
+from dissection.concepts.formats.shared.voc_classes import CLASSES
+from dissection.concepts.formats.voc import BOUNDARY, voc_names
 from dissection.concepts.label_maps import check_size, read_index_mask, read_photograph_of
 from dissection.concepts.problems import BadFileError
 
 from .box_files import read_boxes
 from .matching import match
 from .stamps import digest, stamp
-from .truth import Annotated, Place
+from .truth import AnnotatedImage, ObjectLocation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,16 +62,16 @@ class Voc:
     def __len__(self) -> int:
         return len(self._names)
 
-    def annotated(self, index: int) -> Annotated:
+    def annotated(self, index: int) -> AnnotatedImage:
         """A photograph with its boxes, and its mask where masks are read."""
         name = self._names[index]
         file, boxes = self._photograph(name), read_boxes(self._xml(name))
         photograph = read_photograph_of(file, boxes.size, f"{name}.xml says")
         numbers = self._numbers(name, boxes.size) if self._masks else None
         places = {each: place for each in self.objects if (place := _place(each, boxes, numbers))}
-        return Annotated(name, photograph, places, None if numbers is None else numbers == BOUNDARY)
+        return AnnotatedImage(name, photograph, places, None if numbers is None else numbers == BOUNDARY)
 
-    def reading(self) -> str:
+    def identity(self) -> str:
         """Names and sizes of the photographs, and all that is said of them."""
         parts: list[str | Path] = [repr(self.objects)]
         for name in self._names:
@@ -97,8 +98,8 @@ class Voc:
         return numbers
 
 
-def _place(name: str, boxes: BoxFile, numbers: Int32[np.ndarray, "h w"] | None) -> Place | None:
+def _place(name: str, boxes: BoxFile, numbers: Int32[np.ndarray, "h w"] | None) -> ObjectLocation | None:
     shares = boxes.shares(name)
     mask = None if numbers is None else numbers == _NUMBERS[name]
     there = len(shares) or (mask is not None and mask.any())
-    return Place(shares, mask) if there else None
+    return ObjectLocation(shares, mask) if there else None

@@ -1,4 +1,4 @@
-"""The words of a published dataset: what its codes are called, as concepts with numbers of their own."""
+"""What a published dataset calls its codes, as concepts with numbers of their own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class Label:
     """What a dataset calls one of its codes: synonyms between commas, the first of which is the name."""
 
     category: str
@@ -31,30 +31,30 @@ def plain(name: str) -> str:
     return " ".join(name.replace("_", " ").split())
 
 
-class Words:
-    """Concepts out of a dataset's words, numbered from 1 in the order of the words.
+class LabelTable:
+    """Concepts out of a dataset's labels, numbered from 1 in their order.
 
-    Words of one category and one name are one concept. Where two words only begin with the same synonym, the later
+    Labels of one category and one name are one concept. Where two labels only begin with the same synonym, the later
     one shows its second in brackets: ``plant`` and ``plant (works)``.
 
     Args:
-        words: every code that has a name; a name that holds nothing but spaces is none.
+        labels: every code that has a name; a name that holds nothing but spaces is none.
         table: where the names are from, for the errors.
         ignored: codes that mean "not labelled", in any category; so does 0 where it has no name.
     """
 
-    def __init__(self, words: Iterable[Word], table: str, *, ignored: Collection[int] = ()) -> None:
+    def __init__(self, labels: Iterable[Label], table: str, *, ignored: Collection[int] = ()) -> None:
         self._table = table
         self._ignored = frozenset(ignored)
         self._numbers: dict[str, dict[int, int]] = {}
         self._concepts: dict[int, Concept] = {}
         self._synonyms: dict[int, tuple[str, ...]] = {}
         self._taken: dict[tuple[str, str], tuple[int, tuple[str, ...]]] = {}
-        for word in words:
-            names = tuple(dict.fromkeys(name for name in map(plain, word.names.split(",")) if name))
+        for label in labels:
+            names = tuple(dict.fromkeys(name for name in map(plain, label.names.split(",")) if name))
             if names:
-                number = self._number(word.category, names)
-                self._numbers.setdefault(word.category, {})[word.code] = number
+                number = self._number(label.category, names)
+                self._numbers.setdefault(label.category, {})[label.code] = number
 
     @property
     def concepts(self) -> Mapping[int, Concept]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from dissection.concepts.notes import Notes
 
-    from .label_table import Words
+    from .label_table import LabelTable
 
 
 class Published(Folder):
@@ -32,20 +32,20 @@ class Published(Folder):
         root: the dataset's folder.
         photographs: one file per image.
         base: the folder that image names begin at.
-        words: what the labels mean.
+        table: what the labels mean.
         label_size: height and width of the label maps.
     """
 
     attribution: ClassVar[str]
     """Whose the dataset is, and where its terms are."""
 
-    def __init__(self, root: Path, photographs: Sequence[Path], base: Path, words: Words, label_size: int) -> None:
+    def __init__(self, root: Path, photographs: Sequence[Path], base: Path, table: LabelTable, label_size: int) -> None:
         if not photographs:
             raise BadFileError(base, "there are no images in it that could be used; at least one is needed")
-        super().__init__(root, words.concepts, words.synonyms)
+        super().__init__(root, table.concepts, table.synonyms)
         self._photographs = photographs
         self._base = base
-        self._words = words
+        self._table = table
         self._label_size = label_size
 
     @property
@@ -64,7 +64,7 @@ class Published(Folder):
         """The photograph at its own size."""
         return read_photograph(self._photographs[index])
 
-    def reading(self, index: int) -> str:
+    def fingerprint_extra(self, index: int) -> str:
         """What the labels depend on beside the files' contents, for a fingerprint."""
         return json.dumps([self._label_size, self._whole(index)])
 

@@ -18,7 +18,7 @@ from dissection.concepts.problems import BadFileError
 from dissection.images.photographs import photographs_in
 from dissection.vocabulary import Labels
 
-from .label_table import Word, Words
+from .label_table import Label, LabelTable
 from .photograph_folder import Published, locate, read_lines
 
 if TYPE_CHECKING:
@@ -44,17 +44,21 @@ class SceneParsing(Published):
         scenes = _scenes(root / "sceneCategories.txt")
         names = sorted({*scenes.values()} - NO_SCENE)
         codes = {name: code for code, name in enumerate(names, start=1)}
-        words = Words((*_objects(table), *(Word("scene", code, name) for name, code in codes.items())), table.name)
+        label_table = LabelTable(
+            (*_objects(table), *(Label("scene", code, name) for name, code in codes.items())), table.name
+        )
         photographs = photographs_in(root / "images")
-        super().__init__(root, photographs, root / "images", words, label_size)
-        self._scenes = {image: words.codes("scene")[codes[name]] for image, name in scenes.items() if name in codes}
+        super().__init__(root, photographs, root / "images", label_table, label_size)
+        self._scenes = {
+            image: label_table.codes("scene")[codes[name]] for image, name in scenes.items() if name in codes
+        }
 
     def labels(self, index: int) -> Labels:
         """One map, and the scene."""
         file = self._mask(index)
         codes = read_index_mask(file)
         self._check_size(file, [codes.shape], index)
-        maps = self._stack([self._words.label_map(file, codes, "object", self._label_size)])
+        maps = self._stack([self._table.label_map(file, codes, "object", self._label_size)])
         return Labels(maps, self._whole(index))
 
     def files(self, index: int) -> Sequence[Path]:
@@ -70,7 +74,7 @@ class SceneParsing(Published):
         return () if scene is None else (scene,)
 
 
-def _objects(table: Path) -> Iterator[Word]:
+def _objects(table: Path) -> Iterator[Label]:
     header, *lines = read_lines(table) or [""]
     columns = [column.strip().lower() for column in header.split("\t")]
     if not {"idx", "name"} <= set(columns):
@@ -79,7 +83,7 @@ def _objects(table: Path) -> Iterator[Word]:
         row = dict(zip(columns, (cell.strip() for cell in line.split("\t")), strict=False))
         if not is_number(row.get("idx", "")) or not row.get("name"):
             raise BadFileError(table, f"{line[:40]!r} has no number or no name; get the file again")
-        yield Word("object", int(row["idx"]), row["name"])
+        yield Label("object", int(row["idx"]), row["name"])
 
 
 def _scenes(file: Path) -> dict[str, str]:

@@ -1,0 +1,53 @@
+"""torchvision's architectures, made to fit a state dict, and ImageNet's labels: what several sources build on."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torchvision import models
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_RESCALING = {"googlenet", "inception_v3"}
+"""Published with a rescaling of their input inside, and with auxiliary classifiers that only training uses."""
+
+
+def build(name: str, state: Mapping[str, Tensor]) -> nn.Module:
+    """A torchvision architecture, with as many classes as the state has, without random numbers of the caller's."""
+    options: dict[str, Any] = {}
+    if name in _RESCALING:
+        auxiliary = any(key.lower().startswith("aux") for key in state)
+        options = {"transform_input": True, "aux_logits": auxiliary, "init_weights": False}
+    count = class_count(name, state)
+    if count is not None:
+        options["num_classes"] = count
+    with torch.random.fork_rng(devices=[]):
+        module: nn.Module = models.get_model(name, weights=None, **options)
+    return module
+
+
+def class_count(name: str, state: Mapping[str, Tensor]) -> int | None:
+    """Classes of the state's last layer, where it has one of that name."""
+    weight = state.get(f"{_last_layer(name)}.weight")
+    return None if weight is None else len(weight)
+
+
+@cache
+def _last_layer(name: str) -> str:
+    """Name of the module that gives the scores."""
+    with torch.device("meta"):
+        skeleton = models.get_model(name, weights=None, **({"init_weights": False} if name in _RESCALING else {}))
+    weighted: list[str] = [
+        part for part, module in skeleton.named_modules() if isinstance(module, (nn.Linear, nn.Conv2d))
+    ]
+    return weighted[-1]
+
+
+def imagenet_classes() -> tuple[str, ...]:
+    """ImageNet's labels, in the order of their WordNet ids."""
+    labels: list[str] = models.ResNet18_Weights.DEFAULT.meta["categories"]
+    return tuple(labels)
