@@ -4,8 +4,10 @@ import ast
 import subprocess
 import sys
 import zipfile
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 import typer
 from hatchling.builders.wheel import WheelBuilder
@@ -33,6 +35,34 @@ def test_the_wheel_holds_what_is_not_code(wheel):
     assert {"dissection/scenes/scenes.safetensors", "dissection/concepts/synonyms.csv"} <= set(wheel)
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(wheel)
     assert any(name.endswith(".html.j2") for name in wheel)
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    graph = grimp.build_graph(*PACKAGES)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    assert len(imports) > 200
+    TopologicalSorter(imports).prepare()  # raises the first circle as a CycleError
+
+
+DOORS = {
+    "neuronexplain/cli",
+    "neuronexplain",
+    "neuronexplain/methods",
+    "neuronexplain/evaluation/protocols",
+    "dissection/concepts/formats",
+    "db",
+}
+
+
+def test_a_folder_says_what_belongs_in_it_and_only_doors_import():
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            room = path.with_name("__init__.py")
+            assert room.exists(), f"{room} is missing"
+            tree = ast.parse(room.read_text())
+            assert len(ast.get_docstring(tree) or "") > 30, room
+            if str(room.parent.relative_to(ROOT)) not in DOORS:
+                assert len(tree.body) == 1, f"{room} holds more than a docstring"
 
 
 def test_everything_public_is_there():
