@@ -8,9 +8,12 @@ import time
 
 import typer
 
-from . import allocator, console, evaluating, failures
+from . import allocator, console, failures
 from .commands import build, classes_for, demo, explain, export, import_, layers, networks, runs, units, weights_convert
 from .commands.concepts import check, convert, fetch, find, join, kinds, of, show
+from .evaluate import adversarial, bias, insertion_deletion, localisation, occlusion_correlation, pointing, ratio, seeds
+from .evaluate import layers as evaluate_layers
+from .evaluate import units as evaluate_units
 
 _COURTESY = 1
 """Seconds for rank 0 to say what is wrong with a command that every rank was given: torchrun stops it when one ends."""
@@ -27,13 +30,27 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("build")(build.build)
 app.command("explain")(explain.explain)
-app.command("evaluate")(evaluating.evaluate)
 app.command("units")(units.units)
 app.command("runs")(runs.runs)
 app.command("networks")(networks.networks)
 app.command("layers")(layers.layers)
 app.command("export")(export.export)
 app.command("import")(import_.import_)
+
+evaluate = typer.Typer(
+    help="Measure how good explanations are, by the protocols of the Grad-CAM paper.", no_args_is_help=True
+)
+evaluate.command("localisation")(localisation.localisation)
+evaluate.command("pointing")(pointing.pointing)
+evaluate.command("occlusion-correlation")(occlusion_correlation.occlusion_correlation)
+evaluate.command("seeds")(seeds.seeds)
+evaluate.command("ratio")(ratio.ratio)
+evaluate.command("insertion-deletion")(insertion_deletion.insertion_deletion)
+evaluate.command("units")(evaluate_units.units)
+evaluate.command("adversarial")(adversarial.adversarial)
+evaluate.command("bias")(bias.bias)
+evaluate.command("layers")(evaluate_layers.layers)
+app.add_typer(evaluate, name="evaluate")
 
 weights = typer.Typer(help="Weights files.", no_args_is_help=True)
 weights.command("convert")(weights_convert.convert)

@@ -6,7 +6,6 @@ import os
 from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +13,7 @@ import typer
 
 from dissection.vocabulary import MIN_IMAGES, MIN_IOU, QUANTILE, Precision
 from neuronexplain.cli import console, options
+from neuronexplain.cli.groups import NetworkSettings, grouped
 
 from .concepts.check import say_out_of_reach
 
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 _SHOWN = 12
 
 
+@grouped
 def build(
+    *,
     network: options.NetworkName,
     concepts: Annotated[
         Path, typer.Option(help="Folder with labelled photographs: Broden layout, or images/ masks/ concepts.csv.")
@@ -40,14 +42,7 @@ def build(
         list[str] | None,
         typer.Option(help="Layer to name (repeatable); by default the last rectified feature map."),
     ] = None,
-    classes: options.Classes = None,
-    mean: options.Mean = None,
-    std: options.Std = None,
-    input_size: options.InputSize = None,
-    resize: options.Resize = None,
-    channels: options.Channels = None,
-    output: options.Output = None,
-    multi_label: options.MultiLabel = False,
+    settings: NetworkSettings,
     class_images: Annotated[
         Path | None,
         typer.Option(help="Folder with a folder of images per class, to learn which neurons matter for which class."),
@@ -81,7 +76,6 @@ def build(
     """
     from dissection.concepts.layouts import open_concepts
     from dissection.execution.ranks import local_device, ranks
-    from dissection.networks.opening import open_network
     from dissection.networks.passes import Means
     from neuronexplain.class_images import open_class_images
     from neuronexplain.pipeline import build_layers
@@ -90,22 +84,8 @@ def build(
     with ranks() as group:
         dataset = open_concepts(concepts, limit=limit)
         names = [*dict.fromkeys(layer or [])]
-        with console.bytes_progress() as progress:
-            opened = open_network(
-                network,
-                weights=weights,
-                layer=names[0] if names else None,
-                classes=classes,
-                device=local_device(device),
-                progress=partial(progress, "fetching the weights"),
-                mean=options.numbers(mean) if mean else None,
-                std=options.numbers(std) if std else None,
-                input_size=input_size,
-                resize=options.resizing(resize) if resize else None,
-                channels=channels,
-                output=output,
-                multi_label=multi_label or None,
-            )
+        first = names[0] if names else None
+        opened = settings.open(network, weights=weights, layer=first, device=local_device(device))
         opened = replace(opened, precision=precision)
         networks = [opened, *(opened.at(name) for name in names[1:])]
         evidence = open_class_images(class_images, opened.classes) if class_images else None

@@ -59,7 +59,7 @@ def explain(
     from dissection.errors import NeuronExplainError
     from neuronexplain.pipeline import reopen, speaker
 
-    methods = [name.value for name in dict.fromkeys(method or ())]
+    methods = options.method_names(method)
     if methods and not out:
         raise NeuronExplainError(f"--method {methods[0]} makes a picture; say with --out where pictures go")
     if out:
