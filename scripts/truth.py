@@ -14,7 +14,7 @@ from dissection.concepts.generated import write_scenes
 from dissection.concepts.layouts import open_concepts
 from dissection.scenes.scene import Scene, draw_scene
 from neuronexplain import Explainer, build, open_network
-from neuronexplain.cli.demonstration import QUANTILE, SCENES
+from neuronexplain.cli.commands.demo import QUANTILE, SCENES
 
 UNSEEN = 240
 SEED = 2

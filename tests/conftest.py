@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from neuronexplain import cli
+from neuronexplain.cli.app import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ def run(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
     def call(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["neuronexplain", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main()
         told = capsys.readouterr()
         return int(ended.value.code or 0), told.out, told.err
 

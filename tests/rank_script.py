@@ -11,8 +11,8 @@ import torch
 
 from dissection.errors import ConceptDataError
 from dissection.execution.ranks import Ranks, local_device, ranks
-from neuronexplain import cli
 from neuronexplain.cli import console
+from neuronexplain.cli.app import app, main
 
 
 def answers(group: Ranks) -> dict[str, object]:
@@ -94,5 +94,5 @@ def act(folder: Path, what: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.app.command("act")(act)
-    cli.main()
+    app.command("act")(act)
+    main()

@@ -15,8 +15,10 @@ from typing import get_args
 
 import pytest
 from PIL import Image
+from test_house import command_names
 from worlds import CLASSES, colour_square, write_colour_folder
 
+from neuronexplain.cli.options import Method
 from neuronexplain.methods import METHODS
 from neuronexplain.vocabulary import MethodName
 
@@ -132,7 +134,7 @@ def test_lines_are_printed_between_bars_that_pass(world, run, tmp_path):
 
 
 def test_methods_on_the_command_line_are_those_of_the_library():
-    assert get_args(MethodName) == tuple(METHODS)
+    assert tuple(Method) == get_args(MethodName) == tuple(METHODS)
 
 
 def test_a_folder_stands_for_its_photographs(world, run):
@@ -329,7 +331,9 @@ def test_a_bad_photograph_does_not_cost_the_good_ones(world, run, tmp_path):
         "explain": r"missing argument 'IMAGE...'; see \S+ explain --help",
         "explain a.png --top 0": r"'--top'.* 1; see \S+ explain --help",
         "explain --tip 3": r"no such option: --tip.*--top.*; see \S+ explain --help",
-        "evaluate guessing --out x": r"'guessing' is not one of 'localisation', .*; see \S+ evaluate --help",
+        "evaluate guessing --out x": r"no such command 'guessing'; see \S+ evaluate --help",
+        "explain a --db b --rank-by size": r"'--rank-by'.* 'size' is not one of 'alpha', 'contribution'; see \S+",
+        "explain a --db b --method tea": r"'--method'.* 'tea' is not one of 'grad-cam', .*; see \S+ explain --help",
         "concepts ponder": r"no such command 'ponder'.*; see \S+ concepts --help",
     }.items(),
 )
@@ -400,23 +404,8 @@ def test_a_build_that_fails_makes_no_database(world, run, tmp_path):
     assert not (tmp_path / "n.db").exists()
 
 
-def test_help_has_an_example_for_every_command(run):
-    for words in COMMANDS:
-        status, out, _ = run(*words, "--help")
-        assert status == 0
-        assert "Example: neuronexplain" in " ".join(out.split()), words
-
-
-COMMANDS = [
-    ["demo"],
-    ["build"],
-    ["explain"],
-    ["units"],
-    ["runs"],
-    ["concepts", "of"],
-    ["concepts", "check"],
-    ["concepts", "convert"],
-    ["concepts", "join"],
-    ["concepts", "kinds"],
-    ["classes", "for"],
-]
+@pytest.mark.parametrize("name", command_names())
+def test_help_has_an_example_for_every_command(name, run):
+    status, out, _ = run(*name.split()[1:], "--help")
+    assert status == 0
+    assert f"Example: {name} " in f"{' '.join(out.split())} "

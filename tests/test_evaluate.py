@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -398,6 +399,9 @@ def test_the_command_line_measures_the_units_of_a_database(folder, run, tmp_path
     assert status == 0
     named, any_named, _ = json.loads(out)["rows"]
     assert named["logit"]["value"] > any_named["logit"]["value"]
+    status, _, error = run("evaluate", "units", *words, "--min-iou", 1)
+    assert status == 2
+    assert "run 1 has none from an IoU of 1 on" in one_line(error)
 
 
 def test_the_command_line_draws_layers(folder, run, tmp_path):
@@ -414,8 +418,9 @@ def test_mistakes_are_told_in_a_line(folder, run, tmp_path):
         (["pointing"], "no network is named"),
         (["pointing", *network], "no such folder"),
         (["pointing", "--network", "scenes", "--data", folder / "squares"], "no class of the network"),
-        (["pointing", *network, "--data", folder / "squares", "--method", "tea-leaves"], "no method is called"),
-        (["units", *network, "--data", folder / "squares"], "name a database"),
+        (["pointing", *network, "--data", folder / "squares", "--method", "tea-leaves"], "'tea-leaves' is not one of"),
+        (["units", "--data", folder / "squares"], "missing option '--db'"),
+        (["units", "--db", tmp_path / "n.db"], "n.db"),
         (["ratio", *network, "--data", folder / "squares", "--kind", "photographs"], "annotated ones"),
         (["layers", *network, "--data", tmp_path / "x.jpg"], "no photograph"),
         (["pointing", "--db", "n.db", "--layer", "features"], "brings its own network, so --layer would be ignored"),
@@ -423,6 +428,56 @@ def test_mistakes_are_told_in_a_line(folder, run, tmp_path):
         status, _, error = run("evaluate", *words, "--out", tmp_path)
         assert status == 2
         assert said in one_line(error)
+
+
+IMAGES = {"data", "kind", "split", "matches", "view", "limit", "seed"}
+RESULTS = {"out", "batch-size", "workers", "fresh", "json"}
+NETWORKS = {"network", "db", "run", "weights", "device", "classes", "mean", "std", "input-size", "resize", "channels"}
+NETWORKS |= {"output", "multi-label"}
+METHODS_COMPARED = NETWORKS | {"layer", "method"} | IMAGES | RESULTS
+TAKES = {
+    "localisation": METHODS_COMPARED,
+    "pointing": METHODS_COMPARED | {"tolerance"},
+    "occlusion-correlation": METHODS_COMPARED | {"patch", "stride"},
+    "seeds": METHODS_COMPARED,
+    "ratio": METHODS_COMPARED,
+    "insertion-deletion": METHODS_COMPARED | {"steps"},
+    "units": {"db", "run", "weights", "device", "min-iou", "top"} | IMAGES | RESULTS,
+    "adversarial": METHODS_COMPARED | {"radius"},
+    "bias": {"limit", "seed"} | RESULTS - {"workers"},
+    "layers": NETWORKS | {"data", "target", "out", "json"},
+}
+
+
+@pytest.mark.parametrize("protocol", TAKES)
+def test_a_protocol_takes_its_options_and_no_others(protocol, run):
+    _, out, _ = run("evaluate", protocol, "--help")
+    assert set(re.findall(r"^│ [* ] *--([a-z-]+)", out, re.MULTILINE)) == TAKES[protocol] | {"help"}
+    for option in sorted(set().union(*TAKES.values()) - TAKES[protocol]):
+        status, out, error = run("evaluate", protocol, f"--{option}", "1", "--out", "figures")
+        assert (status, out) == (2, "")
+        assert f"no such option: --{option}" in one_line(error)
+        assert error.endswith(f"; see neuronexplain evaluate {protocol} --help\n")
+        assert error.count("\n") == 1
+
+
+def test_help_names_every_protocol_and_where_it_is_from(run):
+    status, out, _ = run("evaluate", "--help")
+    told = " ".join(out.replace("│", " ").split())
+    assert status == 0
+    for protocol, source in (
+        ("localisation", "Sec. 4.1"),
+        ("pointing", "Sec. 4.3, App. D"),
+        ("occlusion-correlation", "Sec. 5.3"),
+        ("seeds", "Sec. 4.2"),
+        ("ratio", "Sec. 8.1"),
+        ("insertion-deletion", "Petsiuk et al. 2018"),
+        ("units", "Sec. 7"),
+        ("adversarial", "Sec. 6.2"),
+        ("bias", "Sec. 6.3"),
+        ("layers", "App. B.1 and G"),
+    ):
+        assert re.search(rf" {protocol} [^.]*\({source}", told), protocol
 
 
 def test_a_killed_evaluation_goes_on_from_the_command_line(tmp_path, run):

@@ -14,8 +14,7 @@ import pytest
 import torch
 
 from dissection.execution.ranks import Ranks, leave_word, local_device, ranks
-from neuronexplain import cli
-from neuronexplain.cli import failures
+from neuronexplain.cli import app, failures
 
 SCRIPT = str(Path(__file__).with_name("rank_script.py"))
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
@@ -158,10 +157,10 @@ def second_rank(monkeypatch):
 
 
 def test_a_command_that_is_typed_wrong_is_rank_0_s_to_tell(second_rank, monkeypatch, capfd):
-    monkeypatch.setattr(cli, "_COURTESY", 0)
+    monkeypatch.setattr(app, "_COURTESY", 0)
     monkeypatch.setattr(sys, "argv", ["neuronexplain", "nonsense"])
     with pytest.raises(SystemExit, match="2"):
-        cli.main()
+        app.main()
     assert capfd.readouterr() == ("", "")
 
 

@@ -12,7 +12,7 @@ import torchvision
 import typer
 from PIL import Image
 
-from neuronexplain import cli
+from neuronexplain.cli.app import app
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -97,7 +97,7 @@ def test_four_commands_lead_a_newcomer_to_a_sentence(newcomer):
 
 def commands(group=None, before="neuronexplain"):
     """Every command's options, by the command's whole name."""
-    for name, command in (group or typer.main.get_command(cli.app)).commands.items():
+    for name, command in (group or typer.main.get_command(app)).commands.items():
         if hasattr(command, "commands"):
             yield from commands(command, f"{before} {name}")
         else:

@@ -13,7 +13,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from rich.progress import ProgressColumn, TaskID
 
@@ -96,6 +96,13 @@ def _bars(*counts: ProgressColumn) -> Iterator[Progress]:
     finally:
         if stages:  # without any, nothing is written
             bars.stop()
+
+
+def counted(items: Iterable[Item], progress: Callable[[int], None]) -> Iterator[Item]:
+    """The items; after each of them progress is told how many have been taken."""
+    for done, item in enumerate(items, 1):
+        yield item
+        progress(done)
 
 
 def say(text: str = "") -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -47,12 +48,28 @@ Resize = Annotated[
     str | None,
     typer.Option("--resize", help="Before the centre is cropped: shorter side (256), or HxW (256x256)."),
 ]
-Method = StrEnum("Method", [(name, name) for name in get_args(MethodName)])  # type: ignore[misc]
-"""The names of methods once more, since typer takes lists of an enumeration but none of a literal type."""
+
+ConceptFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A concept dataset.")]
+Category = Annotated[str | None, typer.Option("--category", help="Only concepts of this category.")]
+MinImages = Annotated[int, typer.Option("--min-images", min=1, help="Images a concept must be on to become a name.")]
+Rows = Annotated[int, typer.Option("--limit", min=1, help="Rows of the table.")]
 
 Ranking = Annotated[
     RankBy, typer.Option("--rank-by", help="Rank neurons by alpha, as the paper does, or by alpha x mean activation.")
 ]
+
+
+class Method(StrEnum):
+    """The names of methods as an enumeration, made of their literal type: typer takes no lists of the latter."""
+
+    _ignore_ = "method"
+    for method in get_args(MethodName):
+        vars()[method] = method
+
+
+def method_names(methods: Iterable[Method] | None) -> list[str]:
+    """The names of some methods, each once."""
+    return [method.value for method in dict.fromkeys(methods or ())]
 
 
 def numbers(text: str) -> tuple[float, ...]:
@@ -62,12 +79,27 @@ def numbers(text: str) -> tuple[float, ...]:
     ((0.5, 0.25, 1.0), (0.5,))
     """
     try:
-        found = tuple(float(Fraction(part)) for part in text.replace(",", " ").split())
+        values = tuple(float(Fraction(part)) for part in text.replace(",", " ").split())
     except (ValueError, ZeroDivisionError):
-        found = ()
-    if len(found) not in {1, 3}:
+        values = ()
+    if len(values) not in {1, 3}:
         raise NeuronExplainError(f"{text!r} is not three numbers, such as 0.485,0.456,0.406, or one for grey")
-    return found
+    return values
+
+
+def stated(**values: object) -> dict[str, Any]:
+    """Those of some options that were stated; for the others the library's defaults hold.
+
+    >>> stated(patch=0.1, stride=None)
+    {'patch': 0.1}
+    """
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def require_share(quantile: float) -> None:
+    """See that a share of activations is neither none nor all of them."""
+    if not 0 < quantile < 1:
+        raise NeuronExplainError(f"--quantile {quantile} is no share between 0 and 1; 0.005 is usual")
 
 
 def resizing(text: str) -> int | tuple[int, int]:

@@ -1,4 +1,4 @@
-"""``neuronexplain concepts convert``, ``join`` and ``kinds``: published datasets into the layout that build reads."""
+"""``neuronexplain concepts convert``: a published dataset into the layout that build reads."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dissection.vocabulary import MIN_IMAGES
-
-from . import console, options
+from neuronexplain.cli import console, options
 
 if TYPE_CHECKING:
     from dissection.concepts.conversion import Summary
@@ -26,7 +25,7 @@ MinImages = Annotated[int, typer.Option(min=0, help="Leave out concepts on fewer
 def convert(
     source: Annotated[Path, typer.Argument(metavar="SRC", help="The dataset, as it was published.")],
     target: Target,
-    kind: Annotated[str, typer.Option("--from", help="What SRC is; concepts kinds lists all.")] = "masks",
+    layout: Annotated[str, typer.Option("--from", help="What SRC is; concepts kinds lists all.")] = "masks",
     size: Size = 224,
     label_size: LabelSize = 112,
     min_images: MinImages = MIN_IMAGES,
@@ -36,53 +35,15 @@ def convert(
 ) -> None:
     """Convert a published dataset, or your own masks, into the Broden layout.
 
-    The same command again goes on with a conversion that was interrupted.
+    The same command again resumes a conversion that was interrupted.
 
     Example: neuronexplain concepts convert --from coco-panoptic coco my-concepts
     """
     from dissection.concepts import formats
 
     columns = {what: column for what, column in (("photographs", photographs), ("masks", masks)) if column}
-    dataset = formats.find_format(kind).open(source, label_size=label_size, columns=columns)
+    dataset = formats.find_format(layout).open(source, label_size=label_size, columns=columns)
     write(dataset, target, size=size, label_size=label_size, min_images=min_images, json=json)
-
-
-def kinds(json: options.Json = False, csv: options.Csv = False) -> None:
-    """List what concepts convert --from reads.
-
-    Example: neuronexplain concepts kinds
-    """
-    from dissection.concepts.formats import FORMATS
-
-    rows: list[console.Row] = [{"kind": kind.name, "reads": kind.description} for kind in FORMATS.values()]
-    console.write_rows(rows, {"kind": "--from", "reads": "reads"}, as_json=json, as_csv=csv)
-
-
-def join(
-    sources: Annotated[list[Path], typer.Argument(metavar="SRC...", help="Concept datasets, converted or with masks.")],
-    target: Target,
-    synonyms: Annotated[
-        str, typer.Option(help="CSV table from,to of words for the same, or none; by default the package's own.")
-    ] = "",
-    size: Size = 224,
-    label_size: LabelSize = 112,
-    min_images: MinImages = MIN_IMAGES,
-    json: options.Json = False,
-) -> None:
-    """Join several concept datasets into one, with one vocabulary.
-
-    Example: neuronexplain concepts join my-coco my-masks my-concepts
-    """
-    from dissection.concepts.joining import Joined
-    from dissection.concepts.layouts import open_sized
-    from dissection.concepts.synonyms import SYNONYMS, read_synonyms
-
-    table = {} if synonyms == "none" else read_synonyms(Path(synonyms) if synonyms else SYNONYMS)
-    joined = Joined([open_sized(source, label_size=label_size) for source in sources], table)
-    write(joined, target, size=size, label_size=label_size, min_images=min_images, json=json)
-    if joined.replaced and not json:
-        said = ", ".join(f"{word} = {instead}" for word, instead in joined.replaced.items())
-        console.say(f"Taken for one: {said}, by {synonyms or SYNONYMS}.")
 
 
 def write(dataset: ConceptDataset, target: Path, *, size: int, label_size: int, min_images: int, json: bool) -> None:
@@ -114,7 +75,7 @@ def _values(summary: Summary, target: Path) -> dict[str, object]:
         "concepts": summary.concepts,
         "categories": [asdict(total) for total in summary.categories],
         "dropped": [
-            {"name": each.concept.spoken, "category": each.concept.category, "images": each.images}
-            for each in summary.dropped
+            {"name": support.concept.spoken, "category": support.concept.category, "images": support.images}
+            for support in summary.dropped
         ],
     }

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dissection.vocabulary import MIN_IOU
+from neuronexplain.cli import console
 
-from . import building, console, explaining
+from . import explain
+from .build import summarise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +61,7 @@ def demo(
             execution = Execution(scratch=out / "unfinished", progress=progress)
             run = build(network, open_concepts(out / "scenes"), store, quantile=QUANTILE, execution=execution).run
     with NameStore.open(where) as store:
-        building.summarise(store, run)
+        summarise(store, run)
         explainer = Explainer.from_store(network, store, run=run)
         console.say("\nNew scenes, and why the network says what it says:\n")
         explanations = []
@@ -68,13 +70,13 @@ def demo(
             console.say(f"  {explanation.image}\n    {explanation.sentence}\n")
         sections = [_section(store, run, index) for index in range(len(run.classes))]
         _query(sections[0])
-        explaining.write_pictures(out, explanations)
+        explain.write_pictures(out, explanations)
         page = out / "index.html"
         write_page(
             page,
             explanations,
             title="Why does the network say so?",
-            facts=explaining.facts(run, named=len(explainer.names)),
+            facts=explain.facts(run, named=len(explainer.names)),
             classes=sections,
             neurons=_cards(store, run),
         )
@@ -105,8 +107,8 @@ def _section(store: NameStore, run: Run, index: int) -> ClassSection:
     from neuronexplain.report.sections import ClassSection, ConceptRow
 
     rows = tuple(
-        ConceptRow(found.concept.spoken, found.concept.category, len(found.units), found.alpha, found.contribution)
-        for found in console.ends(store.concepts_of(run, index), _QUERIED)
+        ConceptRow(answer.concept.spoken, answer.concept.category, len(answer.units), answer.alpha, answer.contribution)
+        for answer in console.ends(store.concepts_of(run, index), _QUERIED)
     )
     return ClassSection(run.classes[index], store.class_images(run).get(index, 0), rows)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import console, options
+from neuronexplain.cli import console, options
 
 if TYPE_CHECKING:
     from dissection.concepts.published import Source
@@ -21,13 +21,11 @@ def fetch(
     mirror: Annotated[
         str | None, typer.Option(metavar="URL", help="Fetch from here, in place of the address's scheme and host.")
     ] = None,
-    file: Annotated[
-        list[Path] | None, typer.Option(help="An archive that you have already; may be given more than once.")
-    ] = None,
+    file: Annotated[list[Path] | None, typer.Option(help="An archive that you have already (repeatable).")] = None,
     listing: Annotated[bool, typer.Option("--list", help="List the datasets that are known.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Fetch and unpack a published concept dataset; an interrupted download goes on when it is started again.
+    """Fetch and unpack a published concept dataset; an interrupted download resumes when started again.
 
     Example: neuronexplain concepts fetch broden1_224
     """

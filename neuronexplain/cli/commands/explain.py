@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dissection.vocabulary import MIN_IOU
+from neuronexplain.cli import console, options
 from neuronexplain.vocabulary import Among
-
-from . import console, options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from db.records import Run
-    from dissection.execution.settings import Progress
     from neuronexplain.explanation import Explanation
     from neuronexplain.vocabulary import RankedUnit
 
@@ -47,7 +45,7 @@ def explain(
     ] = None,
     method: Annotated[
         list[options.Method] | None,
-        typer.Option(help="Another explanation to show beside the words; may be given more than once. Needs --out."),
+        typer.Option(help="Another explanation to show beside the words (repeatable); needs --out."),
     ] = None,
     device: options.Device = "cpu",
     json: options.Json = False,
@@ -63,7 +61,7 @@ def explain(
     from neuronexplain.explainer import Explainer
     from neuronexplain.explaining import open_network_of
 
-    methods = [name.value for name in dict.fromkeys(method or ())]
+    methods = options.method_names(method)
     if methods and not out:
         raise NeuronExplainError(f"--method {methods[0]} makes a picture; say with --out where pictures go")
     if out:
@@ -84,11 +82,12 @@ def explain(
     paths = list(_photographs(images))
     with console.progress() if json else console.passing_progress() as progress:
         results = explainer.explain(_readable(paths, problems), target=target, progress=progress)
-        shown = _counted(results, len(paths), progress) if json else _printed(results)
+        counted = console.counted(results, lambda done: progress("explaining", done, len(paths)))
+        shown = counted if json else _printed(results)
         explanations = [explanation for explanation in shown if json or out]
     pictures = write_results(out, explanations, chosen, named=len(explainer.names)) if out else {}
     if json:
-        console.write_json([_json(each, pictures.get(each.image, {})) for each in explanations])
+        console.write_json([_json(explanation, pictures.get(explanation.image, {})) for explanation in explanations])
     elif out:
         console.say(f"Pictures and page: {out / 'index.html'}")
     for problem in problems:
@@ -128,7 +127,7 @@ def write_pictures(out: Path, explanations: Sequence[Explanation]) -> dict[str, 
             path.parent.mkdir(exist_ok=True)
             save_picture(picture, path)
         written[explanation.image] = {shows: str(path) for shows, (path, _) in pictures.items()}
-    values = [_json(each, written[each.image]) for each in explanations]
+    values = [_json(explanation, written[explanation.image]) for explanation in explanations]
     replace_file(out / "explanations.json", json.dumps(values, indent=2, ensure_ascii=False).encode())
     return written
 
@@ -185,12 +184,6 @@ def _file_names(explanations: Sequence[Explanation]) -> Iterator[str]:
             number += 1
         taken.add(name)
         yield f"{name}.png"
-
-
-def _counted(results: Iterable[Explanation], total: int, progress: Progress) -> Iterator[Explanation]:
-    for done, explanation in enumerate(results, 1):
-        yield explanation
-        progress("explaining", done, total)
 
 
 def _printed(results: Iterable[Explanation]) -> Iterator[Explanation]:

@@ -6,16 +6,16 @@ import os
 from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dissection.errors import NeuronExplainError
 from dissection.vocabulary import MIN_IMAGES, MIN_IOU, QUANTILE, Precision
+from neuronexplain.cli import console, options
+from neuronexplain.cli.groups import NetworkSettings, grouped
 
-from . import console, options, sets
+from .concepts.check import say_out_of_reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 _SHOWN = 12
 
 
+@grouped
 def build(
+    *,
     network: options.NetworkName,
     concepts: Annotated[
         Path, typer.Option(help="Folder with labelled photographs: Broden layout, or images/ masks/ concepts.csv.")
@@ -38,22 +40,15 @@ def build(
     weights: options.Weights = None,
     layer: Annotated[
         list[str] | None,
-        typer.Option(help="Layer to name; may be given more than once. By default the last rectified feature map."),
+        typer.Option(help="Layer to name (repeatable); by default the last rectified feature map."),
     ] = None,
-    classes: options.Classes = None,
-    mean: options.Mean = None,
-    std: options.Std = None,
-    input_size: options.InputSize = None,
-    resize: options.Resize = None,
-    channels: options.Channels = None,
-    output: options.Output = None,
-    multi_label: options.MultiLabel = False,
+    settings: NetworkSettings,
     class_images: Annotated[
         Path | None,
         typer.Option(help="Folder with a folder of images per class, to learn which neurons matter for which class."),
     ] = None,
     quantile: Annotated[float, typer.Option(help="Share of a neuron's activations that count as strong.")] = QUANTILE,
-    min_images: Annotated[int, typer.Option(min=1, help="Images a concept must be on to become a name.")] = MIN_IMAGES,
+    min_images: options.MinImages = MIN_IMAGES,
     limit: Annotated[int | None, typer.Option(min=1, help="Use only so many images, evenly spread.")] = None,
     batch_size: options.BatchSize = 16,
     device: options.Device = "cpu",
@@ -73,7 +68,7 @@ def build(
     """Name a network's neurons by the concepts of labelled photographs, and keep the names in a database.
 
     The same run is never built twice. A build that is interrupted, or killed, leaves the database as it was; the same
-    command goes on where it stopped.
+    command resumes it.
 
     Example: neuronexplain build --network vgg16 --concepts broden1_224 --db names.db
 
@@ -82,36 +77,20 @@ def build(
     from dissection.concepts.layouts import open_concepts
     from dissection.execution.ranks import local_device, ranks
     from dissection.execution.settings import Execution
-    from dissection.networks.opening import open_network
     from neuronexplain.building import build_layers
     from neuronexplain.class_images import open_class_images
 
-    if not 0 < quantile < 1:
-        raise NeuronExplainError(f"--quantile {quantile} is no share between 0 and 1; 0.005 is usual")
+    options.require_share(quantile)
     with ranks() as group:
         dataset = open_concepts(concepts, limit=limit)
         names = [*dict.fromkeys(layer or [])]
-        with console.bytes_progress() as progress:
-            opened = open_network(
-                network,
-                weights=weights,
-                layer=names[0] if names else None,
-                classes=classes,
-                device=local_device(device),
-                progress=partial(progress, "fetching the weights"),
-                mean=options.numbers(mean) if mean else None,
-                std=options.numbers(std) if std else None,
-                input_size=input_size,
-                resize=options.resizing(resize) if resize else None,
-                channels=channels,
-                output=output,
-                multi_label=multi_label or None,
-            )
+        first = names[0] if names else None
+        opened = settings.open(network, weights=weights, layer=first, device=local_device(device))
         opened = replace(opened, precision=precision)
         networks = [opened, *(opened.at(name) for name in names[1:])]
         evidence = open_class_images(class_images, opened.classes) if class_images else None
-        for each in networks:
-            console.note(_opening(each, layer))
+        for tapped in networks:
+            console.note(_opening(tapped, layer))
         with _written(db, group.number) as store, console.progress() as progress:
             built = build_layers(
                 networks,
@@ -174,15 +153,15 @@ def _tell(db: str, built: Sequence[Built]) -> None:
     from db import NameStore
 
     with NameStore.open(db) as store:
-        for each in built:
-            run = each.run
-            if each.is_new:
+        for entry in built:
+            run = entry.run
+            if entry.is_new:
                 summarise(store, run)
                 console.say(f"Kept as run {run.id} in {store.where}.")
             else:
                 when = f"built {run.created:%F %R}"
                 console.say(f"Nothing to do: {store.where} holds this very run as number {run.id}, {when}.")
-        if any(each.is_new for each in built):
+        if any(entry.is_new for entry in built):
             console.say(f"Next: neuronexplain explain PHOTOGRAPH --db {store.where}")
 
 
@@ -199,16 +178,16 @@ def summarise(store: NameStore, run: Run) -> None:
         console.say(f"Most frequent: {_frequent(names.values())}.")
     support = store.dissection(run).concepts
     lost = out_of_reach(support, run.pixels, quantile=run.key.quantile, min_iou=MIN_IOU)
-    sets.say_out_of_reach(lost, run.key.quantile)
+    say_out_of_reach(lost, run.key.quantile)
     rare = sum(0 < entry.images < run.key.min_images for entry in support)
     if rare:
         concepts = "concept is" if rare == 1 else "concepts are"
         console.say(f"{rare} {concepts} on fewer than {run.key.min_images} images and cannot become a name.")
 
 
-def _opening(network: Network, asked: Sequence[str] | None) -> str:
+def _opening(network: Network, requested: Sequence[str] | None) -> str:
     layer = network.layer
-    how = "" if asked else ", the default; --layer names another"
+    how = "" if requested else ", the default; --layer names another"
     return (
         f"{network.name}, layer {layer.name}: {layer.units} neurons, {layer.height} x {layer.width}{how}. "
         f"{len(network.classes)} classes."

@@ -1,31 +1,28 @@
-"""``neuronexplain export`` and ``import``: names as files that another person can read, load and cite."""
+"""``neuronexplain import``: names from plain files, from other databases, or from a NetDissect result."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dissection.errors import NeuronExplainError
 from dissection.vocabulary import QUANTILE, Layer
-
-from . import console, options
+from neuronexplain.cli import console, options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator
 
     from db import WholeRun
-
-Item = TypeVar("Item")
 
 _SQLITE = b"SQLite format 3\0"
 _KNOWN = "names.json, a folder that `neuronexplain export` wrote, a database, or a NetDissect result (CSV)"
 
 
 @dataclass(frozen=True, slots=True)
-class _Result:
+class _Origin:
     """What a NetDissect result does not say of itself."""
 
     network: str | None
@@ -33,38 +30,6 @@ class _Result:
     concepts: str | None
     weights: Path | None
     quantile: float
-
-
-def export(
-    out: Annotated[
-        Path,
-        typer.Argument(
-            metavar="OUT", help="names.json; names.csv, for people only; or a new folder.", show_default=False
-        ),
-    ],
-    db: options.Db,
-    run: Annotated[int | None, typer.Option("--run", help="Only this run; by default all.")] = None,
-    licence: Annotated[str | None, typer.Option(help="What others may do with the names, in your words.")] = None,
-) -> None:
-    """Write a database's names as plain files.
-
-    JSON holds everything but the pictures of exemplars; a folder holds those too, and tables. CSV is for people and
-    cannot be read back. Of paths on this machine only the last part is written.
-
-    Example: neuronexplain export --db names.db --licence "CC BY 4.0" shared-names
-    """
-    from db import NameStore
-    from db.exchange.plain_files import write_csv, write_folder, write_json
-
-    with NameStore.open(db) as store, console.progress() as progress:
-        if out.suffix.lower() == ".csv":
-            chosen = [store.choose(run)]
-            write_csv(out, store.whole(chosen[0]))
-        else:
-            chosen = store.runs() if run is None else [store.run(run)]
-            write = write_json if out.suffix.lower() == ".json" else write_folder
-            write(out, _told(map(store.whole, chosen), lambda n: progress("writing runs", n, len(chosen))), licence)
-    console.say(f"{len(chosen)} {'run' if len(chosen) == 1 else 'runs'} written to {out}.")
 
 
 def import_(
@@ -97,26 +62,19 @@ def import_(
     """
     from db import NameStore
 
-    if not 0 < quantile < 1:
-        raise NeuronExplainError(f"--quantile {quantile} is no share between 0 and 1; 0.005 is usual")
-    about = _Result(network, layer, concepts, weights, quantile)
+    options.require_share(quantile)
+    origin = _Origin(network, layer, concepts, weights, quantile)
     with NameStore.create(db) as store, console.progress() as progress:
-        told = _told(files, lambda done: progress("reading", done, len(files)))
-        adopted = store.adopt(whole for file in told for whole in _given(file, about))
-    for each in adopted:
-        kept = "Kept as" if each.is_new else "There already as"
-        console.say(f"{kept} run {each.run.id}: {each.run.network} {each.run.layer.name}, {each.run.concepts}.")
+        read = console.counted(files, lambda done: progress("reading", done, len(files)))
+        adopted = store.adopt(whole for file in read for whole in _runs(file, origin))
+    for entry in adopted:
+        kept = "Kept as" if entry.is_new else "There already as"
+        console.say(f"{kept} run {entry.run.id}: {entry.run.network} {entry.run.layer.name}, {entry.run.concepts}.")
     if not adopted:
         console.say("There was no run to take.")
 
 
-def _told(items: Iterable[Item], tell: Callable[[int], None]) -> Iterator[Item]:
-    for done, item in enumerate(items, 1):
-        yield item
-        tell(done)
-
-
-def _given(file: str, about: _Result) -> Iterator[WholeRun]:
+def _runs(file: str, origin: _Origin) -> Iterator[WholeRun]:
     """The runs of a file, database or folder."""
     from db import NameStore
     from db.exchange.plain_files import read_folder, read_json
@@ -126,7 +84,7 @@ def _given(file: str, about: _Result) -> Iterator[WholeRun]:
         with NameStore.open(file) as other:
             yield from other.whole_runs()
     elif path.suffix.lower() == ".csv" and path.is_file():
-        yield _result(path, about)
+        yield _result(path, origin)
     elif path.is_dir() or path.suffix.lower() == ".json":
         runs, licence = read_folder(path) if path.is_dir() else read_json(path)
         if licence:
@@ -145,19 +103,19 @@ def _is_database(file: str, path: Path) -> bool:
         return stream.read(len(_SQLITE)) == _SQLITE
 
 
-def _result(path: Path, about: _Result) -> WholeRun:
+def _result(path: Path, origin: _Origin) -> WholeRun:
     from db.exchange.netdissect import read_result, require_result
 
     require_result(path)
-    if about.network is None or about.layer is None or about.concepts is None:
+    if origin.network is None or origin.layer is None or origin.concepts is None:
         raise NeuronExplainError(f"{path} does not say what it is of: give --network, --layer and --concepts")
-    if about.weights is None:
-        name, layer, fingerprint = about.network, Layer(about.layer, 0, 0, 0), ""
+    if origin.weights is None:
+        name, layer, fingerprint = origin.network, Layer(origin.layer, 0, 0, 0), ""
     else:
         from dissection.networks.opening import open_network
 
-        opened = open_network(about.network, weights=about.weights, layer=about.layer)
+        opened = open_network(origin.network, weights=origin.weights, layer=origin.layer)
         name, layer, fingerprint = opened.name, opened.layer, opened.fingerprint
     return read_result(
-        path, network=name, layer=layer, concepts=about.concepts, fingerprint=fingerprint, quantile=about.quantile
+        path, network=name, layer=layer, concepts=origin.concepts, fingerprint=fingerprint, quantile=origin.quantile
     )

@@ -1,0 +1,21 @@
+"""``neuronexplain evaluate localisation``: Sec. 4.1."""
+
+from __future__ import annotations
+
+from neuronexplain.cli.groups import grouped
+
+from .measuring import Comparison
+
+
+@grouped
+def localisation(*, comparison: Comparison) -> None:
+    """Hold boxes around what maps show against true boxes: localisation errors (Sec. 4.1, Tables 1 and 3).
+
+    A box is drawn around the largest segment above 15 % of a map's maximum, and is right from an IoU of 0.5 on. The
+    paper's maps are averages over --view ten.
+
+    Example: neuronexplain evaluate localisation --network vgg16 --data imagenet --kind ilsvrc --out figures
+    """
+    from neuronexplain.evaluation.protocols import Localisation
+
+    comparison.run(Localisation())

@@ -1,0 +1,28 @@
+"""``neuronexplain evaluate occlusion-correlation``: Sec. 5.3."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from neuronexplain.cli import options
+from neuronexplain.cli.groups import grouped
+
+from .measuring import Comparison
+
+
+@grouped
+def occlusion_correlation(
+    *,
+    patch: Annotated[float | None, typer.Option(min=0.01, max=1, help="Side of the patch, of the image's.")] = None,
+    stride: Annotated[float | None, typer.Option(min=0.005, max=1, help="Its step, of the image's side.")] = None,
+    comparison: Comparison,
+) -> None:
+    """Correlate maps with what the score loses where a grey patch covers the image (Sec. 5.3).
+
+    Example: neuronexplain evaluate occlusion-correlation --network scenes --kind scenes --method c-mwp --out figures
+    """
+    from neuronexplain.evaluation.protocols import OcclusionCorrelation
+
+    comparison.run(OcclusionCorrelation(**options.stated(patch=patch, stride=stride)))

@@ -1,0 +1,18 @@
+"""``neuronexplain evaluate ratio``: Sec. 8.1."""
+
+from __future__ import annotations
+
+from neuronexplain.cli.groups import grouped
+
+from .measuring import Comparison
+
+
+@grouped
+def ratio(*, comparison: Comparison) -> None:
+    """Divide a map's mean inside the boxes of an object by its mean outside of them (Sec. 8.1).
+
+    Example: neuronexplain evaluate ratio --network scenes --kind scenes --method grad-cam --out figures
+    """
+    from neuronexplain.evaluation.protocols import Ratio
+
+    comparison.run(Ratio())

@@ -1,0 +1,18 @@
+"""``neuronexplain evaluate seeds``: Sec. 4.2."""
+
+from __future__ import annotations
+
+from neuronexplain.cli.groups import grouped
+
+from .measuring import Comparison
+
+
+@grouped
+def seeds(*, comparison: Comparison) -> None:
+    """Hold segmentation seeds against masks, and write the files that a SEC training reads (Sec. 4.2).
+
+    Example: neuronexplain evaluate seeds --network vgg16 --data VOC2012 --kind voc --out figures
+    """
+    from neuronexplain.evaluation.protocols import Seeds
+
+    comparison.run(Seeds())
