@@ -1,4 +1,4 @@
-"""Broden's layout: read as SEMANTICS has it, and written so that it reads back equal."""
+"""Broden's layout: read as it was published, and written so that it reads back equal."""
 
 from __future__ import annotations
 
