@@ -197,7 +197,7 @@ def test_label_maps_of_another_size_are_brought_to_it(plain: Path, tmp_path: Pat
 
 
 def test_a_kind_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ConceptDataError, match="there are masks, broden"):
+    with pytest.raises(ConceptDataError, match="choose one of masks, broden"):
         formats.find_format("brodne")
 
 

@@ -98,7 +98,7 @@ def test_a_file_at_hand_is_unpacked_and_stays(tmp_path, run, broden):
 
 def test_a_zip_is_no_folder_and_says_what_to_do(tmp_path, broden):
     (tmp_path / "b.zip").write_bytes(broden)
-    with pytest.raises(ConceptDataError, match=r"a folder is wanted: unpack an archive, or have concepts fetch do it"):
+    with pytest.raises(ConceptDataError, match=r"a folder is needed: unpack an archive, or have concepts fetch do it"):
         open_concepts(tmp_path / "b.zip")
 
 
@@ -326,7 +326,7 @@ def pack(folder: Path) -> bytes:
 
 
 def test_what_is_known_of_the_sources_is_well_formed():
-    with pytest.raises(ConceptDataError, match="no dataset 'brodn' is known; known are broden1_224, "):
+    with pytest.raises(ConceptDataError, match="no dataset 'brodn' is known; choose one of broden1_224, "):
         find_source("brodn")
     lengths = {"md5": 32, "sha1": 40, "sha256": 64}
     for source in SOURCES.values():

@@ -252,7 +252,7 @@ def other_size(root: Path) -> None:
         (entities, "no XML"),
         (other_mask, "20 pixels wide and 40 high"),
         (no_mask, "no such mask"),
-        (other_size, "20 pixels wide and 40 high; 40 by 20 is wanted, as 000001.xml says"),
+        (other_size, "20 pixels wide and 40 high; 40 by 20 is needed, as 000001.xml says"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_in_a_line(voc, spoil, said):
@@ -327,7 +327,7 @@ def test_without_pycocotools_the_rest_is_there_and_it_is_said_what_to_install(co
 
 def test_a_panoptic_file_is_no_instances_file(coco):
     (coco / "annotations" / "instances_val2017.json").write_text(json.dumps({"images": [], "annotations": []}))
-    with pytest.raises(ConceptDataError, match="'categories' is no list"):
+    with pytest.raises(ConceptDataError, match="'categories' is not a list"):
         open_ground(coco, CLASSES, kind="coco")
 
 

@@ -1,8 +1,8 @@
-"""Where concept datasets were published, as far as it is known, and under which terms.
+"""Where concept datasets were published, as far as known, and under which terms.
 
-Nothing is promised of these addresses: of netdissect.csail.mit.edu users have reported for years that it is down at
-times. Sizes and digests are those that others who fetch the same files check them against (torchvision, GluonCV,
-anomalib, ...); where none is known, there is none.
+These addresses come without a promise: for years users have reported that netdissect.csail.mit.edu is down at times.
+Sizes and digests are those against which other projects check the same files (torchvision, GluonCV, anomalib, ...);
+unknown ones are left out.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class PublishedFile:
     Attributes:
         url: its address.
         size: bytes.
-        digest: what was published, such as ``md5:0123…``.
-        inner: archives in it that are unpacked, too, where they lie.
+        digest: the published digest, such as ``md5:0123…``.
+        inner: archives in it that are also unpacked, in place.
     """
 
     url: str
@@ -43,11 +43,11 @@ class Source:
     """A published dataset.
 
     Attributes:
-        name: what it is asked for by.
+        name: the name to ask for it by.
         holds: what is in it, in a few words.
-        download: how much is fetched, about.
-        terms: under which terms, in a few words.
-        kind: what it is converted from; empty where it is read as it is.
+        download: roughly how much is fetched.
+        terms: its terms of use, in a few words.
+        kind: the format it is converted from; empty if it is read as it is.
         files: its archives.
     """
 
@@ -141,15 +141,15 @@ _ALL = (
 )
 
 SOURCES: Mapping[str, Source] = {source.name: source for source in _ALL}
-"""Every dataset that is known, by name."""
+"""Every known dataset, by name."""
 
 
 def find_source(name: str) -> Source:
-    """The dataset of a name, in any case.
+    """The dataset with a name, in upper or lower case.
 
     Raises:
         ConceptDataError: if none is known.
     """
     if name.lower() not in SOURCES:
-        raise ConceptDataError(f"no dataset {name!r} is known; known are {', '.join(SOURCES)}")
+        raise ConceptDataError(f"no dataset {name!r} is known; choose one of {', '.join(SOURCES)}")
     return SOURCES[name.lower()]

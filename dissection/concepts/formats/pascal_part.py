@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     Map = Int32[np.ndarray, "h w"]
 
-# The codes of the dataset's part2ind.m in words. Sides (left, right, front, back, upper, lower) are left out, as Broden
-# does: what a unit detects are legs, and horses' legs have halves while those of cats have none.
+# The codes of the dataset's part2ind.m in words. Sides (left, right, front, back, upper, lower) are left out, as in
+# Broden: units detect legs, and horses' legs have halves while those of cats have none.
 _PARTS = {
     "arm": "llarm luarm rlarm ruarm",
     "back": "backside",
@@ -89,20 +89,20 @@ _COUNTED = re.compile(r"_\d+")
 
 
 def part_name(owner: str, code: str) -> str:
-    """What people call a part, given VOC's name of the object that it belongs to.
+    """The everyday name of a part, given VOC's name of the object that it belongs to.
 
     >>> part_name("horse", "lfuleg"), part_name("bus", "window_3"), part_name("train", "head")
     ('leg', 'window', 'locomotive')
 
     Raises:
-        KeyError: if the code is none of the dataset's.
+        KeyError: if the code is not one of the dataset's.
     """
     kind = _COUNTED.sub("", code)
     return (_OF_TRAINS if owner == "train" else {}).get(kind) or _NAMES[kind]
 
 
 class PascalPart(Published):
-    """Pascal-Part: 20 objects and their parts. Masks that overlap are kept in layers."""
+    """Pascal-Part: 20 objects and their parts. Overlapping masks are kept in layers."""
 
     attribution = (
         "PASCAL-Part (Chen, Mottaghi, Liu, Fidler, Urtasun, Yuille: Detect What You Can: Detecting and Representing "
@@ -145,15 +145,15 @@ class PascalPart(Published):
 
     def _object(self, file: Path, name: str) -> int:
         if name not in self._objects:
-            raise BadFileError(file, f"an object of class {name!r} was found, which is none of VOC's 20 classes")
+            raise BadFileError(file, f"an object of class {name!r} was found, which is not one of VOC's 20 classes")
         return self._objects[name]
 
     def _part(self, file: Path, owner: str, code: str) -> int:
         try:
             return self._parts[part_name(owner, code)]
         except KeyError:
-            what = f"a part {code!r} of a {owner} was found, which is no code of Pascal-Part"
-            raise BadFileError(file, what) from None
+            message = f"a part {code!r} of a {owner} was found, which is not a code of Pascal-Part"
+            raise BadFileError(file, message) from None
 
 
 def _masks(file: Path) -> Iterator[tuple[str, str | None, Map]]:
@@ -167,17 +167,17 @@ def _masks(file: Path) -> Iterator[tuple[str, str | None, Map]]:
 
 
 class _Layers:
-    """Label maps, as many as it takes to keep what overlaps."""
+    """Label maps, as many as overlapping labels need."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self.layers: list[Map] = []
 
     def add(self, mask: Map, number: int) -> None:
-        """Put a label in the first layer where no other one is in its way."""
-        there = mask != 0
+        """Put a label on the first layer where it covers no other label."""
+        covered = mask != 0
         for layer in self.layers:
-            if np.isin(layer[there], (0, number)).all():
-                layer[there] = number
+            if np.isin(layer[covered], (0, number)).all():
+                layer[covered] = number
                 return
-        self.layers.append(np.where(there, number, 0).astype(np.int32))
+        self.layers.append(np.where(covered, number, 0).astype(np.int32))

@@ -1,4 +1,4 @@
-"""A dataset and, beside its own labels, the name of each pixel's colour: a category ``color`` on every image."""
+"""Adds the name of each pixel's colour to a dataset's labels: a category ``color`` on every image."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ CATEGORY = "color"
 class Colors(DatasetWrapper):
     """Any dataset that ``open_concepts`` reads, with the colours of its photographs (``color_names``).
 
-    The photograph is shrunk to the label maps' size first (bilinear, antialiased), and the name is that of the mixed
-    colour.
+    The photograph is first shrunk to the label maps' size (bilinear, antialiased); the mixed colour is named.
 
     Raises:
         ConceptDataError: if the dataset has colours already.
@@ -42,7 +41,7 @@ class Colors(DatasetWrapper):
 
     @property
     def concepts(self) -> Mapping[int, Concept]:
-        """The dataset's concepts and the colours, behind them."""
+        """The dataset's concepts, followed by the colours."""
         return self._concepts
 
     @property
@@ -51,7 +50,7 @@ class Colors(DatasetWrapper):
         return (*super().categories, CATEGORY)
 
     def labels(self, index: int) -> Labels:
-        """The dataset's labels, and a layer of colours on them."""
+        """The dataset's labels, with a layer of colours on top."""
         labels = super().labels(index)
         size = (self._label_size, self._label_size)
         photograph = self.photograph(index).resize(size, Image.Resampling.BILINEAR)
