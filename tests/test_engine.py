@@ -1,4 +1,4 @@
-"""The engine against the plain implementation: whatever the batches, ranks and workers, and wherever it stopped."""
+"""The engine against the plain implementation, for any batches, ranks and workers, and resumed from any point."""
 
 import numpy as np
 import pytest
