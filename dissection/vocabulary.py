@@ -38,7 +38,7 @@ Precision = Literal["float32", "fast", "bfloat16"]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """The tap point: a module whose output is the feature map ``A``, rectified where the network rectifies.
+    """The tap point: a module whose output is the feature map ``A``, rectified if the network rectifies it.
 
     Attributes:
         name: dotted module name, e.g. ``features.29``.
