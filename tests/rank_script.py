@@ -16,7 +16,7 @@ from neuronexplain.cli.app import app, main
 
 
 def answers(group: Ranks) -> dict[str, object]:
-    """What every method says on this rank."""
+    """The result of every method on this rank."""
     number = group.number
     return {
         "count": group.count,
@@ -34,7 +34,7 @@ def answers(group: Ranks) -> dict[str, object]:
 
 
 def agree(folder: Path) -> None:
-    """Ask twice: the second group must not meet what the first one left behind."""
+    """Run twice: the second group must not meet anything that the first one left behind."""
     asked = []
     for _ in range(2):
         with ranks() as group:
@@ -87,7 +87,7 @@ def wait(folder: Path) -> None:
 
 
 def act(folder: Path, what: list[str]) -> None:
-    """Some of the above, one after the other."""
+    """Some of the above, one after another."""
     acts = {"agree": agree, "fail": fail, "early": fail_early, "killed": killed, "wait": wait}
     for name in what:
         acts[name](folder)

@@ -391,7 +391,7 @@ def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     write(tmp_path / "old", [{}])
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(OutputError, match="is there already; name another folder"):
+    with pytest.raises(OutputError, match="already exists; name another folder"):
         write(tmp_path / "old", [{}, {}])
     assert sorted(tmp_path.rglob("*")) == before
 

@@ -155,7 +155,7 @@ def test_a_place_that_cannot_be_written_is_said(plain: Path, tmp_path: Path) -> 
 def test_what_was_left_when_all_was_done_but_tidying_is_removed(plain: Path, tmp_path: Path) -> None:
     run(plain, tmp_path / "new")
     (tmp_path / ".new.unfinished" / "digest").mkdir(parents=True)
-    with pytest.raises(OutputError, match="is there already"):
+    with pytest.raises(OutputError, match="already exists"):
         run(plain, tmp_path / "new")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "plain"]
 

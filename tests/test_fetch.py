@@ -76,7 +76,7 @@ def test_the_folder_is_called_as_the_dataset(tmp_path, run, broden, monkeypatch)
         status, out, _ = run("fetch", "BRODEN1_224", "--mirror", web.url)
     assert (status, "broden1_224 is in broden1_224" in out) == (0, True)
     status, _, err = run("fetch", "broden1_224", "--mirror", web.url)
-    assert (status, "broden1_224 is there already" in err) == (2, True)
+    assert (status, "broden1_224 already exists" in err) == (2, True)
 
 
 def test_a_file_at_hand_is_unpacked_and_stays(tmp_path, run, broden):
@@ -92,7 +92,7 @@ def test_a_file_at_hand_is_unpacked_and_stays(tmp_path, run, broden):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "whatever.zip"]
     file.write_bytes(b"<html>log in</html>")
     status, _, err = run("fetch", "broden1_224", tmp_path / "c", "--file", file)
-    assert (status, "no zip or tar that can be unpacked" in err) == (2, True)
+    assert (status, "not a zip or tar that can be unpacked" in err) == (2, True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "whatever.zip"]
 
 
@@ -109,7 +109,7 @@ def test_a_host_that_is_gone(tmp_path, run, monkeypatch):
     assert (status, out) == (2, "")
     assert re.fullmatch(
         r"neuronexplain: cannot fetch http\S+/dtd-r1\.0\.1\.tar\.gz \(the server answers 404.*\); fetch it by hand "
-        r"where you can, and name it with --file",
+        r"if you can, and name it with --file",
         line,
     )
     assert list(tmp_path.iterdir()) == []
@@ -192,7 +192,7 @@ def test_a_hostile_archive_leaves_nothing(tmp_path):
 
 def test_a_damaged_archive_is_fetched_again_and_the_others_stay(tmp_path):
     with serving(Reply(labels()), Reply(b"<html>log in</html>"), Reply(photographs())) as web:
-        with pytest.raises(ArchiveError, match=r"val\.tar is no zip or tar"):
+        with pytest.raises(ArchiveError, match=r"val\.tar is not a zip or tar"):
             fetch(coco(), tmp_path / "c", mirror=web.url, patience=PATIENCE)
         assert files_in(tmp_path) == {"c.archives/labels.zip"}
         fetch(coco(), tmp_path / "c", mirror=web.url, patience=PATIENCE)
@@ -309,7 +309,7 @@ def test_the_next_command_that_is_said_works(tmp_path, run, name):
     more = zipped({"README": b"no more"})
     archives = [write(tmp_path / file.name, more if place else whole) for place, file in enumerate(SOURCES[name].files)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(downloads._Wanted, "contradiction", lambda *_: "")  # they are not what was published
+        patch.setattr(downloads._Request, "contradiction", lambda *_: "")  # they are not what was published
         status, out, _ = run("fetch", name, tmp_path / "got", *(word for each in archives for word in ("--file", each)))
     assert status == 0
     words = out.partition("Next: neuronexplain concepts ")[2].split()

@@ -142,7 +142,7 @@ def test_bad_folders_are_refused_at_once(plain: Path, spoil: Callable[[Path], No
         (image("masks/b.png"), ["b.png", "mode RGB", "index mask"]),
         (lambda root: Image.new("L", (4, 2), 9).save(root / "masks" / "b.png"), ["b.png", "label 9", "concepts.csv"]),
         (lambda root: (root / "masks" / "b.png").write_bytes(b""), ["b.png", "0 bytes"]),
-        (lambda root: (root / "images" / "b.jpg").write_bytes(b"no"), ["b.jpg", "no image"]),
+        (lambda root: (root / "images" / "b.jpg").write_bytes(b"no"), ["b.jpg", "not an image"]),
     ],
 )
 def test_bad_masks_are_refused_when_read(plain: Path, spoil: Callable[[Path], None], words: list[str]) -> None:

@@ -23,7 +23,7 @@ KILLS = 25
 
 
 def content(database):
-    """Everything in a store but when it was written."""
+    """Everything in a store except the times of writing."""
     with NameStore.open(database) as store:
         (run,) = store.runs()
         importances = [store.importance(run, index) for index in range(4)]

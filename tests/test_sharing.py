@@ -518,7 +518,7 @@ def test_an_export_that_fails_leaves_what_was_there(write: Callable[..., None], 
 def test_a_folder_that_is_there_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     write_folder(tmp_path / "mine", [small()])
-    with pytest.raises(OutputError, match="is there already"):
+    with pytest.raises(OutputError, match="already exists"):
         write_folder(tmp_path / "mine", [small()])
     with pytest.raises(OutputError, match="cannot write"):
         write_folder(tmp_path / "mine" / "names.json" / "where", [small()])
