@@ -401,7 +401,7 @@ def test_the_command_line_measures_the_units_of_a_database(folder, run, tmp_path
     assert named["logit"]["value"] > any_named["logit"]["value"]
     status, _, error = run("evaluate", "units", *words, "--min-iou", 1)
     assert status == 2
-    assert "run 1 has none from an IoU of 1 on" in one_line(error)
+    assert "run 1 has none with an IoU of at least 1" in one_line(error)
 
 
 def test_the_command_line_draws_layers(folder, run, tmp_path):
