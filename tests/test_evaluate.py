@@ -284,7 +284,7 @@ def test_an_evaluation_of_something_else_is_refused(tmp_path):
             evaluate(protocol, network, methods, ground, tmp_path)
     evaluate(Pointing(), network, [WRONG], Squares(), tmp_path, fresh=True)
     (tmp_path / "pointing.jsonl").write_text("once upon a time\n")
-    with pytest.raises(CheckpointError, match="no journal"):
+    with pytest.raises(CheckpointError, match="not a journal"):
         evaluate(Pointing(), network, [WRONG], Squares(), tmp_path)
 
 
