@@ -85,9 +85,9 @@ class _Neurons:
 
     def subject(self, verb: str, verb_of_many: str) -> str:
         """The units as the subject of a sentence: "its neuron for sand responds"."""
-        many = sum(self.counts.values()) > 1
+        is_plural = sum(self.counts.values()) > 1
         listed = enumerate_words(list(self.counts))
-        return f"its {'neurons' if many else 'neuron'} for {listed} {verb_of_many if many else verb}"
+        return f"its {'neurons' if is_plural else 'neuron'} for {listed} {verb_of_many if is_plural else verb}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +172,13 @@ def _mentions(explanation: Spoken) -> _Mentions:
         for unit in (*top, *bottom)
         if unit.name and unit.name.concept.spoken not in explanation.active_concepts
     }
-    both = _neurons((*top, *bottom), active=True).among(persuasive.counts.keys() & against.counts.keys())
+    torn = _neurons((*top, *bottom), active=True).among(persuasive.counts.keys() & against.counts.keys())
     return _Mentions(
         persuasive=persuasive.without(against),
         absent=silent_against.without(silent_for).among(silent),
         against=against.without(persuasive),
         missed=silent_for.without(silent_against).among(silent),
-        torn=both,
+        torn=torn,
     )
 
 

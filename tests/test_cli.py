@@ -29,7 +29,7 @@ NETWORK += ["--input-size", "32", "--resize", "32x32"]
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """A folder of squares, class labels, photographs, and a database that was built from them."""
+    """A folder of squares, class labels and photographs, and a database built from them."""
     root = tmp_path_factory.mktemp("world")
     write_colour_folder(root / "squares")
     (root / "classes.txt").write_text("\n".join(CLASSES) + "\n")

@@ -1,4 +1,4 @@
-"""Evaluations as a person runs them: known worlds, killed and gone on with, from the command line."""
+"""Evaluations as a person runs them: on known worlds, killed and resumed, from the command line."""
 
 import json
 import os
@@ -69,17 +69,17 @@ class Squares:
 
 
 def method(name: str, compute) -> Method:
-    """A method of one's own; ``compute`` makes maps of images and classes."""
+    """A custom method; ``compute`` maps images and classes to maps."""
     return Method(name, name, "", "", "heat", lambda _network, images, target: compute(images, target)[:, None])
 
 
 def light(images, classes):
-    """Where the image is of the class's colour: what a perfect explanation of these squares is."""
+    """Where the image has the class's colour: a perfect explanation of these squares."""
     return torch.stack([image[int(index)] for image, index in zip(images, classes, strict=True)])
 
 
 def dark(images, classes):
-    """Where there is nothing."""
+    """Where the image is black."""
     return 1 - images.amax(1)
 
 
@@ -197,7 +197,7 @@ def test_insertion_and_deletion_against_loops(tmp_path):
 
 
 def test_without_its_unit_a_colour_is_lost(tmp_path):
-    """Unit i sees colour i; alpha is greatest for the class's own unit, whose loss is counted out by hand."""
+    """Unit i sees colour i; alpha is greatest for the class's unit, whose loss is computed by hand."""
     network = colour_network()
     protocol = UnitAblation((0, 1, 2), k=1, draws=2)
     found = rows(evaluate(protocol, network, [], Squares(), tmp_path))

@@ -1,4 +1,4 @@
-"""Ground truth from published layouts: small folders in them, and what can be wrong with one."""
+"""Ground truth from published layouts: small folders in each layout, and what can be wrong with them."""
 
 import json
 import sys
@@ -333,7 +333,7 @@ def test_a_panoptic_file_is_no_instances_file(coco):
 
 @pytest.mark.parametrize("kind", ["whole", "centre", "ten"])
 def test_annotations_stay_with_the_picture(kind):
-    """A white rectangle is annotated by box and mask; in every view they are where it is white."""
+    """A white rectangle is annotated by box and mask; in every view both lie where the view is white."""
     view = Framing.of(Preprocessing(size=(24, 24), resize=32, mean=(0.0,) * 3, std=(1.0,) * 3), kind)
     photograph = Image.new("RGB", (96, 64))
     photograph.paste("white", (36, 16, 72, 40))

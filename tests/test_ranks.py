@@ -1,4 +1,4 @@
-"""Several processes that work on one thing: that they agree, and how they end when one of them does."""
+"""Several processes that work together: that they agree, and how they end when one of them ends."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def torchrun(processes: int, *words: object) -> subprocess.Popen[str]:
 
 
 def by_hand(processes: int, *words: object) -> list[subprocess.Popen[str]]:
-    """What torchrun does, without anybody who watches over the ranks."""
+    """Start ranks as torchrun does, but without anything that watches over them."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -58,7 +58,7 @@ def statuses(error: str) -> list[int]:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> dict[int, tuple[Path, str, str]]:
-    """By number of ranks, the folder they wrote to and what was said; the fourth of four fails at the end."""
+    """The folder that ranks wrote to and their output, by number of ranks; the fourth of four fails at the end."""
     done = {}
     for processes, acts in {2: ["agree"], 4: ["agree", "fail"]}.items():
         folder = tmp_path_factory.mktemp("ranks")

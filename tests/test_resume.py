@@ -23,7 +23,7 @@ KILLS = 25
 
 
 def content(database):
-    """Everything in a store but when it was written."""
+    """Everything in a store except the time when it was written."""
     with NameStore.open(database) as store:
         (run,) = store.runs()
         importances = [store.importance(run, index) for index in range(4)]
@@ -37,7 +37,7 @@ def content(database):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """The squares, and a store that was built from them in one go."""
+    """The squares, and a store built from them in one go."""
     folder = tmp_path_factory.mktemp("world")
     write_colour_folder(folder / "squares", images=IMAGES)
     with NameStore.create(folder / "reference.db") as store:

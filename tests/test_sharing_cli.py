@@ -1,4 +1,4 @@
-"""``export`` and ``import`` as a person uses them, on runs that were built, and with files that are something else."""
+"""``export`` and ``import`` as a person uses them, with built runs and with files of the wrong kind."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def scores_where_kept(
     network: Network,
     image: Float32[Tensor, "3 h w"],
-    other: Float32[Tensor, "3 h w"],
-    kept: Sequence[Bool[np.ndarray, "h w"]],
+    replacement: Float32[Tensor, "3 h w"],
+    masks: Sequence[Bool[np.ndarray, "h w"]],
     size: int,
 ) -> Float64[Tensor, "masks classes"]:
     """The scores of an image, for each mask, with the pixels outside the mask taken from another image.
@@ -30,15 +30,15 @@ def scores_where_kept(
     Args:
         network: the network.
         image: the image, preprocessed.
-        other: the other image, preprocessed; zeros are the mean colour.
-        kept: the masks.
+        replacement: the other image, preprocessed; zeros are the mean colour.
+        masks: the masks.
         size: images in one forward pass.
     """
-    image, other = image.to(network.device), other.to(network.device)
+    image, replacement = image.to(network.device), replacement.to(network.device)
     scores = []
-    for masks in _parts(kept, size):
-        inside = torch.stack([torch.from_numpy(mask) for mask in masks])[:, None].to(network.device)
-        scores.append(forward(network, torch.where(inside, image, other)).scores.detach().double().cpu())
+    for batch_masks in _parts(masks, size):
+        inside = torch.stack([torch.from_numpy(mask) for mask in batch_masks])[:, None].to(network.device)
+        scores.append(forward(network, torch.where(inside, image, replacement)).scores.detach().double().cpu())
     return torch.cat(scores)
 
 

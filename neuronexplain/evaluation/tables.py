@@ -17,7 +17,7 @@ class Report:
     """A table.
 
     Attributes:
-        title: what was measured, where the paper does so, and over what.
+        title: what was measured, the section of the paper, and over what.
         columns: heading by key.
         rows: values by key.
         notes: what a reader must know about the figures.

@@ -1,4 +1,4 @@
-"""The protocols, a module each: a protocol is an immutable value whose fields are whatever changes its result.
+"""The protocols, a module each: a protocol is an immutable value whose fields are all that changes its result.
 
 The arithmetic is in :mod:`neuronexplain.metrics`; :mod:`neuronexplain.evaluation.runner` runs a protocol over images.
 """

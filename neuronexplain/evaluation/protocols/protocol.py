@@ -21,7 +21,7 @@ Need = Literal["objects", "masks", "one crop", "methods"]
 
 @dataclass(frozen=True)
 class Protocol(ABC):
-    """A protocol of the paper or of its successors. Its fields are whatever changes its result.
+    """A protocol of the paper or of its successors. Its fields are everything that changes its result.
 
     Attributes:
         name: the protocol's name for users.
