@@ -220,7 +220,7 @@ def test_class_images_are_gone_on_with_where_they_stopped(folder, tmp_path, monk
 
 
 def test_class_folders_must_be_classes(tmp_path):
-    with pytest.raises(ConceptDataError, match="no folder"):
+    with pytest.raises(ConceptDataError, match="is not a folder"):
         open_class_images(tmp_path / "none", CLASSES)
     (tmp_path / "classes" / "fyre").mkdir(parents=True)
     with pytest.raises(ConceptDataError, match="no folders with images"):

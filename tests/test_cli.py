@@ -29,7 +29,7 @@ NETWORK += ["--input-size", "32", "--resize", "32x32"]
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """A folder of squares, class labels, photographs, and a database that was built from them."""
+    """A folder of squares, class labels and photographs, and a database built from them."""
     root = tmp_path_factory.mktemp("world")
     write_colour_folder(root / "squares")
     (root / "classes.txt").write_text("\n".join(CLASSES) + "\n")
@@ -73,12 +73,12 @@ def test_several_layers_and_precisions_are_runs_of_their_own(world, run, tmp_pat
     words = ["build", *NETWORK, "--concepts", world / "squares", "--db", tmp_path / "n.db"]
     status, out, err = run(*words, "--layer", "rectify", "--layer", "detect", "--layer", "rectify")
     assert status == 0
-    assert out.count("Kept as run") == 2
+    assert out.count("Stored as run") == 2
     assert err.count("looking at the photographs") >= 1
     status, out, _ = run(
         *words, "--layer", "detect", "--precision", "fast", "--scratch", tmp_path / "scratch", "--fresh"
     )
-    assert (status, out.count("Kept as run 3")) == (0, 1)
+    assert (status, out.count("Stored as run 3")) == (0, 1)
     status, out, _ = run("runs", "--db", tmp_path / "n.db", "--json")
     assert [each["layer"] for each in json.loads(out)] == ["rectify", "detect", "detect"]
     assert not list(tmp_path.glob("*unfinished*")) + list(tmp_path.glob("scratch*"))
@@ -264,7 +264,7 @@ BAD = {
     "no such unit": (["units", "--db", "{world}/n.db", "--unit", "9"], "9"),
     "method without a place": (
         ["explain", "{world}/red.png", "--db", "{world}/n.db", "--method", "grad-cam"],
-        "say with --out where pictures go",
+        "name a folder for pictures with --out",
     ),
     "method that is not defined": (
         ["explain", "{world}/red.png", "--db", "{world}/n.db", "--method", "cam", "--out", "{tmp}/why"],

@@ -1,4 +1,4 @@
-"""Commands that say what can be dissected, and that make weights safe."""
+"""Commands that list what can be dissected, and that make weights safe."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Whether alphas are constant is told from very unlike maps; each of these heads is told apart by something else."""
+"""Constant alphas are recognised with very different maps; each of these heads fails in another way."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ UNITS, SIDE, CLASSES = 64, 7, 3
 
 
 class Pooled(nn.Module):
-    """Global average pooling, and whatever follows."""
+    """Global average pooling, and the layers that follow."""
 
     def __init__(self, after):
         super().__init__()
@@ -41,7 +41,7 @@ def linear() -> nn.Linear:
 
 
 def open_for_dense_maps() -> nn.Linear:
-    """Positive where all units are as active, of either sign where few are."""
+    """Positive if all units are equally active, of either sign if few are."""
     layer = nn.Linear(UNITS, CLASSES, bias=False)
     with torch.no_grad():
         for index, weights in enumerate(layer.weight):

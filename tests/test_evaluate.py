@@ -1,4 +1,4 @@
-"""Evaluations as a person runs them: known worlds, killed and gone on with, from the command line."""
+"""Evaluations as a person runs them: on known worlds, killed and resumed, from the command line."""
 
 import json
 import os
@@ -69,17 +69,17 @@ class Squares:
 
 
 def method(name: str, compute) -> Method:
-    """A method of one's own; ``compute`` makes maps of images and classes."""
+    """A custom method; ``compute`` maps images and classes to maps."""
     return Method(name, name, "", "", "heat", lambda _network, images, target: compute(images, target)[:, None])
 
 
 def light(images, classes):
-    """Where the image is of the class's colour: what a perfect explanation of these squares is."""
+    """Where the image has the class's colour: a perfect explanation of these squares."""
     return torch.stack([image[int(index)] for image, index in zip(images, classes, strict=True)])
 
 
 def dark(images, classes):
-    """Where there is nothing."""
+    """Where the image is black."""
     return 1 - images.amax(1)
 
 
@@ -197,7 +197,7 @@ def test_insertion_and_deletion_against_loops(tmp_path):
 
 
 def test_without_its_unit_a_colour_is_lost(tmp_path):
-    """Unit i sees colour i; alpha is greatest for the class's own unit, whose loss is counted out by hand."""
+    """Unit i sees colour i; alpha is greatest for the class's unit, whose loss is computed by hand."""
     network = colour_network()
     protocol = UnitAblation((0, 1, 2), k=1, draws=2)
     found = rows(evaluate(protocol, network, [], Squares(), tmp_path))
@@ -284,7 +284,7 @@ def test_an_evaluation_of_something_else_is_refused(tmp_path):
             evaluate(protocol, network, methods, ground, tmp_path)
     evaluate(Pointing(), network, [WRONG], Squares(), tmp_path, fresh=True)
     (tmp_path / "pointing.jsonl").write_text("once upon a time\n")
-    with pytest.raises(CheckpointError, match="no journal"):
+    with pytest.raises(CheckpointError, match="not a journal"):
         evaluate(Pointing(), network, [WRONG], Squares(), tmp_path)
 
 
@@ -401,7 +401,7 @@ def test_the_command_line_measures_the_units_of_a_database(folder, run, tmp_path
     assert named["logit"]["value"] > any_named["logit"]["value"]
     status, _, error = run("evaluate", "units", *words, "--min-iou", 1)
     assert status == 2
-    assert "run 1 has none from an IoU of 1 on" in one_line(error)
+    assert "run 1 has none with an IoU of at least 1" in one_line(error)
 
 
 def test_the_command_line_draws_layers(folder, run, tmp_path):

@@ -1,4 +1,4 @@
-"""Options that commands take together: what typer sees of them, and what a command gets."""
+"""Options that commands share as groups: what typer sees of them, and what a command gets."""
 
 from dataclasses import dataclass
 from inspect import signature

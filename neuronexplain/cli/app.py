@@ -1,4 +1,4 @@
-"""The commands put together, and what surrounds them all: signals, ranks, and errors in one line."""
+"""Joins the commands, and surrounds them with signals, ranks, and errors in one line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .evaluate import layers as evaluate_layers
 from .evaluate import units as evaluate_units
 
 _COURTESY = 1
-"""Seconds for rank 0 to say what is wrong with a command that every rank was given: torchrun stops it when one ends."""
+"""Seconds that other ranks wait for rank 0 to report a bad command: when one rank ends, torchrun stops them all."""
 
 app = typer.Typer(
     name="neuronexplain",
@@ -77,13 +77,13 @@ app.add_typer(classes, name="classes")
 def _run() -> int | None:
     try:
         status: int | None = app(prog_name=app.info.name, standalone_mode=False)
-    except failures.UsageError as error:  # which typer, in its standalone mode, shows in a box
+    except failures.UsageError as error:  # which typer shows in a box in its standalone mode
         status = failures.tell_usage(error)
     return status
 
 
 def main() -> None:
-    """Run the command line; errors are one line and exit status 2."""
+    """Run the command line; an error is one line and exit status 2."""
     failures.listen()
     allocator.keep_freed_memory()
     try:
@@ -92,8 +92,8 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except SystemExit as ended:
-        if ended.code and console.rank():
+    except SystemExit as ending:
+        if ending.code and console.rank():
             time.sleep(_COURTESY)
         raise
     except (Exception, failures.StoppedError) as error:  # noqa: BLE001 -- people are shown a line, not a traceback

@@ -1,7 +1,7 @@
-"""Options that several commands take together, as one value.
+"""Groups of options that several commands share, each group as one value.
 
-A group is a dataclass whose fields are options, or groups again. A command that is :func:`grouped` has a parameter for
-each of its groups; on the command line their fields are options like any other::
+A group is a dataclass whose fields are options or further groups. A :func:`grouped` command has a parameter for each of
+its groups; on the command line their fields are options like any other::
 
     @grouped
     def pointing(*, tolerance: Annotated[int, typer.Option(min=0)] = 0, comparison: Comparison) -> None: ...
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """A command in whose signature typer sees the options of its groups; it is called with the groups made of them."""
+    """Show typer the options of a command's groups in its signature, and make the groups when the command is called."""
 
     @wraps(command)
     def call(**values: object) -> None:
@@ -34,10 +34,10 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-def _parameters(taker: Callable[..., object]) -> Iterator[Parameter]:
-    """Those of a command or a group, with those of its groups in the groups' places."""
-    hints = get_type_hints(taker, include_extras=True)
-    for parameter in signature(taker).parameters.values():
+def _parameters(command_or_group: Callable[..., object]) -> Iterator[Parameter]:
+    """The parameters of a command or a group, with each of its groups replaced by the group's parameters."""
+    hints = get_type_hints(command_or_group, include_extras=True)
+    for parameter in signature(command_or_group).parameters.values():
         hint = hints[parameter.name]
         if _is_group(hint):
             yield from _parameters(hint)
@@ -45,12 +45,12 @@ def _parameters(taker: Callable[..., object]) -> Iterator[Parameter]:
             yield parameter.replace(annotation=hint, kind=Parameter.KEYWORD_ONLY)
 
 
-def _arguments(taker: Callable[..., object], values: Mapping[str, object]) -> dict[str, Any]:
-    """What a command or a group takes of some values, with groups made of theirs."""
-    hints = get_type_hints(taker)
+def _arguments(command_or_group: Callable[..., object], values: Mapping[str, object]) -> dict[str, Any]:
+    """The arguments of a command or a group, picked from ``values``, with its groups made from theirs."""
+    hints = get_type_hints(command_or_group)
     return {
         name: hints[name](**_arguments(hints[name], values)) if _is_group(hints[name]) else values[name]
-        for name in signature(taker).parameters
+        for name in signature(command_or_group).parameters
     }
 
 
@@ -60,7 +60,7 @@ def _is_group(hint: object) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSettings:
-    """What a network expects and gives, where that differs from what its source says."""
+    """A network's inputs and outputs, where they differ from what its source says."""
 
     classes: options.Classes = None
     mean: options.Mean = None
@@ -72,7 +72,7 @@ class NetworkSettings:
     multi_label: options.MultiLabel = False
 
     def open(self, network: str, *, weights: Path | None, layer: str | None, device: str) -> Network:
-        """The network of a name, with these settings; a bar shows how weights are fetched."""
+        """Open a network by name with these settings; a bar shows the download of its weights."""
         from dissection.networks.opening import open_network
 
         with console.bytes_progress() as progress:

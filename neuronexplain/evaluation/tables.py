@@ -1,4 +1,4 @@
-"""What an evaluation says in the end: a table laid out like the paper's, each figure with its interval."""
+"""The result of an evaluation: a table laid out like the paper's, each figure with its interval."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Report:
     """A table.
 
     Attributes:
-        title: what was measured, where the paper has it, over what.
+        title: what was measured, the section of the paper, and over what.
         columns: heading by key.
         rows: values by key.
-        notes: what has to be said of the figures.
+        notes: what a reader must know about the figures.
     """
 
     title: str
@@ -29,7 +29,7 @@ class Report:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
-        """JSON values; a figure is its value, its interval and the number of images, a missing one null."""
+        """JSON values; a figure is its value, its interval and the number of images; a missing number is null."""
         rows = [{key: _plain(value) for key, value in row.items()} for row in self.rows]
         return {"title": self.title, "columns": dict(self.columns), "rows": rows, "notes": list(self.notes)}
 

@@ -1,4 +1,4 @@
-"""``neuronexplain build``: name a network's neurons and keep the names."""
+"""``neuronexplain build``: name a network's neurons and store the names."""
 
 from __future__ import annotations
 
@@ -45,30 +45,34 @@ def build(
     settings: NetworkSettings,
     class_images: Annotated[
         Path | None,
-        typer.Option(help="Folder with a folder of images per class, to learn which neurons matter for which class."),
+        typer.Option(
+            help="Folder with one folder of images per class, to measure which neurons matter for which class."
+        ),
     ] = None,
     quantile: Annotated[float, typer.Option(help="Share of a neuron's activations that count as strong.")] = QUANTILE,
     min_images: options.MinImages = MIN_IMAGES,
-    limit: Annotated[int | None, typer.Option(min=1, help="Use only so many images, evenly spread.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, evenly spaced.")] = None,
     batch_size: options.BatchSize = 16,
     device: options.Device = "cpu",
     precision: Annotated[
         Precision,
-        typer.Option(help="Arithmetic: exact float32; the machine's fastest float32; or bfloat16 where it will do."),
+        typer.Option(help="Arithmetic: exact float32; the machine's fastest float32; or bfloat16 where it suffices."),
     ] = "float32",
     workers: Annotated[
         int | None,
-        typer.Option(min=0, help="Processes that read photographs; by default one a core for a GPU, none for the CPU."),
+        typer.Option(
+            min=0, help="Processes that read photographs; by default one per core for a GPU, none for the CPU."
+        ),
     ] = None,
     scratch: Annotated[
-        Path | None, typer.Option(help="Folder for what is unfinished; by default beside the database.")
+        Path | None, typer.Option(help="Folder for unfinished work; by default beside the database.")
     ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Discard what an interrupted build left.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Discard what an interrupted build left behind.")] = False,
 ) -> None:
-    """Name a network's neurons by the concepts of labelled photographs, and keep the names in a database.
+    """Name a network's neurons after the concepts of labelled photographs, and store the names in a database.
 
-    The same run is never built twice. A build that is interrupted, or killed, leaves the database as it was; the same
-    command resumes it.
+    The same run is never built twice. An interrupted or killed build leaves the database unchanged; the same command
+    resumes it.
 
     Example: neuronexplain build --network vgg16 --concepts broden1_224 --db names.db
 
@@ -84,15 +88,15 @@ def build(
     with ranks() as group:
         dataset = open_concepts(concepts, limit=limit)
         names = [*dict.fromkeys(layer or [])]
-        first = names[0] if names else None
-        opened = settings.open(network, weights=weights, layer=first, device=local_device(device))
+        first_layer = names[0] if names else None
+        opened = settings.open(network, weights=weights, layer=first_layer, device=local_device(device))
         opened = replace(opened, precision=precision)
         networks = [opened, *(opened.at(name) for name in names[1:])]
         evidence = open_class_images(class_images, opened.classes) if class_images else None
         for tapped in networks:
             console.note(_opening(tapped, layer))
-        with _written(db, group.number) as store, console.progress() as progress:
-            built = build_layers(
+        with _store_of_rank(db, group.number) as store, console.progress() as progress:
+            builds = build_layers(
                 networks,
                 dataset,
                 store,
@@ -109,26 +113,26 @@ def build(
                 fresh=fresh,
             )
     if group.number == 0:
-        _tell(db, built)
-        _mention(scratch or _scratch(db))
+        _say_builds(db, builds)
+        _note_unfinished(scratch or _scratch(db))
 
 
-def _written(db: str, rank: int) -> AbstractContextManager[NameStore | None]:
-    """The database, for the one process that writes to it."""
+def _store_of_rank(db: str, rank: int) -> AbstractContextManager[NameStore | None]:
+    """The database, opened by rank 0 only, which writes to it."""
     from db import NameStore
 
     return NameStore.create(db) if rank == 0 else nullcontext()
 
 
 def _workers(device: str) -> int:
-    """One for each core where a GPU does the rest; on the CPU the network needs them all."""
+    """One per core if a GPU runs the network; on the CPU the network needs every core."""
     from dissection.execution.threads import cores
 
     return 0 if device == "cpu" else cores()
 
 
 def _scratch(db: str) -> Path:
-    """Beside the database's file; in the user's cache where a server has it."""
+    """A folder beside the database's file, or in the user's cache if the database is on a server."""
     from db.location import Location
 
     path = Location.of(db).path
@@ -138,35 +142,35 @@ def _scratch(db: str) -> Path:
     return Path(cache).expanduser() / "neuronexplain" / "unfinished"
 
 
-def _mention(unfinished: Path) -> None:
-    """Say what other builds left behind, which nobody else would find."""
-    others = [path for path in unfinished.iterdir() if path.is_dir()] if unfinished.is_dir() else []
-    if others:
-        size = sum(file.stat().st_size for path in others for file in path.rglob("*") if file.is_file())
-        builds = "another build" if len(others) == 1 else f"{len(others)} other builds"
+def _note_unfinished(scratch: Path) -> None:
+    """Say what other builds left behind, which would otherwise go unnoticed."""
+    folders = [path for path in scratch.iterdir() if path.is_dir()] if scratch.is_dir() else []
+    if folders:
+        size = sum(file.stat().st_size for path in folders for file in path.rglob("*") if file.is_file())
+        builds = "another build" if len(folders) == 1 else f"{len(folders)} other builds"
         console.note(
-            f"{unfinished} holds {builds} that did not finish ({size / 1e6:.0f} MB); delete what is not wanted."
+            f"{scratch} holds {builds} that did not finish ({size / 1e6:.0f} MB); delete what you do not need."
         )
 
 
-def _tell(db: str, built: Sequence[Built]) -> None:
+def _say_builds(db: str, builds: Sequence[Built]) -> None:
     from db import NameStore
 
     with NameStore.open(db) as store:
-        for entry in built:
-            run = entry.run
-            if entry.is_new:
+        for built in builds:
+            run = built.run
+            if built.is_new:
                 summarise(store, run)
-                console.say(f"Kept as run {run.id} in {store.where}.")
+                console.say(f"Stored as run {run.id} in {store.where}.")
             else:
-                when = f"built {run.created:%F %R}"
-                console.say(f"Nothing to do: {store.where} holds this very run as number {run.id}, {when}.")
-        if any(entry.is_new for entry in built):
+                time = f"built {run.created:%F %R}"
+                console.say(f"Nothing to do: {store.where} already holds this run as number {run.id}, {time}.")
+        if any(built.is_new for built in builds):
             console.say(f"Next: neuronexplain explain PHOTOGRAPH --db {store.where}")
 
 
 def summarise(store: NameStore, run: Run) -> None:
-    """Say how many neurons have a name, what the names are, and which concepts could not become one."""
+    """Say how many neurons have a name, what the names are, and which concepts could not become a name."""
     from dissection.concepts.surveys import out_of_reach
 
     names = store.names(run, MIN_IOU)
@@ -177,8 +181,8 @@ def summarise(store: NameStore, run: Run) -> None:
     if names:
         console.say(f"Most frequent: {_frequent(names.values())}.")
     support = store.dissection(run).concepts
-    lost = out_of_reach(support, run.pixels, quantile=run.key.quantile, min_iou=MIN_IOU)
-    say_out_of_reach(lost, run.key.quantile)
+    unreachable = out_of_reach(support, run.pixels, quantile=run.key.quantile, min_iou=MIN_IOU)
+    say_out_of_reach(unreachable, run.key.quantile)
     rare = sum(0 < entry.images < run.key.min_images for entry in support)
     if rare:
         concepts = "concept is" if rare == 1 else "concepts are"
@@ -187,9 +191,9 @@ def summarise(store: NameStore, run: Run) -> None:
 
 def _opening(network: Network, requested: Sequence[str] | None) -> str:
     layer = network.layer
-    how = "" if requested else ", the default; --layer names another"
+    remark = "" if requested else ", the default; --layer names another"
     return (
-        f"{network.name}, layer {layer.name}: {layer.units} neurons, {layer.height} x {layer.width}{how}. "
+        f"{network.name}, layer {layer.name}: {layer.units} neurons, {layer.height} x {layer.width}{remark}. "
         f"{len(network.classes)} classes."
     )
 

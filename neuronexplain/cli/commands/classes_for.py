@@ -11,7 +11,7 @@ from neuronexplain.cli import console, options
 
 
 def classes_for(
-    concept: Annotated[str, typer.Argument(metavar="CONCEPT", help="A name that some neuron bears.")],
+    concept: Annotated[str, typer.Argument(metavar="CONCEPT", help="A concept that neurons are named after.")],
     db: options.Db,
     rank_by: options.Ranking = "alpha",
     limit: options.Rows = 20,
@@ -20,7 +20,7 @@ def classes_for(
     json: options.Json = False,
     csv: options.Csv = False,
 ) -> None:
-    """List the classes that a concept matters for, strongest first; those it speaks against come last.
+    """List the classes that a concept matters for, strongest first; those that it speaks against come last.
 
     Example: neuronexplain classes for sky --db names.db
     """

@@ -1,4 +1,4 @@
-"""``neuronexplain demo``: the whole job on generated scenes and the network that comes with the package."""
+"""``neuronexplain demo``: the whole job, on generated scenes and the network that comes with the package."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from neuronexplain.report.sections import ClassSection, NeuronCard
 
 SCENES = 600
-"""Scenes that the neurons are named by."""
+"""Number of scenes that the neurons are named with."""
 
 QUANTILE = 0.01
-"""Wider than Broden's: on a few hundred scenes, what covers much of them is out of reach of a narrower one."""
+"""Wider than Broden's: with a narrower one, concepts that cover much of a few hundred scenes are out of reach."""
 
 _SEED = 1
 _UNSEEN = 2
@@ -40,7 +40,7 @@ def demo(
         "neuronexplain-demo"
     ),
 ) -> None:
-    """Name a small network's neurons by generated scenes, explain it on new scenes, and write a page about it.
+    """Name a small network's neurons with generated scenes, explain it on new scenes, and write a page about it.
 
     Example: neuronexplain demo --out demo
     """
@@ -53,14 +53,14 @@ def demo(
     from neuronexplain.report.page import write_page
 
     network = open_network("scenes")
-    where = out / "scenes.db"
+    database = out / "scenes.db"
     with console.progress() as progress:
         if not (out / "scenes").is_dir():
             _draw(out / "scenes", progress)
-        with NameStore.create(where) as store:
+        with NameStore.create(database) as store:
             execution = Execution(scratch=out / "unfinished", progress=progress)
             run = build(network, open_concepts(out / "scenes"), store, quantile=QUANTILE, execution=execution).run
-    with NameStore.open(where) as store:
+    with NameStore.open(database) as store:
         summarise(store, run)
         explainer = Explainer.from_store(network, store, run=run)
         console.say("\nNew scenes, and why the network says what it says:\n")
@@ -81,7 +81,7 @@ def demo(
             neurons=_cards(store, run),
         )
     console.say(f"\nLook at the page: {page}")
-    console.say(f"Ask the database: neuronexplain concepts of {run.classes[-1]} --db {where}")
+    console.say(f"Ask the database: neuronexplain concepts of {run.classes[-1]} --db {database}")
 
 
 def _draw(folder: Path, progress: Progress) -> None:
@@ -91,7 +91,7 @@ def _draw(folder: Path, progress: Progress) -> None:
 
 
 def _unseen(folder: Path, images: int) -> Iterator[tuple[str, Image.Image]]:
-    """One new scene of each class, kept as files, so that a person can explain them again."""
+    """One new scene of each class, saved as files that can be explained again."""
     from dissection.scenes.scene import draw_scene
     from neuronexplain.pictures.overlay import save_picture
 
@@ -124,7 +124,7 @@ def _query(section: ClassSection) -> None:
 
 
 def _cards(store: NameStore, run: Run) -> list[NeuronCard]:
-    """The best-named neurons, with the scenes that excite them most."""
+    """The neurons with the best-fitting names, and the scenes that excite them most."""
     from neuronexplain.pictures.thumbnails import ringed
     from neuronexplain.report.sections import NeuronCard
 

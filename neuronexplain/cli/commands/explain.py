@@ -31,12 +31,12 @@ def explain(
     target: Annotated[
         str | None, typer.Option(help="Class to explain: label, synonym or number; by default the predicted one.")
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many neurons for and how many against.")] = 5,
+    top: Annotated[int, typer.Option(min=1, help="How many neurons for, and how many against.")] = 5,
     rank_by: options.Ranking = "alpha",
     among: Annotated[Among, typer.Option(help="Rank all neurons, as the paper does, or only named ones.")] = "all",
     min_iou: options.MinIou = MIN_IOU,
     network: Annotated[
-        str | None, typer.Option(help="The network, where it is not where it was when the names were made.")
+        str | None, typer.Option(help="The network, if it has moved since its neurons were named.")
     ] = None,
     weights: options.Weights = None,
     run: options.RunNumber = None,
@@ -52,7 +52,7 @@ def explain(
 ) -> None:
     """Say in words why the network predicts what it predicts, for each photograph.
 
-    A photograph that cannot be read is reported at the end; the others are explained all the same.
+    Photographs that cannot be read are reported at the end; the others are still explained.
 
     Example: neuronexplain explain beach.jpg --db names.db --out why
     """
@@ -63,7 +63,7 @@ def explain(
 
     methods = options.method_names(method)
     if methods and not out:
-        raise NeuronExplainError(f"--method {methods[0]} makes a picture; say with --out where pictures go")
+        raise NeuronExplainError(f"--method {methods[0]} makes a picture; name a folder for pictures with --out")
     if out:
         out.mkdir(parents=True, exist_ok=True)
     with NameStore.open(db) as store:
@@ -97,7 +97,7 @@ def explain(
 
 
 def write_results(out: Path, explanations: Sequence[Explanation], run: Run, *, named: int) -> dict[str, Paths]:
-    """Write pictures, JSON and page into a folder; the paths of each image's pictures."""
+    """Write pictures, JSON and page into a folder, and return the paths of each image's pictures."""
     from neuronexplain.report.page import write_page
 
     pictures = write_pictures(out, explanations)
@@ -106,10 +106,10 @@ def write_results(out: Path, explanations: Sequence[Explanation], run: Run, *, n
 
 
 def write_pictures(out: Path, explanations: Sequence[Explanation]) -> dict[str, Paths]:
-    """Write each image's pictures and explanations.json into a folder, other methods' pictures into folders of theirs.
+    """Write each image's pictures and explanations.json into a folder, and other methods' pictures into subfolders.
 
     Returns:
-        The path of each picture, by image and then by method; the heat map's by HEATMAP.
+        The path of each picture, by image and then by method; the heat map's key is HEATMAP.
     """
     import json
 
@@ -117,19 +117,22 @@ def write_pictures(out: Path, explanations: Sequence[Explanation]) -> dict[str, 
     from neuronexplain.pictures.overlay import method_picture, overlay, save_picture, side_by_side
 
     out.mkdir(parents=True, exist_ok=True)
-    written: dict[str, Paths] = {}
+    paths: dict[str, Paths] = {}
     for explanation, name in zip(explanations, _file_names(explanations), strict=True):
         photograph = explanation.photograph
         pictures = {HEATMAP: (out / name, side_by_side(photograph, overlay(photograph, explanation.heatmap)))}
-        for other in explanation.others:
-            pictures[other.method.name] = (out / other.method.name / name, method_picture(photograph, other))
+        for method_map in explanation.others:
+            pictures[method_map.method.name] = (
+                out / method_map.method.name / name,
+                method_picture(photograph, method_map),
+            )
         for path, picture in pictures.values():
             path.parent.mkdir(exist_ok=True)
             save_picture(picture, path)
-        written[explanation.image] = {shows: str(path) for shows, (path, _) in pictures.items()}
-    values = [_json(explanation, written[explanation.image]) for explanation in explanations]
+        paths[explanation.image] = {method: str(path) for method, (path, _) in pictures.items()}
+    values = [_json(explanation, paths[explanation.image]) for explanation in explanations]
     replace_file(out / "explanations.json", json.dumps(values, indent=2, ensure_ascii=False).encode())
-    return written
+    return paths
 
 
 def _json(explanation: Explanation, pictures: Paths) -> dict[str, object]:
@@ -139,7 +142,7 @@ def _json(explanation: Explanation, pictures: Paths) -> dict[str, object]:
 
 
 def facts(run: Run, *, named: int) -> dict[str, str]:
-    """What a page says of a run."""
+    """What a page says about a run."""
     return {
         "Network": run.network,
         "Layer": f"{run.layer.name}, {run.layer.units} neurons, {run.layer.height} x {run.layer.width}",
@@ -161,7 +164,7 @@ def _photographs(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _readable(paths: Iterable[Path], problems: list[str]) -> Iterator[tuple[str, Image.Image]]:
-    """The photographs that can be read; what is wrong with the others goes into ``problems``."""
+    """The photographs that can be read; errors of the others go into ``problems``."""
     from dissection.errors import PhotographError
     from dissection.images.photographs import open_photograph
 
@@ -195,9 +198,9 @@ def _printed(results: Iterable[Explanation]) -> Iterator[Explanation]:
 def _print(explanation: Explanation) -> None:
     console.say(explanation.image)
     console.say(f"  {explanation.sentence}")
-    for word, units in (("for", explanation.top), ("against", explanation.bottom)):
+    for side, units in (("for", explanation.top), ("against", explanation.bottom)):
         for unit in units:
-            console.say(f"    {word:7}  {_line(unit)}")
+            console.say(f"    {side:7}  {_line(unit)}")
     console.say()
 
 

@@ -23,8 +23,8 @@ def export(
 ) -> None:
     """Write a database's names as plain files.
 
-    JSON holds everything but the pictures of exemplars; a folder holds those too, and tables. CSV is for people and
-    cannot be read back. Of paths on this machine only the last part is written.
+    JSON holds everything except the pictures of exemplars; a folder holds those too, and tables. CSV is for people and
+    cannot be imported. Of a path on this machine, only the last part is written.
 
     Example: neuronexplain export --db names.db --licence "CC BY 4.0" shared-names
     """
@@ -38,6 +38,6 @@ def export(
         else:
             chosen = store.runs() if run is None else [store.run(run)]
             write = write_json if out.suffix.lower() == ".json" else write_folder
-            whole = map(store.whole, chosen)
-            write(out, console.counted(whole, lambda done: progress("writing runs", done, len(chosen))), licence)
+            whole_runs = map(store.whole, chosen)
+            write(out, console.counted(whole_runs, lambda done: progress("writing runs", done, len(chosen))), licence)
     console.say(f"{len(chosen)} {'run' if len(chosen) == 1 else 'runs'} written to {out}.")

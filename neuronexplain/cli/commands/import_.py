@@ -23,7 +23,7 @@ _KNOWN = "names.json, a folder that `neuronexplain export` wrote, a database, or
 
 @dataclass(frozen=True, slots=True)
 class _Origin:
-    """What a NetDissect result does not say of itself."""
+    """What a NetDissect result does not say about itself."""
 
     network: str | None
     layer: str | None
@@ -38,23 +38,23 @@ def import_(
         typer.Argument(metavar="FILE...", help="names.json, an exported folder, a database, or a NetDissect result."),
     ],
     db: options.Db,
-    network: Annotated[str | None, typer.Option(help="Of a NetDissect result: the network's name.")] = None,
-    layer: Annotated[str | None, typer.Option(help="Of a NetDissect result: the layer's name.")] = None,
-    concepts: Annotated[str | None, typer.Option(help="Of a NetDissect result: the concept data's name.")] = None,
+    network: Annotated[str | None, typer.Option(help="For a NetDissect result: the network's name.")] = None,
+    layer: Annotated[str | None, typer.Option(help="For a NetDissect result: the layer's name.")] = None,
+    concepts: Annotated[str | None, typer.Option(help="For a NetDissect result: the concept data's name.")] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="Of a NetDissect result: the network's weights; then it is opened, and its units compared."),
+        typer.Option(help="For a NetDissect result: the network's weights, to open it and compare its units."),
     ] = None,
     quantile: Annotated[
-        float, typer.Option(help="Of a NetDissect result: share of activations that counted as strong.")
+        float, typer.Option(help="For a NetDissect result: share of activations that counted as strong.")
     ] = QUANTILE,
 ) -> None:
-    """Take names from plain files, from other databases, or from a NetDissect result: all runs or none.
+    """Import names from plain files, from other databases, or from a NetDissect result: all runs or none.
 
-    A run that the database holds already is passed over; one that says otherwise under the same key is an error.
+    A run that the database already holds is skipped; one that differs under the same key is an error.
 
     A NetDissect result (LAYER-result.csv, tally.csv) has names and counts, but no thresholds: units and runs show it,
-    explain refuses it. A database named here is read as it is: PostgreSQL by its URL.
+    explain refuses it. A database is read directly; PostgreSQL is named by its URL.
 
     Example: neuronexplain import --db names.db shared-names other.db
 
@@ -65,13 +65,13 @@ def import_(
     options.require_share(quantile)
     origin = _Origin(network, layer, concepts, weights, quantile)
     with NameStore.create(db) as store, console.progress() as progress:
-        read = console.counted(files, lambda done: progress("reading", done, len(files)))
-        adopted = store.adopt(whole for file in read for whole in _runs(file, origin))
-    for entry in adopted:
-        kept = "Kept as" if entry.is_new else "There already as"
-        console.say(f"{kept} run {entry.run.id}: {entry.run.network} {entry.run.layer.name}, {entry.run.concepts}.")
-    if not adopted:
-        console.say("There was no run to take.")
+        counted_files = console.counted(files, lambda done: progress("reading", done, len(files)))
+        imports = store.adopt(whole_run for file in counted_files for whole_run in _runs(file, origin))
+    for entry in imports:
+        prefix = "Stored as" if entry.is_new else "Already stored as"
+        console.say(f"{prefix} run {entry.run.id}: {entry.run.network} {entry.run.layer.name}, {entry.run.concepts}.")
+    if not imports:
+        console.say("There was no run to import.")
 
 
 def _runs(file: str, origin: _Origin) -> Iterator[WholeRun]:
@@ -81,8 +81,8 @@ def _runs(file: str, origin: _Origin) -> Iterator[WholeRun]:
 
     path = Path(file)
     if _is_database(file, path):
-        with NameStore.open(file) as other:
-            yield from other.whole_runs()
+        with NameStore.open(file) as source:
+            yield from source.whole_runs()
     elif path.suffix.lower() == ".csv" and path.is_file():
         yield _result(path, origin)
     elif path.is_dir() or path.suffix.lower() == ".json":
@@ -91,7 +91,7 @@ def _runs(file: str, origin: _Origin) -> Iterator[WholeRun]:
             console.note(f"{file}, licence: {' '.join(licence.split())}")
         yield from runs
     else:
-        raise NeuronExplainError(f"{file} is nothing that can be imported: give {_KNOWN}")
+        raise NeuronExplainError(f"{file} cannot be imported; give {_KNOWN}")
 
 
 def _is_database(file: str, path: Path) -> bool:
@@ -108,7 +108,7 @@ def _result(path: Path, origin: _Origin) -> WholeRun:
 
     require_result(path)
     if origin.network is None or origin.layer is None or origin.concepts is None:
-        raise NeuronExplainError(f"{path} does not say what it is of: give --network, --layer and --concepts")
+        raise NeuronExplainError(f"{path} does not say where it came from; give --network, --layer and --concepts")
     if origin.weights is None:
         name, layer, fingerprint = origin.network, Layer(origin.layer, 0, 0, 0), ""
     else:

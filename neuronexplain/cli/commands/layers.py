@@ -1,4 +1,4 @@
-"""``neuronexplain layers``: the layers of a network that could be dissected."""
+"""``neuronexplain layers``: the layers of a network that can be dissected."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def layers(
     output: options.Output = None,
     json: options.Json = False,
 ) -> None:
-    """List the layers that could be dissected: units, map, receptive field, and which one is the default.
+    """List the layers that can be dissected: units, map, receptive field, and which one is the default.
 
     The receptive field is the height in pixels that a cell in the middle of the map can see. It is measured by making
-    the rest of the image unknown, not computed by a formula; "image" means all of it. A torchvision network is looked
-    at before any training, so that nothing has to be fetched.
+    the rest of the image unknown, not computed by a formula; "image" means the whole image. A torchvision network is
+    inspected untrained, so that nothing has to be fetched.
 
     Example: neuronexplain layers --network resnet18
     """
@@ -32,8 +32,8 @@ def layers(
     from dissection.networks.receptive_field import receptive_fields
 
     with console.bytes_progress() as progress:
-        look = partial(open_network, weights=weights) if weights else open_architecture
-        opened = look(
+        open_function = partial(open_network, weights=weights) if weights else open_architecture
+        opened = open_function(
             network,
             input_size=input_size,
             channels=channels,

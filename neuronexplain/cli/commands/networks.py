@@ -10,7 +10,7 @@ _MANY, _FEW = 100, 8
 
 
 def networks(json: options.Json = False) -> None:
-    """List the networks that --network takes, by where they come from.
+    """List the networks that --network takes, by source.
 
     Example: neuronexplain networks
     """

@@ -23,7 +23,7 @@ def units(
     json: options.Json = False,
     csv: options.Csv = False,
 ) -> None:
-    """List a layer's neurons: name, IoU and counts. A neuron without a name shows its best concept all the same.
+    """List a layer's neurons: name, IoU and counts. A neuron without a name still shows its best concept.
 
     Example: neuronexplain units --db names.db --concept sky
     """
@@ -48,7 +48,7 @@ def _row(unit: Unit, min_iou: float) -> console.Row:
         "name": name.concept.spoken if name else None,
         "category": best.concept.category if best else None,
         "iou": best.iou if best else None,
-        "threshold": unit.threshold if isfinite(unit.threshold) else None,  # a run that was imported has none
+        "threshold": unit.threshold if isfinite(unit.threshold) else None,  # an imported run has none
         "intersection": best.intersection if best else None,
         "union": best.union if best else None,
         "images": (best.images or None) if best else None,

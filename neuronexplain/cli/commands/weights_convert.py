@@ -1,4 +1,4 @@
-"""``neuronexplain weights convert``: the weights out of a pickle, as data."""
+"""``neuronexplain weights convert``: takes the weights out of a pickle, as data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from neuronexplain.cli import console
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(metavar="OLD", help="A checkpoint that torch.save wrote.")],
+    source: Annotated[Path, typer.Argument(metavar="OLD", help="A checkpoint written by torch.save.")],
     target: Annotated[Path, typer.Argument(metavar="NEW", help="The safetensors file to write.")],
 ) -> None:
     """Take the weights out of a pickled checkpoint, or a whole pickled model, without running anything in it.

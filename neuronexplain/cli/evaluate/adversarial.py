@@ -16,13 +16,13 @@ from .measuring import Comparison
 def adversarial(
     *,
     radius: Annotated[
-        float | None, typer.Option(min=1 / 255, max=1, help="By how much a colour may change, of 1.")
+        float | None, typer.Option(min=1 / 255, max=1, help="How much a colour may change, as a share of its range.")
     ] = None,
     comparison: Comparison,
 ) -> None:
-    """Fool the network, and see whether maps still show what is there (Sec. 6.2).
+    """Fool the network, and see whether maps still show the objects in an image (Sec. 6.2).
 
-    Each image is changed until the network is sure of a class that is not in it; a few are written as pictures.
+    Each image is changed until the network is sure of a class that is not in it; a few are saved as pictures.
 
     Example: neuronexplain evaluate adversarial --network scenes --kind scenes --limit 20 --out figures
     """

@@ -13,8 +13,8 @@ from .measuring import INTERVAL, Fresh, Out, say_report
 
 def bias(
     out: Out,
-    limit: Annotated[int | None, typer.Option(min=1, help="Test on only so many scenes.")] = None,
-    seed: Annotated[int, typer.Option(help="Of all scenes.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Test on only this many scenes.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of all scenes.")] = 0,
     batch_size: options.BatchSize = 16,
     fresh: Fresh = False,
     json: options.Json = False,

@@ -1,4 +1,4 @@
-"""What is measured: a network, and the images it is measured on."""
+"""Options for what is measured: a network, and the images to measure it on."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkOptions:
-    """A network by its name, or the one of a database."""
+    """A network by name, or the network of a database."""
 
     network: Annotated[
         str | None, typer.Option(help="A name that 'neuronexplain networks' lists, program.pt2, or a factory.")
     ] = None
-    db: Annotated[str | None, typer.Option(help="A database whose network is measured, in place of --network.")] = None
+    db: Annotated[str | None, typer.Option(help="A database whose network is measured, instead of --network.")] = None
     run: options.RunNumber = None
     weights: options.Weights = None
     device: options.Device = "cpu"
     settings: NetworkSettings
 
     def open(self, layer: str | None = None) -> Network:
-        """The network; at a layer, or at the one of the database.
+        """Open the network at a layer, or the database's network at the database's layer.
 
         Raises:
-            NeuronExplainError: if none is named, or a database's would have to be changed.
+            NeuronExplainError: if no network is named, or options would change a database's network.
         """
         if self.db is not None:
             self._refuse_changes(layer)
@@ -72,22 +72,22 @@ def open_stored(store: NameStore, run: int | None, *, weights: Path | None, devi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageOptions:
-    """Annotated images, and what of them the network sees."""
+    """Annotated images, and which part of them the network sees."""
 
     data: Annotated[Path | None, typer.Option(help="Annotated images.")] = None
     kind: Annotated[DataKind, typer.Option(help="Their layout; scenes are generated.")] = "concepts"
     split: Annotated[str | None, typer.Option(help="Which list of images: val, val2017, test.")] = None
     matches: Annotated[
-        Path | None, typer.Option(help="CSV file with the columns class,object, in place of matching by name.")
+        Path | None, typer.Option(help="CSV file with the columns class,object, instead of matching by name.")
     ] = None
     view: Annotated[
         ViewKind, typer.Option(help="What the network sees: the whole photograph, its centre, or ten crops.")
     ] = "whole"
-    limit: Annotated[int | None, typer.Option(min=1, help="Use only so many images, evenly spread.")] = None
-    seed: Annotated[int, typer.Option(help="Of generated scenes, and of what the protocol draws at random.")] = 0
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, evenly spaced.")] = None
+    seed: Annotated[int, typer.Option(help="Seed of generated scenes and of the protocol's random draws.")] = 0
 
     def open(self, classes: Sequence[str], *, masks: bool) -> Ground:
-        """The images, matched to a network's classes; with masks where the layout keeps them apart."""
+        """Open the images, matched to a network's classes; with masks, if the layout stores them separately."""
         from neuronexplain.evaluation.ground_truth.opening import open_ground
 
         return open_ground(

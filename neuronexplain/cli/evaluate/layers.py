@@ -38,22 +38,22 @@ def layers(
 
     files = _photographs(data)
     opened = network.open()
-    targeted = find_class(opened.classes, target) if target is not None else None
+    target_class = find_class(opened.classes, target) if target is not None else None
     out.mkdir(parents=True, exist_ok=True)
-    drawn = []
+    entries = []
     with console.progress() as progress:
         for done, file in enumerate(files, 1):
             frame = opened.preprocessing.frame(open_photograph(file))
             image = opened.preprocessing.tensor(frame)
-            index = int(forward(opened, image[None]).scores.argmax()) if targeted is None else targeted
+            index = int(forward(opened, image[None]).scores.argmax()) if target_class is None else target_class
             path = out / f"{file.stem}-layers.png"
             save_picture(sheet(frame, stages(opened, image, index)), path)
-            drawn.append({"image": str(file), "class": opened.classes[index], "picture": str(path)})
+            entries.append({"image": str(file), "class": opened.classes[index], "picture": str(path)})
             progress("drawing", done, len(files))
     if json:
-        console.write_json(drawn)
+        console.write_json(entries)
         return
-    for entry in drawn:
+    for entry in entries:
         console.say(f"{entry['image']}: {entry['class']} at every stage: {entry['picture']}")
 
 
@@ -62,5 +62,5 @@ def _photographs(data: Path) -> Sequence[Path]:
 
     files = [data] if data.is_file() else photographs_in(data) if data.is_dir() else []
     if not files:
-        raise NeuronExplainError(f"--data {data}: there is no photograph; name one, or a folder of them")
+        raise NeuronExplainError(f"--data {data} holds no photograph; name one, or a folder of them")
     return files

@@ -9,10 +9,10 @@ from .measuring import Comparison
 
 @grouped
 def localisation(*, comparison: Comparison) -> None:
-    """Hold boxes around what maps show against true boxes: localisation errors (Sec. 4.1, Tables 1 and 3).
+    """Compare boxes around what maps show with true boxes: localisation errors (Sec. 4.1, Tables 1 and 3).
 
-    A box is drawn around the largest segment above 15 % of a map's maximum, and is right from an IoU of 0.5 on. The
-    paper's maps are averages over --view ten.
+    A box is drawn around the largest segment above 15 % of a map's maximum, and is right if its IoU is at least 0.5.
+    The paper's maps are averages over --view ten.
 
     Example: neuronexplain evaluate localisation --network vgg16 --data imagenet --kind ilsvrc --out figures
     """

@@ -1,4 +1,4 @@
-"""How a protocol is run and its report is said, and the options of those that compare methods."""
+"""Runs a protocol and prints its report; holds the options of protocols that compare methods."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from neuronexplain.methods import Method
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results; the same command resumes.")]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Begin again.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Start over.")]
 
-INTERVAL = "In brackets: 95 % of resamples of the images."
+INTERVAL = "In brackets: the interval of 95 % of resamples of the images."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """Where results go, and with what they are computed."""
+    """Where results go, and how they are computed."""
 
     out: Out
     batch_size: options.BatchSize = 16
@@ -37,7 +37,7 @@ class Measurement:
     json: options.Json = False
 
     def run(self, protocol: Protocol, network: Network, methods: Sequence[Method], images: ImageOptions) -> None:
-        """Run a protocol, with progress, and say its report."""
+        """Run a protocol, with progress, and print its report."""
         from dissection.execution.settings import Execution
         from neuronexplain.evaluation.runner import evaluate
 
@@ -55,7 +55,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What every protocol takes that compares methods by their maps."""
+    """The options of every protocol that compares methods by their maps."""
 
     network: NetworkOptions
     layer: Annotated[str | None, typer.Option(help="Layer of Grad-CAM; by default the last rectified map.")] = None
@@ -66,7 +66,7 @@ class Comparison:
     measurement: Measurement
 
     def run(self, protocol: Protocol) -> None:
-        """Run a protocol, with progress, and say its report."""
+        """Run a protocol, with progress, and print its report."""
         from neuronexplain.methods import METHODS
 
         methods = [METHODS[name] for name in options.method_names(self.method) or ["grad-cam"]]
@@ -74,7 +74,7 @@ class Comparison:
 
 
 def say_report(report: Report, subtitle: str) -> None:
-    """A report for people: its title, a line about it, the table and the notes."""
+    """Print a report for people: its title, a line about it, the table and the notes."""
     console.say(report.title)
     console.say(subtitle)
     console.write_rows([dict(row) for row in report.cells()], report.columns, as_json=False, as_csv=False)

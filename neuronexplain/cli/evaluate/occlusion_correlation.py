@@ -15,11 +15,15 @@ from .measuring import Comparison
 @grouped
 def occlusion_correlation(
     *,
-    patch: Annotated[float | None, typer.Option(min=0.01, max=1, help="Side of the patch, of the image's.")] = None,
-    stride: Annotated[float | None, typer.Option(min=0.005, max=1, help="Its step, of the image's side.")] = None,
+    patch: Annotated[
+        float | None, typer.Option(min=0.01, max=1, help="Side of the patch, as a share of the image's.")
+    ] = None,
+    stride: Annotated[
+        float | None, typer.Option(min=0.005, max=1, help="Step of the patch, as a share of the image's side.")
+    ] = None,
     comparison: Comparison,
 ) -> None:
-    """Correlate maps with what the score loses where a grey patch covers the image (Sec. 5.3).
+    """Correlate maps with how much the score falls when a grey patch covers part of the image (Sec. 5.3).
 
     Example: neuronexplain evaluate occlusion-correlation --network scenes --kind scenes --method c-mwp --out figures
     """

@@ -19,7 +19,7 @@ def pointing(
 ) -> None:
     """Count how often a map's maximum is on the object: the pointing game (Sec. 4.3, App. D).
 
-    The maps of the five most probable objects may be rejected where they are weak.
+    The maps of the five most probable objects may be rejected if they are weak.
 
     Example: neuronexplain evaluate pointing --network scenes --kind scenes --method grad-cam --out figures
     """

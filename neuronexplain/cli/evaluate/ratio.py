@@ -9,7 +9,7 @@ from .measuring import Comparison
 
 @grouped
 def ratio(*, comparison: Comparison) -> None:
-    """Divide a map's mean inside the boxes of an object by its mean outside of them (Sec. 8.1).
+    """Divide a map's mean inside an object's boxes by its mean outside them (Sec. 8.1).
 
     Example: neuronexplain evaluate ratio --network scenes --kind scenes --method grad-cam --out figures
     """

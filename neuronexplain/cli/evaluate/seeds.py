@@ -9,7 +9,7 @@ from .measuring import Comparison
 
 @grouped
 def seeds(*, comparison: Comparison) -> None:
-    """Hold segmentation seeds against masks, and write the files that a SEC training reads (Sec. 4.2).
+    """Compare segmentation seeds with masks, and write the files that SEC training reads (Sec. 4.2).
 
     Example: neuronexplain evaluate seeds --network vgg16 --data VOC2012 --kind voc --out figures
     """

@@ -27,7 +27,7 @@ def units(
     images: ImageOptions,
     measurement: Measurement,
 ) -> None:
-    """Measure what the predicted class loses without the strongest of its named neurons (Sec. 7), or without others.
+    """Measure what the predicted class loses without its strongest named neurons (Sec. 7), or without others.
 
     Example: neuronexplain evaluate units --db names.db --data photographs --kind photographs --out figures
     """
@@ -35,11 +35,11 @@ def units(
     from neuronexplain.evaluation.protocols import UnitAblation
 
     with NameStore.open(db) as store:
-        network, named_by = open_stored(store, run, weights=weights, device=device)
-        named = tuple(sorted(store.names(named_by, min_iou)))
-    if not named:
+        network, naming_run = open_stored(store, run, weights=weights, device=device)
+        named_units = tuple(sorted(store.names(naming_run, min_iou)))
+    if not named_units:
         raise NeuronExplainError(
-            f"units needs names of neurons, and run {named_by.id} has none from an IoU of {min_iou:g} on; name another "
-            "database with --db, or a lower --min-iou"
+            f"units needs names of neurons, and run {naming_run.id} has none with an IoU of at least {min_iou:g}; name "
+            "another database with --db, or lower --min-iou"
         )
-    measurement.run(UnitAblation(named, k=top, seed=images.seed), network, [], images)
+    measurement.run(UnitAblation(named_units, k=top, seed=images.seed), network, [], images)

@@ -1,4 +1,4 @@
-"""Ground truth by what a user calls its layout."""
+"""Opens ground truth by the user's name for its layout."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .truth import AnnotatedImage, Ground, Objects
 
 SCENES = 240
-"""Generated scenes, unless a limit says otherwise."""
+"""Number of generated scenes, unless a limit is given."""
 
 
 def open_ground(
@@ -37,20 +37,20 @@ def open_ground(
     limit: int | None = None,
     seed: int = 0,
 ) -> Ground:
-    """Photographs whose objects are matched to a network's classes.
+    """Open photographs whose objects are matched to a network's classes.
 
     Args:
         data: the folder; generated scenes need none.
         classes: the network's labels.
         kind: the layout.
-        split: which list of images, where the layout has several.
-        masks: read masks where the layout keeps them apart (VOC).
-        table: CSV file of ``class,object``, in place of matching by name.
-        limit: how many images, evenly spaced.
-        seed: of generated scenes.
+        split: which list of images, if the layout has several.
+        masks: read masks, if the layout stores them separately (VOC).
+        table: CSV file of ``class,object``, instead of matching by name.
+        limit: use at most this many images, evenly spaced.
+        seed: seed of generated scenes.
 
     Raises:
-        ConceptDataError: if it is not in that layout, holds no images, or no class means one of its objects.
+        ConceptDataError: if the data is not in that layout, holds no images, or no class means one of its objects.
     """
     if kind == "scenes":
         return SceneThings(classes, images=limit or SCENES, seed=seed)
@@ -82,7 +82,7 @@ def _opened(
 
 
 class Sample:
-    """``count`` images of some ground truth, evenly spaced."""
+    """``count`` images of a ground truth, evenly spaced."""
 
     def __init__(self, ground: Ground, count: int) -> None:
         self._ground = ground
@@ -94,9 +94,9 @@ class Sample:
         return len(self._indices)
 
     def annotated(self, index: int) -> AnnotatedImage:
-        """As in the whole data."""
+        """A photograph and what is in it, as in the whole data."""
         return self._ground.annotated(self._indices[index])
 
     def identity(self) -> str:
-        """That of the whole data, and which images."""
+        """The identity of the whole data, and which images are used."""
         return f"{self._ground.identity()} {len(self)}"

@@ -1,4 +1,4 @@
-"""``neuronexplain concepts check``: concept data before it is used."""
+"""``neuronexplain concepts check``: checks concept data before it is used."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _SHOWN = 30
 
 def check(
     folder: options.ConceptFolder,
-    quantile: Annotated[float, typer.Option(help="The quantile that build will be given.")] = QUANTILE,
+    quantile: Annotated[float, typer.Option(help="The quantile that build will use.")] = QUANTILE,
     min_images: options.MinImages = MIN_IMAGES,
     json: options.Json = False,
 ) -> None:
-    """List every bad file of a concept dataset, before hours are spent on it; exit status 2 if there is one.
+    """List every bad file of a concept dataset, before hours are spent on it; the exit status is 2 if there are any.
 
     Example: neuronexplain concepts check broden1_224
     """
@@ -38,33 +38,33 @@ def check(
         inspection = inspect(folder, progress=partial(progress, "checking"))
     problems, survey = inspection.problems, inspection.survey
     errors = sum(problem.severity == "error" for problem in problems)
-    lost = out_of_reach(survey.concepts, survey.pixels, quantile=quantile, min_iou=MIN_IOU)
+    unreachable = out_of_reach(survey.concepts, survey.pixels, quantile=quantile, min_iou=MIN_IOU)
     if json:
-        console.write_json(_values(inspection, lost))
+        console.write_json(_values(inspection, unreachable))
     else:
         for problem in problems:
             console.say(f"{problem.severity}: {problem.file}: {problem.what}")
         _describe(survey, min_images)
-        say_out_of_reach(lost, quantile)
+        say_out_of_reach(unreachable, quantile)
         console.say(f"{errors} errors, {len(problems) - errors} warnings." if problems else "All is well.")
     if errors:
         raise typer.Exit(2)
 
 
-def say_out_of_reach(lost: Sequence[OutOfReach], quantile: float) -> None:
+def say_out_of_reach(unreachable: Sequence[OutOfReach], quantile: float) -> None:
     """Say which concepts cover too much to become a name, and what would help."""
-    if not lost:
+    if not unreachable:
         return
-    names = [entry.concept.spoken for entry in lost]
+    names = [entry.concept.spoken for entry in unreachable]
     listed = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     console.say(
         f"Too common to become a name at quantile {quantile:g}: {listed}. "
-        f"--quantile {max(entry.quantile for entry in lost):g} would bring all of them within reach."
+        f"--quantile {max(entry.quantile for entry in unreachable):g} would bring all of them within reach."
     )
 
 
 def _describe(survey: Survey, min_images: int) -> None:
-    """A table of what a dataset shows, by category."""
+    """Print a table of a dataset's concepts, by category."""
     by_category: dict[str, list[ConceptSupport]] = {}
     for support in survey.concepts:
         by_category.setdefault(support.concept.category, []).append(support)
@@ -82,7 +82,7 @@ def _describe(survey: Survey, min_images: int) -> None:
     console.write_rows(rows, headings | {"share": "share of pixels"}, as_json=False, as_csv=False)
 
 
-def _values(inspection: Inspection, lost: Sequence[OutOfReach]) -> dict[str, object]:
+def _values(inspection: Inspection, unreachable: Sequence[OutOfReach]) -> dict[str, object]:
     return {
         "problems": [asdict(problem) for problem in inspection.problems],
         "images": inspection.survey.images,
@@ -92,6 +92,6 @@ def _values(inspection: Inspection, lost: Sequence[OutOfReach]) -> dict[str, obj
             for support in inspection.survey.concepts
         ],
         "out_of_reach": [
-            {"name": entry.concept.spoken, "share": entry.share, "quantile": entry.quantile} for entry in lost
+            {"name": entry.concept.spoken, "share": entry.share, "quantile": entry.quantile} for entry in unreachable
         ],
     }

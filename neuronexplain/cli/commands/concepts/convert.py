@@ -1,4 +1,4 @@
-"""``neuronexplain concepts convert``: a published dataset into the layout that build reads."""
+"""``neuronexplain concepts convert``: converts a published dataset into the layout that build reads."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 Target = Annotated[Path, typer.Argument(metavar="DST", help="New folder, for the Broden layout.")]
 Size = Annotated[int, typer.Option(min=1, help="Side of the photographs, in pixels.")]
 LabelSize = Annotated[int, typer.Option(min=1, help="Side of the label maps, in pixels.")]
-MinImages = Annotated[int, typer.Option(min=0, help="Leave out concepts on fewer images.")]
+MinImages = Annotated[int, typer.Option(min=0, help="Leave out concepts on fewer images than this.")]
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(metavar="SRC", help="The dataset, as it was published.")],
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="The dataset, as published.")],
     target: Target,
-    layout: Annotated[str, typer.Option("--from", help="What SRC is; concepts kinds lists all.")] = "masks",
+    layout: Annotated[str, typer.Option("--from", help="Layout of SRC; concepts kinds lists all.")] = "masks",
     size: Size = 224,
     label_size: LabelSize = 112,
     min_images: MinImages = MIN_IMAGES,
@@ -35,13 +35,13 @@ def convert(
 ) -> None:
     """Convert a published dataset, or your own masks, into the Broden layout.
 
-    The same command again resumes a conversion that was interrupted.
+    The same command resumes an interrupted conversion.
 
     Example: neuronexplain concepts convert --from coco-panoptic coco my-concepts
     """
     from dissection.concepts import formats
 
-    columns = {what: column for what, column in (("photographs", photographs), ("masks", masks)) if column}
+    columns = {role: column for role, column in (("photographs", photographs), ("masks", masks)) if column}
     dataset = formats.find_format(layout).open(source, label_size=label_size, columns=columns)
     write(dataset, target, size=size, label_size=label_size, min_images=min_images, json=json)
 

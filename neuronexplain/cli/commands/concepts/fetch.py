@@ -1,4 +1,4 @@
-"""``neuronexplain concepts fetch``: published concept data, from where it was published."""
+"""``neuronexplain concepts fetch``: fetches published concept data from its publisher."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 def fetch(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A dataset of the list.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A dataset from the list.")] = None,
     folder: Annotated[
-        Path | None, typer.Argument(metavar="DIR", help="New folder; called as the dataset unless given.")
+        Path | None, typer.Argument(metavar="DIR", help="New folder; by default named after the dataset.")
     ] = None,
     mirror: Annotated[
-        str | None, typer.Option(metavar="URL", help="Fetch from here, in place of the address's scheme and host.")
+        str | None, typer.Option(metavar="URL", help="Fetch from here instead of the address's scheme and host.")
     ] = None,
-    file: Annotated[list[Path] | None, typer.Option(help="An archive that you have already (repeatable).")] = None,
-    listing: Annotated[bool, typer.Option("--list", help="List the datasets that are known.")] = False,
+    file: Annotated[list[Path] | None, typer.Option(help="An archive that you already have (repeatable).")] = None,
+    listing: Annotated[bool, typer.Option("--list", help="List the known datasets.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Fetch and unpack a published concept dataset; an interrupted download resumes when started again.
+    """Fetch and unpack a published concept dataset; the same command resumes an interrupted download.
 
     Example: neuronexplain concepts fetch broden1_224
     """

@@ -18,7 +18,7 @@ def find(
     json: options.Json = False,
     csv: options.Csv = False,
 ) -> None:
-    """List the images that hold a concept, those that show most of it first.
+    """List the images that hold a concept, starting with those that show most of it.
 
     Example: neuronexplain concepts find my-concepts sky
     """
@@ -27,21 +27,21 @@ def find(
     from neuronexplain.concept_words import find_concept
 
     dataset = open_concepts(folder)
-    meant = find_concept(dataset, concept, category=category)
+    match = find_concept(dataset, concept, category=category)
     with console.progress() as progress:
-        counts = census(dataset, progress=partial(progress, "looking for it"))
-    support = counts.support(meant)
-    about: console.Row = {"concept": meant.spoken, "category": meant.category, "number": meant.number}
+        counts = census(dataset, progress=partial(progress, "looking for the concept"))
+    support = counts.support(match)
+    identity: console.Row = {"concept": match.spoken, "category": match.category, "number": match.number}
     rows: list[console.Row] = [
-        {"image": dataset.image_name(image), "share": share, "pixels": pixels} | about
-        for image, pixels, share in counts.holders[meant.number].listed()
+        {"image": dataset.image_name(image), "share": share, "pixels": pixels} | identity
+        for image, pixels, share in counts.holders[match.number].listed()
     ]
     columns = {"image": "image", "share": "share of its pixels", "pixels": "pixels"}
     if json or csv:
-        console.write_rows(rows, columns | dict(zip(about, about, strict=True)), as_json=json, as_csv=csv)
+        console.write_rows(rows, columns | dict(zip(identity, identity, strict=True)), as_json=json, as_csv=csv)
         return
     console.say(
-        f"{meant.spoken} ({meant.category}, number {meant.number}) is on {support.images} of {counts.images} images "
+        f"{match.spoken} ({match.category}, number {match.number}) is on {support.images} of {counts.images} images "
         f"and covers {support.pixels / counts.pixels:.2%} of all pixels."
     )
     if rows:

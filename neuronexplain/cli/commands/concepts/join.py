@@ -1,4 +1,4 @@
-"""``neuronexplain concepts join``: several concept datasets into one."""
+"""``neuronexplain concepts join``: joins several concept datasets into one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def join(
     sources: Annotated[list[Path], typer.Argument(metavar="SRC...", help="Concept datasets, converted or with masks.")],
     target: Target,
     synonyms: Annotated[
-        str, typer.Option(help="CSV table from,to of words for the same, or none; by default the package's own.")
+        str, typer.Option(help="CSV table from,to of synonyms, or none; by default the table in the package.")
     ] = "",
     size: Size = 224,
     label_size: LabelSize = 112,
@@ -36,5 +36,5 @@ def join(
     joined = Joined([open_sized(source, label_size=label_size) for source in sources], table)
     write(joined, target, size=size, label_size=label_size, min_images=min_images, json=json)
     if joined.replaced and not json:
-        words = ", ".join(f"{word} = {instead}" for word, instead in joined.replaced.items())
-        console.say(f"Taken for one: {words}, by {synonyms or SYNONYMS}.")
+        words = ", ".join(f"{word} = {synonym}" for word, synonym in joined.replaced.items())
+        console.say(f"Merged: {words}, according to {synonyms or SYNONYMS}.")

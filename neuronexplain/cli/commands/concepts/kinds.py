@@ -6,7 +6,7 @@ from neuronexplain.cli import console, options
 
 
 def kinds(json: options.Json = False, csv: options.Csv = False) -> None:
-    """List what concepts convert --from reads.
+    """List the layouts that concepts convert --from reads.
 
     Example: neuronexplain concepts kinds
     """

@@ -16,10 +16,10 @@ def show(
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("concepts.html"),
     category: options.Category = None,
     pictures: Annotated[
-        int, typer.Option("--each", min=1, max=24, help="Pictures of each concept, where there is room.")
+        int, typer.Option("--each", min=1, max=24, help="Pictures of each concept, if there is room.")
     ] = 4,
 ) -> None:
-    """Write a page with pictures of every concept: where it is, how often, and how much of it there is.
+    """Write a page with pictures of every concept: where it is, how often it appears and how much it covers.
 
     Example: neuronexplain concepts show my-concepts --out concepts.html
     """
@@ -42,6 +42,6 @@ def show(
     concepts = "concept" if sheet.shown == 1 else "concepts"
     console.say(f"Written to {out}: {sheet.pictures} pictures of {sheet.shown} {concepts}.")
     if sheet.each < sheet.wanted:
-        console.say(f"To keep the page small, each has at most {sheet.each}; --category shows one category alone.")
+        console.say(f"To keep the page small, each has at most {sheet.each}; --category shows a single category.")
     if sheet.left_out:
-        console.say(f"{sheet.left_out} concepts on the fewest images have none.")
+        console.say(f"{sheet.left_out} concepts, on the fewest images, have no picture.")
