@@ -1,4 +1,4 @@
-"""``export`` and ``import`` as a person uses them, on runs that were built, and with files that are something else."""
+"""``export`` and ``import`` as a person uses them, on runs that were built and on files of other kinds."""
 
 from __future__ import annotations
 
