@@ -120,15 +120,15 @@ class NameStore:
         (kept,) = self.publish_all([WholeRun(run, dissection, tuple(importances), pictures)])
         return kept
 
-    def publish_all(self, wholes: Sequence[WholeRun]) -> list[Run]:
+    def publish_all(self, given: Sequence[WholeRun]) -> list[Run]:
         """Like `publish`, for several runs: all of them or none."""
-        for whole in wholes:
+        for whole in given:
             require_agreement(whole.run, whole.dissection, whole.importances, whole.pictures)
         with explained(self._location):
             try:
-                return self._published(wholes)
+                return self._published(given)
             except IntegrityError:  # another process has meanwhile published one of them, which is now found
-                return self._published(wholes)
+                return self._published(given)
 
     def _published(self, wholes: Iterable[WholeRun]) -> list[Run]:
         created, kept = datetime.now(UTC), []
@@ -139,7 +139,7 @@ class NameStore:
                 kept.append(held[0] if held else replace(whole.run, id=number, created=created))
         return kept
 
-    def adopt(self, wholes: Iterable[WholeRun]) -> list[Adopted]:
+    def adopt(self, given: Iterable[WholeRun]) -> list[Adopted]:
         """Take runs from other stores unchanged, with their times: all of them or none.
 
         A run that the store already holds is skipped.
@@ -148,7 +148,7 @@ class NameStore:
             StoreError: if a run's parts do not fit together, or the store holds a different run with its key.
         """
         with explained(self._location), engines.writing(self._engine) as connection:
-            return [merging.adopt(connection, whole) for whole in wholes]
+            return [merging.adopt(connection, whole) for whole in given]
 
     def whole(self, run: Run) -> WholeRun:
         """A run with everything that belongs to it, as `adopt` takes it."""

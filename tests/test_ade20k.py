@@ -39,7 +39,7 @@ def old(tmp_path: Path) -> Path:
 
 
 def said(dataset: Any, index: int) -> list[list[tuple[str, str] | None]]:
-    """What the middle row of each label map says at its two ends, and the whole image."""
+    """The labels at both ends of each label map's middle row, and those of the whole image."""
     labels = dataset.labels(index)
     concepts = {number: (each.category, each.name) for number, each in dataset.concepts.items()}
     rows = [[concepts.get(int(layer[2, column])) for column in (0, -1)] for layer in labels.maps]

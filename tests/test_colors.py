@@ -133,7 +133,7 @@ def test_colours_are_added_to_a_dataset(plain: Path, tmp_path: Path) -> None:
 
 
 def test_masks_are_shrunk_once_to_the_size_asked_for(plain: Path) -> None:
-    """128 is more than the plain layout's default of 112, which must not lie between."""
+    """128 is more than the plain layout's default of 112, which labels must not pass through."""
     mask = np.zeros((128, 128), np.uint8)
     mask[::2, 1::3] = 7
     for name in ("a", "b"):

@@ -1,4 +1,4 @@
-"""The linter finds everything at once; the survey counts what is there and says what is too common."""
+"""The linter finds everything at once; the survey counts concepts and says which are too common."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ def test_the_most_common_comes_first() -> None:
     labelled=st.integers(0, 40),
 )
 def test_no_unit_beats_the_bound(lit: int, truth: list[bool], mask: list[int], labelled: int) -> None:
-    """40 pixels, of which the last are on images without a label of the category: no place for a mask is better."""
+    """40 pixels, the last of them on images without a label of the category: no mask could be better placed."""
     concept = {pixel for pixel in range(labelled) if truth[pixel]}
     unit = set(mask[:lit])
     area = len({pixel for pixel in unit if pixel < labelled})

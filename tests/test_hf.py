@@ -1,4 +1,4 @@
-"""Hugging Face datasets out of local files, in each form that they lie in."""
+"""Hugging Face datasets from local files, in each of their forms."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_broken_rows_are_named(tmp_path: Path, mask: Any, words: list[str]) -> N
 
 
 def write_arrow(rows: Any, folder: Path) -> None:
-    """As it is: ``save_to_disk`` would read what paths lead to."""
+    """Written directly: ``save_to_disk`` would read the files that paths lead to."""
     schema = datasets.Features({name: datasets.Image() for name in rows.features}).arrow_schema
     with pa.OSFile(str(folder / "rows.arrow"), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
         writer.write_table(rows.data.table.cast(schema))

@@ -1,4 +1,4 @@
-"""A database, exports and unfinished builds that an earlier version made are read, and resumed.
+"""A database, exports and unfinished builds that an earlier version made are read and resumed.
 
 ``made_before`` was written by the version before the modules were given rooms, from 40 coloured squares, in batches of
 4, at a quantile of 0.1. Builds were stopped after 24 photographs, after comparing 24 of them with concepts, and after
@@ -22,7 +22,7 @@ from neuronexplain.explaining import explain
 
 MADE = Path(__file__).parent / "made_before"
 TORCH = "2.14.1+cu130"
-"""The version that unfinished builds were computed with: another one's are not resumed."""
+"""The version that unfinished builds were computed with: those of another are not resumed."""
 
 CONCEPTS = colour_concepts(40)
 BATCH, QUANTILE = 4, 0.1

@@ -1,4 +1,4 @@
-"""The store gives back what it was given, and only for the run it was asked about."""
+"""The store returns what was published, and only for the run in question."""
 
 from __future__ import annotations
 

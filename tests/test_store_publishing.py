@@ -1,4 +1,4 @@
-"""A run is there whole or not at all: whatever goes wrong, and whoever else publishes."""
+"""A run is published whole or not at all, whatever goes wrong and whoever else publishes."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def main() -> None:
     results: dict[str, dict[str, object]] = {"machine": machine()}
     print(*(f"{fact}: {value}" for fact, value in results["machine"].items()), sep="\n", flush=True)
     if chosen.trial:
-        results["trial"] = {"note": "tiny sizes: these figures say nothing"}
+        results["trial"] = {"note": "tiny sizes: these figures mean nothing"}
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(chosen.rounds, TRIAL if chosen.trial else Sizes(), Path(folder), chosen.broden)

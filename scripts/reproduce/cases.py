@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dissection.concepts.conversion import convert
-from dissection.concepts.formats import kind
+from dissection.concepts.formats import find_format
 from dissection.concepts.generated import write_scenes
 from dissection.concepts.layouts import open_concepts
 from dissection.networks.opening import open_network
@@ -85,7 +85,7 @@ def worlds(out: Path, *, small: bool) -> Iterator[World]:
     msrc, coco = DATA / "msrc", out / "coco"
     if not coco.exists():
         convert(
-            kind("coco-panoptic").open(DATA / "coco-panoptic", label_size=_LABELS),
+            find_format("coco-panoptic").open(DATA / "coco-panoptic", label_size=_LABELS),
             coco,
             label_size=_LABELS,
             min_images=0,

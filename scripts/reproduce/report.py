@@ -23,8 +23,8 @@ _ROWS = {"the most persuasive named units": "named", "other units, at random": "
 
 
 _HEAD = (
-    "Every figure is computed by `scripts/reproduce/run.py`. In brackets: 95 % of resamples of the images. The paper's "
-    "networks and data are others, so its figures are beside ours for their order, not for their size."
+    "Every figure is computed by `scripts/reproduce/run.py`. In brackets: 95 % of resamples of the images. The paper "
+    "used other networks and data, so compare its figures with ours by their order, not by their size."
 )
 
 

@@ -34,8 +34,8 @@ def plain(name: str) -> str:
 class LabelTable:
     """Concepts made from a dataset's labels, numbered from 1 in their order.
 
-    Labels with the same category and synonyms are one concept. If two labels share only their first synonym, the later
-    one shows its second in brackets: ``plant`` and ``plant (works)``.
+    Labels with the same category and name are one concept. If two lists of synonyms share only the first one, the later
+    concept shows its second in brackets: ``plant`` and ``plant (works)``.
 
     Args:
         labels: every code that has a name; a blank name is none.
