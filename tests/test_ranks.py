@@ -19,7 +19,7 @@ from neuronexplain.cli import app, failures
 SCRIPT = str(Path(__file__).with_name("rank_script.py"))
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
 TALK = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-KEPT = "databases and finished files are as they were; a build or a conversion goes on when it is started again"
+KEPT = "databases and finished files are unchanged; a build or a conversion is resumed when it is started again"
 
 
 def torchrun(processes: int, *words: object) -> subprocess.Popen[str]:
