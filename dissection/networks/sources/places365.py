@@ -44,7 +44,7 @@ def places_names() -> tuple[str, ...]:
 
 @cache
 def places_classes() -> tuple[str, ...]:
-    """The 365 labels, without the letter they are sorted by."""
+    """The 365 labels, without the letter that sorts them."""
     text = files(__package__).joinpath("places365.txt").read_text("utf-8")
     return tuple(line.replace("_", " ") for line in text.splitlines())
 
@@ -53,7 +53,7 @@ def open_places(name: str, weights: Path | None = None, progress: Bytes | None =
     """A network by its name; its weights are fetched, once, unless a file is given.
 
     Raises:
-        WeightsError: if the weights cannot be had, or do not fit.
+        WeightsError: if the weights cannot be fetched or read, or do not fit.
     """
     architecture = name.removeprefix(PREFIX)
     path = weights or fetch(name, _PUBLISHED[architecture], progress)

@@ -35,7 +35,7 @@ def open_published(name: str, weights: Path | None = None, progress: Bytes | Non
     same file name expect, or else the default ones.
 
     Raises:
-        WeightsError: if the weights cannot be had, or do not fit.
+        WeightsError: if the weights cannot be fetched or read, or do not fit.
     """
     known = _known_weights(name, weights)
     path = weights or fetch(name, known.url, progress)
@@ -48,15 +48,17 @@ def open_published(name: str, weights: Path | None = None, progress: Bytes | Non
 
 
 def open_untrained(name: str) -> NetworkSpec:
-    """A torchvision classifier before any training: for what does not depend on weights. Nothing is fetched."""
+    """A torchvision classifier before any training, for uses that do not depend on weights. Nothing is fetched."""
     known = models.get_model_weights(name).DEFAULT
     return NetworkSpec(build(name, {}), name, _preprocessing(known), tuple(known.meta["categories"]))
 
 
 def _known_weights(name: str, path: Path | None) -> Any:  # noqa: ANN401 -- torchvision is not typed
-    """The published weights that a file is by its name; the default ones for another file or none."""
+    """The published weights that a file's name belongs to; the default ones for any other file or none."""
     published = models.get_model_weights(name)
-    return next((one for one in published if path and one.url.endswith(f"/{path.name}")), published.DEFAULT)
+    return next(
+        (candidate for candidate in published if path and candidate.url.endswith(f"/{path.name}")), published.DEFAULT
+    )
 
 
 def _preprocessing(weights: WeightsEnum) -> Preprocessing:
