@@ -167,7 +167,7 @@ def test_the_page_is_whole_and_says_what_it_leaves_out(tmp_path):
     write_sheet(tmp_path / "page.html", contact_sheet(dataset, census(dataset), most=2))
     made = Page(tmp_path / "page.html")
     assert [decoded(attributes["src"]).size for attributes in made.all("img")] == [(64, 32)] * 2
-    assert "each concept has 1 picture in place of 4, and 1 concept on the fewest images has none." in made.text
+    assert "each concept has 1 picture instead of 4, and 1 concept on the fewest images has none." in made.text
     assert "Without a picture here: thing 3 (1)." in made.text
     assert "On no image: thing 5." in made.text
     assert "thing 1 1 2 images · 6.2% of all pixels" in made.text
