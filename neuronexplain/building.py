@@ -16,12 +16,12 @@ from dissection.concepts.fingerprints import fingerprint
 from dissection.dissect import dissect_layers
 from dissection.engine.upsampling import UPSAMPLING
 from dissection.errors import NetworkError
-from dissection.execution.checkpoint import FORMAT
+from dissection.execution.checkpoint import CHECKPOINT_FORMAT
 from dissection.execution.scratch import discard, scratch
 from dissection.execution.settings import Execution
 from dissection.vocabulary import MIN_IMAGES, QUANTILE
 from neuronexplain.methods.constant_alphas import has_constant_alphas
-from neuronexplain.pictures.thumbnails import pictures
+from neuronexplain.pictures.thumbnails import exemplar_pictures
 
 from .class_importance import Importances
 
@@ -138,7 +138,8 @@ def build_layers(
             unillustrated = list(_runs(missing, concepts, class_images, run_execution))
             if store:
                 whole_runs = [
-                    replace(whole_run, pictures=pictures(whole_run.dissection, concepts)) for whole_run in unillustrated
+                    replace(whole_run, pictures=exemplar_pictures(whole_run.dissection, concepts))
+                    for whole_run in unillustrated
                 ]
                 built |= {run.key: Built(run, is_new=True) for run in store.publish_all(whole_runs)}
             built = ranks.broadcast(built)
@@ -161,7 +162,7 @@ def _scratch(keys: Sequence[RunKey], network: Network, execution: Execution, *, 
 
 def _folder_name(keys: Sequence[RunKey], network: Network, execution: Execution) -> str:
     """A folder name that identifies runs and the settings they are computed with."""
-    settings = [str(execution.batch_size), network.device.type, torch.__version__, str(FORMAT)]
+    settings = [str(execution.batch_size), network.device.type, torch.__version__, str(CHECKPOINT_FORMAT)]
     return hashlib.sha256("\n".join([*(key.digest for key in keys), *settings]).encode()).hexdigest()[:16]
 
 

@@ -14,7 +14,7 @@ from dissection.concepts.generated import write_scenes
 from dissection.concepts.layouts import open_concepts
 from dissection.scenes.scene import Scene, draw_scene
 from neuronexplain import Explainer, build, open_network
-from neuronexplain.cli.commands.demo import QUANTILE, SCENES
+from neuronexplain.cli.commands.demo import DEMO_QUANTILE, DEMO_SCENES
 
 UNSEEN = 240
 SEED = 2
@@ -38,9 +38,9 @@ def main() -> None:
     scenes = [draw_scene(SEED, index) for index in range(UNSEEN)]
     truths = [shown(scene) for scene in scenes]
     with tempfile.TemporaryDirectory() as folder:
-        write_scenes(Path(folder) / "scenes", images=SCENES, seed=1)
+        write_scenes(Path(folder) / "scenes", images=DEMO_SCENES, seed=1)
         with NameStore.create(Path(folder) / "scenes.db") as store:
-            run = build(network, open_concepts(Path(folder) / "scenes"), store, quantile=QUANTILE).run
+            run = build(network, open_concepts(Path(folder) / "scenes"), store, quantile=DEMO_QUANTILE).run
             explainer = Explainer.from_store(network, store, run=run)
         explained = list(explainer.explain((scene.name, scene.photograph) for scene in scenes))
     responds, absent, chance, rarity = [], [], [], []

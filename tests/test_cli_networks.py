@@ -151,7 +151,7 @@ def test_unusual_networks_are_built_explained_and_opened_again(
 
 def test_layers_of_a_torchvision_network_need_no_weights(run, monkeypatch) -> None:
     monkeypatch.setattr(
-        "dissection.networks.sources.published_weights.fetch", lambda *_: pytest.fail("weights were fetched")
+        "dissection.networks.sources.torchvision.fetch_weights", lambda *_: pytest.fail("weights were fetched")
     )
     status, out, err = run("layers", "--network", "alexnet", "--input-size", 64, "--json")
     assert status == 0, err

@@ -34,7 +34,7 @@ from neuronexplain.evaluation.runner import evaluate
 from neuronexplain.methods import METHODS
 from neuronexplain.methods.method import Method
 from neuronexplain.methods.occlusion import Occlusion
-from neuronexplain.studies.stages import sheet, stages
+from neuronexplain.studies.stages import stages, stages_sheet
 
 HERE = Path(__file__).parent
 OBJECTS = {name: (number,) for number, name in enumerate(("red", "green", "blue"))}
@@ -354,7 +354,7 @@ def test_every_stage_is_drawn_once():
     assert [stage.layer.name for stage in found] == ["rectify"]
     wanted = METHODS["grad-cam"].maps(network, image[None], 0)[0]
     assert found[0].heat == pytest.approx(wanted.detach().numpy(), abs=1e-6)
-    page = np.array(sheet(colour_square("red"), found))
+    page = np.array(stages_sheet(colour_square("red"), found))
     assert page.shape[1] > 2 * 180
     assert (page[:180, :180] != 255).any()
 

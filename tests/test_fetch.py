@@ -20,7 +20,7 @@ from dissection.concepts.broden.writer import writing_broden
 from dissection.concepts.fetch import fetch
 from dissection.concepts.formats import FORMATS
 from dissection.concepts.layouts import open_concepts
-from dissection.concepts.published import SOURCES, PublishedFile, Source, find_source
+from dissection.concepts.published import SOURCES, PublishedDataset, PublishedFile, find_source
 from dissection.errors import ArchiveError, ConceptDataError, DownloadError, OutputError
 from dissection.files import downloads
 from dissection.files.downloads import Patience
@@ -115,13 +115,13 @@ def test_a_host_that_is_gone(tmp_path, run, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def coco() -> Source:
+def coco() -> PublishedDataset:
     """COCO's way: labels as an archive in an archive, and photographs in another."""
     files = (
         PublishedFile("http://gone.invalid/annotations/labels.zip", inner=("annotations/panoptic.zip",)),
         PublishedFile("http://gone.invalid/zips/val.tar"),
     )
-    return Source("coco", "", "", "", "coco-panoptic", files)
+    return PublishedDataset("coco", "", "", "", "coco-panoptic", files)
 
 
 def labels() -> bytes:

@@ -19,7 +19,7 @@ from dissection.errors import OutputError
 from dissection.vocabulary import Concept, UnitName
 from neuronexplain.explanation import Explanation, MethodMap
 from neuronexplain.methods import METHODS
-from neuronexplain.report.numbers import Scale, percent
+from neuronexplain.report.numbers import Scale, percentage
 from neuronexplain.report.page import write_page
 from neuronexplain.report.sections import ClassSection, ConceptRow, NeuronCard
 from neuronexplain.vocabulary import RankedUnit, Score
@@ -378,7 +378,7 @@ def test_a_column_reads_back_as_its_numbers(values: list[float]) -> None:
 
 @given(st.floats(0, 1))
 def test_a_probability_is_never_said_to_be_certain_or_nothing(share: float) -> None:
-    said = percent(share)
+    said = percentage(share)
     assert said not in {"100.0%", "0.0%"}
     if said[0] not in "<>":
         assert abs(float(said[:-1]) / 100 - share) <= 0.00051

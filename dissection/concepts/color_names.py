@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float64, Int32, UInt8
     from scipy.spatial import KDTree
 
-NAMES = ("black", "blue", "brown", "grey", "green", "orange", "pink", "purple", "red", "white", "yellow")
+COLOR_NAMES = ("black", "blue", "brown", "grey", "green", "orange", "pink", "purple", "red", "white", "yellow")
 """The names, in the order that van de Weijer et al. 2009 and Network Dissection list them in."""
 
-_PLACE = {name: place for place, name in enumerate(NAMES)}
+_PLACE = {name: place for place, name in enumerate(COLOR_NAMES)}
 _NEUTRAL = ("black", "grey", "white")
 
 _GREY = (28.2825, 79.6493)
@@ -52,8 +52,8 @@ _SRGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.
 _WHITE = _SRGB_TO_XYZ.sum(1)
 
 
-def name_colors(pixels: UInt8[np.ndarray, "*shape 3"]) -> Int32[np.ndarray, "*shape"]:
-    """The index in ``NAMES`` of each sRGB pixel's name."""
+def basic_colors(pixels: UInt8[np.ndarray, "*shape 3"]) -> Int32[np.ndarray, "*shape"]:
+    """The index in ``COLOR_NAMES`` of each sRGB pixel's name."""
     lab = to_lab(pixels.reshape(-1, 3))
     neutrals = np.array([_PLACE[name] for name in _NEUTRAL])
     names = neutrals[np.searchsorted(_GREY, lab[:, 0])]
@@ -86,7 +86,7 @@ def survey_colors() -> dict[str, tuple[UInt8[np.ndarray, " 3"], str]]:
     """The survey's colours with a basic name of a hue: sRGB and basic name, by full name."""
     from matplotlib.colors import XKCD_COLORS, to_rgb  # noqa: PLC0415 -- slow to import, and only colours need it
 
-    hues = set(NAMES) - set(_NEUTRAL)
+    hues = set(COLOR_NAMES) - set(_NEUTRAL)
     colors = {name.removeprefix("xkcd:"): np.array(to_rgb(code)) for name, code in XKCD_COLORS.items()}
     return {
         name: (np.round(255 * rgb).astype(np.uint8), name.split()[-1])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from dissection.vocabulary import Concept
 
-    from .problems import Report
+    from .problems import ProblemReport
 
 Value = TypeVar("Value")
 
@@ -24,7 +24,7 @@ LARGEST = 0xFFFF
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CsvRow:
     """One line of a table; the cells are stripped, columns are in lower case."""
 
     file: Path
@@ -66,7 +66,9 @@ def is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 10
 
 
-def read_table(file: Path, columns: Sequence[str], parse: Callable[[Row], Value], report: Report) -> Iterator[Value]:
+def read_table(
+    file: Path, columns: Sequence[str], parse: Callable[[CsvRow], Value], report: ProblemReport
+) -> Iterator[Value]:
     """What ``parse`` makes of each line; a line that it refuses with a ``BadFileError`` is reported and left out."""
     for row in _rows(file, columns, report):
         try:
@@ -86,13 +88,13 @@ def header(file: Path) -> list[str]:
         return []
 
 
-def refuse_empty(file: Path, values: Collection[object], report: Report) -> None:
+def refuse_empty(file: Path, values: Collection[object], report: ProblemReport) -> None:
     """Report a table that exists but has no lines."""
     if not values and header(file):
         report(BadFileError(file, "it has no lines that can be used; at least one is needed"))
 
 
-def warn_of_twin(file: Path, concept: Concept, others: Mapping[int, Concept], report: Report) -> None:
+def warn_of_twin(file: Path, concept: Concept, others: Mapping[int, Concept], report: ProblemReport) -> None:
     """Warn if a concept has the name and category of another."""
     for twin in others.values():
         if (twin.name, twin.category) == (concept.name, concept.category):
@@ -104,7 +106,7 @@ def _names(cells: Sequence[str]) -> list[str]:
     return [cell.strip().lower() for cell in cells]
 
 
-def _rows(file: Path, columns: Sequence[str], report: Report) -> Iterator[Row]:
+def _rows(file: Path, columns: Sequence[str], report: ProblemReport) -> Iterator[CsvRow]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             yield from _parse(file, stream, columns, report)
@@ -116,7 +118,7 @@ def _rows(file: Path, columns: Sequence[str], report: Report) -> Iterator[Row]:
         report(BadFileError(file, "it is not UTF-8 text; save it as UTF-8"))
 
 
-def _parse(file: Path, stream: TextIO, columns: Sequence[str], report: Report) -> Iterator[Row]:
+def _parse(file: Path, stream: TextIO, columns: Sequence[str], report: ProblemReport) -> Iterator[CsvRow]:
     lines = csv.reader(stream, strict=True)
     try:
         names = _names(next(lines, []))
@@ -127,7 +129,7 @@ def _parse(file: Path, stream: TextIO, columns: Sequence[str], report: Report) -
         for cells in lines:
             if len(cells) == len(names):
                 stripped = [cell.strip() for cell in cells]
-                yield Row(file, lines.line_num, dict(zip(names, stripped, strict=True)))
+                yield CsvRow(file, lines.line_num, dict(zip(names, stripped, strict=True)))
             elif cells:
                 mismatch = f"line {lines.line_num}: {len(cells)} cells were found, the header has {len(names)}"
                 report(BadFileError(file, f"{mismatch}; put text with commas in quotes"))

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from dissection.execution.settings import Progress
     from dissection.files.transfers import Bytes, Patience
 
-    from .published import PublishedFile, Source
+    from .published import PublishedDataset, PublishedFile
 
 
 def fetch(
-    source: Source,
+    source: PublishedDataset,
     target: Path,
     *,
     files: Sequence[Path] = (),
@@ -94,7 +94,7 @@ def _deleting_bad(archive: Path, waiting: Path) -> Iterator[None]:
         raise
 
 
-def _note(source: Source) -> str:
+def _note(source: PublishedDataset) -> str:
     """The note that goes wherever the data go: their origin and terms."""
     addresses = "".join(f"  {file.url}\n" for file in source.files)
     return f"{source.name}: {source.holds}.\nTerms, in short: {source.terms}.\nPublished at\n{addresses}"
@@ -122,7 +122,7 @@ def _of_stage(progress: Progress | None, stage: str) -> Bytes | None:
     return None if progress is None else partial(progress, stage)
 
 
-def _user_files(source: Source, files: Sequence[Path]) -> dict[PublishedFile, Path]:
+def _user_files(source: PublishedDataset, files: Sequence[Path]) -> dict[PublishedFile, Path]:
     """The user's files by the published file that each is: told by name, or by any name if there is only one."""
     published = {file.name: file for file in source.files}
     paths = {}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from .dataset import ConceptDataset
-    from .problems import Report
+    from .problems import ProblemReport
 
 _LAYOUTS_NEEDED = (
     "Broden's layout (index.csv, label.csv, category.csv, images/) "
@@ -47,7 +47,7 @@ def open_sized(path: str | PathLike[str], *, label_size: int) -> ConceptDataset:
     return Sized(dataset, label_size)
 
 
-def open_layout(root: Path, report: Report) -> BrodenLayout | PlainLayout:
+def open_layout(root: Path, report: ProblemReport) -> BrodenLayout | PlainLayout:
     """Read a folder in the layout that it has; problems with its tables are reported.
 
     Raises:

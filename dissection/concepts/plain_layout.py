@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from jaxtyping import Int32
     from PIL import Image
 
-    from .csv_tables import Row
-    from .problems import Report
+    from .csv_tables import CsvRow
+    from .problems import ProblemReport
 
 LABEL_SIZE = 112
 """Height and width of the label maps, as in Broden."""
@@ -54,7 +54,7 @@ class PlainLayout(Folder):
         ConceptDataError: by default, for the first problem, such as a photograph without a mask.
     """
 
-    def __init__(self, root: Path, *, label_size: int = LABEL_SIZE, report: Report = stop) -> None:
+    def __init__(self, root: Path, *, label_size: int = LABEL_SIZE, report: ProblemReport = stop) -> None:
         concepts, self._mentioned = _read_concepts(root / "concepts.csv", report)
         super().__init__(root, concepts)
         self._label_size = label_size
@@ -75,7 +75,7 @@ class PlainLayout(Folder):
         """The mask as one label map of ``label_size``; it must be of the photograph's size, with named numbers only."""
         return self.read_labels(index, stop)
 
-    def read_labels(self, index: int, report: Report) -> Labels:
+    def read_labels(self, index: int, report: ProblemReport) -> Labels:
         """The labels; problems with them are reported."""
         try:
             maps = shrink(self._read_mask(index), self._label_size, self._label_size)[None]
@@ -104,11 +104,11 @@ class PlainLayout(Folder):
         return numbers
 
 
-def _read_concepts(file: Path, report: Report) -> tuple[dict[int, Concept], set[int]]:
+def _read_concepts(file: Path, report: ProblemReport) -> tuple[dict[int, Concept], set[int]]:
     """The concepts by number, ascending, and every number that is mentioned, even on refused lines."""
     mentioned: set[int] = set()
 
-    def parse(row: Row) -> Concept:
+    def parse(row: CsvRow) -> Concept:
         number = row.integer("number", most=LARGEST)
         if number in mentioned:
             raise row.bad(f"number {number} appears twice; each concept needs its own")
@@ -126,7 +126,7 @@ def _read_concepts(file: Path, report: Report) -> tuple[dict[int, Concept], set[
     return dict(sorted(concepts.items())), mentioned
 
 
-def _pairs(root: Path, report: Report) -> Iterator[tuple[Path, Path]]:
+def _pairs(root: Path, report: ProblemReport) -> Iterator[tuple[Path, Path]]:
     """Photographs with their masks, by name; files without a partner are reported."""
     photographs = _by_stem(root / "images", ENDINGS, report)
     masks = _by_stem(root / "masks", (".png",), report)
@@ -140,7 +140,7 @@ def _pairs(root: Path, report: Report) -> Iterator[tuple[Path, Path]]:
             report(BadFileError(mask, f"it has no photograph; images/{stem}.jpg (or .png, .webp, ...) is needed"))
 
 
-def _by_stem(folder: Path, suffixes: Sequence[str], report: Report) -> dict[str, Path]:
+def _by_stem(folder: Path, suffixes: Sequence[str], report: ProblemReport) -> dict[str, Path]:
     if not folder.is_dir():
         report(BadFileError(folder, "there is no such folder"))
         return {}

@@ -1,6 +1,6 @@
 """Problems with a concept dataset's files, and the two ways to handle them: stop, or note them and continue.
 
-Code that reads a dataset hands a ``BadFileError`` to a ``Report`` and leaves the bad part out. Readers report to
+Code that reads a dataset hands a ``BadFileError`` to a ``ProblemReport`` and leaves the bad part out. Readers report to
 ``stop``, the linter to a list. So there is one reader, and the linter finds what a reader would.
 """
 
@@ -43,7 +43,7 @@ class BadFileError(ConceptDataError):
         return Problem(file.as_posix(), self.what, self.severity)
 
 
-Report = Callable[[BadFileError], None]
+ProblemReport = Callable[[BadFileError], None]
 """Called with every problem; if it returns, reading continues without the bad part."""
 
 Counter = Callable[[int, int], None]

@@ -11,7 +11,7 @@ from .problems import BadFileError, stop
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .csv_tables import Row
+    from .csv_tables import CsvRow
     from .dataset import ConceptDataset
 
 SYNONYMS = Path(__file__).with_name("synonyms.csv")
@@ -41,7 +41,7 @@ def read_synonyms(file: Path = SYNONYMS) -> dict[str, str]:
     """
     synonyms: dict[str, str] = {}
 
-    def parse(row: Row) -> None:
+    def parse(row: CsvRow) -> None:
         word = row.text("from").lower()
         if word in synonyms:
             raise row.bad(f"{word!r} appears twice; remove one")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .exemplars import Exemplars
     from .overlaps import Columns, Counts
 
-BEST = 10
+KEPT_OVERLAPS = 10
 """Concepts kept for each unit, besides the best of each category."""
 
 
@@ -79,7 +79,7 @@ def _best(unit: int, counts: Counts, columns: Columns, min_images: int) -> tuple
     ious = intersection / (areas + counts.concept_area[eligible] - intersection)
     ranks = np.argsort(-ious, kind="stable")  # columns are in the order of label numbers
     best_of_categories = np.unique(categories[ranks], return_index=True)[1]
-    kept = ranks[np.union1d(np.arange(min(BEST, len(ranks))), best_of_categories)]
+    kept = ranks[np.union1d(np.arange(min(KEPT_OVERLAPS, len(ranks))), best_of_categories)]
     return tuple(
         Overlap(
             columns.concepts[eligible[rank]],

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import UInt8
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
+PHOTOGRAPH_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
 """Formats to try on a file; not Pillow's whole list, which would pass an EPS file to another program."""
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".jp2", ".avif")
@@ -174,7 +174,7 @@ def _opened(path: Path | Encoded) -> Iterator[ImageFile.ImageFile]:
             yield image
     except UnidentifiedImageError:
         raise PhotographError(
-            f"{path}: this is not an image that can be read; save it as one of {', '.join(FORMATS)}"
+            f"{path}: this is not an image that can be read; save it as one of {', '.join(PHOTOGRAPH_FORMATS)}"
         ) from None
     except DecompressionBombError as error:
         raise _too_large(path, str(error)) from None
@@ -240,7 +240,7 @@ def _one_line(error: BaseException) -> str:
 
 def _formats() -> list[str]:
     Image.init()
-    return [name for name in FORMATS if name in Image.OPEN]
+    return [name for name in PHOTOGRAPH_FORMATS if name in Image.OPEN]
 
 
 def _decode(image: ImageFile.ImageFile) -> None:

@@ -36,7 +36,7 @@ _STORAGES = frozenset(
 )
 
 
-def convert(source: Path, target: Path) -> int:
+def convert_pickle(source: Path, target: Path) -> int:
     """Write the tensors of a checkpoint as safetensors; returns their number.
 
     Raises:

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 PHOTO = 224
 LABELS = 112
-SIDE = 448
+PLANE_SIDE = 448
 """Side of the drawing planes in pixels; photograph and label maps are reduced from them."""
 
-SCALE = SIDE / 100
+SCALE = PLANE_SIDE / 100
 """Pixels per hundredth of the frame, the unit of all positions and sizes."""
 
 Point = tuple[float, float]
@@ -58,9 +58,9 @@ class Canvas:
     """A photograph in the making, and its tags."""
 
     def __init__(self) -> None:
-        self.photo = Image.new("RGB", (SIDE, SIDE))
+        self.photo = Image.new("RGB", (PLANE_SIDE, PLANE_SIDE))
         self.things: list[str] = []
-        self._tags = Image.new("I", (SIDE, SIDE))
+        self._tags = Image.new("I", (PLANE_SIDE, PLANE_SIDE))
         self._numbers = {Tag(): 0}
         self._color = ImageDraw.Draw(self.photo)
         self._glaze = ImageDraw.Draw(self.photo, "RGBA")
@@ -77,7 +77,7 @@ class Canvas:
 
     def tags(self) -> tuple[Int32[np.ndarray, "h w"], list[Tag]]:
         """The tags at the label maps' resolution, as indices into a list."""
-        stride = SIDE // LABELS
+        stride = PLANE_SIDE // LABELS
         return np.asarray(self._tags, dtype=np.int32)[stride // 2 :: stride, stride // 2 :: stride], list(self._numbers)
 
     def glaze(self, box: tuple[float, float, float, float], color: RGB, opacity: float) -> None:
@@ -102,9 +102,9 @@ class Canvas:
             return
         left, top, right, bottom = (int(np.floor(bounds[0])), int(np.floor(bounds[1])), *_ceil(bounds[2:]))
         width, height = right - left, bottom - top
-        if min(right, SIDE) <= max(left, 0) or min(bottom, SIDE) <= max(top, 0):
+        if min(right, PLANE_SIDE) <= max(left, 0) or min(bottom, PLANE_SIDE) <= max(top, 0):
             return
-        mask = Image.new("L", (SIDE, SIDE))
+        mask = Image.new("L", (PLANE_SIDE, PLANE_SIDE))
         draw(ImageDraw.Draw(mask), 255)
         self.photo.paste(paint.fill(width, height, SCALE), (left, top), mask.crop((left, top, right, bottom)))
 
@@ -149,7 +149,7 @@ class Pen:
         def draw(plane: ImageDraw.ImageDraw, fill: RGB | int) -> None:
             plane.line(pixels, fill=fill, width=pixel_width, joint="curve")
 
-        self._canvas.paint(draw, (0, 0, SIDE, SIDE), paint, tag)
+        self._canvas.paint(draw, (0, 0, PLANE_SIDE, PLANE_SIDE), paint, tag)
 
     def shadow(self, left: float, right: float, depth: float = 0.08) -> None:
         """A shadow at the thing's foot."""

@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from . import beings, equipment, furniture, indoors, outdoors, plants, vehicles
-from .canvas import LABELS, PHOTO, SIDE, Canvas, Spot
+from .canvas import LABELS, PHOTO, PLANE_SIDE, Canvas, Spot
 from .dice import Dice
 from .palette import COLORS, name_colors
 from .words import CATEGORIES, SCENE_CLASSES, number
@@ -60,7 +60,7 @@ THINGS: Mapping[str, Thing] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class ThingBox:
     """The visible extent of one thing, in pixels of the label maps, right and bottom excluded."""
 
     name: str
@@ -84,7 +84,7 @@ class Scene:
     name: str
     photograph: Image.Image
     labels: Mapping[str, Int32[np.ndarray, "h w"]]
-    boxes: tuple[Box, ...]
+    boxes: tuple[ThingBox, ...]
 
     @property
     def number(self) -> int:
@@ -128,17 +128,17 @@ def _labels(canvas: Canvas, photo: Image.Image) -> tuple[dict[str, Int32[np.ndar
         [(tag.object, tag.part, tag.material, tag.texture, tag.instance) for tag in meanings], dtype=np.int32
     )
     *maps, instances = table.T[:, tags]
-    stride = SIDE // LABELS
+    stride = PLANE_SIDE // LABELS
     pixels = np.asarray(photo)[stride // 2 :: stride, stride // 2 :: stride]
     colors = name_colors(pixels) + number("color", f"{COLORS[0]}-c")
     labels = dict(zip(CATEGORIES[1:], [*maps, colors], strict=True))
     return labels, instances
 
 
-def _boxes(instances: Int32[np.ndarray, "h w"], things: list[str]) -> tuple[Box, ...]:
+def _boxes(instances: Int32[np.ndarray, "h w"], things: list[str]) -> tuple[ThingBox, ...]:
     extents = zip(things, ndimage.find_objects(instances, len(things)), strict=True)
     return tuple(
-        Box(name, extent[1].start, extent[0].start, extent[1].stop, extent[0].stop)
+        ThingBox(name, extent[1].start, extent[0].start, extent[1].stop, extent[0].stop)
         for name, extent in extents
         if extent
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from neuronexplain.metrics.intervals import Figure
 
 Value = str | int | float | Figure | None
-Row = Mapping[str, Value]
+TableRow = Mapping[str, Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Report:
 
     title: str
     columns: Mapping[str, str]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:

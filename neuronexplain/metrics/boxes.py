@@ -20,10 +20,10 @@ from scipy import ndimage
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Float64
 
-SHARE = 0.15
+BOX_SHARE = 0.15
 """Share of a map's maximum at which it is cut."""
 
-MIN_IOU = 0.5
+HIT_IOU = 0.5
 """Least IoU of a right box (ILSVRC)."""
 
 Box = tuple[int, int, int, int]
@@ -41,7 +41,7 @@ def largest_segment(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"] | 
     return largest
 
 
-def map_box(values: Float[np.ndarray, "h w"], share: float = SHARE) -> Box | None:
+def map_box(values: Float[np.ndarray, "h w"], share: float = BOX_SHARE) -> Box | None:
     """The box around the largest segment of a map that exceeds ``share`` of its maximum.
 
     None if nothing is above 0.
@@ -71,7 +71,9 @@ def intensity(values: Float[np.ndarray, "h w"], *, signed: bool) -> Float[np.nda
     return values - values.min() if signed else values
 
 
-def best_iou(values: Float[np.ndarray, "h w"], instances: Float[np.ndarray, "boxes 4"], share: float = SHARE) -> float:
+def best_iou(
+    values: Float[np.ndarray, "h w"], instances: Float[np.ndarray, "boxes 4"], share: float = BOX_SHARE
+) -> float:
     """IoU of a map's box with the instance that it overlaps best; 0 if there is no box or no instance."""
     box = map_box(values, share)
     return float(box_ious(box, instances).max(initial=0)) if box else 0.0

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Bool, Float, Int64, UInt16
 
-SHARE = 0.2
+SEED_SHARE = 0.2
 """Share of a map's maximum; what exceeds it is a seed."""
 
 BACKGROUND = 0.1
@@ -33,7 +33,7 @@ _MEDIAN = 3
 
 
 def seed_map(
-    maps: Float[np.ndarray, "classes h w"], *, share: float = SHARE, background: float = BACKGROUND
+    maps: Float[np.ndarray, "classes h w"], *, share: float = SEED_SHARE, background: float = BACKGROUND
 ) -> Int64[np.ndarray, "h w"]:
     """Which class each pixel is a seed of: 1 for the first map, and so on; 0 for the background; -1 for none.
 

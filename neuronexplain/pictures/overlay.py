@@ -33,7 +33,7 @@ SHADE = 0.28
 BRIGHT = 99.5
 """Percentile of the magnitudes of a picture of pixels that is shown fully bright or dark."""
 OUTLINE = (255, 214, 64)
-FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
 def heatmap_image(heatmap: Float32[np.ndarray, "h w"], *, size: tuple[int, int]) -> Image.Image:
@@ -116,10 +116,10 @@ def save_picture(image: Image.Image, path: str | os.PathLike[str]) -> None:
         OutputError: if the picture cannot be written; an earlier file stays as it was.
     """
     suffix = Path(path).suffix.lower()
-    if suffix not in FORMATS:
-        raise OutputError(f"cannot write {path}: {suffix or 'no suffix'!r}; use one of {', '.join(FORMATS)}")
+    if suffix not in PICTURE_FORMATS:
+        raise OutputError(f"cannot write {path}: {suffix or 'no suffix'!r}; use one of {', '.join(PICTURE_FORMATS)}")
     encoded = BytesIO()
-    image.save(encoded, FORMATS[suffix])
+    image.save(encoded, PICTURE_FORMATS[suffix])
     replace_file(path, encoded.getvalue())
 
 

@@ -20,7 +20,7 @@ _QUALITY = 80
 _RING = 12
 
 
-def pictures(dissection: Dissection, concepts: ConceptDataset) -> Mapping[int, bytes]:
+def exemplar_pictures(dissection: Dissection, concepts: ConceptDataset) -> Mapping[int, bytes]:
     """A small JPEG of every exemplar's image, by the image's index. Each photograph is read once.
 
     Raises:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST = 1200
 """Most pictures on one page: some 10 MB, which a browser opens at once."""
-SIDE = 168
+PICTURE_SIDE = 168
 
 
 def contact_sheet(
@@ -104,7 +104,7 @@ def _draw(
 
 def _pictures(dataset: ConceptDataset, image: int, numbers: Iterable[int]) -> dict[int, bytes]:
     """The photograph, as a JPEG for each concept, darkened except for the concept's pixels."""
-    photograph, labels = shrunk(dataset.photograph(image), SIDE), dataset.labels(image)
+    photograph, labels = shrunk(dataset.photograph(image), PICTURE_SIDE), dataset.labels(image)
     return {
         number: jpeg(
             photograph

@@ -14,10 +14,10 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def percent(share: float) -> str:
+def percentage(share: float) -> str:
     """A probability with one decimal, never rounded up to certainty or down to nothing.
 
-    >>> percent(0.5), percent(0.99996), percent(1e-9)
+    >>> percentage(0.5), percentage(0.99996), percentage(1e-9)
     ('50.0%', '>99.9%', '<0.1%')
     """
     if share > 0.999:

@@ -73,7 +73,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "percent": numbers.percent,
+        "percent": numbers.percentage,
         "scale": numbers.Scale.of,
         "data_uri": pictures.data_uri,
         "picture_uri": pictures.picture_uri,

@@ -17,7 +17,7 @@ from PIL import Image
 from neuronexplain.evaluation.protocols.protocol import Protocol
 from neuronexplain.evaluation.tables import Report
 from neuronexplain.explanation import MethodMap
-from neuronexplain.metrics.boxes import MIN_IOU, best_iou, intensity
+from neuronexplain.metrics.boxes import HIT_IOU, best_iou, intensity
 from neuronexplain.metrics.intervals import Figure, figure
 from neuronexplain.metrics.pointing_game import is_hit
 from neuronexplain.metrics.rank_correlation import rank_correlation
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.framing import Truth
     from neuronexplain.evaluation.ground_truth.truth import Objects
     from neuronexplain.evaluation.record_journal import Record
-    from neuronexplain.evaluation.tables import Row
+    from neuronexplain.evaluation.tables import TableRow
     from neuronexplain.methods import Method
     from neuronexplain.pictures.tiles import Tile
 
@@ -112,7 +112,7 @@ class Adversarial(Protocol):
         """Means over the images on which the network was fooled, and which show an object it has a class for."""
         known = [record for record in records if record["before"]]
         fooled = [record for record in known if record["sure"] > self.attack.confidence]
-        rows: list[Row] = []
+        rows: list[TableRow] = []
         for method in methods:
             columns: dict[str, str | Figure | int] = {"method": method.title}
             for key, scale in (("agreement", 1), ("control", 1), *((key, 100) for key in list(_COLUMNS)[3:7])):
@@ -170,7 +170,7 @@ def _compared(
     }
     for moment, values in (("before", before), ("after", after)):
         comparison[f"hit_{moment}"] = float(is_hit(values, truth.region))
-        comparison[f"box_{moment}"] = float(best_iou(intensity(values, signed=signed), truth.boxes) >= MIN_IOU)
+        comparison[f"box_{moment}"] = float(best_iou(intensity(values, signed=signed), truth.boxes) >= HIT_IOU)
     return comparison
 
 

@@ -82,11 +82,11 @@ def share_inside(values: Float[np.ndarray, "h w"], inside: Bool[np.ndarray, "h w
     return float(heat[inside].sum() / mass) if mass > 0 else None
 
 
-Columns = dict[str, tuple[np.ndarray, np.ndarray]]
+AttentionSums = dict[str, tuple[np.ndarray, np.ndarray]]
 """Each figure's numerators and denominators, by image."""
 
 
-def columns_of(records: Sequence[Record], method: str) -> Columns:
+def columns_of(records: Sequence[Record], method: str) -> AttentionSums:
     """The figures' numerators and denominators, image by image."""
     right, usual = (np.array([record[key] for record in records], float) for key in ("right", "usual"))
     masses = [record["mass"][method] for record in records]
@@ -100,7 +100,7 @@ def columns_of(records: Sequence[Record], method: str) -> Columns:
     }
 
 
-def figures_of(columns: Columns) -> Mapping[str, Any]:
+def figures_of(columns: AttentionSums) -> Mapping[str, Any]:
     """The figures, each over all images, and the number of images."""
     figures: dict[str, Figure | int] = {
         key: figure(numerators, denominators) for key, (numerators, denominators) in columns.items()

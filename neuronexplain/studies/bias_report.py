@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from dissection.scenes.staged import Staging
     from dissection.vocabulary import Concept
     from neuronexplain.evaluation.record_journal import Record
-    from neuronexplain.evaluation.tables import Row
+    from neuronexplain.evaluation.tables import TableRow
     from neuronexplain.explanation import Explanation
     from neuronexplain.pictures.tiles import Tile
 
-    from .attention import Columns
+    from .attention import AttentionSums
 
 _METHOD = "grad-cam"
 _COAT = ("material", "fur")
@@ -79,7 +79,7 @@ class BiasFound:
 def found(sides: Sequence[Side], staging: Staging, percent: tuple[int, int]) -> BiasFound:
     """The tables and sentences."""
     columns = [columns_of(side.records, _METHOD) | {"words": _words(side, staging)} for side in sides]
-    rows: list[Row] = [
+    rows: list[TableRow] = [
         {"set": side.name, **figures_of(side_columns)} for side, side_columns in zip(sides, columns, strict=True)
     ]
     rows.append({"set": "the difference", **figures_of(_differences(*columns))})
@@ -97,7 +97,7 @@ def found(sides: Sequence[Side], staging: Staging, percent: tuple[int, int]) -> 
     )
 
 
-def _differences(before: Columns, after: Columns) -> Columns:
+def _differences(before: AttentionSums, after: AttentionSums) -> AttentionSums:
     """The second less the first, image by image; counted twice, since a figure is the mean over two categories."""
     return {
         key: (np.stack([2 * after[key][0], -2 * before[key][0]], 1), np.stack([after[key][1], before[key][1]], 1))
@@ -128,7 +128,7 @@ def is_of_a_thing(concept: Concept, staging: Staging) -> bool:
 
 def _concepts(sides: Sequence[Side]) -> Report:
     """The concepts that speak for and against each class, as ``concepts of CLASS`` lists them."""
-    rows: list[Row] = [
+    rows: list[TableRow] = [
         {
             "set": side.name,
             "class": label,

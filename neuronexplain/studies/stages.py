@@ -82,7 +82,7 @@ def stages(network: Network, image: Float32[Tensor, "3 H W"], index: int) -> lis
     return distinct_stages
 
 
-def sheet(frame: Image.Image, stages_in_order: Sequence[Stage]) -> Image.Image:
+def stages_sheet(frame: Image.Image, stages_in_order: Sequence[Stage]) -> Image.Image:
     """The photograph and its map at each stage, first to last, each under its layer's name and grid."""
     photograph = frame.resize((_TILE, _TILE))
     pictures: list[Tile] = [(photograph, "what the network sees")]

@@ -12,8 +12,8 @@ from neuronexplain.explanation import MethodMap
 from neuronexplain.methods import METHODS
 from neuronexplain.pictures.overlay import method_picture
 from neuronexplain.pictures.tiles import sheet
-from neuronexplain.studies.stages import sheet as stage_sheet
 from neuronexplain.studies.stages import stages
+from neuronexplain.studies.stages import stages_sheet as stage_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from paper import Claim
 
-    from neuronexplain.evaluation.tables import Report, Row
+    from neuronexplain.evaluation.tables import Report, TableRow
 
 _TITLES = {method.title: name for name, method in METHODS.items()}
 _ROWS = {"the most persuasive named units": "named", "other units, at random": "any"}
@@ -44,7 +44,7 @@ class Measured:
     data: str
     report: Report
 
-    def key(self, row: Row) -> str:
+    def key(self, row: TableRow) -> str:
         """The name of a row's method or other subject."""
         (title, *_) = row.values()
         return _TITLES.get(str(title), _ROWS.get(str(title), str(title)))

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from dissection.concepts.csv_tables import Row
-    from dissection.concepts.problems import Report
+    from dissection.concepts.csv_tables import CsvRow
+    from dissection.concepts.problems import ProblemReport
 
 _ENTRY = re.compile(r"(?P<category>[^();]+?)\s*(?:\((?P<count>[^()]*)\))?")
 
@@ -38,7 +38,7 @@ class Vocabulary:
     mentioned: frozenset[int]
 
 
-def read_vocabulary(root: Path, report: Report) -> Vocabulary:
+def read_vocabulary(root: Path, report: ProblemReport) -> Vocabulary:
     """Read the words of the dataset in ``root``; bad lines are reported and left out."""
     categories = _categories(root / "category.csv", report)
     table = _LabelTable(categories, _coverages(root, categories, report))
@@ -56,10 +56,10 @@ def read_vocabulary(root: Path, report: Report) -> Vocabulary:
     )
 
 
-def _categories(file: Path, report: Report) -> tuple[str, ...]:
+def _categories(file: Path, report: ProblemReport) -> tuple[str, ...]:
     names: dict[str, None] = {}
 
-    def parse(row: Row) -> None:
+    def parse(row: CsvRow) -> None:
         name = row.text("name").lower()
         if name in names:
             raise row.bad(f"category {name!r} appears twice; remove one")
@@ -71,10 +71,10 @@ def _categories(file: Path, report: Report) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _coverages(root: Path, categories: Sequence[str], report: Report) -> dict[str, dict[int, float]]:
+def _coverages(root: Path, categories: Sequence[str], report: ProblemReport) -> dict[str, dict[int, float]]:
     """Coverage by label number, for the categories that have a file."""
 
-    def parse(row: Row) -> tuple[int, float]:
+    def parse(row: CsvRow) -> tuple[int, float]:
         return row.integer("number", most=LARGEST), row.amount("coverage")
 
     files = {category: root / f"c_{category}.csv" for category in categories}
@@ -96,7 +96,7 @@ class _LabelTable:
     frequency: dict[int, float] = field(default_factory=dict)
     mentioned: set[int] = field(default_factory=set)
 
-    def parse(self, row: Row) -> Concept:
+    def parse(self, row: CsvRow) -> Concept:
         number = row.integer("number", most=LARGEST)
         if number in self.mentioned:
             raise row.bad(f"number {number} appears twice; each concept needs its own")
@@ -108,7 +108,7 @@ class _LabelTable:
             self.frequency[number] = row.amount("frequency")
         return concept
 
-    def _counts(self, row: Row) -> dict[str, float]:
+    def _counts(self, row: CsvRow) -> dict[str, float]:
         """Images by category, from a cell like ``material(36);object(3)``."""
         counts: dict[str, float] = {}
         for text in _words(row.text("category")):

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from jaxtyping import Int32
     from PIL import Image
 
-    from dissection.concepts.csv_tables import Row
-    from dissection.concepts.problems import Report
+    from dissection.concepts.csv_tables import CsvRow
+    from dissection.concepts.problems import ProblemReport
 
 _COLUMNS = ("image", "split", "ih", "iw", "sh", "sw")
 
@@ -61,7 +61,7 @@ class BrodenLayout(Folder):
         ConceptDataError: by default, for the first problem.
     """
 
-    def __init__(self, root: Path, *, report: Report = stop) -> None:
+    def __init__(self, root: Path, *, report: ProblemReport = stop) -> None:
         self._vocabulary = read_vocabulary(root, report)
         super().__init__(root, self._vocabulary.concepts, self._vocabulary.synonyms)
         self._images = root / "images"
@@ -97,7 +97,7 @@ class BrodenLayout(Folder):
         """The labels; every number must have a name, and every map the size that ``index.csv`` says."""
         return self.read_labels(index, stop)
 
-    def read_labels(self, index: int, report: Report) -> Labels:
+    def read_labels(self, index: int, report: ProblemReport) -> Labels:
         """The labels; bad ones are reported and left out."""
         record = self._records[index]
         maps = []
@@ -126,7 +126,7 @@ class BrodenLayout(Folder):
             check_numbers(file, numbers, self._vocabulary.mentioned, "label.csv")
         return numbers
 
-    def _read_index(self, report: Report) -> list[_Record]:
+    def _read_index(self, report: ProblemReport) -> list[_Record]:
         file = self._root / "index.csv"
         names = header(file)
         for category in self.categories if names else ():
@@ -135,7 +135,7 @@ class BrodenLayout(Folder):
         categories = [category for category in self.categories if category in names]
         images: set[str] = set()
 
-        def parse(row: Row) -> _Record:
+        def parse(row: CsvRow) -> _Record:
             record = self._record(row, categories)
             if record.image in images:
                 raise row.bad(f"image {record.image!r} appears twice; remove one")
@@ -144,7 +144,7 @@ class BrodenLayout(Folder):
 
         return list(read_table(file, _COLUMNS, parse, report))
 
-    def _record(self, row: Row, categories: Sequence[str]) -> _Record:
+    def _record(self, row: CsvRow, categories: Sequence[str]) -> _Record:
         cells = [part.strip() for category in categories for part in row.cells[category].split(";")]
         parts = list(dict.fromkeys(part for part in cells if part))
         numbers = [int(part) for part in parts if is_number(part)]
@@ -161,7 +161,7 @@ class BrodenLayout(Folder):
         )
 
 
-def _inside(row: Row, path: str) -> str:
+def _inside(row: CsvRow, path: str) -> str:
     if leads_out(path):
         raise row.bad(f"{path!r} leads out of images/; a path relative to images/ is needed")
     return path

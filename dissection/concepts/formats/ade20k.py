@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dissection.concepts.formats.shared.label_table import Label, LabelTable
-from dissection.concepts.formats.shared.matlab import read_variable, structures, text
+from dissection.concepts.formats.shared.matlab import matlab_text, read_variable, structures
 from dissection.concepts.formats.shared.photograph_folder import Published, locate, read_text
 from dissection.concepts.formats.shared.scene_parsing import NO_SCENE, SceneParsing
 from dissection.concepts.label_maps import read_colors
@@ -131,7 +131,7 @@ def _names(root: Path, photographs: Iterable[Path]) -> tuple[Mapping[int, str], 
 def _index_names(file: Path) -> dict[int, str]:
     for index in structures(file, read_variable(file, "index"), "objectnames"):
         names = index["objectnames"].ravel()
-        return {code: text(file, np.asarray(name)) for code, name in enumerate(names, start=1)}
+        return {code: matlab_text(file, np.asarray(name)) for code, name in enumerate(names, start=1)}
     raise BadFileError(file, "the index in it is empty; get the file again")
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Int32
 
-    from dissection.concepts.formats.shared.coco_files import CocoFile, CocoImage, Record
+    from dissection.concepts.formats.shared.coco_files import CocoFile, CocoImage, CocoRecord
 
 _OTHER = "other"
 
@@ -45,7 +45,7 @@ class CocoInstances(Coco):
     what = "instances"
 
     def __init__(self, src: Path, *, label_size: int) -> None:
-        self._regions: dict[Path, dict[int, dict[int, list[Record]]]] = {}
+        self._regions: dict[Path, dict[int, dict[int, list[CocoRecord]]]] = {}
         super().__init__(src, [_without_other(file) for file in coco_files(src, self.what, hook=packed)], label_size)
 
     def files(self, index: int) -> Sequence[Path]:

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from dissection.concepts.formats.shared.coco import Coco
-from dissection.concepts.formats.shared.coco_files import coco_files, text, whole
+from dissection.concepts.formats.shared.coco_files import coco_files, required_text, whole
 from dissection.concepts.label_maps import check_size, color_numbers, read_colors
 from dissection.concepts.problems import BadFileError
 from dissection.files.paths import leads_out
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Int32
 
-    from dissection.concepts.formats.shared.coco_files import CocoFile, CocoImage, Record
+    from dissection.concepts.formats.shared.coco_files import CocoFile, CocoImage, CocoRecord
 
 _MOST = 0xFFFFFF
 
@@ -70,9 +70,9 @@ class CocoPanoptic(Coco):
         self._segments[file.file] = by_image
         return [image for number, image in file.images.items() if number in by_image]
 
-    def _read(self, file: CocoFile, known: set[int], record: Record) -> tuple[int, _Segments]:
+    def _read(self, file: CocoFile, known: set[int], record: CocoRecord) -> tuple[int, _Segments]:
         number = file.image_of(record)
-        name = text(file.file, record, "file_name")
+        name = required_text(file.file, record, "file_name")
         if leads_out(name):
             raise file.bad(f"file_name {name!r} leads out of the folder; a path inside {file.file.stem}/ is needed")
         segments = record.get("segments_info")

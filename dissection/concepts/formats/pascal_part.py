@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dissection.concepts.formats.shared.label_table import Label, LabelTable
-from dissection.concepts.formats.shared.matlab import matrix, read_variable, structures, text
+from dissection.concepts.formats.shared.matlab import matlab_text, matrix, read_variable, structures
 from dissection.concepts.formats.shared.photograph_folder import Published, locate
 from dissection.concepts.formats.shared.voc_classes import CLASSES
 from dissection.concepts.label_maps import shrink
@@ -160,10 +160,10 @@ def _masks(file: Path) -> Iterator[tuple[str, str | None, Map]]:
     """Class of the object, code of the part (``None`` for the object itself) and mask, in the file's order."""
     for anno in structures(file, read_variable(file, "anno"), "objects"):
         for thing in structures(file, anno["objects"], "class", "mask", "parts"):
-            owner = text(file, thing["class"])
+            owner = matlab_text(file, thing["class"])
             yield owner, None, matrix(file, thing["mask"], "a mask")
             for part in structures(file, thing["parts"], "part_name", "mask"):
-                yield owner, text(file, part["part_name"]), matrix(file, part["mask"], "a mask")
+                yield owner, matlab_text(file, part["part_name"]), matrix(file, part["mask"], "a mask")
 
 
 class _Layers:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from dissection.concepts.color_names import NAMES, name_colors
+from dissection.concepts.color_names import COLOR_NAMES, basic_colors
 from dissection.concepts.layouts import open_sized
 from dissection.concepts.wrappers import DatasetWrapper
 from dissection.errors import ConceptDataError
@@ -35,7 +35,7 @@ class Colors(DatasetWrapper):
         if CATEGORY in self._dataset.categories:
             raise ConceptDataError(f"{src} labels colors already; give a dataset without the category {CATEGORY!r}")
         first = max(self._dataset.concepts) + 1
-        colors = {first + place: Concept(first + place, name, CATEGORY) for place, name in enumerate(NAMES)}
+        colors = {first + place: Concept(first + place, name, CATEGORY) for place, name in enumerate(COLOR_NAMES)}
         self._first = first
         self._concepts = {**self._dataset.concepts, **colors}
 
@@ -54,5 +54,5 @@ class Colors(DatasetWrapper):
         labels = super().labels(index)
         size = (self._label_size, self._label_size)
         photograph = self.photograph(index).resize(size, Image.Resampling.BILINEAR)
-        colors = name_colors(np.asarray(photograph)) + self._first
+        colors = basic_colors(np.asarray(photograph)) + self._first
         return Labels(np.concatenate([labels.maps, colors[None]]), labels.whole)

@@ -16,7 +16,7 @@ _RESCALING = {"googlenet", "inception_v3"}
 """Networks that rescale their input as published, and have auxiliary classifiers that only training uses."""
 
 
-def build(name: str, state: Mapping[str, Tensor]) -> nn.Module:
+def build_architecture(name: str, state: Mapping[str, Tensor]) -> nn.Module:
     """A torchvision architecture with as many classes as the state; the caller's random numbers stay untouched."""
     options: dict[str, Any] = {}
     if name in _RESCALING:

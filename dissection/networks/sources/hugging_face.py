@@ -16,7 +16,7 @@ from .spec import NetworkSpec, load
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PREFIX = "hf/"
+_PREFIX = "hf/"
 
 _INTERPOLATION = {
     Image.Resampling.BILINEAR: "bilinear",
@@ -38,7 +38,7 @@ def open_hf(name: str, weights: Path | None = None) -> NetworkSpec:
         import transformers  # noqa: PLC0415 -- an extra
     hub: Any = transformers
     location = _location(name)
-    advice = f"fetch the repository if you can, and give its folder: --network {PREFIX}FOLDER"
+    advice = f"fetch the repository if you can, and give its folder: --network {_PREFIX}FOLDER"
     with fetching(name, advice):
         config = hub.AutoConfig.from_pretrained(location)
         processor = hub.AutoImageProcessor.from_pretrained(location).to_dict()
@@ -53,13 +53,13 @@ def open_hf(name: str, weights: Path | None = None) -> NetworkSpec:
         _labels(config.id2label),
         output="logits",
         multi_label=config.problem_type == "multi_label_classification",
-        spec=f"{PREFIX}{location}",
+        spec=f"{_PREFIX}{location}",
     )
 
 
 def _location(name: str) -> str:
     """The repository, or the folder's absolute path."""
-    rest = name.removeprefix(PREFIX)
+    rest = name.removeprefix(_PREFIX)
     folder = Path(rest).expanduser()
     return str(folder.resolve()) if folder.is_dir() else rest
 

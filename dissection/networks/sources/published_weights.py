@@ -24,12 +24,12 @@ _OLD_DENSE = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])(?=\.)")
 _PARALLEL = re.compile(r"(?<![^.])module\.")
 
 
-def own_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def current_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A published state dict under today's names, without the prefixes that ``DataParallel`` added inside."""
     return {_PARALLEL.sub("", _OLD_DENSE.sub(r"\1\2", key)): value for key, value in state.items()}
 
 
-def fetch(name: str, url: str, progress: Bytes | None = None) -> Path:
+def fetch_weights(name: str, url: str, progress: Bytes | None = None) -> Path:
     """A published weights file, from torch's cache or the web; by PyTorch's convention its name holds its hash.
 
     Raises:

@@ -14,14 +14,14 @@ from dissection.networks.weights import fit, read_weights
 
 from .architectures import imagenet_classes
 from .extras import fetching, needs
-from .published_weights import own_names
+from .published_weights import current_names
 from .spec import NetworkSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-PREFIX = "timm/"
+_PREFIX = "timm/"
 
 
 def timm_names() -> tuple[str, ...]:
@@ -32,7 +32,7 @@ def timm_names() -> tuple[str, ...]:
     """
     with needs("timm", "timm"):
         import timm  # noqa: PLC0415 -- an extra
-    return tuple(f"{PREFIX}{name}" for name in timm.list_models(pretrained=True))
+    return tuple(f"{_PREFIX}{name}" for name in timm.list_models(pretrained=True))
 
 
 def open_timm(name: str, weights: Path | None = None) -> NetworkSpec:
@@ -44,7 +44,7 @@ def open_timm(name: str, weights: Path | None = None) -> NetworkSpec:
     """
     with needs(name, "timm"):
         import timm  # noqa: PLC0415 -- an extra
-    architecture = name.removeprefix(PREFIX)
+    architecture = name.removeprefix(_PREFIX)
     if not timm.is_model(architecture):
         raise NetworkError(
             f"timm has no network {architecture!r}; timm.list_models('*{architecture[:5]}*') lists similar names"
@@ -59,7 +59,7 @@ def open_timm(name: str, weights: Path | None = None) -> NetworkSpec:
 
 def _from_file(timm: Any, architecture: str, weights: Path) -> nn.Module:  # noqa: ANN401 -- timm is not typed
     """The architecture, with as many classes as the file's classifier."""
-    state = own_names(read_weights(weights))
+    state = current_names(read_weights(weights))
     with torch.device("meta"):
         classifier = timm.create_model(architecture).pretrained_cfg["classifier"]
     last = state.get(f"{classifier}.weight") if isinstance(classifier, str) else None

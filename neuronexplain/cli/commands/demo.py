@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from dissection.execution.settings import Progress
     from neuronexplain.report.sections import ClassSection, NeuronCard
 
-SCENES = 600
+DEMO_SCENES = 600
 """Number of scenes that the neurons are named with."""
 
-QUANTILE = 0.01
+DEMO_QUANTILE = 0.01
 """Wider than Broden's: with a narrower one, concepts that cover much of a few hundred scenes are out of reach."""
 
 _SEED = 1
@@ -59,7 +59,7 @@ def demo(
             _draw(out / "scenes", progress)
         with NameStore.create(database) as store:
             execution = Execution(scratch=out / "unfinished", progress=progress)
-            run = build(network, open_concepts(out / "scenes"), store, quantile=QUANTILE, execution=execution).run
+            run = build(network, open_concepts(out / "scenes"), store, quantile=DEMO_QUANTILE, execution=execution).run
     with NameStore.open(database) as store:
         summarise(store, run)
         explainer = Explainer.from_store(network, store, run=run)
@@ -87,7 +87,9 @@ def demo(
 def _draw(folder: Path, progress: Progress) -> None:
     from dissection.concepts.generated import write_scenes
 
-    write_scenes(folder, images=SCENES, seed=_SEED, progress=lambda done: progress("drawing scenes", done, SCENES))
+    write_scenes(
+        folder, images=DEMO_SCENES, seed=_SEED, progress=lambda done: progress("drawing scenes", done, DEMO_SCENES)
+    )
 
 
 def _unseen(folder: Path, images: int) -> Iterator[tuple[str, Image.Image]]:

@@ -18,7 +18,7 @@ def convert(
 
     Example: neuronexplain weights convert resnet18_places365.pth.tar resnet18.safetensors
     """
-    from dissection.networks.pickled_weights import convert as write
+    from dissection.networks.pickled_weights import convert_pickle as write
 
     count = write(source, target)
     console.say(f"{count} tensors written to {target}. Next: neuronexplain build --weights {target} …")

@@ -9,7 +9,7 @@ import typer
 from neuronexplain.cli import options
 from neuronexplain.cli.groups import grouped
 
-from .measuring import Comparison
+from .measuring import MethodComparison
 
 
 @grouped
@@ -18,7 +18,7 @@ def adversarial(
     radius: Annotated[
         float | None, typer.Option(min=1 / 255, max=1, help="How much a colour may change, as a share of its range.")
     ] = None,
-    comparison: Comparison,
+    comparison: MethodComparison,
 ) -> None:
     """Fool the network, and see whether maps still show the objects in an image (Sec. 6.2).
 

@@ -9,14 +9,14 @@ import typer
 from neuronexplain.cli import options
 from neuronexplain.cli.groups import grouped
 
-from .measuring import Comparison
+from .measuring import MethodComparison
 
 
 @grouped
 def insertion_deletion(
     *,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of a curve.")] = None,
-    comparison: Comparison,
+    comparison: MethodComparison,
 ) -> None:
     """Follow the probability while a map's strongest pixels are inserted, or deleted (Petsiuk et al. 2018).
 

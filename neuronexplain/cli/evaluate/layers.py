@@ -34,7 +34,7 @@ def layers(
     from dissection.networks.forward import forward
     from neuronexplain.classes import find_class
     from neuronexplain.pictures.overlay import save_picture
-    from neuronexplain.studies.stages import sheet, stages
+    from neuronexplain.studies.stages import stages, stages_sheet
 
     files = _photographs(data)
     opened = network.open()
@@ -47,7 +47,7 @@ def layers(
             image = opened.preprocessing.tensor(frame)
             index = int(forward(opened, image[None]).scores.argmax()) if target_class is None else target_class
             path = out / f"{file.stem}-layers.png"
-            save_picture(sheet(frame, stages(opened, image, index)), path)
+            save_picture(stages_sheet(frame, stages(opened, image, index)), path)
             entries.append({"image": str(file), "class": opened.classes[index], "picture": str(path)})
             progress("drawing", done, len(files))
     if json:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from neuronexplain.cli.groups import grouped
 
-from .measuring import Comparison
+from .measuring import MethodComparison
 
 
 @grouped
-def localisation(*, comparison: Comparison) -> None:
+def localisation(*, comparison: MethodComparison) -> None:
     """Compare boxes around what maps show with true boxes: localisation errors (Sec. 4.1, Tables 1 and 3).
 
     A box is drawn around the largest segment above 15 % of a map's maximum, and is right if its IoU is at least 0.5.

@@ -54,7 +54,7 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class MethodComparison:
     """The options of every protocol that compares methods by their maps."""
 
     network: NetworkOptions

@@ -9,7 +9,7 @@ import typer
 from neuronexplain.cli import options
 from neuronexplain.cli.groups import grouped
 
-from .measuring import Comparison
+from .measuring import MethodComparison
 
 
 @grouped
@@ -21,7 +21,7 @@ def occlusion_correlation(
     stride: Annotated[
         float | None, typer.Option(min=0.005, max=1, help="Step of the patch, as a share of the image's side.")
     ] = None,
-    comparison: Comparison,
+    comparison: MethodComparison,
 ) -> None:
     """Correlate maps with how much the score falls when a grey patch covers part of the image (Sec. 5.3).
 

@@ -8,14 +8,14 @@ import typer
 
 from neuronexplain.cli.groups import grouped
 
-from .measuring import Comparison
+from .measuring import MethodComparison
 
 
 @grouped
 def pointing(
     *,
     tolerance: Annotated[int, typer.Option(min=0, help="Pixels by which a point may miss; 15 is usual.")] = 0,
-    comparison: Comparison,
+    comparison: MethodComparison,
 ) -> None:
     """Count how often a map's maximum is on the object: the pointing game (Sec. 4.3, App. D).
 

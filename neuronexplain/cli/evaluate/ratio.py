@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from neuronexplain.cli.groups import grouped
 
-from .measuring import Comparison
+from .measuring import MethodComparison
 
 
 @grouped
-def ratio(*, comparison: Comparison) -> None:
+def ratio(*, comparison: MethodComparison) -> None:
     """Divide a map's mean inside an object's boxes by its mean outside them (Sec. 8.1).
 
     Example: neuronexplain evaluate ratio --network scenes --kind scenes --method grad-cam --out figures

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from neuronexplain.cli.groups import grouped
 
-from .measuring import Comparison
+from .measuring import MethodComparison
 
 
 @grouped
-def seeds(*, comparison: Comparison) -> None:
+def seeds(*, comparison: MethodComparison) -> None:
     """Compare segmentation seeds with masks, and write the files that SEC training reads (Sec. 4.2).
 
     Example: neuronexplain evaluate seeds --network vgg16 --data VOC2012 --kind voc --out figures

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from dissection.concepts.formats.shared.coco_files import Record
+    from dissection.concepts.formats.shared.coco_files import CocoRecord
 
     from .truth import Objects
 
 
-class Coco:
+class CocoObjects:
     """A folder with ``annotations/instances_SPLIT.json``.
 
     Args:
@@ -57,7 +57,7 @@ class Coco:
         """A photograph with boxes and masks."""
         image = self._images[index]
         photograph = read_photograph_of(image.file, image.size, f"{self._file.file.name} says")
-        records_of_name: dict[str, list[Record]] = {}
+        records_of_name: dict[str, list[CocoRecord]] = {}
         for category, records in self._records_of_image.get(image.number, {}).items():
             records_of_name.setdefault(self._names[category], []).extend(
                 record for record in records if not record.get("iscrowd")
@@ -73,7 +73,7 @@ class Coco:
         """Names and sizes of the photographs, and the file that describes them."""
         return digest([repr(self.objects), self._file.file, *(stamp(image.file) for image in self._images)])
 
-    def _place(self, name: str, records: Sequence[Record], size: tuple[int, int]) -> ObjectLocation:
+    def _place(self, name: str, records: Sequence[CocoRecord], size: tuple[int, int]) -> ObjectLocation:
         height, width = size
         boxes = np.array([self._box(name, record, (width, height)) for record in records])
         try:
@@ -83,7 +83,7 @@ class Coco:
             raise self._file.bad(f"{name}, annotation {ids}: {error}") from error
         return ObjectLocation(boxes / (width, height, width, height), mask.astype(bool))
 
-    def _box(self, name: str, record: Record, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    def _box(self, name: str, record: CocoRecord, size: tuple[int, int]) -> tuple[float, float, float, float]:
         sides = record.get("bbox")
         if not isinstance(sides, list) or len(sides) != 4 or not all(isinstance(side, int | float) for side in sides):
             raise self._file.bad(f"bbox of annotation {record.get('id')} is {sides!r:.60}; four numbers are needed")

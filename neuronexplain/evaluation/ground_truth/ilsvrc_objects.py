@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _MAPPING = "LOC_synset_mapping.txt"
 
 
-class Ilsvrc:
+class IlsvrcObjects:
     """The validation images.
 
     Args:

@@ -8,11 +8,11 @@ from dissection.concepts.formats import needing
 from dissection.concepts.layouts import open_concepts
 from dissection.errors import ConceptDataError
 
-from .ilsvrc_objects import Ilsvrc
+from .ilsvrc_objects import IlsvrcObjects
 from .labelled_objects import LabelledObjects
 from .scene_things import SceneThings
 from .unlabelled import Photographs
-from .voc_objects import Voc
+from .voc_objects import VocObjects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .truth import AnnotatedImage, Ground, Objects
 
-SCENES = 240
+DEFAULT_SCENES = 240
 """Number of generated scenes, unless a limit is given."""
 
 
@@ -53,7 +53,7 @@ def open_ground(
         ConceptDataError: if the data is not in that layout, holds no images, or no class means one of its objects.
     """
     if kind == "scenes":
-        return SceneThings(classes, images=limit or SCENES, seed=seed)
+        return SceneThings(classes, images=limit or DEFAULT_SCENES, seed=seed)
     if data is None or not data.exists():
         raise ConceptDataError(f"--data {data or ''}: there is no such folder; name the one that holds the data")
     ground = _opened(data, classes, kind, {} if split is None else {"split": split}, masks=masks, table=table)
@@ -67,14 +67,14 @@ def _opened(
 ) -> Ground:
     match kind:
         case "voc":
-            return Voc(data, classes, masks=masks, table=table, **split)
+            return VocObjects(data, classes, masks=masks, table=table, **split)
         case "coco":
             with needing("coco", "reading COCO's instances"):
-                from .coco_objects import Coco  # noqa: PLC0415 -- pycocotools is in an extra
+                from .coco_objects import CocoObjects  # noqa: PLC0415 -- pycocotools is in an extra
 
-            return Coco(data, classes, table=table, **split)
+            return CocoObjects(data, classes, table=table, **split)
         case "ilsvrc":
-            return Ilsvrc(data, classes, **split)
+            return IlsvrcObjects(data, classes, **split)
         case "photographs":
             return Photographs(data)
         case _:

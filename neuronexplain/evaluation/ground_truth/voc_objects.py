@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _NUMBERS = {name: number for number, name in enumerate(CLASSES, start=1)}
 
 
-class Voc:
+class VocObjects:
     """A folder ``VOC2007`` or ``VOC2012``, or the ``VOCdevkit`` around one.
 
     Args:

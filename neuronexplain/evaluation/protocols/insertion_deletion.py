@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.batch import Batch
     from neuronexplain.evaluation.ground_truth.truth import Objects
     from neuronexplain.evaluation.record_journal import Record
-    from neuronexplain.evaluation.tables import Row
+    from neuronexplain.evaluation.tables import TableRow
     from neuronexplain.methods import Method
 
 _RANDOM = "(at random)"
@@ -68,7 +68,7 @@ class InsertionDeletion(Protocol):
 
     def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:  # noqa: ARG002
         """Mean areas."""
-        rows: list[Row] = []
+        rows: list[TableRow] = []
         for name, title in [(_RANDOM, _RANDOM), *((method.name, method.title) for method in methods)]:
             areas = {
                 key: figure([record["areas"][name][key] for record in records]) for key in ("insertion", "deletion")

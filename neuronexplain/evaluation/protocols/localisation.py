@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neuronexplain.evaluation.tables import Report
-from neuronexplain.metrics.boxes import MIN_IOU, SHARE, best_iou, box_ious, intensity
+from neuronexplain.metrics.boxes import BOX_SHARE, HIT_IOU, best_iou, box_ious, intensity
 from neuronexplain.metrics.intervals import Figure, figure
 
 from .protocol import Protocol
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.batch import Batch
     from neuronexplain.evaluation.ground_truth.truth import Objects
     from neuronexplain.evaluation.record_journal import Record
-    from neuronexplain.evaluation.tables import Row
+    from neuronexplain.evaluation.tables import TableRow
     from neuronexplain.methods import Method
 
 _WHOLE = "(the whole picture)"
@@ -47,8 +47,8 @@ class Localisation(Protocol):
         min_iou: least IoU of a right box.
     """
 
-    share: float = SHARE
-    min_iou: float = MIN_IOU
+    share: float = BOX_SHARE
+    min_iou: float = HIT_IOU
 
     name = "localisation"
 
@@ -83,13 +83,19 @@ class Localisation(Protocol):
         """A table laid out like Table 1."""
         known = [record for record in records if record["ranks"]]
         classes = {f"class_{top}": _error(known, [_is_class_right(record, top) for record in known]) for top in (1, 5)}
-        rows: list[Row] = []
+        rows: list[TableRow] = []
         for name, title in [(_WHOLE, _WHOLE), *((method.name, method.title) for method in methods)]:
             boxes = {
                 f"box_{top}": _error(known, [self._is_box_right(record, name, top) for record in known])
                 for top in (1, 5)
             }
-            row: Row = {"method": title, **classes, **boxes, "known": self._known(known, name), "images": len(known)}
+            row: TableRow = {
+                "method": title,
+                **classes,
+                **boxes,
+                "known": self._known(known, name),
+                "images": len(known),
+            }
             rows.append(row)
         return Report(
             f"Localisation, Sec. 4.1: {self.share:.0%} of the maximum, IoU of {self.min_iou:g}; {len(objects)} objects",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.batch import Batch
     from neuronexplain.evaluation.ground_truth.truth import Objects
     from neuronexplain.evaluation.record_journal import Record
-    from neuronexplain.evaluation.tables import Row
+    from neuronexplain.evaluation.tables import TableRow
     from neuronexplain.methods import Method
 
 _COLUMNS = {
@@ -76,7 +76,7 @@ class OcclusionCorrelation(Protocol):
 
     def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:  # noqa: ARG002
         """A table like the last column of Table 2."""
-        rows: list[Row] = [
+        rows: list[TableRow] = [
             {
                 "method": method.title,
                 "correlation": figure([record["correlations"][method.name] for record in records]),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.batch import Batch
     from neuronexplain.evaluation.ground_truth.truth import Objects
     from neuronexplain.evaluation.record_journal import Record
-    from neuronexplain.evaluation.tables import Row
+    from neuronexplain.evaluation.tables import TableRow
     from neuronexplain.methods import Method
 
 _TOP = 5
@@ -86,7 +86,7 @@ class Pointing(Protocol):
         image_count = {"images": sum(bool(record["chance"]) for record in records)}
         chance = _accuracies([record["chance"] for record in records], names)
         centre = _accuracies([record["centre"] for record in records], names)
-        rows: list[Row] = [
+        rows: list[TableRow] = [
             {"method": "(at random)", **chance, **image_count},
             {"method": "(the centre)", **centre, **image_count},
             {"method": "(rejecting everything)", **_rejecting(records, self._chosen(len(records)))},

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.batch import Batch
     from neuronexplain.evaluation.ground_truth.truth import Objects
     from neuronexplain.evaluation.record_journal import Record
-    from neuronexplain.evaluation.tables import Row
+    from neuronexplain.evaluation.tables import TableRow
     from neuronexplain.methods import Method
 
 _COLUMNS = {"method": "method", "ratio": "inside / outside", "without": "without a ratio", "images": "images"}
@@ -49,7 +49,7 @@ class Ratio(Protocol):
 
     def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:  # noqa: ARG002
         """The mean ratio of all objects in all images."""
-        rows: list[Row] = []
+        rows: list[TableRow] = []
         for method in methods:
             ratios = [list(record["ratios"][method.name].values()) for record in records]
             defined = [[ratio for ratio in image_ratios if ratio is not None] for image_ratios in ratios]

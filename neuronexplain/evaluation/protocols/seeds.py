@@ -13,7 +13,7 @@ from dissection.execution.threads import in_threads
 from dissection.files.atomic import replace_file
 from neuronexplain.evaluation.tables import Report
 from neuronexplain.metrics.intervals import figure
-from neuronexplain.metrics.seed_maps import BACKGROUND, CUES_SIZE, NONE, SHARE, counts, cues, seed_map
+from neuronexplain.metrics.seed_maps import BACKGROUND, CUES_SIZE, NONE, SEED_SHARE, counts, cues, seed_map
 
 from .protocol import Protocol
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.batch import Batch
     from neuronexplain.evaluation.ground_truth.truth import Objects
     from neuronexplain.evaluation.record_journal import Record
-    from neuronexplain.evaluation.tables import Row
+    from neuronexplain.evaluation.tables import TableRow
     from neuronexplain.methods import Method
 
 _NOTHING = 65535
@@ -50,7 +50,7 @@ class Seeds(Protocol):
         background: share of the pixels that are seeds of the background.
     """
 
-    share: float = SHARE
+    share: float = SEED_SHARE
     background: float = BACKGROUND
 
     name = "seeds"
@@ -82,7 +82,7 @@ class Seeds(Protocol):
 
     def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:
         """Means over objects of intersections by unions, by seeds, and by true pixels, each summed over images."""
-        rows: list[Row] = []
+        rows: list[TableRow] = []
         for method in methods:
             table = _table(records, method.name, list(objects))
             background = _table(records, method.name, [_BACKGROUND])

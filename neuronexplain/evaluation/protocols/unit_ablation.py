@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.batch import Batch
     from neuronexplain.evaluation.ground_truth.truth import Objects
     from neuronexplain.evaluation.record_journal import Record
-    from neuronexplain.evaluation.tables import Row
+    from neuronexplain.evaluation.tables import TableRow
     from neuronexplain.methods import Method
 
 _ROWS = {
@@ -97,7 +97,7 @@ class UnitAblation(Protocol):
 
     def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:  # noqa: ARG002
         """A row for each choice of units."""
-        rows: list[Row] = []
+        rows: list[TableRow] = []
         for kind, title in _ROWS.items():
             means = np.array([np.mean(record["losses"][kind], axis=0) for record in records])
             keys = zip(("logit", "probability", "changed"), (1, 1, 100), strict=True)

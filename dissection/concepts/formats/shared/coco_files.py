@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-Record = dict[str, Any]
+CocoRecord = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +55,14 @@ class CocoFile:
     split: str
     images: Mapping[int, CocoImage]
     categories: Sequence[CocoCategory]
-    annotations: Sequence[Record]
-    head: Record
+    annotations: Sequence[CocoRecord]
+    head: CocoRecord
 
     def bad(self, what: str) -> BadFileError:
         """The error that names this file."""
         return BadFileError(self.file, what)
 
-    def image_of(self, annotation: Record) -> int:
+    def image_of(self, annotation: CocoRecord) -> int:
         """The number of the image that an annotation belongs to.
 
         Raises:
@@ -73,14 +73,14 @@ class CocoFile:
             raise self.bad(f"there is an annotation of image {number}, which is not among its images")
         return number
 
-    def by_image(self) -> dict[int, dict[int, list[Record]]]:
+    def by_image(self) -> dict[int, dict[int, list[CocoRecord]]]:
         """The annotations of each image that has any, by category.
 
         Raises:
             BadFileError: if one has an image or a category that is not in the file.
         """
         known = {category.number for category in self.categories}
-        by_image: dict[int, dict[int, list[Record]]] = {}
+        by_image: dict[int, dict[int, list[CocoRecord]]] = {}
         for record in self.annotations:
             number, category = self.image_of(record), whole(self.file, record, "category_id")
             if category not in known:
@@ -89,7 +89,7 @@ class CocoFile:
         return by_image
 
 
-def coco_files(root: Path, what: str, *, hook: Callable[[Record], Record] | None = None) -> list[CocoFile]:
+def coco_files(root: Path, what: str, *, hook: Callable[[CocoRecord], CocoRecord] | None = None) -> list[CocoFile]:
     """The files ``annotations/<what>_*.json`` under ``root``; ``hook`` is called with each JSON object as it is read.
 
     If some splits have a folder of photographs, those without are left out: COCO packs the annotations of all splits.
@@ -106,7 +106,7 @@ def coco_files(root: Path, what: str, *, hook: Callable[[Record], Record] | None
     return [_read(file, splits[file], folder, hook) for file, folder in folders.items()]
 
 
-def coco_file(root: Path, what: str, split: str, *, hook: Callable[[Record], Record] | None = None) -> CocoFile:
+def coco_file(root: Path, what: str, split: str, *, hook: Callable[[CocoRecord], CocoRecord] | None = None) -> CocoFile:
     """The file ``annotations/<what>_<split>.json`` under ``root``, see :func:`coco_files`.
 
     Raises:
@@ -148,7 +148,7 @@ def _licence_lines(file: CocoFile) -> Iterator[str]:
         yield f"  {count} photographs: {names.get(number, 'no licence is given')}"
 
 
-def _read(file: Path, split: str, folder: Path, hook: Callable[[Record], Record] | None) -> CocoFile:
+def _read(file: Path, split: str, folder: Path, hook: Callable[[CocoRecord], CocoRecord] | None) -> CocoFile:
     content = _json(file, hook)
     categories = sorted(
         (_category(file, record) for record in _list(file, content, "categories")), key=lambda category: category.number
@@ -162,7 +162,7 @@ def _read(file: Path, split: str, folder: Path, hook: Callable[[Record], Record]
     return CocoFile(file, split, by_number, categories, _list(file, content, "annotations"), content)
 
 
-def _json(file: Path, hook: Callable[[Record], Record] | None) -> Record:
+def _json(file: Path, hook: Callable[[CocoRecord], CocoRecord] | None) -> CocoRecord:
     try:
         with file.open("rb") as stream:
             content = json.load(stream, object_hook=hook)
@@ -175,20 +175,20 @@ def _json(file: Path, hook: Callable[[Record], Record] | None) -> Record:
     return content
 
 
-def _list(file: Path, content: Record, key: str) -> list[Record]:
+def _list(file: Path, content: CocoRecord, key: str) -> list[CocoRecord]:
     values = content.get(key)
     if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
         raise BadFileError(file, f"{key!r} is not a list of objects; COCO's annotations are needed")
     return values
 
 
-def _category(file: Path, record: Record) -> CocoCategory:
+def _category(file: Path, record: CocoRecord) -> CocoCategory:
     number = whole(file, record, "id", most=LARGEST)
-    return CocoCategory(number, text(file, record, "name"), str(record.get("supercategory", "")))
+    return CocoCategory(number, required_text(file, record, "name"), str(record.get("supercategory", "")))
 
 
-def _image(file: Path, folder: Path, split: str, record: Record) -> CocoImage:
-    name = text(file, record, "file_name")
+def _image(file: Path, folder: Path, split: str, record: CocoRecord) -> CocoImage:
+    name = required_text(file, record, "file_name")
     if leads_out(name):
         raise BadFileError(file, f"file_name {name!r} leads out of the folder; a path inside {folder.name}/ is needed")
     licence = record.get("license")
@@ -201,7 +201,7 @@ def _image(file: Path, folder: Path, split: str, record: Record) -> CocoImage:
     )
 
 
-def whole(file: Path, record: Record, key: str, *, least: int = 1, most: int | None = None) -> int:
+def whole(file: Path, record: CocoRecord, key: str, *, least: int = 1, most: int | None = None) -> int:
     """The whole number under a key of a record."""
     value = record.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or value < least or (most is not None and value > most):
@@ -210,11 +210,11 @@ def whole(file: Path, record: Record, key: str, *, least: int = 1, most: int | N
     return value
 
 
-def text(file: Path, record: Record, key: str) -> str:
+def required_text(file: Path, record: CocoRecord, key: str) -> str:
     """The text under a key of a record; it must not be empty."""
     value = record.get(key)
     if not isinstance(value, str) or not value.strip():
-        raise BadFileError(file, f"{key} is {value!r:.60}; a text is needed")
+        raise BadFileError(file, f"{key} is {value!r:.60}; text is needed")
     return value.strip()
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import UInt8
 
-    from .coco_files import Record
+    from .coco_files import CocoRecord
 
 _ZERO = 48  # the character for 0
 _LONGEST = 7  # characters of one number, 5 bits each
@@ -26,7 +26,7 @@ class BadRegionError(ValueError):
     """A region that cannot be drawn; the message says why."""
 
 
-def packed(record: Record) -> Record:
+def packed(record: CocoRecord) -> CocoRecord:
     """The record with its polygons as arrays: an eighth of the memory, for files of hundreds of megabytes."""
     polygons = record.get("segmentation")
     if isinstance(polygons, list):

@@ -68,7 +68,7 @@ def structures(file: Path, value: np.ndarray[Any, Any], *fields: str) -> Iterato
         yield {field: np.asarray(record[field]) for field in fields}
 
 
-def text(file: Path, value: np.ndarray[Any, Any]) -> str:
+def matlab_text(file: Path, value: np.ndarray[Any, Any]) -> str:
     """A string."""
     if value.size != 1 or not isinstance(value.item(), str):
         raise BadFileError(file, f"{value!r:.40} was found where a name is needed; check that the file is whole")

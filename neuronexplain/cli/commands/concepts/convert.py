@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from dissection.concepts.conversion import Summary
     from dissection.concepts.dataset import ConceptDataset
 
-Target = Annotated[Path, typer.Argument(metavar="DST", help="New folder, for the Broden layout.")]
+Destination = Annotated[Path, typer.Argument(metavar="DST", help="New folder, for the Broden layout.")]
 Size = Annotated[int, typer.Option(min=1, help="Side of the photographs, in pixels.")]
 LabelSize = Annotated[int, typer.Option(min=1, help="Side of the label maps, in pixels.")]
-MinImages = Annotated[int, typer.Option(min=0, help="Leave out concepts on fewer images than this.")]
+LeastImages = Annotated[int, typer.Option(min=0, help="Leave out concepts on fewer images than this.")]
 
 
 def convert(
     source: Annotated[Path, typer.Argument(metavar="SRC", help="The dataset, as published.")],
-    target: Target,
+    target: Destination,
     layout: Annotated[str, typer.Option("--from", help="Layout of SRC; concepts kinds lists all.")] = "masks",
     size: Size = 224,
     label_size: LabelSize = 112,
-    min_images: MinImages = MIN_IMAGES,
+    min_images: LeastImages = MIN_IMAGES,
     photographs: Annotated[str, typer.Option(metavar="COLUMN", help="hf: the column of photographs.")] = "",
     masks: Annotated[str, typer.Option(metavar="COLUMN", help="hf: the column of masks.")] = "",
     json: options.Json = False,

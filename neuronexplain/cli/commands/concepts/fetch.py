@@ -10,7 +10,7 @@ import typer
 from neuronexplain.cli import console, options
 
 if TYPE_CHECKING:
-    from dissection.concepts.published import Source
+    from dissection.concepts.published import PublishedDataset
 
 
 def fetch(
@@ -43,7 +43,7 @@ def fetch(
     console.say(f"{source.name} is in {target}. Next: neuronexplain {_next(source, target)}")
 
 
-def _list(sources: list[Source], *, as_json: bool) -> None:
+def _list(sources: list[PublishedDataset], *, as_json: bool) -> None:
     rows: list[console.Row] = [
         {
             "name": source.name,
@@ -58,7 +58,7 @@ def _list(sources: list[Source], *, as_json: bool) -> None:
     console.write_rows(rows, columns, as_json=as_json, as_csv=False)
 
 
-def _next(source: Source, target: Path) -> str:
+def _next(source: PublishedDataset, target: Path) -> str:
     if source.kind:
         return f"concepts convert --from {source.kind} {target} {target.with_name(f'{target.name}-concepts')}"
     return f"concepts check {target}"

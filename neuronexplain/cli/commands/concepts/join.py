@@ -10,18 +10,18 @@ import typer
 from dissection.vocabulary import MIN_IMAGES
 from neuronexplain.cli import console, options
 
-from .convert import LabelSize, MinImages, Size, Target, write
+from .convert import Destination, LabelSize, LeastImages, Size, write
 
 
 def join(
     sources: Annotated[list[Path], typer.Argument(metavar="SRC...", help="Concept datasets, converted or with masks.")],
-    target: Target,
+    target: Destination,
     synonyms: Annotated[
         str, typer.Option(help="CSV table from,to of synonyms, or none; by default the table in the package.")
     ] = "",
     size: Size = 224,
     label_size: LabelSize = 112,
-    min_images: MinImages = MIN_IMAGES,
+    min_images: LeastImages = MIN_IMAGES,
     json: options.Json = False,
 ) -> None:
     """Join several concept datasets into one, with one vocabulary.
