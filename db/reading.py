@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _CONCEPT = (concepts.c.number, concepts.c.name, concepts.c.category)
 
 # An outer join: a class that lacks its arrays is damage to report, not a class for which nothing was gathered.
-_GATHERED = (
+_GATHERED: Select[*tuple[Any, ...]] = (
     select(classes.c.number, classes.c.label, classes.c.images, importances.c.alphas, importances.c.contributions)
     .outerjoin_from(
         classes, importances, (importances.c.run == classes.c.run) & (importances.c["class"] == classes.c.number)
@@ -133,8 +133,9 @@ def _run(row: Row[Any], labels: Sequence[str]) -> Run:
     )
 
 
-def _importances(connection: Connection, run: Run, query: Select[Any]) -> Iterator[ClassImportance]:
-    for index, label, images, *means in connection.execute(query.where(classes.c.run == run.id)):
+def _importances(connection: Connection, run: Run, query: Select[*tuple[Any, ...]]) -> Iterator[ClassImportance]:
+    for row in connection.execute(query.where(classes.c.run == run.id)):
+        index, label, images, *means = row
         yield ClassImportance(index, label, images, *(_numbers(mean, run, label) for mean in means))
 
 

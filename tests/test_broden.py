@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from broden import writing_broden
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from dissection.concepts.broden.layout import BrodenLayout
-from dissection.concepts.broden.writer import writing_broden
 from dissection.concepts.fingerprints import fingerprint
 from dissection.concepts.layouts import open_concepts
 from dissection.errors import ConceptDataError, OutputError

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from broden import writing_broden
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from dissection.concepts.broden.layout import BrodenLayout
-from dissection.concepts.broden.writer import writing_broden
 from dissection.concepts.checking import check, inspect
 from dissection.concepts.layouts import open_concepts
 from dissection.concepts.plain_layout import PlainLayout

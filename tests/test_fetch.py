@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import published
 import pytest
+from broden import writing_broden
 from filelock import FileLock
 from PIL import Image
 from web import Reply, serving
 
-from dissection.concepts.broden.writer import writing_broden
 from dissection.concepts.fetch import fetch
 from dissection.concepts.formats import FORMATS
 from dissection.concepts.layouts import open_concepts

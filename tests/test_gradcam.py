@@ -8,11 +8,10 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 from torchvision import models
-from worlds import HEAD, colour_network
+from worlds import HEAD, colour_network, default_layer
 
 from dissection.errors import LayerNotFoundError, NetworkError, NotConnectedError
 from dissection.networks.forward import forward
-from dissection.networks.layers import default_layer
 from dissection.networks.network import Network
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.tap import Tap

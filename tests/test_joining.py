@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from broden import writing_broden
 from PIL import Image
 
 from dissection.concepts.broden.layout import BrodenLayout
-from dissection.concepts.broden.writer import writing_broden
 from dissection.concepts.checking import check
 from dissection.concepts.conversion import convert
 from dissection.concepts.fingerprints import fingerprint

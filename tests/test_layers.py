@@ -7,10 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision import models
+from worlds import default_layer
 
 from dissection.errors import LayerNotFoundError, NetworkError
 from dissection.networks.forward import forward, forward_from
-from dissection.networks.layers import default_layer, feature_maps, find_layer
+from dissection.networks.layers import feature_maps, find_layer
 from dissection.networks.network import Network
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.receptive_field import receptive_fields

@@ -18,12 +18,11 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 from torchvision import models
 from torchvision.models.googlenet import BasicConv2d
-from worlds import SHARED
+from worlds import SHARED, default_layer
 from zennit.attribution import Gradient
 from zennit.composites import DeconvNet, ExcitationBackprop, GuidedBackprop
 
 from dissection.images.photographs import open_photograph
-from dissection.networks.layers import default_layer
 from dissection.networks.network import Network
 from dissection.networks.opening import open_network
 from dissection.networks.preprocessing import Preprocessing

@@ -7,13 +7,13 @@ from functools import partial
 
 import numpy as np
 import pytest
+from broden import writing_broden
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from test_report import HOSTILE, Page, decoded
 from worlds import SHARED, MemoryConcepts
 
-from dissection.concepts.broden.writer import writing_broden
 from dissection.concepts.census import census
 from dissection.concepts.surveys import survey
 from dissection.errors import ConceptDataError

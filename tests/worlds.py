@@ -12,8 +12,10 @@ import torch
 from PIL import Image
 from torch import nn
 
+from dissection.networks.layers import Layers
 from dissection.networks.network import Network
 from dissection.networks.preprocessing import Preprocessing
+from dissection.networks.recording import record
 from dissection.vocabulary import Concept, Labels, Layer
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -133,6 +135,11 @@ def write_colour_folder(root: Path, images: int = 40) -> Path:
     rows = [f"{number},{concept.spoken},color" for number, concept in world.concepts.items()]
     (root / "concepts.csv").write_text("\n".join(["number,name,category", *rows]) + "\n")
     return root
+
+
+def default_layer(module: nn.Module, size: tuple[int, int]) -> Layer:
+    """The layer that is dissected unless another is named."""
+    return Layers(record(module, size)).default()
 
 
 class Table(nn.Module):

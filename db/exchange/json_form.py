@@ -106,8 +106,8 @@ def _fields(whole: WholeRun, pictures: Mapping[int, str]) -> Iterator[tuple[str,
 
 def _support_row(support: ConceptSupport) -> dict[str, object]:
     concept = support.concept
-    named = {"number": concept.number, "name": concept.name, "category": concept.category}
-    return named | {"images": support.images, "pixels": support.pixels}
+    named: dict[str, object] = {"number": concept.number, "name": concept.name, "category": concept.category}
+    return {**named, "images": support.images, "pixels": support.pixels}
 
 
 def _unit_row(unit: Unit) -> dict[str, object]:
@@ -128,7 +128,7 @@ def _unit_row(unit: Unit) -> dict[str, object]:
 
 def _importance_row(importance: ClassImportance) -> dict[str, object]:
     means = {"alphas": importance.alphas.tolist(), "contributions": importance.contributions.tolist()}
-    return {"class": importance.index, "images": importance.images} | means
+    return {"class": importance.index, "images": importance.images, **means}
 
 
 def _unit(form: UnitForm, concepts: Mapping[int, Concept], origin: str) -> Unit:

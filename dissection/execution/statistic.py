@@ -30,6 +30,7 @@ class Statistic(Protocol):
 
     def state(self) -> Mapping[str, np.ndarray]:
         """The statistic as arrays."""
+        ...
 
     def restore(self, state: Mapping[str, np.ndarray], /) -> None:
         """Take over a state."""

@@ -37,7 +37,7 @@ def plain_jpeg(data: bytes) -> UInt8[np.ndarray, "h w 3"] | None:
         return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
-        if colours not in _JPEG_COLOURS or _too_large(width, height):
+        if colours not in _JPEG_COLOURS or _too_large(int(width), int(height)):
             return None
         pixels: UInt8[np.ndarray, "h w 3"] = simplejpeg.decode_jpeg(data, colorspace="RGB")
     except ValueError:

@@ -62,16 +62,6 @@ def feature_maps(module: nn.Module, input_size: tuple[int, int], channels: int =
     return Layers(record(module, input_size, channels)).maps()
 
 
-def default_layer(module: nn.Module, input_size: tuple[int, int]) -> Layer:
-    """The last rectified convolutional map; see this module's description.
-
-    Raises:
-        LayerNotFoundError: if the network has none.
-        NetworkError: if the module cannot run on an RGB image of this height and width.
-    """
-    return Layers(record(module, input_size)).default()
-
-
 def find_layer(module: nn.Module, name: str, input_size: tuple[int, int], channels: int = 3) -> Layer:
     """The layer of this name.
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, _utils
 
 from dissection.errors import OutputError, WeightsError
 from dissection.files.atomic import replace_file
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _TENSORS = {
-    "_rebuild_tensor": torch._utils._rebuild_tensor,  # noqa: SLF001 -- what torch.save names in its pickles
-    "_rebuild_tensor_v2": torch._utils._rebuild_tensor_v2,  # noqa: SLF001
-    "_rebuild_parameter": torch._utils._rebuild_parameter,  # noqa: SLF001
+    "_rebuild_tensor": _utils._rebuild_tensor,  # noqa: SLF001 -- the functions that torch.save names in its pickles
+    "_rebuild_tensor_v2": _utils._rebuild_tensor_v2,  # noqa: SLF001
+    "_rebuild_parameter": _utils._rebuild_parameter,  # noqa: SLF001
 }
 _STORAGES = frozenset(
     f"{kind}Storage" for kind in ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
@@ -102,7 +102,8 @@ class _Thing:
 
 class _Unpickler(pickle.Unpickler):
     def __init__(self, file: Any, **options: Any) -> None:  # noqa: ANN401 -- torch's
-        super().__init__(file, **(options | {"encoding": "latin1"}))  # Python 2 wrote some of these files
+        settings: dict[str, Any] = {**options, "encoding": "latin1"}  # Python 2 wrote some of these files
+        super().__init__(file, **settings)
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 -- a function, or the thing that stands for one
         if module == "torch._utils" and name in _TENSORS:

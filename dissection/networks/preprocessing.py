@@ -83,7 +83,8 @@ class Preprocessing:
 
     def whole(self, photo: Image.Image) -> Image.Image:
         """The whole photograph squashed to ``size``: label maps cover the whole frame."""
-        return self._scaled(photo, self.size[::-1])
+        height, width = self.size
+        return self._scaled(photo, (width, height))
 
     def view(self, photo: Image.Image) -> Image.Image:
         """The same crop as :meth:`frame`, cut from the photograph at its own resolution."""
@@ -171,7 +172,8 @@ class Preprocessing:
         """The preprocessing that :attr:`canonical` describes."""
         values: dict[str, Any] = json.loads(text)
         lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
-        return cls(**values | lists)
+        values.update(lists)
+        return cls(**values)
 
     def _resized(self, photo: Image.Image) -> Image.Image:
         return self._scaled(photo, self._scaled_size(photo.size))

@@ -138,8 +138,8 @@ def parts(output: object) -> dict[str, Tensor]:
     """The tensors in a network's output, by key, field or position; a single tensor has the name ``""``."""
     if isinstance(output, Tensor):
         return {"": output}
-    if isinstance(output, tuple) and hasattr(output, "_asdict"):
-        output = output._asdict()
+    if isinstance(output, tuple) and (as_dict := getattr(output, "_asdict", None)):
+        output = as_dict()
     if isinstance(output, (tuple, list)):
         output = dict(enumerate(output))
     named = output.items() if isinstance(output, Mapping) else ()

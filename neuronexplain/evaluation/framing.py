@@ -125,7 +125,8 @@ class Framing:
         left, top, right, bottom = self._window(photograph)
         extent = left * width, top * height, right * width, bottom * height
         image = Image.fromarray(mask.astype(np.uint8))
-        in_view = image.transform(self.size[::-1], Image.Transform.EXTENT, extent, Image.Resampling.NEAREST)
+        rows, columns = self.size
+        in_view = image.transform((columns, rows), Image.Transform.EXTENT, extent, Image.Resampling.NEAREST)
         covered: Bool[np.ndarray, "H W"] = np.asarray(in_view) > 0
         return covered
 

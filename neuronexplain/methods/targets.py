@@ -72,7 +72,7 @@ def at(*path: str | int) -> Score:
     """
 
     def score(outputs: Any) -> Tensor:  # noqa: ANN401 -- whatever a network returns
-        remaining_path = list(path)
+        remaining_path: list[Any] = list(path)
         while remaining_path and not isinstance(outputs, Tensor):
             outputs = outputs[remaining_path.pop(0)]
         values: Tensor = outputs[(slice(None), *remaining_path)]

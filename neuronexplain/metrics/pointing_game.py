@@ -19,9 +19,6 @@ from scipy import ndimage
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Float64
 
-TOLERANCE = 15
-"""Pixels by which Zhang et al. let a point miss."""
-
 
 def peak(values: Float[np.ndarray, "h w"]) -> tuple[int, int] | None:
     """Row and column of a map's maximum, the first in reading order; None for a flat map."""

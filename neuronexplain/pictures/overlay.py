@@ -94,7 +94,7 @@ def concept_picture(photograph: Image.Image, mask: Float32[np.ndarray, "h w"]) -
     """
     bright = photograph.convert("RGB")
     lit = Image.fromarray(np.where(_resized(mask, photograph.size) > 1, 255, 0).astype(np.uint8))
-    picture = Image.composite(bright, bright.point(lambda value: round(SHADE * value)), lit)
+    picture = Image.composite(bright, bright.point([round(SHADE * value) for value in range(256)] * 3), lit)
     picture.paste(OUTLINE, mask=_rim(lit))
     return picture
 

@@ -6,7 +6,6 @@ last whole line; at the end the tables are made from the journal.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from types import MappingProxyType
@@ -20,14 +19,13 @@ from dissection.concepts.support import Supports
 from dissection.concepts.surveys import areas
 from dissection.errors import ConceptDataError
 from dissection.execution.journal import Journal
-from dissection.files.atomic import new_folder
 from dissection.files.paths import leads_out
 from dissection.vocabulary import Labels
 
 from .tables import BrodenTables
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -58,33 +56,6 @@ COMPACT = Encoding(".jpg", MappingProxyType({"format": "JPEG", "quality": 95}))
 
 LOSSLESS = Encoding(".png", MappingProxyType({"format": "PNG", "compress_level": 1}), compress_level=1)
 """Photographs exact to the pixel, and everything written quickly."""
-
-
-@contextmanager
-def writing_broden(
-    folder: Path,
-    concepts: Iterable[Concept],
-    *,
-    label_size: tuple[int, int],
-    synonyms: Mapping[int, Sequence[str]] = MappingProxyType({}),
-) -> Iterator[BrodenWriter]:
-    """A writer whose folder appears when the ``with`` block ends well, and not at all otherwise.
-
-    Args:
-        folder: the folder to write; it must be missing or empty.
-        concepts: the vocabulary; categories are in the order in which they appear in it.
-        label_size: height and width of all label maps.
-        synonyms: other words for a concept, by label number.
-
-    Raises:
-        OutputError: if the folder is not empty or cannot be written.
-    """
-    with new_folder(folder) as unfinished:
-        journal = unfinished / "journal"
-        with BrodenWriter(unfinished, concepts, label_size, journal, synonyms=synonyms) as writer:
-            yield writer
-            writer.finish()
-        journal.unlink()
 
 
 class BrodenWriter:

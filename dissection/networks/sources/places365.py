@@ -45,7 +45,7 @@ def places_names() -> tuple[str, ...]:
 @cache
 def places_classes() -> tuple[str, ...]:
     """The 365 labels, without the letter that sorts them."""
-    text = files(__package__).joinpath("places365.txt").read_text("utf-8")
+    text = files(__name__.rpartition(".")[0]).joinpath("places365.txt").read_text("utf-8")
     return tuple(line.replace("_", " ") for line in text.splitlines())
 
 

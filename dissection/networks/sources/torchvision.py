@@ -49,16 +49,21 @@ def open_published(name: str, weights: Path | None = None, progress: Bytes | Non
 
 def open_untrained(name: str) -> NetworkSpec:
     """A torchvision classifier before any training, for uses that do not depend on weights. Nothing is fetched."""
-    known = models.get_model_weights(name).DEFAULT
+    known = _published_weights(name).DEFAULT
     return NetworkSpec(build_architecture(name, {}), name, _preprocessing(known), tuple(known.meta["categories"]))
 
 
 def _known_weights(name: str, path: Path | None) -> Any:  # noqa: ANN401 -- torchvision is not typed
     """The published weights that a file's name belongs to; the default ones for any other file or none."""
-    published = models.get_model_weights(name)
+    published = _published_weights(name)
     return next(
         (candidate for candidate in published if path and candidate.url.endswith(f"/{path.name}")), published.DEFAULT
     )
+
+
+def _published_weights(name: str) -> Any:  # noqa: ANN401 -- the enum's ``DEFAULT`` is not in its type
+    """The published weights of a classifier, as torchvision's enum of them."""
+    return models.get_model_weights(name)
 
 
 def _preprocessing(weights: WeightsEnum) -> Preprocessing:

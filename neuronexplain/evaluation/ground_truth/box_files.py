@@ -78,11 +78,13 @@ def check_box(file: Path, name: str, box: tuple[float, ...], size: tuple[int, in
 
 def _parsed(file: Path) -> Element:
     try:
-        root: Element = ElementTree.parse(file).getroot()
+        root: Element | None = ElementTree.parse(file).getroot()
     except OSError as error:
         raise BadFileError(file, f"it cannot be read ({error.strerror}); each photograph needs its boxes") from error
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise BadFileError(file, f"this is not readable XML ({error}); get the file again") from error
+    if root is None:
+        raise BadFileError(file, "this XML is empty; get the file again")
     return root
 
 

@@ -87,7 +87,7 @@ def _words(name: str) -> set[str]:
 
 
 def _imagenet() -> list[tuple[int, int, str]]:
-    text = resources.files(__package__).joinpath("imagenet.csv").read_text("utf-8")
+    text = resources.files(__name__.rpartition(".")[0]).joinpath("imagenet.csv").read_text("utf-8")
     return [(int(row["first"]), int(row["last"]), row["object"]) for row in csv.DictReader(text.splitlines())]
 
 

@@ -68,7 +68,8 @@ def _parts(region: object, size: tuple[int, int]) -> Iterator[UInt8[np.ndarray, 
 
 def _polygon(corners: np.ndarray, size: tuple[int, int]) -> UInt8[np.ndarray, "h w"]:
     (runs,) = coco_mask.frPyObjects([corners.tolist()], *size)
-    return _runs(runs["counts"].decode("ascii"), size)
+    counts = runs["counts"]
+    return _runs(counts.decode("ascii") if isinstance(counts, bytes) else counts, size)
 
 
 def _is_area(polygon: np.ndarray, size: tuple[int, int]) -> bool:
