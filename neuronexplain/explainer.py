@@ -176,7 +176,7 @@ class Explainer:
                 others=tuple(found[number] for found in others),
             )
 
-    def _others(self, method: Method, images: Float[Tensor, "images 3 H W"], targets: Tensor) -> list[MethodMap]:
+    def _others(self, method: Method, images: Float[Tensor, "images channels H W"], targets: Tensor) -> list[MethodMap]:
         found = method.attribution(self.network, images, targets).float().cpu().numpy()
         return [MethodMap(method, values) for values in found]
 

@@ -98,7 +98,7 @@ class Bounds(ArrayStatistic):
         counts, bins = self._counts.copy(), self._bin.copy()
         for unit in np.flatnonzero(scale < self._scale):
             shift = int(np.log2(self._scale[unit] / scale[unit]))
-            bins[unit] = _coarsen(counts[unit], bins[unit], shift)
+            bins[unit] = _coarsen(counts[unit], int(bins[unit]), shift)
         counts = ranks.sum(torch.from_numpy(counts)).numpy()
         bins = ranks.largest(torch.from_numpy(bins)).numpy()
         # Below a rank's own bound nothing was counted; but the bound of all is at least each one's own.

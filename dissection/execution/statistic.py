@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from .ranks import Ranks
 
 Array = TypeVar("Array")
-Part = TypeVar("Part", bound="Statistic")
 
 
 class Statistic(Protocol):
@@ -33,6 +32,9 @@ class Statistic(Protocol):
 
     def restore(self, state: Mapping[str, np.ndarray], /) -> None:
         """Become what a state was taken from."""
+
+
+Part = TypeVar("Part", bound=Statistic)
 
 
 class ArrayStatistic:

@@ -61,7 +61,7 @@ class Batch:
     objects: Objects
     start: int
     annotated: Sequence[AnnotatedImage]
-    images: Float32[Tensor, "images crops 3 h w"]
+    images: Float32[Tensor, "images crops channels h w"]
     size: int
     progress: Progress | None = None
 
@@ -153,7 +153,7 @@ class Batch:
         """Passes over these crops, and the scores of all classes; those of the scores, where ReLUs follow no rule."""
         if rule is gradient:
             for part, seen in self._passes(places):
-                yield part, Trace(self._stacked(part), seen.activation, seen.scores), seen.scores
+                yield part, Trace(self._stacked(part), seen.activation, seen.scores[:, 0]), seen.scores
             return
         for part in self._in_parts(places):
             given: list[Tensor] = []
@@ -187,7 +187,7 @@ class Batch:
         for start in range(0, len(jobs), self.size):
             yield jobs[start : start + self.size]
 
-    def _stacked(self, places: Sequence[ImageCrop]) -> Float32[Tensor, "places 3 h w"]:
+    def _stacked(self, places: Sequence[ImageCrop]) -> Float32[Tensor, "places channels h w"]:
         return torch.stack([self.images[place] for place in places]).to(self.network.device)
 
     def _check(self, image: int, values: np.ndarray, what: str) -> None:

@@ -59,7 +59,7 @@ def rectified_layers(network: Network) -> list[Layer]:
     return found
 
 
-def stages(network: Network, image: Float32[Tensor, "3 H W"], index: int) -> list[Stage]:
+def stages(network: Network, image: Float32[Tensor, "channels H W"], index: int) -> list[Stage]:
     """Grad-CAM of a class at every rectified map; a block that ends in a ReLU gives its map once.
 
     Raises:
