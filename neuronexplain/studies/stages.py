@@ -53,7 +53,8 @@ def rectified_layers(network: Network) -> list[Layer]:
     Raises:
         LayerNotFoundError: if there is none.
     """
-    found = [each.layer for each in feature_maps(network.module, network.preprocessing.size) if each.rectified]
+    size, channels = network.preprocessing.size, network.preprocessing.channels
+    found = [each.layer for each in feature_maps(network.module, size, channels) if each.rectified]
     if not found:
         raise LayerNotFoundError(f"{network.name} has no rectified feature map; choose a convolutional network")
     return found
