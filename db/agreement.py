@@ -1,4 +1,4 @@
-"""What must agree before a run is published: a store that takes anything gives back names that mean nothing."""
+"""Checks before a run is published: a store that accepted anything would return meaningless names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def require_agreement(
     importances: Sequence[ClassImportance],
     pictures: Collection[int],
 ) -> None:
-    """Check that a run, its dissection, its class importances and its pictures describe one and the same thing.
+    """Check that a run, its dissection, its class importances and its pictures belong together.
 
     Raises:
         StoreError: naming the first disagreement.
@@ -39,7 +39,7 @@ def require_agreement(
 
 
 def _one_run(run: Run, dissection: Dissection) -> None:
-    for what, found, wanted in (
+    for name, run_value, dissection_value in (
         ("schema", run.key.schema, SCHEMA),
         ("layer", run.layer, dissection.layer),
         ("key's layer", run.key.layer, dissection.layer.name),
@@ -48,13 +48,15 @@ def _one_run(run: Run, dissection: Dissection) -> None:
         ("number of images", run.images, dissection.images),
         ("number of pixels", run.pixels, dissection.pixels),
     ):
-        if found != wanted:
-            raise StoreError(f"the run's {what} is {found!r} but the dissection has {wanted!r}: publish them as one")
+        if run_value != dissection_value:
+            raise StoreError(
+                f"the run's {name} is {run_value!r} but the dissection has {dissection_value!r}: publish matching parts"
+            )
 
 
 def _every_unit_once(dissection: Dissection) -> None:
-    given = len(dissection.units)  # compared first: a file may claim a layer of any size
-    if given != dissection.layer.units or [unit.number for unit in dissection.units] != list(range(given)):
+    count = len(dissection.units)  # compared first: a file may claim a layer of any size
+    if count != dissection.layer.units or [unit.number for unit in dissection.units] != list(range(count)):
         raise StoreError(
             f"layer {dissection.layer.name} has {dissection.layer.units} units but the dissection holds "
             f"{len(dissection.units)}: give each unit once, in order"
@@ -86,18 +88,20 @@ def _known_classes(run: Run, importances: Sequence[ClassImportance]) -> None:
 
 
 def _known_class(run: Run, importance: ClassImportance) -> None:
-    shown = f"class {importance.index} ({importance.label!r})"
+    name = f"class {importance.index} ({importance.label!r})"
     if not 0 <= importance.index < len(run.classes) or run.classes[importance.index] != importance.label:
-        raise StoreError(f"{shown} of the importances is no class of the run, which has {len(run.classes)} classes")
+        raise StoreError(f"{name} of the importances is not a class of the run, which has {len(run.classes)} classes")
     for means in (importance.alphas, importance.contributions):
         if means.shape != (run.layer.units,):
-            raise StoreError(f"{shown} has importances of shape {means.shape}, wanted ({run.layer.units},)")
+            raise StoreError(f"{name} has importances of shape {means.shape}, not ({run.layer.units},)")
         if not np.isfinite(means).all():
-            raise StoreError(f"{shown} has an importance that is not a finite number")
+            raise StoreError(f"{name} has an importance that is not a finite number")
 
 
 def _known_images(dissection: Dissection, pictures: Collection[int]) -> None:
     known = {exemplar.index for unit in dissection.units for exemplar in unit.exemplars}
     for image in pictures:
         if image not in known:
-            raise StoreError(f"a picture is of image {image}, which no unit has as an exemplar: give exemplars' only")
+            raise StoreError(
+                f"a picture is of image {image}, which no unit has as an exemplar: give only pictures of exemplars"
+            )

@@ -1,4 +1,4 @@
-"""Connections to a database: made, checked, opened for reading or for writing."""
+"""Connections to a database: making and checking it, and opening it for reading or writing."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def opened(location: Location) -> Engine:
     """
     path = location.path
     if path is not None and not path.is_file():
-        found = "is a folder" if path.is_dir() else "does not exist"
-        raise StoreError(f"{location} {found}: build a database with `neuronexplain build ... --db {location}`")
+        state = "is a folder" if path.is_dir() else "does not exist"
+        raise StoreError(f"{location} {state}: build a database with `neuronexplain build ... --db {location}`")
     engine = _engine(location, "read")
     with _disposed_on_error(engine):
         _require_ours(engine, location)
@@ -45,10 +45,10 @@ def opened(location: Location) -> Engine:
 
 
 def created(location: Location) -> Engine:
-    """An engine that writes; the database, or its tables, are made where they are missing.
+    """An engine that writes; the database and its tables are made if they are missing.
 
     Raises:
-        StoreError: if it cannot be made, or holds tables of something else by the same names.
+        StoreError: if it cannot be made, or holds other tables with the same names.
         SchemaError: if another version wrote it.
     """
     path = location.path
@@ -63,7 +63,7 @@ def created(location: Location) -> Engine:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """One transaction that writes: all of it is kept, or nothing."""
+    """One transaction that writes: it is kept completely or not at all."""
     # SQLite must take its write lock at once: a transaction that turns from reading to writing cannot wait for others.
     with engine.execution_options(sqlite_begin="BEGIN IMMEDIATE").begin() as connection:
         yield connection
@@ -80,7 +80,7 @@ def _engine(location: Location, mode: Mode) -> Engine:
 
 
 def _server(url: URL, mode: Mode) -> Engine:
-    # A reader sees one moment, so that a run that is deleted meanwhile is whole for it.
+    # A reader sees a single moment, so a run that is deleted meanwhile stays whole for it.
     return create_engine(
         url,
         isolation_level="REPEATABLE READ",
@@ -90,7 +90,7 @@ def _server(url: URL, mode: Mode) -> Engine:
 
 
 def _sqlite(path: Path, mode: Mode, *, access: Literal["rw", "rwc"] = "rw") -> Engine:
-    # A reader, too, opens the file "rw", which never makes one: a read-only connection could not roll back what a
+    # Readers, too, open the file as "rw", which never makes one: a read-only connection could not roll back what a
     # killed build left in the journal, and would fail until the next build. `query_only` refuses every write.
     engine = create_engine(
         URL.create("sqlite", database=path.absolute().as_uri(), query={"mode": access, "uri": "true"}),
@@ -112,7 +112,7 @@ def _sqlite(path: Path, mode: Mode, *, access: Literal["rw", "rwc"] = "rw") -> E
 
 
 def _make_file(path: Path) -> None:
-    """Make a database beside ``path`` and put it there in one step: it is never seen half made."""
+    """Make a database beside ``path`` and put it there in one step: no one ever sees it half made."""
     if not path.parent.is_dir():
         raise StoreError(f"{path}: the folder {path.parent} does not exist: make it first")
     try:
@@ -129,7 +129,7 @@ def _make_file(path: Path) -> None:
 
 
 def _put(fresh: Path, path: Path) -> None:
-    with suppress(FileExistsError):  # another process was faster: its database is as good
+    with suppress(FileExistsError):  # another process was faster: its database serves as well
         try:
             os.link(fresh, path)
         except FileExistsError:
@@ -144,17 +144,17 @@ def _make_tables(engine: Engine, location: Location) -> None:
             with writing(engine) as connection:
                 _make_missing_tables(connection, location)
         except (IntegrityError, ProgrammingError):
-            # Another process may have made the tables at the same moment: then its tables are the ones to use.
+            # Another process may have made the tables at the same moment: then use those.
             with engine.begin() as connection:
                 if _version(connection) is None:
                     raise
 
 
 def _make_missing_tables(connection: Connection, location: Location) -> None:
-    found = set(inspect(connection).get_table_names())
-    if "meta" in found:
+    existing = set(inspect(connection).get_table_names())
+    if "meta" in existing:
         return
-    if taken := sorted(found & set(metadata.tables)):
+    if taken := sorted(existing & set(metadata.tables)):
         raise StoreError(f"{location} holds tables of something else ({', '.join(taken)}): give a new database")
     metadata.create_all(connection, checkfirst=False)
     connection.execute(insert(meta), {"name": "schema", "value": str(SCHEMA)})

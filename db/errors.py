@@ -1,4 +1,4 @@
-"""What can go wrong with a store. Each message is one line: what was found, what was wanted, what to do."""
+"""What can go wrong with a store. Each message is one line: what was found, what is needed, what to do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class StoreError(NeuronExplainError):
-    """A database cannot be used, or cannot keep what it was given."""
+    """A database cannot be used, or cannot keep the data."""
 
 
 class RunNotFoundError(StoreError):
@@ -22,7 +22,7 @@ class RunNotFoundError(StoreError):
 
 
 class ConceptNotFoundError(StoreError):
-    """A concept that names no unit was asked for."""
+    """The requested concept names no unit."""
 
 
 class SchemaError(StoreError):
@@ -34,14 +34,14 @@ _ADVICE = (
     ("no space left", "the disk is full, and the database is as it was before: make room and try again"),
     ("is locked", "another process is writing to it: try again when that is done"),
     ("file is not a database", "it is not an SQLite database: give one made by `neuronexplain build`"),
-    ("readonly", "it is open for reading only: use NameStore.create to write, and a file that may be written"),
+    ("readonly", "it is open for reading only: use NameStore.create to write, and a writable file"),
     ("read-only", "it is open for reading only: use NameStore.create to write"),
 )
 
 
 @contextmanager
 def explained(where: object) -> Iterator[None]:
-    """Turn what the database or its driver raises into a `StoreError` of one line that names the database.
+    """Turn errors of the database or its driver into a `StoreError` of one line that names the database.
 
     Raises:
         StoreError: in place of any error of SQLAlchemy or its driver.
@@ -55,8 +55,8 @@ def explained(where: object) -> Iterator[None]:
 
 
 def _reason(error: SQLAlchemyError) -> str:
-    found = str(error.orig if isinstance(error, DBAPIError) else error)
+    message = str(error.orig if isinstance(error, DBAPIError) else error)
     for fragment, advice in _ADVICE:
-        if fragment in found.lower():
+        if fragment in message.lower():
             return advice
-    return " ".join(found.split())
+    return " ".join(message.split())

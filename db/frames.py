@@ -1,4 +1,4 @@
-"""Runs as pandas frames, and frames as runs. Import this module by name: nothing else in the package needs pandas."""
+"""Runs as pandas frames, and frames as runs. Import this module explicitly: only it needs pandas."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Frames:
     Attributes:
         concepts: concepts with their support.
         thresholds: units with their thresholds.
-        overlaps: overlaps by unit and rank; ``union``, ``iou``, ``concept`` and ``category`` are for people and are
-            not looked at by `values`.
+        overlaps: overlaps by unit and rank; ``union``, ``iou``, ``concept`` and ``category`` are for people, and
+            `values` ignores them.
         exemplars: exemplars by unit and rank.
         importances: one row per class and unit.
     """
@@ -67,9 +67,9 @@ def runs_frame(store: NameStore) -> pd.DataFrame:
 
 
 def units_frame(store: NameStore, run: Run, min_iou: float = MIN_IOU) -> pd.DataFrame:
-    """One row per unit; ``name`` and ``category`` are missing where no concept reaches ``min_iou``.
+    """One row per unit; ``name`` and ``category`` are missing if no concept reaches ``min_iou``.
 
-    ``best`` is the best concept's spoken name, however small its ``iou``; missing where the unit overlaps no concept.
+    ``best`` is the best concept's spoken name, however small its ``iou``; missing if the unit overlaps no concept.
     """
     return _frame((_unit_row(unit, min_iou) for unit in store.dissection(run).units), UNITS)
 
@@ -81,17 +81,19 @@ def overlaps_frame(store: NameStore, run: Run) -> pd.DataFrame:
 
 def importances_frame(store: NameStore, run: Run) -> pd.DataFrame:
     """One row per class and unit, for the classes that importances were gathered for."""
-    found = (store.importance(run, index) for index in store.class_images(run))
-    parts = [_importance_frame(importance) for importance in found if importance is not None]
+    importances = (store.importance(run, index) for index in store.class_images(run))
+    parts = [_importance_frame(importance) for importance in importances if importance is not None]
     return pd.concat(parts, ignore_index=True) if parts else _frame((), IMPORTANCES)
 
 
 def frames(store: NameStore, run: Run) -> Frames:
-    """Everything that `values` needs to give the run's dissection and importances back."""
+    """Everything that `values` needs to restore the run's dissection and importances."""
     dissection = store.dissection(run)
     return Frames(
         concepts=_frame((_concept_row(support) for support in dissection.concepts), CONCEPTS),
-        thresholds=_frame(({"unit": u.number, "threshold": u.threshold} for u in dissection.units), THRESHOLDS),
+        thresholds=_frame(
+            ({"unit": unit.number, "threshold": unit.threshold} for unit in dissection.units), THRESHOLDS
+        ),
         overlaps=_overlaps(dissection),
         exemplars=_frame(_ranked(dissection, lambda unit: map(asdict, unit.exemplars)), EXEMPLARS),
         importances=importances_frame(store, run),
@@ -99,17 +101,17 @@ def frames(store: NameStore, run: Run) -> Frames:
 
 
 def values(run: Run, frames: Frames) -> tuple[Dissection, list[ClassImportance]]:
-    """The dissection and importances that frames hold, in order of unit and rank whatever the order of their rows.
+    """The dissection and importances that frames hold, in order of unit and rank, however their rows are ordered.
 
-    Together with ``run`` they are what `NameStore.publish` takes.
+    With ``run`` they can be passed to `NameStore.publish`.
 
     Raises:
-        StoreError: if a frame lacks a column, or an overlap is of a concept that is not listed.
+        StoreError: if a frame lacks a column, or an overlap has a concept that is not listed.
     """
     supports = [_support(row) for row in _rows(frames.concepts, CONCEPTS, by=["number"])]
     concepts = {support.concept.number: support.concept for support in supports}
-    wanted = tuple(name for name in OVERLAPS if name not in {"concept", "category", "union", "iou"})
-    overlaps = _by_unit(_rows(frames.overlaps, wanted, by=["unit", "rank"]))
+    columns = tuple(name for name in OVERLAPS if name not in {"concept", "category", "union", "iou"})
+    overlaps = _by_unit(_rows(frames.overlaps, columns, by=["unit", "rank"]))
     exemplars = _by_unit(_rows(frames.exemplars, EXEMPLARS, by=["unit", "rank"]))
     units = tuple(
         Unit(

@@ -1,4 +1,4 @@
-"""Where a database is: a file, or any URL that SQLAlchemy understands."""
+"""The address of a database: a file, or any URL that SQLAlchemy understands."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Location:
 
     @classmethod
     def of(cls, where: str | Path) -> Location:
-        """Understand a path or a URL (recognised by ``://``).
+        """Parse a path or a URL (recognised by ``://``).
 
         Raises:
             StoreError: if it is neither, or names a database in memory, which nothing could open again.
@@ -34,7 +34,7 @@ class Location:
 
     @property
     def path(self) -> Path | None:
-        """The file, where the database is SQLite's."""
+        """The file, if the database is SQLite's."""
         return Path(self.url.database or "") if self.url.get_backend_name() == "sqlite" else None
 
     def __str__(self) -> str:
@@ -51,5 +51,7 @@ def _url(where: str | Path) -> URL:
         url = make_url(where)
     except (ArgumentError, ValueError):
         shown = re.sub(r"://.*@", "://***@", where)
-        raise StoreError(f"{shown!r} is no database URL: give a path, or dialect+driver://user@host/database") from None
+        raise StoreError(
+            f"{shown!r} is not a database URL: give a path, or dialect+driver://user@host/database"
+        ) from None
     return url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))

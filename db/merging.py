@@ -1,4 +1,4 @@
-"""Takes runs of other stores: each as it was there, with its time, or not at all."""
+"""Takes runs from other stores: each unchanged, with its time, or not at all."""
 
 from __future__ import annotations
 
@@ -24,51 +24,51 @@ if TYPE_CHECKING:
     from .records import WholeRun
 
 
-def adopt(connection: Connection, given: WholeRun) -> Adopted:
-    """Write a run that another store made, and that its source says so; or find that it is held already.
+def adopt(connection: Connection, incoming: WholeRun) -> Adopted:
+    """Write a run that another store made, and note that in its source; or return the same run if it is already held.
 
     Raises:
-        StoreError: if its parts do not fit together, or a run of its key is held that says something else.
+        StoreError: if its parts do not fit together, or a held run with its key differs.
     """
     try:
-        run = replace(given.run, source={**given.run.source, SHARED: True})
-        require_agreement(run, given.dissection, given.importances, given.pictures)
-        require_possible(given)
-    except TypeError as error:  # of a database without our tables' types
-        raise StoreError(f"{given.origin} holds a value of the wrong type: {error}") from error
+        run = replace(incoming.run, source={**incoming.run.source, SHARED: True})
+        require_agreement(run, incoming.dissection, incoming.importances, incoming.pictures)
+        require_possible(incoming)
+    except TypeError as error:  # from a database without our tables' types
+        raise StoreError(f"{incoming.origin} holds a value of the wrong type: {error}") from error
     for held in read_runs(connection, runs.c.digest == run.key.digest):
-        if what := difference(read_whole(connection, held, ""), given):
+        if part := difference(read_whole(connection, held, ""), incoming):
             raise StoreError(
-                f"{given.origin or 'what is given'} and run {held.id} of the database are one run by their key, but "
-                f"differ in {what}: one was changed, or built on another kind of machine; keep one of them"
+                f"{incoming.origin or 'the new run'} and run {held.id} of the database are one run by their key, but "
+                f"differ in {part}: one was changed, or built on another kind of machine; keep one of them"
             )
         return Adopted(held, is_new=False)
-    number = write_whole(connection, replace(given, run=run), run.created)
+    number = write_whole(connection, replace(incoming, run=run), run.created)
     return Adopted(replace(run, id=number), is_new=True)
 
 
-def difference(held: WholeRun, given: WholeRun) -> str | None:
-    """The first thing that two runs of one key disagree in, or ``None``.
+def difference(held: WholeRun, incoming: WholeRun) -> str | None:
+    """The first thing in which two runs with one key differ, or ``None``.
 
-    What was only said for people (names, times, where weights lie) and pictures may differ.
+    Facts for people (names, times, where weights lie) and pictures may differ.
     """
-    return next(_differences(held, given), None)
+    return next(_differences(held, incoming), None)
 
 
-def _differences(held: WholeRun, given: WholeRun) -> Iterator[str]:
-    for what in ("layer", "classes", "images", "pixels", "constant_alphas"):
-        if getattr(held.run, what) != getattr(given.run, what):
-            yield f"{what.replace('_', ' ')}"
-    if held.dissection.concepts != given.dissection.concepts:
+def _differences(held: WholeRun, incoming: WholeRun) -> Iterator[str]:
+    for name in ("layer", "classes", "images", "pixels", "constant_alphas"):
+        if getattr(held.run, name) != getattr(incoming.run, name):
+            yield f"{name.replace('_', ' ')}"
+    if held.dissection.concepts != incoming.dissection.concepts:
         yield "concepts or their support"
-    for ours, theirs in zip(held.dissection.units, given.dissection.units, strict=True):
+    for held_unit, incoming_unit in zip(held.dissection.units, incoming.dissection.units, strict=True):
         for part in ("threshold", "overlaps", "exemplars"):
-            if getattr(ours, part) != getattr(theirs, part):
-                yield f"the {part} of unit {ours.number}"
+            if getattr(held_unit, part) != getattr(incoming_unit, part):
+                yield f"the {part} of unit {held_unit.number}"
     by_class = {importance.index: importance for importance in held.importances}
-    if by_class.keys() != {importance.index for importance in given.importances}:
+    if by_class.keys() != {importance.index for importance in incoming.importances}:
         yield "the classes that importances were gathered for"
-    for new in given.importances:
+    for new in incoming.importances:
         old = by_class[new.index]
         pairs = ((old.alphas, new.alphas), (old.contributions, new.contributions))
         if old.images != new.images or not all(np.array_equal(*pair) for pair in pairs):

@@ -80,8 +80,8 @@ _NAMED = (
     overlaps.c.iou >= bindparam("min_iou"),
 )
 
-# Two stretches of an index, each read from end to end and put together here: in a join, the database would search one
-# of them anew for each unit.
+# Two ranges of an index, each read from end to end and joined in Python: in an SQL join, the database would search one
+# of them again for each unit.
 _BEST_OVERLAPS = (
     select(overlaps.c.concept, overlaps.c.unit, overlaps.c.iou, overlaps.c.images)
     .where(*_NAMED)
@@ -102,7 +102,7 @@ _UNITS_NAMED = (
 
 _SUPPORT = select(concepts.c.images).where(concepts.c.run == bindparam("run"), concepts.c.spoken == bindparam("spoken"))
 
-_Found = TypeVar("_Found", ClassConcept, ConceptClass)
+_Ranked = TypeVar("_Ranked", ClassConcept, ConceptClass)
 
 
 def class_images(connection: Connection, run: int) -> dict[int, int]:
@@ -122,7 +122,7 @@ def concepts_of(
     """
     importance = read_importance(connection, run, class_index)
     if importance is None:
-        raise _nothing_was_gathered(run, class_index)
+        raise _no_importances(run, class_index)
     alphas, contributions = importance.alphas.tolist(), importance.contributions.tolist()
     units: dict[int, list[int]] = defaultdict(list)
     ious: dict[int, float] = {}
@@ -158,10 +158,10 @@ def classes_for(
         StoreError: if a class's importances are damaged.
     """
     spoken = spoken_key(concept_name)
-    asked = {"run": run.id, "min_iou": min_iou, "spoken": spoken, "name": concept_name}
-    units = list(connection.execute(_UNITS_NAMED, asked).scalars())
+    parameters = {"run": run.id, "min_iou": min_iou, "spoken": spoken, "name": concept_name}
+    units = list(connection.execute(_UNITS_NAMED, parameters).scalars())
     if not units:
-        raise _no_unit_is_named(connection, run.id, concept_name, min_iou)
+        raise _names_no_unit(connection, run.id, concept_name, min_iou)
     return _strongest(
         (
             ConceptClass(
@@ -178,32 +178,32 @@ def classes_for(
     )
 
 
-def _strongest(found: Iterable[_Found], rank_by: RankBy) -> list[_Found]:
+def _strongest(entries: Iterable[_Ranked], rank_by: RankBy) -> list[_Ranked]:
     if rank_by not in {"alpha", "contribution"}:
         raise StoreError(f"cannot rank by {rank_by!r}: give 'alpha' or 'contribution'")
-    return sorted(found, key=attrgetter(rank_by), reverse=True)  # stable: ties stay in ascending order of numbers
+    return sorted(entries, key=attrgetter(rank_by), reverse=True)  # stable: ties stay in ascending order of numbers
 
 
-def _nothing_was_gathered(run: Run, index: int) -> ClassNotFoundError | StoreError:
+def _no_importances(run: Run, index: int) -> ClassNotFoundError | StoreError:
     if not 0 <= index < len(run.classes):
         return ClassNotFoundError(f"run {run.id}'s network has no class of index {index}")
     return StoreError(
-        f"run {run.id} holds no evidence for class {run.classes[index]!r}: no image it was built over is of that "
-        "class; build with --class-images to give some"
+        f"run {run.id} holds no evidence for class {run.classes[index]!r}: it was built over no image "
+        "of that class; build with --class-images to give some"
     )
 
 
-def _no_unit_is_named(connection: Connection, run: int, asked: str, min_iou: float) -> ConceptNotFoundError:
-    spoken = spoken_key(asked)
+def _names_no_unit(connection: Connection, run: int, name: str, min_iou: float) -> ConceptNotFoundError:
+    spoken = spoken_key(name)
     support = connection.execute(_SUPPORT, {"run": run, "spoken": spoken}).scalars().first()
-    found = (
-        f"no concept of run {run} is called {asked!r}"
+    problem = (
+        f"no concept of run {run} is called {name!r}"
         if support is None
-        else f"concept {asked!r} is in run {run}'s data ({support} images), but names no unit at IoU {min_iou:g}"
+        else f"concept {name!r} is in run {run}'s data ({support} images), but names no unit at IoU {min_iou:g}"
     )
     names = _names_by_frequency(connection, run, min_iou)
     near = get_close_matches(spoken, names, n=5) or names[:8]
-    return ConceptNotFoundError(f"{found}; {_offer(near)}")
+    return ConceptNotFoundError(f"{problem}; {_offer(near)}")
 
 
 def _names_by_frequency(connection: Connection, run: int, min_iou: float) -> list[str]:

@@ -1,4 +1,4 @@
-"""Rows into values, equal to those that were written."""
+"""Turns rows into values, equal to those that were written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _CONCEPT = (concepts.c.number, concepts.c.name, concepts.c.category)
 
-# An outer join: a class that lacks its arrays is damage to be told, not a class that nothing was gathered for.
+# An outer join: a class that lacks its arrays is damage to report, not a class for which nothing was gathered.
 _GATHERED = (
     select(classes.c.number, classes.c.label, classes.c.images, importances.c.alphas, importances.c.contributions)
     .outerjoin_from(
@@ -38,8 +38,8 @@ _GATHERED = (
 
 def read_runs(connection: Connection, *conditions: ColumnElement[bool]) -> list[Run]:
     """The runs that meet all conditions, oldest first."""
-    found = select(runs.c.id).where(*conditions)
-    labelled = select(classes).where(classes.c.run.in_(found)).order_by(*classes.primary_key)
+    numbers = select(runs.c.id).where(*conditions)
+    labelled = select(classes).where(classes.c.run.in_(numbers)).order_by(*classes.primary_key)
     labels = {run: tuple(row.label for row in rows) for run, rows in _grouped(connection.execute(labelled), "run")}
     rows = connection.execute(select(runs).where(*conditions).order_by(runs.c.id))
     return [_run(row, labels.get(row.id, ())) for row in rows]
@@ -86,13 +86,13 @@ def read_thresholds(connection: Connection, run: int) -> Float64[np.ndarray, " u
 
 def read_picture(connection: Connection, run: int, image: int) -> bytes | None:
     """The JPEG of an image, or ``None``."""
-    wanted = (pictures.c.run == run) & (pictures.c.number == image)
-    found = connection.execute(select(pictures.c.jpeg).where(wanted)).scalar()
-    return None if found is None else bytes(found)
+    condition = (pictures.c.run == run) & (pictures.c.number == image)
+    jpeg = connection.execute(select(pictures.c.jpeg).where(condition)).scalar()
+    return None if jpeg is None else bytes(jpeg)
 
 
 def read_importances(connection: Connection, run: Run) -> Iterator[ClassImportance]:
-    """What matters for each class that something was gathered for, ascending by index.
+    """The importances of each class for which any were gathered, ascending by index.
 
     Raises:
         StoreError: if an array does not hold a number for every unit.
@@ -101,7 +101,7 @@ def read_importances(connection: Connection, run: Run) -> Iterator[ClassImportan
 
 
 def read_importance(connection: Connection, run: Run, index: int) -> ClassImportance | None:
-    """What matters for a class, or ``None`` where nothing was gathered.
+    """The importances for a class, or ``None`` if none were gathered.
 
     Raises:
         StoreError: if an array does not hold a number for every unit.
@@ -110,10 +110,10 @@ def read_importance(connection: Connection, run: Run, index: int) -> ClassImport
 
 
 def read_whole(connection: Connection, run: Run, origin: str) -> WholeRun:
-    """A run with all that belongs to it."""
+    """A run with everything that belongs to it."""
     importances = tuple(read_importances(connection, run))
-    shown = {row.number: row.jpeg for row in connection.execute(_of(pictures, run.id))}
-    return WholeRun(run, read_dissection(connection, run), importances, shown, origin)
+    jpegs = {row.number: row.jpeg for row in connection.execute(_of(pictures, run.id))}
+    return WholeRun(run, read_dissection(connection, run), importances, jpegs, origin)
 
 
 def _run(row: Row[Any], labels: Sequence[str]) -> Run:
@@ -138,14 +138,14 @@ def _importances(connection: Connection, run: Run, query: Select[Any]) -> Iterat
         yield ClassImportance(index, label, images, *(_numbers(mean, run, label) for mean in means))
 
 
-def _numbers(kept: bytes | None, run: Run, label: str) -> Float64[np.ndarray, " units"]:
-    found, wanted = len(kept or b""), np.dtype(NUMBERS).itemsize * run.layer.units
-    if kept is None or found != wanted:
+def _numbers(data: bytes | None, run: Run, label: str) -> Float64[np.ndarray, " units"]:
+    size, expected_size = len(data or b""), np.dtype(NUMBERS).itemsize * run.layer.units
+    if data is None or size != expected_size:
         raise StoreError(
-            f"run {run.id} holds {found} bytes of importances for class {label!r}, wanted {wanted}: the database is "
+            f"run {run.id} holds {size} bytes of importances for class {label!r}, not {expected_size}: the database is "
             "damaged, build the run again into a new one"
         )
-    return np.frombuffer(kept, NUMBERS).astype(np.float64)
+    return np.frombuffer(data, NUMBERS).astype(np.float64)
 
 
 def _prefixed(row: Row[Any], prefix: str, kind: type[RunKey | Layer]) -> dict[str, Any]:
@@ -171,13 +171,13 @@ def _known(connection: Connection, run: int, *conditions: ColumnElement[bool]) -
 
 def _units(connection: Connection, run: int, known: dict[int, Concept], number: int | None = None) -> Iterator[Unit]:
     def rows_of(table: Table, unit: str) -> Iterator[tuple[int, Iterator[Any]]]:
-        only = () if number is None else (table.c[unit] == number,)
-        return _grouped(connection.execute(_of(table, run, *only)).all(), unit)
+        conditions = () if number is None else (table.c[unit] == number,)
+        return _grouped(connection.execute(_of(table, run, *conditions)).all(), unit)
 
-    shared = {unit: tuple(_overlap(row, known) for row in rows) for unit, rows in rows_of(overlaps, "unit")}
-    shown = {unit: tuple(_exemplar(row) for row in rows) for unit, rows in rows_of(exemplars, "unit")}
+    overlaps_of = {unit: tuple(_overlap(row, known) for row in rows) for unit, rows in rows_of(overlaps, "unit")}
+    exemplars_of = {unit: tuple(_exemplar(row) for row in rows) for unit, rows in rows_of(exemplars, "unit")}
     for unit, rows in rows_of(units, "number"):
-        yield Unit(unit, next(rows).threshold, shared.get(unit, ()), shown.get(unit, ()))
+        yield Unit(unit, next(rows).threshold, overlaps_of.get(unit, ()), exemplars_of.get(unit, ()))
 
 
 def _overlap(row: Row[Any], known: dict[int, Concept]) -> Overlap:

@@ -1,4 +1,4 @@
-"""What a store keeps beside a dissection: the run it belongs to, and which units matter for which class."""
+"""What a store keeps besides a dissection: the run it belongs to, and which units matter for which class."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ SCHEMA = 2
 """Version of the tables; part of every run's key."""
 
 IMPORTED = "imported: "
-"""What a key's network and concepts begin with where another tool made the names: no fingerprint of ours does."""
+"""Prefix of a key's network and concepts if another tool made the names; no fingerprint of ours has it."""
 
 SHARED = "shared"
-"""What a run's source says when the run came from another store: then it must not decide which code is run."""
+"""Entry in the source of a run that came from another store: such a source must not decide which code is run."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunKey:
-    """Everything a run's answer depends on; two runs with equal keys are the same run.
+    """Everything that a run's results depend on; two runs with equal keys are the same run.
 
     Attributes:
         network: fingerprint of the network's architecture, layer and weights.
         layer: name of the dissected layer.
         concepts: fingerprint of the concept dataset.
         preprocessing: how a photograph becomes the network's input, as canonical text.
-        precision: the arithmetic that the network ran in.
+        precision: the arithmetic in which the network ran.
         quantile: share of activations above each threshold.
-        min_images: support a concept needs to become a name.
-        upsampling: how a unit's map is brought to the label map's resolution.
+        min_images: images that a concept must be on to become a name.
+        upsampling: how a unit's map is resized to the label map's resolution.
         evidence: fingerprint of the images that class importances were gathered over.
         schema: version of the tables.
     """
@@ -73,17 +73,17 @@ class Run:
 
     Attributes:
         id: number in its store; 0 before it is published.
-        key: what its answer depends on.
+        key: everything that its results depend on.
         created: when it was published (UTC).
         network: name of the architecture, for people.
-        source: where the network comes from, enough to make it again (plain JSON values).
+        source: where the network comes from, enough to rebuild it (plain JSON values).
         classes: the network's labels by index.
         layer: the dissected layer.
         concepts: name of the concept dataset, for people.
         images: number of images dissected over.
         pixels: number of label-map pixels dissected over.
         constant_alphas: whether alphas are the same for every image (pooling and one linear layer follow the layer).
-        evidence: what class importances were gathered over, for people.
+        evidence: the images that class importances were gathered over, for people.
     """
 
     id: int
@@ -119,29 +119,29 @@ class ClassImportance:
     contributions: Float64[np.ndarray, " units"]
 
 
-def require_built(run: Run, wanted: str) -> None:
-    """Check that a run is one of ours, which has thresholds and importances.
+def require_built(run: Run, part: str) -> None:
+    """Check that a run was built here and so has thresholds and importances.
 
     Raises:
-        StoreError: saying that an imported run has not got what is ``wanted``.
+        StoreError: if it was imported; the message says that it lacks ``part``.
     """
     if run.key.imported:
         raise StoreError(
-            f"run {run.id} was imported from a NetDissect result, which has names and counts but no {wanted}: "
-            "`neuronexplain units` lists them; `neuronexplain build` makes a run that has all"
+            f"run {run.id} was imported from a NetDissect result, which has names and counts but no {part}: "
+            "`neuronexplain units` lists them; `neuronexplain build` makes a run that has everything"
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WholeRun:
-    """A run with all that belongs to it.
+    """A run with everything that belongs to it.
 
     Attributes:
         run: the run.
         dissection: its dissection.
-        importances: what matters for classes, ascending by class.
+        importances: the importances for classes, ascending by class.
         pictures: JPEGs of images that are exemplars, by the image's index.
-        origin: where it was read from, for messages.
+        origin: where it was read, for messages.
     """
 
     run: Run
@@ -153,7 +153,7 @@ class WholeRun:
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """A run of another store, and whether it came now or was there already."""
+    """A run of another store, and whether it is new or was already held."""
 
     run: Run
     is_new: bool

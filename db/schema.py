@@ -1,8 +1,8 @@
-"""The tables. A run is the root of all rows; every other key begins with the run, so that a run's rows lie together.
+"""The tables. A run is the root of all rows; every other key begins with the run, so a run's rows are stored together.
 
 SQLite's tables are STRICT: a value of the wrong type is refused, not kept as something else. All whole numbers have
-64 bits and all real numbers are IEEE doubles, so that what is read equals what was written, bit for bit (save that
-SQLite returns a negative zero as zero).
+64 bits and all real numbers are IEEE doubles, so values are read bit for bit as they were written (except
+that SQLite returns a negative zero as zero).
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _REAL: Double[float] = Double().with_variant(REAL(), "sqlite")
 _WORD = String(64).with_variant(Text(), "sqlite")  # some databases only index text of a known length
 
 NUMBERS: Final = "<f8"
-"""NumPy's word for the numbers of an array that is kept whole: IEEE doubles, the least significant byte first."""
+"""NumPy's type of the numbers in stored arrays: IEEE doubles, least significant byte first."""
 
 BEST: ColumnElement[int] = literal_column("0")
-"""Rank of a unit's best overlap; spelled out because SQLite uses a partial index only for a constant it can see."""
+"""Rank of a unit's best overlap; a literal, because SQLite uses a partial index only for a constant that it can see."""
 
 
 def _required(name: str, kind: type[Text | LargeBinary] | BigInteger | Double[float] | String) -> Column[object]:
@@ -64,7 +64,7 @@ meta = Table(
 runs = Table(
     "runs",
     metadata,
-    # A deleted run's number is never given again: a value that still holds it must not read another run's names.
+    # A deleted run's number is never used again: a value that still holds it must not read another run's names.
     Column("id", _WHOLE, primary_key=True, autoincrement=True),
     Column("digest", _WORD, nullable=False, unique=True),
     _required("created", Text),
@@ -136,7 +136,7 @@ overlaps = Table(
     sqlite_with_rowid=False,
 )
 
-# The first is what every name is read from; the second lets a run be deleted without a scan for each of its concepts.
+# Every name is read from the first; the second lets a run be deleted without a scan for each of its concepts.
 _best = overlaps.c.rank == BEST
 Index(
     "best_overlaps",
@@ -162,7 +162,7 @@ exemplars = Table(
     sqlite_with_rowid=False,
 )
 
-# Of images that are exemplars, by the exemplars' `number`. There is no key to these: many units may share an image.
+# Of exemplars' images, by the exemplars' `number`. There is no foreign key: many units may share an image.
 pictures = Table(
     "pictures",
     metadata,
@@ -178,12 +178,12 @@ classes = Table(
     _run(),
     _key("number"),
     _required("label", Text),
-    Column("images", _WHOLE),  # null where no importances were gathered
+    Column("images", _WHOLE),  # null if no importances were gathered
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
 
-# Each array holds a number for every unit, as `NUMBERS`. The rows are long: SQLite keeps them better by their rowid.
+# Each array holds a number for every unit, as `NUMBERS`. The rows are long: SQLite stores them better by rowid.
 importances = Table(
     "importances",
     metadata,

@@ -41,8 +41,8 @@ _NO_PICTURES: Mapping[int, bytes] = MappingProxyType({})
 class NameStore:
     """Runs of the dissection in a database; made by `create` or `open`.
 
-    Every question about a run is answered from that very run: a `Run` from another database, or one deleted since, is
-    a `RunNotFoundError`. Any method raises `StoreError` where the database fails.
+    Every answer about a run comes from that very run: a `Run` from another database, or one deleted since, raises a
+    `RunNotFoundError`. Any method raises a `StoreError` if the database fails.
     """
 
     def __init__(self, engine: Engine, location: Location, *, made: Path | None = None) -> None:
@@ -52,10 +52,10 @@ class NameStore:
 
     @classmethod
     def create(cls, where: str | Path) -> Self:
-        """Open a database for writing, a path or SQLAlchemy URL, and make it where it is missing.
+        """Open a database for writing, given a path or SQLAlchemy URL; make it if it is missing.
 
-        As a context manager, a file that was made here and that nothing was published to is removed again where the
-        block ends in an exception.
+        Used as a context manager, it removes a file that it made if the block ends in an exception and nothing was
+        published to the file.
 
         Raises:
             StoreError: if it cannot be made, or is not one of ours.
@@ -67,7 +67,7 @@ class NameStore:
 
     @classmethod
     def open(cls, where: str | Path) -> Self:
-        """Open a database, a path or SQLAlchemy URL, that is there, and never change it.
+        """Open an existing database, given a path or SQLAlchemy URL, only for reading.
 
         Raises:
             StoreError: if it does not exist, or is not one of ours.
@@ -77,7 +77,7 @@ class NameStore:
         return cls(engines.opened(location), location)
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -104,14 +104,14 @@ class NameStore:
         importances: Sequence[ClassImportance] = (),
         pictures: Mapping[int, bytes] = _NO_PICTURES,
     ) -> Run:
-        """Keep a run, all of it or nothing, and return it with its number and time.
+        """Store a run, completely or not at all, and return it with its number and time.
 
-        A store that holds a run of the same key keeps that one, and returns it.
+        If the store already holds a run with the same key, that run is kept and returned.
 
         Args:
-            run: the run; its ``id`` and ``created`` are not looked at.
+            run: the run; its ``id`` and ``created`` are ignored.
             dissection: its dissection.
-            importances: what matters for classes, at most one entry each.
+            importances: the importances for classes, at most one entry per class.
             pictures: JPEGs of images that are exemplars, by the image's index.
 
         Raises:
@@ -121,37 +121,37 @@ class NameStore:
         return kept
 
     def publish_all(self, given: Sequence[WholeRun]) -> list[Run]:
-        """As `publish`, for several runs: all of them or none."""
+        """Like `publish`, for several runs: all of them or none."""
         for whole in given:
             require_agreement(whole.run, whole.dissection, whole.importances, whole.pictures)
         with explained(self._location):
             try:
                 return self._published(given)
-            except IntegrityError:  # another process has published one of them meanwhile: now it is found
+            except IntegrityError:  # another process has meanwhile published one of them, which is now found
                 return self._published(given)
 
-    def _published(self, given: Iterable[WholeRun]) -> list[Run]:
+    def _published(self, wholes: Iterable[WholeRun]) -> list[Run]:
         created, kept = datetime.now(UTC), []
         with engines.writing(self._engine) as connection:
-            for whole in given:
+            for whole in wholes:
                 held = reading.read_runs(connection, runs.c.digest == whole.run.key.digest)
                 number = held[0].id if held else writing.write_whole(connection, whole, created)
                 kept.append(held[0] if held else replace(whole.run, id=number, created=created))
         return kept
 
     def adopt(self, given: Iterable[WholeRun]) -> list[Adopted]:
-        """Take runs of other stores as they are, with their times: all of them or none.
+        """Take runs from other stores unchanged, with their times: all of them or none.
 
-        A run that the store holds already is passed over.
+        A run that the store already holds is skipped.
 
         Raises:
-            StoreError: if a run's parts do not fit together, or the store holds a run of its key that says otherwise.
+            StoreError: if a run's parts do not fit together, or the store holds a different run with its key.
         """
         with explained(self._location), engines.writing(self._engine) as connection:
             return [merging.adopt(connection, whole) for whole in given]
 
     def whole(self, run: Run) -> WholeRun:
-        """A run with all that belongs to it, as `adopt` takes it."""
+        """A run with everything that belongs to it, as `adopt` takes it."""
         with self._reading(run) as connection:
             return reading.read_whole(connection, run, f"{self._location}, run {run.id}")
 
@@ -159,7 +159,7 @@ class NameStore:
         """Every run in turn, oldest first, as another store's `adopt` takes it.
 
         Raises:
-            StoreError: if what is in the tables is no run.
+            StoreError: if the tables do not hold valid runs.
         """
         try:
             for run in self.runs():
@@ -169,13 +169,13 @@ class NameStore:
             raise StoreError(f"{self.where} is damaged, or was never one of ours: {reason}") from error
 
     def delete(self, run: Run) -> None:
-        """Delete a run and all that belongs to it; its number is not given again."""
+        """Delete a run and everything that belongs to it; its number is not used again."""
         with explained(self._location), engines.writing(self._engine) as connection:
             self._require(connection, run)
             writing.delete_run(connection, run.id)
 
     def find(self, key: RunKey) -> Run | None:
-        """The run of a key, or ``None``."""
+        """The run with a key, or ``None``."""
         with self._reading() as connection:
             return next(iter(reading.read_runs(connection, runs.c.digest == key.digest)), None)
 
@@ -185,10 +185,10 @@ class NameStore:
             return reading.read_runs(connection)
 
     def run(self, id: int) -> Run:  # noqa: A002 - the column's name, and what --run takes
-        """The run of a number.
+        """The run with a number.
 
         Raises:
-            RunNotFoundError: listing the runs there are.
+            RunNotFoundError: if there is none; the message lists the runs.
         """
         with self._reading() as connection:
             for run in reading.read_runs(connection, runs.c.id == id):
@@ -196,18 +196,18 @@ class NameStore:
         raise RunNotFoundError(f"{self._location} has no run {id}; {self._listing()}")
 
     def choose(self, id: int | None = None) -> Run:  # noqa: A002
-        """The run of a number; without a number, the only run there is.
+        """The run with a number; without a number, the only run.
 
         Raises:
             RunNotFoundError: if there is no such run, or a number is needed to tell several apart.
         """
         if id is not None:
             return self.run(id)
-        found = self.runs()
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise RunNotFoundError(f"{self._location} has {len(found)} runs, name one with --run; {self._listing()}")
+        existing = self.runs()
+        if len(existing) == 1:
+            return existing[0]
+        if existing:
+            raise RunNotFoundError(f"{self._location} has {len(existing)} runs, name one with --run; {self._listing()}")
         raise RunNotFoundError(f"{self._location} {self._listing()}")
 
     def run_for(self, network_fingerprint: str) -> Run:
@@ -239,11 +239,11 @@ class NameStore:
             StoreError: if the layer has no such unit.
         """
         with self._reading(run) as connection:
-            found = reading.read_unit(connection, run.id, number)
-        if found is None:
+            unit = reading.read_unit(connection, run.id, number)
+        if unit is None:
             last = run.layer.units - 1
             raise StoreError(f"layer {run.layer.name} has no unit {number}: give one from 0 to {last}")
-        return found
+        return unit
 
     def names(self, run: Run, min_iou: float = MIN_IOU) -> Mapping[int, UnitName]:
         """Names by unit; a unit without a name is a missing key."""
@@ -254,19 +254,19 @@ class NameStore:
         """``T_k`` by unit.
 
         Raises:
-            StoreError: if the run was imported from a tool that does not tell them.
+            StoreError: if the run was imported from a tool that does not give them.
         """
         require_built(run, "thresholds")
         with self._reading(run) as connection:
             return reading.read_thresholds(connection, run.id)
 
     def picture(self, run: Run, image: int) -> bytes | None:
-        """The JPEG of an image, by its index as exemplars have it, or ``None``."""
+        """The JPEG of an image, by its index in exemplars, or ``None``."""
         with self._reading(run) as connection:
             return reading.read_picture(connection, run.id, image)
 
     def importance(self, run: Run, class_index: int) -> ClassImportance | None:
-        """What matters for a class, or ``None`` where nothing was gathered for it."""
+        """The importances for a class, or ``None`` if none were gathered."""
         with self._reading(run) as connection:
             return reading.read_importance(connection, run, class_index)
 
@@ -291,7 +291,7 @@ class NameStore:
     def classes_for(
         self, run: Run, concept_name: str, *, rank_by: RankBy = "alpha", min_iou: float = MIN_IOU
     ) -> list[ConceptClass]:
-        """Classes with importances, by that of the units a concept names (as spoken, in any case), strongest first.
+        """Classes by the importance of the units that a concept names (as spoken, in any case), strongest first.
 
         Raises:
             ConceptNotFoundError: if the concept names no unit; the message offers near names that do.
@@ -314,8 +314,8 @@ class NameStore:
             yield connection
 
     def _require(self, connection: Connection, run: Run) -> None:
-        wanted = (runs.c.id == run.id) & (runs.c.digest == run.key.digest)
-        if connection.execute(select(runs.c.id).where(wanted)).first() is None:
+        condition = (runs.c.id == run.id) & (runs.c.digest == run.key.digest)
+        if connection.execute(select(runs.c.id).where(condition)).first() is None:
             raise RunNotFoundError(
                 f"{self._location} does not hold run {run.id} of {run.network}: deleted, or of another database"
             )

@@ -1,4 +1,4 @@
-"""Values into rows: tuples in the order of their table's columns, save for a run's own row."""
+"""Turns values into rows: tuples in the order of their table's columns, except for a run's own row."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ Row = tuple[Any, ...]
 
 
 def spoken_key(text: str) -> str:
-    """A concept's name as it is compared: without case, underscores or spare blanks."""
+    """A concept's name for comparison: without case, underscores or extra spaces."""
     return " ".join(text.replace("_", " ").split()).casefold()
 
 
 def write_whole(connection: Connection, whole: WholeRun, created: datetime) -> int:
-    """Insert a run and all that belongs to it; gives its number.
+    """Insert a run and everything that belongs to it; return its number.
 
     Raises:
-        sqlalchemy.exc.IntegrityError: if the store holds a run of the same key.
+        sqlalchemy.exc.IntegrityError: if the store holds a run with the same key.
     """
     number = write_run(connection, whole.run, created)
     write_dissection(connection, number, whole.dissection, whole.pictures)
@@ -45,7 +45,7 @@ def write_run(connection: Connection, run: Run, created: datetime) -> int:
     """Insert the run's own row and return its number.
 
     Raises:
-        sqlalchemy.exc.IntegrityError: if the store holds a run of the same key.
+        sqlalchemy.exc.IntegrityError: if the store holds a run with the same key.
     """
     written = connection.execute(insert(schema.runs), _run_row(run, created))
     assert written.inserted_primary_key is not None
@@ -65,10 +65,12 @@ def write_dissection(connection: Connection, run: int, dissection: Dissection, p
 def write_classes(
     connection: Connection, run: int, labels: Sequence[str], importances: Iterable[ClassImportance]
 ) -> None:
-    """Insert the classes of run number ``run`` and what matters for them."""
+    """Insert the classes of run number ``run`` and their importances."""
     images = {importance.index: importance.images for importance in importances}
-    _write(connection, schema.classes, ((run, i, label, images.get(i)) for i, label in enumerate(labels)))
-    _write(connection, schema.importances, (_importance_row(run, one) for one in importances))
+    _write(
+        connection, schema.classes, ((run, number, label, images.get(number)) for number, label in enumerate(labels))
+    )
+    _write(connection, schema.importances, (_importance_row(run, importance) for importance in importances))
 
 
 def delete_run(connection: Connection, run: int) -> None:
@@ -80,8 +82,8 @@ def delete_run(connection: Connection, run: int) -> None:
 
 
 def _write(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
-    if named := [dict(zip(table.c.keys(), row, strict=True)) for row in rows]:
-        connection.execute(insert(table), named)
+    if records := [dict(zip(table.c.keys(), row, strict=True)) for row in rows]:
+        connection.execute(insert(table), records)
 
 
 def _run_row(run: Run, created: datetime) -> dict[str, Any]:

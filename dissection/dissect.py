@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .vocabulary import Dissection, Layer
 
 _SHARING = 32
-"""Batches after which ranks tell each other their bounds."""
+"""Batches between two exchanges of bounds among ranks."""
 
 
 def dissect(
@@ -69,16 +69,16 @@ def dissect_layers(
 
     Args:
         network: the network; it is run once over every image and left as it was.
-        layers: layers of the network; its own does not count.
-        concepts: photographs with labels. The whole photograph is brought to the network's input size.
+        layers: layers of the network; ``network.layer`` is ignored.
+        concepts: photographs with labels. The whole photograph is resized to the network's input size.
         quantile: share of a unit's activations that count as strong.
-        min_images: images a concept must be on to become a name.
-        observer: sees every forward pass, for whatever else can be learnt from it.
-        execution: how it is carried out.
+        min_images: images a concept must appear in to become a name.
+        observer: called with every forward pass, to collect further statistics.
+        execution: how the work is carried out.
 
     Raises:
-        ActivationError: if the feature map of an image holds a NaN or an infinity; it names the image.
-        CheckpointError: if the scratch folder holds something that cannot be resumed.
+        ActivationError: if the feature map of an image holds a NaN or an infinity; the message names the image.
+        CheckpointError: if the unfinished build in the scratch folder cannot be resumed.
         ConceptDataError: if the dataset is empty or breaks its layout.
         ValueError: if ``quantile`` is not between 0 and 1.
     """
@@ -133,14 +133,14 @@ def _look(
 
 
 def _count(concepts: ConceptDataset, states: Sequence[LayerState], job: ResumableJob, execution: Execution) -> None:
-    """Compare masks with labels: thresholds are known now, and with them the masks."""
+    """Compare masks with labels, now that the thresholds, and so the masks, are known."""
     for state in states:
         state.find_thresholds(execution.ranks)
     blocks = [piece for batch in execution.batches(len(concepts)) for piece in pieces(batch)]
     comparison = Comparison(concepts.labels, blocks, [state.comparison() for state in states])
-    left = range(job.done("counted"), len(blocks))
-    counted = work_ahead(comparison.read, comparison.count, left, workers=execution.workers)
-    for number, counts_by_layer in zip(left, counted, strict=True):
+    remaining = range(job.done("counted"), len(blocks))
+    results = work_ahead(comparison.read, comparison.count, remaining, workers=execution.workers)
+    for number, counts_by_layer in zip(remaining, results, strict=True):
         for state, counts in zip(states, counts_by_layer, strict=True):
             state.count(counts)
         job.advance("counted")
@@ -164,7 +164,7 @@ class _Maps:
 
 
 class _Frames:
-    """Reads whole photographs as bytes of the network's input size."""
+    """Reads whole photographs at the network's input size, as bytes."""
 
     def __init__(self, concepts: ConceptDataset, preprocessing: Preprocessing) -> None:
         self._concepts = concepts

@@ -1,24 +1,24 @@
-"""What can go wrong, as one tree. Every message says what was found, what was wanted and what to do.
+"""The errors, as one tree. Every message says what was found, what is needed and what to do.
 
 ::
 
     NeuronExplainError
     ├── PhotographError        an image file that cannot be read as one photograph
-    ├── ConceptDataError       a concept dataset that is not what its layout promises
-    ├── DownloadError          a file that cannot be had from the web, or is not what was published
-    ├── ArchiveError           an archive that cannot be unpacked, or had better not be
-    ├── OutputError            a file or folder that cannot be written, or is there already
-    ├── NetworkError           a network that cannot be made, or does not fit what it is asked
+    ├── ConceptDataError       a concept dataset that does not match its layout
+    ├── DownloadError          a file that cannot be downloaded, or differs from what was published
+    ├── ArchiveError           an archive that is damaged, or unsafe to unpack
+    ├── OutputError            a file or folder that cannot be written, or already exists
+    ├── NetworkError           a network that cannot be made, or does not fit the request
     │   ├── LayerNotFoundError     no such layer, or one without units
     │   ├── WeightsError           a weights file that is unsafe, unreadable or does not fit
     │   ├── ActivationError        a NaN or an infinity in a feature map
     │   └── NotConnectedError      a score that does not depend on the tapped layer
-    ├── CheckpointError        an unfinished build that cannot be gone on with
+    ├── CheckpointError        an unfinished build that cannot be resumed
     ├── ClassNotFoundError     a class that the network does not have
-    ├── RanksError             a process of several that cannot go on without the others
+    ├── RanksError             a rank that cannot continue without the others
     └── StoreError             (package db) a database that cannot answer
-        ├── RunNotFoundError       no run, or more than one, fits the question
-        ├── ConceptNotFoundError   no unit bears the name that was asked for
+        ├── RunNotFoundError       no run, or more than one, matches the query
+        ├── ConceptNotFoundError   no unit has the requested name
         └── SchemaError            a database written by another version
 """
 
@@ -43,19 +43,19 @@ class ConceptDataError(NeuronExplainError):
 
 
 class DownloadError(NeuronExplainError):
-    """A file cannot be had from the web, or is not what was published."""
+    """A file cannot be downloaded, or differs from what was published."""
 
 
 class ArchiveError(NeuronExplainError):
-    """An archive is damaged, or is made to harm."""
+    """An archive is damaged or malicious."""
 
 
 class OutputError(NeuronExplainError):
-    """A file or folder cannot be written, or there is one already."""
+    """A file or folder cannot be written, or already exists."""
 
 
 class NetworkError(NeuronExplainError):
-    """A network cannot be made from what was given."""
+    """A network cannot be made, or does not fit the request."""
 
 
 class LayerNotFoundError(NetworkError):
@@ -71,10 +71,10 @@ class ActivationError(NetworkError):
 
 
 def require_finite(finite: Iterable[bool], layer: str, images: Iterable[str]) -> None:
-    """See that no image's map of a layer holds a NaN or an infinity.
+    """Check that no image's map of a layer holds a NaN or an infinity.
 
     Raises:
-        ActivationError: naming the first image whose map does.
+        ActivationError: if a map does; the message names the first such image.
     """
     for is_finite, image in zip(finite, images, strict=True):
         if not is_finite:
@@ -89,12 +89,12 @@ class NotConnectedError(NetworkError):
 
 
 class CheckpointError(NeuronExplainError):
-    """What an unfinished build left behind cannot be used, or is in use."""
+    """An unfinished build cannot be resumed, or is in use."""
 
 
 class ClassNotFoundError(NeuronExplainError):
-    """A class that the network does not have was asked for."""
+    """A requested class does not exist in the network."""
 
 
 class RanksError(NeuronExplainError):
-    """Another of the processes that torchrun started has stopped, or they do not find each other."""
+    """Another process that torchrun started has stopped, or the processes cannot find each other."""

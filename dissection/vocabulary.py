@@ -1,11 +1,11 @@
 """The nouns of network dissection, as frozen values. Nothing here needs torch.
 
 Unit
-    one channel of a layer, counted from 0; "neuron" is the word for it in what a user reads.
+    one channel of a layer, counted from 0; users read "neuron" for it.
 Concept
     something a person can point at in an image: a name and a category.
 Name
-    the concept that a unit's strongest activations overlap best, where that overlap is large enough.
+    the concept that a unit's strongest activations overlap best, if that overlap is large enough.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from jaxtyping import Int32
 
 MIN_IOU = 0.05
-"""A unit is named where its best IoU reaches this (Grad-CAM paper, Sec. 7, footnote 7)."""
+"""A unit is named if its best IoU reaches this (Grad-CAM paper, Sec. 7, footnote 7)."""
 
 QUANTILE = 0.005
 """Share of a unit's activations that count as strong (Bau et al. 2017, Sec. 2.2)."""
 
 MIN_IMAGES = 10
-"""A concept on fewer images than this cannot become a name: rare concepts win by chance."""
+"""A concept in fewer images than this cannot become a name: rare concepts win by chance."""
 
 THIN_EVIDENCE = 10
-"""Means over fewer images of a class than this are said to rest on thin evidence."""
+"""A mean over fewer images of a class than this is reported as thin evidence."""
 
 
 Precision = Literal["float32", "fast", "bfloat16"]
@@ -38,15 +38,15 @@ Precision = Literal["float32", "fast", "bfloat16"]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """The tap point: a module whose output is the feature map ``A``, rectified where the network rectifies.
+    """The tap point: a module whose output is the feature map ``A``, rectified if the network rectifies it.
 
     Attributes:
         name: dotted module name, e.g. ``features.29``.
         units: number of channels.
         height: rows of the map at the network's input size.
         width: columns of the map.
-        rectifier: the function the network applies to the module's output before anything else (``relu`` or
-            ``relu6``), where that is a function call and no module; empty where the output itself is the map.
+        rectifier: the function (``relu`` or ``relu6``) that the network calls on the module's output before anything
+            else, if a function and not a module rectifies it; empty if the output itself is the map.
     """
 
     name: str
@@ -78,8 +78,8 @@ class Labels:
     """The labels of one image.
 
     Attributes:
-        maps: label maps, one layer on the other; 0 means "none".
-        whole: label numbers that hold for the whole image (scenes, textures), none of them 0.
+        maps: label maps, stacked; 0 means "none".
+        whole: label numbers that hold for the whole image (scenes, textures), never 0.
     """
 
     maps: Int32[np.ndarray, "layers h w"]
@@ -93,9 +93,9 @@ class Overlap:
     Attributes:
         concept: the concept.
         intersection: ``I``, pixels in both.
-        unit_area: ``A``, the mask's pixels on images that carry a label of the concept's category.
+        unit_area: ``A``, the mask's pixels in images with a label of the concept's category.
         concept_area: ``G``, the concept's pixels.
-        images: images that carry the concept.
+        images: images that show the concept.
     """
 
     concept: Concept
@@ -111,13 +111,13 @@ class Overlap:
 
     @property
     def iou(self) -> float:
-        """Intersection over union; 0 where the union is empty."""
+        """Intersection over union; 0 if the union is empty."""
         return self.intersection / self.union if self.union else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Exemplar:
-    """One of the images that excite a unit most, and the cell of the map where they do."""
+    """One of the images that excite a unit most, and the map's cell of that activation."""
 
     image: str
     index: int
@@ -154,11 +154,11 @@ class Unit:
 
     @property
     def best(self) -> Overlap | None:
-        """The best overlap, however small; ``None`` where the mask meets no concept."""
+        """The best overlap, however small; ``None`` if the mask overlaps no concept."""
         return self.overlaps[0] if self.overlaps else None
 
     def name(self, min_iou: float = MIN_IOU) -> UnitName | None:
-        """The unit's name, or ``None`` where no concept reaches ``min_iou``."""
+        """The unit's name, or ``None`` if no concept reaches ``min_iou``."""
         best = self.best
         if best is None or best.iou < min_iou:
             return None
@@ -176,14 +176,14 @@ class ConceptSupport:
 
 @dataclass(frozen=True, slots=True)
 class Dissection:
-    """Names for the units of one layer, and everything they rest on.
+    """Names for the units of one layer, and the evidence for them.
 
     Attributes:
         layer: the dissected layer.
         quantile: share of activations above each threshold.
-        min_images: support a concept needs to become a name.
-        images: number of images looked at.
-        pixels: number of label-map pixels looked at.
+        min_images: images a concept must appear in to become a name.
+        images: number of images examined.
+        pixels: number of label-map pixels examined.
         concepts: every concept of the dataset with its support, by label number.
         units: one entry per unit, in order.
     """

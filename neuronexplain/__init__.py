@@ -1,7 +1,7 @@
 """Says in words why an image classifier predicts what it predicts.
 
 Name the units of a convolutional layer once (:func:`build`), keep the names in a database (:class:`NameStore`), and
-explain predictions with them (:func:`explain`). Nothing heavy is imported before it is used.
+explain predictions with them (:func:`explain`). Each name is imported when it is first used.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""``python -m neuronexplain``: the command line, where no script is on the path."""
+"""Runs the command line as ``python -m neuronexplain``, for when its script is not on the path."""
 
-from .cli import main
+from .cli.app import main
 
 main()

@@ -1,4 +1,4 @@
-"""Public names that have changed. The old ones work until the next release, each with a ``DeprecationWarning``."""
+"""Renamed public names. The old ones work until the next release, with a ``DeprecationWarning``."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ NAMES: Mapping[str, str] = {
     "reopen": "open_network_of",
     "speaker": "Explainer.from_store",
 }
-"""New names, or paths, by old name."""
+"""The new name, or dotted path, of each old name."""
 
 KEYWORDS: Mapping[str, Mapping[str, str]] = {
     name: {"means": "execution"} for name in ("build", "build_layers", "dissect")
 }
-"""New keywords by old one, of each function that has such."""
+"""The new keyword of each old one, by function."""
 
 
 def warn(old: str, new: str) -> None:
-    """Say that a name has changed, on the line of whoever used the old one."""
-    warnings.warn(f"{old} is now {new}; the old name will be gone in the next release", DeprecationWarning, 3)
+    """Warn that a name has changed, pointing at the line that used the old one."""
+    warnings.warn(f"{old} is now {new}; the old name will be removed in the next release", DeprecationWarning, 3)
 
 
 def with_old_keywords(
     function: Callable[Arguments, Result], keywords: Mapping[str, str]
 ) -> Callable[Arguments, Result]:
-    """The function, which takes the old keywords too."""
+    """Make a function take its old keywords too."""
 
     @wraps(function)
     def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        for old in keywords.keys() & kwargs.keys():
-            warn(f"the argument {old}", keywords[old])
-            kwargs[keywords[old]] = kwargs.pop(old)
+        for old_keyword in keywords.keys() & kwargs.keys():
+            warn(f"the argument {old_keyword}", keywords[old_keyword])
+            kwargs[keywords[old_keyword]] = kwargs.pop(old_keyword)
         return function(*args, **kwargs)
 
     return call

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def active_units(
     maps: Float64[np.ndarray, "units h w"], thresholds: Float64[np.ndarray, " units"], size: tuple[int, int]
 ) -> frozenset[int]:
-    """The units whose mask at ``size`` (height, width) is not empty."""
+    """Numbers of the units whose mask at ``size`` (height, width) is not empty."""
     return frozenset(np.flatnonzero(has_mask(maps, thresholds, *size)).tolist())
 
 
@@ -27,14 +27,18 @@ def concept_map(
     units: Sequence[int],
     size: tuple[int, int],
 ) -> Float32[np.ndarray, "H W"]:
-    """How strongly some units light each place: 1 at the threshold of the strongest of them, more above it.
+    """How strongly a group of units responds at each pixel: 1 at the threshold of the strongest of them, more above it.
 
-    Where a threshold is not positive, a unit counts from its threshold on as far as it exceeds it.
+    For a threshold that is not positive, the value is 1 plus what the activation exceeds it by, and 0 below it.
     """
-    chosen = list(units)
-    raised = upsample(maps[chosen], *size)
-    limits = thresholds[chosen][:, None, None]
+    unit_numbers = list(units)
+    upsampled = upsample(maps[unit_numbers], *size)
+    unit_thresholds = thresholds[unit_numbers][:, None, None]
     with np.errstate(divide="ignore", invalid="ignore"):
-        strength = np.where(limits > 0, raised / limits, np.where(raised > limits, 1 + raised - limits, 0.0))
+        strength = np.where(
+            unit_thresholds > 0,
+            upsampled / unit_thresholds,
+            np.where(upsampled > unit_thresholds, 1 + upsampled - unit_thresholds, 0.0),
+        )
     strongest: Float32[np.ndarray, "H W"] = np.maximum(strength.max(0), 0).astype(np.float32)
     return strongest

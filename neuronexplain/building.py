@@ -1,4 +1,4 @@
-"""The first job: name the units of a network once, and keep the names. Here all three packages meet."""
+"""The first job: names the units of a network once and stores the names. Here all three packages meet."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from dissection.concepts.fingerprints import fingerprint
 from dissection.dissect import dissect_layers
 from dissection.engine.upsampling import UPSAMPLING
 from dissection.errors import NetworkError
-from dissection.execution.checkpoint import FORMAT
+from dissection.execution.checkpoint import CHECKPOINT_FORMAT
 from dissection.execution.scratch import discard, scratch
 from dissection.execution.settings import Execution
 from dissection.vocabulary import MIN_IMAGES, QUANTILE
 from neuronexplain.methods.constant_alphas import has_constant_alphas
-from neuronexplain.pictures.thumbnails import pictures
+from neuronexplain.pictures.thumbnails import exemplar_pictures
 
 from .class_importance import Importances
 
@@ -39,7 +39,7 @@ CONCEPT_IMAGES = "the concept images that the network assigns to the class"
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A run, and whether it was built now or was there already."""
+    """A run, and whether it was built now or had been stored before."""
 
     run: Run
     is_new: bool
@@ -55,19 +55,19 @@ def build(
     class_images: ClassImages | None = None,
     execution: Execution | None = None,
 ) -> Built:
-    """Name the units of the network's layer, gather what matters for each class, and keep both in the store.
+    """Name the units of the network's layer, measure their importance for each class, and store both.
 
-    Nothing is done where the store holds this very run. The store is written to once, at the end, in one transaction.
+    A run that the store already holds is not built again. The store is written once, at the end, in one transaction.
 
     Args:
         network: the network.
         concepts: photographs with labels.
         store: opened for writing.
         quantile: share of a unit's activations that count as strong.
-        min_images: images a concept must be on to become a name.
-        class_images: images to gather class importances over; unless given, the concept images are used, each for the
-            class that the network assigns it to.
-        execution: how it is carried out; with a scratch folder, a build that was killed goes on where it stopped.
+        min_images: how many images must show a concept before it can become a name.
+        class_images: images to average class importances over; by default the concept images, each counted for the
+            class that the network predicts.
+        execution: how the work is run; with a scratch folder, a killed build is resumed where it stopped.
     """
     (built,) = build_layers(
         [network],
@@ -92,20 +92,20 @@ def build_layers(
     execution: Execution | None = None,
     fresh: bool = False,
 ) -> list[Built]:
-    """As :func:`build`, for several layers in one pass: a run each.
+    """Like :func:`build`, for several layers in one pass, with one run per layer.
 
     Args:
         networks: one network at several layers, see :meth:`Network.at`.
         concepts: photographs with labels.
-        store: opened for writing; of several ranks, only rank 0's is asked and written to.
+        store: opened for writing; of several ranks, only rank 0 reads and writes it.
         quantile: share of a unit's activations that count as strong.
-        min_images: images a concept must be on to become a name.
-        class_images: images to gather class importances over.
-        execution: how it is carried out.
-        fresh: discard what a build that was killed left in the scratch folder.
+        min_images: how many images must show a concept before it can become a name.
+        class_images: images to average class importances over.
+        execution: how the work is run.
+        fresh: discard what a killed build left in the scratch folder.
 
     Raises:
-        CheckpointError: if the scratch folder holds something that cannot be gone on with.
+        CheckpointError: if the scratch folder holds work that cannot be resumed.
     """
     execution = execution or Execution()
     ranks = execution.ranks
@@ -129,45 +129,48 @@ def build_layers(
         for network in networks
     ]
     if ranks.gather(keys) != [keys] * ranks.count:
-        raise NetworkError("the processes of this build were given different networks; start all with the same options")
+        raise NetworkError("the processes of this build have different networks; start all with the same options")
     built = {key: Built(run, is_new=False) for key in keys if store and (run := store.find(key))}
     built = ranks.broadcast(built)
     missing = {key: network for key, network in zip(keys, networks, strict=True) if key not in built}
     if missing:
-        with _scratch(list(missing), next(iter(missing.values())), execution, fresh=fresh) as own:
-            found = list(_runs(missing, concepts, class_images, own))
+        with _scratch(list(missing), next(iter(missing.values())), execution, fresh=fresh) as run_execution:
+            unillustrated = list(_runs(missing, concepts, class_images, run_execution))
             if store:
-                whole = [replace(each, pictures=pictures(each.dissection, concepts)) for each in found]
-                built |= {run.key: Built(run, is_new=True) for run in store.publish_all(whole)}
+                whole_runs = [
+                    replace(whole_run, pictures=exemplar_pictures(whole_run.dissection, concepts))
+                    for whole_run in unillustrated
+                ]
+                built |= {run.key: Built(run, is_new=True) for run in store.publish_all(whole_runs)}
             built = ranks.broadcast(built)
     elif execution.scratch is not None and ranks.number == 0:
-        # A build that was killed right after publishing could not tidy up.
-        discard(execution.scratch / _way(keys, networks[0], execution))
+        # A build that was killed right after publishing has not tidied up.
+        discard(execution.scratch / _folder_name(keys, networks[0], execution))
     return [built[key] for key in keys]
 
 
 @contextmanager
 def _scratch(keys: Sequence[RunKey], network: Network, execution: Execution, *, fresh: bool) -> Iterator[Execution]:
-    """Execution with a scratch folder that is these very runs', computed in this very way."""
+    """Execution with a scratch folder reserved for these runs, computed with these settings."""
     if execution.scratch is None:
         yield execution
         return
-    folder = execution.scratch / _way(keys, network, execution)
-    with scratch(folder, ranks=execution.ranks.count, rank=execution.ranks.number, fresh=fresh) as own:
-        yield replace(execution, scratch=own)
+    folder = execution.scratch / _folder_name(keys, network, execution)
+    with scratch(folder, ranks=execution.ranks.count, rank=execution.ranks.number, fresh=fresh) as run_folder:
+        yield replace(execution, scratch=run_folder)
 
 
-def _way(keys: Sequence[RunKey], network: Network, execution: Execution) -> str:
-    """Runs and how they are computed, in a name."""
-    way = [str(execution.batch_size), network.device.type, torch.__version__, str(FORMAT)]
-    return hashlib.sha256("\n".join([*(key.digest for key in keys), *way]).encode()).hexdigest()[:16]
+def _folder_name(keys: Sequence[RunKey], network: Network, execution: Execution) -> str:
+    """A folder name that identifies runs and the settings they are computed with."""
+    settings = [str(execution.batch_size), network.device.type, torch.__version__, str(CHECKPOINT_FORMAT)]
+    return hashlib.sha256("\n".join([*(key.digest for key in keys), *settings]).encode()).hexdigest()[:16]
 
 
 def _runs(
     networks: Mapping[RunKey, Network], concepts: ConceptDataset, class_images: ClassImages | None, execution: Execution
 ) -> Iterator[WholeRun]:
     network = next(iter(networks.values()))
-    layers = [each.layer for each in networks.values()]
+    layers = [tapped.layer for tapped in networks.values()]
     key = next(iter(networks))
     importances = Importances(network.classes, layers)
     dissections = dissect_layers(

@@ -1,4 +1,4 @@
-"""A folder of images sorted by class, over which class importances can be gathered."""
+"""A folder of images sorted by class, to average class importances over."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ClassImages:
-    """Images with the class each is known to show.
+    """Images, each with the class that it is known to show.
 
     Attributes:
         root: the folder.
@@ -55,11 +55,11 @@ class ClassImages:
         return digest.hexdigest()
 
     def importances(self, network: Network, layers: Sequence[Layer], execution: Execution) -> Importances:
-        """The importance of the layers' units over all images, as the network sees photographs.
+        """The importances of the layers' units over all images, each framed by the network's preprocessing.
 
         Raises:
-            ActivationError: if a feature map holds a NaN or an infinity; it names the image.
-            PhotographError: if a file is no photograph.
+            ActivationError: if a feature map holds a NaN or an infinity; the message names the image.
+            PhotographError: if a file is not a photograph.
         """
         importances = Importances(network.classes, layers, torch.tensor([index for _, index in self.images]))
         finite = _Finite([layer.name for layer in layers], [str(path) for path, _ in self.images])
@@ -91,7 +91,7 @@ def _frame(preprocessing: Preprocessing, paths: Sequence[Path], index: int) -> U
 
 @dataclass(frozen=True, slots=True)
 class _Finite:
-    """Sees that no map of a pass holds a NaN or an infinity."""
+    """Checks that no feature map of a pass holds a NaN or an infinity."""
 
     layers: Sequence[str]
     images: Sequence[str]
@@ -105,18 +105,20 @@ class _Finite:
 
 
 def open_class_images(root: Path, labels: Sequence[str]) -> ClassImages:
-    """Read a folder that holds one folder of images per class, named as people write the class.
+    """Read a folder that holds one folder of images per class, named after the class (see :func:`find_class`).
 
     Raises:
-        ConceptDataError: if there is no such folder, or no image in it.
-        ClassNotFoundError: if a folder's name is no class of the network.
+        ConceptDataError: if there is no such folder, or it holds no images.
+        ClassNotFoundError: if a folder is not named after a class of the network.
     """
     if not root.is_dir():
-        raise ConceptDataError(f"{root} is no folder; --class-images wants one that holds a folder of images per class")
+        raise ConceptDataError(
+            f"{root} is not a folder; --class-images needs one that holds a folder of images per class"
+        )
     folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     images = tuple((path, find_class(labels, folder.name)) for folder in folders for path in photographs_in(folder))
     if not images:
         raise ConceptDataError(
-            f"{root} holds no folders with images; one folder per class is needed, such as beach/1.jpg"
+            f"{root} has no folders with images; one folder per class is needed, such as beach/1.jpg"
         )
     return ClassImages(root, images)

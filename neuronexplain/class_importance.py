@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 class Importances(Bundle[ClassSums]):
-    """Sums per class, for the units of each of some layers; a class without images has no row.
+    """Sums per class for the units of several layers; a class without images has no row.
 
-    Every image counts for the class that the network assigns it to, unless the class of each is given.
+    Each image counts for its class in ``classes``, or, without ``classes``, for the one that the network predicts.
 
     Args:
         labels: the network's classes.
-        layers: the layers, in the order in which a pass holds them.
+        layers: the layers, in the order of a pass's feature maps.
         classes: the class of each image, by the image's index.
     """
 
@@ -53,19 +53,19 @@ class Importances(Bundle[ClassSums]):
         else:
             classes = self._classes[images.start : images.stop].to(forward.scores.device)
         alphas = alphas_of_layers(of_class(forward.scores, classes), forward.activations)
-        both = [
+        by_layer = [
             torch.stack([alpha, contributions(alpha, activation)], 1)
             for alpha, activation in zip(alphas, forward.activations, strict=True)
         ]
-        return {"classes": classes, **{str(number): values.float() for number, values in enumerate(both)}}
+        return {"classes": classes, **{str(number): values.float() for number, values in enumerate(by_layer)}}
 
     def add(self, _images: range, values: Mapping[str, np.ndarray]) -> None:
-        """Take in what :meth:`look` asked for."""
+        """Add the values that :meth:`look` computed."""
         for number, sums in self.parts.items():
             sums.add(values["classes"], values[number])
 
     def means(self) -> list[list[ClassImportance]]:
-        """For each layer, per class, ascending by index."""
+        """The mean importances of each layer, per class, ascending by class index."""
         return [
             [
                 ClassImportance(index, self._labels[index], images, *mean)

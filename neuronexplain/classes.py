@@ -1,4 +1,4 @@
-"""Finds the class a person means by what they typed."""
+"""Finds the class that a person typed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dissection.errors import ClassNotFoundError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_NEAR = 5
+_SUGGESTIONS = 5
 
 
 def find_class(labels: Sequence[str], typed: str) -> int:
@@ -20,24 +20,24 @@ def find_class(labels: Sequence[str], typed: str) -> int:
     Case, underscores, hyphens and slashes do not matter; ``great white shark, white shark`` answers to both names.
 
     Raises:
-        ClassNotFoundError: if no class fits (near ones are offered) or several do.
+        ClassNotFoundError: if no class matches (similar ones are suggested) or several do.
 
     >>> find_class(["great_white_shark, white shark", "tench"], "White Shark")
     0
     >>> find_class(["tench", "goldfish"], "1")
     1
     """
-    wanted = normal(typed)
-    whole = [index for index, label in enumerate(labels) if normal(label) == wanted]
-    found = whole or [index for index, label in enumerate(labels) if wanted in _synonyms(label)]
-    if not found and wanted.isdecimal() and int(wanted) < len(labels):
-        return int(wanted)
-    if not found:
-        raise ClassNotFoundError(f"the network has no class {typed!r}; {_suggest(labels, wanted)}")
-    if len(found) > 1:
-        numbers = ", ".join(str(index) for index in found)
+    query = normal(typed)
+    exact = [index for index, label in enumerate(labels) if normal(label) == query]
+    matches = exact or [index for index, label in enumerate(labels) if query in _synonyms(label)]
+    if not matches and query.isdecimal() and int(query) < len(labels):
+        return int(query)
+    if not matches:
+        raise ClassNotFoundError(f"the network has no class {typed!r}; {_suggest(labels, query)}")
+    if len(matches) > 1:
+        numbers = ", ".join(str(index) for index in matches)
         raise ClassNotFoundError(f"{typed!r} is the label of classes {numbers}; give the number of the one you mean")
-    return found[0]
+    return matches[0]
 
 
 def normal(text: str) -> str:
@@ -54,10 +54,10 @@ def _synonyms(label: str) -> list[str]:
     return names + [re.sub(r"^[a-z] ", "", name) for name in names if label.startswith("/")]
 
 
-def _suggest(labels: Sequence[str], wanted: str) -> str:
+def _suggest(labels: Sequence[str], query: str) -> str:
     names = {name: label for label in labels for name in _synonyms(label)}
-    near = list(dict.fromkeys(names[name] for name in get_close_matches(wanted, names, _NEAR)))
-    near = near or [label for label in labels if wanted and wanted in normal(label)][:_NEAR]
-    if near:
-        return f"near ones are {', '.join(near)}"
-    return f"it has {len(labels)}, such as {', '.join(labels[:_NEAR])}"
+    similar = list(dict.fromkeys(names[name] for name in get_close_matches(query, names, _SUGGESTIONS)))
+    similar = similar or [label for label in labels if query and query in normal(label)][:_SUGGESTIONS]
+    if similar:
+        return f"similar ones are {', '.join(similar)}"
+    return f"it has {len(labels)}, such as {', '.join(labels[:_SUGGESTIONS])}"

@@ -1,4 +1,4 @@
-"""Finds the concept of a dataset that a person means by what they typed."""
+"""Finds the concept of a dataset that a person typed."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
     from dissection.concepts.dataset import ConceptDataset
     from dissection.vocabulary import Concept
 
-_NEAR = 5
+_SUGGESTIONS = 5
 
 
 def find_concept(dataset: ConceptDataset, typed: str, *, category: str | None = None) -> Concept:
-    """The concept of a name, a synonym or a label number; case, underscores and hyphens do not matter.
+    """The concept with a name, a synonym or a label number; case, underscores and hyphens do not matter.
 
     Raises:
-        ConceptDataError: if no concept fits (near ones are offered), several do, or there is no such category.
+        ConceptDataError: if no concept matches (similar ones are suggested), several do, or there is no such category.
     """
-    among = concepts_in(dataset, category)
-    wanted = normal(typed)
-    found = [concept for concept in among if wanted in {normal(concept.name), normal(concept.spoken)}]
-    found = found or [each for each in among if wanted in map(normal, other_words(dataset, each))]
-    found = found or [concept for concept in among if wanted == str(concept.number)]
-    if not found:
-        raise ConceptDataError(f"{dataset.name} has no concept {typed!r}; {_near(dataset, among, wanted)}")
-    if len(found) > 1:
-        listed = ", ".join(f"{each.number} ({each.spoken}, {each.category})" for each in found)
-        raise ConceptDataError(f"{typed!r} is several concepts of {dataset.name}: {listed}; give the number of one")
-    return found[0]
+    candidates = concepts_in(dataset, category)
+    query = normal(typed)
+    matches = [concept for concept in candidates if query in {normal(concept.name), normal(concept.spoken)}]
+    matches = matches or [concept for concept in candidates if query in map(normal, other_words(dataset, concept))]
+    matches = matches or [concept for concept in candidates if query == str(concept.number)]
+    if not matches:
+        raise ConceptDataError(f"{dataset.name} has no concept {typed!r}; {_suggest(dataset, candidates, query)}")
+    if len(matches) > 1:
+        listed = ", ".join(f"{concept.number} ({concept.spoken}, {concept.category})" for concept in matches)
+        raise ConceptDataError(f"{typed!r} names several concepts of {dataset.name}: {listed}; give the number of one")
+    return matches[0]
 
 
 def concepts_in(dataset: ConceptDataset, category: str | None) -> list[Concept]:
@@ -46,27 +46,27 @@ def concepts_in(dataset: ConceptDataset, category: str | None) -> list[Concept]:
     """
     if category is None:
         return list(dataset.concepts.values())
-    found = [concept for concept in dataset.concepts.values() if normal(concept.category) == normal(category)]
-    if not found:
+    concepts = [concept for concept in dataset.concepts.values() if normal(concept.category) == normal(category)]
+    if not concepts:
         known = ", ".join(dataset.categories)
         raise ConceptDataError(f"{dataset.name} has no concepts of category {category!r}; its categories are {known}")
-    return found
+    return concepts
 
 
 def other_words(dataset: ConceptDataset, concept: Concept) -> tuple[str, ...]:
-    """Synonyms of a concept that are not its name again."""
+    """The synonyms of a concept, without its name."""
     synonyms = synonyms_of(dataset).get(concept.number, ())
     return tuple(word for word in synonyms if normal(word) not in {normal(concept.name), normal(concept.spoken)})
 
 
-def _near(dataset: ConceptDataset, among: Iterable[Concept], wanted: str) -> str:
+def _suggest(dataset: ConceptDataset, concepts: Iterable[Concept], query: str) -> str:
     names: dict[str, str] = {}
-    for concept in among:
+    for concept in concepts:
         for word in (concept.name, concept.spoken, *other_words(dataset, concept)):
             names.setdefault(normal(word), concept.spoken)
-    near = list(dict.fromkeys(names[name] for name in get_close_matches(wanted, names, _NEAR)))
-    near = near or [spoken for name, spoken in names.items() if wanted and wanted in name][:_NEAR]
-    if near:
-        return f"near ones are {', '.join(near)}"
+    similar = list(dict.fromkeys(names[name] for name in get_close_matches(query, names, _SUGGESTIONS)))
+    similar = similar or [spoken for name, spoken in names.items() if query and query in name][:_SUGGESTIONS]
+    if similar:
+        return f"similar ones are {', '.join(similar)}"
     spoken = list(dict.fromkeys(names.values()))
-    return f"it has {len(spoken)}, such as {', '.join(spoken[:_NEAR])}"
+    return f"it has {len(spoken)}, such as {', '.join(spoken[:_SUGGESTIONS])}"

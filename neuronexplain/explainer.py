@@ -1,4 +1,4 @@
-"""Explains a network's predictions, once its units have names: batches of photographs in, explanations out."""
+"""Explains a network's predictions once its units have names: batches of photographs in, explanations out."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from .ranking import Strongest
     from .vocabulary import Among, RankBy
 
-_SHOWN = 1024
-"""Longest side, in pixels, of the photograph an explanation keeps: explanations of many large ones fit into memory."""
+_LONGEST_SIDE = 1024
+"""Longest side, in pixels, of the photograph that an explanation keeps, so that many explanations fit into memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,11 +53,11 @@ class Explainer:
         names: names by unit.
         thresholds: ``T_k`` by unit.
         constant_alpha: whether the network's alphas are the same for every image.
-        k: how many of the most persuasive and of the most inhibitive units.
+        k: how many of the most persuasive, and how many of the most inhibitive, units.
         rank_by: what units are ranked by.
         among: which units are ranked.
-        min_iou: IoU from which a unit has a name.
-        methods: other ways to explain the same target, by name; each costs the passes it needs.
+        min_iou: least IoU at which a unit has a name.
+        methods: names of other methods to explain the same target with; each adds its own passes.
 
     Raises:
         NetworkError: if there is no such method, or it is not defined for the network.
@@ -86,12 +86,12 @@ class Explainer:
         min_iou: float = MIN_IOU,
         methods: Sequence[str] = (),
     ) -> Explainer:
-        """Give the network the names that a run of the store has for its units; the newest run unless one is given.
+        """Make an explainer with the unit names of a stored run, by default of the network's newest.
 
         Raises:
             NetworkError: if there is no such method, or it is not defined for the network.
             RunNotFoundError: if the run, or every run there is, is of a network with other weights.
-            StoreError: if the run was imported: it does not say when a neuron is active.
+            StoreError: if the run was imported: it has no thresholds, which say when a neuron is active.
         """
         if run is not None:
             require_built(run, "thresholds")
@@ -120,21 +120,21 @@ class Explainer:
         batch_size: int = 16,
         progress: Progress | None = None,
     ) -> Iterator[Explanation]:
-        """Explain photographs, each with a name, in their order and a batch at a time.
+        """Explain named photographs, in order and a batch at a time.
 
         Args:
             photographs: name and picture (RGB).
-            target: the class to explain, as label, synonym or index; each photograph's predicted one unless given.
+            target: the class to explain, as label, synonym or index; by default the one predicted for each photograph.
             batch_size: images in one forward pass.
-            progress: is told how far a method has come that needs many passes for a batch.
+            progress: called with the progress of methods that need many passes per batch.
         """
-        wanted = find_class(self.network.classes, str(target)) if target is not None else None
-        waiting = iter(photographs)
-        while batch := list(islice(waiting, batch_size)):
-            yield from self._explain(batch, wanted, progress)
+        target_class = find_class(self.network.classes, str(target)) if target is not None else None
+        remaining = iter(photographs)
+        while batch := list(islice(remaining, batch_size)):
+            yield from self._explain(batch, target_class, progress)
 
     def _explain(
-        self, photographs: Sequence[tuple[str, Image.Image]], wanted: int | None, progress: Progress | None
+        self, photographs: Sequence[tuple[str, Image.Image]], target_class: int | None, progress: Progress | None
     ) -> Iterator[Explanation]:
         network = self.network
         preprocessing = network.preprocessing
@@ -144,19 +144,21 @@ class Explainer:
         require_finite(result.finite[0].tolist(), network.layer.name, [name for name, _ in photographs])
         logits = result.scores.detach().double().cpu()
         predicted = logits.argmax(1)
-        targets = predicted if wanted is None else torch.full_like(predicted, wanted)
+        targets = predicted if target_class is None else torch.full_like(predicted, target_class)
         alpha = alphas(of_class(result.scores, targets), result.activation)
         heat = enlarge(heatmap(alpha, result.activation), preprocessing.size).float().cpu().numpy()
         contribution = contributions(alpha, result.activation).double().cpu().numpy()
         importance = alpha.double().cpu().numpy()
         maps = result.activation.detach().double().cpu().numpy()
-        others = [self._others(watched(find_method(name), progress), images, targets) for name in self.methods]
+        method_maps = [
+            self._method_maps(watched(find_method(name), progress), images, targets) for name in self.methods
+        ]
         for number, (name, photograph) in enumerate(photographs):
             active = active_units(maps[number], self.thresholds, preprocessing.size)
-            chosen = self._strongest(importance[number], contribution[number])
+            ranking = self._strongest(importance[number], contribution[number])
             top, bottom = (
                 tuple(self._ranked(unit, importance[number], contribution[number], active) for unit in units)
-                for units in (chosen.top, chosen.bottom)
+                for units in (ranking.top, ranking.bottom)
             )
             yield Explanation(
                 image=name,
@@ -166,19 +168,21 @@ class Explainer:
                 bottom=bottom,
                 rank_by=self.rank_by,
                 among=self.among,
-                passed_over=chosen.passed_over,
+                passed_over=ranking.passed_over,
                 active_concepts=frozenset(self.names[unit].concept.spoken for unit in active if unit in self.names),
                 min_iou=self.min_iou,
                 constant_alpha=self.constant_alpha,
                 photograph=_shown(preprocessing.view(photograph)),
                 heatmap=heat[number],
                 masks=self._masks(maps[number], (*top, *bottom)),
-                others=tuple(found[number] for found in others),
+                others=tuple(maps_of_method[number] for maps_of_method in method_maps),
             )
 
-    def _others(self, method: Method, images: Float[Tensor, "images channels H W"], targets: Tensor) -> list[MethodMap]:
-        found = method.attribution(self.network, images, targets).float().cpu().numpy()
-        return [MethodMap(method, values) for values in found]
+    def _method_maps(
+        self, method: Method, images: Float[Tensor, "images channels H W"], targets: Tensor
+    ) -> list[MethodMap]:
+        attributions = method.attribution(self.network, images, targets).float().cpu().numpy()
+        return [MethodMap(method, values) for values in attributions]
 
     def _ranked(
         self,
@@ -205,7 +209,7 @@ class Explainer:
 
 
 def _shown(view: Image.Image) -> Image.Image:
-    view.thumbnail((_SHOWN, _SHOWN))
+    view.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
     return view
 
 

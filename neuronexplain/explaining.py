@@ -1,4 +1,4 @@
-"""The second job: say why a network predicts what it predicts, with the names that a store has for its units."""
+"""The second job: says why a network predicts what it predicts, with the stored names of its units."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ def explain(
     Args:
         image: a file, or a picture in memory.
         network: the network, whose units the store names.
-        store: where its names are.
-        target: the class to explain, as label, synonym or index; the predicted one unless given.
-        k: how many of the most persuasive and of the most inhibitive units.
-        rank_by: ``alpha``, as in the paper, or ``contribution``, which is specific to the image where alphas are not.
+        store: the store that holds the names.
+        target: the class to explain, as label, synonym or index; by default the predicted one.
+        k: how many of the most persuasive, and how many of the most inhibitive, units.
+        rank_by: ``alpha``, as in the paper, or ``contribution``, which is specific to the image even if alphas are not.
         among: ``all`` units, as in the paper, or only ``named`` ones.
-        min_iou: IoU from which a unit has a name.
+        min_iou: least IoU at which a unit has a name.
 
     Raises:
-        RunNotFoundError: if the store names no units of a network with these weights.
-        PhotographError: if the file is no photograph.
+        RunNotFoundError: if the store has no names for a network with these weights.
+        PhotographError: if the file is not a photograph.
         ClassNotFoundError: if the network has no such class.
     """
     explainer = Explainer.from_store(network, store, k=k, rank_by=rank_by, among=among, min_iou=min_iou)
@@ -64,24 +64,24 @@ def explain(
 def open_network_of(
     run: Run, *, network: str | None = None, weights: Path | None = None, device: str = "cpu"
 ) -> Network:
-    """Make a run's network again, from where it came from.
+    """Open a run's network again, from its source.
 
     Args:
         run: the run.
-        network: the network, where it is no longer where it was.
-        weights: the weights file, where it is no longer where it was.
-        device: where to put the network.
+        network: the network's new place, if it has moved.
+        weights: the weights file's new place, if it has moved.
+        device: the device to put the network on.
 
     Raises:
-        NetworkError: if it cannot be made again, or would be made by code that came with somebody else's names.
-            Whether it is the same network, :func:`explain` checks.
-        StoreError: if it was imported: then nothing could be explained with it.
+        NetworkError: if the network cannot be opened, or is code that came with somebody else's names. Whether it is
+            the same network, :func:`explain` checks.
+        StoreError: if the run was imported: it cannot explain predictions.
     """
     require_built(run, "thresholds")
     source = Source.from_json(run.source)
     if network is None and run.source.get(SHARED) and ":" in source.network:
         raise NetworkError(
-            f"run {run.id} came from another store, and {source.network!r} is code, which is not run on its word: "
+            f"run {run.id} came from another store, and {source.network!r} is code, which is not run on trust; "
             "name the network with --network"
         )
     opened = open_network(

@@ -1,4 +1,4 @@
-"""The answer to "why did the network predict this?", as frozen values."""
+"""The answer to "why did the network predict this?", as immutable values."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MethodMap:
-    """What another method says of the same target.
+    """Another method's map for the same target.
 
     Attributes:
         method: the method.
-        values: its map at the network's input size; for ``pixels`` one for each colour.
+        values: its map at the network's input size; for a method of kind ``pixels``, one for each colour.
     """
 
     method: Method
@@ -41,18 +41,19 @@ class Explanation:
         target: the class that is explained.
         top: the units that speak most for the target (*persuasive*), strongest first.
         bottom: the units that speak most against it (*inhibitive*), strongest first.
-        rank_by: what they are ranked by.
+        rank_by: what the units are ranked by.
         among: which units were ranked.
         passed_over: units without a name that would have been in ``top`` or ``bottom`` had all units been ranked.
-        active_concepts: spoken names of all concepts for which any unit of the layer is active in this image.
-        min_iou: IoU from which a unit has a name.
+        active_concepts: spoken names of all concepts that an active unit of the layer is named after.
+        min_iou: least IoU at which a unit has a name.
         constant_alpha: whether alphas are the same for every image.
-        photograph: the part of the photograph that the network saw, at the photograph's own resolution, or less where
-            that is over 1,024 pixels.
+        photograph: the part of the photograph that the network saw, at the photograph's resolution, reduced if its
+            longest side is over 1,024 pixels.
         heatmap: Eq. 2, upsampled to the network's input size; not normalised, nowhere negative.
-        masks: for each spoken concept in ``top`` and ``bottom``, how strongly its units light the frame: the strongest
-            of their maps, each divided by its threshold, at the network's input size. A unit is active above 1.
-        others: what other methods say of the target, in the order they were asked for.
+        masks: for each spoken concept in ``top`` and ``bottom``, how strongly its units respond at each pixel: the
+            strongest of their maps, each divided by its threshold, at the network's input size. A unit is active
+            above 1.
+        others: other methods' maps for the target, in the order requested.
     """
 
     image: str

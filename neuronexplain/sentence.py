@@ -1,6 +1,6 @@
-"""Explanation in, plain English out. No claim beyond the numbers.
+"""Turns an explanation into plain English that claims no more than the numbers show.
 
-What is said of a named unit among the strongest (Grad-CAM paper, Sec. 7: *persuasive* and *inhibitive*):
+What a sentence says of a named unit among the strongest (Grad-CAM paper, Sec. 7: *persuasive* and *inhibitive*):
 
 ============  =======================================  ================================================
 unit          active in this image                     silent
@@ -9,9 +9,9 @@ persuasive    "its neurons for sand respond"           "would speak for it too, 
 inhibitive    "respond too, which speaks against it"   "there is no sand"
 ============  =======================================  ================================================
 
-A name is a tendency (an IoU of 0.05 makes one), so what is said of an active unit is that it responds, not that the
-image holds the concept. "There is no sand" is said only where *every* unit that is named after sand is silent. Units of
-one name are one mention. Units without a name are counted.
+A name is a tendency (an IoU of 0.05 makes one), so the sentence says that an active unit responds, not that the image
+holds the concept. It says "there is no sand" only if *every* unit named after sand is silent. Units of one name are
+mentioned once. Units without a name are counted.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Spoken(Protocol):
-    """What a sentence is made of: the words' part of an explanation."""
+    """The part of an explanation that its sentence is made of."""
 
     @property
     def prediction(self) -> Score:
@@ -54,12 +54,12 @@ class Spoken(Protocol):
 
     @property
     def rank_by(self) -> RankBy:
-        """What they are ranked by."""
+        """What the units are ranked by."""
         ...
 
     @property
     def active_concepts(self) -> Collection[str]:
-        """Spoken names of all concepts for which any unit is active."""
+        """Spoken names of all concepts that an active unit is named after."""
         ...
 
     @property
@@ -70,7 +70,7 @@ class Spoken(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Neurons:
-    """Units that are spoken of together: how many there are by phrase, strongest first."""
+    """Units that are mentioned together: how many there are by phrase, strongest first."""
 
     counts: Mapping[str, int]
 
@@ -80,19 +80,19 @@ class _Neurons:
     def among(self, phrases: Collection[str]) -> _Neurons:
         return _Neurons({phrase: count for phrase, count in self.counts.items() if phrase in phrases})
 
-    def without(self, other: _Neurons) -> _Neurons:
-        return _Neurons({phrase: count for phrase, count in self.counts.items() if phrase not in other.counts})
+    def without(self, excluded: _Neurons) -> _Neurons:
+        return _Neurons({phrase: count for phrase, count in self.counts.items() if phrase not in excluded.counts})
 
     def subject(self, verb: str, verb_of_many: str) -> str:
         """The units as the subject of a sentence: "its neuron for sand responds"."""
-        many = sum(self.counts.values()) > 1
+        is_plural = sum(self.counts.values()) > 1
         listed = enumerate_words(list(self.counts))
-        return f"its {'neurons' if many else 'neuron'} for {listed} {verb_of_many if many else verb}"
+        return f"its {'neurons' if is_plural else 'neuron'} for {listed} {verb_of_many if is_plural else verb}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Mentions:
-    """What there is to say of the named units among the strongest."""
+    """The named units among the strongest, by what the sentence says of them."""
 
     persuasive: _Neurons
     absent: _Neurons
@@ -119,7 +119,7 @@ def say(explanation: Spoken) -> str:
 
 
 def phrase(concept: Concept) -> str:
-    """A concept as it stands in a sentence.
+    """A concept as a sentence words it.
 
     >>> from dissection.vocabulary import Concept
     >>> phrase(Concept(7, "striped", "texture"))
@@ -131,7 +131,7 @@ def phrase(concept: Concept) -> str:
 
 
 def spoken(label: str) -> str:
-    """A class label as it stands in a sentence: the first of its synonyms, without underscores.
+    """A class label as a sentence words it: the first of its synonyms, without underscores.
 
     >>> spoken("great_white_shark, white shark"), spoken("/b/beer_hall")
     ('great white shark', 'beer hall')
@@ -166,19 +166,19 @@ def percent(probability: float) -> str:
 def _mentions(explanation: Spoken) -> _Mentions:
     top, bottom = explanation.top, explanation.bottom
     persuasive, against = _neurons(top, active=True), _neurons(bottom, active=True)
-    wanted, unwanted = _neurons(top, active=False), _neurons(bottom, active=False)
+    silent_for, silent_against = _neurons(top, active=False), _neurons(bottom, active=False)
     silent = {
         phrase(unit.name.concept)
         for unit in (*top, *bottom)
         if unit.name and unit.name.concept.spoken not in explanation.active_concepts
     }
-    both = _neurons((*top, *bottom), active=True).among(persuasive.counts.keys() & against.counts.keys())
+    torn = _neurons((*top, *bottom), active=True).among(persuasive.counts.keys() & against.counts.keys())
     return _Mentions(
         persuasive=persuasive.without(against),
-        absent=unwanted.without(wanted).among(silent),
+        absent=silent_against.without(silent_for).among(silent),
         against=against.without(persuasive),
-        missed=wanted.without(unwanted).among(silent),
-        torn=both,
+        missed=silent_for.without(silent_against).among(silent),
+        torn=torn,
     )
 
 
@@ -188,15 +188,15 @@ def _neurons(units: Iterable[RankedUnit], *, active: bool) -> _Neurons:
 
 def _reason(explanation: Spoken, mentions: _Mentions) -> str:
     prediction, target = explanation.prediction, explanation.target
-    wanted = spoken(target.label)
+    label = spoken(target.label)
     says = f"The network says {_score(prediction)}"
     responds = mentions.persuasive.subject("responds", "respond") if mentions.persuasive else ""
     lacks = f"there is no {enumerate_words(list(mentions.absent.counts), 'or')}" if mentions.absent else ""
     reasons = [reason for reason in (responds, lacks) if reason]
     if target.index != prediction.index:
-        for_it = f"what speaks for {wanted} is that {' and that '.join(reasons)}"
-        gives = f"{says} and gives {wanted} {percent(target.probability)}"
-        return f"{gives}; {for_it if reasons else _nothing(wanted, explanation, mentions)}."
+        for_it = f"what speaks for {label} is that {' and that '.join(reasons)}"
+        gives = f"{says} and gives {label} {percent(target.probability)}"
+        return f"{gives}; {for_it if reasons else _nothing(label, explanation, mentions)}."
     if not reasons:
         return f"{says}; {_nothing('it', explanation, mentions)}."
     return f"{says} because {', and '.join(reasons)}."

@@ -20,11 +20,11 @@ def to_json(
 
     Args:
         explanation: the explanation.
-        heatmap: path of the picture of the heat map, where one was written.
+        heatmap: path of the picture of the heat map, if one was written.
         methods: paths of the pictures of other methods, by name.
 
     Returns:
-        Strings, integers, floats, booleans, lists and dicts; a number that is not finite is ``None``.
+        Strings, integers, floats, booleans, lists and dicts; a number that is not finite becomes ``None``.
     """
     return {
         "image": explanation.image,
@@ -39,7 +39,9 @@ def to_json(
         "bottom": [_unit(unit) for unit in explanation.bottom],
         "passed_over": [int(unit) for unit in explanation.passed_over],
         "heatmap": heatmap,
-        "methods": [_method(other.method, (methods or {}).get(other.method.name)) for other in explanation.others],
+        "methods": [
+            _method(method_map.method, (methods or {}).get(method_map.method.name)) for method_map in explanation.others
+        ],
     }
 
 

@@ -1,6 +1,6 @@
-"""The nouns of explanations, and what can be asked for by name. Nothing here imports anything heavy.
+"""The nouns of explanations, and the choices that a user makes by name. Nothing here imports anything heavy.
 
-Each choice is one literal type: the library's functions are annotated with it, and the command line offers it.
+Each choice is a literal type, which annotates the library's functions and which the command line offers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dissection.vocabulary import UnitName
 
 RankBy = Literal["alpha", "contribution"]
-"""What units are ranked by: their importance (Eq. 1), or that times their mean activation."""
+"""What units are ranked by: their importance (Eq. 1), or their importance times their mean activation."""
 
 Among = Literal["all", "named"]
 """Which units are ranked."""
@@ -40,12 +40,12 @@ DataKind = Literal["concepts", "voc", "coco", "ilsvrc", "scenes", "photographs"]
 """The layouts of annotated images."""
 
 ViewKind = Literal["whole", "centre", "ten"]
-"""What of a photograph the network sees, see :mod:`neuronexplain.evaluation.framing`."""
+"""Which part of a photograph the network sees, see :mod:`neuronexplain.evaluation.framing`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a network says of one class: probability after the softmax (or sigmoid), logit before it."""
+    """A network's score for one class: probability after the softmax (or sigmoid), logit before it."""
 
     label: str
     index: int
@@ -62,7 +62,7 @@ class RankedUnit:
         alpha: importance for the target (Eq. 1).
         contribution: ``alpha * mean(A)``, the unit's share of the linearised score.
         name: its name, or ``None``.
-        active: whether its mask is not empty on this image: some activation exceeds its threshold.
+        active: whether its mask on this image is not empty, that is, some activation exceeds its threshold.
     """
 
     unit: int

@@ -1,4 +1,4 @@
-"""Draws the README's pictures of photographs that may not be shown: heat map and named neurons, without the photograph.
+"""Draws the README's pictures of photographs that must not be shown: only heat map and named neurons.
 
 Usage: scripts/readme_pictures.py DATABASE FOLDER PHOTOGRAPH...
 """
@@ -34,7 +34,7 @@ def tile(picture: Image.Image, caption: str) -> Image.Image:
 
 
 def strip(explanation: Explanation) -> Image.Image:
-    """The heat map, and where the active neurons of each name light."""
+    """The heat map, and where the active neurons of each name respond."""
     active = {unit.name.concept.spoken for unit in explanation.top if unit.name and unit.active}
     tiles = [tile(heatmap_image(explanation.heatmap, size=(SIDE, SIDE)), f"why {explanation.target.label}")]
     for name, mask in explanation.masks.items():
@@ -42,8 +42,8 @@ def strip(explanation: Explanation) -> Image.Image:
             grey = np.where(mask > 1, 255, np.clip(mask * 90, 0, 90)).astype(np.uint8)
             tiles.append(tile(Image.fromarray(grey), f"neurons for {name}"))
     sheet = Image.new("RGB", (len(tiles) * (SIDE + GAP) - GAP, SIDE + CAPTION), "white")
-    for number, each in enumerate(tiles):
-        sheet.paste(each, (number * (SIDE + GAP), 0))
+    for number, picture in enumerate(tiles):
+        sheet.paste(picture, (number * (SIDE + GAP), 0))
     return sheet
 
 

@@ -1,4 +1,4 @@
-"""Train the small network on generated scenes and write dissection/scenes.safetensors; how is in scenes_training.py."""
+"""Train the small network on generated scenes and write dissection/scenes/scenes.safetensors; training.py has more."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def draw(seed: int, images: int, workers: int) -> tuple[Tensor, Tensor]:
 
 @torch.inference_mode()
 def accuracy(network: ScenesNet, images: Tensor, classes: Tensor) -> float:
-    """Share of images the network gets right."""
-    right = sum(
-        int((network(normalise(some)).argmax(1) == those).sum())
-        for some, those in zip(images.split(100), classes.split(100), strict=True)
+    """Share of images that the network gets right."""
+    correct = sum(
+        int((network(normalise(batch)).argmax(1) == batch_classes).sum())
+        for batch, batch_classes in zip(images.split(100), classes.split(100), strict=True)
     )
-    return right / len(images)
+    return correct / len(images)
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch", type=int, default=50)
     parser.add_argument("--sparsity", type=float, default=0.5)
-    parser.add_argument("--workers", type=int, default=2, help="processes that draw; training keeps to one thread")
+    parser.add_argument("--workers", type=int, default=2, help="processes that draw; training uses one thread")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -62,11 +62,11 @@ def main() -> None:
     images, classes = draw(TRAINING, options.images, options.workers)
     started = time.monotonic()
 
-    def tell(epoch: int, loss: float) -> None:
+    def report_epoch(epoch: int, loss: float) -> None:
         print(f"epoch {epoch:2d}: loss {loss:.4f}, {time.monotonic() - started:.0f} s in all", flush=True)
 
-    how = Training(epochs=options.epochs, batch=options.batch, sparsity=options.sparsity)
-    network = train(images, classes, how, progress=tell)
+    training = Training(epochs=options.epochs, batch=options.batch, sparsity=options.sparsity)
+    network = train(images, classes, training, progress=report_epoch)
     share = accuracy(network, *draw(HELD_OUT, options.held_out, options.workers))
     print(f"{share:.2%} of {options.held_out} held-out scenes are right")
     save_file({name: weights.contiguous() for name, weights in network.state_dict().items()}, options.out)

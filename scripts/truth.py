@@ -1,7 +1,7 @@
-"""Holds the demo's sentences against the truth: generated scenes know what is in them.
+"""Checks the demo's sentences against the truth: generated scenes know what they show.
 
-Of the named neurons that speak for a prediction and respond, how often is the concept in the scene? And of the concepts
-that a sentence calls absent, how often is it really not there? Prints both, beside what chance would give.
+For named neurons that speak for a prediction and respond, how often is the concept in the scene? And how often is a
+concept that a sentence calls absent really missing? Prints both, with the rates expected by chance.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dissection.concepts.generated import write_scenes
 from dissection.concepts.layouts import open_concepts
 from dissection.scenes.scene import Scene, draw_scene
 from neuronexplain import Explainer, build, open_network
-from neuronexplain.cli.demonstration import QUANTILE, SCENES
+from neuronexplain.cli.commands.demo import DEMO_QUANTILE, DEMO_SCENES
 
 UNSEEN = 240
 SEED = 2
@@ -37,10 +37,10 @@ def main() -> None:
     network = open_network("scenes")
     scenes = [draw_scene(SEED, index) for index in range(UNSEEN)]
     truths = [shown(scene) for scene in scenes]
-    with tempfile.TemporaryDirectory() as place:
-        write_scenes(Path(place) / "scenes", images=SCENES, seed=1)
-        with NameStore.create(Path(place) / "scenes.db") as store:
-            run = build(network, open_concepts(Path(place) / "scenes"), store, quantile=QUANTILE).run
+    with tempfile.TemporaryDirectory() as folder:
+        write_scenes(Path(folder) / "scenes", images=DEMO_SCENES, seed=1)
+        with NameStore.create(Path(folder) / "scenes.db") as store:
+            run = build(network, open_concepts(Path(folder) / "scenes"), store, quantile=DEMO_QUANTILE).run
             explainer = Explainer.from_store(network, store, run=run)
         explained = list(explainer.explain((scene.name, scene.photograph) for scene in scenes))
     responds, absent, chance, rarity = [], [], [], []
@@ -48,11 +48,11 @@ def main() -> None:
         for unit in explanation.top:
             if unit.name and unit.active:
                 responds.append(unit.name.concept.number in truth)
-                chance += [unit.name.concept.number in other for other in truths]
+                chance += [unit.name.concept.number in numbers for numbers in truths]
         for name in {unit.name for unit in explanation.bottom if unit.name and not unit.active}:
             if name.concept.spoken not in explanation.active_concepts:
                 absent.append(name.concept.number not in truth)
-                rarity += [name.concept.number not in other for other in truths]
+                rarity += [name.concept.number not in numbers for numbers in truths]
     print(f"responding neurons whose concept is in the scene: {rate(responds)} (by chance {rate(chance)})")
     print(f"concepts called absent that are not in the scene: {rate(absent)} (by chance {rate(rarity)})")
 

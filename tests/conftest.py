@@ -10,7 +10,7 @@ from shapes import check_annotations
 
 check_annotations("neuronexplain", "dissection", "db")
 
-from neuronexplain import cli  # noqa: E402 -- what is imported from here on is checked
+from neuronexplain.cli.app import main  # noqa: E402 -- what is imported from here on is checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ def run(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
     def call(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["neuronexplain", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main()
         told = capsys.readouterr()
         return int(ended.value.code or 0), told.out, told.err
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from dissection.engine.exemplars import EXEMPLARS
-from dissection.engine.naming import BEST
+from dissection.engine.naming import KEPT_OVERLAPS
 from dissection.engine.thresholds import strong_values
 from dissection.engine.upsampling import upsample
 from dissection.networks.forward import forward
@@ -51,7 +51,7 @@ def plain_dissection(network, concepts, *, quantile, min_images, batch_size=16):
         ]
         overlaps.sort(key=lambda overlap: (-overlap.iou, overlap.concept.number))
         firsts = {overlap.concept.category: overlap for overlap in reversed(overlaps)}
-        kept = [o for rank, o in enumerate(overlaps) if rank < BEST or firsts[o.concept.category] is o]
+        kept = [o for rank, o in enumerate(overlaps) if rank < KEPT_OVERLAPS or firsts[o.concept.category] is o]
         units.append(Unit(unit, thresholds[unit], tuple(kept), _exemplars(maps[:, unit], concepts)))
     support = tuple(ConceptSupport(concepts.concepts[number], images[number], area[number]) for number in numbers)
     return Dissection(network.layer, quantile, min_images, len(concepts), pixels, support, tuple(units))

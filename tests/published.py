@@ -1,4 +1,4 @@
-"""Published datasets made small: each writes its layout faithfully, out of what is on the pixels."""
+"""Published datasets in small: each writes its layout faithfully from what its pixels show."""
 
 from __future__ import annotations
 

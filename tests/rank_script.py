@@ -11,12 +11,12 @@ import torch
 
 from dissection.errors import ConceptDataError
 from dissection.execution.ranks import Ranks, local_device, ranks
-from neuronexplain import cli
 from neuronexplain.cli import console
+from neuronexplain.cli.app import app, main
 
 
 def answers(group: Ranks) -> dict[str, object]:
-    """What every method says on this rank."""
+    """The result of every method on this rank."""
     number = group.number
     return {
         "count": group.count,
@@ -34,7 +34,7 @@ def answers(group: Ranks) -> dict[str, object]:
 
 
 def agree(folder: Path) -> None:
-    """Ask twice: the second group must not meet what the first one left behind."""
+    """Run twice: the second group must not meet anything that the first one left behind."""
     asked = []
     for _ in range(2):
         with ranks() as group:
@@ -87,12 +87,12 @@ def wait(folder: Path) -> None:
 
 
 def act(folder: Path, what: list[str]) -> None:
-    """Some of the above, one after the other."""
+    """Some of the above, one after another."""
     acts = {"agree": agree, "fail": fail, "early": fail_early, "killed": killed, "wait": wait}
     for name in what:
         acts[name](folder)
 
 
 if __name__ == "__main__":
-    cli.app.command("act")(act)
-    cli.main()
+    app.command("act")(act)
+    main()

@@ -25,7 +25,7 @@ POSTGRES = "NEURONEXPLAIN_TEST_POSTGRES"
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of a database that is not there yet (SQLite) or empty (PostgreSQL)."""
+    """The address of a database that does not exist yet (SQLite) or is empty (PostgreSQL)."""
     if request.param == "sqlite":
         yield str(tmp_path / "names.db")
     elif POSTGRES in os.environ:

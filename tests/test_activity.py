@@ -30,7 +30,7 @@ def test_concept_maps_are_one_at_the_threshold():
 
 @st.composite
 def layers(draw: st.DrawFn) -> tuple[Float64[np.ndarray, "units h w"], Float64[np.ndarray, " units"], tuple[int, int]]:
-    """Maps with thresholds at, just under and just over values that decide, and a size to upsample to."""
+    """Maps with thresholds at, just under and just over the deciding values, and a size to upsample to."""
     h, w, height, width = (draw(st.integers(1, most)) for most in (5, 5, 23, 23))
     generator = np.random.default_rng(draw(st.integers(0, 2**32)))
     maps = generator.normal(size=(12, h, w)) * 10.0 ** generator.integers(-3, 4, (12, h, w))

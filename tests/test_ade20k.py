@@ -39,7 +39,7 @@ def old(tmp_path: Path) -> Path:
 
 
 def said(dataset: Any, index: int) -> list[list[tuple[str, str] | None]]:
-    """What the middle row of each label map says at its two ends, and the whole image."""
+    """The labels at both ends of each label map's middle row, and those of the whole image."""
     labels = dataset.labels(index)
     concepts = {number: (each.category, each.name) for number, each in dataset.concepts.items()}
     rows = [[concepts.get(int(layer[2, column])) for column in (0, -1)] for layer in labels.maps]
@@ -146,7 +146,10 @@ FIRST = "images/training/a/abbey/ADE_train_00000001"
         (lambda root: Image.new("L", SIZE[::-1]).save(root / f"{FIRST}_seg.png"), ["_seg.png", "mode L", "RGB"]),
         (lambda root: (root / f"{FIRST}_seg.png").write_bytes((root / f"{FIRST}_seg.png").read_bytes()[:60]), ["cut"]),
         (lambda root: (root / "index_ade20k.mat").unlink(), ["00001.json", "index_ade20k.mat"]),
-        (lambda root: (root / "index_ade20k.mat").write_bytes(b"no"), ["index_ade20k.mat", "no MATLAB file"]),
+        (
+            lambda root: (root / "index_ade20k.mat").write_bytes(b"no"),
+            ["index_ade20k.mat", "not a readable MATLAB file"],
+        ),
         (lambda root: shutil.rmtree(root / "images"), ["no images"]),
         (lambda root: [shutil.rmtree(each) for each in (root / "images").iterdir()], ["no images"]),
     ],
@@ -161,7 +164,11 @@ def test_what_is_broken_is_named(old: Path, spoil: Callable[[Path], None], words
 
 @pytest.mark.parametrize(
     ("content", "word"),
-    [("{", "no annotation"), ("[]", "no annotation"), ('{"annotation": {"object": [{"name": "x"}]}}', "name_ndx")],
+    [
+        ("{", "not an annotation"),
+        ("[]", "not an annotation"),
+        ('{"annotation": {"object": [{"name": "x"}]}}', "name_ndx"),
+    ],
 )
 def test_broken_annotations_are_named(tmp_path: Path, content: str, word: str) -> None:
     root = write_ade_2021(tmp_path / "ade", {1: "car"}, {"ADE/training/urban/street/x": [halves(1, 1)]})
@@ -173,7 +180,7 @@ def test_broken_annotations_are_named(tmp_path: Path, content: str, word: str) -
 @pytest.mark.parametrize(
     ("name", "content", "word"),
     [
-        ("objectInfo150.txt", "number,name\n1,wall\n", "between tabs"),
+        ("objectInfo150.txt", "number,name\n1,wall\n", "separated by tabs"),
         ("objectInfo150.txt", "Idx\tName\none\twall\n", "no number"),
         ("objectInfo150.txt", "Idx\tName\n1\twall\n", "label 2, 4"),
         ("sceneCategories.txt", "ADE_train_00000001\n", "no scene"),

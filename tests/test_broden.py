@@ -1,4 +1,4 @@
-"""Broden's layout: read as SEMANTICS has it, and written so that it reads back equal."""
+"""Broden's layout: read as it was published, and written so that it reads back equal."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ def test_bad_photographs_are_refused_when_read(broden: Path) -> None:
     with pytest.raises(ConceptDataError, match=r"two\.jpg: there is no such file"):
         dataset.photograph(1)
     Image.new("RGB", (4, 6)).save(broden / "images" / "two.jpg")
-    with pytest.raises(ConceptDataError, match=r"two\.jpg: it is 4 pixels wide and 6 high; 6 by 4 is wanted"):
+    with pytest.raises(ConceptDataError, match=r"two\.jpg: it is 4 pixels wide and 6 high; 6 by 4 is needed"):
         dataset.photograph(1)
 
 
@@ -391,7 +391,7 @@ def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     write(tmp_path / "old", [{}])
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(OutputError, match="is there already; name another folder"):
+    with pytest.raises(OutputError, match="already exists; name another folder"):
         write(tmp_path / "old", [{}, {}])
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -426,7 +426,7 @@ def test_a_map_of_another_size_cannot_be_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("concept", [Concept(0, "a", "object"), Concept(65536, "a", "object"), Concept(1, "a", "x/y")])
 def test_concepts_that_cannot_be_written(tmp_path: Path, concept: Concept) -> None:
     with (
-        pytest.raises(ConceptDataError, match="wanted"),
+        pytest.raises(ConceptDataError, match="needed"),
         writing_broden(tmp_path / "new", [concept], label_size=(2, 3)),
     ):
         pass

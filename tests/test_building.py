@@ -20,7 +20,7 @@ from neuronexplain.class_images import open_class_images
 from neuronexplain.class_importance import Importances
 from neuronexplain.explainer import Explainer
 from neuronexplain.explaining import explain, open_network_of
-from neuronexplain.pictures.thumbnails import pictures, ringed
+from neuronexplain.pictures.thumbnails import exemplar_pictures, ringed
 
 
 @pytest.fixture
@@ -220,7 +220,7 @@ def test_class_images_are_gone_on_with_where_they_stopped(folder, tmp_path, monk
 
 
 def test_class_folders_must_be_classes(tmp_path):
-    with pytest.raises(ConceptDataError, match="no folder"):
+    with pytest.raises(ConceptDataError, match="is not a folder"):
         open_class_images(tmp_path / "none", CLASSES)
     (tmp_path / "classes" / "fyre").mkdir(parents=True)
     with pytest.raises(ConceptDataError, match="no folders with images"):
@@ -308,7 +308,7 @@ def test_each_photograph_is_read_once_for_the_pictures(built, folder):
             return super().photograph(index)
 
     dissection = store.dissection(run)
-    made = pictures(dissection, Counted(folder))
+    made = exemplar_pictures(dissection, Counted(folder))
     assert sorted(read) == list(made) == sorted({e.index for unit in dissection.units for e in unit.exemplars})
     assert all(store.picture(run, image) == jpeg for image, jpeg in made.items())
 
@@ -318,7 +318,7 @@ def test_a_photograph_that_is_gone_is_said(built, folder):
     concepts, dissection = _squares(folder), store.dissection(run)
     (folder / "images" / dissection.units[0].exemplars[0].image).unlink()
     with pytest.raises(ConceptDataError, match="no such file"):
-        pictures(dissection, concepts)
+        exemplar_pictures(dissection, concepts)
 
 
 def test_a_ring_is_drawn_where_the_unit_is_most_active():

@@ -15,8 +15,10 @@ from typing import get_args
 
 import pytest
 from PIL import Image
+from test_house import command_names
 from worlds import CLASSES, colour_square, write_colour_folder
 
+from neuronexplain.cli.options import Method
 from neuronexplain.methods import METHODS
 from neuronexplain.vocabulary import MethodName
 
@@ -27,7 +29,7 @@ NETWORK += ["--input-size", "32", "--resize", "32x32"]
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """A folder of squares, class labels, photographs, and a database that was built from them."""
+    """A folder of squares, class labels and photographs, and a database built from them."""
     root = tmp_path_factory.mktemp("world")
     write_colour_folder(root / "squares")
     (root / "classes.txt").write_text("\n".join(CLASSES) + "\n")
@@ -71,12 +73,12 @@ def test_several_layers_and_precisions_are_runs_of_their_own(world, run, tmp_pat
     words = ["build", *NETWORK, "--concepts", world / "squares", "--db", tmp_path / "n.db"]
     status, out, err = run(*words, "--layer", "rectify", "--layer", "detect", "--layer", "rectify")
     assert status == 0
-    assert out.count("Kept as run") == 2
+    assert out.count("Stored as run") == 2
     assert err.count("looking at the photographs") >= 1
     status, out, _ = run(
         *words, "--layer", "detect", "--precision", "fast", "--scratch", tmp_path / "scratch", "--fresh"
     )
-    assert (status, out.count("Kept as run 3")) == (0, 1)
+    assert (status, out.count("Stored as run 3")) == (0, 1)
     status, out, _ = run("runs", "--db", tmp_path / "n.db", "--json")
     assert [each["layer"] for each in json.loads(out)] == ["rectify", "detect", "detect"]
     assert not list(tmp_path.glob("*unfinished*")) + list(tmp_path.glob("scratch*"))
@@ -132,7 +134,7 @@ def test_lines_are_printed_between_bars_that_pass(world, run, tmp_path):
 
 
 def test_methods_on_the_command_line_are_those_of_the_library():
-    assert get_args(MethodName) == tuple(METHODS)
+    assert tuple(Method) == get_args(MethodName) == tuple(METHODS)
 
 
 def test_a_folder_stands_for_its_photographs(world, run):
@@ -262,7 +264,7 @@ BAD = {
     "no such unit": (["units", "--db", "{world}/n.db", "--unit", "9"], "9"),
     "method without a place": (
         ["explain", "{world}/red.png", "--db", "{world}/n.db", "--method", "grad-cam"],
-        "say with --out where pictures go",
+        "name a folder for pictures with --out",
     ),
     "method that is not defined": (
         ["explain", "{world}/red.png", "--db", "{world}/n.db", "--method", "cam", "--out", "{tmp}/why"],
@@ -329,7 +331,9 @@ def test_a_bad_photograph_does_not_cost_the_good_ones(world, run, tmp_path):
         "explain": r"missing argument 'IMAGE...'; see \S+ explain --help",
         "explain a.png --top 0": r"'--top'.* 1; see \S+ explain --help",
         "explain --tip 3": r"no such option: --tip.*--top.*; see \S+ explain --help",
-        "evaluate guessing --out x": r"'guessing' is not one of 'localisation', .*; see \S+ evaluate --help",
+        "evaluate guessing --out x": r"no such command 'guessing'; see \S+ evaluate --help",
+        "explain a --db b --rank-by size": r"'--rank-by'.* 'size' is not one of 'alpha', 'contribution'; see \S+",
+        "explain a --db b --method tea": r"'--method'.* 'tea' is not one of 'grad-cam', .*; see \S+ explain --help",
         "concepts ponder": r"no such command 'ponder'.*; see \S+ concepts --help",
     }.items(),
 )
@@ -400,23 +404,8 @@ def test_a_build_that_fails_makes_no_database(world, run, tmp_path):
     assert not (tmp_path / "n.db").exists()
 
 
-def test_help_has_an_example_for_every_command(run):
-    for words in COMMANDS:
-        status, out, _ = run(*words, "--help")
-        assert status == 0
-        assert "Example: neuronexplain" in " ".join(out.split()), words
-
-
-COMMANDS = [
-    ["demo"],
-    ["build"],
-    ["explain"],
-    ["units"],
-    ["runs"],
-    ["concepts", "of"],
-    ["concepts", "check"],
-    ["concepts", "convert"],
-    ["concepts", "join"],
-    ["concepts", "kinds"],
-    ["classes", "for"],
-]
+@pytest.mark.parametrize("name", command_names())
+def test_help_has_an_example_for_every_command(name, run):
+    status, out, _ = run(*name.split()[1:], "--help")
+    assert status == 0
+    assert f"Example: {name} " in f"{' '.join(out.split())} "

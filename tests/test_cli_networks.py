@@ -1,4 +1,4 @@
-"""Commands that say what can be dissected, and that make weights safe."""
+"""Commands that list what can be dissected, and that make weights safe."""
 
 import json
 import math
@@ -60,7 +60,7 @@ def test_layers_are_listed(run, net: str) -> None:
     [
         (["--input-size", 32], "takes 1 channels; give --channels 1"),
         (["--input-size", 32, "--channels", 1], "say with --output which of them"),
-        (["--input-size", 32, "--channels", 4], "of which 4 channels cannot be made"),
+        (["--input-size", 32, "--channels", 4], "from which 4 channels cannot be made"),
         (["--input-size", 32, "--channels", 1, "--output", "age"], "has no scores called 'age'"),
     ],
 )
@@ -94,7 +94,7 @@ def test_weights_are_taken_out_of_a_pickle(run, tmp_path: Path, modern: bool, wh
     assert not (tmp_path / "sprung").exists()
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["w.safetensors"]
     status, _, err = run("weights", "convert", tmp_path / "old.pth.tar", tmp_path / "new" / "w.safetensors")
-    assert (status, "is there already" in err) == (2, True)
+    assert (status, "already exists" in err) == (2, True)
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", b"\x80\x02cos\nsystem\n(U\x04true\x85R."])
@@ -151,7 +151,7 @@ def test_unusual_networks_are_built_explained_and_opened_again(
 
 def test_layers_of_a_torchvision_network_need_no_weights(run, monkeypatch) -> None:
     monkeypatch.setattr(
-        "dissection.networks.sources.published_weights.fetch", lambda *_: pytest.fail("weights were fetched")
+        "dissection.networks.sources.torchvision.fetch_weights", lambda *_: pytest.fail("weights were fetched")
     )
     status, out, err = run("layers", "--network", "alexnet", "--input-size", 64, "--json")
     assert status == 0, err

@@ -13,7 +13,7 @@ from PIL import Image
 
 from dissection.concepts import formats
 from dissection.concepts.checking import check
-from dissection.concepts.color_names import _ELLIPSES, NAMES, name_colors, survey_colors, to_lab
+from dissection.concepts.color_names import _ELLIPSES, COLOR_NAMES, basic_colors, survey_colors, to_lab
 from dissection.concepts.conversion import convert
 from dissection.concepts.layouts import open_concepts
 from dissection.errors import ConceptDataError
@@ -40,7 +40,7 @@ FOCAL = {
 
 @pytest.mark.parametrize(("name", "colours"), FOCAL.items())
 def test_focal_colours_have_their_names(name: str, colours: list[tuple[int, int, int]]) -> None:
-    assert [NAMES[place] for place in name_colors(np.array(colours, np.uint8))] == [name] * len(colours)
+    assert [COLOR_NAMES[place] for place in basic_colors(np.array(colours, np.uint8))] == [name] * len(colours)
 
 
 @pytest.mark.parametrize(
@@ -72,20 +72,22 @@ def slow_name(rgb: tuple[int, int, int]) -> str:
 
 @given(st.lists(st.tuples(*[st.integers(0, 255)] * 3), min_size=1, max_size=20))
 def test_names_are_those_of_the_slow_version(colours: list[tuple[int, int, int]]) -> None:
-    assert [NAMES[place] for place in name_colors(np.array(colours, np.uint8))] == [slow_name(rgb) for rgb in colours]
+    assert [COLOR_NAMES[place] for place in basic_colors(np.array(colours, np.uint8))] == [
+        slow_name(rgb) for rgb in colours
+    ]
 
 
 def test_every_colour_has_exactly_one_name_and_every_name_is_used() -> None:
     steps = np.arange(0, 256, 5, dtype=np.uint8)
     colours = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1)
-    names = name_colors(colours)
+    names = basic_colors(colours)
     assert names.shape == colours.shape[:-1]
-    assert set(np.unique(names)) == set(range(len(NAMES)))
+    assert set(np.unique(names)) == set(range(len(COLOR_NAMES)))
 
 
 def test_the_survey_is_the_published_one() -> None:
     assert len(SURVEY) == 528
-    assert {name for _, name in SURVEY.values()} == set(NAMES) - {"black", "grey", "white"}
+    assert {name for _, name in SURVEY.values()} == set(COLOR_NAMES) - {"black", "grey", "white"}
     published = {
         "navy blue": "001146",
         "cornflower blue": "5170d7",
@@ -133,7 +135,7 @@ def test_colours_are_added_to_a_dataset(plain: Path, tmp_path: Path) -> None:
 
 
 def test_masks_are_shrunk_once_to_the_size_asked_for(plain: Path) -> None:
-    """128 is more than the plain layout's default of 112, which must not lie between."""
+    """128 is more than the plain layout's default of 112, which labels must not pass through."""
     mask = np.zeros((128, 128), np.uint8)
     mask[::2, 1::3] = 7
     for name in ("a", "b"):

@@ -1,4 +1,4 @@
-"""The linter finds everything at once; the survey counts what is there and says what is too common."""
+"""The linter finds everything at once; the survey counts concepts and says which are too common."""
 
 from __future__ import annotations
 
@@ -108,13 +108,13 @@ def test_every_bad_line_of_brodens_tables(broden: Path) -> None:
     problems = check(broden)
     lines = [(problem.file, problem.what) for problem in problems if problem.severity == "error"]
     starts = [
-        ("label.csv", "line 5: number 2 is there twice"),
+        ("label.csv", "line 5: number 2 appears twice"),
         ("label.csv", "line 7: category 'things' is not in category.csv"),
         ("label.csv", "line 8: 2 cells"),
         ("index.csv", "line 3: ih is 'four'"),
         ("index.csv", "line 4: sw is '0'"),
         ("index.csv", "line 5: '../3.jpg' leads out"),
-        ("index.csv", "line 7: image '5.jpg' is there twice"),
+        ("index.csv", "line 7: image '5.jpg' appears twice"),
         ("index.csv", "line 8: label 301"),
     ]
     assert len(lines) == len(starts), lines
@@ -175,7 +175,7 @@ def test_every_bad_file_of_the_plain_layout(plain: Path) -> None:
 
 def test_a_refused_line_does_not_spoil_every_image(plain: Path) -> None:
     edit(plain / "concepts.csv", "2,sea,object", "2,,object")
-    assert [problem.what for problem in check(plain)] == ["line 3: name is empty; it has to be given"]
+    assert [problem.what for problem in check(plain)] == ["line 3: name is empty; fill it in"]
 
 
 def test_no_dataset_is_one_problem(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_the_most_common_comes_first() -> None:
     labelled=st.integers(0, 40),
 )
 def test_no_unit_beats_the_bound(lit: int, truth: list[bool], mask: list[int], labelled: int) -> None:
-    """40 pixels, of which the last are on images without a label of the category: no place for a mask is better."""
+    """40 pixels, the last of them on images without a label of the category: no mask could be better placed."""
     concept = {pixel for pixel in range(labelled) if truth[pixel]}
     unit = set(mask[:lit])
     area = len({pixel for pixel in unit if pixel < labelled})

@@ -155,7 +155,7 @@ def test_a_place_that_cannot_be_written_is_said(plain: Path, tmp_path: Path) -> 
 def test_what_was_left_when_all_was_done_but_tidying_is_removed(plain: Path, tmp_path: Path) -> None:
     run(plain, tmp_path / "new")
     (tmp_path / ".new.unfinished" / "digest").mkdir(parents=True)
-    with pytest.raises(OutputError, match="is there already"):
+    with pytest.raises(OutputError, match="already exists"):
         run(plain, tmp_path / "new")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "plain"]
 
@@ -197,7 +197,7 @@ def test_label_maps_of_another_size_are_brought_to_it(plain: Path, tmp_path: Pat
 
 
 def test_a_kind_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ConceptDataError, match="there are masks, broden"):
+    with pytest.raises(ConceptDataError, match="choose one of masks, broden"):
         formats.find_format("brodne")
 
 

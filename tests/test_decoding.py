@@ -1,4 +1,4 @@
-"""What is decoded without Pillow has Pillow's pixels, and is left to Pillow where anything is unusual or wrong."""
+"""Images decoded without Pillow have Pillow's pixels, and anything unusual or wrong is left to Pillow."""
 
 from __future__ import annotations
 

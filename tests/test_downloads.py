@@ -64,7 +64,7 @@ def test_what_is_there_is_not_fetched_but_checked(tmp_path):
     path.write_bytes(CONTENT)
     url = "http://host.invalid/file"
     assert download(url, path) == download(url, path, digest=f"sha256:{SHA256[:8].upper()}") == path
-    with pytest.raises(DownloadError, match=r"file is there, but its sha256 is \w{8}, and deadbeef was published; rem"):
+    with pytest.raises(DownloadError, match=r"file exists, but its sha256 is \w{8}, and deadbeef was published; rem"):
         download(url, path, digest="sha256:deadbeef")
     with pytest.raises(
         DownloadError,
@@ -186,7 +186,7 @@ def test_a_server_that_promises_less_than_it_has(tmp_path, patience):
     with serving(Reply(CONTENT, headers={"Content-Length": "1000"})) as web:
         with pytest.raises(DownloadError, match="the server has 1000 bytes, and 300000 were published"):
             download(web.url, tmp_path / "file", size=len(CONTENT), patience=patience)
-        with pytest.raises(DownloadError, match="another file came: its sha256 is"):
+        with pytest.raises(DownloadError, match="the server sent another file: its sha256 is"):
             download(web.url, tmp_path / "file", digest=f"sha256:{SHA256}", patience=patience)
     assert names(tmp_path) == []
 
@@ -196,7 +196,7 @@ def test_a_server_that_promises_nothing(tmp_path, patience):
     with serving(silent) as web:
         path = download(web.url, tmp_path / "file", patience=patience)
         assert path.read_bytes() == CONTENT
-        with pytest.raises(DownloadError, match="more comes than the 1000 bytes"):
+        with pytest.raises(DownloadError, match="the server sends more than the 1000 bytes"):
             download(web.url, tmp_path / "short", size=1000, patience=patience)
         with pytest.raises(DownloadError, match="the server has 300000 bytes, and 400000 were published"):
             download(web.url, tmp_path / "long", size=400_000, patience=patience)
@@ -214,7 +214,7 @@ def test_more_than_fits_on_the_disk_is_refused_before_it_comes(tmp_path, patienc
 def test_the_wrong_file_is_discarded(tmp_path, patience):
     with (
         serving(Reply(OTHER)) as web,
-        pytest.raises(DownloadError, match=r"another file came: its sha256 is \w{8}, and \w{8} was published\); f"),
+        pytest.raises(DownloadError, match=r"sent another file: its sha256 is \w{8}, and \w{8} was published\); f"),
     ):
         download(web.url, tmp_path / "file", digest=f"sha256:{SHA256[:8]}", patience=patience)
     assert len(web.asked) == 1
@@ -240,7 +240,7 @@ def test_a_file_that_is_gone_is_told_at_once_with_the_way_by_hand(tmp_path, slep
         pytest.raises(DownloadError, match=rf"cannot fetch {web.url}/x \(the server answers {status}") as told,
     ):
         download(f"{web.url}/x", tmp_path / "file", patience=patience)
-    assert str(told.value).endswith(f"fetch it by hand where you can, and save it as {tmp_path / 'file'}")
+    assert str(told.value).endswith(f"fetch it by hand if you can, and save it as {tmp_path / 'file'}")
     assert (len(web.asked), slept) == (1, [])
 
 
@@ -276,9 +276,9 @@ def test_it_follows_inside_the_web_and_not_in_circles(tmp_path, patience):
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/x", "host/x", "", "http:///x", "https:// /x"])
 def test_only_addresses_of_the_web(tmp_path, url):
-    with pytest.raises(DownloadError, match="is no address to fetch from"):
+    with pytest.raises(DownloadError, match="is not an address to fetch from"):
         download(url, tmp_path / "file")
-    with pytest.raises(DownloadError, match="is no address to fetch from"):
+    with pytest.raises(DownloadError, match="is not an address to fetch from"):
         download("http://host/x", tmp_path / "file", mirror=url)
     assert names(tmp_path) == []
 

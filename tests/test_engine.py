@@ -1,4 +1,4 @@
-"""The engine against the plain implementation: whatever the batches, ranks and workers, and wherever it stopped."""
+"""The engine against the plain implementation, for any batches, ranks and workers, and resumed from any point."""
 
 import numpy as np
 import pytest
@@ -215,7 +215,7 @@ def test_scratch_is_one_builds_own_and_gone_in_the_end(tmp_path):
     with scratch(folder, ranks=1, rank=0, fresh=False) as own:
         (own / "state").write_text("1")
         with (
-            pytest.raises(CheckpointError, match="another process is at this very job"),
+            pytest.raises(CheckpointError, match="another process is working on this job"),
             scratch(folder, ranks=1, rank=0, fresh=False),
         ):
             pass

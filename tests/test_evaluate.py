@@ -1,7 +1,8 @@
-"""Evaluations as a person runs them: known worlds, killed and gone on with, from the command line."""
+"""Evaluations as a person runs them: on known worlds, killed and resumed, from the command line."""
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -36,7 +37,7 @@ from neuronexplain.evaluation.runner import evaluate
 from neuronexplain.methods import METHODS
 from neuronexplain.methods.method import Method
 from neuronexplain.methods.occlusion import Occlusion
-from neuronexplain.studies.stages import sheet, stages
+from neuronexplain.studies.stages import stages, stages_sheet
 
 HERE = Path(__file__).parent
 OBJECTS = {name: (number,) for number, name in enumerate(("red", "green", "blue"))}
@@ -71,17 +72,17 @@ class Squares:
 
 
 def method(name: str, compute) -> Method:
-    """A method of one's own; ``compute`` makes maps of images and classes."""
+    """A custom method; ``compute`` maps images and classes to maps."""
     return Method(name, name, "", "", "heat", lambda _network, images, target: compute(images, target)[:, None])
 
 
 def light(images, classes):
-    """Where the image is of the class's colour: what a perfect explanation of these squares is."""
+    """Where the image has the class's colour: a perfect explanation of these squares."""
     return torch.stack([image[int(index)] for image, index in zip(images, classes, strict=True)])
 
 
 def dark(images, classes):
-    """Where there is nothing."""
+    """Where the image is black."""
     return 1 - images.amax(1)
 
 
@@ -199,7 +200,7 @@ def test_insertion_and_deletion_against_loops(tmp_path):
 
 
 def test_without_its_unit_a_colour_is_lost(tmp_path):
-    """Unit i sees colour i; alpha is greatest for the class's own unit, whose loss is counted out by hand."""
+    """Unit i sees colour i; alpha is greatest for the class's unit, whose loss is computed by hand."""
     network = colour_network()
     protocol = UnitAblation((0, 1, 2), k=1, draws=2)
     found = rows(evaluate(protocol, network, [], Squares(), tmp_path))
@@ -286,7 +287,7 @@ def test_an_evaluation_of_something_else_is_refused(tmp_path):
             evaluate(protocol, network, methods, ground, tmp_path)
     evaluate(Pointing(), network, [WRONG], Squares(), tmp_path, fresh=True)
     (tmp_path / "pointing.jsonl").write_text("once upon a time\n")
-    with pytest.raises(CheckpointError, match="no journal"):
+    with pytest.raises(CheckpointError, match="not a journal"):
         evaluate(Pointing(), network, [WRONG], Squares(), tmp_path)
 
 
@@ -356,7 +357,7 @@ def test_every_stage_is_drawn_once():
     assert [stage.layer.name for stage in found] == ["rectify"]
     wanted = METHODS["grad-cam"].maps(network, image[None], 0)[0]
     assert found[0].heat == pytest.approx(wanted.detach().numpy(), abs=1e-6)
-    page = np.array(sheet(colour_square("red"), found))
+    page = np.array(stages_sheet(colour_square("red"), found))
     assert page.shape[1] > 2 * 180
     assert (page[:180, :180] != 255).any()
 
@@ -423,6 +424,9 @@ def test_the_command_line_measures_the_units_of_a_database(folder, run, tmp_path
     assert status == 0
     named, any_named, _ = json.loads(out)["rows"]
     assert named["logit"]["value"] > any_named["logit"]["value"]
+    status, _, error = run("evaluate", "units", *words, "--min-iou", 1)
+    assert status == 2
+    assert "run 1 has none with an IoU of at least 1" in one_line(error)
 
 
 def test_the_command_line_draws_layers(folder, run, tmp_path):
@@ -439,8 +443,9 @@ def test_mistakes_are_told_in_a_line(folder, run, tmp_path):
         (["pointing"], "no network is named"),
         (["pointing", *network], "no such folder"),
         (["pointing", "--network", "scenes", "--data", folder / "squares"], "no class of the network"),
-        (["pointing", *network, "--data", folder / "squares", "--method", "tea-leaves"], "no method is called"),
-        (["units", *network, "--data", folder / "squares"], "name a database"),
+        (["pointing", *network, "--data", folder / "squares", "--method", "tea-leaves"], "'tea-leaves' is not one of"),
+        (["units", "--data", folder / "squares"], "missing option '--db'"),
+        (["units", "--db", tmp_path / "n.db"], "n.db"),
         (["ratio", *network, "--data", folder / "squares", "--kind", "photographs"], "annotated ones"),
         (["layers", *network, "--data", tmp_path / "x.jpg"], "no photograph"),
         (["pointing", "--db", "n.db", "--layer", "features"], "brings its own network, so --layer would be ignored"),
@@ -448,6 +453,56 @@ def test_mistakes_are_told_in_a_line(folder, run, tmp_path):
         status, _, error = run("evaluate", *words, "--out", tmp_path)
         assert status == 2
         assert said in one_line(error)
+
+
+IMAGES = {"data", "kind", "split", "matches", "view", "limit", "seed"}
+RESULTS = {"out", "batch-size", "workers", "fresh", "json"}
+NETWORKS = {"network", "db", "run", "weights", "device", "classes", "mean", "std", "input-size", "resize", "channels"}
+NETWORKS |= {"output", "multi-label"}
+METHODS_COMPARED = NETWORKS | {"layer", "method"} | IMAGES | RESULTS
+TAKES = {
+    "localisation": METHODS_COMPARED,
+    "pointing": METHODS_COMPARED | {"tolerance"},
+    "occlusion-correlation": METHODS_COMPARED | {"patch", "stride"},
+    "seeds": METHODS_COMPARED,
+    "ratio": METHODS_COMPARED,
+    "insertion-deletion": METHODS_COMPARED | {"steps"},
+    "units": {"db", "run", "weights", "device", "min-iou", "top"} | IMAGES | RESULTS,
+    "adversarial": METHODS_COMPARED | {"radius"},
+    "bias": {"limit", "seed"} | RESULTS - {"workers"},
+    "layers": NETWORKS | {"data", "target", "out", "json"},
+}
+
+
+@pytest.mark.parametrize("protocol", TAKES)
+def test_a_protocol_takes_its_options_and_no_others(protocol, run):
+    _, out, _ = run("evaluate", protocol, "--help")
+    assert set(re.findall(r"^│ [* ] *--([a-z-]+)", out, re.MULTILINE)) == TAKES[protocol] | {"help"}
+    for option in sorted(set().union(*TAKES.values()) - TAKES[protocol]):
+        status, out, error = run("evaluate", protocol, f"--{option}", "1", "--out", "figures")
+        assert (status, out) == (2, "")
+        assert f"no such option: --{option}" in one_line(error)
+        assert error.endswith(f"; see neuronexplain evaluate {protocol} --help\n")
+        assert error.count("\n") == 1
+
+
+def test_help_names_every_protocol_and_where_it_is_from(run):
+    status, out, _ = run("evaluate", "--help")
+    told = " ".join(out.replace("│", " ").split())
+    assert status == 0
+    for protocol, source in (
+        ("localisation", "Sec. 4.1"),
+        ("pointing", "Sec. 4.3, App. D"),
+        ("occlusion-correlation", "Sec. 5.3"),
+        ("seeds", "Sec. 4.2"),
+        ("ratio", "Sec. 8.1"),
+        ("insertion-deletion", "Petsiuk et al. 2018"),
+        ("units", "Sec. 7"),
+        ("adversarial", "Sec. 6.2"),
+        ("bias", "Sec. 6.3"),
+        ("layers", "App. B.1 and G"),
+    ):
+        assert re.search(rf" {protocol} [^.]*\({source}", told), protocol
 
 
 def test_a_killed_evaluation_goes_on_from_the_command_line(tmp_path, run):

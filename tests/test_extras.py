@@ -59,7 +59,7 @@ class TestTimm:
 
         monkeypatch.setattr(self.timm, "create_model", unreachable)
         with pytest.raises(
-            WeightsError, match=r"cannot have timm/resnet18 \(OSError: no route to host\).*--weights FILE"
+            WeightsError, match=r"cannot load timm/resnet18 \(OSError: no route to host\).*--weights FILE"
         ):
             open_network("timm/resnet18")
 
@@ -129,7 +129,7 @@ class TestTransformers:
         torch.testing.assert_close(forward(network, image).scores, module(image).logits)
 
     def test_folders_that_hold_no_network(self, tmp_path: Path) -> None:
-        with pytest.raises(WeightsError, match=r"cannot have hf/.*--network hf/FOLDER"):
+        with pytest.raises(WeightsError, match=r"cannot load hf/.*--network hf/FOLDER"):
             open_network(f"hf/{tmp_path}")
 
 

@@ -20,7 +20,7 @@ from dissection.concepts.broden.writer import writing_broden
 from dissection.concepts.fetch import fetch
 from dissection.concepts.formats import FORMATS
 from dissection.concepts.layouts import open_concepts
-from dissection.concepts.published import SOURCES, PublishedFile, Source, find_source
+from dissection.concepts.published import SOURCES, PublishedDataset, PublishedFile, find_source
 from dissection.errors import ArchiveError, ConceptDataError, DownloadError, OutputError
 from dissection.files import downloads
 from dissection.files.downloads import Patience
@@ -76,7 +76,7 @@ def test_the_folder_is_called_as_the_dataset(tmp_path, run, broden, monkeypatch)
         status, out, _ = run("fetch", "BRODEN1_224", "--mirror", web.url)
     assert (status, "broden1_224 is in broden1_224" in out) == (0, True)
     status, _, err = run("fetch", "broden1_224", "--mirror", web.url)
-    assert (status, "broden1_224 is there already" in err) == (2, True)
+    assert (status, "broden1_224 already exists" in err) == (2, True)
 
 
 def test_a_file_at_hand_is_unpacked_and_stays(tmp_path, run, broden):
@@ -92,13 +92,13 @@ def test_a_file_at_hand_is_unpacked_and_stays(tmp_path, run, broden):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "whatever.zip"]
     file.write_bytes(b"<html>log in</html>")
     status, _, err = run("fetch", "broden1_224", tmp_path / "c", "--file", file)
-    assert (status, "no zip or tar that can be unpacked" in err) == (2, True)
+    assert (status, "not a zip or tar that can be unpacked" in err) == (2, True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "whatever.zip"]
 
 
 def test_a_zip_is_no_folder_and_says_what_to_do(tmp_path, broden):
     (tmp_path / "b.zip").write_bytes(broden)
-    with pytest.raises(ConceptDataError, match=r"a folder is wanted: unpack an archive, or have concepts fetch do it"):
+    with pytest.raises(ConceptDataError, match=r"a folder is needed: unpack an archive, or have concepts fetch do it"):
         open_concepts(tmp_path / "b.zip")
 
 
@@ -109,19 +109,19 @@ def test_a_host_that_is_gone(tmp_path, run, monkeypatch):
     assert (status, out) == (2, "")
     assert re.fullmatch(
         r"neuronexplain: cannot fetch http\S+/dtd-r1\.0\.1\.tar\.gz \(the server answers 404.*\); fetch it by hand "
-        r"where you can, and name it with --file",
+        r"if you can, and name it with --file",
         line,
     )
     assert list(tmp_path.iterdir()) == []
 
 
-def coco() -> Source:
+def coco() -> PublishedDataset:
     """COCO's way: labels as an archive in an archive, and photographs in another."""
     files = (
         PublishedFile("http://gone.invalid/annotations/labels.zip", inner=("annotations/panoptic.zip",)),
         PublishedFile("http://gone.invalid/zips/val.tar"),
     )
-    return Source("coco", "", "", "", "coco-panoptic", files)
+    return PublishedDataset("coco", "", "", "", "coco-panoptic", files)
 
 
 def labels() -> bytes:
@@ -192,7 +192,7 @@ def test_a_hostile_archive_leaves_nothing(tmp_path):
 
 def test_a_damaged_archive_is_fetched_again_and_the_others_stay(tmp_path):
     with serving(Reply(labels()), Reply(b"<html>log in</html>"), Reply(photographs())) as web:
-        with pytest.raises(ArchiveError, match=r"val\.tar is no zip or tar"):
+        with pytest.raises(ArchiveError, match=r"val\.tar is not a zip or tar"):
             fetch(coco(), tmp_path / "c", mirror=web.url, patience=PATIENCE)
         assert files_in(tmp_path) == {"c.archives/labels.zip"}
         fetch(coco(), tmp_path / "c", mirror=web.url, patience=PATIENCE)
@@ -309,7 +309,7 @@ def test_the_next_command_that_is_said_works(tmp_path, run, name):
     more = zipped({"README": b"no more"})
     archives = [write(tmp_path / file.name, more if place else whole) for place, file in enumerate(SOURCES[name].files)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(downloads._Wanted, "contradiction", lambda *_: "")  # they are not what was published
+        patch.setattr(downloads._Request, "contradiction", lambda *_: "")  # they are not what was published
         status, out, _ = run("fetch", name, tmp_path / "got", *(word for each in archives for word in ("--file", each)))
     assert status == 0
     words = out.partition("Next: neuronexplain concepts ")[2].split()
@@ -326,7 +326,7 @@ def pack(folder: Path) -> bytes:
 
 
 def test_what_is_known_of_the_sources_is_well_formed():
-    with pytest.raises(ConceptDataError, match="no dataset 'brodn' is known; known are broden1_224, "):
+    with pytest.raises(ConceptDataError, match="no dataset 'brodn' is known; choose one of broden1_224, "):
         find_source("brodn")
     lengths = {"md5": 32, "sha1": 40, "sha256": 64}
     for source in SOURCES.values():

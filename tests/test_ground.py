@@ -1,4 +1,4 @@
-"""Ground truth from published layouts: small folders in them, and what can be wrong with one."""
+"""Ground truth from published layouts: small folders in each layout, and what can be wrong with them."""
 
 import json
 import sys
@@ -244,15 +244,15 @@ def other_size(root: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (box_outside, "outside of the picture of 40 x 20"),
+        (box_outside, "outside the picture of 40 x 20"),
         (box_empty, "holds nothing"),
         (no_xml, "cannot be read"),
-        (half_xml, "no XML"),
-        (no_number, "a number of pixels is wanted"),
-        (entities, "no XML"),
+        (half_xml, "not readable XML"),
+        (no_number, "a number of pixels is needed"),
+        (entities, "not readable XML"),
         (other_mask, "20 pixels wide and 40 high"),
         (no_mask, "no such mask"),
-        (other_size, "20 pixels wide and 40 high; 40 by 20 is wanted, as 000001.xml says"),
+        (other_size, "20 pixels wide and 40 high; 40 by 20 is needed, as 000001.xml says"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_in_a_line(voc, spoil, said):
@@ -294,8 +294,8 @@ def test_names_do_not_lead_out_of_the_folder(coco, voc, name):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"bbox": [30, 0, 30, 20]}, "outside of the picture"),
-        ({"bbox": [30, 0, 30]}, "four numbers are wanted"),
+        ({"bbox": [30, 0, 30, 20]}, "outside the picture"),
+        ({"bbox": [30, 0, 30]}, "four numbers are needed"),
         ({"bbox": [30, 0, float("nan"), 4]}, "holds nothing"),
         ({"segmentation": {"size": [20, 40], "counts": 5}}, "cat, annotation 0, 1: its counts"),
         ({"segmentation": {"size": [9, 9], "counts": [81]}}, "are for size"),
@@ -327,13 +327,13 @@ def test_without_pycocotools_the_rest_is_there_and_it_is_said_what_to_install(co
 
 def test_a_panoptic_file_is_no_instances_file(coco):
     (coco / "annotations" / "instances_val2017.json").write_text(json.dumps({"images": [], "annotations": []}))
-    with pytest.raises(ConceptDataError, match="'categories' is no list"):
+    with pytest.raises(ConceptDataError, match="'categories' is not a list"):
         open_ground(coco, CLASSES, kind="coco")
 
 
 @pytest.mark.parametrize("kind", ["whole", "centre", "ten"])
 def test_annotations_stay_with_the_picture(kind):
-    """A white rectangle is annotated by box and mask; in every view they are where it is white."""
+    """A white rectangle is annotated by box and mask; in every view both lie where the view is white."""
     view = Framing.of(Preprocessing(size=(24, 24), resize=32, mean=(0.0,) * 3, std=(1.0,) * 3), kind)
     photograph = Image.new("RGB", (96, 64))
     photograph.paste("white", (36, 16, 72, 40))

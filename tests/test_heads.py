@@ -1,4 +1,4 @@
-"""Scores before any softmax are had from whatever a network gives, or it is said why not."""
+"""Scores before any softmax are read from any output of a network, or an error says why not."""
 
 from collections import OrderedDict
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Hugging Face datasets out of local files, in each form that they lie in."""
+"""Hugging Face datasets from local files, in each of their forms."""
 
 from __future__ import annotations
 
@@ -116,11 +116,11 @@ def test_columns_may_be_given(tmp_path: Path) -> None:
     named(tmp_path, NAMES)
     table(mask=other).save_to_disk(tmp_path / "data")
     named(tmp_path / "data", NAMES)
-    with pytest.raises(ConceptDataError, match=r"image, annotation, mask; one called mask, .* is wanted, once"):
+    with pytest.raises(ConceptDataError, match=r"image, annotation, mask; exactly one called mask, .* is needed"):
         HuggingFace(tmp_path / "data", label_size=5)
     dataset = HuggingFace(tmp_path / "data", label_size=5, photographs="image", masks="mask")
     assert dataset.labels(0).maps.tolist() == [nearest(halves(1, 2), 5)]
-    with pytest.raises(ConceptDataError, match="'photo' is wanted"):
+    with pytest.raises(ConceptDataError, match="'photo' is needed"):
         HuggingFace(tmp_path / "data", label_size=5, photographs="photo", masks="mask")
 
 
@@ -165,7 +165,7 @@ def test_broken_rows_are_named(tmp_path: Path, mask: Any, words: list[str]) -> N
 
 
 def write_arrow(rows: Any, folder: Path) -> None:
-    """As it is: ``save_to_disk`` would read what paths lead to."""
+    """Written directly: ``save_to_disk`` would read the files that paths lead to."""
     schema = datasets.Features({name: datasets.Image() for name in rows.features}).arrow_schema
     with pa.OSFile(str(folder / "rows.arrow"), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
         writer.write_table(rows.data.table.cast(schema))
@@ -173,7 +173,13 @@ def write_arrow(rows: Any, folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("names", "word"),
-    [("{", "no JSON"), ("[1]", "is wanted in it"), ('{"one": "x"}', "'one'"), ('{"1": 5}', "'5'"), (None, "id2label")],
+    [
+        ("{", "is not JSON"),
+        ("[1]", "it must hold something like"),
+        ('{"one": "x"}', "'one'"),
+        ('{"1": 5}', "'5'"),
+        (None, "id2label"),
+    ],
 )
 def test_broken_names_are_named(tmp_path: Path, names: str | None, word: str) -> None:
     src = as_folder(tmp_path)
@@ -186,8 +192,8 @@ def test_broken_names_are_named(tmp_path: Path, names: str | None, word: str) ->
 @pytest.mark.parametrize(
     ("spoil", "word"),
     [
-        (lambda src: next(src.glob("*.arrow")).write_bytes(b"no"), "no dataset"),
-        (lambda src: (src / "state.json").write_text("{"), "no dataset"),
+        (lambda src: next(src.glob("*.arrow")).write_bytes(b"no"), "not a readable dataset"),
+        (lambda src: (src / "state.json").write_text("{"), "not a readable dataset"),
         (lambda src: next(src.glob("*.arrow")).unlink(), "no .arrow"),
         (lambda src: src.rename(src.parent / "moved"), "no such file"),
     ],

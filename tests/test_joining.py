@@ -196,7 +196,7 @@ def test_the_synonyms_are_part_of_what_it_is_known_by(plain: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ("from,to\nsofa,couch\nsofa,settee\n", "line 3: 'sofa' is there twice"),
+        ("from,to\nsofa,couch\nsofa,settee\n", "line 3: 'sofa' appears twice"),
         ("from,to\nsofa,couch\ncouch,settee\n", "'sofa' becomes 'couch', which becomes 'settee'"),
         ("from,to\nsofa,sofa\n", "'sofa' becomes 'sofa'"),
         ("from,to\nsofa,\n", "line 2: to is empty"),

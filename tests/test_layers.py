@@ -31,7 +31,7 @@ def body(activation: nn.Module) -> nn.Sequential:
 
 
 class Functional(nn.Module):
-    """Every activation is a call, ``act`` says which."""
+    """A network whose activations are calls of ``act``."""
 
     def __init__(self, act: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -225,7 +225,7 @@ def test_other_functions_leave_the_map_before_them(act: Callable[[Tensor], Tenso
 
 
 class MemorySwish(nn.Module):
-    """An activation of the user's, out of the function mode's sight."""
+    """A user's activation, which the function mode does not see."""
 
     class Function(torch.autograd.Function):
         @staticmethod
@@ -318,10 +318,10 @@ def test_a_map_with_channels_last() -> None:
     [
         ("featurs.3", r"Net has no layer 'featurs.3'; layers with units: features.3"),
         ("", r"Net has no layer ''; layers with units: features, features.3, features.1$"),
-        ("fc", r"'fc' of Net gives a tensor of 1x4, no feature map"),
+        ("fc", r"'fc' of Net gives a tensor of 1x4, not a feature map"),
         ("again", r"'again' of Net runs 2 times"),
         ("idle", r"'idle' of Net does not run"),
-        ("gap", r"'gap' of Net gives a tensor of 1x6x1x1, no feature map"),
+        ("gap", r"'gap' of Net gives a tensor of 1x6x1x1, not a feature map"),
         ("pair", r"'pair' of Net gives no tensor of the image"),
     ],
 )

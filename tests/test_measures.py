@@ -120,7 +120,7 @@ CLAIMS = st.lists(st.tuples(st.integers(0, 5).map(float), st.booleans(), st.bool
 @given(CLAIMS)
 def test_the_rejecting_threshold_is_the_best_there_is(claims):
     def hits(threshold: float) -> int:
-        """Sec. 4.3: rejected is right where the class is absent, kept is right where the map points at it."""
+        """Sec. 4.3: rejecting is right if the class is absent, accepting is right if the map points at it."""
         return sum((not there) if peak < threshold else (there and hit) for peak, there, hit in claims)
 
     peaks, present, pointed = (np.array(each) for each in zip(*claims, strict=True))
@@ -202,7 +202,7 @@ def test_blurring_keeps_what_is_even():
 
 
 def slow_seeds(maps: np.ndarray, share: float, background: float) -> list[list[int]]:
-    """SEC: of each class what exceeds a share of its maximum, the smaller class first; the coldest are background."""
+    """SEC: what exceeds a share of each class's maximum, smaller classes first; the coldest pixels are background."""
     count, height, width = maps.shape
     heat = [[0.0] * width for _ in range(height)]
     for values in maps:

@@ -1,4 +1,4 @@
-"""What the engine holds in memory is the same however many images pass."""
+"""The engine takes the same memory for any number of images."""
 
 import tracemalloc
 from dataclasses import replace
@@ -24,7 +24,7 @@ CONCEPTS = {number: Concept(number, f"c{number}", "object") for number in range(
 
 
 class Drawing(nn.Module):
-    """Draws the maps of an image from its index, into memory that tracemalloc knows of: PyTorch's own it does not."""
+    """Draws the maps of an image from its index, into memory that tracemalloc sees, unlike PyTorch's."""
 
     def forward(self, images):
         colours = (images[:, :, 0, 0] * 255).round().long()
@@ -34,7 +34,7 @@ class Drawing(nn.Module):
 
 
 class DrawnConcepts(MemoryConcepts):
-    """Made up when asked for, and not kept."""
+    """Generated on request, and not kept."""
 
     def photograph(self, index):
         return Image.new("RGB", (2, 2), (index % 256, index // 256, 0))
@@ -45,7 +45,7 @@ class DrawnConcepts(MemoryConcepts):
 
 @pytest.fixture
 def held(monkeypatch, tmp_path):
-    """The most bytes that a dissection holds, with checkpoints and pruning all the time and two threads anywhere."""
+    """The most bytes that a dissection holds, with constant checkpoints and pruning, on two threads."""
     monkeypatch.setattr(checkpoint_module, "_PAUSE", 0)
     monkeypatch.setattr(checkpoint_module, "_SHARE", 1e9)
     monkeypatch.setattr(cells_module, "_SEGMENT", 200_000)
@@ -73,7 +73,7 @@ def test_memory_does_not_grow_with_the_images(held):
 
 
 def test_it_would_show(held, monkeypatch):
-    """What would make it fail: an engine that keeps the maps that it has seen, as many do."""
+    """The counterexample: an engine that keeps all maps, as many do."""
     kept = []
     add = LayerState.add
 

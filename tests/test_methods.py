@@ -49,7 +49,7 @@ RULES = {
 
 
 def slow_gradients(network: Network, image: torch.Tensor, index: int, rule: str) -> tuple[list, list]:
-    """Gradients of a class's score by the tapped map and by the pixels of ``tiny``: loops, without autograd."""
+    """Gradients of a class's score with respect to the tapped map and the pixels of ``tiny``, without autograd."""
     rule = RULES[rule]
     first, _, second, _, (_, hidden, _, last) = network.module
     units, colours = range(4), range(2)
@@ -70,7 +70,7 @@ def slow_gradients(network: Network, image: torch.Tensor, index: int, rule: str)
 
 
 def slow_transposed(flow: list, weight: list, inputs: range) -> list:
-    """What arrives at the input of a 3 x 3 convolution with padding 1."""
+    """The gradient that arrives at the input of a 3 x 3 convolution with padding 1."""
     back = [[[0.0] * SIZE for _ in range(SIZE)] for _ in inputs]
     for k, plane in enumerate(flow):
         for i in range(SIZE):
@@ -367,7 +367,7 @@ def test_c_mwp_refuses_a_layer_at_which_it_cancels_out():
         nn.Conv2d(2, 5, 3, padding=1), nn.ReLU(), nn.Conv2d(5, 4, 1), nn.ReLU(), nn.Conv2d(4, 3, 1), nn.ReLU(),
         nn.AdaptiveAvgPool2d(1), nn.Flatten()
     )  # fmt: skip
-    with pytest.raises(NetworkError, match="c-MWP is nothing at '3': the classifier reads it cell by cell"):
+    with pytest.raises(NetworkError, match="c-MWP is 0 at '3': the classifier reads it cell by cell"):
         METHODS["c-mwp"].maps(network_of(module, "3", 4), images(), 0)
     assert METHODS["c-mwp"].maps(network_of(module, "1", 5), images(), 0).max() > 0
 
@@ -396,7 +396,7 @@ def test_each_image_is_explained_alone(method):
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 def test_a_class_that_is_not_there_is_an_error(method):
     for index in (3, -1):
-        with pytest.raises(ClassNotFoundError, match=f"class {index} is wanted, but the network has 3"):
+        with pytest.raises(ClassNotFoundError, match=f"there is no class {index}; the network has 3"):
             method.maps(pooled(), images(), index)
 
 

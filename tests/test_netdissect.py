@@ -131,18 +131,18 @@ def test_the_layer_must_have_as_many_units(tmp_path: Path) -> None:
 LIES = {
     "iou": ("object-iou", "0.9", "an IoU of 0.9 is not what its counts give"),
     "nan": ("object-iou", "nan", "an IoU of nan is not what"),
-    "no number": ("score", "best", "'best' is no number"),
+    "no number": ("score", "best", "'best' is not a number"),
     "score": ("score", "0.01", "score: an IoU of 0.01 is not"),
     "label": ("label", "dog", r"'dog' \(.*\) is the best concept of no category"),
     "category": ("category", "part", "best concept of no category"),
-    "intersect": ("object-intersect", "100000", "the intersection is greater"),
-    "negative": ("object-truth", "-1", "'-1' is no count"),
-    "half": ("object-truth", "1.5", "'1.5' is no count"),
-    "huge": ("object-truth", "1e300", "'1e300' is no count"),
-    "infinite": ("object-truth", "inf", "'inf' is no count"),
-    "unit twice": ("unit", "3", "unit 3 is there twice"),
+    "intersect": ("object-intersect", "100000", "the intersection is larger"),
+    "negative": ("object-truth", "-1", "'-1' is not a count"),
+    "half": ("object-truth", "1.5", "'1.5' is not a count"),
+    "huge": ("object-truth", "1e300", "'1e300' is not a count"),
+    "infinite": ("object-truth", "inf", "'inf' is not a count"),
+    "unit twice": ("unit", "3", "unit 3 appears twice"),
     "unit beyond": ("unit", "9", "does not hold every unit"),
-    "no unit": ("unit", "conv5", "'conv5' is no number"),
+    "no unit": ("unit", "conv5", "'conv5' is not a number"),
     "nothing met": ("object-label", "-", "an IoU of .* is not what its counts give, 0"),
 }
 
@@ -183,10 +183,10 @@ def test_files_that_are_no_result_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be read: No such file"):
         read()
     for content, message in (
-        (b"", "is no result of NetDissect"),
-        (b"a,b\n1,2\n", "is no result of NetDissect: wanted the columns unit, category, label, score"),
-        (b"\xff\xfe\x00", "no CSV that can be read"),
-        (b'unit,category,label,score,"object-label\n', "no CSV|no result"),
+        (b"", "is not a result of NetDissect"),
+        (b"a,b\n1,2\n", "is not a result of NetDissect: it needs the columns unit, category, label, score"),
+        (b"\xff\xfe\x00", "not a readable CSV"),
+        (b'unit,category,label,score,"object-label\n', "not a readable CSV|not a result"),
     ):
         file.write_bytes(content)
         with pytest.raises(StoreError, match=message):
@@ -196,7 +196,7 @@ def test_files_that_are_no_result_are_refused(tmp_path: Path) -> None:
         read()
     write(file, rows())
     file.write_text(file.read_text() + "3,short\n")
-    with pytest.raises(StoreError, match="line 9 has not as many cells"):
+    with pytest.raises(StoreError, match="line 9 has more or fewer cells"):
         read()
     write_csv(file, WholeRun(cases.run_of(dissection), dissection))
     with pytest.raises(StoreError, match="is a table for people, without a run's key: import the JSON"):

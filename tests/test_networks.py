@@ -1,4 +1,4 @@
-"""A network is opened by what a user calls it, and knows its layer, its classes and its fingerprint."""
+"""A network is opened by the name that a user gives, and knows its layer, its classes and its fingerprint."""
 
 import re
 import sys
@@ -140,7 +140,7 @@ def test_source_is_plain_json() -> None:
     assert Source.from_json({"network": "scenes"}) == Source("scenes")
     unusual = Source("vgg16", None, "logits", multi_label=True)
     assert Source.from_json(unusual.to_json()) == unusual
-    with pytest.raises(NetworkError, match="no source"):
+    with pytest.raises(NetworkError, match="is not a source of a network"):
         Source.from_json({"weights": "w.pt"})
 
 
@@ -190,8 +190,8 @@ def test_a_factory_of_a_network_says_the_rest(file: Path) -> None:
         ("broken", "failed with ValueError: no weights found"),
         ("leaves", "failed with SystemExit: 3"),
         ("text", "gives a str; a factory gives"),
-        ("mak", "no 'mak' there; it has make"),
-        ("", "no 'factory' there; it has"),
+        ("mak", "no 'mak' is defined; it has make"),
+        ("", "no 'factory' is defined; it has"),
     ],
 )
 def test_factories_that_fail(file: Path, name: str, message: str) -> None:
@@ -219,8 +219,8 @@ def test_factory_in_a_package() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("squeeznet1_1", "near ones: squeezenet1_1"),
-        ("Scenes", "near ones: scenes"),
+        ("squeeznet1_1", "similar names: squeezenet1_1"),
+        ("Scenes", "similar names: scenes"),
         ("fcn_resnet50", "no network is called"),
         ("?", "give scenes, a torchvision name"),
         ("model.py", "model.py:FACTORY"),

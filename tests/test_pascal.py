@@ -128,7 +128,7 @@ def test_pascal_context(context: Path) -> None:
         (lambda file: savemat(file, {"LabelMap": halves(1, 1) + 0.5}), ["2008_000002.mat", "whole numbers"]),
         (lambda file: savemat(file, {"LabelMap": halves(1, 1).T}), ["2008_000002.mat", "9 pixels wide", "15 by 9"]),
         (lambda file: savemat(file, {"LabelMap": np.zeros((9, 0))}), ["2008_000002.mat", "matrix"]),
-        (lambda file: file.write_bytes(b""), ["2008_000002.mat", "no MATLAB file"]),
+        (lambda file: file.write_bytes(b""), ["2008_000002.mat", "not a readable MATLAB file"]),
         (lambda file: file.write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"), ["2008_000002.mat"]),
         (lambda file: (file.parents[1] / "labels.txt").write_text("accordion\n"), ["labels.txt", "1: accordion"]),
     ],
@@ -204,7 +204,7 @@ def test_codes_in_words(owner: str, code: str, name: str) -> None:
         ([part_object("cat", halves(1, 0)[:2])], ["x.mat", "2 high", "15 by 9"]),
         ([part_object("cat", halves(1, 0), {"leye": halves(1, 0).T})], ["x.mat", "9 pixels wide"]),
         ([{"class": "cat", "mask": halves(1, 0)}], ["x.mat", "no field parts"]),
-        ([part_object("cat", halves(1, 0)) | {"class": 5.0}], ["x.mat", "name is wanted"]),
+        ([part_object("cat", halves(1, 0)) | {"class": 5.0}], ["x.mat", "name is needed"]),
         ([part_object("cat", halves(1, 0)) | {"parts": 7.0}], ["x.mat", "no field part_name, mask"]),
     ],
 )

@@ -121,7 +121,7 @@ def test_deconvolution_of_a_trained_squeezenet_can_leave_nothing():
 )
 @pytest.mark.parametrize("architecture", ["googlenet", "mobilenet_v2"])
 def test_relus_that_captum_does_not_see(architecture, name, theirs):
-    """It leaves ``F.relu`` and ReLU6 their derivative. With modules in their place it says what we say without."""
+    """captum leaves ``F.relu`` and ReLU6 their derivative. With modules instead, it agrees with our map."""
     network = opened(architecture)
     given = images()
     with warnings.catch_warnings():
@@ -145,7 +145,7 @@ def with_relu_modules(module: nn.Module) -> nn.Module:
 
 
 class Ceiling(nn.Module):
-    """What passes is open below 6."""
+    """A ceiling at 6."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.minimum(x, torch.tensor(6.0))

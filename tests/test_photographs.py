@@ -1,4 +1,4 @@
-"""Photographs of every kind that people have, and every way for one to be bad."""
+"""Photographs of every kind that people have, and every way in which one can be bad."""
 
 from __future__ import annotations
 
@@ -131,13 +131,13 @@ def test_floats_that_are_none(tmp_path: Path) -> None:
 
 def test_missing_folder_empty_and_no_image(tmp_path: Path) -> None:
     assert "no such file" in refusal(tmp_path / "none.jpg")
-    assert "image file is wanted" in refusal(tmp_path)
+    assert "image file is needed" in refusal(tmp_path)
     (tmp_path / "empty.jpg").touch()
     assert "0 bytes" in refusal(tmp_path / "empty.jpg")
     (tmp_path / "text.jpg").write_text("not an image")
-    assert "no image" in refusal(tmp_path / "text.jpg")
+    assert "not an image" in refusal(tmp_path / "text.jpg")
     (tmp_path / "a.jpg").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
-    assert "no image" in refusal(tmp_path / "a.jpg"), "an EPS file must not reach Ghostscript"
+    assert "not an image" in refusal(tmp_path / "a.jpg"), "an EPS file must not reach Ghostscript"
 
 
 @pytest.mark.parametrize(
@@ -251,6 +251,6 @@ def test_bytes_are_read_as_a_file_is(tmp_path):
     assert photograph_size(encoded) == photograph_size(tmp_path / "x.jpg") == (4, 2)
     assert open_photograph(encoded).tobytes() == open_photograph(tmp_path / "x.jpg").tobytes()
     assert open_image(encoded).size == (2, 4)
-    for data, words in ((b"", "row 3: the image is empty"), (b"no", "row 3: this is no image")):
+    for data, words in ((b"", "row 3: the image is empty"), (b"no", "row 3: this is not an image")):
         with pytest.raises(PhotographError, match=words):
             open_photograph(Encoded("row 3", data))

@@ -117,14 +117,14 @@ def text(content: str) -> Callable[[Path], None]:
         (image("images/b.png"), ["b.png", "b.jpg", "same name"]),
         (lambda root: (root / "images" / "notes.txt").touch(), ["notes.txt", ".jpg"]),
         (lambda root: (root / "masks" / "more").mkdir(), ["more", ".png"]),
-        (text("number;name;category\n1;sky;object\n"), ["number;name;category", "between commas"]),
+        (text("number;name;category\n1;sky;object\n"), ["number;name;category", "separated by commas"]),
         (text("number,name,category\n"), ["concepts.csv", "no lines"]),
         (text("number,name,category\n0,sky,object\n"), ["line 2", "'0'", "from 1"]),
         (text("number,name,category\n-3,sky,object\n"), ["line 2", "'-3'"]),
         (text("number,name,category\n9,sky,object\n9,sea,object\n"), ["line 3", "9", "twice"]),
         (text("number,name,category\n9,,object\n"), ["line 2", "name is empty"]),
         (text("number,name,category\n9,sky,a/b\n"), ["line 2", "a/b"]),
-        (text('number,name,category\n9,"sky,object\n'), ["no CSV"]),
+        (text('number,name,category\n9,"sky,object\n'), ["not CSV"]),
     ],
 )
 def test_bad_folders_are_refused_at_once(plain: Path, spoil: Callable[[Path], None], words: list[str]) -> None:
@@ -142,7 +142,7 @@ def test_bad_folders_are_refused_at_once(plain: Path, spoil: Callable[[Path], No
         (image("masks/b.png"), ["b.png", "mode RGB", "index mask"]),
         (lambda root: Image.new("L", (4, 2), 9).save(root / "masks" / "b.png"), ["b.png", "label 9", "concepts.csv"]),
         (lambda root: (root / "masks" / "b.png").write_bytes(b""), ["b.png", "0 bytes"]),
-        (lambda root: (root / "images" / "b.jpg").write_bytes(b"no"), ["b.jpg", "no image"]),
+        (lambda root: (root / "images" / "b.jpg").write_bytes(b"no"), ["b.jpg", "not an image"]),
     ],
 )
 def test_bad_masks_are_refused_when_read(plain: Path, spoil: Callable[[Path], None], words: list[str]) -> None:
@@ -164,8 +164,8 @@ def test_a_bad_photograph_is_refused_when_read(plain: Path) -> None:
     [
         (lambda path: None, "no such folder"),
         (lambda path: path.write_text("zip"), "unpack"),
-        (lambda path: path.mkdir(), "found in it: nothing; wanted is Broden's layout"),
-        (lambda path: (path / "photos").mkdir(parents=True), "found in it: photos/; wanted is"),
+        (lambda path: path.mkdir(), "found in it: nothing; Broden's layout"),
+        (lambda path: (path / "photos").mkdir(parents=True), "found in it: photos/; Broden's layout"),
     ],
 )
 def test_other_folders(tmp_path: Path, make: Callable[[Path], Any], words: str) -> None:

@@ -119,7 +119,7 @@ def test_grey_takes_the_luma_of_mean_and_deviation() -> None:
 
 
 def test_colour_is_not_told_in_the_canonical_text() -> None:
-    """Runs that were kept before there was grey are found still."""
+    """Runs that were stored before grey was supported are still found."""
     assert Preprocessing().canonical == (
         '{"interpolation":"bilinear","mean":[0.485,0.456,0.406],"resize":256,"size":[224,224],'
         '"std":[0.229,0.224,0.225]}'
@@ -135,8 +135,8 @@ def test_colour_is_not_told_in_the_canonical_text() -> None:
         ({"std": (1, 0, 1)}, "above 0"),
         ({"std": (1, float("nan"), 1)}, "three numbers"),
         ({"interpolation": "nearest"}, "bilinear, bicubic"),
-        ({"channels": 4}, "of which 4 channels cannot be made"),
-        ({"channels": 1}, "one number is wanted, for grey"),
+        ({"channels": 4}, "from which 4 channels cannot be made"),
+        ({"channels": 1}, "one number is needed, for grey"),
     ],
 )
 def test_values_without_sense(wrong: dict[str, tuple[float, ...]], message: str) -> None:

@@ -1,4 +1,4 @@
-"""Several processes that work on one thing: that they agree, and how they end when one of them does."""
+"""Several processes that work on one job agree, and end in order when one of them stops."""
 
 import json
 import os
@@ -14,13 +14,12 @@ import pytest
 import torch
 
 from dissection.execution.ranks import Ranks, leave_word, local_device, ranks
-from neuronexplain import cli
-from neuronexplain.cli import failures
+from neuronexplain.cli import app, failures
 
 SCRIPT = str(Path(__file__).with_name("rank_script.py"))
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
 TALK = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-KEPT = "databases and finished files are as they were; a build or a conversion goes on when it is started again"
+KEPT = "databases and finished files are unchanged; a build or a conversion is resumed when it is started again"
 
 
 def torchrun(processes: int, *words: object) -> subprocess.Popen[str]:
@@ -29,7 +28,7 @@ def torchrun(processes: int, *words: object) -> subprocess.Popen[str]:
 
 
 def by_hand(processes: int, *words: object) -> list[subprocess.Popen[str]]:
-    """What torchrun does, without anybody who watches over the ranks."""
+    """Starts the ranks as torchrun does, but does not watch over them."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -59,7 +58,7 @@ def statuses(error: str) -> list[int]:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> dict[int, tuple[Path, str, str]]:
-    """By number of ranks, the folder they wrote to and what was said; the fourth of four fails at the end."""
+    """By number of ranks, the folder they wrote to and their output; the fourth of four fails at the end."""
     done = {}
     for processes, acts in {2: ["agree"], 4: ["agree", "fail"]}.items():
         folder = tmp_path_factory.mktemp("ranks")
@@ -158,10 +157,10 @@ def second_rank(monkeypatch):
 
 
 def test_a_command_that_is_typed_wrong_is_rank_0_s_to_tell(second_rank, monkeypatch, capfd):
-    monkeypatch.setattr(cli, "_COURTESY", 0)
+    monkeypatch.setattr(app, "_COURTESY", 0)
     monkeypatch.setattr(sys, "argv", ["neuronexplain", "nonsense"])
     with pytest.raises(SystemExit, match="2"):
-        cli.main()
+        app.main()
     assert capfd.readouterr() == ("", "")
 
 

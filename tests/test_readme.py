@@ -12,14 +12,14 @@ import torchvision
 import typer
 from PIL import Image
 
-from neuronexplain import cli
+from neuronexplain.cli.app import app
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder in which the demo was run."""
+    """A folder in which the demo has run."""
     place = tmp_path_factory.mktemp("readme")
     done = subprocess.run(
         [sys.executable, "-m", "neuronexplain", "demo", "--out", "demo"],
@@ -96,8 +96,8 @@ def test_four_commands_lead_a_newcomer_to_a_sentence(newcomer):
 
 
 def commands(group=None, before="neuronexplain"):
-    """Every command's options, by the command's whole name."""
-    for name, command in (group or typer.main.get_command(cli.app)).commands.items():
+    """Every command's options, by the command's full name."""
+    for name, command in (group or typer.main.get_command(app)).commands.items():
         if hasattr(command, "commands"):
             yield from commands(command, f"{before} {name}")
         else:

@@ -1,4 +1,4 @@
-"""Rules for ReLUs: however a network writes them, whatever else it applies, and what is left behind."""
+"""Rules for ReLUs: in every way that a network writes them, beside other operations, and without leftovers."""
 
 import pytest
 import torch
@@ -40,7 +40,7 @@ IMAGES = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(1)) * 2
 
 
 def quietly_in_place(x: torch.Tensor) -> torch.Tensor:
-    """In place, and the result is not looked at."""
+    """In place, with the result unused."""
     x = x * 1
     x.relu_()
     return x

@@ -1,4 +1,4 @@
-"""Public names that have changed still work, and say what they are called now."""
+"""Public names that have changed still work, and name their replacements."""
 
 import pytest
 from worlds import colour_concepts, colour_network

@@ -1,4 +1,4 @@
-"""The page: self-contained, well-formed, readable without colour, and safe from what names and paths hold."""
+"""The page: self-contained, well-formed, readable without colour, and safe from hostile names and paths."""
 
 import base64
 import re
@@ -19,7 +19,7 @@ from dissection.errors import OutputError
 from dissection.vocabulary import Concept, UnitName
 from neuronexplain.explanation import Explanation, MethodMap
 from neuronexplain.methods import METHODS
-from neuronexplain.report.numbers import Scale, percent
+from neuronexplain.report.numbers import Scale, percentage
 from neuronexplain.report.page import write_page
 from neuronexplain.report.sections import ClassSection, ConceptRow, NeuronCard
 from neuronexplain.vocabulary import RankedUnit, Score
@@ -85,7 +85,7 @@ def jpeg() -> bytes:
 
 
 class Page(HTMLParser):
-    """What a page holds; fails on nesting that is not well-formed."""
+    """The contents of a page; fails if its nesting is not well-formed."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -219,7 +219,7 @@ def test_hostile_names_and_paths_stay_text(tmp_path: Path) -> None:
     assert not any(name.startswith("on") for _, attributes in made.tags for name in attributes)
     assert made.text.count(HOSTILE) > 20
     assert made.all("img", alt=f"Photograph {HOSTILE}")
-    assert made.all("img", alt=f"Where the neurons named {HOSTILE} light in the photograph")
+    assert made.all("img", alt=f"Where the neurons named {HOSTILE} light up in the photograph")
 
 
 def test_a_path_that_is_no_text_does_not_stop_the_page(tmp_path: Path) -> None:
@@ -272,8 +272,8 @@ def test_the_target_is_shown_beside_the_prediction_only_where_it_differs(tmp_pat
 
 def test_what_the_answer_depends_on_is_said(tmp_path: Path) -> None:
     text = page(tmp_path, [explanation(among="named", passed_over=(8, 21), rank_by="contribution")]).text
-    assert "Ranked by contribution among the named neurons; a neuron has a name from an IoU of 0.05." in text
-    assert "Passed over for want of a name: neurons 8, 21." in text
+    assert "Ranked by contribution among the named neurons; a neuron has a name if its IoU is at least 0.05." in text
+    assert "Skipped for lack of a name: neurons 8, 21." in text
     assert "same alpha" not in text
     constant = page(tmp_path, [explanation(constant_alpha=True)]).text
     assert "every neuron has the same alpha for beach in every photograph , so these are the same neurons" in constant
@@ -281,7 +281,7 @@ def test_what_the_answer_depends_on_is_said(tmp_path: Path) -> None:
 
 def test_an_empty_heat_map_is_said_to_be_empty(tmp_path: Path) -> None:
     made = page(tmp_path, [explanation(heatmap=np.zeros_like(smooth(3)))])
-    assert "No place speaks for beach" in made.text
+    assert "No part of the photograph speaks for beach" in made.text
 
 
 @pytest.mark.parametrize(("number", "listed"), [(1, 0), (3, 0), (4, 4), (12, 12)])
@@ -378,7 +378,7 @@ def test_a_column_reads_back_as_its_numbers(values: list[float]) -> None:
 
 @given(st.floats(0, 1))
 def test_a_probability_is_never_said_to_be_certain_or_nothing(share: float) -> None:
-    said = percent(share)
+    said = percentage(share)
     assert said not in {"100.0%", "0.0%"}
     if said[0] not in "<>":
         assert abs(float(said[:-1]) / 100 - share) <= 0.00051

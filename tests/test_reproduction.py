@@ -1,4 +1,4 @@
-"""The reproduction report says where the order of figures is another than the paper's."""
+"""The reproduction report says where the order of figures differs from the paper's."""
 
 import sys
 from importlib import import_module

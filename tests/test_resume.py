@@ -23,7 +23,7 @@ KILLS = 25
 
 
 def content(database):
-    """Everything in a store but when it was written."""
+    """Everything in a store except the times of writing."""
     with NameStore.open(database) as store:
         (run,) = store.runs()
         importances = [store.importance(run, index) for index in range(4)]
@@ -83,7 +83,7 @@ def test_torchrun_gives_the_same_store_on_any_number_of_ranks(count, scenes):
     process = ranks(count, scenes, f"{count}.db")
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
-    assert out.count("Kept as run 1") == 1
+    assert out.count("Stored as run 1") == 1
     one, several = (_store(scenes / f"{number}.db") for number in (1, count))
     assert one == several
 
@@ -112,7 +112,7 @@ def test_a_rank_that_is_killed_ends_the_others_and_the_build_goes_on(scenes):
     assert time.monotonic() - begun < 40
     told = [line for line in err.splitlines() if line.startswith("neuronexplain: ")]
     assert len(told) == 1, err
-    assert "a build or a conversion goes on when it is started again" in told[0]
+    assert "a build or a conversion is resumed when it is started again" in told[0]
     assert not (scenes / "killed.db").exists()
     assert unfinished.exists()
     process = ranks(2, scenes, "killed.db")

@@ -115,7 +115,7 @@ def test_every_part_of_every_object_is_seen(scenes: list[Scene]) -> None:
 
 
 def test_color_labels_are_what_the_photograph_shows(scenes: list[Scene]) -> None:
-    """Where the 2x2 pixels of a label are nearly alike, they are called by the label; moved labels fit worse."""
+    """Where a label's 2x2 pixels are nearly alike, they are named like the label; shifted labels fit worse."""
     first = next(concept.number for concept in CONCEPTS if concept.category == "color")
     for scene in scenes[:24]:
         cells = np.asarray(scene.photograph).reshape(112, 2, 112, 2, 3).transpose(0, 2, 1, 3, 4).reshape(112, 112, 4, 3)
@@ -127,7 +127,7 @@ def test_color_labels_are_what_the_photograph_shows(scenes: list[Scene]) -> None
 
 
 def test_labels_lie_where_the_photograph_shows_them(scenes: list[Scene]) -> None:
-    """Snow is bright, and brighter than what lies where its labels are moved to."""
+    """Snow is bright, and brighter than the pixels under its shifted labels."""
     number = next(c.number for c in CONCEPTS if (c.category, c.name) == ("material", "snow"))
     for scene in scenes[SCENE_CLASSES.index("mountain") :: len(SCENE_CLASSES)]:
         snow = scene.labels["material"] == number
@@ -219,7 +219,7 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(OutputError, match="is there already"):
+    with pytest.raises(OutputError, match="already exists"):
         write_scenes(tmp_path, images=1)
     assert contents(tmp_path) == {"mine.txt": b"mine"}
 

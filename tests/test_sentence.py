@@ -1,4 +1,4 @@
-"""What is said, and what is not, for every kind of ranked unit."""
+"""What the sentence says, and what it does not, for every kind of ranked unit."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""An explanation as JSON: the shape that was promised, and nothing that strict JSON cannot hold."""
+"""An explanation as JSON: the promised shape, and nothing that strict JSON cannot hold."""
 
 import json
 import math

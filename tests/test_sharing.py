@@ -189,11 +189,11 @@ LIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "digest": (lambda run: run.update(digest="0" * 64), "its key's sha256 is"),
     "digest that is a path": (lambda run: run.update(digest="../../../etc"), r"digest"),
     "key": (lambda run: run["key"].update(network="mine"), "its key's sha256 is"),
-    "schema": (lambda run: rekeyed(run, schema=9), "of schema 9"),
+    "schema": (lambda run: rekeyed(run, schema=9), "has schema 9"),
     "layer of the key": (lambda run: rekeyed(run, layer="another"), "key's layer is 'another'"),
     "quantile": (lambda run: rekeyed(run, quantile="0.1"), "quantile"),
     "iou": (lambda run: overlap(run).update(iou=0.9), "its IoU is 0.4 by its counts, not 0.9"),
-    "intersection": (lambda run: overlap(run).update(intersection=101, iou=101 / 39), "greater than what intersects"),
+    "intersection": (lambda run: overlap(run).update(intersection=101, iou=101 / 39), "larger than one of the areas"),
     "order": (lambda run: run["units"][0]["overlaps"].reverse(), "not in order"),
     "concept twice": (lambda run: run["units"][1]["overlaps"].append(overlap(run, 1)), "not in order"),
     "unknown concept": (lambda run: overlap(run).update(concept=77), "concept 77, which is not listed"),
@@ -209,7 +209,7 @@ LIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "text is no count": (lambda run: run.update(pixels="800"), "pixels"),
     "zero in text": (lambda run: run.update(network="a\0b"), "network"),
     "half a character": (lambda run: run.update(network="\ud800"), "network"),
-    "half a character in the source": (lambda run: run["source"].update(network="\ud800"), "no text"),
+    "half a character in the source": (lambda run: run["source"].update(network="\ud800"), "invalid text"),
     "unknown field": (lambda run: run.update(more=1), "more"),
     "missing field": (lambda run: run.pop("layer"), "layer"),
     "time": (lambda run: run.update(created="yesterday"), "created"),
@@ -235,19 +235,25 @@ def test_a_file_that_lies_changes_nothing(lie: str, tmp_path: Path) -> None:
 
 
 TEXTS: dict[str, tuple[Callable[[str], str], str]] = {
-    "not a number": (lambda text: text.replace("0.1,", "NaN,", 1), "NaN is no number"),
-    "infinity": (lambda text: text.replace("0.1,", "-Infinity,", 1), "-Infinity is no number"),
-    "too great": (lambda text: text.replace("0.1,", "1e999,", 1), "too great"),
+    "not a number": (lambda text: text.replace("0.1,", "NaN,", 1), "NaN is not a JSON number"),
+    "infinity": (lambda text: text.replace("0.1,", "-Infinity,", 1), "-Infinity is not a JSON number"),
+    "too great": (lambda text: text.replace("0.1,", "1e999,", 1), "too large"),
     "too long": (lambda text: text.replace("0.1,", "1" * 5000 + ",", 1), "digits"),
-    "duplicate field": (lambda text: text.replace('"network"', '"network": "x", "network"', 1), "'network' is there"),
-    "version": (lambda text: text.replace('"version": 1', '"version": 2'), "of version 2"),
-    "true version": (lambda text: text.replace('"version": 1', '"version": true'), "of version True"),
+    "duplicate field": (
+        lambda text: text.replace('"network"', '"network": "x", "network"', 1),
+        "'network' appears twice",
+    ),
+    "version": (lambda text: text.replace('"version": 1', '"version": 2'), "has version 2"),
+    "true version": (lambda text: text.replace('"version": 1', '"version": true'), "has version True"),
     "format": (lambda text: text.replace("neuronexplain names", "something"), "its format is not"),
-    "cut short": (lambda text: text[: len(text) // 2], "no file of names"),
-    "nested": (lambda text: "[" * 200_000, "nested|no file of names"),
-    "nested source": (lambda text: text.replace('"mean": [', '"mean": ' + "[" * 90_000, 1), "nested|no file of names"),
+    "cut short": (lambda text: text[: len(text) // 2], "not a readable file of names"),
+    "nested": (lambda text: "[" * 200_000, "nested|not a readable file of names"),
+    "nested source": (
+        lambda text: text.replace('"mean": [', '"mean": ' + "[" * 90_000, 1),
+        "nested|not a readable file of names",
+    ),
     "list": (lambda text: "[]", "its format is not"),
-    "empty": (lambda text: "", "no file of names"),
+    "empty": (lambda text: "", "not a readable file of names"),
 }
 
 
@@ -296,7 +302,7 @@ def list_picture(folder: Path, **changes: Any) -> None:
 
 def test_a_picture_that_was_changed_is_refused(folder: Path, tmp_path: Path) -> None:
     picture_of(folder).write_bytes(jpeg(8))
-    refused(folder, "its sha256 is another", tmp_path)
+    refused(folder, "its sha256 differs", tmp_path)
 
 
 def test_a_picture_that_is_missing_is_refused(folder: Path, tmp_path: Path) -> None:
@@ -320,16 +326,16 @@ def test_links_are_refused(folder: Path, tmp_path: Path, part: str) -> None:
     elsewhere = tmp_path / "elsewhere"
     moved[part].rename(elsewhere)
     moved[part].symlink_to(elsewhere)
-    refused(folder, "is a link, or lies behind one", tmp_path)
+    refused(folder, "is a link, or is reached through one", tmp_path)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"GIF89a no picture", "no JPEG"),
-        (jpeg(1)[:300], "no JPEG"),
+        (b"GIF89a no picture", "not a JPEG"),
+        (jpeg(1)[:300], "not a JPEG"),
         (jpeg(1, (2000, 10)), "at most 1024 a side"),
-        (jpeg(1).replace(b"\x00\x06\x00\x08", b"\xff\xff\xff\xff"), "no JPEG|at most 1024"),
+        (jpeg(1).replace(b"\x00\x06\x00\x08", b"\xff\xff\xff\xff"), "not a JPEG|at most 1024"),
         (bytes(2**20 + 1), "at most 1048576"),
     ],
 )
@@ -355,7 +361,7 @@ def test_a_folder_without_names_is_refused(tmp_path: Path) -> None:
 
 
 STATEMENTS = {
-    "UPDATE overlaps SET intersection = 101 WHERE unit = 0 AND rank = 0": "greater than what intersects",
+    "UPDATE overlaps SET intersection = 101 WHERE unit = 0 AND rank = 0": "larger than one of the areas",
     "UPDATE overlaps SET intersection = 1 WHERE unit = 0 AND rank = 0": "not in order",
     "UPDATE overlaps SET concept = 99 WHERE unit = 0 AND rank = 0": "is damaged, or was never one of ours: KeyError",
     "UPDATE overlaps SET intersection = 'many' WHERE unit = 0": "is damaged|wrong type",
@@ -367,7 +373,7 @@ STATEMENTS = {
     "UPDATE runs SET source = '[' WHERE id = 1": "is damaged",
     "UPDATE runs SET source = '[1]'": "is damaged|wrong type",
     "UPDATE runs SET created = 'yesterday'": "is damaged",
-    "UPDATE pictures SET jpeg = x'00' WHERE number = 7": "picture of image 7 is no JPEG",
+    "UPDATE pictures SET jpeg = x'00' WHERE number = 7": "picture of image 7 is not a JPEG",
     "UPDATE importances SET alphas = x'00'": "bytes of importances",
     "UPDATE exemplars SET image = x'ff' WHERE rank = 0": "is damaged|wrong type|STRICT|cannot store",
 }
@@ -515,7 +521,7 @@ def test_an_export_that_fails_leaves_what_was_there(write: Callable[..., None], 
 def test_a_folder_that_is_there_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     write_folder(tmp_path / "mine", [small()])
-    with pytest.raises(OutputError, match="is there already"):
+    with pytest.raises(OutputError, match="already exists"):
         write_folder(tmp_path / "mine", [small()])
     with pytest.raises(OutputError, match="cannot write"):
         write_folder(tmp_path / "mine" / "names.json" / "where", [small()])

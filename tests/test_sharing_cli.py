@@ -1,4 +1,4 @@
-"""``export`` and ``import`` as a person uses them, on runs that were built, and with files that are something else."""
+"""``export`` and ``import`` as a person uses them, with built runs and with files of the wrong kind."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def test_what_was_shared_explains_as_before(world, run, tmp_path, form):
         status, out, _ = run("export", "--db", world / "n.db", "--licence", "CC0", shared)
         assert (status, out) == (0, f"2 runs written to {shared}.\n")
     status, out, err = run("import", "--db", tmp_path / "mine.db", shared)
-    assert (status, out.count("Kept as run")) == (0, 2)
+    assert (status, out.count("Stored as run")) == (0, 2)
     assert ("licence: CC0" in err) == (form != "names.db")
     status, out, _ = run("import", "--db", tmp_path / "mine.db", shared, world / "n.db")
-    assert (status, out.count("There already as run")) == (0, 4)
+    assert (status, out.count("Already stored as run")) == (0, 4)
     with NameStore.open(world / "n.db") as theirs, NameStore.open(tmp_path / "mine.db") as mine:
         for one, other in zip(theirs.runs(), mine.runs(), strict=True):
             assert (one.key, one.created, one.evidence) == (other.key, other.created, other.evidence)
@@ -90,9 +90,7 @@ def test_shared_names_do_not_bring_code_to_run(world, run, tmp_path, form, monke
         assert run("export", "--db", "theirs.db", given)[0] == 0
     assert run("import", "--db", "mine.db", given)[0] == 0
     status, _, err = run("explain", world / "red.png", "--run", 1, "--db", "mine.db")
-    assert "'evil.py:make' is code, which is not run on its word: name the network with --network" in one_line(
-        status, err
-    )
+    assert "'evil.py:make' is code, which is not run on trust; name the network with --network" in one_line(status, err)
     assert not (tmp_path / "ran").exists()
 
 
@@ -132,8 +130,8 @@ def test_a_result_of_netdissect_answers_what_it_can(world, run, tmp_path):
     assert "has 7 units, layer rectify of colour_net has 4" in one_line(status, err)
     assert not (tmp_path / "n.db").exists()
     status, out, _ = run(*words, *ABOUT)
-    assert (status, out.startswith("Kept as run 1: ")) == (0, True)
-    assert "There already as run 1" in run(*words, *ABOUT)[1]
+    assert (status, out.startswith("Stored as run 1: ")) == (0, True)
+    assert "Already stored as run 1" in run(*words, *ABOUT)[1]
     status, out, _ = run("units", "--db", tmp_path / "n.db", "--json")
     listed = json.loads(out)
     assert (status, len(listed)) == (0, 7)

@@ -99,9 +99,9 @@ def test_a_concept_is_found_by_name_synonym_or_number(typed, category, number):
 
 def test_a_concept_that_is_not_there_or_several():
     dataset = Worded([], [], NAMED, name="toy")
-    with pytest.raises(ConceptDataError, match=r"toy has no concept 'oceans'; near ones are sea water"):
+    with pytest.raises(ConceptDataError, match=r"toy has no concept 'oceans'; similar ones are sea water"):
         find_concept(dataset, "oceans")
-    with pytest.raises(ConceptDataError, match=r"near ones are sea water"):
+    with pytest.raises(ConceptDataError, match=r"similar ones are sea water"):
         find_concept(dataset, "wat")
     with pytest.raises(ConceptDataError, match=r"it has 6, such as sky, sea water, red"):
         find_concept(dataset, "giraffe")
@@ -167,7 +167,7 @@ def test_the_page_is_whole_and_says_what_it_leaves_out(tmp_path):
     write_sheet(tmp_path / "page.html", contact_sheet(dataset, census(dataset), most=2))
     made = Page(tmp_path / "page.html")
     assert [decoded(attributes["src"]).size for attributes in made.all("img")] == [(64, 32)] * 2
-    assert "each concept has 1 picture in place of 4, and 1 concept on the fewest images has none." in made.text
+    assert "each concept has 1 picture instead of 4, and 1 concept on the fewest images has none." in made.text
     assert "Without a picture here: thing 3 (1)." in made.text
     assert "On no image: thing 5." in made.text
     assert "thing 1 1 2 images · 6.2% of all pixels" in made.text
@@ -239,7 +239,7 @@ def test_find_says_when_there_is_none(folder, run):
     assert run("find", folder, "2", "--json")[1] == "[]\n"
     status, _, err = run("find", folder, "think 1")
     assert status == 2
-    assert err.splitlines()[-1] == "neuronexplain: strips has no concept 'think 1'; near ones are thing 1, thing 2"
+    assert err.splitlines()[-1] == "neuronexplain: strips has no concept 'think 1'; similar ones are thing 1, thing 2"
 
 
 def test_show_writes_a_page(folder, run, tmp_path):

@@ -57,7 +57,7 @@ class Python2(pickle._Pickler):
 
 
 def save_old(content: object, path: Path) -> None:
-    """As Python 2 and torch 0.2 did."""
+    """Saves a state dict as Python 2 and torch 0.2 did."""
     module = SimpleNamespace(
         Pickler=Python2, dump=lambda thing, file, protocol: Python2(file, protocol).dump(thing), __name__="python2"
     )
@@ -144,7 +144,7 @@ def test_the_labels_of_places365_are_those_published() -> None:
 
 @pytest.mark.parametrize("name", ["places365/resnet34", "places365/", "vgg16_places"])
 def test_near_names_are_offered(name: str) -> None:
-    with pytest.raises(NetworkError, match=r"near ones: .*(places365|vgg16).*neuronexplain networks"):
+    with pytest.raises(NetworkError, match=r"similar names: .*(places365|vgg16).*neuronexplain networks"):
         open_network(name)
 
 
@@ -205,8 +205,8 @@ def test_an_exported_program(tmp_path: Path) -> None:
     ("make", "message"),
     [
         (lambda path: exported(Small().eval(), path, 1, 3, 16, 16, dynamic=False), "takes inputs of shape .*any size"),
-        (lambda path: exported(Small().train(), path, 2, 3, 16, 16), "other scores in another batch"),
-        (lambda path: path.write_bytes(b"PK no program"), "is no program that this torch opens"),
+        (lambda path: exported(Small().train(), path, 2, 3, 16, 16), "different scores in different batches"),
+        (lambda path: path.write_bytes(b"PK no program"), "is not a program that this torch can open"),
         (lambda path: None, "no file"),
     ],
     ids=["batch", "training", "foreign", "none"],
@@ -221,7 +221,7 @@ def test_programs_that_will_not_do(make: object, message: str, tmp_path: Path) -
 def test_torchscript_is_refused_with_a_way_out(tmp_path: Path) -> None:
     path = tmp_path / "script.pt"
     torch.jit.save(torch.jit.trace(Small().eval(), torch.randn(1, 3, 16, 16)), path)
-    with pytest.raises(NetworkError, match=r"is a TorchScript program, whose layers cannot be looked into; .*\.pt2"):
+    with pytest.raises(NetworkError, match=r"is a TorchScript program, whose layers cannot be read; .*\.pt2"):
         open_network(str(path))
 
 

@@ -1,4 +1,4 @@
-"""The store gives back what it was given, and only for the run it was asked about."""
+"""The store returns what was published, and only for the run in question."""
 
 from __future__ import annotations
 
@@ -239,9 +239,7 @@ def test_damaged_importances_are_said(where: str, damage: Executable, found: int
             lambda: store.concepts_of(run, 0),
             lambda: store.classes_for(run, "sky"),
         ):
-            with pytest.raises(
-                StoreError, match=rf"{found} bytes of importances for class 'beach', wanted 48: .*again"
-            ):
+            with pytest.raises(StoreError, match=rf"{found} bytes of importances for class 'beach', not 48: .*again"):
                 ask()
 
 

@@ -1,4 +1,4 @@
-"""Frames say what the store holds, and give it back."""
+"""Frames show what the store holds, and restore it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run is there whole or not at all: whatever goes wrong, and whoever else publishes."""
+"""A run is published whole or not at all, whatever goes wrong and whoever else publishes."""
 
 from __future__ import annotations
 
@@ -217,10 +217,10 @@ def test_a_dissection_must_hang_together(where: str, change: Callable[[Dissectio
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ([cases.importance(3, "museum", 1, [0.0] * 6)], "no class of the run, which has 3 classes"),
-        ([cases.importance(0, "library", 1, [0.0] * 6)], "no class of the run"),
-        ([cases.importance(-1, "library", 1, [0.0] * 6)], "no class of the run"),
-        ([cases.importance(0, "beach", 1, [0.0] * 5)], r"shape \(5,\), wanted \(6,\)"),
+        ([cases.importance(3, "museum", 1, [0.0] * 6)], "not a class of the run, which has 3 classes"),
+        ([cases.importance(0, "library", 1, [0.0] * 6)], "not a class of the run"),
+        ([cases.importance(-1, "library", 1, [0.0] * 6)], "not a class of the run"),
+        ([cases.importance(0, "beach", 1, [0.0] * 5)], r"shape \(5,\), not \(6,\)"),
         ([cases.importance(0, "beach", 1, [0.0] * 5 + [NAN])], "not a finite number"),
         ([cases.importance(0, "beach", 1, [0.0] * 6)] * 2, "two importances"),
     ],

@@ -40,7 +40,7 @@ GRADCAM = METHODS["grad-cam"]
 
 @pytest.fixture
 def network() -> Network:
-    """A small network with random weights that sees colours as they are."""
+    """A small network with random weights whose preprocessing leaves colours unchanged."""
     torch.manual_seed(3)
     module = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 64, 4))
     module[3].weight.data *= 30
@@ -110,7 +110,7 @@ def test_an_attack_that_makes_no_sense_is_refused(wrong):
 
 @pytest.fixture(scope="module")
 def blurry() -> Network:
-    """As ``network``, for the squares; what it says of them is arbitrary, but not for the same reason everywhere."""
+    """Like ``network``, for the squares; its predictions are arbitrary, and places weigh differently in them."""
     torch.manual_seed(5)
     module = nn.Sequential(nn.Conv2d(3, 6, 5, 4, 2), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 64, 4))
     module[3].weight.data *= 10

@@ -56,5 +56,5 @@ def test_what_cannot_be_summed_is_refused(bad):
 def test_a_sum_that_grows_too_large_is_refused():
     sums = ClassSums((1,), "numbers")
     sums.add(np.array([0]), np.array([[6e10]], np.float32))
-    with pytest.raises(ActivationError, match="sum up to more than"):
+    with pytest.raises(ActivationError, match="add up to more than"):
         sums.add(np.array([0]), np.array([[6e10]], np.float32))

@@ -26,7 +26,7 @@ def backbone() -> nn.Module:
 
 
 class Captioner(nn.Module):
-    """Word logits (images, steps, words) of a CNN and an LSTM, fed its own caption's words."""
+    """Word logits (images, steps, words) of a CNN and an LSTM that is fed the words of its caption."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ def test_an_answer_depends_on_the_question(name):
 
 
 class Detector(nn.Module):
-    """torchvision's, which takes a list of images and gives a dictionary of boxes for each."""
+    """torchvision's detector, which takes a list of images and returns a dictionary of boxes for each."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -181,7 +181,7 @@ def test_a_path_leads_through_lists_dictionaries_and_tensors():
     ],
 )
 def test_a_target_gives_one_number_for_each_image(target, found):
-    with pytest.raises(NetworkError, match=rf"the target gives {found}; one number for each of 2 images is wanted"):
+    with pytest.raises(NetworkError, match=rf"the target returns {found}; one number for each of 2 images is needed"):
         METHODS["grad-cam"].maps(classifier(), images(), target)
 
 

@@ -1,4 +1,4 @@
-"""Work in threads: results in order, errors where they belong, and nobody waits who could work."""
+"""Work in threads: results in order, errors where they belong, and no thread waits that could work."""
 
 import threading
 import time

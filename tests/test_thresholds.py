@@ -212,5 +212,5 @@ def test_what_is_damaged_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match=r"damaged.*--fresh"):
         list(kept.blocks())
     file.write_bytes(data[:-1])
-    with pytest.raises(CheckpointError, match=r"not whole.*--fresh"):
+    with pytest.raises(CheckpointError, match=r"incomplete.*--fresh"):
         kept.restore(state)

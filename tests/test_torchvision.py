@@ -42,7 +42,7 @@ OPTIONS = {
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights stay as memory comes: filling hundreds of millions of them takes a minute and changes no layer."""
+    """Leaves weights uninitialised: filling hundreds of millions of them takes a minute and changes no layer."""
     for name in ("kaiming_normal_", "normal_", "trunc_normal_", "kaiming_uniform_", "uniform_", "xavier_uniform_"):
         monkeypatch.setattr(nn.init, name, lambda tensor, *_, **__: tensor)
 
@@ -54,7 +54,7 @@ def opened(name: str) -> tuple[nn.Module, int]:
 
 
 def last_width(module: nn.Module) -> int:
-    """Channels that reach the head: what its first weight takes in, by the weights alone."""
+    """Channels that reach the head: the inputs of its first weight, read from the weights only."""
     head = next(getattr(module, name) for name in ("classifier", "fc", "heads", "head") if hasattr(module, name))
     weighted = [part for part in head.modules() if isinstance(part, (nn.Linear, nn.Conv2d, nn.LayerNorm))]
     first = weighted[0]
@@ -86,7 +86,7 @@ def test_its_layer(name: str) -> None:
 
 
 def later_maps(module: nn.Module, layers: Layers, layer: Layer) -> list[str]:
-    """Rectified maps of as many units after a layer; not of modules around it, nor what dropout passes on."""
+    """Rectified maps with as many units after a layer, except of modules around it and of dropout."""
     names = [each.layer.name for each in layers.maps()]
     later = [each.layer for each in layers.maps()[names.index(layer.name) + 1 :] if each.rectified]
     around = [each.name for each in later if f"{layer.name}.".startswith(f"{each.name}.")]

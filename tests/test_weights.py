@@ -1,4 +1,4 @@
-"""Weights are data: read where they are that, refused where they are not, and loaded whole or not at all."""
+"""Weights are data: anything else is refused, and they are loaded whole or not at all."""
 
 import pickle
 from collections import OrderedDict

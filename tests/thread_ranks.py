@@ -1,4 +1,4 @@
-"""Ranks that are threads of one process: what they find is pooled as between processes, at no cost."""
+"""Ranks that are threads of one process: their results are pooled as among processes, at no cost."""
 
 from __future__ import annotations
 

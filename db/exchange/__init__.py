@@ -1,1 +1,1 @@
-"""Runs as others can read them: JSON, tables and folders, results of other tools, and what is checked of either."""
+"""Runs in forms that others can read: JSON, tables and folders; results of other tools; and checks of both."""

@@ -1,4 +1,4 @@
-"""Names and counts as CSV, for people and their spreadsheets: without a run's key, so that they cannot be read back."""
+"""Names and counts as CSV, for people and their spreadsheets: they have no run's key, so they cannot be read back."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OVERLAPS = (
 
 
 def write_units(stream: BinaryIO, units: Iterable[Unit]) -> None:
-    """Write a line for each unit: its name and category where it has one, and the counts of its best concept."""
+    """Write a line for each unit: its name and category if it has one, and the counts of its best concept."""
     _write(stream, UNITS, map(_unit_row, units))
 
 

@@ -1,9 +1,9 @@
-"""Runs as JSON that another person can read, and a program in any language: the format.
+"""Runs as JSON that other people, and programs in any language, can read: the format.
 
 A file is one object: ``format`` (`FORMAT`), ``version`` (`VERSION`), ``licence`` (a note for people, or null) and
-``runs``, whose parts the classes below list. It is UTF-8, a row a line. Numbers are written so that they read back bit
-for bit; thresholds and activations may be the text ``Infinity`` or ``-Infinity``. ``iou`` is there to be read, and is
-checked. Unknown, missing and repeated fields are refused.
+``runs``, whose parts the classes below list. It is UTF-8, one row per line. Numbers are written so that they read back
+bit for bit; thresholds and activations may be the text ``Infinity`` or ``-Infinity``. ``iou`` is for readers; its value
+is checked. Unknown, missing and repeated fields are refused.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ VERSION: Final = 1
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Text = Annotated[str, msgspec.Meta(pattern=r"\A[^\x00\ud800-\udfff]*\Z")]
-"""Text that every database can keep: without zeros and halves of characters."""
+"""Text that every database can keep: without null characters and lone surrogates."""
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Real = float | Literal["Infinity", "-Infinity"]
 
@@ -67,7 +67,7 @@ class SupportForm(Form, frozen=True):
 
 
 class OverlapForm(Form, frozen=True):
-    """A concept, by its number, and a unit's mask in pixels: ``iou`` is I / (A + G - I)."""
+    """A concept, by number, and its overlap with a unit's mask in pixels: ``iou`` is I / (A + G - I)."""
 
     concept: Count
     iou: float
@@ -88,7 +88,7 @@ class ExemplarForm(Form, frozen=True):
 
 
 class UnitForm(Form, frozen=True):
-    """A unit, from 0; its overlaps best first (ties: the lower number)."""
+    """A unit, from 0; its overlaps, best first (ties: lower number first)."""
 
     unit: Count
     threshold: Real
@@ -97,7 +97,7 @@ class UnitForm(Form, frozen=True):
 
 
 class ImportanceForm(Form, frozen=True):
-    """What matters for a class, by its number: a mean for every unit, over so many images."""
+    """The importance of each unit for a class, by number: means over its images."""
 
     class_: Count = msgspec.field(name="class")
     images: Count
@@ -106,7 +106,7 @@ class ImportanceForm(Form, frozen=True):
 
 
 class PictureForm(Form, frozen=True):
-    """An exemplar's image, by its index, whose JPEG lies beside the file."""
+    """An exemplar's image, by its index; its JPEG is stored beside the file."""
 
     index: Count
     sha256: Sha256
@@ -143,39 +143,39 @@ class Document(Form, frozen=True):
 
 
 def document(content: bytes, where: str) -> Document:
-    """A file's content, in the right types; what the values say of each other, `run_of` checks.
+    """A file's content in the right types; `run_of` checks that the values agree.
 
     Raises:
         StoreError: if it is anything else, or of another version.
     """
     try:
         raw = json.loads(
-            content.decode(), object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite_number
+            content.decode(), object_pairs_hook=_once, parse_constant=_refuse_constant, parse_float=_finite_number
         )
         _require_format(raw)
         return msgspec.convert(raw, Document)
     except RecursionError:
         raise StoreError(f"{where} is nested too deeply to be a file of names") from None
     except (ValueError, OverflowError) as error:  # of JSON, of UTF-8 and of msgspec
-        raise StoreError(f"{where} is no file of names that can be read: {_line(error)}") from error
+        raise StoreError(f"{where} is not a readable file of names: {_line(error)}") from error
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"the field {next(name for name in names if names.count(name) > 1)!r} is there twice")
-    return found
+        raise ValueError(f"the field {next(name for name in names if names.count(name) > 1)!r} appears twice")
+    return fields
 
 
-def _no_number(text: str) -> object:
-    raise ValueError(f"{text} is no number of JSON")
+def _refuse_constant(text: str) -> object:
+    raise ValueError(f"{text} is not a JSON number")
 
 
 def _finite_number(text: str) -> float:
     number = float(text)
     if not isfinite(number):
-        raise ValueError(f"the number {text[:20]} is too great")
+        raise ValueError(f"the number {text[:20]} is too large")
     return number
 
 
@@ -183,7 +183,7 @@ def _require_format(raw: object) -> None:
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         raise ValueError(f"its format is not {FORMAT!r}, which `neuronexplain export` writes")
     if raw.get("version") != VERSION or raw["version"] is True:
-        raise ValueError(f"it is of version {raw.get('version')!r}, this NeuronExplain reads {VERSION}: update it")
+        raise ValueError(f"it has version {raw.get('version')!r}, this NeuronExplain reads {VERSION}: update it")
 
 
 def _line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Runs from and into the JSON that `json_fields` describes."""
+"""Converts runs from and to the JSON that `json_fields` describes."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def run_of(form: RunForm, where: str, pictures: Mapping[int, bytes]) -> WholeRun
     """
     origin = f"{where}, run {form.digest[:12]}"
     key = RunKey(**_values(form.key))
-    _require(key.schema == SCHEMA, f"{origin} is of schema {key.schema}, this NeuronExplain has {SCHEMA}: update it")
+    _require(key.schema == SCHEMA, f"{origin} has schema {key.schema}, this NeuronExplain has {SCHEMA}: update it")
     _require(key.digest == form.digest, f"{origin}: its key's sha256 is {key.digest[:12]}: the file was changed")
     _require(form.created.utcoffset() == timedelta(0), f"{origin}: its time is not in UTC")
     layer = Layer(**_values(form.layer))
     supports = tuple(
-        ConceptSupport(Concept(each.number, each.name, each.category), each.images, each.pixels)
-        for each in form.concepts
+        ConceptSupport(Concept(concept.number, concept.name, concept.category), concept.images, concept.pixels)
+        for concept in form.concepts
     )
     concepts = {support.concept.number: support.concept for support in supports}
-    units = tuple(_unit(each, concepts, origin) for each in form.units)
+    units = tuple(_unit(unit, concepts, origin) for unit in form.units)
     run = Run(
         id=0,
         key=key,
@@ -60,16 +60,16 @@ def run_of(form: RunForm, where: str, pictures: Mapping[int, bytes]) -> WholeRun
 
 
 def header(licence: str | None) -> str:
-    """What a file begins with; its runs follow, with commas between them, and ``]}``."""
+    """The beginning of a file; its runs follow, separated by commas, and then ``]}``."""
     return f'{{"format": {_dumped(FORMAT)}, "version": {VERSION}, "licence": {_dumped(licence)}, "runs": ['
 
 
 def run_lines(whole: WholeRun, pictures: Mapping[int, str]) -> Iterator[str]:
-    """A run as JSON: one object, a row a line.
+    """A run as JSON: one object, one row per line.
 
     Args:
         whole: the run.
-        pictures: sha256 of each picture that lies beside the file.
+        pictures: sha256 of each picture beside the file.
     """
     fields = list(_fields(whole, pictures))
     yield "{"
@@ -132,8 +132,8 @@ def _importance_row(importance: ClassImportance) -> dict[str, object]:
 
 
 def _unit(form: UnitForm, concepts: Mapping[int, Concept], origin: str) -> Unit:
-    overlaps = tuple(_overlap(each, concepts, f"{origin}, unit {form.unit}") for each in form.overlaps)
-    exemplars = tuple(Exemplar(**_values(each)) for each in form.exemplars)
+    overlaps = tuple(_overlap(overlap, concepts, f"{origin}, unit {form.unit}") for overlap in form.overlaps)
+    exemplars = tuple(Exemplar(**_values(exemplar)) for exemplar in form.exemplars)
     return Unit(form.unit, float(form.threshold), overlaps, exemplars)
 
 
@@ -148,16 +148,19 @@ def _overlap(form: OverlapForm, concepts: Mapping[int, Concept], origin: str) ->
 
 
 def _importances(form: RunForm, origin: str) -> Iterator[ClassImportance]:
-    for each in form.importances:
-        _require(each.class_ < len(form.classes), f"{origin} has importances of class {each.class_}, which it lacks")
-        means = (np.array(mean, np.float64) for mean in (each.alphas, each.contributions))
-        yield ClassImportance(each.class_, form.classes[each.class_], each.images, *means)
+    for importance in form.importances:
+        _require(
+            importance.class_ < len(form.classes),
+            f"{origin} has importances of class {importance.class_}, which it lacks",
+        )
+        means = (np.array(mean, np.float64) for mean in (importance.alphas, importance.contributions))
+        yield ClassImportance(importance.class_, form.classes[importance.class_], importance.images, *means)
 
 
 def _values(form: Form) -> dict[str, Any]:
-    """A form's values, with numbers for infinities."""
-    kept = msgspec.structs.asdict(form)
-    return kept | {name: float(kept[name]) for name in ("quantile", "activation") if name in kept}
+    """A form's values, with infinities as numbers."""
+    values = msgspec.structs.asdict(form)
+    return values | {name: float(values[name]) for name in ("quantile", "activation") if name in values}
 
 
 def _plain(value: object) -> object:
@@ -165,7 +168,7 @@ def _plain(value: object) -> object:
 
 
 def _shared(value: object) -> object:
-    """A value of a source without the folders of the machine it was made on: an absolute path's last part."""
+    """A value of a source without the folders of its machine: of an absolute path only the last part."""
     if isinstance(value, list):
         return [_shared(item) for item in value]
     if isinstance(value, dict):
@@ -181,6 +184,6 @@ def _dumped(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 -- a condition, as of an assertion
+def _require(holds: bool, message: str) -> None:  # noqa: FBT001 -- a condition, as of an assertion
     if not holds:
-        raise StoreError(otherwise)
+        raise StoreError(message)

@@ -3,7 +3,7 @@
 Both have a row for each unit, best first, with ``unit`` (from 1), ``category``, ``label`` and ``score`` of its best
 concept, and for the best concept of each category ``CATEGORY-label``, ``-truth`` (G), ``-activation`` (A),
 ``-intersect`` (I) and ``-iou`` (CSAILVision/NetDissect, src/makeresult.py; CSAILVision/NetDissect-Lite,
-feature_operation.py). There are no thresholds, no exemplars, no numbers of images, and no fingerprints in them.
+feature_operation.py). They hold no thresholds, exemplars, numbers of images or fingerprints.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 _BEST = ("unit", "category", "label", "score")
 _COUNTS = ("label", "truth", "activation", "intersect", "iou")
 _NO_LABEL = {"-", ""}
-"""The name of label 0, which is printed where a mask meets no concept of a category."""
+"""The name of label 0, which is printed if a mask meets no concept of a category."""
 _CLOSE = 1e-5
 """How far a printed IoU may be from its counts: Python 2 printed twelve digits, NetDissect-Lite adds 1e-10."""
 _NOT_TOLD = "not told by a NetDissect result"
 
 
 class Met(NamedTuple):
-    """How a unit's mask meets a concept, as a row tells it."""
+    """How a unit's mask meets a concept, according to a row."""
 
     category: str
     label: str
@@ -48,7 +48,7 @@ def require_result(path: Path) -> None:
     """Check that a CSV has the columns of a result.
 
     Raises:
-        StoreError: if it has not; tables that `neuronexplain export` wrote are told apart.
+        StoreError: if not; tables that `neuronexplain export` wrote get a message of their own.
     """
     _header(_reader(_content(path), path), path)
 
@@ -56,29 +56,29 @@ def require_result(path: Path) -> None:
 def read_result(
     path: Path, *, network: str, layer: Layer, concepts: str, fingerprint: str = "", quantile: float = QUANTILE
 ) -> WholeRun:
-    """A result as a run, whose key says that it was imported: nobody can tell whether the weights were the same.
+    """A result as a run; its key says that it was imported, since nobody can tell whether the weights were the same.
 
-    Its thresholds are infinite, and its counts of images 0: they are not known.
+    Its thresholds are infinite and its counts of images 0, because they are not known.
 
     Args:
         path: the file.
         network: the network's name, for people.
-        layer: the layer; with 0 units, it has as many as the file.
+        layer: the layer; if it has 0 units, the file's number is taken.
         concepts: the concept dataset's name, for people.
-        fingerprint: of the network, where it is at hand.
+        fingerprint: of the network, if available.
         quantile: share of activations above each threshold; 0.005 in both tools unless it was changed.
 
     Raises:
-        StoreError: if the file is no such result, contradicts itself, or has other units than the layer.
+        StoreError: if the file is not such a result, contradicts itself, or has other units than the layer.
     """
     content = _content(path)
-    met = _in_order(_rows(path, content), path)
-    if layer.units not in {0, len(met)}:
+    meetings = _in_order(_rows(path, content), path)
+    if layer.units not in {0, len(meetings)}:
         raise StoreError(
-            f"{path} has {len(met)} units, layer {layer.name} of {network} has {layer.units}: not the same"
+            f"{path} has {len(meetings)} units, layer {layer.name} of {network} has {layer.units}: not the same"
         )
-    layer = Layer(layer.name, len(met), layer.height, layer.width, layer.rectifier)
-    supports = _supports(met, path)
+    layer = Layer(layer.name, len(meetings), layer.height, layer.width, layer.rectifier)
+    supports = _supports(meetings, path)
     known = {(support.concept.category, support.concept.name): support.concept for support in supports}
     key = RunKey(
         network=IMPORTED + (fingerprint or network),
@@ -105,7 +105,7 @@ def read_result(
         constant_alphas=False,
         evidence="none",
     )
-    units = tuple(Unit(number, inf, _ranked(row, known), ()) for number, row in enumerate(met))
+    units = tuple(Unit(number, inf, _ranked(row, known), ()) for number, row in enumerate(meetings))
     return WholeRun(run, Dissection(layer, quantile, 0, 0, 0, supports, units), origin=str(path))
 
 
@@ -117,22 +117,22 @@ def _content(path: Path) -> bytes:
 
 
 def _rows(path: Path, content: bytes) -> dict[int, list[Met]]:
-    """What each row says, by its unit's number."""
-    found: dict[int, list[Met]] = {}
+    """The meetings in each row, by its unit's number."""
+    meetings: dict[int, list[Met]] = {}
     reader = _reader(content, path)
     categories = _categories(_header(reader, path))
     try:
         for row in reader:
             where = f"{path}, line {reader.line_num}"
             if None in row or None in row.values():
-                raise StoreError(f"{where} has not as many cells as the first line")
+                raise StoreError(f"{where} has more or fewer cells than the first line")
             number = _whole(row["unit"], where)
-            if number in found:
-                raise StoreError(f"{where}: unit {number} is there twice")
-            found[number] = _met(row, categories, where)
+            if number in meetings:
+                raise StoreError(f"{where}: unit {number} appears twice")
+            meetings[number] = _meetings(row, categories, where)
     except csv.Error as error:
         raise _unreadable(path, error) from error
-    return found
+    return meetings
 
 
 def _reader(content: bytes, path: Path) -> csv.DictReader[str]:
@@ -143,7 +143,7 @@ def _reader(content: bytes, path: Path) -> csv.DictReader[str]:
 
 
 def _unreadable(path: Path, error: Exception) -> StoreError:
-    return StoreError(f"{path} is no CSV that can be read: {error}")
+    return StoreError(f"{path} is not a readable CSV: {error}")
 
 
 def _header(reader: csv.DictReader[str], path: Path) -> Sequence[str]:
@@ -155,58 +155,58 @@ def _header(reader: csv.DictReader[str], path: Path) -> Sequence[str]:
         raise StoreError(f"{path} is a table for people, without a run's key: import the JSON or the folder instead")
     if len(set(header)) < len(header) or not set(_BEST) <= set(header) or not _categories(header):
         raise StoreError(
-            f"{path} is no result of NetDissect: wanted the columns {', '.join(_BEST)} and, for each category, "
-            f"{', '.join(f'CATEGORY-{each}' for each in _COUNTS)}, each once; an IoU without counts cannot be checked"
+            f"{path} is not a result of NetDissect: it needs the columns {', '.join(_BEST)} and, for each category, "
+            f"{', '.join(f'CATEGORY-{count}' for count in _COUNTS)}, each once; an IoU without counts cannot be checked"
         )
     return header
 
 
 def _categories(header: Sequence[str]) -> list[str]:
     named = [column.removesuffix("-label") for column in header if column.endswith("-label")]
-    return [category for category in named if all(f"{category}-{each}" in header for each in _COUNTS)]
+    return [category for category in named if all(f"{category}-{count}" in header for count in _COUNTS)]
 
 
-def _met(row: Mapping[str, str], categories: Sequence[str], where: str) -> list[Met]:
+def _meetings(row: Mapping[str, str], categories: Sequence[str], where: str) -> list[Met]:
     """The concepts that the unit's mask meets at all."""
-    found, ious = [], [0.0]
+    meetings, ious = [], [0.0]
     for category in categories:
-        cells = {each: row[f"{category}-{each}"] for each in _COUNTS}
+        cells = {column: row[f"{category}-{column}"] for column in _COUNTS}
         if cells["label"] in _NO_LABEL:
             _require_close(cells["iou"], 0, f"{where}, {category}")
             continue
-        counts = (_whole(cells[each], where) for each in ("intersect", "activation", "truth"))
-        met = Met(category, cells["label"], *counts)
-        iou = _overlap(met, Concept(0, "", ""), where).iou
+        counts = (_whole(cells[column], where) for column in ("intersect", "activation", "truth"))
+        meeting = Met(category, cells["label"], *counts)
+        iou = _overlap(meeting, Concept(0, "", ""), where).iou
         _require_close(cells["iou"], iou, f"{where}, {category}")
-        if met.intersection:
-            found.append(met)
+        if meeting.intersection:
+            meetings.append(meeting)
             ious.append(iou)
     _require_close(row["score"], max(ious), f"{where}, score")
-    if found and (row["category"], row["label"]) not in {(each.category, each.label) for each in found}:
+    if meetings and (row["category"], row["label"]) not in {(meeting.category, meeting.label) for meeting in meetings}:
         raise StoreError(f"{where}: {row['label']!r} ({row['category']}) is the best concept of no category")
-    return found
+    return meetings
 
 
-def _overlap(met: Met, concept: Concept, where: str) -> Overlap:
-    if met.intersection > min(met.activation, met.truth):
-        raise StoreError(f"{where}, {met.category}: the intersection is greater than what intersects")
-    return Overlap(concept, met.intersection, met.activation, met.truth, images=0)
+def _overlap(meeting: Met, concept: Concept, where: str) -> Overlap:
+    if meeting.intersection > min(meeting.activation, meeting.truth):
+        raise StoreError(f"{where}, {meeting.category}: the intersection is larger than one of the areas")
+    return Overlap(concept, meeting.intersection, meeting.activation, meeting.truth, images=0)
 
 
 def _in_order(rows: Mapping[int, list[Met]], path: Path) -> list[list[Met]]:
-    """Rows by unit from 0: both tools count from 1, others from 0; all units being there tells them apart."""
+    """Rows by unit from 0: both tools count from 1, others from 0; the full list of units shows which."""
     numbers = sorted(rows)
     if not numbers or numbers not in (list(range(len(rows))), list(range(1, len(rows) + 1))):
-        raise StoreError(f"{path} does not hold every unit: wanted all numbers from 1 (or 0) to the last")
+        raise StoreError(f"{path} does not hold every unit: it needs all numbers from 1 (or 0) to the last")
     return [rows[number] for number in numbers]
 
 
-def _supports(met: Sequence[Sequence[Met]], path: Path) -> tuple[ConceptSupport, ...]:
+def _supports(rows: Sequence[Sequence[Met]], path: Path) -> tuple[ConceptSupport, ...]:
     """Concepts numbered in the order of category and label: a result has no numbers for them."""
     pixels: dict[tuple[str, str], int] = {}
-    for each in (each for row in met for each in row):
-        if pixels.setdefault((each.category, each.label), each.truth) != each.truth:
-            raise StoreError(f"{path} gives {each.label!r} ({each.category}) different numbers of pixels")
+    for meeting in (meeting for row in rows for meeting in row):
+        if pixels.setdefault((meeting.category, meeting.label), meeting.truth) != meeting.truth:
+            raise StoreError(f"{path} gives {meeting.label!r} ({meeting.category}) different numbers of pixels")
     return tuple(
         ConceptSupport(Concept(number, label, category), 0, pixels[category, label])
         for number, (category, label) in enumerate(sorted(pixels), 1)
@@ -214,7 +214,7 @@ def _supports(met: Sequence[Sequence[Met]], path: Path) -> tuple[ConceptSupport,
 
 
 def _ranked(row: Sequence[Met], known: Mapping[tuple[str, str], Concept]) -> tuple[Overlap, ...]:
-    overlaps = [_overlap(each, known[each.category, each.label], "") for each in row]
+    overlaps = [_overlap(meeting, known[meeting.category, meeting.label], "") for meeting in row]
     return tuple(sorted(overlaps, key=lambda overlap: (-overlap.iou, overlap.concept.number)))
 
 
@@ -222,17 +222,17 @@ def _whole(text: str, where: str) -> int:
     """A count; NetDissect-Lite prints it as ``12.0``."""
     number = _number(text, where)
     if not (number.is_integer() and 0 <= number < 2**53):
-        raise StoreError(f"{where}: {text[:40]!r} is no count")
+        raise StoreError(f"{where}: {text[:40]!r} is not a count")
     return int(number)
 
 
-def _require_close(text: str, wanted: float, where: str) -> None:
-    if not abs(_number(text, where) - wanted) <= _CLOSE:  # not so for what is no number, either
-        raise StoreError(f"{where}: an IoU of {text[:40]} is not what its counts give, {wanted:.6g}")
+def _require_close(text: str, expected: float, where: str) -> None:
+    if not abs(_number(text, where) - expected) <= _CLOSE:  # also true of NaN
+        raise StoreError(f"{where}: an IoU of {text[:40]} is not what its counts give, {expected:.6g}")
 
 
 def _number(text: str, where: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise StoreError(f"{where}: {text[:40]!r} is no number") from None
+        raise StoreError(f"{where}: {text[:40]!r} is not a number") from None

@@ -1,13 +1,13 @@
-"""Runs as files that people read, load and cite: JSON, a folder with pictures and tables, CSV of the names alone.
+"""Runs as files to read, load and cite: JSON, a folder with pictures and tables, or CSV of only the names.
 
 A folder holds
 
 ``names.json``
-    all of it (see `json_fields`), which is what is read back;
+    everything (see `json_fields`); only this file is read back;
 ``README.md``
-    what it is and what to cite;
+    what the folder is and what to cite;
 ``DIGEST/units.csv``, ``DIGEST/overlaps.csv``
-    for each run, by the first twelve digits of its digest: its names and counts, for people;
+    for each run, named by the first twelve digits of its digest: its names and counts, for people;
 ``DIGEST/pictures/INDEX.jpg``
     the pictures of its exemplars, by the image's index, whose sha256 ``names.json`` holds.
 """
@@ -77,7 +77,7 @@ def write_json(path: Path, runs: Iterable[WholeRun], licence: str | None = None)
 
 
 def write_csv(path: Path, whole: WholeRun) -> None:
-    """Write a run's names and counts, a unit a line, for people: it cannot be read back.
+    """Write a run's names and counts, one unit per line, for people: the file cannot be read back.
 
     Raises:
         OutputError: if the file cannot be written.
@@ -90,43 +90,43 @@ def write_folder(path: Path, runs: Iterable[WholeRun], licence: str | None = Non
     """Write runs as a new folder, whole or not at all: JSON, pictures, and tables for people.
 
     Raises:
-        OutputError: if the folder is there already and not empty, or cannot be written.
+        OutputError: if the folder exists and is not empty, or cannot be written.
     """
     with new_folder(path) as folder:
         rows: list[str] = []
 
-        def beside() -> Iterator[tuple[WholeRun, Mapping[int, str]]]:
+        def written() -> Iterator[tuple[WholeRun, Mapping[int, str]]]:
             for whole in runs:
                 rows.append(_readme_row(whole))
                 yield whole, _write_beside(folder / _name(whole.run.key.digest), whole)
 
         with (folder / NAMES).open("xb") as stream:
-            _write_document(stream, beside(), licence)
+            _write_document(stream, written(), licence)
         (folder / "README.md").write_text(_readme(rows, path, licence), encoding="utf-8")
 
 
 def read_json(path: Path) -> tuple[list[WholeRun], str | None]:
-    """The runs of a JSON file, and what it says of its licence.
+    """The runs of a JSON file, and its note on the licence.
 
     Raises:
-        StoreError: if it is no such file, or contradicts itself.
+        StoreError: if it is not such a file, or contradicts itself.
     """
-    found = document(_content(path), str(path))
-    if any(form.pictures for form in found.runs):
+    content = document(_content(path), str(path))
+    if any(form.pictures for form in content.runs):
         raise StoreError(f"{path} belongs to a folder with pictures: give the folder {path.absolute().parent}")
-    return [run_of(form, str(path), {}) for form in found.runs], found.licence
+    return [run_of(form, str(path), {}) for form in content.runs], content.licence
 
 
 def read_folder(path: Path) -> tuple[list[WholeRun], str | None]:
-    """The runs of a folder, and what it says of their licence.
+    """The runs of a folder, and its note on their licence.
 
     Raises:
-        StoreError: if it is no such folder, contradicts itself, or has links where its files should be.
+        StoreError: if it is not such a folder, contradicts itself, or has links in place of its files.
     """
     if not (path / NAMES).is_file():
-        raise StoreError(f"{path} holds no {NAMES}: it is no folder that `neuronexplain export` wrote")
-    found = document(_content(_inside(path, NAMES)), str(path / NAMES))
-    return [run_of(form, str(path), dict(_pictures(path, form))) for form in found.runs], found.licence
+        raise StoreError(f"{path} holds no {NAMES}: it is not a folder that `neuronexplain export` wrote")
+    content = document(_content(_inside(path, NAMES)), str(path / NAMES))
+    return [run_of(form, str(path), dict(_pictures(path, form))) for form in content.runs], content.licence
 
 
 def _write_document(stream: BinaryIO, runs: Iterable[tuple[WholeRun, Mapping[int, str]]], licence: str | None) -> None:
@@ -140,7 +140,7 @@ def _write_document(stream: BinaryIO, runs: Iterable[tuple[WholeRun, Mapping[int
 
 
 def _write_beside(folder: Path, whole: WholeRun) -> dict[int, str]:
-    """Write a run's tables and pictures; gives the sha256 of each picture."""
+    """Write a run's tables and pictures; return the sha256 of each picture."""
     (folder / "pictures").mkdir(parents=True)
     units = whole.dissection.units
     with (folder / "units.csv").open("xb") as stream:
@@ -153,8 +153,8 @@ def _write_beside(folder: Path, whole: WholeRun) -> dict[int, str]:
 
 
 def _readme(rows: Sequence[str], path: Path, licence: str | None) -> str:
-    said = licence or "Nothing was said of it: ask who made it. The concept dataset has its own."
-    return _README.format(folder=path.name, rows="\n".join(rows), min_iou=MIN_IOU, licence=said)
+    note = licence or "Nothing was said of it: ask who made it. The concept dataset has its own."
+    return _README.format(folder=path.name, rows="\n".join(rows), min_iou=MIN_IOU, licence=note)
 
 
 def _readme_row(whole: WholeRun) -> str:
@@ -165,7 +165,7 @@ def _readme_row(whole: WholeRun) -> str:
 
 
 def _pictures(root: Path, form: RunForm) -> Iterator[tuple[int, bytes]]:
-    """The pictures of a run, by names that are made here, never read."""
+    """The pictures of a run; their file names are made here, never read."""
     taken: set[int] = set()
     for picture in form.pictures:
         file = _inside(root, _name(form.digest), "pictures", f"{picture.index}.jpg")
@@ -174,15 +174,15 @@ def _pictures(root: Path, form: RunForm) -> Iterator[tuple[int, bytes]]:
         taken.add(picture.index)
         jpeg = _content(file, at_most=GREATEST_PICTURE)
         if hashlib.sha256(jpeg).hexdigest() != picture.sha256:
-            raise StoreError(f"{file} is not the picture that {NAMES} lists: its sha256 is another")
+            raise StoreError(f"{file} is not the picture that {NAMES} lists: its sha256 differs")
         yield picture.index, jpeg
 
 
 def _inside(root: Path, *parts: str) -> Path:
-    """A file below a folder, without links on the way to it."""
+    """A file below a folder, with no links on the way to it."""
     file = root.joinpath(*parts)
     if file.resolve() != root.resolve().joinpath(*parts):
-        raise StoreError(f"{file} is a link, or lies behind one: a folder of names holds its own files")
+        raise StoreError(f"{file} is a link, or is reached through one: a folder of names holds its own files")
     return file
 
 

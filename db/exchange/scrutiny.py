@@ -1,4 +1,4 @@
-"""What must hold of a run that another store made, beyond what `agreement` asks of our own: it may lie."""
+"""Checks of a run that another store made, beyond those of `agreement` for our own: it may lie."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from dissection.vocabulary import Unit
 
 GREATEST_PICTURE = 2**20
-"""Bytes of an exemplar's picture; what a build makes has some thousands."""
+"""Bytes that an exemplar's picture may have; those of a build have some thousands."""
 _GREATEST_SIDE = 1024
 
 
 def require_possible(whole: WholeRun) -> None:
-    """Check that the counts can be, that each unit's best concept comes first, and that pictures are pictures.
+    """Check that the counts are possible, that each unit's best concept comes first, and that pictures are pictures.
 
     Raises:
-        StoreError: naming the first thing that cannot be.
+        StoreError: naming the first impossible value.
     """
     for unit in whole.dissection.units:
         _require_overlaps(unit, f"{whole.origin}, unit {unit.number}")
@@ -37,7 +37,7 @@ def require_possible(whole: WholeRun) -> None:
 def _require_overlaps(unit: Unit, where: str) -> None:
     for overlap in unit.overlaps:
         if not 0 <= overlap.intersection <= min(overlap.unit_area, overlap.concept_area):
-            raise StoreError(f"{where}: the intersection with {overlap.concept.name!r} is greater than what intersects")
+            raise StoreError(f"{where}: the intersection with {overlap.concept.name!r} is larger than one of the areas")
     ranks = [(-overlap.iou, overlap.concept.number) for overlap in unit.overlaps]
     if ranks != sorted(set(ranks)):
         raise StoreError(f"{where}: its overlaps are not in order, best first, each concept once")
@@ -52,11 +52,11 @@ def _require_picture(jpeg: bytes, where: str) -> None:
                 raise StoreError(f"{where} is {picture.size} pixels: an exemplar's has at most {_GREATEST_SIDE} a side")
             picture.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise StoreError(f"{where} is no JPEG: {error}") from error
+        raise StoreError(f"{where} is not a JPEG: {error}") from error
 
 
 def _require_text(source: Mapping[str, object], where: str) -> None:
     try:
         json.dumps(dict(source), ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        raise StoreError(f"{where}: its source holds what is no text") from error
+        raise StoreError(f"{where}: its source holds invalid text") from error

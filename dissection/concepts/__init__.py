@@ -1,4 +1,4 @@
-"""Concept data: photographs whose pixels are labelled, read, checked, joined, converted and fetched.
+"""Concept data, photographs with labelled pixels: reading, checking, joining, converting and fetching it.
 
-What is counted of them belongs in :mod:`dissection.engine`; drawing scenes belongs in :mod:`dissection.scenes`.
+Counting for units belongs in :mod:`dissection.engine`, drawing scenes in :mod:`dissection.scenes`.
 """

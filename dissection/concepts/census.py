@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Holders:
-    """The images that hold a concept, those that show most of it first (ties: in the dataset's order).
+    """The images that hold a concept, those that show most of it first (ties in the dataset's order).
 
     Attributes:
         images: their indices.
         pixels: pixels of the concept in each.
-        shares: the same as a share of the image.
+        shares: those pixels as a share of the image.
     """
 
     images: Int64[np.ndarray, " count"]
@@ -39,7 +39,7 @@ class Holders:
     shares: Float64[np.ndarray, " count"]
 
     def listed(self) -> list[tuple[int, int, float]]:
-        """Index, pixels and share of each."""
+        """Index, pixels and share of each image."""
         return list(zip(self.images.tolist(), self.pixels.tolist(), self.shares.tolist(), strict=True))
 
 
@@ -49,8 +49,8 @@ class Census:
 
     Attributes:
         images: number of images.
-        pixels: label-map pixels of all of them.
-        holders: by label number; every concept of the dataset is there.
+        pixels: label-map pixels of all images.
+        holders: the images of each concept, by label number; every concept of the dataset has an entry.
     """
 
     images: int
@@ -58,9 +58,9 @@ class Census:
     holders: Mapping[int, Holders]
 
     def support(self, concept: Concept) -> ConceptSupport:
-        """How much of a concept there is."""
-        found = self.holders[concept.number]
-        return ConceptSupport(concept, len(found.images), int(found.pixels.sum()))
+        """How much of a concept the dataset shows."""
+        holders = self.holders[concept.number]
+        return ConceptSupport(concept, len(holders.images), int(holders.pixels.sum()))
 
 
 def census(dataset: ConceptDataset, *, progress: Counter | None = None) -> Census:

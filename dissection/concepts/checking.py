@@ -1,4 +1,4 @@
-"""The linter for concept datasets: everything that is wrong with one, before hours are spent on it."""
+"""The linter for concept datasets: it finds everything wrong with one before hours are spent on it."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ class Inspection:
 
 
 def check(path: str | PathLike[str], *, progress: Counter | None = None) -> list[Problem]:
-    """Every bad file and line of the dataset in a folder; an empty list where all is well."""
+    """Every bad file and line of the dataset in a folder; an empty list if all is well."""
     return list(inspect(path, progress=progress).problems)
 
 
 def inspect(path: str | PathLike[str], *, progress: Counter | None = None) -> Inspection:
-    """Read the whole dataset, once: what ``check`` finds, and the survey that comes with it."""
+    """Read the whole dataset once, for the problems that ``check`` returns and for the survey."""
     root = Path(path)
-    found: dict[Problem, None] = {}  # a file that two readers refuse is one problem
+    problems: dict[Problem, None] = {}  # a file that two readers refuse is one problem
     incomplete = False
 
     def report(error: BadFileError) -> None:
         nonlocal incomplete
         incomplete |= error.severity == "error"
-        found[error.problem(root)] = None
+        problems[error.problem(root)] = None
 
     try:
         layout = open_layout(root, report)
@@ -60,33 +60,33 @@ def inspect(path: str | PathLike[str], *, progress: Counter | None = None) -> In
         try:
             layout.photograph(index)
         except BadFileError as error:
-            found[error.problem(root)] = None
+            problems[error.problem(root)] = None
         tally.add(layout.read_labels(index, report))
         if progress is not None:
             progress(index + 1, len(layout))
     survey = tally.survey()
-    odd = (*_never_seen(layout, survey), *(() if incomplete else _miscounted(layout, survey)))
-    return Inspection((*found, *odd), survey)
+    oddities = (*_unused(layout, survey), *(() if incomplete else _miscounted(layout, survey)))
+    return Inspection((*problems, *oddities), survey)
 
 
-def _never_seen(layout: BrodenLayout | PlainLayout, survey: Survey) -> Iterator[Problem]:
+def _unused(layout: BrodenLayout | PlainLayout, survey: Survey) -> Iterator[Problem]:
     if not survey.images:
         yield Problem(".", "there are no images that can be used; at least one is needed")
         return
     table = "label.csv" if isinstance(layout, BrodenLayout) else "concepts.csv"
     for support in survey.concepts:
         if not support.images:
-            yield Problem(table, f"label {_named(support)} is on no image", "warning")
+            yield Problem(table, f"label {_number_and_name(support)} is on no image", "warning")
 
 
 def _miscounted(layout: BrodenLayout | PlainLayout, survey: Survey) -> Iterator[Problem]:
     frequency = layout.frequency if isinstance(layout, BrodenLayout) else {}
     for support in survey.concepts:
-        said = frequency.get(support.concept.number, support.images)
-        if support.images and said != support.images:
-            what = f"label {_named(support)} is on {support.images} images, frequency says {said:g}"
-            yield Problem("label.csv", what, "warning")
+        stated = frequency.get(support.concept.number, support.images)
+        if support.images and stated != support.images:
+            message = f"label {_number_and_name(support)} is on {support.images} images, frequency says {stated:g}"
+            yield Problem("label.csv", message, "warning")
 
 
-def _named(support: ConceptSupport) -> str:
+def _number_and_name(support: ConceptSupport) -> str:
     return f"{support.concept.number} ({support.concept.name})"

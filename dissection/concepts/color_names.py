@@ -1,16 +1,16 @@
 """The eleven basic colour names of English (Berlin & Kay 1969) for a photograph's pixels, from two published tables.
 
-Whether a pixel has a hue, and whether it is black, grey or white where it has none, is decided by the achromatic part
-of R. Benavente, M. Vanrell and R. Baldrich, "Parametric fuzzy sets for automatic color naming", J. Opt. Soc. Am. A 25
-(2008), with its authors' parameters: in CIELAB, at each of six levels of lightness, what lies in an ellipse around the
-axis has no hue; grey begins and ends at two lightnesses.
+The achromatic part of R. Benavente, M. Vanrell and R. Baldrich, "Parametric fuzzy sets for automatic color naming",
+J. Opt. Soc. Am. A 25 (2008), decides whether a pixel has a hue and, if not, whether it is black, grey or white. It has
+its authors' parameters: in CIELAB, at each of six levels of lightness, colours in an ellipse around the axis have no
+hue; grey begins and ends at two lightnesses.
 
-The name of a hue is that of the nearest colour, in CIELAB, of the survey that xkcd.com held among 222,500 people on
-their own screens (R. Munroe, "Color survey results", 2010; CC0; 949 names, as matplotlib has them). Those count whose
-last word is a basic name of a hue ("dusty rose pink", "dark sea green"): 528 of them.
+A hue takes the name of the nearest colour, in CIELAB, in the survey that xkcd.com held among 222,500 people on their
+own screens (R. Munroe, "Color survey results", 2010; CC0; 949 names, as matplotlib has them). Only colours whose last
+word is a basic name of a hue count ("dusty rose pink", "dark sea green"): 528 of them.
 
-Neither does alone: the model's hues were fitted to surfaces and call the red of a screen orange, and the survey has two
-whites and two blacks only, so that everything between would be grey.
+Neither is enough alone: the model's hues were fitted to surfaces and call the red of a screen orange, and the survey
+has only two whites and two blacks, so everything between would be grey.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float64, Int32, UInt8
     from scipy.spatial import KDTree
 
-NAMES = ("black", "blue", "brown", "grey", "green", "orange", "pink", "purple", "red", "white", "yellow")
+COLOR_NAMES = ("black", "blue", "brown", "grey", "green", "orange", "pink", "purple", "red", "white", "yellow")
 """The names, in the order that van de Weijer et al. 2009 and Network Dissection list them in."""
 
-_PLACE = {name: place for place, name in enumerate(NAMES)}
+_PLACE = {name: place for place, name in enumerate(COLOR_NAMES)}
 _NEUTRAL = ("black", "grey", "white")
 
 _GREY = (28.2825, 79.6493)
 """Lightnesses at which grey begins and ends (Benavente et al.: where the sigmoids of two names meet)."""
 
 _TOPS = (31, 42, 51, 66, 76)
-"""Lightnesses at which a level ends, the last apart."""
+"""Lightnesses at which each level but the last ends."""
 
 _ELLIPSES = np.array(
     [  # centre a, centre b, half-axes, angle of the first (radian)
@@ -46,29 +46,29 @@ _ELLIPSES = np.array(
         (-1.25643, 1.81438, 6.03990, 7.39319, -0.02082),
     ]
 )
-"""By level: what has no hue (Benavente et al., parameters of the elliptical sigmoid)."""
+"""By level: the ellipse of the colours without a hue (Benavente et al., parameters of the elliptical sigmoid)."""
 
 _SRGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 _WHITE = _SRGB_TO_XYZ.sum(1)
 
 
-def name_colors(pixels: UInt8[np.ndarray, "*shape 3"]) -> Int32[np.ndarray, "*shape"]:
-    """The place in ``NAMES`` of each sRGB pixel's name."""
+def basic_colors(pixels: UInt8[np.ndarray, "*shape 3"]) -> Int32[np.ndarray, "*shape"]:
+    """The index in ``COLOR_NAMES`` of each sRGB pixel's name."""
     lab = to_lab(pixels.reshape(-1, 3))
     neutrals = np.array([_PLACE[name] for name in _NEUTRAL])
     names = neutrals[np.searchsorted(_GREY, lab[:, 0])]
     hued = ~is_neutral(lab)
-    tree, places = _survey()
-    names[hued] = places[tree.query(lab[hued])[1]]
+    tree, name_indices = _survey()
+    names[hued] = name_indices[tree.query(lab[hued])[1]]
     return names.astype(np.int32).reshape(pixels.shape[:-1])
 
 
 def is_neutral(lab: Float64[np.ndarray, "pixels 3"]) -> Bool[np.ndarray, " pixels"]:
     """Whether a colour has no hue: it lies in the ellipse of its level of lightness."""
-    a, b, wide, high, turn = _ELLIPSES[np.searchsorted(_TOPS, lab[:, 0])].T
+    a, b, half_width, half_height, angle = _ELLIPSES[np.searchsorted(_TOPS, lab[:, 0])].T
     x, y = lab[:, 1] - a, lab[:, 2] - b
-    u = (x * np.cos(turn) + y * np.sin(turn)) / wide
-    v = (y * np.cos(turn) - x * np.sin(turn)) / high
+    u = (x * np.cos(angle) + y * np.sin(angle)) / half_width
+    v = (y * np.cos(angle) - x * np.sin(angle)) / half_height
     return np.asarray(u**2 + v**2 <= 1)
 
 
@@ -83,10 +83,10 @@ def to_lab(pixels: UInt8[np.ndarray, "*shape 3"]) -> Float64[np.ndarray, "*shape
 
 
 def survey_colors() -> dict[str, tuple[UInt8[np.ndarray, " 3"], str]]:
-    """The survey's colours that have a basic name of a hue: sRGB and that name, by their whole name."""
-    from matplotlib.colors import XKCD_COLORS, to_rgb  # noqa: PLC0415 -- slow to import, and needed for colours alone
+    """The survey's colours with a basic name of a hue: sRGB and basic name, by full name."""
+    from matplotlib.colors import XKCD_COLORS, to_rgb  # noqa: PLC0415 -- slow to import, and only colours need it
 
-    hues = set(NAMES) - set(_NEUTRAL)
+    hues = set(COLOR_NAMES) - set(_NEUTRAL)
     colors = {name.removeprefix("xkcd:"): np.array(to_rgb(code)) for name, code in XKCD_COLORS.items()}
     return {
         name: (np.round(255 * rgb).astype(np.uint8), name.split()[-1])
@@ -97,9 +97,9 @@ def survey_colors() -> dict[str, tuple[UInt8[np.ndarray, " 3"], str]]:
 
 @cache
 def _survey() -> tuple[KDTree, Int32[np.ndarray, " colors"]]:
-    """The survey's colours in CIELAB, and the places of their basic names."""
+    """The survey's colours in CIELAB, and the indices of their basic names."""
     from scipy.spatial import KDTree  # noqa: PLC0415 -- as above
 
     colors = survey_colors().values()
     lab = to_lab(np.array([rgb for rgb, _ in colors]))
-    return KDTree(lab), np.array([_PLACE[name] for _, name in colors], np.int32)
+    return KDTree(lab), np.array([_PLACE[basic_name] for _, basic_name in colors], np.int32)

@@ -1,4 +1,4 @@
-"""Any concept dataset into Broden's layout, image by image; a conversion that was killed goes on where it stopped."""
+"""Converts any concept dataset into Broden's layout, image by image; a killed conversion is resumed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     Cells = dict[str, list[Int32[np.ndarray, "h w"] | int]]
 
 SIZE = 224
-"""Height and width of converted photographs: what Broden has."""
+"""Height and width of converted photographs, as in Broden."""
 
 _FORMAT = 1
 """Version of what an unfinished conversion leaves behind."""
@@ -58,7 +58,7 @@ class Summary:
         images: images written.
         concepts: concepts kept.
         categories: what was written in each category.
-        dropped: concepts left out that are on an image, with their support.
+        dropped: concepts that are on an image but were left out, with their support.
         survey: what the source shows, in pixels of the label maps.
     """
 
@@ -80,59 +80,59 @@ def convert(
 ) -> Summary:
     """Write a dataset in Broden's layout.
 
-    Photographs are squashed to ``size`` x ``size`` (bilinear, antialiased); label maps that are not yet ``label_size``
-    x ``label_size`` are brought to it (nearest neighbour). Synonyms, and notes on licence and origin, come along. A
-    label goes to its concept's primary category.
+    Photographs are squashed to ``size`` x ``size`` (bilinear, antialiased); label maps of another size are resized to
+    ``label_size`` x ``label_size`` (nearest neighbour). Synonyms and notes on licence and origin are copied. Each label
+    goes to its concept's primary category.
 
-    The same call again goes on with a conversion that was interrupted or killed, to the same bytes; with other settings
-    or another source (names, sizes and times of its files) it starts anew.
+    The same call resumes an interrupted or killed conversion, to the same bytes; with other settings or another source
+    (names, sizes and times of its files) it starts anew.
 
     Args:
-        dataset: what is written.
-        dst: the folder to write; it must not exist, or be empty.
+        dataset: the dataset to write.
+        dst: the folder to write; it must be missing or empty.
         size: height and width of the photographs.
         label_size: height and width of the label maps.
-        min_images: concepts on fewer images are dropped, as Broden does. Their pixels become 0: an image whose only
+        min_images: concepts on fewer images are dropped, as in Broden. Their pixels become 0: an image whose only
             labels of a category are dropped no longer counts as labelled in it, so unions (``A``) of that category
             are smaller than the source's. With 0 nothing is dropped, and ``dissect`` applies its own ``min_images``
             without this loss.
-        progress: is told about images, of twice their number: they are counted first and then written.
+        progress: called with the steps done and twice the number of images: each is first counted and then written.
 
     Raises:
         ConceptDataError: if the source breaks its layout, or no concept is left.
-        OutputError: if the folder holds something, or cannot be written.
+        OutputError: if the folder is not empty or cannot be written.
         CheckpointError: if another process is writing the same folder.
     """
     target, total = Path(dst), len(dataset)
 
-    def tell(done: int) -> None:
+    def on_step(done: int) -> None:
         if progress is not None:
             progress(done, 2 * total)
 
     dataset = Sized(dataset, label_size)
     with resuming(target, _digest(dataset, [size, label_size, min_images])) as work:
-        found = _survey(dataset, work, tell)
-        dropped = tuple(support for support in found.concepts if 0 < support.images < min_images)
-        kept = {support.concept.number: support.concept for support in found.concepts if support.images >= min_images}
+        counted = _survey(dataset, work, on_step)
+        dropped = tuple(support for support in counted.concepts if 0 < support.images < min_images)
+        kept = {support.concept.number: support.concept for support in counted.concepts if support.images >= min_images}
         if not kept:
-            wanted = f"no concept is on {min_images} images; lower the least number of images"
-            raise ConceptDataError(f"{dataset.name}: {wanted}")
-        totals = _write(dataset, kept, work, (size, label_size), tell)
+            problem = f"no concept is on {min_images} images; lower the minimum number of images"
+            raise ConceptDataError(f"{dataset.name}: {problem}")
+        totals = _write(dataset, kept, work, (size, label_size), on_step)
         for name, content in notes_of(dataset).items():
             (work / DATA / name).write_bytes(content)
-    return Summary(total, len(kept), totals, dropped, found)
+    return Summary(total, len(kept), totals, dropped, counted)
 
 
-def _survey(dataset: ConceptDataset, work: Path, tell: Callable[[int], None]) -> Survey:
-    """Count every concept; what an earlier process counted is in the folder ``work``."""
+def _survey(dataset: ConceptDataset, work: Path, on_step: Callable[[int], None]) -> Survey:
+    """Count every concept; the counts of an earlier process are in the folder ``work``."""
     tally = Tally(dataset.concepts)
     job = ResumableJob(Bundle({"survey": tally}), ("counted",), Checkpoint(work, "survey"))
-    left = range(job.done("counted"), len(dataset))
-    for index, labels in zip(left, in_threads(dataset.labels, left), strict=True):
+    remaining = range(job.done("counted"), len(dataset))
+    for index, labels in zip(remaining, in_threads(dataset.labels, remaining), strict=True):
         tally.add(labels)
         job.advance("counted")
         job.save_if_due()
-        tell(index + 1)
+        on_step(index + 1)
     job.save()
     return tally.survey()
 
@@ -142,28 +142,28 @@ def _write(
     concepts: Mapping[int, Concept],
     work: Path,
     sizes: tuple[int, int],
-    tell: Callable[[int], None],
+    on_step: Callable[[int], None],
 ) -> tuple[CategoryTotal, ...]:
-    """Write the images that an earlier process did not, and the tables; ``sizes`` are those of photographs and maps."""
+    """Write the images that are still missing, and the tables; ``sizes`` are those of photographs and maps."""
     size, label_size = sizes
-    apart = _Apart(concepts)
+    by_category = _CategorySplitter(concepts)
 
     def read(index: int) -> tuple[Image.Image, Cells]:
         photograph = dataset.photograph(index).resize((size, size), Image.Resampling.BILINEAR)
-        return photograph, apart(dataset.labels(index))
+        return photograph, by_category(dataset.labels(index))
 
     label_sizes, journal = (label_size, label_size), work / "journal"
     with BrodenWriter(work / DATA, concepts.values(), label_sizes, journal, synonyms=synonyms_of(dataset)) as writer:
-        left = range(len(writer), len(dataset))
-        for index, (photograph, cells) in zip(left, in_threads(read, left), strict=True):
+        remaining = range(len(writer), len(dataset))
+        for index, (photograph, cells) in zip(remaining, in_threads(read, remaining), strict=True):
             writer.add(dataset.image_name(index), photograph, cells)
-            tell(len(dataset) + index + 1)
+            on_step(len(dataset) + index + 1)
         writer.finish()
         return writer.totals
 
 
-class _Apart:
-    """Takes the labels of one image apart by category; those that are no concept's are left out."""
+class _CategorySplitter:
+    """Splits the labels of one image by category; those that belong to no concept are left out."""
 
     def __init__(self, concepts: Mapping[int, Concept]) -> None:
         self._category = {number: concept.category for number, concept in concepts.items()}
@@ -183,22 +183,26 @@ class _Apart:
         }
 
     def _layers(self, labels: Labels, member: np.ndarray) -> list[Int32[np.ndarray, "h w"] | int]:
-        return [np.where(here, layer, 0) for here, layer in zip(member, labels.maps, strict=True) if here.any()]
+        return [
+            np.where(in_category, layer, 0)
+            for in_category, layer in zip(member, labels.maps, strict=True)
+            if in_category.any()
+        ]
 
 
 def _digest(dataset: ConceptDataset, settings: list[int]) -> str:
-    """What the written folder depends on, without reading the source's files: their names, sizes and times."""
+    """A digest of everything the output depends on; of the source's files it takes names, sizes and times."""
     words = [[concept.number, concept.name, concept.category] for concept in dataset.concepts.values()]
     total = hashlib.sha256(json.dumps([_FORMAT, PIL.__version__, settings, words, len(dataset)]).encode())
     for index in range(len(dataset)):
-        files = [_seen(file) for file in dataset.files(index)]
+        files = [_file_stamp(file) for file in dataset.files(index)]
         total.update(json.dumps([dataset.image_name(index), fingerprint_extra(dataset, index), files]).encode())
     return total.hexdigest()[:32]
 
 
-def _seen(file: Path) -> tuple[str, int, int]:
+def _file_stamp(file: Path) -> tuple[str, int, int]:
     try:
-        found = file.stat()
+        status = file.stat()
     except OSError as error:
         raise BadFileError(file, f"it cannot be read ({error.strerror}); run concepts check on the source") from error
-    return str(file), found.st_size, found.st_mtime_ns
+    return str(file), status.st_size, status.st_mtime_ns

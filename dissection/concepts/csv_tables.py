@@ -1,4 +1,4 @@
-"""The CSV tables of a concept dataset: with or without BOM, any line ends, columns found by name."""
+"""The CSV tables of a concept dataset: with or without a BOM, any line endings, columns found by name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from dissection.vocabulary import Concept
 
-    from .problems import Report
+    from .problems import ProblemReport
 
 Value = TypeVar("Value")
 
@@ -24,7 +24,7 @@ LARGEST = 0xFFFF
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CsvRow:
     """One line of a table; the cells are stripped, columns are in lower case."""
 
     file: Path
@@ -36,9 +36,9 @@ class Row:
         return BadFileError(self.file, f"line {self.line}: {what}")
 
     def text(self, column: str) -> str:
-        """A cell that may not be empty."""
+        """A cell that must not be empty."""
         if not self.cells[column]:
-            raise self.bad(f"{column} is empty; it has to be given")
+            raise self.bad(f"{column} is empty; fill it in")
         return self.cells[column]
 
     def integer(self, column: str, *, most: int | None = None) -> int:
@@ -46,27 +46,29 @@ class Row:
         text = self.cells[column]
         number = int(text) if is_number(text) else 0
         if number < 1 or (most is not None and number > most):
-            wanted = "a whole number from 1" + ("" if most is None else f" to {most}")
-            raise self.bad(f"{column} is {text!r}; {wanted} is wanted")
+            expected = "a whole number from 1" + ("" if most is None else f" to {most}")
+            raise self.bad(f"{column} is {text!r}; {expected} is needed")
         return number
 
     def amount(self, column: str) -> float:
-        """A cell that holds a number that is not negative, also as ``5e-05``."""
+        """A cell that holds a number from 0, perhaps written as ``5e-05``."""
         try:
             amount = float(self.cells[column])
         except ValueError:
             amount = math.nan
         if not 0 <= amount < math.inf:
-            raise self.bad(f"{column} is {self.cells[column]!r}; a number from 0 is wanted")
+            raise self.bad(f"{column} is {self.cells[column]!r}; a number from 0 is needed")
         return amount
 
 
 def is_number(text: str) -> bool:
-    """Whether a cell is a whole number, of a length that can be one."""
+    """Whether a cell is a whole number of fewer than ten digits."""
     return text.isascii() and text.isdigit() and len(text) < 10
 
 
-def read_table(file: Path, columns: Sequence[str], parse: Callable[[Row], Value], report: Report) -> Iterator[Value]:
+def read_table(
+    file: Path, columns: Sequence[str], parse: Callable[[CsvRow], Value], report: ProblemReport
+) -> Iterator[Value]:
     """What ``parse`` makes of each line; a line that it refuses with a ``BadFileError`` is reported and left out."""
     for row in _rows(file, columns, report):
         try:
@@ -78,7 +80,7 @@ def read_table(file: Path, columns: Sequence[str], parse: Callable[[Row], Value]
 
 
 def header(file: Path) -> list[str]:
-    """The names of a table's columns; none where the file cannot be read."""
+    """The names of a table's columns; none if the file cannot be read."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             return _names(next(csv.reader(stream, strict=True), []))
@@ -86,37 +88,37 @@ def header(file: Path) -> list[str]:
         return []
 
 
-def refuse_empty(file: Path, values: Collection[object], report: Report) -> None:
-    """Report a table that is there and has no lines."""
+def refuse_empty(file: Path, values: Collection[object], report: ProblemReport) -> None:
+    """Report a table that exists but has no lines."""
     if not values and header(file):
         report(BadFileError(file, "it has no lines that can be used; at least one is needed"))
 
 
-def warn_of_twin(file: Path, concept: Concept, others: Mapping[int, Concept], report: Report) -> None:
-    """Warn where a concept has the name and the category of another."""
-    for other in others.values():
-        if (other.name, other.category) == (concept.name, concept.category):
-            what = f"{concept.category} {concept.name!r} is both {other.number} and {concept.number}; use one number"
-            report(BadFileError(file, what, "warning"))
+def warn_of_twin(file: Path, concept: Concept, others: Mapping[int, Concept], report: ProblemReport) -> None:
+    """Warn if a concept has the name and category of another."""
+    for twin in others.values():
+        if (twin.name, twin.category) == (concept.name, concept.category):
+            message = f"{concept.category} {concept.name!r} is both {twin.number} and {concept.number}; use one number"
+            report(BadFileError(file, message, "warning"))
 
 
 def _names(cells: Sequence[str]) -> list[str]:
     return [cell.strip().lower() for cell in cells]
 
 
-def _rows(file: Path, columns: Sequence[str], report: Report) -> Iterator[Row]:
+def _rows(file: Path, columns: Sequence[str], report: ProblemReport) -> Iterator[CsvRow]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             yield from _parse(file, stream, columns, report)
     except FileNotFoundError:
-        report(BadFileError(file, f"there is no such file; a table with the columns {', '.join(columns)} is wanted"))
+        report(BadFileError(file, f"there is no such file; a table with the columns {', '.join(columns)} is needed"))
     except OSError as error:
         report(BadFileError(file, f"it cannot be read ({error.strerror})"))
     except UnicodeError:
         report(BadFileError(file, "it is not UTF-8 text; save it as UTF-8"))
 
 
-def _parse(file: Path, stream: TextIO, columns: Sequence[str], report: Report) -> Iterator[Row]:
+def _parse(file: Path, stream: TextIO, columns: Sequence[str], report: ProblemReport) -> Iterator[CsvRow]:
     lines = csv.reader(stream, strict=True)
     try:
         names = _names(next(lines, []))
@@ -127,19 +129,19 @@ def _parse(file: Path, stream: TextIO, columns: Sequence[str], report: Report) -
         for cells in lines:
             if len(cells) == len(names):
                 stripped = [cell.strip() for cell in cells]
-                yield Row(file, lines.line_num, dict(zip(names, stripped, strict=True)))
+                yield CsvRow(file, lines.line_num, dict(zip(names, stripped, strict=True)))
             elif cells:
-                wrong = f"line {lines.line_num}: {len(cells)} cells were found, the header has {len(names)}"
-                report(BadFileError(file, f"{wrong}; put text with commas in quotes"))
+                mismatch = f"line {lines.line_num}: {len(cells)} cells were found, the header has {len(names)}"
+                report(BadFileError(file, f"{mismatch}; put text with commas in quotes"))
     except csv.Error as error:
-        report(BadFileError(file, f"line {lines.line_num}: it is no CSV ({error})"))
+        report(BadFileError(file, f"line {lines.line_num}: it is not CSV ({error})"))
 
 
 def _header_problem(names: Sequence[str], columns: Sequence[str]) -> str:
-    found = ", ".join(names) or "nothing"
+    present = ", ".join(names) or "nothing"
     missing = [column for column in columns if column not in names]
     if missing:
-        return f"its first line reads {found}; columns named {', '.join(missing)} are wanted, between commas"
+        return f"its first line reads {present}; columns named {', '.join(missing)} are needed, separated by commas"
     if len(set(names)) < len(names):
-        return f"its first line reads {found}; each column may be there only once"
+        return f"its first line reads {present}; each column may appear only once"
     return ""

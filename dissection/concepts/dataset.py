@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ConceptDataset(Protocol):
-    """Photographs with pixel labels. All images' maps need not be of one size."""
+    """Photographs with pixel labels. Label maps may differ in size from image to image."""
 
     @property
     def name(self) -> str:

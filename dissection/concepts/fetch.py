@@ -1,4 +1,4 @@
-"""Fetches a published dataset: its archives come one after the other, and its folder appears when all are unpacked."""
+"""Fetches a published dataset: its archives one after another; its folder appears once all are unpacked."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from dissection.execution.settings import Progress
     from dissection.files.transfers import Bytes, Patience
 
-    from .published import PublishedFile, Source
+    from .published import PublishedDataset, PublishedFile
 
 
 def fetch(
-    source: Source,
+    source: PublishedDataset,
     target: Path,
     *,
     files: Sequence[Path] = (),
@@ -35,27 +35,27 @@ def fetch(
 ) -> None:
     """Fetch a dataset into a new folder.
 
-    Archives wait in ``TARGET.archives`` meanwhile, from where a fetch that was interrupted goes on. A note on origin
-    and terms is put beside the data.
+    Archives are kept in ``TARGET.archives`` meanwhile, from where an interrupted fetch is resumed. A note on origin and
+    terms is put beside the data.
 
     Args:
         source: the dataset.
-        target: the folder; it must not exist, or be empty.
-        files: archives that are at hand already; they are left as they are.
-        mirror: address of a copy, in place of the scheme and host of each address.
-        progress: is told about bytes.
-        patience: how long is waited for a server.
+        target: the folder; it must be missing or empty.
+        files: archives that the user already has; they stay as they are.
+        mirror: address of a copy, which replaces the scheme and host of each address.
+        progress: called with the stage, the bytes done and their total.
+        patience: how long to wait for a server.
 
     Raises:
-        DownloadError: if an archive cannot be had, or is not what was published.
+        DownloadError: if an archive cannot be fetched, or is not the one that was published.
         ArchiveError: if one cannot be unpacked.
-        ConceptDataError: if a file is none of the dataset's, or another process fetches the same.
-        OutputError: if ``target`` holds something, or cannot be written.
+        ConceptDataError: if a file is not one of the dataset's, or another process is fetching the dataset.
+        OutputError: if ``target`` is not empty or cannot be written.
     """
     refuse_taken(target)
     waiting = target.with_name(f"{target.name}.archives")
-    places = {file: waiting / file.name for file in source.files} | _at_hand(source, files)
-    with _alone(waiting):
+    places = {file: waiting / file.name for file in source.files} | _user_files(source, files)
+    with _locked(waiting):
         for file, place in places.items():
             download(
                 file.url,
@@ -69,7 +69,7 @@ def fetch(
             )
         with new_folder(target) as folder:
             for file, place in places.items():
-                with _trusted(place, waiting):
+                with _deleting_bad(place, waiting):
                     _unpack(file, place, folder, _of_stage(progress, f"unpacking {file.name}"))
             lift(folder)
             (folder / f"LICENSE-{source.name}.txt").write_text(_note(source), encoding="utf-8")
@@ -84,8 +84,8 @@ def _unpack(file: PublishedFile, place: Path, folder: Path, progress: Bytes | No
 
 
 @contextmanager
-def _trusted(archive: Path, waiting: Path) -> Iterator[None]:
-    """An archive that cannot be unpacked is not kept, unless it is the user's: the next fetch would meet it again."""
+def _deleting_bad(archive: Path, waiting: Path) -> Iterator[None]:
+    """Delete an archive that cannot be unpacked, unless it is the user's: the next fetch would use it again."""
     try:
         yield
     except ArchiveError:
@@ -94,15 +94,15 @@ def _trusted(archive: Path, waiting: Path) -> Iterator[None]:
         raise
 
 
-def _note(source: Source) -> str:
-    """What goes with the data wherever they go: where they are from, and under which terms."""
+def _note(source: PublishedDataset) -> str:
+    """The note that goes wherever the data go: their origin and terms."""
     addresses = "".join(f"  {file.url}\n" for file in source.files)
     return f"{source.name}: {source.holds}.\nTerms, in short: {source.terms}.\nPublished at\n{addresses}"
 
 
 @contextmanager
-def _alone(waiting: Path) -> Iterator[None]:
-    """One process at a time; the lock ends with its process, however that ends."""
+def _locked(waiting: Path) -> Iterator[None]:
+    """Let in one process at a time; the lock ends with its process, however that ends."""
     try:
         waiting.mkdir(parents=True, exist_ok=True)
         with FileLock(waiting / "lock", timeout=0):
@@ -122,14 +122,14 @@ def _of_stage(progress: Progress | None, stage: str) -> Bytes | None:
     return None if progress is None else partial(progress, stage)
 
 
-def _at_hand(source: Source, files: Sequence[Path]) -> dict[PublishedFile, Path]:
-    """The files that a user has, by what they are: by name, or whatever its name where a dataset has only one."""
-    wanted = {file.name: file for file in source.files}
-    found = {}
+def _user_files(source: PublishedDataset, files: Sequence[Path]) -> dict[PublishedFile, Path]:
+    """The user's files by the published file that each is: told by name, or by any name if there is only one."""
+    published = {file.name: file for file in source.files}
+    paths = {}
     for path in files:
         if not path.is_file():
             raise ConceptDataError(f"{path}: there is no such file; check the path")
-        if len(wanted) > 1 and path.name not in wanted:
-            raise ConceptDataError(f"{path} is none of the files of {source.name}, which are {', '.join(wanted)}")
-        found[wanted.get(path.name, source.files[0])] = path
-    return found
+        if len(published) > 1 and path.name not in published:
+            raise ConceptDataError(f"{path} is none of the files of {source.name}, which are {', '.join(published)}")
+        paths[published.get(path.name, source.files[0])] = path
+    return paths

@@ -1,4 +1,4 @@
-"""A fingerprint of a concept dataset: the same for the same data anywhere, another for anything that changes a name."""
+"""A fingerprint of a concept dataset: the same for the same data anywhere; whatever can change a name changes it."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _PIECE = 2**16
 
 @runtime_checkable
 class Describable(Protocol):
-    """A dataset that can say what an image's labels depend on beside its files, without reading them."""
+    """A dataset that can say, without reading its files, what else an image's labels depend on."""
 
     def fingerprint_extra(self, index: int) -> str:
-        """Sizes, whole-image labels: whatever the files do not hold."""
+        """Sizes and whole-image labels: all that the files do not hold."""
         ...
 
 
 def fingerprint(dataset: ConceptDataset, *, progress: Counter | None = None) -> str:
-    """Sha256 over the vocabulary and over every image's name, files and reading, in hexadecimal.
+    """The sha256, in hexadecimal, of the vocabulary and of every image's name, files and ``fingerprint_extra``.
 
     Raises:
         ConceptDataError: if a file cannot be read.
@@ -38,7 +38,7 @@ def fingerprint(dataset: ConceptDataset, *, progress: Counter | None = None) -> 
     total = hashlib.sha256(json.dumps([words, list(dataset.categories), len(dataset)]).encode())
     for index in range(len(dataset)):
         parts = [dataset.image_name(index).encode(), fingerprint_extra(dataset, index).encode()]
-        # digests have one length, so that no content can pass for another way to cut it
+        # digests have one length, so that content cannot move from one part to the next unnoticed
         for digest in (*(hashlib.sha256(part).digest() for part in parts), _digest(dataset.files(index))):
             total.update(digest)
         if progress is not None:
@@ -47,7 +47,7 @@ def fingerprint(dataset: ConceptDataset, *, progress: Counter | None = None) -> 
 
 
 def fingerprint_extra(dataset: ConceptDataset, index: int) -> str:
-    """What the labels of an image depend on beside the contents of its files."""
+    """What the labels of an image depend on besides the contents of its files."""
     if isinstance(dataset, Describable):
         return dataset.fingerprint_extra(index)
     labels = dataset.labels(index)
@@ -65,7 +65,7 @@ def _digest(files: Iterable[Path]) -> bytes:
 
 
 def _digest_of(file: Path) -> bytes:
-    """As ``hashlib.file_digest``, which takes longer to make room for a small file than to read it."""
+    """As ``hashlib.file_digest``, which takes longer to allocate its buffer than to read a small file."""
     digest = hashlib.sha256()
     with FileIO(file) as stream:
         while piece := stream.read(_PIECE):

@@ -1,4 +1,4 @@
-"""What datasets that lie in a folder of their own have in common."""
+"""What datasets in a folder of their own have in common."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Folder:
-    """The part of a ``ConceptDataset`` that is not about images: a name, words and notes.
+    """The part of a ``ConceptDataset`` that is not about images: its name, vocabulary and notes.
 
     Args:
         root: the folder.

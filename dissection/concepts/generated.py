@@ -1,4 +1,4 @@
-"""Generated scenes as concept data on disk: in Broden's layout, to the pixel."""
+"""Generated scenes as concept data on disk, in Broden's layout, exact to the pixel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def write_scenes(root: Path, *, images: int, seed: int = 0, progress: Callable[[int], None] | None = None) -> None:
-    """Draw ``images`` scenes of a seed into a new folder ``root``; it appears whole or not at all.
+    """Draw ``images`` scenes from a seed into a new folder ``root``; it appears whole or not at all.
 
     Args:
         root: the folder to make.
@@ -26,7 +26,7 @@ def write_scenes(root: Path, *, images: int, seed: int = 0, progress: Callable[[
         progress: called with the number of scenes written so far.
 
     Raises:
-        OutputError: if ``root`` holds something, or cannot be written.
+        OutputError: if ``root`` is not empty or cannot be written.
         ValueError: if ``images`` is not positive.
     """
     write_drawn(root, (draw_scene(seed, index) for index in range(images)), progress=progress)
@@ -37,11 +37,11 @@ def write_drawn(root: Path, scenes: Iterable[Scene], *, progress: Callable[[int]
 
     Args:
         root: the folder to make.
-        scenes: what is written, each as soon as it is drawn.
+        scenes: the scenes, each written as soon as it is drawn.
         progress: called with the number of scenes written so far.
 
     Raises:
-        OutputError: if ``root`` holds something, or cannot be written.
+        OutputError: if ``root`` is not empty or cannot be written.
         ValueError: if there is no scene.
     """
     with new_folder(root) as folder:

@@ -1,4 +1,4 @@
-"""Several concept datasets as one: one vocabulary, in which words for the same are one concept."""
+"""Several concept datasets as one, with one vocabulary in which synonyms are one concept."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 
 class Joined:
-    """Datasets one behind the other, as a ``ConceptDataset``.
+    """Datasets one after another, as a ``ConceptDataset``.
 
-    Concepts of the same category and the same name, as it is spoken and in lower case, are one; labels are numbered
-    anew, category by category. Image names have the dataset's name before them. What an image is not labelled in stays
-    so: a category that only one dataset has is labelled on its images alone.
+    Concepts of the same category whose spoken names agree in lower case become one; labels are renumbered, category by
+    category. The dataset's name is put before its images' names. No labels are added: a category that only one dataset
+    has is labelled only on the images of that dataset.
 
     Args:
-        datasets: those to join, at least one.
-        synonyms: words and what is said in their place.
+        datasets: the datasets to join, at least one.
+        synonyms: words and their replacements.
     """
 
     def __init__(self, datasets: Sequence[ConceptDataset], synonyms: Mapping[str, str]) -> None:
         self._datasets = datasets
-        self._prefixes = _apart([dataset.name for dataset in datasets])
+        self._prefixes = _distinct([dataset.name for dataset in datasets])
         self._starts = np.cumsum([0, *(len(dataset) for dataset in datasets)])
         self._synonyms = synonyms
         self._concepts = self._numbered()
@@ -61,27 +61,27 @@ class Joined:
 
     @property
     def categories(self) -> Sequence[str]:
-        """The categories, in the order in which the datasets bring them."""
-        return tuple(dict.fromkeys(each for dataset in self._datasets for each in dataset.categories))
+        """The categories, in the order in which the datasets introduce them."""
+        return tuple(dict.fromkeys(category for dataset in self._datasets for category in dataset.categories))
 
     @property
     def synonyms(self) -> Mapping[int, tuple[str, ...]]:
-        """What the datasets call a concept beside its name here, and their other words for it."""
+        """The datasets' other names for a concept, and their synonyms for it."""
         words: dict[int, dict[str, None]] = {}
         for dataset, numbers in zip(self._datasets, self._numbers, strict=True):
-            others = synonyms_of(dataset)
+            dataset_words = synonyms_of(dataset)
             for old, number in numbers.items():
                 concept = dataset.concepts[old]
-                said = (concept.spoken, *(word for word in others.get(old, ()) if word != concept.name))
-                new = (word for word in said if word.lower() != self._concepts[number].name)
+                candidates = (concept.spoken, *(word for word in dataset_words.get(old, ()) if word != concept.name))
+                new = (word for word in candidates if word.lower() != self._concepts[number].name)
                 words.setdefault(number, {}).update(dict.fromkeys(new))
-        return {number: tuple(met) for number, met in words.items() if met}
+        return {number: tuple(others) for number, others in words.items() if others}
 
     @property
     def replaced(self) -> Mapping[str, str]:
-        """The synonyms that were met, and what is said in their place."""
+        """The synonyms that occur, and their replacements."""
         names = {concept.spoken.lower() for dataset in self._datasets for concept in dataset.concepts.values()}
-        return {word: instead for word, instead in self._synonyms.items() if word in names}
+        return {word: replacement for word, replacement in self._synonyms.items() if word in names}
 
     @property
     def notes(self) -> Notes:
@@ -97,45 +97,45 @@ class Joined:
 
     def image_name(self, index: int) -> str:
         """The dataset's name and the image's name in it."""
-        which, place = self._place(index)
-        return f"{self._prefixes[which]}/{self._datasets[which].image_name(place)}"
+        source, place = self._place(index)
+        return f"{self._prefixes[source]}/{self._datasets[source].image_name(place)}"
 
     def photograph(self, index: int) -> Image.Image:
         """As in its dataset."""
-        which, place = self._place(index)
-        return self._datasets[which].photograph(place)
+        source, place = self._place(index)
+        return self._datasets[source].photograph(place)
 
     def labels(self, index: int) -> Labels:
         """As in its dataset, under the numbers of the one vocabulary."""
-        which, place = self._place(index)
-        labels = self._datasets[which].labels(place)
-        whole = dict.fromkeys(self._numbers[which][number] for number in labels.whole)
-        return Labels(self._tables[which][labels.maps], tuple(whole))
+        source, place = self._place(index)
+        labels = self._datasets[source].labels(place)
+        whole = dict.fromkeys(self._numbers[source][number] for number in labels.whole)
+        return Labels(self._tables[source][labels.maps], tuple(whole))
 
     def files(self, index: int) -> Sequence[Path]:
         """As in its dataset."""
-        which, place = self._place(index)
-        return self._datasets[which].files(place)
+        source, place = self._place(index)
+        return self._datasets[source].files(place)
 
     def fingerprint_extra(self, index: int) -> str:
-        """As in its dataset; words that became others are in the vocabulary."""
-        which, place = self._place(index)
-        return f"{sorted(self._numbers[which].items())} {fingerprint_extra(self._datasets[which], place)}"
+        """As in its dataset, with the new label numbers; the vocabulary covers the replaced words."""
+        source, place = self._place(index)
+        return f"{sorted(self._numbers[source].items())} {fingerprint_extra(self._datasets[source], place)}"
 
     def _place(self, index: int) -> tuple[int, int]:
-        which = int(np.searchsorted(self._starts, index, side="right")) - 1
-        return which, index - int(self._starts[which])
+        source = int(np.searchsorted(self._starts, index, side="right")) - 1
+        return source, index - int(self._starts[source])
 
     def _key(self, concept: Concept) -> tuple[str, str]:
         name = concept.spoken.lower()
         return self._synonyms.get(name, name), concept.category
 
     def _numbered(self) -> dict[int, Concept]:
-        keys = dict.fromkeys(self._key(each) for dataset in self._datasets for each in dataset.concepts.values())
+        keys = dict.fromkeys(self._key(concept) for dataset in self._datasets for concept in dataset.concepts.values())
         order = {category: place for place, category in enumerate(self.categories)}
         ordered = sorted(keys, key=lambda key: order[key[1]])
         if len(ordered) > LARGEST:
-            raise ConceptDataError(f"{len(ordered)} concepts are too many for label maps; at most {LARGEST} are wanted")
+            raise ConceptDataError(f"{len(ordered)} concepts are too many for label maps; at most {LARGEST} fit")
         return {number: Concept(number, *key) for number, key in enumerate(ordered, start=1)}
 
 
@@ -146,10 +146,10 @@ def _table(numbers: Mapping[int, int]) -> Int32[np.ndarray, " numbers"]:
     return table
 
 
-def _apart(names: Sequence[str]) -> list[str]:
-    """The names, with a number behind those that were there before."""
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names, with a number added to those already taken."""
     taken: list[str] = []
     for name in names:
-        tries = (name, *(f"{name}-{number}" for number in range(2, len(names) + 1)))
-        taken.append(next(each for each in tries if each.casefold() not in {other.casefold() for other in taken}))
+        candidates = (name, *(f"{name}-{number}" for number in range(2, len(names) + 1)))
+        taken.append(next(new for new in candidates if new.casefold() not in {old.casefold() for old in taken}))
     return taken

@@ -24,7 +24,7 @@ _SHOWN = 5
 
 
 def read_label_map(file: Path, named: Bool[np.ndarray, " 65536"]) -> tuple[Int32[np.ndarray, "h w"], bool]:
-    """Broden's code, ``R + 256 G``, and whether all numbers are ``named``.
+    """The numbers of a map in Broden's code, ``R + 256 G``, and whether all of them are ``named``.
 
     Raises:
         BadFileError: if the file cannot be read or has no colours.
@@ -37,7 +37,7 @@ def read_label_map(file: Path, named: Bool[np.ndarray, " 65536"]) -> tuple[Int32
 
 
 def named_numbers(numbers: Collection[int]) -> Bool[np.ndarray, " 65536"]:
-    """For each number of Broden's code whether it may be on a label map: 0 may, and without any names all may."""
+    """Whether each number of Broden's code may be on a label map: 0 may, and if there are no names, all may."""
     named = np.full(2**16, not numbers)
     named[[0, *numbers]] = True
     return named
@@ -51,18 +51,18 @@ def read_colors(file: Path) -> Image.Image:
     """
     image = _open(file)
     if image.mode not in {"RGB", "RGBA"}:
-        raise BadFileError(file, f"an image of mode {image.mode} was found; RGB is wanted, number = R + 256 G")
+        raise BadFileError(file, f"an image of mode {image.mode} was found; RGB is needed, number = R + 256 G")
     return image
 
 
 def color_numbers(image: Image.Image) -> Int32[np.ndarray, "h w"]:
-    """Three bytes in a colour: ``R + 256 G + 65536 B``."""
+    """Numbers of three bytes in a colour: ``R + 256 G + 65536 B``."""
     channels = np.asarray(image).astype(np.int32)
     return channels[..., 0] + 256 * channels[..., 1] + 65536 * channels[..., 2]
 
 
 def write_label_map(file: Path, numbers: Int32[np.ndarray, "h w"], *, compress_level: int = 6) -> None:
-    """Write Broden's code; numbers are from 0 to 65535."""
+    """Write a label map in Broden's code; numbers are from 0 to 65535."""
     channels = np.stack([numbers % 256, numbers // 256, np.zeros_like(numbers)], axis=-1)
     Image.fromarray(channels.astype(np.uint8)).save(file, "PNG", compress_level=compress_level)
 
@@ -80,42 +80,46 @@ def read_index_mask(file: Path) -> Int32[np.ndarray, "h w"]:
 
 
 def index_numbers(file: Path, image: Image.Image) -> Int32[np.ndarray, "h w"]:
-    """The numbers of an index mask, which is from ``file``.
+    """The numbers of an index mask that was read from ``file``.
 
     Raises:
         BadFileError: if it has colours instead of numbers.
     """
     if image.mode not in _INDEX_MODES:
         raise BadFileError(
-            file, f"an image of mode {image.mode} was found; an index mask is wanted (palette or grey, value = number)"
+            file, f"an image of mode {image.mode} was found; an index mask is needed (palette or grey, value = number)"
         )
     return np.asarray(image).astype(np.int32)
 
 
 def shrink(numbers: Integer[np.ndarray, "h w"], height: int, width: int) -> Integer[np.ndarray, "height width"]:
-    """Nearest neighbour at half-pixel centres."""
+    """Resize a label map, by nearest neighbour at half-pixel centres."""
     return np.asarray(Image.fromarray(numbers).resize((width, height), Image.Resampling.NEAREST))
 
 
 def check_numbers(file: Path, numbers: Int32[np.ndarray, "h w"], known: Collection[int], table: str) -> None:
-    """Raise a ``BadFileError`` where a label has no name; 0 needs none, and without any names that is the problem."""
-    there = np.flatnonzero(np.bincount(numbers.ravel())).tolist() if numbers.min(initial=0) >= 0 else np.unique(numbers)
-    unknown = [int(number) for number in there if known and number and number not in known]
+    """Raise a ``BadFileError`` if a label other than 0 has no name; with no names at all, every label passes."""
+    present = (
+        np.flatnonzero(np.bincount(numbers.ravel())).tolist() if numbers.min(initial=0) >= 0 else np.unique(numbers)
+    )
+    unknown = [int(number) for number in present if known and number and number not in known]
     if unknown:
         shown = ", ".join(map(str, unknown[:_SHOWN])) + (" and others" if len(unknown) > _SHOWN else "")
         raise BadFileError(file, f"label {shown} was found, which {table} does not name; name it there or use 0 (none)")
 
 
-def check_size(file: Path, found: tuple[int, int], wanted: tuple[int, int], source: str) -> None:
-    """Raise a ``BadFileError`` where two (height, width) differ."""
-    if found != wanted:
+def check_size(file: Path, size: tuple[int, int], expected_size: tuple[int, int], source: str) -> None:
+    """Raise a ``BadFileError`` if a (height, width) is not the one that ``source`` states."""
+    if size != expected_size:
         raise BadFileError(
-            file, f"it is {found[1]} pixels wide and {found[0]} high; {wanted[1]} by {wanted[0]} is wanted, as {source}"
+            file,
+            f"it is {size[1]} pixels wide and {size[0]} high; "
+            f"{expected_size[1]} by {expected_size[0]} is needed, as {source}",
         )
 
 
 def read_photograph(file: Path) -> Image.Image:
-    """A photograph of a dataset, as ``open_photograph``, with a ``BadFileError`` for an error."""
+    """Open a dataset's photograph as ``open_photograph`` does, with a ``BadFileError`` for an error."""
     try:
         return open_photograph(file)
     except PhotographError as error:
@@ -123,7 +127,7 @@ def read_photograph(file: Path) -> Image.Image:
 
 
 def read_photograph_of(file: Path, size: tuple[int, int], source: str) -> Image.Image:
-    """A photograph that has to be of some (height, width), because ``source`` says so.
+    """A photograph that must have the (height, width) that ``source`` states.
 
     Raises:
         BadFileError: if it cannot be read or is of another size.
@@ -134,7 +138,7 @@ def read_photograph_of(file: Path, size: tuple[int, int], source: str) -> Image.
 
 
 def bad_image(file: Path, error: PhotographError) -> BadFileError:
-    """The same error, as one of a dataset."""
+    """The same error as a ``BadFileError``."""
     return BadFileError(file, str(error).removeprefix(f"{file}: "))
 
 

@@ -1,4 +1,4 @@
-"""A folder of concept data in whatever layout it has."""
+"""Opens a folder of concept data, whichever layout it has."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from .dataset import ConceptDataset
-    from .problems import Report
+    from .problems import ProblemReport
 
-_WANTED = (
-    "wanted is Broden's layout (index.csv, label.csv, category.csv, images/) "
-    "or the plain one (concepts.csv, images/, masks/)"
+_LAYOUTS_NEEDED = (
+    "Broden's layout (index.csv, label.csv, category.csv, images/) "
+    "or the plain one (concepts.csv, images/, masks/) is needed"
 )
 _SHOWN = 6
 
 
 def open_concepts(path: str | PathLike[str], *, limit: int | None = None) -> ConceptDataset:
-    """The concept dataset in a folder; with ``limit`` that many of its images, evenly spaced.
+    """The concept dataset in a folder; with ``limit``, only that many of its images, evenly spaced.
 
     Raises:
         ConceptDataError: if the folder has no known layout, breaks it, or holds no images.
@@ -40,15 +40,15 @@ def open_concepts(path: str | PathLike[str], *, limit: int | None = None) -> Con
 
 
 def open_sized(path: str | PathLike[str], *, label_size: int) -> ConceptDataset:
-    """The concept dataset in a folder, with label maps of ``label_size`` x ``label_size``: nearest neighbour, once."""
+    """The concept dataset in a folder, with label maps of ``label_size`` x ``label_size`` (nearest neighbour, once)."""
     dataset = open_concepts(path)
     if isinstance(dataset, PlainLayout):
         return PlainLayout(Path(path), label_size=label_size)
     return Sized(dataset, label_size)
 
 
-def open_layout(root: Path, report: Report) -> BrodenLayout | PlainLayout:
-    """Read a folder by the layout that it has; what is wrong with its tables is reported.
+def open_layout(root: Path, report: ProblemReport) -> BrodenLayout | PlainLayout:
+    """Read a folder in the layout that it has; problems with its tables are reported.
 
     Raises:
         ConceptDataError: if it has no known layout.
@@ -58,7 +58,7 @@ def open_layout(root: Path, report: Report) -> BrodenLayout | PlainLayout:
     if not root.is_dir():
         raise BadFileError(
             root,
-            "this is a file; a folder is wanted: unpack an archive, or have concepts fetch do it (--file)",
+            "this is a file; a folder is needed: unpack an archive, or have concepts fetch do it (--file)",
         )
     if (root / "index.csv").exists():
         return BrodenLayout(root, report=report)
@@ -66,4 +66,4 @@ def open_layout(root: Path, report: Report) -> BrodenLayout | PlainLayout:
         return PlainLayout(root, report=report)
     names = sorted(file.name + "/" * file.is_dir() for file in root.iterdir())
     shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-    raise BadFileError(root, f"found in it: {shown or 'nothing'}; {_WANTED}")
+    raise BadFileError(root, f"found in it: {shown or 'nothing'}; {_LAYOUTS_NEEDED}")

@@ -1,4 +1,4 @@
-"""Whose data these are: notes on licence and origin, which go wherever the data go."""
+"""Notes on licence and origin, which go wherever the data go."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _NOTES = re.compile(r"(licen[cs]e|copying|notice|readme|credits|attribution).*",
 
 @runtime_checkable
 class Noted(Protocol):
-    """A dataset that knows whose it is."""
+    """A dataset that has notes on licence and origin."""
 
     @property
     def notes(self) -> Notes:
-        """Notes on licence and origin: files of the source, or one that is made of what it says."""
+        """Notes on licence and origin: files of the source, or one made from what it says."""
         ...
 
 
 def notes_of(dataset: ConceptDataset) -> Notes:
-    """The notes of a dataset; none where it has none."""
+    """The notes of a dataset, if it has any."""
     return dataset.notes if isinstance(dataset, Noted) else {}
 
 
 def notes_in(folder: Path) -> dict[str, bytes]:
-    """The files of a folder that are notes by their names (LICENSE, README.txt, ...).
+    """The files of a folder whose names say that they are notes (LICENSE, README.txt, ...).
 
     Raises:
         ConceptDataError: if one cannot be read.

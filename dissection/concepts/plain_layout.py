@@ -3,7 +3,7 @@
 ::
 
     images/*.jpg    photographs (also png, webp, ...)
-    masks/*.png     index masks named as the photographs: palette or grey of 8 or 16 bits, value = number, 0 = none
+    masks/*.png     index masks named like the photographs: palette or grey of 8 or 16 bits, value = number, 0 = none
     concepts.csv    number,name,category
 """
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from jaxtyping import Int32
     from PIL import Image
 
-    from .csv_tables import Row
-    from .problems import Report
+    from .csv_tables import CsvRow
+    from .problems import ProblemReport
 
 LABEL_SIZE = 112
-"""Height and width of the label maps: what Broden has."""
+"""Height and width of the label maps, as in Broden."""
 
 _CATEGORY = re.compile(r"[\w -]+")
 _LITTER = {"thumbs.db", "desktop.ini"}
@@ -43,18 +43,18 @@ _LITTER = {"thumbs.db", "desktop.ini"}
 class PlainLayout(Folder):
     """A folder in the plain layout, as a ``ConceptDataset`` in the order of the file names.
 
-    Photographs keep their size; masks are brought to ``label_size`` by nearest neighbour at half-pixel centres.
+    Photographs keep their size; masks are resized to ``label_size`` by nearest neighbour at half-pixel centres.
 
     Args:
         root: the folder.
         label_size: height and width of the label maps.
-        report: told of everything that is wrong with the folder.
+        report: called with every problem of the folder.
 
     Raises:
-        ConceptDataError: by default, for the first thing that is wrong: a photograph without a mask, say.
+        ConceptDataError: by default, for the first problem, such as a photograph without a mask.
     """
 
-    def __init__(self, root: Path, *, label_size: int = LABEL_SIZE, report: Report = stop) -> None:
+    def __init__(self, root: Path, *, label_size: int = LABEL_SIZE, report: ProblemReport = stop) -> None:
         concepts, self._mentioned = _read_concepts(root / "concepts.csv", report)
         super().__init__(root, concepts)
         self._label_size = label_size
@@ -72,11 +72,11 @@ class PlainLayout(Folder):
         return read_photograph(self._pairs[index][0])
 
     def labels(self, index: int) -> Labels:
-        """The mask as one label map of ``label_size``; it is of the photograph's size and its numbers have names."""
+        """The mask as one label map of ``label_size``; it must be of the photograph's size, with named numbers only."""
         return self.read_labels(index, stop)
 
-    def read_labels(self, index: int, report: Report) -> Labels:
-        """The labels; what is wrong with them is reported."""
+    def read_labels(self, index: int, report: ProblemReport) -> Labels:
+        """The labels; problems with them are reported."""
         try:
             maps = shrink(self._read_mask(index), self._label_size, self._label_size)[None]
         except BadFileError as error:
@@ -89,7 +89,7 @@ class PlainLayout(Folder):
         return self._pairs[index]
 
     def fingerprint_extra(self, index: int) -> str:
-        """What the labels depend on beside the files' contents, for a fingerprint."""
+        """What the labels depend on besides the files' contents, for a fingerprint."""
         return f"{self._pairs[index][1].name} at {self._label_size}"
 
     def _read_mask(self, index: int) -> Int32[np.ndarray, "h w"]:
@@ -99,23 +99,23 @@ class PlainLayout(Folder):
             width, height = photograph_size(photograph)
         except PhotographError as error:
             raise bad_image(photograph, error) from error
-        check_size(mask, numbers.shape, (height, width), f"its photograph {photograph.name}")
+        check_size(mask, numbers.shape, (height, width), f"its photograph {photograph.name} has")
         check_numbers(mask, numbers, self._mentioned, "concepts.csv")
         return numbers
 
 
-def _read_concepts(file: Path, report: Report) -> tuple[dict[int, Concept], set[int]]:
-    """The concepts by number, ascending, and every number that is mentioned, also on lines that were refused."""
+def _read_concepts(file: Path, report: ProblemReport) -> tuple[dict[int, Concept], set[int]]:
+    """The concepts by number, ascending, and every number that is mentioned, even on refused lines."""
     mentioned: set[int] = set()
 
-    def parse(row: Row) -> Concept:
+    def parse(row: CsvRow) -> Concept:
         number = row.integer("number", most=LARGEST)
         if number in mentioned:
-            raise row.bad(f"number {number} is there twice; each concept needs its own")
+            raise row.bad(f"number {number} appears twice; each concept needs its own")
         mentioned.add(number)
         category = row.text("category").lower()
         if not _CATEGORY.fullmatch(category):
-            raise row.bad(f"category is {category!r}; a word like object or part is wanted")
+            raise row.bad(f"category is {category!r}; a word like object or part is needed")
         return Concept(number, row.text("name"), category)
 
     concepts: dict[int, Concept] = {}
@@ -126,7 +126,7 @@ def _read_concepts(file: Path, report: Report) -> tuple[dict[int, Concept], set[
     return dict(sorted(concepts.items())), mentioned
 
 
-def _pairs(root: Path, report: Report) -> Iterator[tuple[Path, Path]]:
+def _pairs(root: Path, report: ProblemReport) -> Iterator[tuple[Path, Path]]:
     """Photographs with their masks, by name; files without a partner are reported."""
     photographs = _by_stem(root / "images", ENDINGS, report)
     masks = _by_stem(root / "masks", (".png",), report)
@@ -134,13 +134,13 @@ def _pairs(root: Path, report: Report) -> Iterator[tuple[Path, Path]]:
         if stem in masks:
             yield photograph, masks[stem]
         else:
-            report(BadFileError(photograph, f"it has no mask; masks/{stem}.png is wanted"))
+            report(BadFileError(photograph, f"it has no mask; masks/{stem}.png is needed"))
     for stem, mask in masks.items():
         if stem not in photographs:
-            report(BadFileError(mask, f"it has no photograph; images/{stem}.jpg (or .png, .webp, ...) is wanted"))
+            report(BadFileError(mask, f"it has no photograph; images/{stem}.jpg (or .png, .webp, ...) is needed"))
 
 
-def _by_stem(folder: Path, suffixes: Sequence[str], report: Report) -> dict[str, Path]:
+def _by_stem(folder: Path, suffixes: Sequence[str], report: ProblemReport) -> dict[str, Path]:
     if not folder.is_dir():
         report(BadFileError(folder, "there is no such folder"))
         return {}
@@ -149,7 +149,9 @@ def _by_stem(folder: Path, suffixes: Sequence[str], report: Report) -> dict[str,
         if file.name.startswith(".") or file.name.lower() in _LITTER:  # what file managers leave behind
             continue
         if not file.is_file() or file.suffix.lower() not in suffixes:
-            report(BadFileError(file, f"this is none of the files wanted here ({', '.join(suffixes)}); move it away"))
+            report(
+                BadFileError(file, f"this is not one of the files expected here ({', '.join(suffixes)}); move it away")
+            )
         elif file.stem in files:
             report(BadFileError(file, f"{files[file.stem].name} has the same name; rename one, and its mask"))
         else:

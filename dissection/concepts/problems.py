@@ -1,7 +1,7 @@
-"""What can be wrong with a concept dataset's files, and the two ways to take it: stop, or write it down and go on.
+"""Problems with a concept dataset's files, and the two ways to handle them: stop, or note them and continue.
 
-Whatever reads a dataset hands a ``BadFileError`` to a ``Report`` and leaves the bad part out. Readers report to
-``stop``; the linter reports to a list. So there is one reader, and the linter finds what a reader would.
+Code that reads a dataset hands a ``BadFileError`` to a ``ProblemReport`` and leaves the bad part out. Readers report to
+``stop``, the linter to a list. So there is one reader, and the linter finds what a reader would.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Severity = Literal["error", "warning"]
-"""A warning is odd, and answers can still be right; an error is what a reader refuses."""
+"""A warning is odd, but answers can still be right; an error is what a reader refuses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +38,19 @@ class BadFileError(ConceptDataError):
         self.severity: Severity = severity
 
     def problem(self, root: Path) -> Problem:
-        """The same as a value, for a list."""
+        """The same problem as a value, for a list."""
         file = self.file.relative_to(root) if self.file.is_relative_to(root) else self.file
         return Problem(file.as_posix(), self.what, self.severity)
 
 
-Report = Callable[[BadFileError], None]
-"""Told of everything that is wrong; where it returns, reading goes on without the bad part."""
+ProblemReport = Callable[[BadFileError], None]
+"""Called with every problem; if it returns, reading continues without the bad part."""
 
 Counter = Callable[[int, int], None]
-"""Told how many images are done, of how many."""
+"""Called with the number of images done and the number of all images."""
 
 
 def stop(error: BadFileError) -> None:
-    """The report of one who wants the data right: raises errors, lets warnings pass."""
+    """The report of readers: raises errors, ignores warnings."""
     if error.severity == "error":
         raise error

@@ -1,8 +1,8 @@
-"""Where concept datasets were published, as far as it is known, and under which terms.
+"""Where concept datasets were published, as far as known, and under which terms.
 
-Nothing is promised of these addresses: of netdissect.csail.mit.edu users have reported for years that it is down at
-times. Sizes and digests are those that others who fetch the same files check them against (torchvision, GluonCV,
-anomalib, ...); where none is known, there is none.
+These addresses come without a promise: for years users have reported that netdissect.csail.mit.edu is down at times.
+Sizes and digests are those against which other projects check the same files (torchvision, GluonCV, anomalib, ...);
+unknown ones are left out.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class PublishedFile:
     Attributes:
         url: its address.
         size: bytes.
-        digest: what was published, such as ``md5:0123…``.
-        inner: archives in it that are unpacked, too, where they lie.
+        digest: the published digest, such as ``md5:0123…``.
+        inner: archives in it that are also unpacked, in place.
     """
 
     url: str
@@ -39,15 +39,15 @@ class PublishedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PublishedDataset:
     """A published dataset.
 
     Attributes:
-        name: what it is asked for by.
+        name: the name to ask for it by.
         holds: what is in it, in a few words.
-        download: how much is fetched, about.
-        terms: under which terms, in a few words.
-        kind: what it is converted from; empty where it is read as it is.
+        download: roughly how much is fetched.
+        terms: its terms of use, in a few words.
+        kind: the format it is converted from; empty if it is read as it is.
         files: its archives.
     """
 
@@ -99,20 +99,22 @@ _CONTEXT = PublishedFile("https://cs.stanford.edu/~roozbeh/pascal-context/trainv
 _PARTS = PublishedFile("http://roozbehm.info/pascal-parts/trainval.tar.gz")
 
 
-def _broden(side: int, download: str) -> Source:
+def _broden(side: int, download: str) -> PublishedDataset:
     file = PublishedFile(f"http://netdissect.csail.mit.edu/data/broden1_{side}.zip")
     holds = f"Broden, photographs of {side} pixels: objects, parts, scenes, materials, textures, colours"
-    return Source(f"broden1_{side}", holds, download, _BRODEN, "", (file,))
+    return PublishedDataset(f"broden1_{side}", holds, download, _BRODEN, "", (file,))
 
 
 _ALL = (
     _broden(224, "1.2 GB"),
     _broden(227, ""),
     _broden(384, ""),
-    Source("ade20k", "ADE20K, the release of scene parsing: 150 objects, scenes", "", _RESEARCH, "ade20k", (_ADE20K,)),
-    Source("dtd", "47 textures", "0.6 GB", _RESEARCH, "dtd", (_DTD,)),
-    Source("voc2012", "20 objects", "1.9 GB", "photographs by Flickr's terms", "voc", (_VOC_2012,)),
-    Source(
+    PublishedDataset(
+        "ade20k", "ADE20K, the release of scene parsing: 150 objects, scenes", "", _RESEARCH, "ade20k", (_ADE20K,)
+    ),
+    PublishedDataset("dtd", "47 textures", "0.6 GB", _RESEARCH, "dtd", (_DTD,)),
+    PublishedDataset("voc2012", "20 objects", "1.9 GB", "photographs by Flickr's terms", "voc", (_VOC_2012,)),
+    PublishedDataset(
         "coco-panoptic",
         "80 things and 53 kinds of stuff, on COCO's 5,000 photographs for validation",
         "1.6 GB",
@@ -120,7 +122,7 @@ _ALL = (
         "coco-panoptic",
         (_PANOPTIC, _COCO_PHOTOGRAPHS),
     ),
-    Source(
+    PublishedDataset(
         "coco-instances",
         "80 things, on the same photographs",
         "1.0 GB",
@@ -128,7 +130,7 @@ _ALL = (
         "coco-instances",
         (_INSTANCES, _COCO_PHOTOGRAPHS),
     ),
-    Source(
+    PublishedDataset(
         "coco-stuff",
         "91 kinds of stuff, on the same photographs",
         "1.2 GB",
@@ -136,20 +138,22 @@ _ALL = (
         "coco-stuff",
         (_STUFF, _COCO_PHOTOGRAPHS),
     ),
-    Source("pascal-context", "459 objects and stuff", "1.3 GB", _RESEARCH, "pascal-context", (_VOC_2010, _CONTEXT)),
-    Source("pascal-part", "parts of 20 objects", "1.4 GB", _RESEARCH, "pascal-part", (_VOC_2010, _PARTS)),
+    PublishedDataset(
+        "pascal-context", "459 objects and stuff", "1.3 GB", _RESEARCH, "pascal-context", (_VOC_2010, _CONTEXT)
+    ),
+    PublishedDataset("pascal-part", "parts of 20 objects", "1.4 GB", _RESEARCH, "pascal-part", (_VOC_2010, _PARTS)),
 )
 
-SOURCES: Mapping[str, Source] = {source.name: source for source in _ALL}
-"""Every dataset that is known, by name."""
+SOURCES: Mapping[str, PublishedDataset] = {source.name: source for source in _ALL}
+"""Every known dataset, by name."""
 
 
-def find_source(name: str) -> Source:
-    """The dataset of a name, in any case.
+def find_source(name: str) -> PublishedDataset:
+    """The dataset with a name, in upper or lower case.
 
     Raises:
         ConceptDataError: if none is known.
     """
     if name.lower() not in SOURCES:
-        raise ConceptDataError(f"no dataset {name!r} is known; known are {', '.join(SOURCES)}")
+        raise ConceptDataError(f"no dataset {name!r} is known; choose one of {', '.join(SOURCES)}")
     return SOURCES[name.lower()]

@@ -1,4 +1,4 @@
-"""What has been written of each concept: images and pixels, over all categories and in each."""
+"""How much of each concept has been written: images and pixels, over all categories and in each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Areas = dict[int, int]
 
 @dataclass(slots=True)
 class Support:
-    """Images that carry a label, and the pixels that it covers on all of them."""
+    """The number of images that carry a label, and the pixels that it covers on all of them."""
 
     images: int = 0
     pixels: int = 0

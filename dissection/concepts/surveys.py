@@ -27,7 +27,7 @@ class Survey:
 
     Attributes:
         images: number of images.
-        pixels: number of label-map pixels of all of them.
+        pixels: number of label-map pixels of all images.
         concepts: every concept with its support, by label number.
     """
 
@@ -54,7 +54,7 @@ class OutOfReach:
 
 
 class Tally(ArrayStatistic):
-    """Counts images and pixels of concepts, image by image; numbers that are no concept's are left out."""
+    """Counts images and pixels of concepts, image by image; numbers that belong to no concept are left out."""
 
     ARRAYS = ("_totals", "_counts")
 
@@ -72,7 +72,7 @@ class Tally(ArrayStatistic):
                 self._counts[self._rows[number]] += 1, area
 
     def pool(self, ranks: Ranks) -> None:
-        """Take in the counts of all ranks; every rank must call it."""
+        """Add up the counts of all ranks; every rank must call it."""
         self._totals = np.sum(ranks.gather(self._totals), 0)
         self._counts = np.sum(ranks.gather(self._counts), 0)
 
@@ -87,9 +87,9 @@ class Tally(ArrayStatistic):
 
 
 def areas(labels: Labels) -> dict[int, int]:
-    """Pixels of each label of one image; a pixel that has it on several layers counts once."""
-    found = {number: int((labels.maps == number).any(0).sum()) for number in np.unique(labels.maps).tolist() if number}
-    return found | dict.fromkeys(labels.whole, math.prod(labels.maps.shape[1:]))
+    """Pixels of each label of one image; a pixel that carries it on several layers counts once."""
+    mapped = {number: int((labels.maps == number).any(0).sum()) for number in np.unique(labels.maps).tolist() if number}
+    return mapped | dict.fromkeys(labels.whole, math.prod(labels.maps.shape[1:]))
 
 
 def survey(dataset: ConceptDataset, *, progress: Counter | None = None) -> Survey:
@@ -109,7 +109,7 @@ def survey(dataset: ConceptDataset, *, progress: Counter | None = None) -> Surve
 def out_of_reach(
     concepts: Iterable[ConceptSupport], pixels: int, *, quantile: float = QUANTILE, min_iou: float = MIN_IOU
 ) -> tuple[OutOfReach, ...]:
-    """The concepts that cover too much for any unit, most common first.
+    """The concepts that cover too much for any unit to be named after them, most common first.
 
     A unit lights a share ``q`` of its cells over *all* images, so about ``q P`` of all ``P`` label pixels, and it may
     light them all on images that are labelled in the concept's category: then ``I <= A = q P``. With ``G`` pixels of
@@ -119,16 +119,16 @@ def out_of_reach(
     "About", because the mask is cut from the upsampled map: its area is a share ``q`` of the cells only on average, and
     images count by their cells, which is the same as by their pixels where label maps are of one size.
     """
-    wide = []
+    too_common = []
     for support in concepts:
         share = support.pixels / pixels if pixels else 0.0
         if share > quantile and quantile / share < min_iou:
-            wide.append(OutOfReach(support.concept, share, quantile / share, _at_least(min_iou * share)))
-    return tuple(sorted(wide, key=lambda one: (-one.share, one.concept.number)))
+            too_common.append(OutOfReach(support.concept, share, quantile / share, _at_least(min_iou * share)))
+    return tuple(sorted(too_common, key=lambda entry: (-entry.share, entry.concept.number)))
 
 
 def _at_least(quantile: float) -> float:
-    """Rounded up to two figures: a number to type."""
+    """The quantile rounded up to two figures: a number to type."""
     digits = 1 - math.floor(math.log10(quantile))
     # the small step back keeps 0.0075 from becoming 0.0076 by rounding errors
     return round(math.ceil(quantile * 10.0**digits - 1e-9) / 10.0**digits, digits)

@@ -1,4 +1,4 @@
-"""Words for the same: those that a dataset has for its concepts, and those that are one when sets are joined."""
+"""Synonyms: a dataset's other words for its concepts, and words that become one when datasets are joined."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .problems import BadFileError, stop
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .csv_tables import Row
+    from .csv_tables import CsvRow
     from .dataset import ConceptDataset
 
 SYNONYMS = Path(__file__).with_name("synonyms.csv")
@@ -29,29 +29,29 @@ class Worded(Protocol):
 
 
 def synonyms_of(dataset: ConceptDataset) -> Mapping[int, tuple[str, ...]]:
-    """The other words of a dataset, by label number; none where it has none."""
+    """The other words of a dataset, by label number; none if it has none."""
     return dataset.synonyms if isinstance(dataset, Worded) else {}
 
 
 def read_synonyms(file: Path = SYNONYMS) -> dict[str, str]:
-    """Words and what is said in their place, from a table with the columns ``from`` and ``to``.
+    """Words and their replacements, from a table with the columns ``from`` and ``to``.
 
     Raises:
-        ConceptDataError: if it is no such table, or a word is replaced twice or by one that is itself replaced.
+        ConceptDataError: if it is not such a table, or a word is replaced twice or by one that is itself replaced.
     """
     synonyms: dict[str, str] = {}
 
-    def parse(row: Row) -> None:
+    def parse(row: CsvRow) -> None:
         word = row.text("from").lower()
         if word in synonyms:
-            raise row.bad(f"{word!r} is there twice; remove one")
+            raise row.bad(f"{word!r} appears twice; remove one")
         synonyms[word] = row.text("to").lower()
 
     for _ in read_table(file, ("from", "to"), parse, stop):
         pass
-    for word, instead in synonyms.items():
-        if instead in synonyms:
+    for word, replacement in synonyms.items():
+        if replacement in synonyms:
             raise BadFileError(
-                file, f"{word!r} becomes {instead!r}, which becomes {synonyms[instead]!r}; say it at once"
+                file, f"{word!r} becomes {replacement!r}, which becomes {synonyms[replacement]!r}; replace it directly"
             )
     return synonyms

@@ -1,4 +1,4 @@
-"""A folder that takes long to write: what a killed process leaves beside it is gone on with."""
+"""A folder that takes long to write: work that a killed process leaves beside it is resumed."""
 
 from __future__ import annotations
 
@@ -15,45 +15,47 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DATA = "data"
-"""The folder, in the one where work is done, that takes the target's place."""
+"""The subfolder of the work folder that becomes the target."""
 
 
 @contextmanager
 def resuming(folder: Path, digest: str) -> Iterator[Path]:
-    """A folder to work in, with ``data`` in it to write into; the next process with the same digest finds it as it was.
+    """A folder to work in, with ``data`` in it to fill; the next process with the same digest finds it as it was.
 
-    It is kept when the block is interrupted, killed or stopped by the disk, and removed when it ends, or ends in a
-    ``ConceptDataError``: then the source has to be put right, and its digest will be another.
+    It is kept if the block is interrupted, killed or stopped by the disk. It is removed if the block ends well or in a
+    ``ConceptDataError``: then the source must be corrected, which changes its digest.
 
     Args:
         folder: what ``data`` becomes when the block ends well.
-        digest: everything that what is written depends on; what was begun with another one is discarded.
+        digest: of everything that the data depend on; work begun with another digest is discarded.
 
     Raises:
-        OutputError: if ``folder`` holds something, or cannot be written.
-        CheckpointError: if another process works on it.
+        OutputError: if ``folder`` is not empty or cannot be written.
+        CheckpointError: if another process is working on it.
     """
-    beside = folder.absolute().parent / f".{folder.absolute().name}.unfinished"
+    unfinished = folder.absolute().parent / f".{folder.absolute().name}.unfinished"
     try:
-        if not list(beside.glob(f"*/{DATA}")):  # killed when all was done but this
-            shutil.rmtree(beside, ignore_errors=True)
+        if not list(unfinished.glob(f"*/{DATA}")):  # killed when only this was left to do
+            shutil.rmtree(unfinished, ignore_errors=True)
         refuse_taken(folder)
-        beside.mkdir(parents=True, exist_ok=True)
-        with alone(beside, beside / "lock"):
-            yield from _working(beside / digest, folder)
-        shutil.rmtree(beside)
+        unfinished.mkdir(parents=True, exist_ok=True)
+        with alone(unfinished, unfinished / "lock"):
+            yield from _working(unfinished / digest, folder)
+        shutil.rmtree(unfinished)
     except ConceptDataError:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
         raise
     except OSError as error:
-        kept = f"give the same command again to go on from {beside}" if beside.exists() else "nothing was kept"
-        raise unwritable(folder, error, kept) from error
+        advice = (
+            f"run the same command again to resume from {unfinished}" if unfinished.exists() else "nothing was kept"
+        )
+        raise unwritable(folder, error, advice) from error
 
 
 def _working(work: Path, folder: Path) -> Iterator[Path]:
-    for other in work.parent.iterdir():
-        if other.is_dir() and other != work:
-            shutil.rmtree(other)
+    for leftover in work.parent.iterdir():
+        if leftover.is_dir() and leftover != work:
+            shutil.rmtree(leftover)
     (work / DATA).mkdir(parents=True, exist_ok=True)
     yield work
     put_in_place(work / DATA, folder)

@@ -1,4 +1,4 @@
-"""Datasets that are another one, seen differently."""
+"""Datasets that present another dataset differently."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class DatasetWrapper:
-    """A dataset as it is; subclasses say what they change. ``_place`` is where an image is in the original."""
+    """A dataset unchanged; subclasses override what they change. ``_place`` is an image's index in the original."""
 
     def __init__(self, dataset: ConceptDataset) -> None:
         self._dataset = dataset
@@ -92,7 +92,7 @@ class Subset(DatasetWrapper):
 
     @property
     def name(self) -> str:
-        """The dataset's name and which share of it this is."""
+        """The dataset's name and how many of its images these are."""
         return f"{self._dataset.name} ({len(self)} of {len(self._dataset)} images)"
 
     def __len__(self) -> int:
@@ -103,14 +103,14 @@ class Subset(DatasetWrapper):
 
 
 class Sized(DatasetWrapper):
-    """A dataset with label maps of ``label_size`` x ``label_size``; those of another size are shrunk."""
+    """A dataset with label maps of ``label_size`` x ``label_size``; those of another size are resized."""
 
     def __init__(self, dataset: ConceptDataset, label_size: int) -> None:
         super().__init__(dataset)
         self._label_size = label_size
 
     def labels(self, index: int) -> Labels:
-        """The labels, by nearest neighbour where the maps are of another size."""
+        """The labels; maps of another size are resized by nearest neighbour."""
         labels = super().labels(index)
         size = (self._label_size, self._label_size)
         if labels.maps.shape[1:] == size:

@@ -1,5 +1,5 @@
-"""Numbers in, names out: what is counted of feature maps and labels while they stream past, exactly.
+"""Numbers in, names out: exact statistics of feature maps and labels, collected while they stream past.
 
-No network runs here, no file of a dataset is read: whatever does either belongs in :mod:`dissection.networks` or
+No network runs here and no dataset file is read: code that does either belongs in :mod:`dissection.networks` or
 :mod:`dissection.concepts`.
 """

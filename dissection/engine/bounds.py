@@ -1,13 +1,13 @@
-"""What a stream of feature maps says of each unit while it passes: extremes, and a lower bound of its threshold.
+"""Extremes of each unit and a lower bound of its threshold, from a stream of feature maps.
 
-The final threshold of a unit is the m-th largest of its n activations, m = ``floor(q n) + 1``. Whatever m of the values
-seen so far are at least ``b`` bounds it from below, and no map that stays under ``b`` can have a mask. So values are
-counted in bins: the lower edge of the highest bin that has m values in or above it is such a ``b``. Bins are multiples
-of a power of two, so that edges are exact; when a value lies beyond the last bin, pairs of bins become one. This takes
-the same memory however many images there are, and what lies under the bound is not even counted.
+The final threshold of a unit is the m-th largest of its n activations, m = ``floor(q n) + 1``. If m of the values seen
+so far are at least ``b``, then the threshold is at least ``b``, and a map that stays under ``b`` has no mask. To find
+such a ``b``, values are counted in bins: it is the lower edge of the highest bin with m values in or above it. Bins are
+multiples of a power of two, so that edges are exact; when a value lies beyond the last bin, pairs of bins are merged.
+Memory does not grow with the images, and values under the bound are not even counted.
 
-Where more than q of a unit's values are its maximum, its threshold will be the largest value below (see
-:mod:`dissection.engine.thresholds`), so no bound rises above that one.
+If more than q of a unit's values equal its maximum, its threshold will be the largest value below (see
+:mod:`dissection.engine.thresholds`), so no bound rises above that value.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Bounds(ArrayStatistic):
     Attributes:
         first: the first value seen, by unit.
         maximum: the largest.
-        runner_up: the largest below the maximum; ``-inf`` while a unit has shown one value only.
-        lower: what the final threshold cannot be below; ``-inf`` until enough was seen.
+        runner_up: the largest below the maximum; ``-inf`` while all values of a unit are equal.
+        lower: lower bound of the final threshold; ``-inf`` until enough values were seen.
     """
 
     ARRAYS = ("first", "maximum", "runner_up", "lower", "_counts", "_scale", "_bin", "_above")
@@ -63,11 +63,11 @@ class Bounds(ArrayStatistic):
     def add(
         self, maps: Float32[np.ndarray, "images units cells"]
     ) -> tuple[Float32[np.ndarray, "images units"], Bool[np.ndarray, " images"]]:
-        """Take in the maps of some images.
+        """Add the maps of some images.
 
         Returns:
-            Each map's maximum, and for each image whether all its values are finite. After one that is not, nothing
-            here means anything.
+            Each map's maximum, and for each image whether all its values are finite. After an image with other values
+            all statistics are meaningless.
         """
         maxima = np.empty(maps.shape[:2], np.float32)
         finite = np.ones((maps.shape[1], len(maps)), bool)
@@ -84,16 +84,16 @@ class Bounds(ArrayStatistic):
 
     @property
     def steady(self) -> Bool[np.ndarray, " units"]:
-        """Which units have shown one value only: the first."""
+        """Which units are constant so far: all their values equal the first."""
         steady: Bool[np.ndarray, " units"] = self.runner_up == -np.inf
         return steady
 
     def raise_to(self, bounds: Float32[np.ndarray, " units"]) -> None:
-        """Take over bounds of the thresholds that were found elsewhere, where they are higher."""
+        """Adopt bounds from elsewhere that are higher."""
         self.lower = np.maximum(self.lower, np.minimum(bounds, self.runner_up))
 
     def shared(self, ranks: Ranks) -> Float32[np.ndarray, " units"]:
-        """The bounds that follow from what all ranks have seen; every rank must ask."""
+        """The bounds that follow from the values of all ranks; every rank must call it."""
         scale = ranks.smallest(torch.from_numpy(self._scale)).numpy()
         counts, bins = self._counts.copy(), self._bin.copy()
         for unit in np.flatnonzero(scale < self._scale):
@@ -101,7 +101,7 @@ class Bounds(ArrayStatistic):
             bins[unit] = _coarsen(counts[unit], int(bins[unit]), shift)
         counts = ranks.sum(torch.from_numpy(counts)).numpy()
         bins = ranks.largest(torch.from_numpy(bins)).numpy()
-        # Below a rank's own bound nothing was counted; but the bound of all is at least each one's own.
+        # A rank counts nothing below its bound, but the shared bound is at least as high as every rank's.
         tails = counts[:, ::-1].cumsum(1)[:, ::-1]
         reached = (tails >= self._rank) & (np.arange(BINS) > bins[:, None])
         bins = np.where(reached.any(1), BINS - 1 - reached[:, ::-1].argmax(1), bins)
@@ -109,16 +109,16 @@ class Bounds(ArrayStatistic):
         return shared
 
     def pool(self, ranks: Ranks) -> None:
-        """Take in the extremes and bounds of all ranks, but not the first value; every rank must call it."""
+        """Merge the extremes and bounds of all ranks, but not the first value; every rank must call it."""
         maximum = ranks.largest(torch.from_numpy(self.maximum)).numpy()
-        below = np.where(self.maximum < maximum, self.maximum, self.runner_up)
-        self.runner_up = ranks.largest(torch.from_numpy(below)).numpy()
+        runner_up = np.where(self.maximum < maximum, self.maximum, self.runner_up)
+        self.runner_up = ranks.largest(torch.from_numpy(runner_up)).numpy()
         self.lower = ranks.largest(torch.from_numpy(self.lower)).numpy()
         self.maximum = maximum
 
 
 def _edge(bins: Int64[np.ndarray, " units"], scale: np.ndarray) -> np.ndarray:
-    """Lower edges of bins: exact in float32 too, having few bits."""
+    """Lower edges of bins; they have so few bits that float32 holds them exactly."""
     edges: np.ndarray = np.where(bins > 0, (bins - _ZERO) / scale, -np.inf)
     return edges
 
@@ -139,8 +139,8 @@ def _scan(  # noqa: PLR0913, PLR0917
     start: int,
     stop: int,
 ) -> None:
-    """Find each map's maximum, and go over those in which something can be new: few, once bounds are high."""
-    for unit in range(start, stop):  # unit by unit, whose counts stay close at hand
+    """Find each map's maximum, and scan the maps that can change a statistic: few, once bounds are high."""
+    for unit in range(start, stop):  # unit by unit, so that a unit's counts stay in the cache
         top, second = maximum[unit], runner_up[unit]
         gate = (bins[unit] + 1 - _ZERO) / scale[unit]
         for image in range(maps.shape[0]):
@@ -167,10 +167,10 @@ def _scan(  # noqa: PLR0913, PLR0917
 
 @kernel
 def _extremes(bits: Int32[np.ndarray, " cells"]) -> tuple[float, float]:
-    """Maximum and minimum of floating-point numbers, one of them not finite where any number is not.
+    """Maximum and minimum of floating-point numbers; one of them is not finite if any number is not.
 
-    Their bits, a little turned, are whole numbers of the same order, with NaN beyond infinity. Those are compared many
-    at a time.
+    The bits of the numbers, inverted below the sign if that is negative, are integers of the same order, with NaN
+    beyond infinity. Integers are compared many at a time.
     """
     highest, lowest = np.int32(-(2**31)), np.int32(2**31 - 1)
     for cell in range(len(bits)):
@@ -194,7 +194,7 @@ def _tally(
     bins: Int64[np.ndarray, " units"],
     above: Int64[np.ndarray, " units"],
 ) -> None:
-    """Count a value of a unit, and let its bound rise to the highest bin that ``rank`` values are in or above."""
+    """Count a value of a unit, and raise its bound to the highest bin with ``rank`` values in or above it."""
     index, shift = int(np.floor(value * scale[unit])) + _ZERO, 0
     while index >= BINS:
         shift += 1
@@ -217,7 +217,7 @@ def _coarsen(
     bound: int,
     shift: int,
 ) -> int:
-    """Let each ``2^shift`` bins of a unit become one, in place; returns the bin that the bound is in then."""
+    """Merge every ``2^shift`` bins of a unit into one, in place; returns the bound's new bin."""
     merged = np.zeros_like(counts)
     for index in range(1, counts.shape[0]):
         merged[max(((index - _ZERO) >> shift) + _ZERO, 0)] += counts[index]

@@ -1,14 +1,14 @@
-"""Keeps the few cells of feature maps that can still matter once the thresholds are known, on disk.
+"""Keeps on disk the few cells of feature maps that can still matter once the thresholds are known.
 
 A pixel of an upsampled map is a mean of four neighbouring cells, so only pixels around a cell above the threshold can
-be lit. While the threshold is not known, a lower bound of it serves: cells above the bound are kept with their eight
-neighbours, the rest is forgotten. So one forward pass is enough. As bounds rise, what was kept under lower ones is
-pruned; what is left is about q of all cells and their neighbours, whatever passed.
+be lit. While the threshold is unknown, a lower bound stands in for it: cells above the bound are kept with their eight
+neighbours, and the rest are discarded. So one forward pass is enough. As bounds rise, cells kept under lower bounds are
+pruned; about q of all cells remain, with their neighbours, however many images there were.
 
-The maps of a unit that has shown one value only are not kept: that value is enough.
+The maps of a unit that is constant so far are not kept: its one value is enough.
 
-Blocks of a few images lie one after another in files of some 64 MB. A file's blocks may be pruned at any time, also
-beyond what a checkpoint knew: bounds stay true, since the images behind them will be seen again.
+Blocks of a few images lie one after another in files of some 64 MB. A file's blocks may be pruned at any time, even
+with bounds that are newer than the checkpoint: they stay true, since the images that raised them will be seen again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .bounds import Bounds
 
 _PIECE = 4
-"""Images of a block: so few that a block is small even where every cell is kept, before there are bounds."""
+"""Images of a block: so few that a block is small even while every cell is kept, before there are bounds."""
 
 _SEGMENT = 64 * 2**20
 _ROOM = 512 * 2**20
@@ -49,16 +49,16 @@ _FRAME = struct.Struct("<QI")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """What is kept of the maps of a few images; pairs are in order of images, then units.
+    """The kept cells of the maps of a few images, as pairs of image and unit, ordered by image, then unit.
 
     Attributes:
         first: index of the first image.
-        count: number of images, which follow each other.
-        steady: units that have shown one value only, on these images too: that is their map on all of them.
+        count: number of images, which are consecutive.
+        steady: units that are constant so far, on these images too: their maps hold that one value only.
         images: by pair, the image, counted from ``first``.
         units: by pair, the unit.
-        sizes: by pair, how many cells are kept.
-        places: by pair, a bit for each cell of the map that is kept.
+        sizes: by pair, the number of kept cells.
+        places: by pair, a bit for each cell of the map: whether it is kept.
         values: the kept cells, pair after pair.
     """
 
@@ -76,23 +76,23 @@ class Block:
         return _unpack(self.places, self.values, height, width)
 
     def pruned(self, bounds: Float32[np.ndarray, " units"], height: int, width: int) -> Block:
-        """What higher bounds leave of it."""
-        left = self.above(bounds)
-        each, only = np.arange(len(left.units)), np.zeros(len(left.units), np.int64)
-        packed = _pack(left.maps(height, width)[:, None], each, only, bounds[left.units])
-        return Block(self.first, self.count, self.steady, left.images, left.units, *packed)
+        """The block without the cells that higher bounds rule out."""
+        pairs = self.above(bounds)
+        rows, only_unit = np.arange(len(pairs.units)), np.zeros(len(pairs.units), np.int64)
+        packed = _pack(pairs.maps(height, width)[:, None], rows, only_unit, bounds[pairs.units])
+        return Block(self.first, self.count, self.steady, pairs.images, pairs.units, *packed)
 
     def above(self, bounds: Float[np.ndarray, " units"]) -> Block:
         """The pairs whose maps exceed their unit's bound anywhere."""
         if not len(self.units):
             return self
-        there = np.maximum.reduceat(self.values, self.sizes.cumsum() - self.sizes) > bounds[self.units]
-        images, units, sizes, places = (array[there] for array in (self.images, self.units, self.sizes, self.places))
-        values = self.values[np.repeat(there, self.sizes)]
+        is_above = np.maximum.reduceat(self.values, self.sizes.cumsum() - self.sizes) > bounds[self.units]
+        images, units, sizes, places = (array[is_above] for array in (self.images, self.units, self.sizes, self.places))
+        values = self.values[np.repeat(is_above, self.sizes)]
         return Block(self.first, self.count, self.steady, images, units, sizes, places, values)
 
     def to_bytes(self) -> bytes:
-        """As written to disk."""
+        """The block as it is written to disk."""
         arrays = {name: getattr(self, name) for name in ("images", "units", "sizes", "places", "values")}
         return save(
             arrays | {"range": np.array([self.first, self.count]), "steady": np.packbits(self.steady)},
@@ -101,7 +101,7 @@ class Block:
 
     @classmethod
     def from_bytes(cls, data: bytes, units: int) -> Block:
-        """What :meth:`to_bytes` was given."""
+        """The block that :meth:`to_bytes` wrote."""
         arrays = load(data)
         first, count = arrays.pop("range").tolist()
         steady = np.unpackbits(arrays.pop("steady"), count=units).astype(bool)
@@ -109,7 +109,7 @@ class Block:
 
 
 def pieces(images: range) -> list[range]:
-    """The images of a batch by the blocks they are kept in."""
+    """The images of a batch, split into blocks."""
     return [range(start, min(start + _PIECE, images.stop)) for start in range(images.start, images.stop, _PIECE)]
 
 
@@ -119,7 +119,7 @@ def block(
     maxima: Float32[np.ndarray, "images units"],
     bounds: Bounds,
 ) -> Block:
-    """What is to be kept of the maps of a few images, whose values ``bounds`` has taken in."""
+    """The cells to keep of the maps of a few images, whose values ``bounds`` already includes."""
     steady = bounds.steady.copy()
     images, units = np.nonzero((maxima > bounds.lower) & ~steady)
     packed = _pack(maps, images, units, bounds.lower[units])
@@ -130,7 +130,7 @@ class Cells:
     """The kept cells of one layer, in the order in which batches were seen.
 
     Args:
-        folder: where the files are; made if missing.
+        folder: folder of the files; created if missing.
         units: number of units.
         height: rows of a map.
         width: columns of a map.
@@ -151,19 +151,19 @@ class Cells:
         return self._height * self._width
 
     def add(self, block: Block) -> None:
-        """Write a block behind the others."""
+        """Append a block."""
         with self._path(self._file).open("ab") as file:
             self._written += _write(file, block)
 
     def places(self) -> list[tuple[int, int]]:
-        """Where each block is, in order: what :meth:`read` takes."""
+        """The place of each block, in order, for :meth:`read`."""
         return [(number, offset) for number in range(self._file + 1) for offset in self._offsets(self._path(number))]
 
     def read(self, place: tuple[int, int]) -> Block:
-        """The block in a place.
+        """The block at a place.
 
         Raises:
-            CheckpointError: if it is not as it was written.
+            CheckpointError: if the block is damaged.
         """
         number, offset = place
         path = self._path(number)
@@ -184,7 +184,7 @@ class Cells:
         return map(self.read, self.places())
 
     def pool(self, _ranks: Ranks) -> None:
-        """Cells stay with the rank that saw them: its own images are the ones that it compares with labels."""
+        """Do nothing: cells stay with the rank that saw them, which compares the same images with labels."""
 
     def state(self) -> dict[str, np.ndarray]:
         """How far the files are written. A file that is large enough is closed first."""
@@ -193,15 +193,15 @@ class Cells:
         return {"files": np.array([self._file, self._written])}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go back to a state: what was written after it is cut off.
+        """Go back to a state, and cut off everything written after it.
 
         Raises:
-            CheckpointError: if less is there than the state says.
+            CheckpointError: if the files hold less than the state says.
         """
         self._cut(*state["files"].tolist())
 
     def clear(self) -> None:
-        """Delete whatever an earlier process left in the folder without a state to go back to."""
+        """Delete the files that an earlier process left without a state to go back to."""
         self._cut(0, 0)
 
     def _cut(self, file: int, written: int) -> None:
@@ -212,14 +212,14 @@ class Cells:
         missing = [number for number in range(self._file) if not self._path(number).exists()]
         last = self._path(self._file)
         if missing or (last.stat().st_size if last.exists() else 0) < self._written:
-            raise CheckpointError(f"{self._folder} is not whole; start the build again with --fresh")
+            raise CheckpointError(f"{self._folder} is incomplete; start the build again with --fresh")
         if last.exists():
             os.truncate(last, self._written)
 
     def prune(self, bounds: Float32[np.ndarray, " units"]) -> None:
-        """Where much has piled up, forget what higher bounds rule out; one file at a time, so that disk stays small.
+        """If much has piled up, discard the cells that higher bounds rule out, one file at a time to save disk space.
 
-        Only files are touched that the last :meth:`state` knew as closed: it must have been saved.
+        Only files that the last :meth:`state` had closed are rewritten; that state must have been saved.
         """
         if self._size() <= self._limit:
             return
@@ -263,7 +263,7 @@ def _pack(
     units: Int64[np.ndarray, " pairs"],
     bounds: Float32[np.ndarray, " pairs"],
 ) -> tuple[Int32[np.ndarray, " pairs"], UInt8[np.ndarray, "pairs bytes"], Float32[np.ndarray, " kept"]]:
-    """The cells of pairs' maps above the bounds and their neighbours: how many, where, and what they hold."""
+    """The number, places and values of the cells above each pair's bound and of their neighbours."""
     pairs, area = len(images), maps.shape[2] * maps.shape[3]
     sizes = np.empty(pairs, np.int32)
     places = np.zeros((pairs, (area + 7) // 8), np.uint8)
@@ -315,19 +315,19 @@ def _gather(
 ) -> None:
     _, _, height, width = maps.shape
     for pair in range(start, stop):
-        at = starts[pair]
+        index = starts[pair]
         for y in range(height):
             for x in range(width):
                 cell = y * width + x
                 if places[pair, cell >> 3] >> (cell & 7) & 1:
-                    values[at] = maps[images[pair], units[pair], y, x]
-                    at += 1
+                    values[index] = maps[images[pair], units[pair], y, x]
+                    index += 1
 
 
 def _unpack(
     places: UInt8[np.ndarray, "pairs bytes"], values: Float32[np.ndarray, " kept"], height: int, width: int
 ) -> Float32[np.ndarray, "pairs h w"]:
     maps = np.full((len(places), height, width), -np.inf, np.float32)
-    there = np.unpackbits(places, axis=1, count=height * width, bitorder="little").astype(bool)
-    maps.reshape(len(places), height * width)[there] = values
+    is_kept = np.unpackbits(places, axis=1, count=height * width, bitorder="little").astype(bool)
+    maps.reshape(len(places), height * width)[is_kept] = values
     return maps

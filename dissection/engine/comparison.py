@@ -1,4 +1,4 @@
-"""Compares what was kept of feature maps with the labels of the same images, block by block, in any process."""
+"""Compares the kept cells of feature maps with the labels of the same images, block by block, in any process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerComparison:
-    """Compares the masks of one layer with labels: all that a worker needs for it."""
+    """Compares the masks of one layer with labels, and holds all that a worker needs for it."""
 
     cells: Cells
     places: Sequence[tuple[int, int]]
@@ -31,11 +31,11 @@ class LayerComparison:
     first: Float32[np.ndarray, " units"]
 
     def read(self, number: int) -> Block:
-        """What matters of a block, in little memory: the first blocks hold whole maps."""
+        """The pairs of a block that have a mask; this saves memory, since the first blocks hold whole maps."""
         return self.cells.read(self.places[number]).above(self.thresholds)
 
     def count(self, kept: Block, labels: Sequence[Labels]) -> Counts:
-        """The counts of a block's images, whose labels these are."""
+        """The counts of a block's images, given their labels."""
         images, units, maps = kept.images, kept.units, self.cells.maps(kept)
         plain = np.flatnonzero(kept.steady & (self.first > self.thresholds)).astype(np.int32)
         if len(plain):  # rare: units that were saturated all along
@@ -50,7 +50,7 @@ class LayerComparison:
         units: Int32[np.ndarray, " pairs"],
         maps: Float32[np.ndarray, "pairs h w"],
     ) -> tuple[Int32[np.ndarray, " all"], Int32[np.ndarray, " all"], Float32[np.ndarray, "all h w"]]:
-        """With maps that are one value everywhere, on every image."""
+        """The pairs, and for every image the maps of the plain units, which hold one value only."""
         images = np.concatenate([images, np.repeat(np.arange(batch, dtype=np.int32), len(plain))])
         units = np.concatenate([units, np.tile(plain, batch)])
         flat = np.broadcast_to(self.first[np.tile(plain, batch), None, None], (batch * len(plain), *maps.shape[1:]))
@@ -60,7 +60,7 @@ class LayerComparison:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sides:
-    """Both sides of a comparison: the labels of a few images, and what was kept of them, by layer."""
+    """Both sides of a comparison: the labels of a few images, and the kept cells of each layer."""
 
     labels: Sequence[Labels]
     blocks: Sequence[Block]
@@ -68,12 +68,12 @@ class Sides:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """Compares the masks of all layers with the labels of a few images, by the number of their block.
+    """Compares the masks of all layers with labels, one numbered block of images at a time.
 
     Attributes:
-        labels: reads the labels of an image, by its index.
+        labels: reads the labels of an image, given its index.
         blocks: the images of each block.
-        layers: the comparisons of each layer.
+        layers: the comparison of each layer.
     """
 
     labels: Callable[[int], Labels]
@@ -81,7 +81,7 @@ class Comparison:
     layers: Sequence[LayerComparison]
 
     def read(self, number: int) -> Sides:
-        """What is to be compared."""
+        """Both sides of a block's comparison."""
         labels = [self.labels(index) for index in self.blocks[number]]
         return Sides(labels, [layer.read(number) for layer in self.layers])
 

@@ -1,7 +1,7 @@
-"""Sums of floating-point numbers that do not depend on the order: what ranks and resumed builds must agree on.
+"""Sums of floating-point numbers that do not depend on the order, so that ranks and resumed builds agree.
 
-A number is cut into a multiple of 2^-24 and a rest, and the rest is rounded to a multiple of 2^-66. Both are summed as
-whole numbers, exactly.
+A number is split into a multiple of 2^-24 and a remainder, which is rounded to a multiple of 2^-66. Both are summed
+exactly, as integers.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _COARSE = 2.0**24
 _FINE = 2.0**66
 _CARRY = 42
 _LARGEST = 2.0**36
-"""Of a sum: no number may reach it, and no sum can overflow unseen."""
+"""Limit of every number and sum; below it no sum can overflow unnoticed."""
 
 
 class ClassSums:
-    """Sums of vectors by class; a class that nothing was added to takes no memory.
+    """Sums of vectors by class; a class without vectors takes no memory.
 
     Args:
-        shape: of the vectors.
-        what: what is summed, for errors.
+        shape: shape of a vector.
+        what: name of the vectors in errors.
     """
 
     def __init__(self, shape: tuple[int, ...], what: str) -> None:
@@ -42,7 +42,7 @@ class ClassSums:
         self._counts: dict[int, int] = {}
 
     def add(self, classes: Int64[np.ndarray, " rows"], vectors: Float32[np.ndarray, "rows ..."]) -> None:
-        """Add a vector to the sum of its class, for each row.
+        """Add the vector of each row to the sum of its class.
 
         Raises:
             ActivationError: if a number is not finite, or a sum grows too large.
@@ -63,16 +63,16 @@ class ClassSums:
         }
 
     def pool(self, ranks: Ranks) -> None:
-        """Take in the sums of all ranks; every rank must ask."""
+        """Add up the sums of all ranks; every rank must call it."""
         classes = sorted(set().union(*ranks.gather(list(self._counts))))
-        nothing = np.zeros((2, *self._shape), np.int64)
+        zeros = np.zeros((2, *self._shape), np.int64)
         for index in classes:
-            row = torch.from_numpy(self._sums.get(index, nothing))
+            row = torch.from_numpy(self._sums.get(index, zeros))
             count = int(ranks.sum(torch.tensor(self._counts.get(index, 0))))
             self._sums[index], self._counts[index] = _carried(ranks.sum(row).numpy()), count
 
     def state(self) -> dict[str, np.ndarray]:
-        """All of it, as arrays."""
+        """The sums and counts, as arrays."""
         classes = list(self._counts)
         return {
             "classes": np.array(classes, np.int64),
@@ -81,21 +81,21 @@ class ClassSums:
         }
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Become what a state was taken from."""
+        """Take over the sums and counts of a state."""
         classes = state["classes"].tolist()
         self._counts = dict(zip(classes, state["counts"].tolist(), strict=True))
         self._sums = {index: state["sums"][row].copy() for row, index in enumerate(classes)}
 
     def _add(self, index: int, words: Int64[np.ndarray, "2 ..."]) -> None:
-        known = self._sums.get(index)
-        self._sums[index] = _carried(words if known is None else known + words)
+        previous = self._sums.get(index)
+        self._sums[index] = _carried(words if previous is None else previous + words)
         self._check(self._sums[index][0] / _COARSE)
         self._counts[index] = self._counts.get(index, 0) + 1
 
     def _check(self, numbers: Float64[np.ndarray, "*shape"]) -> None:
         if not (np.abs(numbers) < _LARGEST).all():
             raise ActivationError(
-                f"{self._what} are not finite, or sum up to more than {_LARGEST:.0e}; check the weights and the "
+                f"{self._what} are not finite, or add up to more than {_LARGEST:.0e}; check the weights and the "
                 "preprocessing (--mean, --std)"
             )
 

@@ -25,7 +25,7 @@ _NONE = np.iinfo(np.int64).max
 
 
 class Exemplars(ArrayStatistic):
-    """For each unit the images of greatest activation and the cell where it is; ties go to the earlier image."""
+    """The images that excite each unit most, and the cells where they do; ties go to the earlier image."""
 
     ARRAYS = ("_values", "_images", "_cells")
 
@@ -40,12 +40,12 @@ class Exemplars(ArrayStatistic):
         maps: Float32[np.ndarray, "images units cells"],
         maxima: Float32[np.ndarray, "images units"],
     ) -> None:
-        """Take in the maps of some images, and the maximum of each."""
+        """Add the maps of some images, given the maximum of each."""
         lists = (self._images, self._values, self._cells)
         in_slices(_insert_maps, maps.shape[1], images.start, maps, maxima, *lists, numbers=maxima.size)
 
     def pool(self, ranks: Ranks) -> None:
-        """Take in the lists of all ranks; every rank must call it."""
+        """Merge the lists of all ranks; every rank must call it."""
         for number, state in enumerate(ranks.gather(self.state())):
             if number != ranks.number:
                 _insert_lists(state["images"], state["values"], state["cells"], self._images, self._values, self._cells)
@@ -102,7 +102,7 @@ def _insert(
     values: Float32[np.ndarray, " ranks"],
     cells: Int64[np.ndarray, " ranks"],
 ) -> int:
-    """Put an image where it belongs in a list that is in order; its place there, or -1."""
+    """Insert an image into a sorted list; returns its place, or -1 if it is not among the best."""
     last = len(images) - 1
     if value < values[last] or (value == values[last] and image > images[last]):
         return -1

@@ -1,4 +1,4 @@
-"""What is known of one layer while its dissection is under way."""
+"""The statistics of one layer while its dissection is under way."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 
 
 class LayerState(Bundle[Statistic]):
-    """The statistics of one layer, as one.
+    """The statistics of one layer, as one bundle.
 
     Args:
         layer: the layer.
         columns: the concepts that its units are compared with.
-        images: how many images there are on all ranks.
-        image_name: the name of an image, by its index.
+        images: number of images on all ranks.
+        image_name: gives the name of an image, given its index.
         quantile: share of a unit's activations that count as strong.
-        folder: for the cells that are kept meanwhile.
+        folder: folder for the kept cells.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class LayerState(Bundle[Statistic]):
         )
 
     def add(self, images: range, maps: Float32[np.ndarray, "images units h w"]) -> None:
-        """Take in the maps of a batch.
+        """Add the maps of a batch.
 
         Raises:
-            ActivationError: if one holds a NaN or an infinity; it names the image.
+            ActivationError: if one holds a NaN or an infinity; the message names the image.
         """
         flat = maps.reshape(*maps.shape[:2], -1)
         maxima, finite = self._bounds.add(flat)
@@ -85,24 +85,24 @@ class LayerState(Bundle[Statistic]):
             self._cells.add(block(piece.start, maps[rows], maxima[rows], self._bounds))
 
     def share_bounds(self, ranks: Ranks) -> None:
-        """Tell the other ranks the bounds, so that no rank keeps what the others know not to matter."""
+        """Exchange bounds with the other ranks, so that no rank keeps cells that another rank can rule out."""
         self._bounds.raise_to(self._bounds.shared(ranks))
 
     def prune(self) -> None:
-        """Forget cells that can no longer matter; the last state must have been saved."""
+        """Discard cells that can no longer matter; the last state must have been saved."""
         self._cells.prune(self._bounds.lower)
 
     def find_thresholds(self, ranks: Ranks) -> None:
-        """From what all ranks have seen, once all images have been; every rank must call it."""
+        """Find the thresholds from the maps of all ranks, once every image was seen; every rank must call it."""
         self._bounds.pool(ranks)
         self._thresholds = thresholds(self._cells, self._bounds, self._strong, ranks)
 
     def comparison(self) -> LayerComparison:
-        """What compares the masks with labels, block by block."""
+        """A comparison of the masks with labels, block by block."""
         return LayerComparison(self._cells, self._cells.places(), self._columns, self._thresholds, self._bounds.first)
 
     def count(self, counts: Counts) -> None:
-        """Take in what a comparison counted."""
+        """Add the counts of a comparison."""
         self._overlaps.add(counts)
 
     def named(self, min_images: int) -> Dissection:
@@ -120,5 +120,5 @@ class LayerState(Bundle[Statistic]):
         )
 
     def clear(self) -> None:
-        """Forget what was left behind by a process that was killed before its first checkpoint."""
+        """Delete the files of a process that was killed before its first checkpoint."""
         self._cells.clear()

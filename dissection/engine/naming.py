@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from .exemplars import Exemplars
     from .overlaps import Columns, Counts
 
-BEST = 10
-"""Concepts kept for each unit, beside the best of each category."""
+KEPT_OVERLAPS = 10
+"""Concepts kept for each unit, besides the best of each category."""
 
 
 def named(  # noqa: PLR0913 -- the parts of a dissection
@@ -41,11 +41,11 @@ def named(  # noqa: PLR0913 -- the parts of a dissection
         columns: the concepts.
         counts: the overlaps of all units with all concepts.
         thresholds: ``T_k`` by unit.
-        exemplars: what excites each unit most.
+        exemplars: the images that excite each unit most.
         images: number of images.
-        image_name: the name of an image, by its index.
+        image_name: gives the name of an image, given its index.
         quantile: share of activations above each threshold.
-        min_images: images a concept must be on to become a name.
+        min_images: images a concept must appear in to become a name.
     """
     return Dissection(
         layer=layer,
@@ -78,8 +78,8 @@ def _best(unit: int, counts: Counts, columns: Columns, min_images: int) -> tuple
     areas = counts.unit_area[unit, categories]
     ious = intersection / (areas + counts.concept_area[eligible] - intersection)
     ranks = np.argsort(-ious, kind="stable")  # columns are in the order of label numbers
-    best_of_each = np.unique(categories[ranks], return_index=True)[1]
-    kept = ranks[np.union1d(np.arange(min(BEST, len(ranks))), best_of_each)]
+    best_of_categories = np.unique(categories[ranks], return_index=True)[1]
+    kept = ranks[np.union1d(np.arange(min(KEPT_OVERLAPS, len(ranks))), best_of_categories)]
     return tuple(
         Overlap(
             columns.concepts[eligible[rank]],

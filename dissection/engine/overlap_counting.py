@@ -1,7 +1,7 @@
-"""Counts, in a few images, where units' masks and concepts' labels overlap; see :mod:`dissection.engine.overlaps`.
+"""Counts the pixels where masks and labels overlap in a few images; see :mod:`dissection.engine.overlaps`.
 
-Only pixels between cells that can be lit are visited. The same concept on several label maps of an image counts once at
-a pixel; a label of the whole image counts at every pixel.
+Only pixels that can be lit by the cells around them are visited. A concept on several label maps of an image counts
+once per pixel; a label of the whole image counts at every pixel.
 """
 
 from __future__ import annotations
@@ -38,33 +38,33 @@ def count_overlaps(
     Args:
         columns: the order of the counts.
         labels: the labels of each image.
-        images: which image each map is of, ascending.
-        units: which unit each map is of.
-        maps: the maps; only cells above the unit's threshold and their eight neighbours need to be right, others must
-            not be above it.
+        images: the image of each map, ascending.
+        units: the unit of each map.
+        maps: the maps; only cells above the unit's threshold and their eight neighbours need to be correct, other cells
+            must not exceed it.
         thresholds: ``T_k`` of every unit.
     """
-    numbers = np.concatenate([own.maps.ravel() for own in labels])
-    sizes = np.array([own.maps.shape for own in labels])
-    whole = np.array([number for own in labels for number in own.whole], np.int64)
-    wholes = np.array([len(own.whole) for own in labels])
+    numbers = np.concatenate([image_labels.maps.ravel() for image_labels in labels])
+    sizes = np.array([image_labels.maps.shape for image_labels in labels])
+    whole = np.array([number for image_labels in labels for number in image_labels.whole], np.int64)
+    wholes = np.array([len(image_labels.whole) for image_labels in labels])
     place = np.full(int(columns.numbers.max(initial=0)) + 1, -1)
-    _see(numbers, whole, place)
-    found = np.flatnonzero(place[columns.numbers] >= 0)
+    _mark_occurring(numbers, whole, place)
+    occurring = np.flatnonzero(place[columns.numbers] >= 0)
     place[:] = -1
-    place[columns.numbers[found]] = np.arange(len(found))
+    place[columns.numbers[occurring]] = np.arange(len(occurring))
     rows, row_of = _ranked(units, len(thresholds))
     counts = Counts(
         rows,
-        found,
-        np.zeros((len(rows), len(found)), np.int64),
+        occurring,
+        np.zeros((len(rows), len(occurring)), np.int64),
         np.zeros((len(rows), columns.count), np.int64),
-        np.zeros(len(found), np.int64),
-        np.zeros(len(found), np.int64),
-        sum(own.maps.shape[1] * own.maps.shape[2] for own in labels),
+        np.zeros(len(occurring), np.int64),
+        np.zeros(len(occurring), np.int64),
+        sum(image_labels.maps.shape[1] * image_labels.maps.shape[2] for image_labels in labels),
     )
     _count_images(
-        numbers, sizes, whole, wholes, place, columns.categories[found],
+        numbers, sizes, whole, wholes, place, columns.categories[occurring],
         maps, thresholds[units], row_of, np.searchsorted(images, np.arange(len(labels) + 1)),
         counts.intersection, counts.unit_area, counts.concept_area, counts.concept_images,
     )  # fmt: skip
@@ -74,24 +74,24 @@ def count_overlaps(
 def _ranked(
     units: Int32[np.ndarray, " pairs"], count: int
 ) -> tuple[Int32[np.ndarray, " rows"], Int64[np.ndarray, " pairs"]]:
-    """The units that occur, ascending, and which of them each is."""
-    there = np.zeros(count, bool)
-    there[units] = True
-    return np.flatnonzero(there).astype(np.int32), (there.cumsum() - 1)[units]
+    """The units that occur, ascending, and the index of each pair's unit among them."""
+    occurs = np.zeros(count, bool)
+    occurs[units] = True
+    return np.flatnonzero(occurs).astype(np.int32), (occurs.cumsum() - 1)[units]
 
 
 @kernel
-def _see(
+def _mark_occurring(
     numbers: Int32[np.ndarray, " pixels"], whole: Int64[np.ndarray, " whole"], place: Int64[np.ndarray, " numbers"]
 ) -> None:
-    """Give the numbers that occur a place, leaving out what no concept can have."""
+    """Give every number that occurs a place; numbers that no concept can have are left out."""
     for number in whole:
         if 0 <= number < len(place):
             place[number] = 0
-    before = np.int32(-1)
+    previous = np.int32(-1)
     for number in numbers:
-        if number != before:
-            before = number
+        if number != previous:
+            previous = number
             if 0 <= number < len(place):
                 place[number] = 0
 
@@ -113,19 +113,19 @@ def _count_images(  # noqa: PLR0913, PLR0917
     concept_area: Int64[np.ndarray, " concepts"],
     concept_images: Int64[np.ndarray, " concepts"],
 ) -> None:
-    """Add the counts of images one after another: one call, for each waits for Python's lock once."""
-    pixel = named = 0
+    """Add the counts of images one after another, in one call, since every call waits for Python's lock once."""
+    pixel_start = whole_start = 0
     for image in range(len(sizes)):
         layers, height, width = sizes[image]
-        own = slice(edges[image], edges[image + 1])
+        pairs = slice(edges[image], edges[image + 1])
         _count_image(
-            numbers[pixel : pixel + layers * height * width].reshape(layers, height, width),
+            numbers[pixel_start : pixel_start + layers * height * width].reshape(layers, height, width),
             place,
-            _columns(whole[named : named + wholes[image]], place),
+            _columns(whole[whole_start : whole_start + wholes[image]], place),
             categories,
-            maps[own],
-            thresholds[own],
-            rows[own],
+            maps[pairs],
+            thresholds[pairs],
+            rows[pairs],
             *steps(maps.shape[1], height),
             *steps(maps.shape[2], width),
             intersection,
@@ -133,8 +133,8 @@ def _count_images(  # noqa: PLR0913, PLR0917
             concept_area,
             concept_images,
         )
-        pixel += layers * height * width
-        named += wholes[image]
+        pixel_start += layers * height * width
+        whole_start += wholes[image]
 
 
 @kernel
@@ -176,7 +176,7 @@ def _count_image(  # noqa: PLR0913, PLR0917
     concept_area: Int64[np.ndarray, " concepts"],
     concept_images: Int64[np.ndarray, " concepts"],
 ) -> None:
-    """Add the counts of an image; ``whole`` are the columns that hold all over it."""
+    """Add the counts of an image; ``whole`` holds the columns of the concepts that cover all of it."""
     layers, height, width = numbers.shape
     columns = np.empty((height, width, layers), np.int32)
     areas = np.zeros(len(concept_area), np.int64)
@@ -206,20 +206,20 @@ def _locate(
     columns: Int32[np.ndarray, "H W layers"],
     areas: Int64[np.ndarray, " concepts"],
 ) -> None:
-    """The columns of each pixel's concepts, each once and -1 for none, and the pixels of each column's concept.
+    """Fill in the columns of each pixel's concepts, each once and -1 for none, and the area of each concept.
 
-    What the whole image has is none here: it counts once.
+    A concept of the whole image is "none" here, so that it counts once.
     """
     layers, height, width = numbers.shape
     first = np.full(len(areas), layers)
     repeated = False
     for layer in range(layers):
-        before, column = np.int32(-1), -1
+        previous, column = np.int32(-1), -1
         for y in range(height):
             for x in range(width):
                 number = numbers[layer, y, x]
-                if number != before:  # rarely: regions are larger than pixels
-                    before, column = number, _column(number, place)
+                if number != previous:  # rarely: regions are larger than pixels
+                    previous, column = number, _column(number, place)
                     column = -1 if (whole == column).any() else column
                 columns[y, x, layer] = column
                 if column >= 0:
@@ -234,7 +234,7 @@ def _locate(
 
 @kernel
 def _once(columns: Int32[np.ndarray, " layers"], areas: Int64[np.ndarray, " concepts"]) -> None:
-    """Leave out of a pixel what an earlier layer has as well."""
+    """Remove from a pixel the concepts that an earlier layer also has."""
     for layer in range(1, len(columns)):
         for earlier in range(layer):
             if columns[layer] == columns[earlier] >= 0:
@@ -253,9 +253,9 @@ def _match(
     rights: Float64[np.ndarray, " W"],
     intersection: Int64[np.ndarray, " concepts"],
 ) -> int:
-    """Count the concepts of a map's lit pixels, and those pixels.
+    """Count the lit pixels of a map, by concept and in all.
 
-    It goes over the pixels between each cell and its three next ones, where one of the four is above the threshold.
+    It visits the pixels between a cell and the next three only if one of the four is above the threshold.
     """
     height, width = cells.shape
     lit = 0
@@ -270,7 +270,7 @@ def _match(
             for y in range(tops[row], tops[row + 1] if first <= last else 0):
                 left, right = a + downs[y] * (b - a), c + downs[y] * (d - c)
                 if not max(left + rights[first] * (right - left), left + rights[last] * (right - left)) > threshold:
-                    continue  # along a row values rise, or fall, with the rounding too: no pixel between is lit
+                    continue  # values only rise or only fall along a row, even rounded: no pixel between is lit
                 for x in range(first, last + 1):
                     if left + rights[x] * (right - left) > threshold:
                         lit += 1

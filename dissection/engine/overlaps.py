@@ -1,4 +1,4 @@
-"""Sums of the overlaps of units' masks and concepts' labels: integers, whoever counted which images.
+"""Sums of the overlaps of units' masks and concepts' labels: integers, whichever rank counted which images.
 
 For concept c of category g, over all images (Bau et al. 2017, Sec. 2.3)::
 
@@ -6,8 +6,8 @@ For concept c of category g, over all images (Bau et al. 2017, Sec. 2.3)::
 
 ``M`` is the unit's mask, ``up(A_k) > T_k`` (:mod:`dissection.engine.upsampling`), ``L_c`` the pixels labelled c. Not
 every image is labelled in every category, so a unit's area ``A`` is counted category by category: over the images that
-carry at least one label of the category, wherever in the image that is. How one image is counted is in
-:mod:`dissection.engine.overlap_counting`.
+have at least one label of the category, anywhere in the image. :mod:`dissection.engine.overlap_counting` counts the
+images.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Columns:
 
     @classmethod
     def of(cls, concepts: Mapping[int, Concept], categories: Sequence[str]) -> Columns:
-        """A dataset's concepts, and its categories in their order."""
+        """The columns of a dataset's concepts, with its categories in their order."""
         numbers = np.array(list(concepts), np.int64)
         indices = np.array([categories.index(concept.category) for concept in concepts.values()], np.int64)
         return cls(tuple(concepts.values()), numbers, indices, len(categories))
@@ -56,15 +56,15 @@ class Columns:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Counts:
-    """The sums, in pixels unless said otherwise.
+    """The sums, in pixels unless stated otherwise.
 
     Attributes:
-        units: the units that the rows are of.
-        columns: the concepts that the columns are of.
+        units: the units of the rows.
+        columns: the concepts of the columns.
         intersection: ``I`` by unit and concept.
         unit_area: ``A`` by unit and category.
         concept_area: ``G`` by concept.
-        concept_images: images that carry the concept, by concept.
+        concept_images: images that show the concept, by concept.
         pixels: label-map pixels seen.
     """
 
@@ -92,7 +92,7 @@ class Overlaps(ArrayStatistic):
         self._pixels = np.zeros(1, np.int64)
 
     def add(self, counts: Counts) -> None:
-        """Take in the counts of some images."""
+        """Add the counts of some images."""
         _add_at(self._intersection, counts.units, counts.columns, counts.intersection)
         self._unit_area[counts.units] += counts.unit_area
         self._concept_area[counts.columns] += counts.concept_area
@@ -100,7 +100,7 @@ class Overlaps(ArrayStatistic):
         self._pixels += counts.pixels
 
     def pool(self, ranks: Ranks) -> None:
-        """Take in the sums of all ranks; every rank must call it."""
+        """Add up the sums of all ranks; every rank must call it."""
         self.restore({name: ranks.sum(torch.from_numpy(sums)).numpy() for name, sums in self.state().items()})
 
     def counts(self) -> Counts:
@@ -121,8 +121,8 @@ def _add_at(
     sums: Int64[np.ndarray, "units concepts"],
     rows: Int32[np.ndarray, " rows"],
     columns: Int64[np.ndarray, " columns"],
-    more: Int64[np.ndarray, "rows columns"],
+    increments: Int64[np.ndarray, "rows columns"],
 ) -> None:
     for row in range(len(rows)):
         for column in range(len(columns)):
-            sums[rows[row], columns[column]] += more[row, column]
+            sums[rows[row], columns[column]] += increments[row, column]

@@ -1,4 +1,4 @@
-"""How a feature map is brought to the size of a picture: bilinearly, at half-pixel centres, in float64."""
+"""Upsamples feature maps to the size of a picture: bilinearly, at half-pixel centres, in float64."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UPSAMPLING = "bilinear, half-pixel centres, float64"
 def upsample(maps: Float64[np.ndarray, "n h w"], height: int, width: int) -> Float64[np.ndarray, "n H W"]:
     """Bilinear interpolation at half-pixel centres, clamped at the border; rows first, then columns.
 
-    Each step is ``a + t (b - a)``, which gives ``a`` exactly where ``a = b`` and never leaves the interval between
+    Each step is ``a + t (b - a)``, which gives ``a`` exactly if ``a = b`` and never leaves the interval between
     them: a plateau at the threshold does not rise above it by rounding.
     """
     return _stretch(_stretch(maps, height, axis=1), width, axis=2)
@@ -28,14 +28,14 @@ def has_mask(
     maps: Float64[np.ndarray, "n h w"], thresholds: Float64[np.ndarray, " n"], height: int, width: int
 ) -> Bool[np.ndarray, " n"]:
     """Which maps have a mask at this size: a pixel of ``up(A_k) > T_k``."""
-    found = np.zeros(len(maps), bool)
-    _light(maps, thresholds, *steps(maps.shape[1], height), *steps(maps.shape[2], width), found)
-    return found
+    is_lit = np.zeros(len(maps), bool)
+    _light(maps, thresholds, *steps(maps.shape[1], height), *steps(maps.shape[2], width), is_lit)
+    return is_lit
 
 
 @kernel
 def steps(cells: int, pixels: int) -> tuple[Int64[np.ndarray, " starts"], Float64[np.ndarray, " pixels"]]:
-    """Where the pixels between each cell of a line and the next begin, and how far each pixel is on the way."""
+    """The first pixel between each cell of a line and the next, and each pixel's share of the way between them."""
     low, share = _between(cells, pixels)
     starts = np.empty(cells + 1, np.int64)
     pixel = 0
@@ -48,16 +48,16 @@ def steps(cells: int, pixels: int) -> tuple[Int64[np.ndarray, " starts"], Float6
 
 def _stretch(maps: Float64[np.ndarray, "n h w"], size: int, *, axis: int) -> Float64[np.ndarray, "n ..."]:
     low, share = _between(maps.shape[axis], size)
-    along = share.reshape([-1 if dimension == axis else 1 for dimension in range(3)])
-    before = maps.take(low, axis)
-    after = maps.take(np.minimum(low + 1, maps.shape[axis] - 1), axis)
-    stretched: Float64[np.ndarray, "n ..."] = before + along * (after - before)
+    shares = share.reshape([-1 if dimension == axis else 1 for dimension in range(3)])
+    lower = maps.take(low, axis)
+    upper = maps.take(np.minimum(low + 1, maps.shape[axis] - 1), axis)
+    stretched: Float64[np.ndarray, "n ..."] = lower + shares * (upper - lower)
     return stretched
 
 
 @kernel
 def _between(cells: int, pixels: int) -> tuple[Int64[np.ndarray, " pixels"], Float64[np.ndarray, " pixels"]]:
-    """For each pixel of a line, the cell before it and how far it is from there to the next."""
+    """For each pixel of a line, the cell before it and its share of the way to the next."""
     low, share = np.empty(pixels, np.int64), np.empty(pixels)
     for pixel in range(pixels):
         centre = min(max((pixel + 0.5) * (cells / pixels) - 0.5, 0.0), cells - 1.0)
@@ -74,10 +74,10 @@ def _light(
     downs: Float64[np.ndarray, " H"],
     lefts: Int64[np.ndarray, " w+1"],
     rights: Float64[np.ndarray, " W"],
-    found: Bool[np.ndarray, " n"],
+    is_lit: Bool[np.ndarray, " n"],
 ) -> None:
     for pair in range(maps.shape[0]):
-        found[pair] = _is_lit(maps[pair], thresholds[pair], tops, downs, lefts, rights)
+        is_lit[pair] = _is_lit(maps[pair], thresholds[pair], tops, downs, lefts, rights)
 
 
 @kernel

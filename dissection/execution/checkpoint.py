@@ -1,4 +1,4 @@
-"""What a job leaves behind when it is killed, so that the next one resumes where it stopped."""
+"""The saved state of a job, from which another process resumes it after a kill."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 
     from .statistic import Statistic
 
-FORMAT = 2
-"""Version of what is in states and files of cells; nothing of another version is resumed."""
+CHECKPOINT_FORMAT = 2
+"""Version of the format of states and cell files; a build of another version is not resumed."""
 
 _PAUSE = 2.0
-"""Seconds between two checkpoints, at least: about what a killed build loses."""
+"""Least number of seconds between two checkpoints: about what a killed build loses."""
 
 _SHARE = 0.01
 """Share of the time that may go into writing checkpoints."""
 
 
 class Checkpoint:
-    """The state of a job on disk, whole at any moment.
+    """The state of a job on disk, complete at any moment.
 
-    States are numbered files; each is written beside the one before, which goes when it is there. (To replace a file
-    makes some file systems wait for the disk.) A process that is killed leaves its last state behind. Should the
-    machine lose power, what is missing is found out when it is read.
+    States are numbered files; each is written beside the previous one, which is then deleted. (Replacing a file makes
+    some file systems wait for the disk.) A killed process leaves its last state behind. Damage from a power failure is
+    noticed on reading.
 
     Args:
-        folder: where the states are; made if missing.
-        name: what they are called.
+        folder: folder of the states; created if missing.
+        name: how their names begin.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -56,7 +56,7 @@ class Checkpoint:
         """The state that was saved last, or ``None``.
 
         Raises:
-            CheckpointError: if it is not as it was written.
+            CheckpointError: if the state is damaged.
         """
         states = self._states()
         if not states:
@@ -67,34 +67,34 @@ class Checkpoint:
             raise CheckpointError(f"{states[-1]} is damaged; start the build again with --fresh") from error
 
     def save(self, state: Mapping[str, np.ndarray]) -> None:
-        """Keep this state in place of the last."""
-        begun = time.monotonic()
-        before = self._states()
-        number = int(before[-1].stem.rpartition("-")[2]) + 1 if before else 0
+        """Save this state in place of the last."""
+        started = time.monotonic()
+        previous = self._states()
+        number = int(previous[-1].stem.rpartition("-")[2]) + 1 if previous else 0
         file = self._folder / f"{self._name}-{number:08}.state"
         save_file(dict(state), file.with_suffix(".new"))
         file.with_suffix(".new").rename(file)
-        for old in before:
+        for old in previous:
             old.unlink()
         ended = time.monotonic()
-        self._next = ended + max(_PAUSE, (ended - begun) / _SHARE)
+        self._next = ended + max(_PAUSE, (ended - started) / _SHARE)
 
     def _states(self) -> list[Path]:
         return sorted(self._folder.glob(f"{self._name}-*.state"))
 
 
 class ResumableJob:
-    """The statistics of a job, and how far each of its stages has come, in one checkpoint.
+    """The statistics of a job and the progress of its stages, in one checkpoint.
 
-    What an earlier process left in the checkpoint is taken over when the job is made.
+    A new job takes over what an earlier process left in the checkpoint.
 
     Args:
-        statistics: what the job learns.
-        stages: their names; each is done piece by piece.
-        checkpoint: where all of it is kept; without one nothing is.
+        statistics: the statistics that the job collects.
+        stages: names of the stages; each is done piece by piece.
+        checkpoint: where everything is saved; ``None`` saves nothing.
 
     Attributes:
-        is_resumed: whether an earlier process had begun.
+        is_resumed: whether an earlier process began the job.
 
     Raises:
         CheckpointError: if the checkpoint is damaged.
@@ -113,15 +113,15 @@ class ResumableJob:
             self._done = {stage: int(pieces) for stage, pieces in unnested(state, "done").items()}
 
     def done(self, stage: str) -> int:
-        """Pieces of a stage that are done."""
+        """Number of finished pieces of a stage."""
         return self._done[stage]
 
     def advance(self, stage: str) -> None:
-        """One more piece of a stage is done, and the statistics have taken it in."""
+        """Count one more piece of a stage as done; the statistics must already include it."""
         self._done[stage] += 1
 
     def save_if_due(self) -> bool:
-        """Write the checkpoint if it is time to; whether it was written."""
+        """Write the checkpoint if it is due; returns whether it was written."""
         if self._checkpoint is None or not self._checkpoint.is_due:
             return False
         self.save()

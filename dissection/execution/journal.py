@@ -1,4 +1,4 @@
-"""A file of JSON lines that only grows: what a killed process had written down is read back by the next."""
+"""A file of JSON lines that only grows: what a killed process wrote is read by the next."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class Journal:
-    """Records, a line of JSON each. A line that its writer was killed in the middle of is cut off when it is read.
+    """Records, one line of JSON each. A line that a killed process left unfinished is cut off on reading.
 
     Args:
-        path: the file; made if missing.
+        path: the file; created if missing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -37,16 +37,16 @@ class Journal:
             yield json.loads(line)
 
     def append(self, records: Iterable[Any]) -> None:
-        """Write records behind the others, as far as a killed process is concerned: see :meth:`sync`."""
+        """Append records. They survive a kill, but a power failure only after :meth:`sync`."""
         self._file.write(b"".join(_line(record) for record in records))
         self._file.flush()
 
     def sync(self) -> None:
-        """See that what was written outlives the machine's losing power."""
+        """Make sure that the records survive a power failure."""
         os.fsync(self._file.fileno())
 
     def cut(self, records: int) -> None:
-        """Forget all but the first ``records``."""
+        """Cut off all but the first ``records``."""
         end = 0
         for number, (_, line_end) in enumerate(self._lines(), start=1):
             if number <= records:
@@ -54,11 +54,11 @@ class Journal:
         self._file.truncate(end)
 
     def close(self) -> None:
-        """Nothing more is written."""
+        """Close the file."""
         self._file.close()
 
     def _lines(self) -> Iterator[tuple[bytes, int]]:
-        """Each whole line, and where it ends."""
+        """Each complete line, and the offset of its end."""
         self._file.seek(0)
         end = 0
         for line in self._file:

@@ -1,4 +1,4 @@
-"""Loops over numbers, compiled by numba: for what numpy could only do by going over the data several times."""
+"""Loops over numbers, compiled by numba, for work that numpy could do only in several passes over the data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 
 def kernel(loop: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Compile a function of arrays and numbers for use in threads; the result is kept on disk where that is possible.
+    """Compile a function of arrays and numbers for use in threads; the result is cached on disk if possible.
 
     Arithmetic is IEEE, operation by operation: nothing is contracted or reordered, so a kernel's results are those of
     the same loop in Python.
@@ -23,5 +23,5 @@ def kernel(loop: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     compiled = partial(numba.njit, nogil=True)
     try:
         return compiled(cache=True)(loop)
-    except RuntimeError:  # neither the package's folder nor a home can be written to
+    except RuntimeError:  # neither the package's folder nor a home folder is writable
         return compiled()(loop)

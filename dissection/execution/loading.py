@@ -1,8 +1,8 @@
-"""Reads photographs and labels so that the network need not wait for them.
+"""Reads photographs and labels so that the network does not wait for them.
 
-On a GPU the network runs by itself, and worker processes read ahead (PyTorch's ``DataLoader``). On the CPU the network
-takes all cores, and whoever reads beside it slows it down; there threads read between two passes, on all cores. What is
-read, and in which order, is the same.
+On a GPU the network leaves the cores free, and worker processes read ahead (PyTorch's ``DataLoader``). On the CPU the
+network takes all cores, and reading beside it would slow it down; there threads read between two passes, on all cores.
+The items and their order are the same.
 """
 
 from __future__ import annotations
@@ -40,55 +40,55 @@ def read_batches(
     workers: int,
     pinned: bool = False,
 ) -> Iterator[Result]:
-    """Read items batch by batch, in order: in processes ahead, or in threads when a batch is asked for.
+    """Read items batch by batch, in order: ahead in processes, or in threads when a batch is requested.
 
     Args:
         read: reads one item.
         collate: makes a batch of items.
         batches: the items of each batch.
         workers: processes that read ahead; 0 for threads of this one.
-        pinned: whether tensors are wanted in memory that a GPU can fetch from.
+        pinned: whether tensors are put into memory that a GPU can fetch from.
 
     Raises:
-        NeuronExplainError: whatever ``read`` raises, or that a worker was killed.
+        NeuronExplainError: if a worker was killed; errors of ``read`` pass through.
     """
     if workers:
         yield from _in_processes(_Batch(read, collate), batches, workers, pinned=pinned)
         return
-    for several in _groups(batches):
-        items = deque(in_threads(read, chain(*several)))  # all of them, so that no thread reads beside a pass
-        for batch in several:
+    for group in _groups(batches):
+        items = deque(in_threads(read, chain(*group)))  # all of them, so that no thread reads during a pass
+        for batch in group:
             yield collate([items.popleft() for _ in batch])
 
 
 def _groups(batches: Sequence[range]) -> Iterator[list[range]]:
-    """Batches that are read at once: threads are not woken and waited for too often."""
-    several: list[range] = []
+    """Batches that are read together, so that threads are not woken and awaited too often."""
+    group: list[range] = []
     for batch in batches:
-        several.append(batch)
-        if sum(map(len, several)) >= _AT_ONCE:
-            yield several
-            several = []
-    if several:
-        yield several
+        group.append(batch)
+        if sum(map(len, group)) >= _AT_ONCE:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def work_ahead(
     read: Callable[[int], Item], work: Callable[[Item], Result], tasks: Sequence[int], *, workers: int
 ) -> Iterator[Result]:
-    """Read what tasks need, work on it on all cores, and give the results in order, ahead of whoever asks.
+    """Read the input of tasks, work on it on all cores, and yield the results in order, ahead of the caller.
 
-    Where threads work, one reads for all of them: reading is calls of Python, and threads that take turns at those wait
-    for each other longer than they read.
+    If threads work, one of them reads for all: reading consists of Python calls, and threads that take turns at them
+    wait for each other longer than they read.
 
     Args:
-        read: reads what a task needs.
-        work: works on that, mostly outside of Python's lock.
+        read: reads the input of a task.
+        work: works on that, mostly outside Python's lock.
         tasks: the tasks.
         workers: processes that do both; 0 for threads of this one.
 
     Raises:
-        NeuronExplainError: whatever is raised by ``read`` or ``work``, or that a worker was killed.
+        NeuronExplainError: if a worker was killed; errors of ``read`` and ``work`` pass through.
     """
     if workers:
         yield from _in_processes(_Both(read, work), tasks, workers, pinned=False)
@@ -120,14 +120,14 @@ class _Batch(Generic[Item, Result]):
 
 @dataclass(frozen=True)
 class _Working(Dataset["Result | _Failure"], Generic[Task, Result]):
-    """Work as a dataset; an error is handed on, so that it arrives as it was raised."""
+    """A function as a dataset; an error is returned, so that it arrives as it was raised."""
 
     work: Callable[[Task], Result]
 
     def __getitem__(self, task: Task) -> Result | _Failure:
         try:
             return self.work(task)
-        except Exception as error:  # noqa: BLE001 -- raised again where the result is wanted
+        except Exception as error:  # noqa: BLE001 -- raised again where the result is used
             return _Failure(error)
 
 
@@ -140,7 +140,7 @@ def _in_processes(
     work: Callable[[Task], Result], tasks: Sequence[Task], workers: int, *, pinned: bool
 ) -> Iterator[Result]:
     with warnings.catch_warnings():
-        # how many is for whoever asked to say; torch would tell them about its own files
+        # the number of workers is the user's choice, and torch's warning would point to torch's files
         warnings.filterwarnings("ignore", message="This DataLoader will create")
         loader: DataLoader[Result | _Failure] = DataLoader(
             _Working(work),
@@ -151,7 +151,7 @@ def _in_processes(
             pin_memory=pinned,
             worker_init_fn=_settle,
         )
-        gc.collect()  # a forked worker that collects what the GPU's driver made for this process is killed by it
+        gc.collect()  # a forked worker that collects this process's objects of the GPU's driver is killed by it
         results = iter(loader)
     try:
         for result in results:
@@ -162,7 +162,7 @@ def _in_processes(
         if "DataLoader worker" not in str(error):
             raise
         raise NeuronExplainError(
-            "a process that reads photographs was killed, perhaps for want of memory; try fewer with --workers"
+            "a process that reads photographs was killed, perhaps for lack of memory; try fewer with --workers"
         ) from error
 
 
@@ -172,6 +172,6 @@ def _unchanged(result: Result) -> Result:
 
 
 def _settle(_worker: int) -> None:
-    """Leave Ctrl-C to the process that started the worker, which ends it, and that process's objects alone."""
+    """Leave Ctrl-C to the parent process, which ends the worker, and do not collect the parent's objects."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()

@@ -1,20 +1,20 @@
-"""The processes that ``torchrun`` started for one piece of work, as ranks that add up what each of them found.
+"""The processes that ``torchrun`` started for one job, as ranks that add up their results.
 
-A process that nobody started others with is rank 0 of 1, and everything here holds for it too::
+A process that was started alone is rank 0 of 1, and runs the same code::
 
     with ranks() as group:
         mine = range(group.number, images, group.count)
         total = group.sum(counts)
 
-Tensors travel between processors (gloo), also where the network runs on GPUs: what is exchanged are counts and order
-statistics, which are small, and integers are added exactly.
+Tensors travel between CPUs (gloo), even if the network runs on GPUs: they are counts and order statistics, which are
+small, and integers are added exactly.
 
-A rank that stops ends the others, by whichever comes first: it left word why in the store that torchrun keeps outside
-of its processes; its connections close; torchrun tells the others to stop (SIGTERM). Waiting happens in Python, so that
-all three are noticed: inside a collective no signal is handled, and the end of a rank that is not a neighbour may go
-unseen.
+A rank that stops ends the others, by whichever comes first: it leaves its reason in the store that torchrun keeps
+outside its processes; its connections close; torchrun stops the others (SIGTERM). Ranks wait in Python, so that they
+notice all three: inside a collective no signal is handled, and the end of a rank that is not a neighbour may go
+unnoticed.
 
-torchrun sets ``OMP_NUM_THREADS=1`` where it is unset. With more cores than ranks, set it to the cores of each rank.
+torchrun sets ``OMP_NUM_THREADS=1`` if it is unset. With more cores than ranks, set it to the number of cores per rank.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ Value = TypeVar("Value")
 
 _STOPPED = "neuronexplain/stopped"
 _REACHABLE = timedelta(minutes=1)
-"""For torchrun's store to answer, and for ranks that are all there to connect."""
+"""Time for torchrun's store to answer, and for ranks to connect once all are running."""
 
 _LAST_RESORT = timedelta(days=1)
-"""A collective may take as long as the fastest rank waits for the slowest, and that one may be at its photographs for
-hours. A rank that died is noticed otherwise; this ends only the wait for one whose machine vanished."""
+"""Time for a collective, in which the fastest rank may wait for hours while the slowest reads its photographs. A rank
+that died is noticed otherwise; this ends only the wait for one whose machine vanished."""
 
 _LONGEST_PAUSE = 0.2
 _joined = count()
@@ -58,20 +58,20 @@ _joined = count()
 
 @dataclass(frozen=True)
 class Ranks:
-    """The ranks of one piece of work, seen from one of them. This class is a process alone.
+    """The ranks of one job, seen from one of them. This class itself is a single process.
 
-    Every rank must call the same methods in the same order. Results may share memory with what was given.
+    Every rank must call the same methods in the same order. Results may share memory with the arguments.
 
     Attributes:
-        number: which rank this process is, from 0.
-        count: how many there are.
+        number: number of this rank, from 0.
+        count: number of ranks.
     """
 
     number: int = 0
     count: int = 1
 
     def sum(self, tensor: Shaped[Tensor, "*shape"]) -> Shaped[Tensor, "*shape"]:
-        """The sum over all ranks, the same on each; exact for integers. Shape and type are the same everywhere."""
+        """The sum over all ranks, the same on each; exact for integers. All ranks must agree in shape and type."""
         return tensor
 
     def largest(self, tensor: Shaped[Tensor, "*shape"]) -> Shaped[Tensor, "*shape"]:
@@ -87,17 +87,17 @@ class Ranks:
         return [tensor]
 
     def gather(self, value: Value) -> list[Value]:
-        """Every rank's value, in the order of ranks. It is pickled, and meant to be small."""
+        """Every rank's value, in the order of ranks. Values are pickled, so they should be small."""
         return [value]
 
     def broadcast(self, value: Value) -> Value:
-        """Rank 0's value; what the others give is passed over."""
+        """Rank 0's value; those of the others are ignored."""
         return self.gather(value)[0]
 
 
 @dataclass(frozen=True)
 class _Group(Ranks):
-    """Several ranks, which have found each other."""
+    """Several ranks, which are connected."""
 
     def sum(self, tensor: Shaped[Tensor, "*shape"]) -> Shaped[Tensor, "*shape"]:
         return _reduced(tensor, dist.ReduceOp.SUM)
@@ -118,23 +118,23 @@ class _Group(Ranks):
     def gather(self, value: Value) -> list[Value]:
         pickled = torch.frombuffer(bytearray(pickle.dumps(value)), dtype=torch.uint8)
         # what other ranks pickled is as trustworthy as this process: torchrun started both
-        return [pickle.loads(each.numpy().tobytes()) for each in self.gather_ragged(pickled)]  # noqa: S301
+        return [pickle.loads(row.numpy().tobytes()) for row in self.gather_ragged(pickled)]  # noqa: S301
 
     def _gathered(self, tensor: Shaped[Tensor, " n"]) -> list[Shaped[Tensor, " n"]]:
-        everyones = [torch.empty_like(tensor) for _ in range(self.count)]
-        _finish(dist.all_gather(everyones, tensor, async_op=True))
-        return everyones
+        gathered = [torch.empty_like(tensor) for _ in range(self.count)]
+        _finish(dist.all_gather(gathered, tensor, async_op=True))
+        return gathered
 
 
 @contextmanager
 def ranks() -> Iterator[Ranks]:
-    """The ranks that torchrun started, or this process alone; they part when the block ends.
+    """The ranks that torchrun started, or this process alone; they disconnect when the block ends.
 
-    A block that ends with an error leaves word of it for the other ranks, who raise it as a `RanksError`. They are not
-    parted from then: that would wait for a collective that nobody will finish. The process is expected to end.
+    If the block ends with an error, the other ranks learn the reason and raise it as a `RanksError`. This rank does not
+    disconnect then: it would wait for a collective that no rank will finish. The process is expected to end.
 
     Raises:
-        RanksError: if the ranks cannot find each other; in the block, if another one stopped.
+        RanksError: if the ranks cannot find each other; inside the block, if another rank stopped.
     """
     number, processes = _place()
     if processes == 1:
@@ -149,9 +149,9 @@ def ranks() -> Iterator[Ranks]:
 
 
 def leave_word(error: BaseException) -> bool:
-    """Leave word for the other ranks why this one stops. True if no other stopped before: then this one tells people.
+    """Tell the other ranks why this one stops; returns whether it is the first to stop, which reports to the user.
 
-    It may be called more than once, and before the ranks have found each other.
+    It may be called more than once, and before the ranks are connected.
     """
     number, processes = _place()
     if processes == 1:
@@ -162,17 +162,17 @@ def leave_word(error: BaseException) -> bool:
     try:
         first = _store().compare_set(_STOPPED, "", f"{number} {reason}")
     except (ValueError, dist.DistError):
-        return True  # nobody can be asked: told twice is better than never told
+        return True  # the store does not answer: better reported twice than never
     return int(first.split()[0]) == number
 
 
 def local_device(device: str) -> str:
-    """The device of this rank: ``cuda`` is the GPU of its number on its machine, anything else is what it says."""
+    """The device of this rank: ``cuda`` becomes the GPU with its number on its machine, others stay the same."""
     return f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" and "LOCAL_RANK" in os.environ else device
 
 
 def _place() -> tuple[int, int]:
-    """This process's rank and the number of ranks, out of torchrun's environment."""
+    """This process's rank and the number of ranks, from torchrun's environment."""
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         return 0, 1
     return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
@@ -187,18 +187,18 @@ def _store() -> Store:
 
 
 def _join(number: int, processes: int) -> _Group:
-    """Wait until all ranks are there, and connect: connecting cannot be interrupted, so nobody may be missing then."""
+    """Wait until all ranks are running, then connect: connecting cannot be interrupted, so none may be missing."""
     try:
         # gloo's addresses are kept in the store; those of an earlier group must not be found there
         store = PrefixStore(f"neuronexplain/{next(_joined)}", _store())
         store.set(str(number), "here")
-        everyone = [str(other) for other in range(processes)]
-        _wait(lambda: store.check(everyone))
+        keys = [str(rank) for rank in range(processes)]
+        _wait(lambda: store.check(keys))
         dist.init_process_group("gloo", store=store, rank=number, world_size=processes, timeout=_LAST_RESORT)
     except (ValueError, RuntimeError) as error:
-        why, _, _stack = str(error).partition("\n")
+        reason, _, _stack = str(error).partition("\n")
         raise RanksError(
-            f"the {processes} processes do not find each other; start them with torchrun ({why})"
+            f"the {processes} processes cannot find each other ({reason}); start them with torchrun"
         ) from error
     return _Group(number, processes)
 
@@ -215,7 +215,7 @@ def _finish(work: dist.Work | None) -> None:
     Raises:
         RanksError: if another rank stopped.
     """
-    assert work is not None  # None is for processes outside of the group
+    assert work is not None  # None is for processes outside the group
     _wait(work.is_completed)
     try:
         work.wait()
@@ -225,7 +225,7 @@ def _finish(work: dist.Work | None) -> None:
 
 
 def _wait(done: Callable[[], bool]) -> None:
-    """Until it is done, or another rank stopped."""
+    """Wait until ``done()``, or until another rank stopped."""
     pause = 0.0005
     while not done():
         _check()
@@ -234,9 +234,9 @@ def _wait(done: Callable[[], bool]) -> None:
 
 
 def _check() -> None:
-    """Raise what a rank that stopped left word of."""
+    """Raise the reason that a stopped rank left."""
     try:
         if _store().check([_STOPPED]):
             raise RanksError(_store().get(_STOPPED).decode().partition(" ")[2])
     except dist.DistError as error:
-        raise RanksError("torchrun, or the process that served as its store, is gone") from error
+        raise RanksError("torchrun, or the process that served its store, is gone") from error

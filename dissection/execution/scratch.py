@@ -1,4 +1,4 @@
-"""Folders for unfinished work: each is one process's own while it works there, and gone when the work is done."""
+"""Folders for unfinished work: each belongs to one process while it works there, and is removed when it is done."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ if TYPE_CHECKING:
 
 @contextmanager
 def scratch(folder: Path, *, ranks: int, rank: int, fresh: bool) -> Iterator[Path]:
-    """The folder of one rank of a build, for as long as this process works on it; gone when the block ends well.
+    """The folder of one rank of a build, locked for this process; removed if the block ends without an error.
 
     Args:
-        folder: of the build; its name is what the build is known by.
-        ranks: how many processes share the build.
-        rank: the number of this one.
-        fresh: discard what an earlier process left there.
+        folder: folder of the build; its name identifies the build.
+        ranks: number of processes that share the build.
+        rank: number of this process.
+        fresh: discard what an earlier process left in it.
 
     Raises:
-        CheckpointError: if another process works in it, or a build by another number of processes left it.
+        CheckpointError: if another process works in it, or another number of processes began the build.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    own = folder / f"{rank}-of-{ranks}"
-    with alone(folder, own.with_suffix(".lock")):
-        others = [path for path in folder.iterdir() if path.is_dir() and not path.name.endswith(f"-of-{ranks}")]
+    rank_folder = folder / f"{rank}-of-{ranks}"
+    with alone(folder, rank_folder.with_suffix(".lock")):
+        mismatched = [path for path in folder.iterdir() if path.is_dir() and not path.name.endswith(f"-of-{ranks}")]
         if fresh:
-            for path in (*others, own):
+            for path in (*mismatched, rank_folder):
                 shutil.rmtree(path, ignore_errors=True)  # other ranks do the same
-        elif others:
-            before = others[0].name.rpartition("-")[2]
+        elif mismatched:
+            processes = mismatched[0].name.rpartition("-")[2]
             raise CheckpointError(
-                f"{folder} holds a build that {before} processes did not finish, and this is one of {ranks}; start as "
-                "many again to go on with it, or discard it with --fresh"
+                f"{folder} holds a build that {processes} processes did not finish, and this is one of {ranks}; start "
+                f"{processes} again to resume it, or discard it with --fresh"
             )
-        own.mkdir(exist_ok=True)
-        yield own
-        shutil.rmtree(own)
-    own.with_suffix(".lock").unlink(missing_ok=True)
+        rank_folder.mkdir(exist_ok=True)
+        yield rank_folder
+        shutil.rmtree(rank_folder)
+    rank_folder.with_suffix(".lock").unlink(missing_ok=True)
     _remove_empty(folder)
 
 
 def discard(folder: Path) -> None:
-    """Remove what is left of a build that is not gone on with, save where a process is at it."""
+    """Remove a build that will not be resumed, except the folders that a process is working in."""
     for lock_file in folder.glob("*.lock"):
         with suppress(CheckpointError), alone(folder, lock_file):
             shutil.rmtree(lock_file.with_suffix(""), ignore_errors=True)
@@ -65,16 +65,16 @@ def _remove_empty(folder: Path) -> None:
 
 @contextmanager
 def alone(folder: Path, lock_file: Path) -> Iterator[None]:
-    """One process at a time in a folder; a lock ends with its process, however that ends.
+    """Admit one process at a time to a folder; a lock ends with its process, however that ends.
 
     Raises:
-        CheckpointError: if another process holds it.
+        CheckpointError: if another process holds the lock.
     """
     lock = FileLock(lock_file)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise CheckpointError(f"another process is at this very job, in {folder}; wait for it to end") from None
+        raise CheckpointError(f"another process is working on this job, in {folder}; wait for it to end") from None
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""What a job is carried out with: how much at once, by whom, and where unfinished work is kept."""
+"""How a job is carried out: the size of a batch, the processes, and the folder for unfinished work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Progress(Protocol):
-    """Told how far a stage has come."""
+    """Called with the progress of a stage."""
 
     def __call__(self, stage: str, done: int, total: int, /) -> None:
         """``done`` of ``total`` images of the stage are finished."""
@@ -20,15 +20,15 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """How a job is carried out. Nothing of it changes the result, save that a network may round by the batch size.
+    """How a job is carried out. This never changes the result, except that a network may round by the batch size.
 
     Attributes:
         batch_size: images in one forward pass.
         workers: processes that read ahead; 0 for threads between the passes.
-        scratch: folder for unfinished work, from which a job that was killed is resumed; without one a temporary
-            folder is used, and nothing can be resumed.
+        scratch: folder for unfinished work, from which a killed job is resumed; ``None`` uses a temporary folder, from
+            which nothing can be resumed.
         ranks: the processes that share the job.
-        progress: told how far each stage has come.
+        progress: called with the progress of each stage.
     """
 
     batch_size: int = 16
@@ -38,7 +38,7 @@ class Execution:
     progress: Progress | None = None
 
     def batches(self, images: int) -> list[range]:
-        """The batches of this rank. Batches are cut the same way whoever runs them, and dealt out in turn."""
+        """The batches of this rank. Batches are the same for any number of ranks, and dealt out in turn."""
         starts = range(0, images, self.batch_size)
         batches = [range(start, min(start + self.batch_size, images)) for start in starts]
         return batches[self.ranks.number :: self.ranks.count]

@@ -1,7 +1,7 @@
-"""What is learnt from a stream, piece by piece: the same wherever it was interrupted and whoever saw which part.
+"""Statistics of a stream, piece by piece: the same wherever they are interrupted, and whichever rank sees which part.
 
-Every statistic takes memory that does not grow with the stream, turns into arrays and back (for a checkpoint), and adds
-up over ranks. A :class:`Bundle` is a statistic made of several, each under a name.
+The memory of a statistic does not grow with the stream. A statistic turns into arrays and back (for a checkpoint), and
+adds up over ranks. A :class:`Bundle` is a statistic made of several, each under a name.
 """
 
 from __future__ import annotations
@@ -19,39 +19,39 @@ Array = TypeVar("Array")
 
 
 class Statistic(Protocol):
-    """Something learnt from a stream."""
+    """A statistic of a stream."""
 
     def add(self, *observed: Any, **named: Any) -> object:  # noqa: ANN401 -- each statistic says what it observes
-        """Take in the next piece of the stream."""
+        """Add the next piece of the stream."""
 
     def pool(self, ranks: Ranks, /) -> None:
-        """Take in what all ranks have learnt; every rank must call it."""
+        """Combine the statistics of all ranks; every rank must call it."""
 
     def state(self) -> Mapping[str, np.ndarray]:
-        """All that was learnt, as arrays."""
+        """The statistic as arrays."""
 
     def restore(self, state: Mapping[str, np.ndarray], /) -> None:
-        """Become what a state was taken from."""
+        """Take over a state."""
 
 
 Part = TypeVar("Part", bound=Statistic)
 
 
 class ArrayStatistic:
-    """The state of a statistic that is nothing but arrays; its class names them.
+    """A statistic that consists of arrays, which its class names.
 
     Attributes:
-        ARRAYS: the attributes; ``_counts`` is called ``counts`` in a state.
+        ARRAYS: names of the attributes; ``_counts`` is called ``counts`` in a state.
     """
 
     ARRAYS: ClassVar[tuple[str, ...]]
 
     def state(self) -> dict[str, np.ndarray]:
-        """All that was learnt, as arrays, which are not copied."""
+        """The arrays, which are not copied."""
         return {name.removeprefix("_"): getattr(self, name) for name in self.ARRAYS}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Become what a state was taken from."""
+        """Take over a state."""
         for name in self.ARRAYS:
             setattr(self, name, state[name.removeprefix("_")].copy())
 
@@ -72,13 +72,13 @@ class Bundle(Generic[Part]):
         return nested({name: part.state() for name, part in self.parts.items()})
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Give each its part of a state."""
+        """Restore each from its part of a state."""
         for name, part in self.parts.items():
             part.restore(unnested(state, name))
 
 
 def nested(groups: Mapping[str, Mapping[str, Array]]) -> dict[str, Array]:
-    """One flat mapping of several, each under its name.
+    """Several named mappings as one flat mapping.
 
     >>> nested({"a": {"x": 1, "y": 2}, "b": {"x": 3}})
     {'a.x': 1, 'a.y': 2, 'b.x': 3}
@@ -87,7 +87,7 @@ def nested(groups: Mapping[str, Mapping[str, Array]]) -> dict[str, Array]:
 
 
 def unnested(flat: Mapping[str, Array], group: str) -> dict[str, Array]:
-    """One of the mappings that :func:`nested` was given.
+    """One of the mappings that :func:`nested` flattened.
 
     >>> unnested({"a.x": 1, "a.y": 2, "b.x": 3}, "a")
     {'x': 1, 'y': 2}

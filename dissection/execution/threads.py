@@ -1,4 +1,4 @@
-"""Work on all cores in threads of this process: decoding and encoding of images, and numpy, leave Python's lock."""
+"""Works on all cores in threads of this process: numpy and the codecs of images release Python's lock."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _AHEAD = 1
-"""Tasks under way for each thread: what is read for them takes memory."""
+"""Tasks in progress for each thread: few, since their input takes memory."""
 
 
 def cores() -> int:
-    """Processors for this process: those it may run on, shared with the other ranks on its machine."""
-    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, here // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    """Cores for this process: those it may run on, divided by the ranks on its machine."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, available // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def in_threads(work: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-    """Do tasks on all cores and give their results in order, a few tasks ahead of whoever asks.
+    """Do tasks on all cores and yield their results in order, a few tasks ahead of the caller.
 
-    The thread that asks is one of those that work: it makes, or reads, the tasks one after another, and instead of
-    waiting for a result it does what nobody has begun. (Were it to sleep, the others would often wake on one core.)
+    The calling thread works too: it makes, or reads, the tasks one after another, and instead of waiting for a result
+    it does a task that no thread has begun. (If it slept, the others would often wake on one core.)
     """
     waiting: deque[_Waiting[Result]] = deque()
     with ThreadPoolExecutor(max(1, cores() - 1)) as pool:
@@ -52,19 +52,19 @@ class _Waiting(Generic[Result]):
         self.future = pool.submit(run)
 
     def done_here(self) -> bool:
-        """Do it, unless somebody has begun; whether it was done."""
+        """Do the task, unless a thread has begun it; returns whether it was done."""
         if not self.future.cancel():
             return False
         self.future = Future()
         try:
             self.future.set_result(self._run())
-        except Exception as error:  # noqa: BLE001 -- raised when it is asked for, which is after those before it
+        except Exception as error:  # noqa: BLE001 -- raised when its turn comes
             self.future.set_exception(error)
         return True
 
 
 def _first(waiting: deque[_Waiting[Result]]) -> Result:
-    """The first task's result; until it is there, others are done."""
+    """The result of the first task; other tasks are done until it is ready."""
     while not waiting[0].future.done() and any(task.done_here() for task in waiting):
         pass
     return waiting.popleft().future.result()

@@ -1,1 +1,1 @@
-"""Files and folders: written whole or not at all, unpacked, fetched. What is in them is for others to say."""
+"""Writes files and folders whole or not at all, unpacks and fetches them. What is in them is decided elsewhere."""

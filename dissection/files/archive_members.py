@@ -1,4 +1,4 @@
-"""What is in an archive, one member after the other: zip, and tar with or without compression."""
+"""The members of an archive, one after another: zip, and tar with or without compression."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _COMPRESSIONS: tuple[tuple[bytes, Callable[[IO[bytes]], Any]], ...] = (
 )
 _HEADER = 1 << 20
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError, NotImplementedError)
-"""What Python raises on archives that are cut short, damaged, or made to harm. (A bad gzip raises an OSError.)"""
+"""What Python raises on archives that are cut short, damaged or malicious. (A bad gzip raises an OSError.)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,12 @@ class Member:
     """A file or folder in an archive.
 
     Attributes:
-        name: its path, as the archive has it.
-        size: bytes that are announced.
-        folder: whether it is one.
-        kind: what it is where it is neither, such as a link; empty where it is one of them.
+        name: its path in the archive.
+        size: announced size in bytes.
+        folder: whether it is a folder.
+        kind: what it is if it is neither a file nor a folder, such as a link; otherwise empty.
         open: gives the content of a file.
-        read: bytes of the archive that lie before it.
+        read: bytes of the archive before it.
     """
 
     name: str
@@ -56,22 +56,22 @@ class Member:
 
 @contextmanager
 def reading_members(archive: Path) -> Iterator[Iterator[Member]]:
-    """The members of an archive, in its own order; each is to be read before the next one is asked for.
+    """The members of an archive, in their order; each must be read before the next is requested.
 
     Raises:
-        ArchiveError: if it is no archive, is damaged, or holds what nobody unpacks.
+        ArchiveError: if the file is not an archive, is damaged, or cannot be unpacked safely.
     """
     try:
         with archive.open("rb") as file:
-            if file.read(len(_ZIP)) == _ZIP:  # zipfile.is_zipfile also takes a tar for one that ends in a zip
+            if file.read(len(_ZIP)) == _ZIP:  # zipfile.is_zipfile also accepts a tar that ends in a zip
                 with zipfile.ZipFile(file) as opened:
                     yield _of_zip(archive, opened)
             else:
                 file.seek(0)
                 yield _of_tar(archive, file)
     except (*_DAMAGE, gzip.BadGzipFile) as error:
-        why = " ".join(str(error).split()) or type(error).__name__
-        raise ArchiveError(f"{archive} is no zip or tar that can be unpacked ({why}); get it again") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ArchiveError(f"{archive} is not a zip or tar that can be unpacked ({reason}); get it again") from error
 
 
 def _of_zip(archive: Path, opened: zipfile.ZipFile) -> Iterator[Member]:
@@ -81,7 +81,7 @@ def _of_zip(archive: Path, opened: zipfile.ZipFile) -> Iterator[Member]:
             raise ArchiveError(f"{archive}: {info.filename!r} is encrypted; unpack it by hand, with its password")
         mode = stat.S_IFMT(info.external_attr >> 16)
         kind = "" if mode in {0, stat.S_IFREG, stat.S_IFDIR} else "link or device"
-        folder = info.filename.endswith("/")  # is_dir stumbles over an empty name
+        folder = info.filename.endswith("/")  # is_dir fails on an empty name
         yield Member(info.filename, info.file_size, folder, kind, partial(opened.open, info), read)
         read += info.compress_size
 
@@ -89,22 +89,22 @@ def _of_zip(archive: Path, opened: zipfile.ZipFile) -> Iterator[Member]:
 def _of_tar(archive: Path, file: IO[bytes]) -> Iterator[Member]:
     magic = file.read(max(len(start) for start, _ in _COMPRESSIONS))
     file.seek(0)
-    plain = next((unpacked(file) for start, unpacked in _COMPRESSIONS if magic.startswith(start)), file)
+    plain = next((decompressed(file) for start, decompressed in _COMPRESSIONS if magic.startswith(start)), file)
     with tarfile.open(fileobj=_Forward(archive, plain), mode="r:") as opened:
         while info := opened.next():
             kind = "" if info.isreg() or info.isdir() else "link or device"
             yield Member(info.name, info.size, info.isdir(), kind, partial(_content, opened, info), file.tell())
-            opened.members.clear()  # type: ignore[attr-defined]  # tarfile keeps all it has seen
+            opened.members.clear()  # type: ignore[attr-defined]  # tarfile keeps every member
 
 
 def _content(opened: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
     content = opened.extractfile(info)
-    assert content is not None, "it is asked for regular files alone"
+    assert content is not None, "only regular files are read"
     return content
 
 
 class _Forward(io.RawIOBase):
-    """A stream that is only read forwards, in small pieces: a header that is larger than any is refused unread."""
+    """A stream that is only read forwards, in small pieces: a header of impossible size is refused unread."""
 
     def __init__(self, archive: Path, stream: IO[bytes]) -> None:
         super().__init__()
@@ -117,14 +117,14 @@ class _Forward(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _HEADER:
-            raise ArchiveError(f"{self._archive} has a header of {size} bytes, and none needs so many; it is a bomb")
+            raise ArchiveError(f"{self._archive} has a header of {size} bytes, more than any needs; it is a bomb")
         data = self._stream.read(size)
         self._place += len(data)
         return data
 
     def seek(self, place: int, whence: int = io.SEEK_SET) -> int:
         assert whence == io.SEEK_SET
-        assert place >= self._place, "tarfile reads one member after the other"
+        assert place >= self._place, "tarfile reads one member after another"
         while self._place < place and self.read(min(place - self._place, _HEADER)):
             pass
         return self._place

@@ -1,4 +1,4 @@
-"""Unpacks archives that nobody vouches for: names and sizes are checked, and the folder appears whole."""
+"""Unpacks untrusted archives: names and sizes are checked, and the folder appears whole."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _LITTER = {"__MACOSX", ".DS_Store"}
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an archive of a dataset never exceeds, and a bomb does.
+    """Limits that an archive of a dataset never exceeds, and a bomb does.
 
     Attributes:
-        members: files and folders.
-        size: bytes, unpacked.
-        ratio: bytes, unpacked, for each of the archive; text may reach 20, deflate ends at about 1,000.
-        small: up to so many bytes the ratio does not matter.
+        members: number of files and folders.
+        size: unpacked bytes.
+        ratio: unpacked bytes for each byte of the archive; text may reach 20, deflate at most about 1,000.
+        small: unpacked bytes up to which the ratio does not matter.
     """
 
     members: int = 5_000_000
@@ -47,21 +47,21 @@ class Limits:
 def unpack(
     archive: Path, target: Path, *, limits: Limits | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Path:
-    """Unpack a zip or a tar (also compressed) into a new folder; what macOS adds is left out.
+    """Unpack a zip or a tar (also compressed) into a new folder; files that macOS adds are left out.
 
     Args:
         archive: the file.
-        target: the folder; it must not exist, or be empty. It appears whole or not at all.
-        limits: what is refused as a bomb.
-        progress: is told about bytes of the archive.
+        target: the folder, which must be missing or empty. It appears whole or not at all.
+        limits: beyond them an archive is refused as a bomb.
+        progress: called with the bytes of the archive that were read, and all of them.
 
     Returns:
         ``target``.
 
     Raises:
-        ArchiveError: if it is no archive, is damaged or encrypted, holds links, devices or names that lead out of the
-            folder or meet each other, or is a bomb.
-        OutputError: if ``target`` holds something or cannot be made, or the disk is too small.
+        ArchiveError: if the file is not an archive, is damaged or encrypted, is a bomb, or holds links, devices or
+            names that lead out of the folder or clash.
+        OutputError: if ``target`` is not empty or cannot be created, or the disk is too small.
     """
     with new_folder(target) as folder:
         unpack_into(archive, folder, limits=limits, progress=progress)
@@ -71,7 +71,7 @@ def unpack(
 def unpack_into(
     archive: Path, folder: Path, *, limits: Limits | None = None, progress: Callable[[int, int], None] | None = None
 ) -> None:
-    """As ``unpack``, into a folder that may hold other files; what was unpacked before an error stays."""
+    """As ``unpack``, into a folder that may hold other files; files unpacked before an error stay."""
     try:
         total = archive.stat().st_size
         unpacking = _Unpacking(folder, _Allowance.of(archive, limits or Limits(), folder))
@@ -81,26 +81,26 @@ def unpack_into(
                 if progress is not None:
                     progress(min(member.read, total), total)
     except OSError as error:
-        kind = OutputError if error.errno in _FULL else ArchiveError  # a damaged zip may have one seek to nowhere
-        raise kind(f"cannot unpack {archive} into {folder} ({error.strerror or error}); see to that first") from error
+        kind = OutputError if error.errno in _FULL else ArchiveError  # a damaged zip may point to nowhere
+        raise kind(f"cannot unpack {archive} into {folder} ({error.strerror or error}); fix that first") from error
     if not unpacking.allowance.members:
-        raise ArchiveError(f"{archive} is no zip or tar that can be unpacked (it holds nothing); get it again")
+        raise ArchiveError(f"{archive} is not a zip or tar that can be unpacked (it is empty); get it again")
     if progress is not None:
         progress(total, total)
 
 
 def lift(folder: Path) -> None:
-    """Where a folder holds nothing but one folder, put the contents of that in its place, however deep they are."""
-    while len(inside := list(folder.iterdir())) == 1 and inside[0].is_dir():
-        aside = inside[0].rename(folder / secrets.token_hex(8))  # what is in it may be called as it was
-        for each in list(aside.iterdir()):
-            each.rename(folder / each.name)
+    """While a folder holds only one folder, replace that by its contents."""
+    while len(entries := list(folder.iterdir())) == 1 and entries[0].is_dir():
+        aside = entries[0].rename(folder / secrets.token_hex(8))  # its contents may have the same name
+        for path in list(aside.iterdir()):
+            path.rename(folder / path.name)
         aside.rmdir()
 
 
 @dataclass(slots=True)
 class _Allowance:
-    """What may still be unpacked."""
+    """Counts members and bytes, and refuses those beyond the limits."""
 
     archive: Path
     limits: Limits
@@ -115,18 +115,18 @@ class _Allowance:
         return cls(archive, replace(limits, size=most), shutil.disk_usage(folder).free)
 
     def count(self) -> None:
-        """One member more."""
+        """Count one more member."""
         self.members += 1
         if self.members > self.limits.members:
             raise ArchiveError(f"{self.archive} holds more than {self.limits.members} files, which no dataset does")
 
     def take(self, size: int) -> None:
-        """So many bytes more."""
+        """Count ``size`` more bytes."""
         self.size += size
         self.refuse(0)
 
     def refuse(self, size: int) -> None:
-        """Refuse so many bytes more, if they are too many."""
+        """Refuse ``size`` more bytes if they are too many."""
         size += self.size
         if size > self.limits.size:
             raise ArchiveError(
@@ -138,7 +138,7 @@ class _Allowance:
 
 @dataclass(slots=True)
 class _Unpacking:
-    """Members on their way into a folder; ``names`` are taken, and say whether by a folder."""
+    """Unpacks members into a folder; ``names`` says of each taken name whether a folder has it."""
 
     folder: Path
     allowance: _Allowance
@@ -171,16 +171,16 @@ class _Unpacking:
         return PurePosixPath(*path.parts)
 
     def _claim(self, path: PurePosixPath, member: Member) -> None:
-        """Refuse a file that would take another's place; folders may come again."""
+        """Refuse a file whose name is taken; folders may repeat."""
         folders = [*path.parents, path] if member.folder else list(path.parents)
         for folder in folders:
-            self.names.setdefault(_seen(folder), True)
-        free = all(self.names[_seen(folder)] for folder in folders)
+            self.names.setdefault(_comparable(folder), True)
+        free = all(self.names[_comparable(folder)] for folder in folders)
         if not member.folder and free:
-            free = _seen(path) not in self.names
-            self.names[_seen(path)] = False
+            free = _comparable(path) not in self.names
+            self.names[_comparable(path)] = False
         if not free:
-            raise self._bad(member, "is there twice, or differs from another name only in case")
+            raise self._bad(member, "appears twice, or differs from another name only in case")
 
     def _copy(self, member: Member, place: Path) -> None:
         with member.open() as source, place.open("xb") as file:
@@ -192,6 +192,6 @@ class _Unpacking:
         return ArchiveError(f"{self.allowance.archive}: {member.name!r} {why}; do not trust this archive")
 
 
-def _seen(path: PurePosixPath) -> str:
-    """A name as a Mac or Windows tells it from others."""
+def _comparable(path: PurePosixPath) -> str:
+    """A name in the form in which macOS and Windows compare names."""
     return unicodedata.normalize("NFC", str(path)).casefold()

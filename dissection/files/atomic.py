@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all: what is written lies beside them, and takes their place."""
+"""Writes files and folders whole or not at all: into a sibling, which then takes their place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A stream into a temporary sibling, which takes the file's place when the block ends well.
+    """A stream into a temporary sibling, which takes the file's place if the block succeeds.
 
     Raises:
         OutputError: if the file cannot be written.
@@ -46,10 +46,10 @@ def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
 
 @contextmanager
 def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary sibling folder, which takes the folder's place when the block ends well; parents are made.
+    """A temporary sibling folder, which takes the folder's place if the block succeeds; parents are created.
 
     Raises:
-        OutputError: if there is a file, or a folder that is not empty, or the folder cannot be written.
+        OutputError: if the path is a file or a folder that is not empty, or cannot be written.
     """
     target, sibling = Path(path), _sibling(path)
     refuse_taken(target)
@@ -64,24 +64,24 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def refuse_taken(target: Path) -> None:
-    """Refuse a place for a new folder where there is something.
+    """Refuse a path for a new folder if it is taken.
 
     Raises:
-        OutputError: if there is anything but an empty folder, or nobody can tell.
+        OutputError: if the path exists and is not an empty folder, or cannot be examined.
     """
     try:
         taken = target.exists() and (not target.is_dir() or any(target.iterdir()))
     except OSError as error:
         raise unwritable(target, error) from error
     if taken:
-        raise OutputError(f"{target} is there already; name another folder, or remove it")
+        raise OutputError(f"{target} already exists; name another folder, or remove it")
 
 
 def put_in_place(folder: Path, target: Path) -> None:
-    """Give a folder its name, where there is nothing or an empty folder.
+    """Move a folder to a path that does not exist or is an empty folder.
 
     Raises:
-        OSError: if that is not so.
+        OSError: if the path is anything else.
     """
     if target.exists():
         target.rmdir()
@@ -91,7 +91,7 @@ def put_in_place(folder: Path, target: Path) -> None:
 def unwritable(
     path: str | os.PathLike[str], error: OSError, remedy: str = "name a place that can be written"
 ) -> OutputError:
-    """What to say of a file or folder that cannot be written."""
+    """The error for a file or folder that cannot be written."""
     return OutputError(f"cannot write {path} ({error.strerror or error}); {remedy}")
 
 

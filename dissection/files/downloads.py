@@ -1,4 +1,4 @@
-"""Files from the web: gone on with after a break, tried again, checked, and there whole or not at all."""
+"""Fetches files from the web: resumed after a break, retried, checked, and whole or not there at all."""
 
 from __future__ import annotations
 
@@ -37,42 +37,42 @@ def download(
     progress: Bytes | None = None,
     patience: Patience | None = None,
 ) -> Path:
-    """Fetch a file, unless it is there already. Proxies are taken from the environment.
+    """Fetch a file, unless it already exists. Proxies are taken from the environment.
 
-    What has come lies beside it as ``NAME.part`` until it is whole, and a later call goes on there if the file on the
-    server is still the same. One process fetches it, others wait.
+    Until the file is whole it is called ``NAME.part``, and a later call resumes it if the file on the server is still
+    the same. One process fetches it, others wait.
 
     Args:
         url: address, http or https.
-        path: what the file is to be called; its folder is made.
-        size: bytes, where they are known.
-        digest: what was published, such as ``sha256:0123…``, or its first digits (PyTorch puts eight into file names);
+        path: path of the file; its folder is created.
+        size: size in bytes, if known.
+        digest: published digest, such as ``sha256:0123…``, or its first digits (PyTorch puts eight into file names);
             md5 and sha1 find damage, not malice.
         mirror: address of a copy, in place of the scheme and host of ``url``.
-        by_hand: what to do with a file that was fetched by hand; by default to save it as ``path``.
-        progress: is told about bytes.
-        patience: how long is waited.
+        by_hand: what to do with a file that was fetched by hand; by default, save it as ``path``.
+        progress: called with the bytes received and all of them.
+        patience: how long to wait.
 
     Returns:
         ``path``.
 
     Raises:
-        DownloadError: if it cannot be had, or is not what was published.
+        DownloadError: if the file cannot be fetched, or differs from what was published.
         OutputError: if it cannot be written.
     """
-    wanted = _Wanted(mirrored(url, mirror), path, size, digest, by_hand or f"save it as {path}")
+    request = _Request(mirrored(url, mirror), path, size, digest, by_hand or f"save it as {path}")
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             with _alone(path):
                 if not path.exists():
-                    _fetch(wanted, progress, patience or Patience())
+                    _fetch(request, progress, patience or Patience())
                     return path
-        wrong = wanted.contradiction(path)
+        mismatch = request.contradiction(path)
     except OSError as error:
         raise unwritable(path, error, "make room, or name another place") from error
-    if wrong:
-        raise DownloadError(f"{path} is there, but {wrong}; remove it, to fetch it again from {wanted.source}")
+    if mismatch:
+        raise DownloadError(f"{path} exists, but {mismatch}; remove it to fetch it again from {request.source}")
     return path
 
 
@@ -87,13 +87,13 @@ def mirrored(url: str, mirror: str | None) -> str:
     """
     for address in (url, mirror):
         if address is not None and not re.match(r"https?://[^/\s]", address):
-            raise DownloadError(f"{address!r} is no address to fetch from; one with http:// or https:// is wanted")
+            raise DownloadError(f"{address!r} is not an address to fetch from; one with http:// or https:// is needed")
     return url if mirror is None else mirror.rstrip("/") + re.sub(r"^\w+://[^/]*", "", url)
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What is to be fetched from where, what is known of it, and what to do where it does not come."""
+class _Request:
+    """A file to fetch: its address, its path, its published size and digest, and what to do if that fails."""
 
     source: str
     path: Path
@@ -102,10 +102,10 @@ class _Wanted:
     by_hand: str
 
     def contradiction(self, file: Path) -> str:
-        """What about a file is not as published; empty where all is well."""
-        found = file.stat().st_size
-        if self.size is not None and found != self.size:
-            return f"it has {found} bytes, and {self.size} were published"
+        """How a file differs from what was published; empty if it does not."""
+        size = file.stat().st_size
+        if self.size is not None and size != self.size:
+            return f"it has {size} bytes, and {self.size} were published"
         if self.digest is not None:
             kind, _, published = self.digest.partition(":")
             digits = _digest(file, kind)[: len(published)]
@@ -113,9 +113,9 @@ class _Wanted:
                 return f"its {kind} is {digits}, and {published} was published"
         return ""
 
-    def failure(self, why: object) -> DownloadError:
-        """The error that names the address and the way by hand."""
-        return DownloadError(f"cannot fetch {self.source} ({why}); fetch it by hand where you can, and {self.by_hand}")
+    def failure(self, reason: object) -> DownloadError:
+        """The error that names the address, and what to do by hand."""
+        return DownloadError(f"cannot fetch {self.source} ({reason}); fetch it by hand if you can, and {self.by_hand}")
 
 
 def _digest(file: Path, kind: str) -> str:
@@ -130,25 +130,25 @@ def _alone(path: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            lock_file.unlink(missing_ok=True)  # whoever waits for it sees that it is gone, and makes another
+            lock_file.unlink(missing_ok=True)  # a process that waits for it notices that it is gone, and makes another
 
 
-def _fetch(wanted: _Wanted, progress: Bytes | None, patience: Patience) -> None:
-    part = PartialFile(wanted.path, wanted.source)
+def _fetch(request: _Request, progress: Bytes | None, patience: Patience) -> None:
+    part = PartialFile(request.path, request.source)
     with requests.Session() as session:
-        transfer = Transfer(session, wanted.source, wanted.size, patience, progress)
+        transfer = Transfer(session, request.source, request.size, patience, progress)
         try:
             _persist(transfer, part)
         except (InterruptedTransferError, RefusedTransferError) as error:
-            raise wanted.failure(error) from error
-    if wrong := wanted.contradiction(part.file):
+            raise request.failure(error) from error
+    if mismatch := request.contradiction(part.file):
         part.begin("")
-        raise wanted.failure(f"another file came: {wrong}")
+        raise request.failure(f"the server sent another file: {mismatch}")
     part.finish()
 
 
 def _persist(transfer: Transfer, part: PartialFile) -> None:
-    """Try until everything has come; a try that brought more than any before makes up for those that failed."""
+    """Try until the file is whole; a try that gets farther than any before makes up for those that failed."""
     farthest, failures = part.length, 0
     if transfer.progress is not None:
         transfer.progress(farthest, transfer.size or 0)

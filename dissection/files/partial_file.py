@@ -1,4 +1,4 @@
-"""The part of a file that has come already, and what tells whether the rest still belongs to it."""
+"""The part of a file that was received already, and the check that the rest belongs to it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 class PartialFile:
-    """A file beside its target that grows as bytes come.
+    """A file beside its target that grows as bytes arrive.
 
-    A note beside it says where the bytes came from and the server's validator of them (ETag, or else Last-Modified).
-    Without a validator nobody can tell whether the file on the server is still the same, so nothing is gone on with.
+    A note beside it gives the address of the bytes and the server's validator (ETag, or else Last-Modified). Without a
+    validator nobody can tell whether the file on the server is still the same, so the file is fetched anew.
 
     Args:
-        target: what the whole file is to be called.
-        source: address that it comes from; bytes of another address are forgotten.
+        target: path of the whole file.
+        source: address of the file; bytes from another address are discarded.
     """
 
     def __init__(self, target: Path, source: str) -> None:
@@ -31,21 +31,21 @@ class PartialFile:
 
     @property
     def length(self) -> int:
-        """Bytes that have come."""
+        """Number of bytes received."""
         return self.file.stat().st_size if self.file.exists() else 0
 
     def request(self) -> dict[str, str]:
-        """Headers that ask for the rest, or for all of it where the file on the server has changed."""
+        """Headers that request the rest, or the whole file if it has changed on the server."""
         if not self.length or not self._validator:
             return {}
         return {"Range": f"bytes={self.length}-", "If-Range": self._validator}
 
     def continues(self, validator: str) -> bool:
-        """Whether bytes with this validator belong to those that have come."""
+        """Whether bytes with this validator belong to those received."""
         return bool(self._validator) and validator == self._validator
 
     def begin(self, validator: str) -> None:
-        """Forget what has come, and expect bytes with this validator."""
+        """Discard the bytes received, and expect bytes with this validator."""
         self.file.unlink(missing_ok=True)
         self._note.unlink(missing_ok=True)
         self._validator = validator
@@ -58,11 +58,11 @@ class PartialFile:
         self._note.unlink(missing_ok=True)
 
     def _noted(self) -> str:
-        """The validator of what an earlier process left; empty where it left nothing that can be gone on with."""
+        """The validator of the bytes that an earlier process left; empty if they cannot be resumed."""
         try:
             note = json.loads(self._note.read_bytes())
         except (OSError, ValueError):
             return ""
-        known = isinstance(note, dict) and note.get("source") == self._source
-        validator = note.get("validator") if known else ""
+        is_ours = isinstance(note, dict) and note.get("source") == self._source
+        validator = note.get("validator") if is_ours else ""
         return validator if isinstance(validator, str) else ""

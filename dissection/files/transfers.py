@@ -1,4 +1,4 @@
-"""One try to get what is missing of a file: what is asked of the server, and what its answer is worth."""
+"""One try to fetch the rest of a file: the request to the server, and what its answer means."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 16
 _LATER = {408, 425, 429, 500, 502, 503, 504}
-"""Status codes of a server that may answer better in a while."""
+"""Status codes of a server that may answer better later."""
 
 _WORDS = {
     "NameResolutionError": "the host was not found",
     "ProxyError": "the proxy cannot be reached",
     "ConnectTimeout": "no connection within {0.connect:g} seconds",
     "ReadTimeout": "nothing came for {0.read:g} seconds",
-    "SSLError": "the host cannot prove that it is the one that was asked for",
+    "SSLError": "the host cannot prove its identity",
     "IncompleteRead": "the connection broke off",
     "NewConnectionError": "there was no connection",
 }
-"""What to say of an error, by what is somewhere in it: requests wraps what went wrong several times."""
+"""Words for an error, by a name somewhere in it: requests wraps errors several times."""
 
 Bytes = Callable[[int, int], None]
-"""Told how many bytes have come, of how many; of 0 where nobody knows."""
+"""Called with the bytes received and all of them, or 0 if that is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long is waited.
+    """How long to wait.
 
     Attributes:
         tries: how many tries in a row may bring nothing new.
-        connect: seconds to be connected in.
-        read: seconds in which at least something must come.
-        sleep: waits between two tries: for a second at first, and twice as long each time.
+        connect: seconds within which to connect.
+        read: seconds within which at least one byte must arrive.
+        sleep: waits between two tries: a second at first, then twice as long each time.
     """
 
     tries: int = 5
@@ -53,7 +53,7 @@ class Patience:
 
 
 class InterruptedTransferError(Exception):
-    """A try that did not bring everything; the next one may bring the rest."""
+    """A try that did not bring the whole file; the next one may bring the rest."""
 
 
 class RefusedTransferError(Exception):
@@ -67,9 +67,9 @@ class Transfer:
     Attributes:
         session: the connections.
         source: the address.
-        size: bytes of the file, where they were published.
-        patience: how long is waited.
-        progress: is told about bytes.
+        size: published size of the file in bytes, if any.
+        patience: how long to wait.
+        progress: called with the bytes received and all of them.
     """
 
     session: requests.Session
@@ -79,11 +79,11 @@ class Transfer:
     progress: Bytes | None
 
     def receive(self, part: PartialFile) -> None:
-        """Add to a part what is missing.
+        """Add the missing bytes to a part.
 
         Raises:
-            InterruptedTransferError: if not everything came.
-            RefusedTransferError: if it will not come.
+            InterruptedTransferError: if some did not arrive.
+            RefusedTransferError: if they never will.
         """
         try:
             self._receive(part)
@@ -105,7 +105,7 @@ class Transfer:
             raise InterruptedTransferError(f"the connection ended after {part.length} of {total} bytes")
 
     def _prepare(self, part: PartialFile, response: requests.Response) -> int | None:
-        """Make the part fit what the server is about to send; gives the size of the whole file, where known."""
+        """Make the part fit what the server is about to send; returns the size of the whole file, if known."""
         total = _total(part, response)
         if self.size is not None and total not in {None, self.size}:
             raise RefusedTransferError(f"the server has {total} bytes, and {self.size} were published")
@@ -118,10 +118,10 @@ class Transfer:
 
     def _append(self, part: PartialFile, response: requests.Response, total: int | None) -> None:
         with part.file.open("ab") as file:
-            # raw: where a server calls a .tar.gz "gzip-encoded", requests would unpack it
+            # raw: if a server calls a .tar.gz "gzip-encoded", requests would unpack it
             for chunk in response.raw.stream(_CHUNK, decode_content=False):
                 if total is not None and file.tell() + len(chunk) > total:
-                    raise RefusedTransferError(f"more comes than the {total} bytes that were announced")
+                    raise RefusedTransferError(f"the server sends more than the {total} bytes that it announced")
                 file.write(chunk)
                 if self.progress is not None:
                     self.progress(file.tell(), total or 0)
@@ -134,7 +134,7 @@ class Transfer:
 
 
 def _total(part: PartialFile, response: requests.Response) -> int | None:
-    """The size of the whole file as the answer has it; a part that does not go with the answer is forgotten."""
+    """The size of the whole file according to the answer; a part that does not fit the answer is discarded."""
     match response.status_code:
         case HTTPStatus.OK:
             part.begin(_validator(response))
@@ -144,7 +144,7 @@ def _total(part: PartialFile, response: requests.Response) -> int | None:
             return _size(response)
         case HTTPStatus.PARTIAL_CONTENT:
             part.begin("")
-            raise InterruptedTransferError("the server sent a part that does not go with what had come")
+            raise InterruptedTransferError("the server sent bytes that do not fit those received")
         case HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE if _size(response) == part.length:
             return part.length
         case HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
@@ -157,16 +157,16 @@ def _total(part: PartialFile, response: requests.Response) -> int | None:
 
 
 def _validator(response: requests.Response) -> str:
-    """What tells this state of the file on the server from another; an ETag that is "weak" does not, to the byte."""
+    """What identifies this version of the file on the server; a "weak" ETag does not do so to the byte."""
     tag = response.headers.get("ETag", "")
     return tag if tag.startswith('"') else response.headers.get("Last-Modified", "")
 
 
 def _starts(response: requests.Response) -> int | None:
-    found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-    return int(found[1]) if found else None
+    content_range = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    return int(content_range[1]) if content_range else None
 
 
 def _size(response: requests.Response) -> int | None:
-    found = re.search(r"/(\d+)$", response.headers.get("Content-Range", ""))
-    return int(found[1]) if found else None
+    content_range = re.search(r"/(\d+)$", response.headers.get("Content-Range", ""))
+    return int(content_range[1]) if content_range else None

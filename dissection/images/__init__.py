@@ -1,1 +1,1 @@
-"""Image files as pixels, the way a person sees them, or a refusal. What pixels mean is for others to say."""
+"""Reads image files as pixels, the way a person sees them, or refuses them. What pixels mean is decided elsewhere."""

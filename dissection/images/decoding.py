@@ -1,8 +1,8 @@
-"""Decodes JPEGs and PNGs of the plain kind, which nearly all are, in half of the time that Pillow takes, or a third.
+"""Decodes plain JPEGs and PNGs, as nearly all are, in half or a third of the time that Pillow takes.
 
-Pillow reads anything, and does much of that in Python, where threads wait for each other. These libraries do nothing
-but decode. They are asked only where there is nothing to decide or to put up with, and then have Pillow's pixels; for
-all else there is ``None``, and Pillow reads it, or says what is wrong.
+Pillow reads anything, and does much of that in Python, where threads wait for each other. These libraries only decode.
+They are used only if there is nothing to decide or to tolerate, and then give Pillow's pixels; otherwise the result is
+``None``, and Pillow reads the file or says what is wrong.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 JPEG = b"\xff\xd8\xff"
 _TURNING = (b"Exif\0\0", b"tiff:Orientation")
-"""What may say that a photograph is to be turned."""
+"""Metadata that may ask for a photograph to be turned."""
 
 _JPEG_COLOURS = ("YCbCr", "Gray")
 
@@ -32,7 +32,7 @@ _GREY, _RGB = 0, 2
 
 
 def plain_jpeg(data: bytes) -> UInt8[np.ndarray, "h w 3"] | None:
-    """The pixels of a JPEG in the usual colours or in grey, upright, without a flaw and within Pillow's limit."""
+    """The pixels of a JPEG in the usual colours or in grey, if it is upright, flawless and within Pillow's limit."""
     if not data.startswith(JPEG) or any(word in data for word in _TURNING):
         return None
     try:
@@ -46,7 +46,7 @@ def plain_jpeg(data: bytes) -> UInt8[np.ndarray, "h w 3"] | None:
 
 
 def plain_png(data: bytes) -> UInt8[np.ndarray, "h w 3"] | UInt8[np.ndarray, "h w"] | None:
-    """The pixels of a PNG of 8-bit colours or grey and nothing else, without a flaw and within Pillow's limit."""
+    """The pixels of a PNG of 8-bit colours or grey and nothing else, if it is flawless and within Pillow's limit."""
     if not _is_sound(data):
         return None
     width, height, depth, colours = _HEADER.unpack_from(data, len(_PNG) + _CHUNK.size)
@@ -60,18 +60,18 @@ def plain_png(data: bytes) -> UInt8[np.ndarray, "h w 3"] | UInt8[np.ndarray, "h 
 
 
 def _is_sound(data: bytes) -> bool:
-    """Whether a PNG is header, pixels and end, each with its checksum, at which pyspng does not look."""
+    """Whether a PNG is header, pixels and end, with correct checksums, which pyspng does not check."""
     if not data.startswith(_PNG):
         return False
-    at, kinds = len(_PNG), [b""]
+    offset, kinds = len(_PNG), [b""]
     while kinds[-1] != b"IEND":
-        if at + _CHUNK.size > len(data):
+        if offset + _CHUNK.size > len(data):
             return False
-        length, kind = _CHUNK.unpack_from(data, at)
-        end = at + _CHUNK.size + length
-        if data[end : end + 4] != zlib.crc32(data[at + 4 : end]).to_bytes(4):
+        length, kind = _CHUNK.unpack_from(data, offset)
+        end = offset + _CHUNK.size + length
+        if data[end : end + 4] != zlib.crc32(data[offset + 4 : end]).to_bytes(4):
             return False
-        at = end + 4
+        offset = end + 4
         kinds.append(kind)
     return kinds[1:2] + kinds[-1:] == [b"IHDR", b"IEND"] and set(kinds[2:-1]) == {b"IDAT"}
 

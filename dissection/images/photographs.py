@@ -1,7 +1,7 @@
-"""Photographs as people have them, read as 8-bit RGB the way a person sees them, or refused in one line.
+"""Reads photographs as 8-bit RGB, the way a person sees them, or refuses them in one line.
 
-Thread-safe; files are closed, Pillow's warnings do not get out, and a file that was cut short is never filled up with
-grey, whatever ``ImageFile.LOAD_TRUNCATED_IMAGES`` says.
+Thread-safe; files are closed, Pillow's warnings are suppressed, and a truncated file is never filled up with grey,
+whatever ``ImageFile.LOAD_TRUNCATED_IMAGES`` says.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
     from jaxtyping import UInt8
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
-"""What is tried on a file; not Pillow's whole list, which would hand an EPS file to another program."""
+PHOTOGRAPH_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
+"""Formats to try on a file; not Pillow's whole list, which would pass an EPS file to another program."""
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".jp2", ".avif")
-"""How the names of photographs end, in lower case."""
+"""Endings of the names of photographs, in lower case."""
 
 # What Pillow's decoders are known to raise on damaged files.
 _DAMAGE = (
@@ -55,7 +55,7 @@ _DAMAGE = (
 )
 
 _AT_ONCE = 64 * 2**20
-"""Bytes of a file that is read whole."""
+"""Largest file that is read in one go, in bytes."""
 
 _SCAN = 0xFFDA
 _END = b"\xff\xd9"
@@ -73,7 +73,7 @@ _UPRIGHT = {
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """The bytes of an image file that lie in something else, in a table say; ``name`` is what errors call them."""
+    """The bytes of an image file inside something else, such as a table; ``name`` is what errors call them."""
 
     name: str
     data: bytes
@@ -87,19 +87,19 @@ class Encoded:
 
 
 def photographs_in(folder: Path) -> list[Path]:
-    """The files in a folder, and in the folders in it, whose name ends as a photograph's does; in order."""
+    """The files in a folder and its subfolders whose names end like a photograph's, in order."""
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
 
 
 def open_photograph(path: str | PathLike[str] | Encoded) -> Image.Image:
     """The photograph in a file, upright, as 8-bit RGB without metadata.
 
-    The EXIF orientation is applied. What is transparent is laid over white. 16-bit grey is scaled so that 65535 is
-    white; 32-bit integers and floats so that the least of 1 (floats), 255 (floats), 65535 and their own maximum that
-    holds them all is white.
+    The EXIF orientation is applied. Transparent pixels are laid over white. 16-bit grey is scaled so that 65535 is
+    white. White in 32-bit integers and floats is the least of 1 (floats), 255 (floats), 65535 and the image's maximum
+    that no pixel exceeds.
 
     Raises:
-        PhotographError: if the file is missing, empty, cut short, no image, animated, or larger than Pillow's
+        PhotographError: if the file is missing, empty, cut short, not an image, animated, or larger than Pillow's
             ``Image.MAX_IMAGE_PIXELS``.
     """
     path = path if isinstance(path, Encoded) else Path(path)
@@ -116,10 +116,10 @@ def open_photograph(path: str | PathLike[str] | Encoded) -> Image.Image:
 
 
 def photograph_size(path: str | PathLike[str] | Encoded) -> tuple[int, int]:
-    """Width and height of the upright photograph, where possible without decoding it.
+    """Width and height of the upright photograph, if possible without decoding it.
 
     Raises:
-        PhotographError: as ``open_photograph``, for what can be seen without decoding.
+        PhotographError: as ``open_photograph``, for flaws that show without decoding.
     """
     with _opened(path if isinstance(path, Encoded) else Path(path)) as image:
         if image.format == "TIFF":  # Pillow turns these itself, when it decodes them
@@ -129,7 +129,7 @@ def photograph_size(path: str | PathLike[str] | Encoded) -> tuple[int, int]:
 
 
 def open_image(path: str | PathLike[str] | Encoded) -> Image.Image:
-    """The single image in a file, decoded, with the pixels and the mode that are stored: for label maps.
+    """The single image in a file, decoded, with its stored pixels and mode: for label maps.
 
     Raises:
         PhotographError: as ``open_photograph``.
@@ -140,22 +140,22 @@ def open_image(path: str | PathLike[str] | Encoded) -> Image.Image:
 
 
 def plain_pixels(path: Path) -> UInt8[np.ndarray, "h w 3"] | UInt8[np.ndarray, "h w"] | None:
-    """The pixels of a label map that is a plain PNG, in colours or grey; for any other ask :func:`open_image`."""
+    """The pixels of a label map that is a plain PNG, in colours or grey; :func:`open_image` reads all others."""
     return plain_png(_whole(path))
 
 
 def _whole(path: Path | Encoded) -> bytes:
-    """What is in a file; nothing where it cannot be read, or not at once.
+    """The content of a file; empty if it cannot be read in one go.
 
-    In as few calls as can be, since each lets go of Python's lock, and waits for it.
+    It makes as few calls as possible, since each releases Python's lock and waits for it.
     """
     if isinstance(path, Encoded):
         return path.data
     try:
-        found = path.stat()
-        if S_ISREG(found.st_mode) and found.st_size <= _AT_ONCE:
+        status = path.stat()
+        if S_ISREG(status.st_mode) and status.st_size <= _AT_ONCE:
             with FileIO(path) as file:
-                return file.read(found.st_size)
+                return file.read(status.st_size)
     except (OSError, ValueError):
         pass
     return b""
@@ -163,7 +163,7 @@ def _whole(path: Path | Encoded) -> bytes:
 
 @contextmanager
 def _opened(path: Path | Encoded) -> Iterator[ImageFile.ImageFile]:
-    """An image of one frame, not yet decoded; everything that goes wrong inside becomes a PhotographError."""
+    """An image of one frame, not yet decoded; every error inside becomes a PhotographError."""
     _look(path)
     try:
         with path.open("rb") as file, _STRICT:
@@ -174,14 +174,14 @@ def _opened(path: Path | Encoded) -> Iterator[ImageFile.ImageFile]:
             yield image
     except UnidentifiedImageError:
         raise PhotographError(
-            f"{path}: this is no image that can be read; save it as one of {', '.join(FORMATS)}"
+            f"{path}: this is not an image that can be read; save it as one of {', '.join(PHOTOGRAPH_FORMATS)}"
         ) from None
     except DecompressionBombError as error:
         raise _too_large(path, str(error)) from None
     except MemoryError:
         raise _too_large(path, "there is not enough memory for it") from None
     except PermissionError:
-        raise PhotographError(f"{path}: the file may not be read; change its permissions") from None
+        raise PhotographError(f"{path}: there is no permission to read the file; change its permissions") from None
     except _DAMAGE as error:
         raise PhotographError(
             f"{path}: the image is cut short or damaged ({_one_line(error)}); get the file again"
@@ -194,21 +194,21 @@ def _look(path: Path | Encoded) -> None:
             raise PhotographError(f"{path}: the image is empty (0 bytes); get it again")
         return
     try:
-        found = path.stat()
+        status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         raise PhotographError(f"{path}: there is no such file; check the path") from None
     except (OSError, ValueError) as error:
-        raise PhotographError(f"{path}: the file cannot be looked at ({_one_line(error)})") from None
-    if not S_ISREG(found.st_mode):
-        raise PhotographError(f"{path}: an image file is wanted and this is none; name a file")
-    if found.st_size == 0:
+        raise PhotographError(f"{path}: the file cannot be examined ({_one_line(error)})") from None
+    if not S_ISREG(status.st_mode):
+        raise PhotographError(f"{path}: this is not a file, and an image file is needed; name one")
+    if status.st_size == 0:
         raise PhotographError(f"{path}: the file is empty (0 bytes); get it again")
 
 
 def _recognised(file: BinaryIO) -> ImageFile.ImageFile:
-    """The image in a file. A JPEG is opened as one at once: Pillow would look whether it is an MPO, and warn.
+    """The image in a file. A JPEG is opened as one directly: Pillow would check whether it is an MPO, and warn.
 
-    An MPO is what phones and stereo cameras write: a JPEG of the photograph, then one of depth, light or the other eye.
+    Phones and stereo cameras write MPOs: a JPEG of the photograph, then one of depth, light or the other eye.
     """
     start = file.read(len(JPEG))
     file.seek(0)
@@ -221,13 +221,13 @@ def _recognised(file: BinaryIO) -> ImageFile.ImageFile:
 def _refuse(path: Path | Encoded, image: Image.Image) -> None:
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
-        raise PhotographError(f"{path}: {frames} frames were found where one is wanted; save one as a file of its own")
+        raise PhotographError(f"{path}: {frames} frames were found, and one is needed; save one as a separate file")
     width, height = image.size
     if width < 1 or height < 1:
-        raise PhotographError(f"{path}: the image is {width} x {height} pixels, it holds nothing; get the file again")
+        raise PhotographError(f"{path}: the image is empty ({width} x {height} pixels); get the file again")
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and width * height > limit:
-        raise _too_large(path, f"{width} x {height} pixels, {limit} are the limit")
+        raise _too_large(path, f"{width} x {height} pixels, and the limit is {limit}")
 
 
 def _too_large(path: Path | Encoded, why: str) -> PhotographError:
@@ -240,7 +240,7 @@ def _one_line(error: BaseException) -> str:
 
 def _formats() -> list[str]:
     Image.init()
-    return [name for name in FORMATS if name in Image.OPEN]
+    return [name for name in PHOTOGRAPH_FORMATS if name in Image.OPEN]
 
 
 def _decode(image: ImageFile.ImageFile) -> None:
@@ -252,7 +252,7 @@ def _decode(image: ImageFile.ImageFile) -> None:
 
 
 def _refuse_unfinished(path: Path | Encoded, file: BinaryIO) -> None:
-    """A JPEG whose download stopped can have its full length, in zeros; only the missing end marker tells."""
+    """Refuse a JPEG without an end marker: if its download stopped, zeros may fill it up to its full length."""
     file.seek(2)
     marker, length = struct.unpack(">HH", file.read(4))
     while 0xFFC0 <= marker < 0xFFFF and marker != _SCAN:
@@ -263,7 +263,7 @@ def _refuse_unfinished(path: Path | Encoded, file: BinaryIO) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 (upright) where there is none that can be read."""
+    """EXIF orientation, or 1 (upright) if none can be read."""
     if image.format == "TIFF":
         return 1
     try:
@@ -300,24 +300,24 @@ _warnings = Lock()
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No warnings about sizes and metadata. ``catch_warnings`` is not thread-safe: only for the short steps."""
+    """Suppress warnings about sizes and metadata; for short steps only, since ``catch_warnings`` needs a lock."""
     with _warnings, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 class _Strict:
-    """Has Pillow refuse truncated files while any thread is inside; a user's own code may have said otherwise."""
+    """Makes Pillow refuse truncated files while any thread is inside, even if the user's code allows them."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._inside = 0
-        self._before = False
+        self._allowed = False
 
     def __enter__(self) -> None:
         with self._lock:
             if not self._inside:
-                self._before = ImageFile.LOAD_TRUNCATED_IMAGES
+                self._allowed = ImageFile.LOAD_TRUNCATED_IMAGES
                 ImageFile.LOAD_TRUNCATED_IMAGES = False
             self._inside += 1
 
@@ -327,7 +327,7 @@ class _Strict:
         with self._lock:
             self._inside -= 1
             if not self._inside:
-                ImageFile.LOAD_TRUNCATED_IMAGES = self._before
+                ImageFile.LOAD_TRUNCATED_IMAGES = self._allowed
 
 
 _STRICT = _Strict()

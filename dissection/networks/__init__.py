@@ -1,4 +1,4 @@
-"""A network as it runs: where it comes from, what it expects of a photograph, and reading a layer while it runs.
+"""Networks: where they come from, what they expect of a photograph, and how a layer is read while they run.
 
-What is made of the maps belongs in :mod:`dissection.engine`.
+Work on the maps belongs in :mod:`dissection.engine`.
 """

@@ -1,4 +1,4 @@
-"""What ``--network`` takes, for people to choose from."""
+"""The values of ``--network``, for people to choose from."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class CatalogueEntry:
 
     Attributes:
         source: who made them.
-        names: what to give to ``--network``, or a pattern of it.
+        names: values of ``--network``, or their pattern.
         weights: where their weights come from.
-        extra: what of NeuronExplain must be installed; empty for nothing more.
-        installed: whether it is.
+        extra: NeuronExplain's extra that must be installed; empty if none is needed.
+        installed: whether it is installed.
     """
 
     source: str
@@ -28,7 +28,7 @@ class CatalogueEntry:
 
 
 def catalogue() -> list[CatalogueEntry]:
-    """Every source, with every name that it is known to have."""
+    """Every source, with every name that it is known to offer."""
     from dissection.networks.sources.efficientnet_lite import LITE  # noqa: PLC0415 -- torchvision's models take a second to import
     from dissection.networks.sources.places365 import places_names  # noqa: PLC0415
     from dissection.networks.sources.timm import timm_names  # noqa: PLC0415

@@ -1,6 +1,6 @@
 """One forward pass of a network, with the maps of its layers: the body without autograd, the head with it.
 
-Autograd begins at the first tapped layer, so a pass costs what it costs anyway, and a gradient stops at the map: no
+Autograd begins at the first tapped layer, so a pass costs no more than usual, and a gradient stops at the map: no
 parameter's ``.grad`` is touched.
 """
 
@@ -33,7 +33,7 @@ class Pass:
     """One forward pass.
 
     Attributes:
-        scores: logits; differentiable by the activations.
+        scores: logits; differentiable with respect to the activations.
         activations: the rectified feature map ``A`` of each tapped layer.
     """
 
@@ -53,10 +53,10 @@ class Pass:
 
 
 def forward(network: Network, images: Float[Tensor, "images channels H W"]) -> Pass:
-    """Run the body without autograd and the head, after the network's layer, with it: the cost of a forward pass.
+    """Run the body without autograd, and the head after the network's layer with it, for the cost of a forward pass.
 
     Raises:
-        ActivationError: if the map is not of the shape that the layer had when the network was opened.
+        ActivationError: if the map's shape is not the same as when the network was opened.
         NetworkError: if the network gives anything but one row of scores per image.
     """
     return forward_through(network, [network.layer], images)
@@ -66,29 +66,29 @@ def forward_through(network: Network, layers: Sequence[Layer], images: Float[Ten
     """Run the network once and read several layers; autograd begins at the first of them.
 
     Raises:
-        ActivationError: if a map is not of the shape that its layer had when the network was opened.
+        ActivationError: if a map's shape is not the same as when the network was opened.
         NetworkError: if the network gives anything but one row of scores per image.
     """
-    given, activations = outputs_through(network, layers, images)
-    return Pass(scores_of(network, given, len(images)), activations)
+    outputs, activations = outputs_through(network, layers, images)
+    return Pass(scores_of(network, outputs, len(images)), activations)
 
 
 def outputs_through(
     network: Network, layers: Sequence[Layer], images: Float[Tensor, "images _ H W"]
 ) -> tuple[Given, tuple[Float[Tensor, "images _ _ _"], ...]]:
-    """Whatever the network gives, and the maps of several layers.
+    """The network's outputs of any kind, and the maps of several layers.
 
-    Autograd begins at the images where these require a gradient, and at the first of the layers otherwise.
+    Autograd begins at the images if these require a gradient, and otherwise at the first of the layers.
 
     Raises:
-        ActivationError: if a map is not of the shape that its layer had when the network was opened.
+        ActivationError: if a map's shape is not the same as when the network was opened.
     """
     cuts = [Cut(network.module, layer) for layer in layers]
     return _run(network, cuts, images), tuple(cut.output for cut in cuts)
 
 
 def forward_from(network: Network, maps: Float[Tensor, "images units h w"]) -> Pass:
-    """What the network's head makes of feature maps that need not come from any image.
+    """The head's scores for feature maps, which need not come from any image.
 
     Raises:
         NetworkError: if the network gives anything but one row of scores per image.
@@ -96,12 +96,12 @@ def forward_from(network: Network, maps: Float[Tensor, "images units h w"]) -> P
     preprocessing = network.preprocessing
     blank = torch.zeros(len(maps), preprocessing.channels, *preprocessing.size)
     graft = Graft(network.module, network.layer, maps)
-    given = _run(network, [graft], blank)
-    return Pass(scores_of(network, given, len(maps)), (graft.output,))
+    outputs = _run(network, [graft], blank)
+    return Pass(scores_of(network, outputs, len(maps)), (graft.output,))
 
 
 def scores_of(network: Network, given: Given, images: int) -> Float[Tensor, "images classes"]:
-    """The scores in what a network gave, in single precision at least.
+    """The scores among a network's outputs, in single precision at least.
 
     Raises:
         NetworkError: if there is anything but one row of scores per image.

@@ -1,16 +1,16 @@
-"""What a network gives, turned into scores before any softmax: ``y`` of the Grad-CAM paper.
+"""Turns the outputs of a network into scores before any softmax: ``y`` of the Grad-CAM paper.
 
 ======================================  ==========================================================================
 a network that gives                    has as scores
 ======================================  ==========================================================================
 one tensor ``(images, classes)``        that tensor
-several, in a tuple, list or mapping    the one that is called ``logits``, or that alone has such a shape, or is named
+several, in a tuple, list or mapping    the one called ``logits``, or the only one of such a shape, or the one named
 softmax or log-softmax at its end       the input of that softmax
 a sigmoid for each class at its end     the input of that sigmoid; classes are independent of each other
-one number                              ``(-z, z)``, the log-odds of "no" and "yes"; the sigmoid may be there or not
+one number                              ``(-z, z)``, the log-odds of "no" and "yes"; with or without a sigmoid
 ======================================  ==========================================================================
 
-Probabilities whose softmax cannot be seen are refused: their gradients are other than the scores'.
+Probabilities whose softmax cannot be seen are refused: their gradients differ from those of the scores.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _NEAR = 1e-4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Given:
-    """What a module gave, and what the function at its end was given, as often as it ran."""
+    """The outputs of a module, and every input of the function at its end."""
 
     outputs: object
     inputs: tuple[Tensor, ...] = ()
@@ -52,13 +52,13 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """How scores are had from what a network gives.
+    """How scores are read from a network's outputs.
 
     Attributes:
-        output: key or position of the scores among several outputs; empty where there is one.
-        ending: the function at the network's end whose input the scores are; empty where it has none.
+        output: key or position of the scores among several outputs; empty if there is only one.
+        ending: the function at the network's end whose input is the scores; empty if it has none.
         later: how often that function runs after that, for other outputs.
-        independent: whether each class has a probability of its own, the sigmoid of its score.
+        independent: whether each class has an independent probability, the sigmoid of its score.
     """
 
     output: str = ""
@@ -67,76 +67,76 @@ class Head:
     independent: bool = False
 
     def run(self, module: nn.Module, images: Float[Tensor, "images channels H W"]) -> Given:
-        """Run the module, and keep what its ending is given."""
+        """Run the module, and keep the inputs of its ending."""
         if not self.ending:
             return Given(module(images))
-        with _Inputs(self.ending) as seen:
+        with _Inputs(self.ending) as ending:
             outputs = module(images)
-        return Given(outputs, tuple(seen.inputs))
+        return Given(outputs, tuple(ending.inputs))
 
     def scores(self, given: Given, images: int) -> Float[Tensor, "images classes"]:
-        """The scores in what a module gave for so many images.
+        """The scores among a module's outputs for ``images`` images.
 
         Raises:
             NetworkError: if there is anything but one row of scores per image.
         """
-        found = parts(given.outputs).get(self.output)
+        scores = parts(given.outputs).get(self.output)
         if self.ending:
-            found = given.inputs[-1 - self.later] if len(given.inputs) > self.later else None
-        if found is None or not _is_scores(found, images):
-            raise NetworkError(f"the network gives {described(given.outputs if found is None else found)}; {_WANTED}")
-        return _both(found.flatten(1))
+            scores = given.inputs[-1 - self.later] if len(given.inputs) > self.later else None
+        if scores is None or not _is_scores(scores, images):
+            raise NetworkError(f"the network gives {described(given.outputs if scores is None else scores)}; {_NEEDED}")
+        return _both(scores.flatten(1))
 
     def probabilities(self, scores: Float[Tensor, "*images classes"]) -> Float[Tensor, "*images classes"]:
-        """What the network thinks of each class: shares of 1, or of each class by itself."""
+        """The network's probability of each class: all add up to 1, or each is independent."""
         return scores.sigmoid() if self.independent else scores.softmax(-1)
 
 
 PLAIN = Head()
-"""One tensor of scores, and nothing to be done."""
+"""For a network that gives one tensor of scores."""
 
 
 def find_head(recording: Recording, *, output: str = "", multi_label: bool = False) -> tuple[Head, Value | None, int]:
-    """How a network's scores are had, the value to go back from in its data flow, and how many classes there are.
+    """A network's head, the value of its output of scores in the data flow, and its number of classes.
 
     Args:
         recording: one forward pass.
         output: which of several outputs holds the scores.
-        multi_label: whether classes are independent of each other, where no sigmoid at the end tells.
+        multi_label: whether classes are independent of each other, if no sigmoid at the end shows it.
 
     Raises:
-        NetworkError: if the network gives no scores, or it cannot be told which output or what function they are.
+        NetworkError: if the network gives no scores, or their output or their function cannot be determined.
     """
     name = _chosen(recording, output)
-    given, value = parts(recording.output)[name], recording.outputs.get(name)
+    scores, value = parts(recording.output)[name], recording.outputs.get(name)
     ending = _ending(value, recording.kind) if value else None
-    if ending is None and _are_probabilities(given):
+    if ending is None and _are_probabilities(scores):
         raise NetworkError(
-            f"{recording.kind} gives probabilities, and no softmax at its end is seen to give them; alphas are "
-            "gradients of the scores before it: give the network without its softmax"
+            f"{recording.kind} gives probabilities, but no softmax at its end is seen; alphas are gradients of the "
+            "scores before it: give the network without its softmax"
         )
     function = ending.operation if ending else ""
     later = recording.values[recording.values.index(ending) + 1 :] if ending else ()
-    classes = given.flatten(1).shape[1]
+    classes = scores.flatten(1).shape[1]
     independent = multi_label or classes == 1 or function in _SIGMOID
     head = Head(name, function, sum(value.operation == function for value in later), independent)
     return head, value, max(classes, 2)
 
 
-def described(found: object) -> str:
-    """What something is that should have been scores."""
-    if isinstance(found, Tensor):
-        return f"{str(found.dtype).removeprefix('torch.')} of shape {tuple(found.shape)}"
-    return f"a {type(found).__name__}"
+def described(output: object) -> str:
+    """What an output is that should have been scores."""
+    if isinstance(output, Tensor):
+        return f"{str(output.dtype).removeprefix('torch.')} of shape {tuple(output.shape)}"
+    return f"a {type(output).__name__}"
 
 
-_WANTED = "one row of scores per image, (images, classes), is wanted"
+_NEEDED = "one row of scores per image, (images, classes), is needed"
 
 
 def _chosen(recording: Recording, output: str) -> str:
     """Which output holds the scores."""
-    kind, given = recording.kind, parts(recording.output)
-    fitting = [name for name, part in given.items() if _is_scores(part, 1)]
+    kind, outputs = recording.kind, parts(recording.output)
+    fitting = [name for name, part in outputs.items() if _is_scores(part, 1)]
     if output and output in fitting:
         return output
     if output:
@@ -145,26 +145,26 @@ def _chosen(recording: Recording, output: str) -> str:
         return "logits" if "logits" in fitting else fitting[0]
     if not fitting:
         raise NetworkError(
-            f"{kind} gives {_listed(recording.output)}; {_WANTED}: wrap it in a module that returns them"
+            f"{kind} gives {_listed(recording.output)}; {_NEEDED}: wrap it in a module that returns them"
         )
     raise NetworkError(f"{kind} gives {_listed(recording.output)}; say with --output which of them are the scores")
 
 
-def _listed(given: object) -> str:
-    if isinstance(given, Tensor) or not isinstance(given, (Mapping, tuple, list)):
-        return f"{described(given)} for one image"
-    return f"{len(given)} outputs ({', '.join(f'{name}: {described(part)}' for name, part in parts(given).items())})"
+def _listed(output: object) -> str:
+    if isinstance(output, Tensor) or not isinstance(output, (Mapping, tuple, list)):
+        return f"{described(output)} for one image"
+    return f"{len(output)} outputs ({', '.join(f'{name}: {described(part)}' for name, part in parts(output).items())})"
 
 
 def _is_scores(part: object, images: int) -> bool:
-    """Whether something is a row of numbers per image; further axes of length 1 do no harm."""
+    """Whether an output is a row of numbers per image; further axes of length 1 are allowed."""
     if not isinstance(part, Tensor) or part.ndim < 2 or len(part) != images or not part.is_floating_point():
         return False
     return part.shape[1] > 0 and all(length == 1 for length in part.shape[2:])
 
 
 def _ending(value: Value, kind: str) -> Value | None:
-    """The softmax or sigmoid that the scores are but for their shape, or the logarithm of."""
+    """The softmax or sigmoid that gave a value, or its logarithm, in whatever shape."""
     classes = value.numbers
     while value.operation in _PASSED and value.numbers == classes:
         value = value.parents[0]
@@ -178,9 +178,9 @@ def _ending(value: Value, kind: str) -> Value | None:
     return value
 
 
-def _are_probabilities(given: Tensor) -> bool:
-    """Whether one image's numbers look like a softmax's or its logarithm's."""
-    numbers = given.flatten().double()
+def _are_probabilities(scores: Tensor) -> bool:
+    """Whether one image's numbers look like those of a softmax, or their logarithms."""
+    numbers = scores.flatten().double()
     if len(numbers) < 2:
         return False
     shares = bool((numbers >= 0).all()) and abs(float(numbers.sum()) - 1) < _NEAR
@@ -188,12 +188,12 @@ def _are_probabilities(given: Tensor) -> bool:
 
 
 def _both(scores: Float[Tensor, "images outputs"]) -> Float[Tensor, "images classes"]:
-    """The log-odds of "no" and "yes" where there is one score."""
+    """The log-odds of "no" and "yes" if there is only one score."""
     return torch.cat([-scores, scores], 1) if scores.shape[1] == 1 else scores
 
 
 class _Inputs(TorchFunctionMode):
-    """Keeps what a function is given, as often as it runs."""
+    """Keeps the input of a function each time it runs."""
 
     def __init__(self, function: str) -> None:
         super().__init__()
@@ -205,6 +205,6 @@ class _Inputs(TorchFunctionMode):
     ) -> Any:  # noqa: ANN401 -- whatever the function gives
         kwargs = kwargs or {}
         if operation(func, args, kwargs) == self._function:
-            given = args[0] if args else kwargs["input"]
-            self.inputs.append(given.clone())  # it may be overwritten in place
+            argument = args[0] if args else kwargs["input"]
+            self.inputs.append(argument.clone())  # it may be overwritten in place
         return func(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Running somebody's module and leaving it as it was: alone with it, in evaluation mode."""
+"""Runs a user's module, in one thread and in evaluation mode, and leaves it as it was."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _LOCKS_LOCK = RLock()
 
 @contextmanager
 def undisturbed(module: nn.Module) -> Iterator[None]:
-    """Alone with the module, in evaluation mode; every submodule's mode is as before afterwards.
+    """Hold the module in evaluation mode for one thread; afterwards every submodule's mode is restored.
 
-    Hooks are not thread-safe, so whoever runs the same module waits.
+    Hooks are not thread-safe, so other threads that run the same module wait.
     """
     with _lock(module):
         training = [part for part in module.modules() if part.training]

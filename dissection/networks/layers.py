@@ -1,20 +1,19 @@
 """Finds the layer to dissect: the last rectified convolutional map, or the one that a user names.
 
-A map is *rectified* where an activation made it (ReLU and its relatives, as modules or as functions) or a concatenation
-of what activations made. The layer taken by default is the last rectified map on a way to the scores that still meets
-a weight: SqueezeNet's last ReLU is passed over, its units are the classes. Of the modules that give this map, the
-outermost is taken whose input is not the image: ``layer4`` rather than ``layer4.2.relu``, but ``features.29`` rather
-than all of ``features``.
+A map is *rectified* if it comes from an activation (ReLU and its relatives, as modules or as functions), or if it
+concatenates maps from activations. The default layer is the last rectified map with a weight on its way to the scores:
+SqueezeNet's last ReLU is skipped, since its units are the classes. Of the modules that give this map, the outermost is
+chosen whose input is not the image: ``layer4`` rather than ``layer4.2.relu``, but ``features.29`` rather than all of
+``features``.
 
-Where a function rectifies a module's output (DenseNet calls ``F.relu`` on ``features.norm5``'s), the layer is that
-module with the function's name as its ``rectifier``; the same where one ReLU module serves many places. A network
-without any rectified map (ConvNeXt, whose GELUs work on channels-last maps inside its blocks) gives its last map before
-a weight that is not pooled.
+If a function rectifies a module's output (DenseNet calls ``F.relu`` on that of ``features.norm5``), the layer is that
+module with the function's name as its ``rectifier``; likewise if one ReLU module serves many places. In a network
+without rectified maps (ConvNeXt, whose GELUs work on channels-last maps inside its blocks), the default layer is the
+last map before a weight that is not pooled.
 
-A network that works by attention does not rectify what its blocks add up. There the last of these sums, or its layer
-norm, counts as a rectified map does, if the scores look at its patches: Swin's ``permute``, MaxViT's ``blocks.3``. A
-ViT's scores look at its class token alone; its patches matter up to the last attention, so its layer is the norm before
-that.
+A network that works by attention does not rectify the sums of its blocks. There the last of these sums, or its layer
+norm, counts as rectified if the scores use its patches: Swin's ``permute``, MaxViT's ``blocks.3``. A ViT's scores use
+only its class token; its patches matter up to the last attention, so its layer is the norm before that.
 """
 
 from __future__ import annotations
@@ -77,8 +76,8 @@ def find_layer(module: nn.Module, name: str, input_size: tuple[int, int], channe
     """The layer of this name.
 
     Raises:
-        LayerNotFoundError: if there is none, or it cannot be dissected; the message lists those that can, near ones
-            first.
+        LayerNotFoundError: if there is none, or it cannot be dissected; the message lists layers that can, those with
+            similar names first.
         NetworkError: if the module cannot run on an image of this height, width and number of channels.
     """
     return Layers(record(module, input_size, channels)).named(name)
@@ -89,7 +88,7 @@ class Layers:
 
     Args:
         recording: the pass.
-        score: the value of the scores, where the network gives more than them.
+        score: the value of the scores, if the network has other outputs too.
     """
 
     def __init__(self, recording: Recording, score: Value | None = None) -> None:
@@ -129,7 +128,7 @@ class Layers:
         raise LayerNotFoundError(f"{self._problem(name)}; {self._offer(name)}")
 
     def _first(self, values: Iterable[Value]) -> Layer | None:
-        """The first value that a module gives, or an activation's input that a module gives."""
+        """The layer of the first value that a module gives, or that an activation makes of a module's output."""
         for value in values:
             call = self._giving(value) or (self._giving(value.parents[0]) if value.rectified else None)
             if call:
@@ -140,13 +139,13 @@ class Layers:
         return self._first(value for value in candidates if value.is_map and "pool" not in value.operation)
 
     def _attended(self) -> set[Value]:
-        """The sums of a network that works by attention, as far as the scores look at their patches."""
+        """The sums of a network that works by attention, as far as the scores use their patches."""
         if not any(map(_is_attention, self._recording.values)):
             return set()
         return {value for value in self._before(_is_mixing) if self._grid(value) and _origin(value) in _SUMS}
 
     def _giving(self, value: Value) -> Call | None:
-        """The outermost module that makes a value and is not fed the image; one that is, where there is no other."""
+        """The outermost module that makes a value without taking the image, or else one that takes the image."""
         calls = [call for call in self._calls if call.output is value and value not in call.inputs]
         inner = [call for call in calls if not any(map(self._is_image, call.inputs))]
         return inner[-1] if inner else next(iter(calls), None)
@@ -167,7 +166,7 @@ class Layers:
         return grid(value.shape, value.channels, (height, width)) if value and value.floating else None
 
     def _rectifier(self, value: Value) -> str:
-        """The function that rectifies a value before anything else sees it, if no module that can be tapped does."""
+        """The function that rectifies a value before anything else uses it, unless a module that can be tapped does."""
         if len(value.children) != 1 or value.children[0].operation not in RECTIFIERS:
             return ""
         rectified = value.children[0]
@@ -179,17 +178,17 @@ class Layers:
         return call.output.rectified or bool(self._rectifier(call.output))
 
     def _before(self, counts: Callable[[Value], bool]) -> set[Value]:
-        """The values on a way to the scores that still meets an operation that counts."""
-        beyond, waiting = set[Value](), [(self._score, False)] if self._score else []
-        seen = set(waiting)
-        while waiting:
-            value, met = waiting.pop()
-            if met:
-                beyond.add(value)
-            steps = {(parent, met or counts(value)) for parent in value.parents} - seen
+        """The values with an operation that counts on their way to the scores."""
+        before, pending = set[Value](), [(self._score, False)] if self._score else []
+        seen = set(pending)
+        while pending:
+            value, is_before = pending.pop()
+            if is_before:
+                before.add(value)
+            steps = {(parent, is_before or counts(value)) for parent in value.parents} - seen
             seen |= steps
-            waiting.extend(steps)
-        return beyond
+            pending.extend(steps)
+        return before
 
     def _nothing(self) -> str:
         return f"{self._recording.kind} has no feature map before its last weights; {self._offer('')}"
@@ -201,11 +200,13 @@ class Layers:
         if not calls:
             return f"layer {name!r} of {kind} does not run in a forward pass"
         if len(calls) > 1:
-            return f"layer {name!r} of {kind} runs {len(calls)} times in a forward pass, so its units have no one map"
-        return f"layer {name!r} of {kind} gives {_described(calls[0].output)}, no feature map"
+            return (
+                f"layer {name!r} of {kind} runs {len(calls)} times in a forward pass, so its units have no single map"
+            )
+        return f"layer {name!r} of {kind} gives {_described(calls[0].output)}, not a feature map"
 
     def _offer(self, name: str) -> str:
-        """The layers that would do, rectified ones where there are any: those of similar names, then the last ones."""
+        """The usable layers, only rectified ones if there are any: those with similar names, then the last ones."""
         before = self._before(_is_weighted)
         usable = [call for call in self._calls if call.output in before or self._score is None]
         names = [call.name for call in [call for call in usable if self._is_rectified(call)] or usable]
@@ -214,7 +215,7 @@ class Layers:
 
 
 def _origin(value: Value) -> str:
-    """The operation that made a value, whatever its numbers were reshaped to since."""
+    """The operation that made a value, before any reshaping."""
     while value.operation in _SHAPING:
         value = value.parents[0]
     return value.operation
@@ -225,7 +226,7 @@ def _is_weighted(value: Value) -> bool:
 
 
 def _is_mixing(value: Value) -> bool:
-    """Whether an operation takes from all patches."""
+    """Whether an operation mixes all patches."""
     return _is_attention(value) or value.operation == "mean" or "pool" in value.operation
 
 

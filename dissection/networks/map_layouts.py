@@ -1,13 +1,13 @@
-"""The layouts that a feature map comes in, and reading each as ``(images, units, h, w)``.
+"""The layouts of feature maps, each read as ``(images, units, h, w)``.
 
 =============  ================================  ======================================================
 channels first ``(images, units, h, w)``         convolutional networks
 channels last  ``(images, h, w, units)``         between the stages of some window transformers
-tokens         ``(images, more + h * w, units)`` transformers; ``more`` are tokens that are no patch of the image
+tokens         ``(images, more + h * w, units)`` transformers; ``more`` are tokens that are not patches
 =============  ================================  ======================================================
 
-Tokens that are no patches (class, distillation, registers) come first in every published architecture. The grid of the
-patches has the proportions of the image.
+Tokens that are not patches (class, distillation, registers) come first in every published architecture. The grid of
+the patches has the proportions of the image.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from dissection.vocabulary import Layer
 
 _MOST_MORE = 8
-"""Tokens that are no patches: one class, one for distillation, four registers are the most that is published."""
+"""Limit of tokens that are not patches: published networks have at most a class, a distillation and four registers."""
 
 
 def grid(shape: Sequence[int], channels: int, image: tuple[int, int]) -> tuple[int, int, int] | None:
-    """Units, height and width of the map that a tensor for one image holds; ``None`` where it holds none.
+    """Units, height and width of the map that a tensor for one image holds; ``None`` if it holds none.
 
     Args:
-        shape: the tensor's.
+        shape: the tensor's shape.
         channels: its channel axis.
         image: the image's height and width.
 
@@ -53,7 +53,7 @@ def grid(shape: Sequence[int], channels: int, image: tuple[int, int]) -> tuple[i
 
 
 def read(output: Tensor, layer: Layer) -> Float[Tensor, "images units h w"] | None:
-    """A layer's output as a map; ``None`` where it is none of the layer's size."""
+    """A layer's output as a map; ``None`` if its size is not the layer's."""
     size = (layer.units, layer.height, layer.width)
     if output.ndim == 4 and tuple(output.shape[1:]) == size:
         return output
@@ -66,7 +66,7 @@ def read(output: Tensor, layer: Layer) -> Float[Tensor, "images units h w"] | No
 
 
 def written(maps: Float[Tensor, "images units h w"], output: Tensor) -> Tensor:
-    """A map in the layout of the output that it was read from; tokens that are no patches stay that output's."""
+    """A map in the layout of the output that it was read from, with the tokens of that output that are not patches."""
     if output.ndim == 3:
         patches = maps.flatten(2).transpose(1, 2)
         return torch.cat([output[:, : output.shape[1] - patches.shape[1]].to(maps.dtype), patches], 1)
@@ -80,7 +80,7 @@ def _more(output: Tensor, layer: Layer) -> int:
 
 
 def _patches(tokens: int, image: tuple[int, int]) -> tuple[int, int]:
-    """Rows and columns of the largest grid of the image's proportions; 0 where none leaves few enough tokens over."""
+    """Rows and columns of the largest grid with the image's proportions; 0 if every grid leaves too many tokens."""
     for patches in range(tokens, max(tokens - _MOST_MORE - 1, 0), -1):
         height = isqrt(patches * image[0] // image[1])
         for rows in (height, height + 1):

@@ -1,4 +1,4 @@
-"""A network as this project sees it: a module, the layer to dissect, what it expects of a photograph, its classes."""
+"""A network as this project uses it: a module, the layer to dissect, what it expects of a photograph, its classes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SETTINGS = (
     *("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode", "ceil_mode", "output_size"),
     *("eps", "negative_slope", "alpha", "approximate", "min_val", "max_val"),
 )
-"""What changes a standard module's answer without being a weight."""
+"""Settings that change a standard module's output without being weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Source:
     Attributes:
         network: a name, or ``file.py:factory``, or ``package.module:factory``.
         weights: path of a weights file, or ``None``.
-        output: which of several outputs holds the scores, where that was said.
-        multi_label: whether classes were said to be independent of each other.
+        output: which of several outputs holds the scores, if the user chose it.
+        multi_label: whether the user declared classes to be independent of each other.
     """
 
     network: str
@@ -54,14 +54,14 @@ class Source:
 
     @classmethod
     def from_json(cls, values: Mapping[str, object]) -> Self:
-        """The value that :meth:`to_json` was read from.
+        """The source that :meth:`to_json` wrote.
 
         Raises:
-            NetworkError: if it is something else.
+            NetworkError: if the values are anything else.
         """
         network, weights = values.get("network"), values.get("weights")
         if not isinstance(network, str) or not (weights is None or isinstance(weights, str)):
-            raise NetworkError(f"{dict(values)} is no source of a network; name the network with --network")
+            raise NetworkError(f"{dict(values)} is not a source of a network; name the network with --network")
         return cls(network, weights, str(values.get("output") or ""), bool(values.get("multi_label")))
 
 
@@ -75,7 +75,7 @@ class Network:
         layer: the layer to dissect.
         preprocessing: how a photograph becomes its input.
         classes: its labels by index.
-        head: how scores before the softmax ``(n, classes)`` are had from what the module gives.
+        head: how scores before the softmax ``(n, classes)`` are read from the module's outputs.
         source: where it comes from, if it can be made again.
         precision: the arithmetic it runs in, see :mod:`dissection.networks.precision`.
     """
@@ -101,9 +101,9 @@ class Network:
         output: str = "",
         multi_label: bool = False,
     ) -> Network:
-        """A network of one's own. The module stays as it is; it is run once to see its layers and its scores.
+        """A network from a user's module, which stays as it is; it is run once to find its layers and its scores.
 
-        What scores are made of, :mod:`dissection.networks.heads` tells.
+        :mod:`dissection.networks.heads` says how the scores are found.
 
         Args:
             module: the network.
@@ -111,8 +111,8 @@ class Network:
             preprocessing: how a photograph becomes its input; by default what ImageNet's networks expect.
             classes: labels; by default "class 0", "class 1", and so on. One label "X" for one score means "no X", "X".
             name: name of the architecture, for people.
-            output: key or position of the scores, where the module gives several outputs that could be them.
-            multi_label: whether classes are independent of each other, where no sigmoid at the end tells.
+            output: key or position of the scores, if several of the module's outputs could be them.
+            multi_label: whether classes are independent of each other, if no sigmoid at the end shows it.
 
         Raises:
             LayerNotFoundError: if the layer does not exist, or has no feature map.
@@ -130,10 +130,10 @@ class Network:
     def of_any_output(
         cls, module: nn.Module, *, layer: str, preprocessing: Preprocessing | None = None, name: str = ""
     ) -> Network:
-        """A module that takes images and gives whatever it gives: words, boxes, answers.
+        """A network from a module that takes images and gives anything: words, boxes, answers.
 
-        It has no classes: what is explained of it is a callable, see :mod:`neuronexplain.methods.targets`. What it
-        needs beside images belongs into a module around it, repeated for as many images as there are::
+        It has no classes: a callable says what to explain, see :mod:`neuronexplain.methods.targets`. If it needs more
+        than images, wrap it in a module that repeats the other inputs for every image::
 
             class Asked(nn.Module):
                 def __init__(self, model, question):
@@ -157,7 +157,7 @@ class Network:
     def fingerprint(self) -> str:
         """sha256 over architecture, layer, and every parameter and buffer; the same on every device.
 
-        Read once: weights that change afterwards need a new :class:`Network`.
+        Computed once: if the weights change afterwards, make a new :class:`Network`.
         """
         digest = hashlib.sha256()
         for line in self._lines():
@@ -170,7 +170,7 @@ class Network:
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are."""
+        """The device of its weights."""
         tensors = chain(self.module.parameters(), self.module.buffers())
         return next((tensor.device for tensor in tensors), torch.device("cpu"))
 
@@ -184,7 +184,7 @@ class Network:
         return replace(self, layer=find_layer(self.module, layer, size, channels))
 
     def to(self, device: torch.device | str) -> Network:
-        """Itself on a device: moves the module, as ``nn.Module.to`` does.
+        """Move the module to a device, as ``nn.Module.to`` does; returns this network.
 
         Raises:
             NetworkError: if there is no such device.
@@ -197,7 +197,7 @@ class Network:
         return self
 
     def _lines(self) -> Iterator[str]:
-        """What is where, with the settings that no weight shows: a slope, a stride, an unusual head."""
+        """The modules by name, with the settings that no weight shows: a slope, a stride, an unusual head."""
         yield type(self.module).__name__
         yield f"{self.layer.name} {self.layer.rectifier}"
         if self.head != PLAIN:

@@ -1,4 +1,4 @@
-"""Opens a network by what a user calls it: ``scenes``, a published name, an exported program, or a factory."""
+"""Opens a network by the name that a user gives: ``scenes``, a published name, an exported program, or a factory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Changes(TypedDict, total=False):
-    """What differs from what a source knows of its network; ``None`` changes nothing."""
+    """Changes to what a source knows of its network; ``None`` changes nothing."""
 
     mean: Sequence[float] | None
     std: Sequence[float] | None
@@ -49,20 +49,20 @@ def open_network(
 
     Args:
         network: ``scenes``; a torchvision classifier's name; ``places365/NAME``, ``timm/NAME``, ``hf/NAME``,
-            ``efficientnet-lite0``; ``path/to/program.pt2``; ``path/to/file.py:factory`` or ``package.module:factory``,
-            where the factory returns an ``nn.Module`` or a :class:`Network`.
-        weights: a file to load into it; without one a published name means its published weights.
+            ``efficientnet-lite0``; ``path/to/program.pt2``; ``path/to/file.py:factory`` or ``package.module:factory``;
+            the factory returns an ``nn.Module`` or a :class:`Network`.
+        weights: a file to load into it; by default a published name stands for its published weights.
         layer: the layer to dissect; by default the last rectified convolutional map.
-        classes: labels, or a file with one label per line; by default the ones that the source knows.
-        preprocessing: in place of the source's own.
+        classes: labels, or a file with one label per line; by default those that the source knows.
+        preprocessing: replaces that of the source.
         device: where to run it.
-        progress: is told how much of published weights has come.
-        changes: what differs from that preprocessing: ``mean``, ``std``, ``input_size``, ``resize``, ``channels``; and
+        progress: called with the bytes of published weights received, and all of them.
+        changes: changes to that preprocessing: ``mean``, ``std``, ``input_size``, ``resize``, ``channels``; and
             ``output`` and ``multi_label``, see :meth:`Network.from_module`.
 
     Raises:
         NetworkError: if there is no such network, or it cannot be made.
-        WeightsError: if its weights cannot be had, or do not fit.
+        WeightsError: if its weights cannot be fetched or read, or do not fit.
         LayerNotFoundError: if the layer does not exist, or has no feature map.
     """
     path = None if weights is None else Path(weights).expanduser().resolve()
@@ -78,7 +78,7 @@ def open_network(
 
 
 def open_architecture(network: str, *, progress: Bytes | None = None, **changes: Unpack[Changes]) -> Network:
-    """As :func:`open_network`, for what does not depend on weights: of a torchvision name none are fetched."""
+    """As :func:`open_network`, if weights do not matter: those of a torchvision network are not fetched."""
     from dissection.networks.sources.torchvision import open_untrained, published_names  # noqa: PLC0415 -- torchvision's models take a second to import
 
     if network not in published_names():
@@ -94,11 +94,11 @@ def _opened(
     changes: Changes,
 ) -> Network:
     output, multi_label = changes.get("output"), changes.get("multi_label")
-    wanted = preprocessing or draft.preprocessing or Preprocessing()
+    base = preprocessing or draft.preprocessing or Preprocessing()
     return Network.from_module(
         draft.module.eval(),
         layer=layer or draft.layer,
-        preprocessing=wanted.changed(
+        preprocessing=base.changed(
             mean=changes.get("mean"),
             std=changes.get("std"),
             input_size=changes.get("input_size"),
@@ -113,7 +113,7 @@ def _opened(
 
 
 def _draft(network: str, weights: Path | None, progress: Bytes | None) -> NetworkSpec:
-    """What the source of a network says; each is imported when it is asked, since some take seconds."""
+    """The spec from a network's source; a source is imported when it is needed, since some take seconds."""
     if network == SCENES:
         from dissection.networks.sources.scenes import open_scenes  # noqa: PLC0415
 
@@ -151,14 +151,14 @@ def _published(network: str, weights: Path | None, progress: Bytes | None) -> Ne
 
 
 def _read_classes(classes: Path | str | Sequence[str]) -> Sequence[str]:
-    """Labels from a file, one per line; empty lines at its end do not count."""
+    """Labels from a file, one per line; empty lines at its end are ignored."""
     if not isinstance(classes, (Path, str)):
         return classes
     try:
         lines = Path(classes).expanduser().read_text("utf-8-sig").rstrip().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise NetworkError(
-            f"cannot read class labels from {classes} ({error}); give a text file, a label per line"
+            f"cannot read class labels from {classes} ({error}); give a text file with one label per line"
         ) from error
     if not lines:
         raise NetworkError(f"{classes} holds no class labels; give a text file with one label per line")
@@ -171,11 +171,11 @@ def _unknown(network: str, published: Sequence[str]) -> str:
         return f"{network} names a file; say which function makes the network: {network}:FACTORY"
     if path.is_file() and is_torchscript(path):
         return (
-            f"{network} is a TorchScript program, whose layers cannot be looked into; export the network with "
+            f"{network} is a TorchScript program, whose layers cannot be read; export the network with "
             "torch.export.save as a .pt2, or give FILE.py:FACTORY"
         )
     if path.is_file():
-        return f"{network} is no network; name its architecture with --network and give the file with --weights"
+        return f"{network} is not a network; name its architecture with --network and give the file with --weights"
     near = get_close_matches(network.lower(), published, n=5, cutoff=0.5)
-    hint = f"near ones: {', '.join(near)}" if near else f"give {SCENES}, a torchvision name, or FILE.py:FACTORY"
+    hint = f"similar names: {', '.join(near)}" if near else f"give {SCENES}, a torchvision name, or FILE.py:FACTORY"
     return f"no network is called {network!r}; {hint} (neuronexplain networks lists all)"

@@ -1,4 +1,4 @@
-"""Names for what torch functions do, however they are called: ``F.relu``, ``x.relu_()``, ``x.clamp(min=0)``."""
+"""Names of torch's operations, however they are called: ``F.relu``, ``x.relu_()``, ``x.clamp(min=0)``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 RECTIFIERS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "relu6": F.relu6}
-"""What a network may apply to a module's output, by its operation."""
+"""Functions that may rectify a module's output, by the name of the operation."""
 
 _CLAMPS = frozenset(("clamp", "hardtanh"))
 _BOUNDS = {(0, None): "relu", (0, 6): "relu6"}

@@ -1,7 +1,7 @@
-"""One pass over many images, batch by batch: shared between ranks, reading ahead, resumed where a process was killed.
+"""One pass over many images, batch by batch: shared among ranks, read ahead, and resumed if a process is killed.
 
-Batches are cut the same way whoever runs them: what a batch gives does not depend on how many processes or workers
-there are. :func:`resumable_pass` is the loop; :func:`observed` runs a network in it.
+Batches are the same for any number of ranks: the results of a batch do not depend on the number of processes or
+workers. :func:`resumable_pass` is the loop; :func:`observed` runs a network in it.
 """
 
 from __future__ import annotations
@@ -39,31 +39,31 @@ Findings_contra = TypeVar("Findings_contra", contravariant=True)
 
 
 class Results(Protocol[Findings_contra]):
-    """What becomes of batches: kept, so that nobody has to do them again."""
+    """Keeps the findings of batches, so that none has to be done again."""
 
     @property
     def done(self) -> int:
-        """Batches of this rank that are done."""
+        """Number of batches that this rank has done."""
         ...
 
     def add(self, batch: range, findings: Findings_contra, /) -> None:
-        """Take in what was found in the next batch."""
+        """Add the findings of the next batch."""
 
     def save(self) -> bool:
-        """Keep what was taken in, if it is time to; whether it was kept."""
+        """Save the findings if it is due; returns whether they were saved."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Work(Generic[Item, Items, Findings]):
-    """What is done with each batch.
+    """The work on each batch.
 
     Attributes:
-        read: reads one image, by its index; may happen in another process.
+        read: reads one image, given its index; may run in another process.
         collate: makes a batch of images.
-        start: begins to work on the images of a batch, and gives what finishes the work.
+        start: begins the work on the images of a batch, and returns a function that finishes it.
         ahead: batches that are begun before an earlier one is finished.
-        pinned: whether batches are wanted in memory that a GPU can fetch from.
+        pinned: whether batches are put into memory that a GPU can fetch from.
     """
 
     read: Callable[[int], Item]
@@ -79,14 +79,15 @@ def resumable_pass(
     """Do the batches of this rank that are not done yet.
 
     Args:
-        images: how many there are; batches are ranges of their indices.
-        work: what is done with each batch.
-        results: what becomes of it.
-        execution: how it is carried out.
-        stage: what progress is reported as.
+        images: number of images; batches are ranges of their indices.
+        work: the work on each batch.
+        results: keeps the findings.
+        execution: how the work is carried out.
+        stage: name of the stage in progress reports.
 
     Yields:
-        After each round of one batch for every rank, whether results were just kept. All ranks see as many rounds.
+        After each round of one batch for every rank, whether results were just saved. All ranks see the same number of
+        rounds.
     """
     batches = execution.batches(images)[results.done :]
     rounds = max(execution.ranks.gather(len(batches)))
@@ -113,7 +114,7 @@ def _finish(batch: range, finish: Callable[[], Findings]) -> tuple[range, Findin
 
 
 def _kept(finished: tuple[range, Findings] | None, results: Results[Findings], report: Callable[[range], None]) -> bool:
-    """Hand on what was found; nothing of it is still held when the next batch begins."""
+    """Hand on the findings; none of them is still held when the next batch begins."""
     if finished is None:  # this rank has fewer batches than others
         return False
     batch, findings = finished
@@ -130,15 +131,15 @@ class Watcher(Protocol):
     """Sees every forward pass."""
 
     def look(self, forward: Pass, images: range, /) -> Mapping[str, Tensor]:
-        """What of a pass is wanted on the CPU; ``images`` are the indices of its images."""
+        """The tensors of a pass that are needed on the CPU; ``images`` are the indices of its images."""
         ...
 
     def add(self, images: range, values: Mapping[str, np.ndarray], /) -> None:
-        """Take in what :meth:`look` asked for."""
+        """Add the values that :meth:`look` requested."""
 
 
 class Observer(Watcher, Statistic, Protocol):
-    """Learns something from every forward pass, which outlives the process."""
+    """Collects statistics of every forward pass, which outlive the process."""
 
 
 def observed(
@@ -154,17 +155,17 @@ def observed(
 ) -> Iterator[bool]:
     """Run a network once over every photograph; watchers see each pass.
 
-    On a GPU one pass is under way while what was asked of the one before is worked on.
+    On a GPU the next pass runs while the values of the last one are processed.
 
     Args:
         network: the network.
         layers: the layers to read.
-        photographs: how many there are, and what reads one as the network's input, in bytes.
-        watchers: by name; what each asks of a pass comes back to it.
-        job: knows how many batches an earlier process has done, and keeps what is learnt.
-        execution: how it is carried out.
-        stage: of the job.
-        progress: what progress is reported as.
+        photographs: their number, and a function that reads one at the network's input size, as bytes.
+        watchers: by name; each receives the values that it requested of a pass.
+        job: knows how many batches an earlier process has done, and saves the statistics.
+        execution: how the work is carried out.
+        stage: name of the job's stage.
+        progress: name of the stage in progress reports.
 
     Yields:
         As :func:`resumable_pass`.
@@ -179,7 +180,7 @@ def observed(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Learnt:
-    """Hands what was asked of passes to watchers; the job keeps what they learn."""
+    """Hands the requested values to watchers; the job saves their statistics."""
 
     watchers: Mapping[str, Watcher]
     job: ResumableJob
@@ -205,11 +206,11 @@ def _started(
     batch: range,
     pixels: UInt8[Tensor, "images h w 3"],
 ) -> Callable[[], Mapping[str, np.ndarray]]:
-    """Run the network on a batch; what it returns waits for what the watchers ask of the pass."""
+    """Run the network on a batch; the returned function waits for the values that the watchers request."""
     images = network.preprocessing.normalised(pixels.to(network.device, non_blocking=True))
     forward = forward_through(network, layers, images)
-    wanted = nested({name: watcher.look(forward, batch) for name, watcher in watchers.items()})
-    values = {name: _fetched(value) for name, value in wanted.items()}
+    requested = nested({name: watcher.look(forward, batch) for name, watcher in watchers.items()})
+    values = {name: _fetched(value) for name, value in requested.items()}
     return partial(_arrived, values, _event() if network.device.type == "cuda" else None)
 
 
@@ -224,7 +225,7 @@ def _stacked(photographs: list[UInt8[np.ndarray, "h w 3"]]) -> UInt8[Tensor, "im
 
 
 def _fetched(value: Tensor) -> Tensor:
-    """On its way to the CPU."""
+    """The value, on its way to the CPU."""
     value = value.detach().contiguous()
     if value.device.type != "cuda":
         return value.cpu()

@@ -1,9 +1,8 @@
-"""Takes the weights out of pickles that are refused otherwise, without running what they hold.
+"""Takes the weights out of pickles that are otherwise refused, without running the code in them.
 
-A pickle is a program that names functions to call. Here the only functions that it gets are those that make tensors and
-ordered dictionaries; any other name stands for a thing that keeps what it is given and does nothing. So the tensors of
-a whole pickled model, or of a checkpoint beside an optimizer's state, can be had. Nothing of a model's code is needed
-or run.
+A pickle is a program that names functions to call. Here it gets only those that make tensors and ordered dictionaries;
+any other name stands for a thing that keeps its state and does nothing. So the tensors of a whole pickled model, or of
+a checkpoint with an optimizer's state, can be read. None of a model's code is needed or run.
 """
 
 from __future__ import annotations
@@ -37,15 +36,15 @@ _STORAGES = frozenset(
 )
 
 
-def convert(source: Path, target: Path) -> int:
-    """Write the tensors of a checkpoint as safetensors; gives how many.
+def convert_pickle(source: Path, target: Path) -> int:
+    """Write the tensors of a checkpoint as safetensors; returns their number.
 
     Raises:
-        WeightsError: if the file is no checkpoint, or holds no weights.
-        OutputError: if the target is there, or cannot be written.
+        WeightsError: if the file is not a checkpoint, or holds no weights.
+        OutputError: if the target already exists, or cannot be written.
     """
     if target.exists():
-        raise OutputError(f"{target} is there already; remove it, or name another file")
+        raise OutputError(f"{target} already exists; remove it, or name another file")
     state = {name: value.clone().contiguous() for name, value in read_legacy(source).items()}
     target.parent.mkdir(parents=True, exist_ok=True)
     replace_file(target, save(state))
@@ -53,10 +52,10 @@ def convert(source: Path, target: Path) -> int:
 
 
 def read_legacy(path: Path) -> dict[str, Tensor]:
-    """A checkpoint's tensors by name, whatever else is in it; of a whole model, its parameters and buffers.
+    """A checkpoint's tensors by name, whatever else it holds; for a whole model, its parameters and buffers.
 
     Raises:
-        WeightsError: if the file is no checkpoint, or holds no weights.
+        WeightsError: if the file is not a checkpoint, or holds no weights.
     """
     if not path.is_file():
         raise WeightsError(f"no file {path}; give a checkpoint that torch.save wrote")
@@ -74,10 +73,10 @@ def read_legacy(path: Path) -> dict[str, Tensor]:
 
 
 class _Thing:
-    """What stands for whatever a pickle names: it takes anything, keeps its state, and does nothing."""
+    """Stands for anything that a pickle names: it takes any arguments, keeps its state, and does nothing."""
 
     dump_patches = False
-    """torch asks a module's class in an old file, and compares sources where it is true."""
+    """torch reads it from a module's class in an old file, and compares sources if it is true."""
 
     def __new__(cls, *_args: object, **_kwargs: object) -> Self:
         return super().__new__(cls)
@@ -132,13 +131,13 @@ def _plain(content: object) -> object:
 
 
 def _weights(part: object, prefix: str) -> list[tuple[str, Tensor]]:
-    """Parameters and buffers of a pickled module and of those in it."""
-    inside = part.state if isinstance(part, _Thing) and isinstance(part.state, dict) else {}
-    own = [
+    """Parameters and buffers of a pickled module and of its submodules."""
+    state = part.state if isinstance(part, _Thing) and isinstance(part.state, dict) else {}
+    weights = [
         (f"{prefix}{name}", value.data)
         for kind in ("_parameters", "_buffers")
-        for name, value in dict(inside.get(kind) or {}).items()
+        for name, value in dict(state.get(kind) or {}).items()
         if isinstance(value, Tensor)
     ]
-    parts = dict(inside.get("_modules") or {}).items()
-    return own + [weight for name, child in parts for weight in _weights(child, f"{prefix}{name}.")]
+    children = dict(state.get("_modules") or {}).items()
+    return weights + [weight for name, child in children for weight in _weights(child, f"{prefix}{name}.")]

@@ -1,7 +1,7 @@
 """How a photograph becomes a network's input: resize, centre crop, normalise, as torchvision's presets do it.
 
 The arithmetic is torchvision's (``Resize``, ``CenterCrop``, ``ToTensor``, ``Normalize`` on a PIL image), to the bit. It
-is written out because the pages also need the crop's place in the photograph, which torchvision does not tell.
+is written out because the pages also need the crop's place in the photograph, which torchvision does not report.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-_WANTED = {1: "one number is wanted, for grey", 3: "three numbers are wanted, for red, green and blue"}
+_NEEDED = {1: "one number is needed, for grey", 3: "three numbers are needed, for red, green and blue"}
 _LUMA = (19595, 38470, 7471)
 """ITU-R BT.601's 0.299, 0.587 and 0.114, in units of 1/65536."""
 
@@ -50,7 +50,7 @@ class Preprocessing:
         channels: 3 for red, green and blue; 1 for grey, the luma of ITU-R BT.601 as PIL rounds it.
 
     Raises:
-        NetworkError: if a value makes no sense.
+        NetworkError: if a value is invalid.
     """
 
     size: tuple[int, int] = (224, 224)
@@ -63,15 +63,15 @@ class Preprocessing:
     def __post_init__(self) -> None:
         _check_lengths("input size", self.size)
         _check_lengths("resize", (self.resize, self.resize) if isinstance(self.resize, int) else self.resize)
-        if self.channels not in _WANTED:
+        if self.channels not in _NEEDED:
             raise NetworkError(
-                f"a photograph has red, green and blue, of which {self.channels} channels cannot be made; --channels "
+                f"a photograph has red, green and blue, from which {self.channels} channels cannot be made; --channels "
                 "is 3 or 1 (grey): wrap the network in a module that makes the channels it takes"
             )
         object.__setattr__(self, "mean", _numbers("mean", self.mean, self.channels))
         object.__setattr__(self, "std", _numbers("std", self.std, self.channels))
         if min(self.std) <= 0:
-            raise NetworkError(f"std is {self.std}; numbers above 0 are wanted")
+            raise NetworkError(f"std is {self.std}; numbers above 0 are needed")
         if self.interpolation not in _RESAMPLING:
             raise NetworkError(f"interpolation {self.interpolation!r} is not one of {', '.join(_RESAMPLING)}")
 
@@ -93,13 +93,13 @@ class Preprocessing:
     def window(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
         """Where :meth:`frame` lies in a photograph of this width and height, in its pixels: left, top, right, bottom.
 
-        It reaches beyond the photograph where the network's input is larger than the resized photograph.
+        It reaches beyond the photograph if the network's input is larger than the resized photograph.
         """
         scaled = self._scaled_size(size)
-        starts = [_margin(length, wanted) for length, wanted in zip(scaled, self.size[::-1], strict=True)]
+        starts = [_margin(length, crop) for length, crop in zip(scaled, self.size[::-1], strict=True)]
         (left, right), (top, bottom) = (
-            (start * own / length, (start + wanted) * own / length)
-            for start, own, length, wanted in zip(starts, size, scaled, self.size[::-1], strict=True)
+            (start * original / length, (start + crop) * original / length)
+            for start, original, length, crop in zip(starts, size, scaled, self.size[::-1], strict=True)
         )
         return left, top, right, bottom
 
@@ -108,16 +108,16 @@ class Preprocessing:
         return self.normalised(torch.from_numpy(np.array(_rgb(image)))[None])[0].contiguous()
 
     def picture(self, values: Float32[Tensor, "channels h w"]) -> Image.Image:
-        """What :meth:`tensor` was made of, or nearly: the colours rounded to whole numbers."""
+        """The image that :meth:`tensor` was made from, or nearly: the colours are rounded to whole numbers."""
         mean, std = (torch.tensor(numbers).view(-1, 1, 1) for numbers in (self.mean, self.std))
         pixels = ((values.cpu() * std + mean) * 255).round().clamp(0, 255).byte()
         return Image.fromarray(pixels.expand(3, -1, -1).permute(1, 2, 0).numpy())
 
     def normalised(self, pixels: UInt8[Tensor, "images h w 3"]) -> Float32[Tensor, "images channels h w"]:
-        """As :meth:`tensor`, for images of the network's size that are bytes yet."""
+        """As :meth:`tensor`, for images of the network's size that are still bytes."""
         count = self.channels
         pixels = _grey(pixels) if count == 1 else pixels
-        if pixels.device.type == "cpu":  # there are few bytes, so what each becomes is looked up
+        if pixels.device.type == "cpu":  # a byte has few values, so their results are looked up
             colours = torch.arange(256, dtype=torch.uint8).view(1, 1, 256, 1).expand(1, 1, 256, count)
             images = torch.empty(len(pixels), count, *pixels.shape[1:3])
             table = self._normalised(colours).reshape(count, 256).numpy()
@@ -138,10 +138,10 @@ class Preprocessing:
         resize: int | tuple[int, int] | None = None,
         channels: int | None = None,
     ) -> Preprocessing:
-        """With other values where they are given.
+        """A copy with the values that are not ``None``.
 
-        Without ``resize`` another input size keeps the field of view. Without ``mean`` and ``std``, grey has the luma
-        of the colours' ones: exact for the mean, and for the deviation where colours vary together.
+        Without ``resize`` another input size keeps the field of view. Without ``mean`` and ``std``, grey takes the luma
+        of those of the colours: exact for the mean, and for the deviation if colours vary together.
         """
         changes: dict[str, object] = {}
         if channels is not None and channels != self.channels:
@@ -162,13 +162,13 @@ class Preprocessing:
 
     @property
     def canonical(self) -> str:
-        """All of it as JSON text; equal values give equal text. Colour, the usual case, is not told."""
+        """All values as JSON text; equal values give equal text. Colour, the usual case, is left out."""
         values = {key: value for key, value in asdict(self).items() if (key, value) != ("channels", 3)}
         return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_canonical(cls, text: str) -> Self:
-        """The value that :attr:`canonical` was read from."""
+        """The preprocessing that :attr:`canonical` describes."""
         values: dict[str, Any] = json.loads(text)
         lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
         return cls(**values | lists)
@@ -210,24 +210,24 @@ def _look_up(
                     images[image, colour, y, x] = table[colour, pixels[image, y, x, colour]]
 
 
-def _margin(length: int, wanted: int) -> int:
-    """Where a centred stretch begins; negative, so black is added, where ``length`` is too short (``CenterCrop``)."""
-    return round((length - wanted) / 2) if length >= wanted else -((wanted - length) // 2)
+def _margin(length: int, crop: int) -> int:
+    """Where a centred crop begins; negative, so that black is added, if ``length`` is too short (``CenterCrop``)."""
+    return round((length - crop) / 2) if length >= crop else -((crop - length) // 2)
 
 
 def _rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _check_lengths(what: str, lengths: Sequence[int]) -> None:
+def _check_lengths(name: str, lengths: Sequence[int]) -> None:
     if len(lengths) != 2 or min(lengths) < 1:
-        raise NetworkError(f"{what} is {tuple(lengths)}; whole numbers of pixels above 0 are wanted")
+        raise NetworkError(f"{name} is {tuple(lengths)}; whole numbers of pixels above 0 are needed")
 
 
-def _numbers(what: str, values: Sequence[float], count: int) -> tuple[float, ...]:
+def _numbers(name: str, values: Sequence[float], count: int) -> tuple[float, ...]:
     numbers = tuple(float(value) for value in values)
     if len(numbers) != count or not np.isfinite(numbers).all():
-        raise NetworkError(f"{what} is {numbers}; {_WANTED[count]}")
+        raise NetworkError(f"{name} is {numbers}; {_NEEDED[count]}")
     return numbers
 
 

@@ -1,11 +1,11 @@
-"""How much of the image a cell of a layer's map can see, found out by making the rest unknown.
+"""How much of the image a cell of a layer's map can see, measured by making the rest unknown.
 
-A NaN is contagious: whatever is computed from it is one, be it multiplied by 0, pooled or rectified. An image that is
-NaN above row t therefore has NaN in just those rows of a map that see something above t. As t goes down the middle of
-the image, the t at which a row of the map turns is the top of what it sees; the same from below gives the bottom. Two
-rows that turn give the stride, so few images are enough, and nothing is assumed of the architecture; where a map is so
-small that one row turns, the stride is taken to be a power of two. Rows stand for columns: the field's height is
-measured, on a narrow image where the network takes one.
+A NaN is contagious: anything computed from it is NaN, even if it is multiplied by 0, pooled or rectified. If an image
+is NaN above row t, exactly those rows of a map become NaN that see something above t. As t moves down the middle of the
+image, the t at which a row of the map turns is the top of its field; the same from below gives the bottom. Two rows
+that turn give the stride, so few images are enough, and nothing is assumed about the architecture; if a map is so small
+that only one row turns, the stride is taken to be a power of two. Rows stand for columns: only the field's height is
+measured, on a narrow image if the network takes one.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ _NARROW = 64
 def receptive_fields(
     network: Network, layers: Sequence[Layer], *, progress: Callable[[int, int], None] | None = None
 ) -> list[int | None]:
-    """The height, in pixels, of what a cell in the middle of each layer's map sees; ``None`` where that is all rows.
+    """The height, in pixels, of what a cell in the middle of each layer's map sees; ``None`` if it sees all rows.
 
     Args:
         network: the network.
         layers: some of its layers.
-        progress: is told how many images of how many are done.
+        progress: called with the number of images done, and of all images.
     """
     height = network.preprocessing.size[0]
     reach = 2 * max((-(-height // layer.height) for layer in layers), default=0) + 2
@@ -64,7 +64,7 @@ def _narrowest(network: Network, layers: Sequence[Layer]) -> int:
     height, width = network.preprocessing.size
     try:
         _Probe(network, layers, _NARROW).look([(height // 2, False)])
-    except Exception:  # noqa: BLE001 -- whatever a network does that wants its own size
+    except Exception:  # noqa: BLE001 -- a network that needs another size may raise anything
         return width
     return min(width, _NARROW)
 
@@ -81,7 +81,7 @@ class _Probe:
         self.unknown: list[list[Bool[Tensor, "images rows"]]] = [[] for _ in layers]
 
     def look(self, images: Sequence[tuple[int, bool]]) -> None:
-        """Images are unknown above a row, or from a row on."""
+        """Run images that are unknown above a row, or from a row on."""
         preprocessing, module = self._network.preprocessing, self._network.module
         batch = torch.zeros(len(images), preprocessing.channels, preprocessing.size[0], self._width)
         for image, (cut, below) in zip(batch, images, strict=True):
@@ -102,24 +102,25 @@ def _note(layer: Layer, rows: list[Tensor], _part: nn.Module, _inputs: object, o
 
 
 def _height(above: Bool[Tensor, "cuts rows"], below: Bool[Tensor, "cuts rows"], cuts: range, height: int) -> int | None:
-    """From the rows that turn between the cuts."""
+    """The height of the field, from the rows that turn between the cuts."""
     tops = {row: cuts[turn - 1] for row, turn in _turns(above)}
     bottoms = {row: cuts[turn] - 1 for row, turn in _turns(~below)}
     if not tops or not bottoms:
         return None
-    (row, top), (other, bottom) = next(iter(tops.items())), next(iter(bottoms.items()))
-    seen = bottom - top + 1 - (other - row) * (_stride(tops, bottoms) or 2 ** round(log2(height / above.shape[1])))
-    return seen if seen < height else None
+    (top_row, top), (bottom_row, bottom) = next(iter(tops.items())), next(iter(bottoms.items()))
+    stride = _stride(tops, bottoms) or 2 ** round(log2(height / above.shape[1]))
+    field = bottom - top + 1 - (bottom_row - top_row) * stride
+    return field if field < height else None
 
 
-def _turns(known: Bool[Tensor, "cuts rows"]) -> list[tuple[int, int]]:
-    """The rows that turn, each with the first cut at which it has."""
-    turned = known.int().diff(dim=0).clamp(min=0)
+def _turns(flags: Bool[Tensor, "cuts rows"]) -> list[tuple[int, int]]:
+    """The rows whose flag turns true, each with the first cut at which it is true."""
+    turned = flags.int().diff(dim=0).clamp(min=0)
     return [(int(row), int(turned[:, row].argmax()) + 1) for row in turned.any(0).nonzero()[:, 0]]
 
 
 def _stride(tops: dict[int, int], bottoms: dict[int, int]) -> int:
-    """Pixels from one row of the map to the next; 0 where only one row turned, which is all there is to know."""
+    """Pixels from one row of the map to the next; 0 if only one row turned, from which it cannot be known."""
     steps = [
         (ends[last] - ends[first]) // (last - first)
         for ends in (tops, bottoms)

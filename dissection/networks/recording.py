@@ -1,10 +1,10 @@
-"""One forward pass, written down: which values came from which, and which modules gave them.
+"""Records one forward pass: which values came from which, and which modules gave them.
 
 Module hooks alone miss ``F.relu``, and find an in-place ReLU's result where its input was; a function mode alone does
-not know module names. Together they tell a network's data flow without changing the network.
+not know module names. Together they show a network's data flow without changing the network.
 
-A *value* is what a tensor holds between two writes: an in-place operation makes a new value in the same tensor. What
-only passes a value on (dropout in evaluation mode, ``contiguous``) makes none.
+A *value* is what a tensor holds between two writes: an in-place operation makes a new value in the same tensor.
+Operations that only pass a value on (dropout in evaluation mode, ``contiguous``) make none.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ _ACTIVATION_CLASS = re.compile(r"(elu6?|swish|silu|mish)(jit|me)?$", re.IGNORECA
 
 @dataclass(eq=False, slots=True)
 class Value:
-    """What a tensor held at one time.
+    """What a tensor held between two writes.
 
     Attributes:
         operation: name of the function that made it, without the underscore of an in-place one.
         parents: the values it was made from.
         shape: the tensor's shape.
         floating: whether it holds floating-point numbers.
-        channels: the axis that channels are on, as far as operations tell.
-        rectified: whether an activation made it, or a concatenation of what activations made.
+        channels: the axis of the channels, as far as operations show it.
+        rectified: whether an activation made it, or it concatenates values that activations made.
         children: the values made from it.
     """
 
@@ -81,7 +81,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Call:
-    """One run of one module. ``output`` is ``None`` where that is no tensor, or does not depend on the image."""
+    """One run of one module. ``output`` is ``None`` if that is not a tensor, or does not depend on the image."""
 
     name: str
     inputs: tuple[Value, ...]
@@ -97,10 +97,10 @@ class Recording:
         modules: names of its modules.
         image: the value of its input.
         values: every value that depends on the image, in order of creation.
-        calls: every run of every module but the network itself, in order of completion.
-        output: what the network gave.
-        outputs: the values of its parts, see :func:`parts`; those that depend on the image.
-        score: the value of the scores: of ``output`` where that is a tensor.
+        calls: every run of every module except the network itself, in order of completion.
+        output: the network's output.
+        outputs: the values of its parts, see :func:`parts`; only those that depend on the image.
+        score: the value of the scores: of ``output`` if that is a tensor.
     """
 
     kind: str
@@ -135,7 +135,7 @@ def record(module: nn.Module, input_size: tuple[int, int], channels: int = 3) ->
 
 
 def parts(output: object) -> dict[str, Tensor]:
-    """The tensors in what a network gave, by key, field or position; a tensor alone has the name ``""``."""
+    """The tensors in a network's output, by key, field or position; a single tensor has the name ``""``."""
     if isinstance(output, Tensor):
         return {"": output}
     if isinstance(output, tuple) and hasattr(output, "_asdict"):
@@ -161,7 +161,7 @@ class _Ledger(TorchFunctionMode):
         return self._held[thing][0] if isinstance(thing, Tensor) and thing in self._held else None
 
     def enter(self, tensor: Tensor, operation: str, parents: tuple[Value, ...]) -> Value:
-        """A tensor holds something new."""
+        """Record that a tensor holds a new value."""
         value = Value(operation, parents, tuple(tensor.shape), tensor.is_floating_point())
         value.channels = _channels(value)
         value.rectified = _is_rectified(value)
@@ -172,19 +172,19 @@ class _Ledger(TorchFunctionMode):
         return value
 
     def starts(self, _part: nn.Module, args: object, kwargs: object) -> None:
-        """A module is about to run; afterwards its input may have been overwritten."""
+        """Note the inputs of a module that is about to run, since it may overwrite them."""
         self._running.append(self._known((args, kwargs)))
 
     def ends(self, name: str, part: nn.Module, _args: object, _kwargs: object, output: object) -> None:
-        """A module has run. What it did out of sight is one operation of its own."""
+        """Record that a module has run. Whatever it did out of sight counts as one operation."""
         inputs = self._running.pop()
         for tensor in _tensors(output):
             if inputs and self.value(tensor) is None:
                 self.enter(tensor, type(part).__name__, inputs)
-        made = self.value(output)
-        if made and made not in inputs and is_activation(part) and made.shape == inputs[0].shape:
-            made.rectified = True
-        self.calls.append(Call(name, inputs, made))
+        result = self.value(output)
+        if result and result not in inputs and is_activation(part) and result.shape == inputs[0].shape:
+            result.rectified = True
+        self.calls.append(Call(name, inputs, result))
 
     def __torch_function__(
         self, func: Callable[..., Any], _types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -209,12 +209,12 @@ class _Ledger(TorchFunctionMode):
         return tuple(dict.fromkeys(value for tensor in _tensors(things) if (value := self.value(tensor))))
 
     def _is_unwritten(self, tensor: Tensor) -> bool:
-        """Whether a tensor is one that was known before and still holds the same."""
+        """Whether a known tensor still holds the same value."""
         return tensor in self._held and self._held[tensor][1] == _version(tensor)
 
 
 def _channels(value: Value) -> int:
-    """The channel axis; what reshapes to another number of axes is taken to put channels first."""
+    """The channel axis; an operation that changes the number of axes is assumed to put channels first."""
     if value.operation in _CHANNELS_LAST:
         return len(value.shape) - 1
     if value.operation.startswith("conv") or not value.parents:
@@ -224,7 +224,7 @@ def _channels(value: Value) -> int:
 
 
 def _moved(parent: Value, move: Callable[..., Tensor], args: tuple[Any, ...]) -> int:
-    """Where a permutation takes the channel axis: read off from axes of different lengths."""
+    """Where a permutation takes the channel axis, read off from axes of different lengths."""
     axes = torch.empty(tuple(range(2, 2 + len(parent.shape))), device="meta")
     return move(axes, *args[1:]).shape.index(2 + parent.channels) if args else parent.channels
 
@@ -247,7 +247,7 @@ def is_activation(part: nn.Module) -> bool:
 
 
 def _version(tensor: Tensor) -> int:
-    """Counts writes. Tensors of inference mode do not: any result counts as new."""
+    """The number of writes. Tensors of inference mode have none, so every result counts as new."""
     return -id(object()) if tensor.is_inference() else tensor._version  # noqa: SLF001 -- there is no other way to see a write
 
 
@@ -261,10 +261,10 @@ def _tensors(things: object) -> Iterator[Tensor]:
 
 
 def _noise(module: nn.Module, size: tuple[int, int, int]) -> Tensor:
-    """An image like a normalised photograph, the same each time, of the module's own type and on its device."""
+    """An image like a normalised photograph, the same each time, of the module's type and on its device."""
     image = torch.randn(1, *size, generator=torch.Generator().manual_seed(0))
-    like = next((weight for weight in module.parameters() if weight.is_floating_point()), image)
-    return image.to(like)
+    reference = next((weight for weight in module.parameters() if weight.is_floating_point()), image)
+    return image.to(reference)
 
 
 @contextmanager
@@ -281,7 +281,7 @@ def _noted(module: nn.Module, ledger: _Ledger) -> Iterator[None]:
 
 @contextmanager
 def _buffers_kept(module: nn.Module) -> Iterator[None]:
-    """Some modules count or average in their buffers whatever the mode: afterwards they hold what they held."""
+    """Restore the buffers afterwards: some modules count or average in them in any mode."""
     before: Mapping[str, Tensor] = {name: buffer.clone() for name, buffer in module.named_buffers()}
     try:
         yield
@@ -296,13 +296,13 @@ def _cannot_run(module: nn.Module, image: Tensor, error: Exception) -> str:
     reason = " ".join(str(error).split())[:200]
     _, channels, height, width = image.shape
     first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
-    advice = "give the size it wants"
+    advice = "give the size it needs"
     if first is not None and first.in_channels != channels:
         advice = f"its first convolution takes {first.in_channels} channels; {_ADVICE.get(first.in_channels, _WRAP)}"
     kind = {1: "a grey", 3: "an RGB"}.get(channels, f"a {channels}-channel")
-    found = f"{type(error).__name__}: {reason}"
-    return f"{type(module).__name__} cannot run on {kind} image of {height}x{width} ({found}); {advice}"
+    failure = f"{type(error).__name__}: {reason}"
+    return f"{type(module).__name__} cannot run on {kind} image of {height}x{width} ({failure}); {advice}"
 
 
 _ADVICE = {1: "give --channels 1", 3: "give --channels 3"}
-_WRAP = "wrap it in a module that makes them of red, green and blue"
+_WRAP = "wrap it in a module that makes them from red, green and blue"

@@ -6,12 +6,12 @@
         module(images)
     tap.output  # (images, units, h, w)
 
-What a hook is handed may be overwritten right after by an in-place ReLU, so the network goes on with a copy and the tap
-keeps the original. A :class:`Cut` also makes the map the leaf of what follows: nothing before it is recorded by
-autograd, so that a gradient reaches the map and stops there, and no parameter's ``.grad`` is touched.
+An in-place ReLU may overwrite a module's output right after the hook, so the network continues with a copy and the tap
+keeps the original. A :class:`Cut` also makes the map the leaf of what follows: autograd records nothing before it, so a
+gradient reaches the map and stops there, and no parameter's ``.grad`` is touched.
 
 Some networks rectify a module's output by calling ``F.relu`` on it. Then the tap waits for that call and keeps its
-result. To rectify in the hook instead would leave the network's own ReLU after the tap, and its slope of 0 at 0 in the
+result. Rectifying in the hook instead would leave the network's ReLU after the tap, and its slope of 0 at 0 in the
 gradient.
 
 Maps with channels last and tokens are read as ``(images, units, h, w)``, see :mod:`dissection.networks.map_layouts`.
@@ -45,8 +45,8 @@ class Tap:
     """Keeps the rectified output of one layer for the length of a ``with`` block, which runs the network once.
 
     Raises:
-        ActivationError: if the map is not of the shape that the layer had when the network was opened.
-        LayerNotFoundError: if the layer does not run, runs twice, or its output is no feature map.
+        ActivationError: if the map's shape is not the same as when the network was opened.
+        LayerNotFoundError: if the layer does not run, runs twice, or its output is not a feature map.
     """
 
     def __init__(self, module: nn.Module, layer: Layer) -> None:
@@ -59,7 +59,7 @@ class Tap:
         """The feature map ``A`` of the last forward pass.
 
         Raises:
-            LayerNotFoundError: if there was none.
+            LayerNotFoundError: if the layer did not run.
         """
         if self._output is None:
             raise LayerNotFoundError(
@@ -80,9 +80,9 @@ class Tap:
 
     def _hook(self, _module: nn.Module, _inputs: object, output: object) -> Tensor:
         if not isinstance(output, Tensor) or output.ndim not in {3, 4}:
-            found = f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+            kind = f"a tensor of shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
             raise LayerNotFoundError(
-                f"layer {self._layer.name!r} gives {found}; a feature map (images, units, h, w) is needed"
+                f"layer {self._layer.name!r} gives {kind}; a feature map (images, units, h, w) is needed"
             )
         if self._layer.rectifier:
             self._call.awaited = output
@@ -97,10 +97,10 @@ class Tap:
             )
         maps = read(output, layer)
         if maps is None:
-            wanted = (layer.units, layer.height, layer.width)
+            size = (layer.units, layer.height, layer.width)
             raise ActivationError(
-                f"layer {layer.name!r} gives maps of shape {tuple(output.shape[1:])}, not {wanted} as when "
-                "the network was opened; open it with the input size that it is run at"
+                f"layer {layer.name!r} gives maps of shape {tuple(output.shape[1:])}, not {size} as when the network "
+                "was opened; open it with the input size that it is run at"
             )
         self._output = self._keep(maps)
         return written(self._output, output).clone()
@@ -134,7 +134,7 @@ class _Call(TorchFunctionMode):
 
 
 class Cut(Tap):
-    """A tap whose map is a leaf that what follows can be differentiated by. Enter it under ``torch.no_grad()``.
+    """A tap whose map is a leaf, by which all that follows can be differentiated. Enter it under ``torch.no_grad()``.
 
     Of several cuts the first that the network reaches is the leaf; the later ones depend on it.
     """
@@ -146,7 +146,7 @@ class Cut(Tap):
 
 
 class Graft(Cut):
-    """A cut after which the network goes on with other maps than its own."""
+    """A cut after which the network continues with maps from elsewhere."""
 
     def __init__(self, module: nn.Module, layer: Layer, maps: Float[Tensor, "images units h w"]) -> None:
         super().__init__(module, layer)

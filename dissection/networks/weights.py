@@ -1,7 +1,7 @@
-"""Weights as data: reads state dicts without running what a file may hold, and loads them where they fit.
+"""Reads weights as data, without running code that a file may hold, and loads them if they fit.
 
-A pickle can run any program when it is opened, so only safetensors and what ``torch.load(weights_only=True)`` takes
-are read.
+A pickle can run any program when it is opened, so only safetensors and files that ``torch.load(weights_only=True)``
+accepts are read.
 """
 
 from __future__ import annotations
@@ -49,25 +49,25 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
 def fit(module: nn.Module, state: Mapping[str, Tensor], *, where: str) -> None:
     """Load a state dict into a module, or leave the module untouched.
 
-    ``where`` says in an error where the weights are from. A BatchNorm's batch counter may be missing.
+    ``where`` names the origin of the weights in errors. A BatchNorm's batch counter may be missing.
 
     Raises:
         WeightsError: if names or shapes differ.
     """
-    own = module.state_dict()
-    tensors = {name for name, value in own.items() if isinstance(value, Tensor)}
-    missing = [name for name in own if name in tensors - state.keys() and not name.endswith("num_batches_tracked")]
-    unexpected = [name for name in state if name not in own]
+    current = module.state_dict()
+    tensors = {name for name, value in current.items() if isinstance(value, Tensor)}
+    missing = [name for name in current if name in tensors - state.keys() and not name.endswith("num_batches_tracked")]
+    unexpected = [name for name in state if name not in current]
     misshapen = [
-        f"{name} {_shape(state[name])} instead of {_shape(own[name])}"
-        for name in own
-        if name in tensors & state.keys() and own[name].shape != state[name].shape
+        f"{name} {_shape(state[name])} instead of {_shape(current[name])}"
+        for name in current
+        if name in tensors & state.keys() and current[name].shape != state[name].shape
     ]
     problems = [_listed(missing, "missing"), _listed(unexpected, "unexpected"), _listed(misshapen, "misshapen")]
     if any(problems):
         kind = type(module).__name__
         raise WeightsError(f"weights of {where} do not fit {kind}: {'; '.join(filter(None, problems))}")
-    module.load_state_dict({name: state.get(name, value) for name, value in own.items()})
+    module.load_state_dict({name: state.get(name, value) for name, value in current.items()})
 
 
 def is_torchscript(path: Path) -> bool:
@@ -90,7 +90,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{path} is no whole safetensors file ({error}); fetch it again") from error
+        raise WeightsError(f"{path} is not a complete safetensors file ({error}); fetch it again") from error
 
 
 def _read_torch(path: Path) -> object:
@@ -105,14 +105,14 @@ def _refusal(path: Path, error: Exception) -> str:
     reason = str(error)
     if "TorchScript" in reason:
         return (
-            f"{path} is a TorchScript program, which is refused; load it in the program that made it and save its "
-            "weights alone: safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
+            f"{path} is a TorchScript program, which is refused; load it in the program that made it and save only its "
+            "weights: safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
         )
     convert = f"to take out its weights without running it: neuronexplain weights convert {path} NEW.safetensors"
     if code := re.search(r"GLOBAL ([\w.]+)", reason):
         return f"{path} holds code ({code[1]}), which is refused: opening it could run anything; {convert}"
     if isinstance(error, pickle.UnpicklingError):
-        return f"{path} is a pickle of something else than weights, which is refused; {convert}"
+        return f"{path} is a pickle of something other than weights, which is refused; {convert}"
     return f"{path} is cut short or of another kind ({type(error).__name__}); give safetensors or a saved state dict"
 
 
@@ -127,24 +127,24 @@ def state_dict(content: object, path: Path) -> dict[str, Tensor]:
         }
         if tensors:
             return tensors
-        found = f"a mapping with {', '.join(map(str, list(content)[:4])) or 'nothing in it'}"
-        raise WeightsError(f"{path} holds no state dict but {found}; save model.state_dict()")
-    raise WeightsError(f"{path} holds no state dict but a {type(content).__name__}; save model.state_dict()")
+        keys = ", ".join(map(str, list(content)[:4])) or "nothing in it"
+        raise WeightsError(f"{path} holds no state dict, only a mapping with {keys}; save model.state_dict()")
+    raise WeightsError(f"{path} holds no state dict, only a {type(content).__name__}; save model.state_dict()")
 
 
 def own_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Names as the network itself has them, without what wrappers around it added."""
+    """Names as the network itself has them, without the prefixes of wrappers around it."""
     state = {name.replace(_COMPILED, ""): value for name, value in state.items()}
     while all(name.startswith(_PARALLEL) for name in state):
         state = {name.removeprefix(_PARALLEL): value for name, value in state.items()}
     return state
 
 
-def _listed(names: Sequence[str], what: str) -> str:
+def _listed(names: Sequence[str], problem: str) -> str:
     if not names:
         return ""
     more = ", ..." if len(names) > 3 else ""
-    return f"{len(names)} {what} ({', '.join(names[:3])}{more})"
+    return f"{len(names)} {problem} ({', '.join(names[:3])}{more})"
 
 
 def _shape(tensor: Any) -> str:  # noqa: ANN401 -- a state dict's extra state can be anything

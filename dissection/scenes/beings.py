@@ -16,7 +16,7 @@ _HAIR = ("2f2620", "5a3a24", "a5762f", "8c8680", "b5502a")
 
 
 def person(canvas: Canvas, dice: Dice, spot: Spot) -> None:
-    """Somebody who stands or walks."""
+    """A person who stands or walks."""
     pen = canvas.thing("person", spot)
     pen.shadow(-0.2, 0.25, 0.04)
     skin = Paint(rgb(dice.pick(_SKIN)), material="skin")

@@ -25,7 +25,7 @@ def _plaster(dice: Dice) -> Paint:
 
 
 def _window(pen: Pen, left: float, low: float, right: float, high: float, pane: Paint) -> None:
-    """A window with a light frame and a cross bar."""
+    """A window with a light frame and a vertical bar."""
     frame, rim = Paint((244, 240, 230), material="wood"), (right - left) * 0.12
     pen.box(left, low, right, high, frame, "window")
     pen.box(left + rim, low + rim, right - rim, high - rim, pane, "window")

@@ -1,7 +1,7 @@
-"""The canvas: a photograph and, beside it, what every pixel of it belongs to.
+"""The canvas: a photograph, and what each of its pixels belongs to.
 
-Every shape is drawn twice with the same outline: once in its paint, once as the number of its tag, on planes of the
-same resolution. What a later shape hides is hidden in both, so labels are exact to the pixel.
+Every shape is drawn twice with the same outline, on planes of the same resolution: once in its paint, once as the
+number of its tag. What a later shape hides is hidden on both, so labels are exact to the pixel.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 PHOTO = 224
 LABELS = 112
-SIDE = 448
-"""Pixels of the planes that are drawn on; photograph and label maps are made smaller from them."""
+PLANE_SIDE = 448
+"""Side of the drawing planes in pixels; photograph and label maps are reduced from them."""
 
-SCALE = SIDE / 100
-"""Pixels to a hundredth of the frame, the unit of all places and sizes."""
+SCALE = PLANE_SIDE / 100
+"""Pixels per hundredth of the frame, the unit of all positions and sizes."""
 
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where a thing stands: the middle of its foot, its size (height or width), and the side it faces."""
+    """Where a thing stands: the middle of its foot, its size (height or width), and the direction it faces."""
 
     x: float
     y: float
@@ -45,7 +45,7 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """What a pixel belongs to: label numbers, 0 where there is none, and which thing it is part of, from 1."""
+    """What a pixel belongs to: label numbers, 0 for none, and the number of its thing, from 1."""
 
     object: int = 0
     part: int = 0
@@ -58,30 +58,30 @@ class Canvas:
     """A photograph in the making, and its tags."""
 
     def __init__(self) -> None:
-        self.photo = Image.new("RGB", (SIDE, SIDE))
+        self.photo = Image.new("RGB", (PLANE_SIDE, PLANE_SIDE))
         self.things: list[str] = []
-        self._tags = Image.new("I", (SIDE, SIDE))
+        self._tags = Image.new("I", (PLANE_SIDE, PLANE_SIDE))
         self._numbers = {Tag(): 0}
         self._color = ImageDraw.Draw(self.photo)
         self._glaze = ImageDraw.Draw(self.photo, "RGBA")
         self._mark = ImageDraw.Draw(self._tags)
 
     def stuff(self, name: str) -> Pen:
-        """A pen for what has no outline of its own (sky, sea, wall), in coordinates of the frame, ``y`` downwards."""
+        """A pen for stuff without a fixed outline (sky, sea, wall), in coordinates of the frame, ``y`` downwards."""
         return Pen(self, name, 0, Spot(0, 0, 1))
 
     def thing(self, name: str, spot: Spot) -> Pen:
-        """A pen for a thing at a spot: ``u`` sideways from its middle, ``v`` upwards from its foot, in its size."""
+        """A pen for a thing at a spot: ``u`` sideways from its middle, ``v`` upwards from its foot, times its size."""
         self.things.append(name)
         return Pen(self, name, len(self.things), spot)
 
     def tags(self) -> tuple[Int32[np.ndarray, "h w"], list[Tag]]:
         """The tags at the label maps' resolution, as indices into a list."""
-        every = SIDE // LABELS
-        return np.asarray(self._tags, dtype=np.int32)[every // 2 :: every, every // 2 :: every], list(self._numbers)
+        stride = PLANE_SIDE // LABELS
+        return np.asarray(self._tags, dtype=np.int32)[stride // 2 :: stride, stride // 2 :: stride], list(self._numbers)
 
     def glaze(self, box: tuple[float, float, float, float], color: RGB, opacity: float) -> None:
-        """A see-through ellipse of light or shade, soft at its rim; the labels stay what they were."""
+        """Draw a translucent ellipse of light or shade, soft at its rim; labels do not change."""
         left, top, right, bottom = (value * SCALE for value in box)
         for inset in (0.0, 0.09, 0.18):
             dx, dy = (right - left) * inset, (bottom - top) * inset
@@ -102,15 +102,15 @@ class Canvas:
             return
         left, top, right, bottom = (int(np.floor(bounds[0])), int(np.floor(bounds[1])), *_ceil(bounds[2:]))
         width, height = right - left, bottom - top
-        if min(right, SIDE) <= max(left, 0) or min(bottom, SIDE) <= max(top, 0):
+        if min(right, PLANE_SIDE) <= max(left, 0) or min(bottom, PLANE_SIDE) <= max(top, 0):
             return
-        mask = Image.new("L", (SIDE, SIDE))
+        mask = Image.new("L", (PLANE_SIDE, PLANE_SIDE))
         draw(ImageDraw.Draw(mask), 255)
         self.photo.paste(paint.fill(width, height, SCALE), (left, top), mask.crop((left, top, right, bottom)))
 
 
 def _ceil(values: Sequence[float]) -> tuple[int, int]:
-    """One pixel more than the last that a shape covers."""
+    """The pixel after the last one that a shape covers."""
     return int(np.floor(values[0])) + 2, int(np.floor(values[1])) + 2
 
 
@@ -125,10 +125,10 @@ class Pen:
 
     def polygon(self, points: Sequence[Point], paint: Paint, part: str = "") -> None:
         """A filled polygon."""
-        at = [self._pixel(point) for point in points]
-        xs, ys = [x for x, _ in at], [y for _, y in at]
+        pixels = [self._pixel(point) for point in points]
+        xs, ys = [x for x, _ in pixels], [y for _, y in pixels]
         bounds = (min(xs), min(ys), max(xs), max(ys))
-        self._canvas.paint(lambda draw, fill: draw.polygon(at, fill=fill), bounds, paint, self._tag(paint, part))
+        self._canvas.paint(lambda draw, fill: draw.polygon(pixels, fill=fill), bounds, paint, self._tag(paint, part))
 
     def box(self, left: float, low: float, right: float, high: float, paint: Paint, part: str = "") -> None:
         """A filled rectangle."""
@@ -142,17 +142,17 @@ class Pen:
 
     def line(self, points: Sequence[Point], width: float, paint: Paint, part: str = "") -> None:
         """A line of the given width in a paint without texture."""
-        at = [self._pixel(point) for point in points]
-        pixels = max(1, round(width * self.spot.size * SCALE))
+        pixels = [self._pixel(point) for point in points]
+        pixel_width = max(1, round(width * self.spot.size * SCALE))
         tag = self._tag(paint, part)
 
         def draw(plane: ImageDraw.ImageDraw, fill: RGB | int) -> None:
-            plane.line(at, fill=fill, width=pixels, joint="curve")
+            plane.line(pixels, fill=fill, width=pixel_width, joint="curve")
 
-        self._canvas.paint(draw, (0, 0, SIDE, SIDE), paint, tag)
+        self._canvas.paint(draw, (0, 0, PLANE_SIDE, PLANE_SIDE), paint, tag)
 
     def shadow(self, left: float, right: float, depth: float = 0.08) -> None:
-        """The shadow at the thing's foot."""
+        """A shadow at the thing's foot."""
         x, y, size = self.spot.x, self.spot.y, self.spot.size
         self._canvas.glaze((x + left * size, y - depth * size, x + right * size, y + depth * size), (18, 20, 40), 0.55)
 

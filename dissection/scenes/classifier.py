@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["INPUT_SIZE", "LAYER", "MEAN", "SCENE_CLASSES", "STD", "WEIGHTS", "ScenesNet", "scenes_network"]
 
 INPUT_SIZE = 112
-"""Side of the input in pixels; a photograph is made that small with Pillow's bilinear filter."""
+"""Side of the input in pixels; photographs are shrunk to it with Pillow's bilinear filter."""
 
 MEAN = (0.60, 0.56, 0.48)
 STD = (0.24, 0.22, 0.23)
-"""Mean and standard deviation of red, green and blue in [0, 1]: what the input is normalised with."""
+"""Mean and standard deviation of red, green and blue in [0, 1], which normalise the input."""
 
 WEIGHTS = Path(__file__).parent / "scenes.safetensors"
 """The trained weights, made by ``scripts/train_scenes.py``."""
@@ -35,7 +35,7 @@ class ScenesNet(nn.Module):
     ``features`` ends in a pooling layer; the rectified map before it, ``LAYER``, is 96 x 14 x 14.
 
     Args:
-        classes: how many it tells apart.
+        classes: the number of classes it tells apart.
     """
 
     def __init__(self, classes: int = len(SCENE_CLASSES)) -> None:

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Dice:
-    """Choices that depend on the given whole numbers only, none of them negative."""
+    """Choices that depend only on the seed: whole numbers, none of them negative."""
 
     def __init__(self, *seed: int) -> None:
         self._random = np.random.Generator(np.random.PCG64(seed)).random
@@ -27,7 +27,7 @@ class Dice:
         return self._random() < probability
 
     def count(self, low: int, high: int) -> int:
-        """A whole number from ``low`` to ``high``, both included."""
+        """A whole number from ``low`` to ``high``, inclusive."""
         return low + int(self._random() * (high - low + 1))
 
     def pick(self, items: Sequence[T]) -> T:
@@ -36,5 +36,5 @@ class Dice:
 
     def sample(self, items: Sequence[T], size: int) -> list[T]:
         """``size`` different items, in random order."""
-        left = list(items)
-        return [left.pop(int(self._random() * len(left))) for _ in range(size)]
+        remaining = list(items)
+        return [remaining.pop(int(self._random() * len(remaining))) for _ in range(size)]

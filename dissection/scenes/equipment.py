@@ -1,4 +1,4 @@
-"""What people put up and leave about outdoors."""
+"""Things that people put up and leave outdoors."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def hay_bale(canvas: Canvas, dice: Dice, spot: Spot) -> None:
 
 
 def umbrella(canvas: Canvas, dice: Dice, spot: Spot) -> None:
-    """A sun shade with gores in two colors."""
+    """A sunshade with gores in two colours."""
     pen = canvas.thing("umbrella", spot)
     pen.shadow(-0.5, 0.5, 0.06)
     pen.line([(0, 0), (0, 0.8)], 0.03, Paint((240, 236, 226), material="wood"), "pole")

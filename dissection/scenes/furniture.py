@@ -1,4 +1,4 @@
-"""What stands and hangs in rooms."""
+"""Things that stand and hang in rooms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KNOB = Paint((236, 214, 150), material="metal")
 
 
 def bed(canvas: Canvas, dice: Dice, spot: Spot) -> None:
-    """A bed seen from its foot and a little from the side."""
+    """A bed seen from its foot and slightly from the side."""
     pen = canvas.thing("bed", spot)
     pen.shadow(-0.55, 0.6, 0.06)
     frame = wood(dice) if dice.chance(0.7) else metal(shade(dice, "black", "white"))
@@ -56,7 +56,7 @@ def nightstand(canvas: Canvas, dice: Dice, spot: Spot) -> None:
 
 
 def lamp(canvas: Canvas, dice: Dice, spot: Spot) -> None:
-    """A table or floor lamp with a shade of cloth."""
+    """A table or floor lamp with a cloth shade."""
     pen = canvas.thing("lamp", spot)
     x, y, size = spot.x, spot.y - spot.size * 0.75, spot.size * 0.7
     canvas.glaze((x - size, y - size, x + size, y + size), (255, 236, 170), 0.2)
@@ -136,7 +136,7 @@ def wardrobe(canvas: Canvas, dice: Dice, spot: Spot) -> None:
 
 
 def bookcase(canvas: Canvas, dice: Dice, spot: Spot) -> None:
-    """A bookcase full of books of every color."""
+    """A bookcase full of books of every colour."""
     pen = canvas.thing("bookcase", spot)
     pen.shadow(-0.4, 0.42, 0.02)
     plank = wood(dice)
@@ -172,7 +172,7 @@ def _books(pen: Pen, dice: Dice, low: float, room: float) -> None:
 
 
 def ladder(canvas: Canvas, dice: Dice, spot: Spot) -> None:
-    """A ladder that leans on what is behind it."""
+    """A leaning ladder."""
     pen = canvas.thing("ladder", spot)
     color = Paint(lighter(wood(dice).color, 0.25), material="wood")
     for index in range(1, 8):

@@ -1,4 +1,4 @@
-"""Scenes in rooms. Walls, floors, lamps, pictures and windows are shared: what tells them apart is the furniture."""
+"""Scenes in rooms. They share walls, floors, lamps, pictures and windows: only the furniture tells them apart."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _chequered_floor(canvas: Canvas, dice: Dice, top: float) -> None:
 
 
 def _window(canvas: Canvas, dice: Dice, x: float, foot: float) -> Light:
-    """A window in the wall, with curtains now and then; returns the light that it lets in."""
+    """A window in the wall, sometimes with curtains; returns the light that it lets in."""
     night = dice.chance(0.3)
     outside = dice.pick(NIGHT if night else DAY)
     pen, spot = canvas.stuff("wall"), Spot(x, foot - dice.between(28, 32), dice.between(24, 30))
@@ -138,9 +138,9 @@ def kitchen(canvas: Canvas, dice: Dice) -> Light:
         light = _window(canvas, dice, 50 + side * spots[0], foot - 6)
     elif dice.chance(0.7):
         painting(canvas, dice, Spot(50 + side * spots[0], foot - dice.between(32, 36), dice.between(14, 18)))
-    for place in spots[1:]:
+    for offset in spots[1:]:
         if dice.chance(0.75):
-            cupboard(canvas, dice, Spot(50 + side * place, foot - dice.between(36, 40), dice.between(24, 26)))
+            cupboard(canvas, dice, Spot(50 + side * offset, foot - dice.between(36, 40), dice.between(24, 26)))
     counter(canvas, dice, Spot(50 + side * 12, foot + 6, tall / 0.4 * 1.0))
     oven = Spot(50 + side * dice.pick((-6, 10, 28)), foot + 6.5, tall)
     stove(canvas, dice, oven)

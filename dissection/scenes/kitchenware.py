@@ -1,4 +1,4 @@
-"""What stands in a kitchen."""
+"""Things that stand in a kitchen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def cupboard(canvas: Canvas, dice: Dice, spot: Spot) -> None:
-    """A wall cupboard with two doors, as wide as one."""
+    """A wall cupboard with two doors, of width one."""
     pen = canvas.thing("cupboard", spot)
     color = shade(dice, "white", "green", "blue", "brown", "yellow")
     pen.box(-0.5, 0, 0.5, 0.8, Paint(darker(color, 0.1), material="wood"))

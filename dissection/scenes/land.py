@@ -1,4 +1,4 @@
-"""Land and water: what has no outline of its own and lies behind and under the things."""
+"""Land and water: stuff without a fixed outline, behind and under the things."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ridge(dice: Dice, base: float, height: float, steps: int) -> list[Point]:
 
 
 def hills(canvas: Canvas, dice: Dice, light: Light, base: float) -> None:
-    """One or two chains of far hills, paler with distance."""
+    """One or two ranges of distant hills, paler with distance."""
     color = shade(dice, "green", "green", "blue", "purple")
     for index in range(dice.count(1, 2)):
         far = mix(color, light.horizon, 0.6 - 0.25 * index)
@@ -33,7 +33,7 @@ def hills(canvas: Canvas, dice: Dice, light: Light, base: float) -> None:
 
 
 def mountains(canvas: Canvas, dice: Dice, light: Light, base: float) -> None:
-    """Peaks of bare rock with snow on top, far ones first."""
+    """Peaks of bare rock with snow on top, distant ones first."""
     rock = dice.pick((rgb("77808c"), rgb("7d7480"), rgb("8a7a6c"), rgb("66788c")))
     for index in range(count := dice.count(2, 4)):
         x = 100 * (index + dice.between(0.2, 0.8)) / count
@@ -102,7 +102,7 @@ def field(canvas: Canvas, dice: Dice, outline: list[Point]) -> None:
 
 
 def forest_floor(canvas: Canvas, dice: Dice, top: float) -> None:
-    """Moss and soil under trees, with a path now and then."""
+    """Moss and soil under trees."""
     color = dice.pick((rgb("6d7f45"), rgb("7a6a45"), rgb("5f7f4a"), rgb("86703f")))
     outline = ridge(dice, top, 4, 5)
     paint = Paint(lighter(color, 0.15), darker(color, 0.2), "soil", "flecked", darker(color, 0.35), 2.8)
@@ -148,7 +148,7 @@ def sidewalk(canvas: Canvas, dice: Dice, top: float, bottom: float) -> None:
 
 
 def quay(canvas: Canvas, dice: Dice, top: float) -> None:
-    """A harbour's wall of stone or boards, with its edge."""
+    """A harbour wall of stone or boards, with its edge."""
     pen = canvas.stuff("quay")
     if dice.chance(0.35):
         pen.box(0, top, 100, 100, boards(dice, shade(dice, "brown"), 4))

@@ -1,4 +1,4 @@
-"""Scenes under the sky. Hours, ground colors and much of the cast are shared: what tells them apart are things."""
+"""Scenes under the sky. They share hours, ground colours and much of the cast: only things tell them apart."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _ground(dice: Dice, top: float) -> list[Point]:
 
 
 def beach(canvas: Canvas, dice: Dice) -> Light:
-    """Sand, sea, sun shades and bathers."""
+    """Sand, sea, sunshades and bathers."""
     light, horizon = _hour(dice, 0.1), dice.between(36, 46)
     sky(canvas, dice, light)
     if dice.chance(0.3):
@@ -110,7 +110,7 @@ def farm(canvas: Canvas, dice: Dice) -> Light:
 
 
 def forest(canvas: Canvas, dice: Dice) -> Light:
-    """Firs and leafy trees, mushrooms, now and then a deer."""
+    """Firs and leafy trees, mushrooms, sometimes a deer."""
     light, horizon = _hour(dice, 0.1), dice.between(50, 58)
     sky(canvas, dice, light)
     far = dice.pick((fir, tree))
@@ -219,7 +219,7 @@ def street(canvas: Canvas, dice: Dice) -> Light:
 
 
 def _duck_pond(canvas: Canvas, dice: Dice) -> Spot:
-    """A pond with ducks; returns where."""
+    """A pond with ducks; returns its spot."""
     spot = Spot(dice.between(20, 80), dice.between(82, 92), dice.between(50, 70))
     land.pond(canvas, dice, spot)
     for _ in range(dice.count(1, 2)):

@@ -1,4 +1,4 @@
-"""Paint: a color, perhaps shading into another, of a material, perhaps with a texture in a second color."""
+"""Paint: a colour, perhaps shading into another, of a material, perhaps with a texture in a second colour."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """What a shape is filled with.
+    """The filling of a shape.
 
     Attributes:
-        color: the color at the top.
-        end: the color at the bottom, where it shades off.
+        color: the colour at the top.
+        end: the colour at the bottom, if it shades off.
         material: name of the material, or empty.
         texture: name of the texture, or empty.
-        ink: the texture's second color; without it the texture is a label that other shapes draw.
+        ink: the texture's second colour; without it the texture is only a label, and other shapes draw it.
         step: the texture's period, in hundredths of the frame.
     """
 
@@ -38,11 +38,11 @@ class Paint:
 
     @property
     def flat(self) -> bool:
-        """Whether one color fills it."""
+        """Whether one colour fills it."""
         return self.end is None and self.ink is None
 
     def fill(self, width: int, height: int, scale: float) -> Image.Image:
-        """A rectangle of this paint, ``scale`` pixels to a hundredth of the frame."""
+        """A rectangle of this paint, ``scale`` pixels per hundredth of the frame."""
         image = _gradient(self.color, self.end or self.color, width, height)
         if self.ink is not None:
             draw = ImageDraw.Draw(image)
@@ -58,7 +58,7 @@ def _gradient(top: RGB, bottom: RGB, width: int, height: int) -> Image.Image:
     return Image.fromarray(column[:, None, :]).resize((width, height), Image.Resampling.NEAREST)
 
 
-# Textures: each draws its second color over a rectangle, `step` pixels to a period.
+# Textures: each draws its second colour over a rectangle, `step` pixels per period.
 
 
 def _striped(draw: ImageDraw.ImageDraw, width: int, height: int, step: int, ink: RGB) -> None:
@@ -124,7 +124,7 @@ def _wavy(draw: ImageDraw.ImageDraw, width: int, height: int, step: int, ink: RG
 
 
 def _flecked(draw: ImageDraw.ImageDraw, width: int, height: int, step: int, ink: RGB) -> None:
-    # points of a plane-filling sequence (Roberts' R2): even, yet without rows
+    # points of a plane-filling sequence (Roberts' R2): evenly spread, but not in rows
     for index in range(width * height // (step * step)):
         x, y = width * (index * 0.7548777 % 1), height * (index * 0.5698403 % 1)
         draw.ellipse((x, y, x + 2.5, y + 1.5), fill=ink)
@@ -175,7 +175,7 @@ def brick(dice: Dice) -> Paint:
 
 
 def glass(color: RGB = (168, 205, 222)) -> Paint:
-    """Glass that reflects a sky of the given color."""
+    """Glass that reflects a sky of the given colour."""
     return Paint(lighter(color, 0.25), darker(color, 0.15), "glass")
 
 
@@ -185,14 +185,14 @@ def metal(color: RGB) -> Paint:
 
 
 def cloth(dice: Dice, color: RGB, textures: tuple[str, ...], step: float) -> Paint:
-    """Fabric with one of the textures, in a second color; ``""`` among them is plain."""
+    """Fabric with one of the textures in a second colour; ``""`` means plain."""
     texture = dice.pick(textures)
     ink = _contrast(dice, color) if texture else None
     return Paint(color, material="fabric", texture=texture, ink=ink, step=step)
 
 
 def _contrast(dice: Dice, color: RGB) -> RGB:
-    """White on dark and saturated colors, a strong color on light ones."""
+    """White on dark and saturated colours, a strong colour on light ones."""
     if sum(color) > 600:
         return shade(dice, "red", "blue", "green", "orange", "purple", "pink")
     return shade(dice, "white", "yellow", "white")

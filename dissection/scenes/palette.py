@@ -1,4 +1,4 @@
-"""Colors: the shades that things are painted in, and the basic color term that a pixel is called by."""
+"""Colours: the shades in which things are painted, and the basic colour term for a pixel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 RGB: TypeAlias = tuple[int, int, int]
 
 COLORS = ("black", "blue", "brown", "green", "grey", "orange", "pink", "purple", "red", "white", "yellow")
-"""The eleven basic color terms, as in Broden."""
+"""The eleven basic colour terms, as in Broden."""
 
 SHADES = {
     "black": ("2f3136", "26282d", "3a3d44"),
@@ -30,7 +30,7 @@ SHADES = {
     "white": ("f4f1ea", "fdfcf8", "e9e7e0"),
     "yellow": ("f0c84b", "e8b93a", "f5d877"),
 }
-"""What each color's things are painted in."""
+"""The shades of each colour in which things are painted."""
 
 _OTHERS = {
     "black": ("000000", "16181d", "1f2420"),
@@ -52,30 +52,30 @@ def rgb(code: str) -> RGB:
     return int(code[:2], 16), int(code[2:4], 16), int(code[4:], 16)
 
 
-def mix(one: RGB, other: RGB, share: float) -> RGB:
-    """``one`` with a share (0 to 1) of ``other``."""
-    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
+def mix(base: RGB, addition: RGB, share: float) -> RGB:
+    """``base`` with a share (0 to 1) of ``addition``."""
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(base, addition, strict=True))
     return red, green, blue
 
 
 def darker(color: RGB, share: float = 0.2) -> RGB:
-    """The color in the shade: towards a bluish black."""
+    """The colour in the shade: towards a bluish black."""
     return mix(color, (16, 18, 38), share)
 
 
 def lighter(color: RGB, share: float = 0.2) -> RGB:
-    """The color in the light: towards a warm white."""
+    """The colour in the light: towards a warm white."""
     return mix(color, (255, 252, 240), share)
 
 
 def shade(dice: Dice, *colors: str) -> RGB:
-    """A shade of one of the named colors, of all eleven where none is named."""
+    """A shade of one of the named colours, or of all eleven if none is named."""
     color = rgb(dice.pick(SHADES[dice.pick(colors or COLORS)]))
     return darker(color, dice.between(0, 0.12)) if dice.chance(0.5) else lighter(color, dice.between(0, 0.12))
 
 
 def name_colors(pixels: UInt8[np.ndarray, "h w 3"]) -> Int32[np.ndarray, "h w"]:
-    """Index in ``COLORS`` of what each pixel would be called: the term of the nearest known shade in CIELAB."""
+    """Index in ``COLORS`` of each pixel's colour term: that of the nearest known shade in CIELAB."""
     red, green, blue = (pixels[..., channel].astype(np.int32) >> 3 for channel in range(3))
     names: Int32[np.ndarray, "h w"] = _names()[(red << 10) | (green << 5) | blue]
     return names
@@ -83,7 +83,7 @@ def name_colors(pixels: UInt8[np.ndarray, "h w 3"]) -> Int32[np.ndarray, "h w"]:
 
 @cache
 def _names() -> Int32[np.ndarray, " codes"]:
-    """Color term of each of the 32x32x32 cells of the RGB cube."""
+    """Colour term of each of the 32x32x32 cells of the RGB cube."""
     known = [(term, rgb(code)) for term in COLORS for code in (*SHADES[term], *_OTHERS[term])]
     shades = _lab(np.array([color for _, color in known]))
     terms = np.array([COLORS.index(term) for term, _ in known], dtype=np.int32)

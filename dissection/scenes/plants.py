@@ -1,4 +1,4 @@
-"""What grows, and the stones between."""
+"""Plants, and the stones between them."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def bush(canvas: Canvas, dice: Dice, spot: Spot) -> None:
 
 
 def flower(canvas: Canvas, dice: Dice, spot: Spot) -> None:
-    """A clump of flowers in one color."""
+    """A clump of flowers in one colour."""
     pen = canvas.thing("flower", spot)
     petals = Paint(shade(dice, "red", "pink", "purple", "yellow", "white", "blue", "orange"))
     for u, v in ((-0.3, 0.55), (0.3, 0.6), (0.0, 0.8)):

@@ -1,4 +1,4 @@
-"""One scene from two numbers."""
+"""Draws a scene from two numbers: seed and index."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from . import beings, equipment, furniture, indoors, outdoors, plants, vehicles
-from .canvas import LABELS, PHOTO, SIDE, Canvas, Spot
+from .canvas import LABELS, PHOTO, PLANE_SIDE, Canvas, Spot
 from .dice import Dice
 from .palette import COLORS, name_colors
 from .words import CATEGORIES, SCENE_CLASSES, number
@@ -60,7 +60,7 @@ THINGS: Mapping[str, Thing] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class ThingBox:
     """The visible extent of one thing, in pixels of the label maps, right and bottom excluded."""
 
     name: str
@@ -78,13 +78,13 @@ class Scene:
         name: its class, one of ``SCENE_CLASSES``.
         photograph: 224x224 pixels, RGB.
         labels: label maps by category (all but ``scene``), 112x112; 0 means "none".
-        boxes: the things that can be seen, in the order they were drawn.
+        boxes: the visible things, in the order in which they were drawn.
     """
 
     name: str
     photograph: Image.Image
     labels: Mapping[str, Int32[np.ndarray, "h w"]]
-    boxes: tuple[Box, ...]
+    boxes: tuple[ThingBox, ...]
 
     @property
     def number(self) -> int:
@@ -93,26 +93,28 @@ class Scene:
 
 
 def scene_class(index: int) -> str:
-    """The class of scene ``index``: the classes take turns, so any twelve in a row have one of each."""
+    """The class of scene ``index``: the classes alternate, so any twelve in a row include each once."""
     return SCENE_CLASSES[index % len(SCENE_CLASSES)]
 
 
 def draw_scene(seed: int, index: int, *, extra: str = "") -> Scene:
-    """Scene ``index`` of the set of a seed; it depends on nothing else.
+    """Scene ``index`` of a seed's set; it depends on nothing else.
 
     Args:
         seed: chooses the set.
-        index: chooses the scene; its class follows from it (see ``scene_class``).
+        index: chooses the scene, and so its class (see ``scene_class``).
         extra: one of ``THINGS`` to put into the foreground; the scene behind it stays the same.
 
     Raises:
-        KeyError: if ``extra`` is none of ``THINGS``.
+        KeyError: if ``extra`` is not one of ``THINGS``.
     """
     name, canvas, dice = scene_class(index), Canvas(), Dice(seed, index)
     light = _PAINTERS[name](canvas, dice)
     if extra:
-        aside = Dice(seed, index, 1)
-        THINGS[extra](canvas, aside, Spot(aside.between(15, 85), aside.between(88, 96), aside.between(24, 30)))
+        extra_dice = Dice(seed, index, 1)
+        THINGS[extra](
+            canvas, extra_dice, Spot(extra_dice.between(15, 85), extra_dice.between(88, 96), extra_dice.between(24, 30))
+        )
     photo = canvas.photo.point([round(value * share) for share in light.tint for value in range(256)])
     labels, instances = _labels(canvas, photo)
     photograph = photo.resize((PHOTO, PHOTO), Image.Resampling.BOX)
@@ -120,21 +122,23 @@ def draw_scene(seed: int, index: int, *, extra: str = "") -> Scene:
 
 
 def _labels(canvas: Canvas, photo: Image.Image) -> tuple[dict[str, Int32[np.ndarray, "h w"]], Int32[np.ndarray, "h w"]]:
-    """Label maps by category, and which thing each pixel belongs to."""
+    """Label maps by category, and the number of each pixel's thing."""
     tags, meanings = canvas.tags()
     table = np.array(
         [(tag.object, tag.part, tag.material, tag.texture, tag.instance) for tag in meanings], dtype=np.int32
     )
     *maps, instances = table.T[:, tags]
-    every = SIDE // LABELS
-    pixels = np.asarray(photo)[every // 2 :: every, every // 2 :: every]
+    stride = PLANE_SIDE // LABELS
+    pixels = np.asarray(photo)[stride // 2 :: stride, stride // 2 :: stride]
     colors = name_colors(pixels) + number("color", f"{COLORS[0]}-c")
     labels = dict(zip(CATEGORIES[1:], [*maps, colors], strict=True))
     return labels, instances
 
 
-def _boxes(instances: Int32[np.ndarray, "h w"], things: list[str]) -> tuple[Box, ...]:
-    seen = zip(things, ndimage.find_objects(instances, len(things)), strict=True)
+def _boxes(instances: Int32[np.ndarray, "h w"], things: list[str]) -> tuple[ThingBox, ...]:
+    extents = zip(things, ndimage.find_objects(instances, len(things)), strict=True)
     return tuple(
-        Box(name, place[1].start, place[0].start, place[1].stop, place[0].stop) for name, place in seen if place
+        ThingBox(name, extent[1].start, extent[0].start, extent[1].stop, extent[0].stop)
+        for name, extent in extents
+        if extent
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """A time of day: the sky's color above and at the horizon, and what the light makes of all colors."""
+    """A time of day: the sky's colour above and at the horizon, and the factors that tint all colours."""
 
     name: str
     top: RGB
@@ -39,7 +39,7 @@ NIGHT = (
 
 
 def sky(canvas: Canvas, dice: Dice, light: Light) -> None:
-    """The sky over the whole frame, with sun, moon, stars and clouds as the hour has them."""
+    """The sky over the whole frame, with sun, moon, stars and clouds that suit the hour."""
     canvas.stuff("sky").box(0, 0, 100, 75, Paint(light.top, light.horizon))
     canvas.stuff("sky").box(0, 75, 100, 100, Paint(light.horizon))
     if light in NIGHT:

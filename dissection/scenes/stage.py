@@ -1,4 +1,4 @@
-"""Placing things: a cast of things is spread over the ground, far ones first and smaller."""
+"""Places things: a cast of things is spread over the ground; distant ones are smaller and drawn first."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Thing: TypeAlias = Callable[[Canvas, "Dice", Spot], None]
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Some things of one kind.
+    """Several things of one kind.
 
     Attributes:
-        thing: what draws one.
-        count: how many of them, each entry as likely as the others.
-        size: least and greatest size, in hundredths of the frame, at the nearest depth.
-        depth: where their feet stand, far and near, in hundredths of the frame from its top.
-        shrink: size at the far depth, as a share of that at the near one.
+        thing: the function that draws one.
+        count: possible numbers of them, each entry equally likely.
+        size: smallest and largest size, in hundredths of the frame, at the nearest depth.
+        depth: where their feet stand, farthest and nearest, in hundredths of the frame from its top.
+        shrink: size at the farthest depth, as a share of that at the nearest one.
     """
 
     thing: Thing
@@ -36,7 +36,7 @@ class Cast:
 
 
 def perform(canvas: Canvas, dice: Dice, casts: Sequence[Cast], around: Sequence[Spot] = ()) -> None:
-    """Place all casts, away from each other and from what is already there, and draw the farthest first."""
+    """Place all casts, away from each other and from the spots ``around``, and draw the farthest first."""
     placed: list[tuple[Spot, Thing]] = []
     for cast in casts:
         for _ in range(dice.pick(cast.count)):
@@ -47,7 +47,8 @@ def perform(canvas: Canvas, dice: Dice, casts: Sequence[Cast], around: Sequence[
 
 def _free_spot(dice: Dice, cast: Cast, taken: Sequence[Spot]) -> Spot:
     """The freest of a few random spots."""
-    return max((_spot(dice, cast) for _ in range(6)), key=lambda spot: min((_gap(spot, o) for o in taken), default=0.0))
+    candidates = (_spot(dice, cast) for _ in range(6))
+    return max(candidates, key=lambda spot: min((_gap(spot, neighbour) for neighbour in taken), default=0.0))
 
 
 def _spot(dice: Dice, cast: Cast) -> Spot:
@@ -57,6 +58,6 @@ def _spot(dice: Dice, cast: Cast) -> Spot:
     return Spot(dice.between(8, 92), y, size, dice.pick((-1, 1)))
 
 
-def _gap(one: Spot, other: Spot) -> float:
-    """Distance between two feet, in their sizes; depth counts double."""
-    return (abs(one.x - other.x) + 2 * abs(one.y - other.y)) / (one.size + other.size)
+def _gap(first: Spot, second: Spot) -> float:
+    """Distance between two feet, relative to their sizes; depth counts double."""
+    return (abs(first.x - second.x) + 2 * abs(first.y - second.y)) / (first.size + second.size)

@@ -1,7 +1,7 @@
-"""Scenes of a thing in a place, where the place can give the thing away: a spurious cue that can be switched on.
+"""Scenes of a thing in a place that can give the thing away: a spurious cue that can be switched on.
 
-Cows nearly always on mountains and dogs mostly on beaches, say: whoever learns from such scenes can go by the place.
-Where half of each are in either place, it says nothing.
+If cows are nearly always on mountains and dogs mostly on beaches, a network can learn the place instead of the animal.
+If each is in either place half of the time, the place says nothing.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from .words import SCENE_CLASSES
 class Staging:
     """Two things, in two places.
 
-    Scene ``index`` shows thing ``index % 2``. Which place it is in is spread evenly over the scenes of a thing.
+    Scene ``index`` shows thing ``index % 2``. Its places are spread evenly over its scenes.
 
     Attributes:
         things: two of ``THINGS``; the classes.
         places: two of ``SCENE_CLASSES``.
-        percent: of each thing's scenes, how many of a hundred are in the first place; 50 and 50 is no cue.
+        percent: the percentage of each thing's scenes in the first place; with 50 and 50 there is no cue.
 
     Raises:
         ValueError: if there is no such thing or place, or a share is not from 0 to 100.
@@ -40,16 +40,16 @@ class Staging:
             raise ValueError(f"shares of {self.percent} percent were asked for; from 0 to 100 are possible")
 
     def thing(self, index: int) -> str:
-        """What scene ``index`` shows."""
+        """The thing that scene ``index`` shows."""
         return self.things[index % 2]
 
     def place(self, index: int) -> str:
-        """Where it is."""
+        """The place of scene ``index``."""
         turn, share = index // 2, self.percent[index % 2]
         is_first = (turn + 1) * share // 100 > turn * share // 100
         return self.places[0] if is_first else self.places[1]
 
     def draw(self, seed: int, index: int) -> Scene:
-        """Scene ``index`` of a seed; its ``name`` is that of the place."""
+        """Scene ``index`` of a seed; its ``name`` is the place."""
         place = SCENE_CLASSES.index(self.place(index))
         return draw_scene(seed, place + len(SCENE_CLASSES) * index, extra=self.thing(index))

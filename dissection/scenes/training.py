@@ -1,8 +1,8 @@
-"""How the small network of the generated scenes is trained, on all of them or on a set of one's own.
+"""Trains the small network of the generated scenes, on all of them or on any other set.
 
-Reproducible: the same torch on the same machine gives the same weights. Batch normalisation helps training only; it is
+Reproducible: the same torch on the same machine gives the same weights. Batch normalisation only helps training; it is
 folded into the convolutions at the end. A penalty on the mean of the last map keeps its units silent on most of a
-picture, which is what makes them name one thing each.
+picture, so that each of them comes to detect one thing.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _SMOOTHING = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """How long, and how.
+    """The settings of training.
 
     Attributes:
-        epochs: times that every image is seen.
+        epochs: how often every image is seen.
         batch: images in one step.
         sparsity: weight of the mean of the last map in the loss.
         rate: the highest learning rate, after a third of the steps.
-        seed: of the first weights, the order of the images, and how they are changed.
+        seed: of the initial weights, the order of the images, and their augmentation.
     """
 
     epochs: int = 5
@@ -53,12 +53,12 @@ def pixels(photograph: Image.Image) -> UInt8[np.ndarray, "112 112 3"]:
 
 
 def stacked(photographs: Iterable[UInt8[np.ndarray, "112 112 3"]]) -> UInt8[Tensor, "images 3 112 112"]:
-    """Photographs as :func:`train` takes them, colours last in memory: the noise it adds follows the memory."""
+    """Photographs for :func:`train`, with colours last in memory: the noise that it adds follows the memory layout."""
     return torch.from_numpy(np.stack(list(photographs))).permute(0, 3, 1, 2)
 
 
 def normalise(images: UInt8[Tensor, "images 3 112 112"]) -> Float[Tensor, "images 3 112 112"]:
-    """Bytes to the network's input."""
+    """Convert bytes to the network's input."""
     return (images / 255 - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
 
 
@@ -69,13 +69,13 @@ def train(
     *,
     progress: Callable[[int, float], None] | None = None,
 ) -> ScenesNet:
-    """A network that tells the images' classes apart, in eval mode. Nobody else's random numbers are touched.
+    """A network that tells the images' classes apart, in eval mode. The global random state does not change.
 
     Args:
-        images: what it learns from.
+        images: the images to learn from.
         classes: their classes, counted from 0.
-        how: how it is trained.
-        progress: told after each epoch how many there were, and the mean loss.
+        how: the settings.
+        progress: called after each epoch with the number of epochs so far and the mean loss.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(how.seed)
@@ -95,7 +95,7 @@ def fine_tune(
     *,
     progress: Callable[[int, float], None] | None = None,
 ) -> ScenesNet:
-    """As :func:`train`, but for features that begin as the shipped network's: what it detects, it goes on detecting."""
+    """Like :func:`train`, but features start as the shipped network's, so its units keep detecting the same things."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(how.seed)
         network = ScenesNet(int(classes.max()) + 1).train()
@@ -109,7 +109,7 @@ def fine_tune(
 def _epochs(
     network: ScenesNet, features: nn.Sequential, images: Tensor, classes: Tensor, how: Training
 ) -> Iterator[list[float]]:
-    """Train epoch by epoch, and give the losses of each."""
+    """Train epoch by epoch, and yield the losses of each."""
     body, pool = features[:-1], features[-1]
     parameters = [*features.parameters(), *network.classifier.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=how.rate, weight_decay=_DECAY)
@@ -117,9 +117,9 @@ def _epochs(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, how.rate, total_steps=how.epochs * steps)
     for _ in range(how.epochs):
         losses = []
-        for chosen in torch.randperm(len(images))[: steps * how.batch].reshape(steps, how.batch):
-            activation = body(_augment(normalise(images[chosen])))
-            loss = F.cross_entropy(network.classifier(pool(activation)), classes[chosen], label_smoothing=_SMOOTHING)
+        for indices in torch.randperm(len(images))[: steps * how.batch].reshape(steps, how.batch):
+            activation = body(_augment(normalise(images[indices])))
+            loss = F.cross_entropy(network.classifier(pool(activation)), classes[indices], label_smoothing=_SMOOTHING)
             optimizer.zero_grad()
             (loss + how.sparsity * activation.mean()).backward()
             optimizer.step()
@@ -129,7 +129,7 @@ def _epochs(
 
 
 def _augment(images: Float[Tensor, "images 3 h w"]) -> Float[Tensor, "images 3 h w"]:
-    """Mirror half of the images; change brightness, contrast and the balance of colors a little."""
+    """Mirror half of the images; slightly change brightness, contrast and colour balance."""
     mirrored = torch.where(torch.rand(len(images), 1, 1, 1) < 0.5, images.flip(3), images)
     gain = 1 + 0.15 * torch.randn(len(images), 1, 1, 1) + 0.07 * torch.randn(len(images), 3, 1, 1)
     mirrored = mirrored.contiguous(memory_format=torch.channels_last)
@@ -147,7 +147,7 @@ def _with_batch_norm(network: ScenesNet) -> nn.Sequential:
 
 
 def _fold(features: nn.Sequential) -> None:
-    """Write batch normalisation into the convolutions, which are the network's own."""
+    """Fold batch normalisation into the convolutions, which the network shares."""
     convolutions = [layer for layer in features if isinstance(layer, nn.Conv2d)]
     norms = [layer for layer in features if isinstance(layer, nn.BatchNorm2d)]
     for layer, norm in zip(convolutions, norms, strict=True):

@@ -1,4 +1,4 @@
-"""What people travel in, each facing right before its spot turns it."""
+"""Vehicles, each facing right before its spot turns it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def bicycle(canvas: Canvas, dice: Dice, spot: Spot) -> None:
     pen.shadow(-0.5, 0.5, 0.04)
     frame = metal(shade(dice, "red", "blue", "green", "black", "orange", "purple"))
     for u in (-0.3, 0.3):
-        for index in range(24):  # a ring: what is seen through a wheel is not the wheel
+        for index in range(24):  # a ring: what shows through a wheel is not the wheel
             _rim(pen, u, index)
     pen.line([(-0.3, 0.2), (-0.1, 0.45), (0.2, 0.45), (0.02, 0.2), (-0.3, 0.2)], 0.045, frame)
     pen.line([(0.3, 0.2), (0.18, 0.58)], 0.045, frame)

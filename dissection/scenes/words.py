@@ -1,4 +1,4 @@
-"""The vocabulary of the generated scenes: every concept, and its number."""
+"""The vocabulary of the generated scenes: every concept and its number."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ PARTS_OF = MappingProxyType(
         "wardrobe": ("door", "handle"),
     }
 )
-"""Every object and the parts it can have."""
+"""Every object and the parts that it can have."""
 
 MATERIALS = (
     "asphalt",
@@ -147,7 +147,7 @@ _NUMBERS = {(concept.category, concept.name): concept.number for concept in CONC
 
 
 def number(category: str, name: str) -> int:
-    """Label number of a concept; 0 where the name is empty.
+    """Label number of a concept; 0 if the name is empty.
 
     Raises:
         KeyError: if the vocabulary has no such concept.

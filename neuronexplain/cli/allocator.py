@@ -1,8 +1,8 @@
-"""Has the C library keep the memory that PyTorch frees, for the next forward pass.
+"""Makes the C library keep the memory that PyTorch frees, for the next forward pass.
 
-On the CPU PyTorch asks the C library for every tensor. glibc gives large ones back to the system at once, and the
-system hands out zeroed pages one by one: on light networks that takes as long as the arithmetic. A process that runs
-one network over and over needs the same memory again a moment later.
+On the CPU, PyTorch gets every tensor from the C library. glibc returns large ones to the system at once, and the system
+hands out zeroed pages one by one; with light networks that takes as long as the arithmetic. A process that runs one
+network repeatedly needs the same memory again a moment later.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 
 
 def keep_freed_memory() -> None:
-    """From now on freed memory stays with this process. Elsewhere than with glibc nothing happens."""
+    """Keep freed memory in this process from now on. Without glibc, this does nothing."""
     if not sys.platform.startswith("linux"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

@@ -1,4 +1,4 @@
-"""What commands share in talking to a person or a program: progress, tables, JSON and CSV."""
+"""How commands write to people and programs: progress, tables, JSON and CSV."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from rich.progress import ProgressColumn, TaskID
 
@@ -24,13 +24,13 @@ Item = TypeVar("Item")
 
 
 def rank() -> int | None:
-    """Which of the processes that torchrun started this one is; None where it started none."""
+    """The rank of this process among those that torchrun started; None without torchrun."""
     return int(os.environ["RANK"]) if "RANK" in os.environ and "WORLD_SIZE" in os.environ else None
 
 
 @contextmanager
 def only_rank_0() -> Iterator[None]:
-    """Rank 0 talks, or a process alone; bars, notes, results and warnings of other ranks go nowhere."""
+    """Let only rank 0, or a single process, write; bars, notes, results and warnings of other ranks are dropped."""
     if not rank():
         yield
         return
@@ -40,42 +40,42 @@ def only_rank_0() -> Iterator[None]:
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """Bars on standard error that count images, one for each stage that is told about."""
+    """Bars on standard error that count images, one for each stage that is reported."""
     from rich.progress import MofNCompleteColumn
 
-    with _bars(MofNCompleteColumn()) as tell:
-        yield tell
+    with _bars(MofNCompleteColumn()) as report:
+        yield report
 
 
 @contextmanager
 def bytes_progress() -> Iterator[Progress]:
-    """Bars on standard error that count bytes, one for each stage that is told about."""
+    """Bars on standard error that count bytes, one for each stage that is reported."""
     from rich.progress import DownloadColumn, TransferSpeedColumn
 
-    with _bars(DownloadColumn(), TransferSpeedColumn()) as tell:
-        yield tell
+    with _bars(DownloadColumn(), TransferSpeedColumn()) as report:
+        yield report
 
 
 @contextmanager
 def passing_progress() -> Iterator[Progress]:
-    """As :func:`progress`, with bars that are gone when their stage is done: lines can be printed between them."""
-    with ExitStack() as shown:
+    """Like :func:`progress`, but a bar disappears when its stage is done, so that lines can be printed between bars."""
+    with ExitStack() as bar_context:
         bars: list[Progress] = []
 
-        def tell(stage: str, done: int, total: int) -> None:
+        def report(stage: str, done: int, total: int) -> None:
             if not bars:
-                bars.append(shown.enter_context(progress()))
+                bars.append(bar_context.enter_context(progress()))
             bars[0](stage, done, total)
             if done >= total:
                 bars.clear()
-                shown.close()
+                bar_context.close()
 
-        yield tell
+        yield report
 
 
 @contextmanager
 def _bars(*counts: ProgressColumn) -> Iterator[Progress]:
-    """Bars; a stage whose end is not known (0) shows that something is under way."""
+    """Progress bars; a stage of unknown length (0) only shows that something is under way."""
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
@@ -84,7 +84,7 @@ def _bars(*counts: ProgressColumn) -> Iterator[Progress]:
     bars = Bars(*columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False)
     stages: dict[str, TaskID] = {}
 
-    def tell(stage: str, done: int, total: int) -> None:
+    def report(stage: str, done: int, total: int) -> None:
         if not stages:
             bars.start()
         if stage not in stages:
@@ -92,35 +92,42 @@ def _bars(*counts: ProgressColumn) -> Iterator[Progress]:
         bars.update(stages[stage], completed=done, total=total or None)
 
     try:
-        yield tell
+        yield report
     finally:
         if stages:  # without any, nothing is written
             bars.stop()
 
 
+def counted(items: Iterable[Item], progress: Callable[[int], None]) -> Iterator[Item]:
+    """Yield the items; after each, call ``progress`` with the number taken so far."""
+    for done, item in enumerate(items, 1):
+        yield item
+        progress(done)
+
+
 def say(text: str = "") -> None:
-    """A line on standard output."""
+    """Write a line to standard output."""
     sys.stdout.write(f"{text}\n")
 
 
 def say_wrapped(text: str) -> None:
-    """A paragraph on standard output, indented."""
+    """Write an indented paragraph to standard output."""
     width = get_terminal_size().columns if sys.stdout.isatty() else 120
     say(fill(text, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False))
 
 
 def note(text: str) -> None:
-    """A line on standard error: for people, out of the way of what a program reads."""
+    """Write a line to standard error, for people: programs read standard output."""
     sys.stderr.write(f"{text}\n")
 
 
 def write_json(value: object) -> None:
-    """A value as JSON on standard output."""
+    """Write a value as JSON to standard output."""
     say(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def write_rows(rows: Sequence[Row], columns: Mapping[str, str], *, as_json: bool, as_csv: bool) -> None:
-    """A listing: a table for people, JSON or CSV for programs.
+    """Write a listing: a table for people, JSON or CSV for programs.
 
     Args:
         rows: the rows; programs get all their keys.
@@ -139,7 +146,7 @@ def write_rows(rows: Sequence[Row], columns: Mapping[str, str], *, as_json: bool
 
 
 def ends(rows: Sequence[Item], limit: int) -> Sequence[Item]:
-    """The first and the last rows, where there are more than ``limit``."""
+    """The first and the last rows, if there are more than ``limit``, else all."""
     if len(rows) <= limit:
         return rows
     return [*rows[: limit - limit // 2], *rows[len(rows) - limit // 2 :]]

@@ -1,11 +1,12 @@
-"""Options that several commands take, and how what people type is read."""
+"""Options that several commands take, and how their values are read."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -13,14 +14,14 @@ from dissection.errors import NeuronExplainError
 from neuronexplain.vocabulary import MethodName, RankBy
 
 Db = Annotated[str, typer.Option("--db", help="The database: a file, or an SQLAlchemy URL.", show_default=False)]
-RunNumber = Annotated[int | None, typer.Option("--run", help="Which run, where the database holds several.")]
+RunNumber = Annotated[int | None, typer.Option("--run", help="Which run, if the database holds several.")]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Write CSV.")]
-MinIou = Annotated[float, typer.Option("--min-iou", min=0, max=1, help="IoU from which a neuron has a name.")]
+MinIou = Annotated[float, typer.Option("--min-iou", min=0, max=1, help="Least IoU at which a neuron has a name.")]
 Device = Annotated[str, typer.Option("--device", help="Where the network runs: cpu, cuda, cuda:1, mps.")]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Images in one forward pass.")]
 Weights = Annotated[
-    Path | None, typer.Option("--weights", help="Weights: safetensors, or a state dict that torch.save wrote.")
+    Path | None, typer.Option("--weights", help="Weights: safetensors, or a state dict written by torch.save.")
 ]
 
 NetworkName = Annotated[
@@ -33,45 +34,78 @@ NetworkName = Annotated[
     ),
 ]
 InputSize = Annotated[int | None, typer.Option("--input-size", min=1, help="Side of the network's input, in pixels.")]
-Channels = Annotated[int | None, typer.Option("--channels", help="Of the input: 3 for colours, 1 for grey.")]
+Channels = Annotated[int | None, typer.Option("--channels", help="Channels of the input: 3 for colour, 1 for grey.")]
 Output = Annotated[
-    str | None, typer.Option("--output", help="Key or position of the scores, where a network gives several outputs.")
+    str | None, typer.Option("--output", help="Key or position of the scores, if a network has several outputs.")
 ]
 MultiLabel = Annotated[
-    bool, typer.Option("--multi-label", help="Classes are independent: each has a probability of its own.")
+    bool, typer.Option("--multi-label", help="Classes are independent: each has a separate probability.")
 ]
-Classes = Annotated[Path | None, typer.Option("--classes", help="Text file with one class label a line.")]
+Classes = Annotated[Path | None, typer.Option("--classes", help="Text file with one class label per line.")]
 Mean = Annotated[str | None, typer.Option("--mean", help="Mean of the input's colours, such as 0.485,0.456,0.406.")]
 Std = Annotated[str | None, typer.Option("--std", help="Standard deviation of the input's colours.")]
 Resize = Annotated[
     str | None,
-    typer.Option("--resize", help="Before the centre is cropped: shorter side (256), or HxW (256x256)."),
+    typer.Option("--resize", help="Size before the centre is cropped: shorter side (256), or HxW (256x256)."),
 ]
-Method = StrEnum("Method", [(name, name) for name in get_args(MethodName)])  # type: ignore[misc]
-"""The names of methods once more, since typer takes lists of an enumeration but none of a literal type."""
+
+ConceptFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A concept dataset.")]
+Category = Annotated[str | None, typer.Option("--category", help="Only concepts of this category.")]
+MinImages = Annotated[
+    int, typer.Option("--min-images", min=1, help="How many images must show a concept before it can be a name.")
+]
+Rows = Annotated[int, typer.Option("--limit", min=1, help="Rows of the table.")]
 
 Ranking = Annotated[
     RankBy, typer.Option("--rank-by", help="Rank neurons by alpha, as the paper does, or by alpha x mean activation.")
 ]
 
 
+class Method(StrEnum):
+    """The names of methods as an enumeration, made from their literal type: typer accepts no lists of literals."""
+
+    _ignore_ = "method"
+    for method in get_args(MethodName):
+        vars()[method] = method
+
+
+def method_names(methods: Iterable[Method] | None) -> list[str]:
+    """The names of methods, without repeats."""
+    return [method.value for method in dict.fromkeys(methods or ())]
+
+
 def numbers(text: str) -> tuple[float, ...]:
-    """Three numbers, one per colour, such as ``0.485,0.456,0.406`` or ``123/255 117/255 104/255``; one for grey.
+    """Read three numbers, one per colour, such as ``0.485,0.456,0.406`` or ``123/255 117/255 104/255``; one for grey.
 
     >>> numbers("1/2, 0.25 1"), numbers("0.5")
     ((0.5, 0.25, 1.0), (0.5,))
     """
     try:
-        found = tuple(float(Fraction(part)) for part in text.replace(",", " ").split())
+        values = tuple(float(Fraction(part)) for part in text.replace(",", " ").split())
     except (ValueError, ZeroDivisionError):
-        found = ()
-    if len(found) not in {1, 3}:
+        values = ()
+    if len(values) not in {1, 3}:
         raise NeuronExplainError(f"{text!r} is not three numbers, such as 0.485,0.456,0.406, or one for grey")
-    return found
+    return values
+
+
+def stated(**values: object) -> dict[str, Any]:
+    """The options that were stated; for the others the library's defaults hold.
+
+    >>> stated(patch=0.1, stride=None)
+    {'patch': 0.1}
+    """
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def require_share(quantile: float) -> None:
+    """Check that a share of activations is neither none nor all of them."""
+    if not 0 < quantile < 1:
+        raise NeuronExplainError(f"--quantile {quantile} is not a share between 0 and 1; 0.005 is usual")
 
 
 def resizing(text: str) -> int | tuple[int, int]:
-    """``256``: the shorter side; ``256x224``: height and width.
+    """Read a size: ``256`` is the shorter side, ``256x224`` height and width.
 
     >>> resizing("256"), resizing("256x224")
     (256, (256, 224))

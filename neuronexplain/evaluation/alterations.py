@@ -1,4 +1,4 @@
-"""What the network says of an image parts of which are replaced."""
+"""The network's scores for an image with parts of it replaced."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 def scores_where_kept(
     network: Network,
     image: Float32[Tensor, "channels h w"],
-    other: Float32[Tensor, "channels h w"],
-    kept: Sequence[Bool[np.ndarray, "h w"]],
+    replacement: Float32[Tensor, "channels h w"],
+    masks: Sequence[Bool[np.ndarray, "h w"]],
     size: int,
 ) -> Float64[Tensor, "masks classes"]:
-    """The scores of an image of which the pixels outside of each mask are those of another image.
+    """The scores of an image, for each mask, with the pixels outside the mask taken from another image.
 
     Args:
         network: the network.
-        image: as the network wants it.
-        other: likewise; zeros are the mean colour.
-        kept: the masks.
+        image: the image, preprocessed.
+        replacement: the other image, preprocessed; zeros are the mean colour.
+        masks: the masks.
         size: images in one forward pass.
     """
-    image, other = image.to(network.device), other.to(network.device)
+    image, replacement = image.to(network.device), replacement.to(network.device)
     scores = []
-    for masks in _parts(kept, size):
-        where = torch.stack([torch.from_numpy(mask) for mask in masks])[:, None].to(network.device)
-        scores.append(forward(network, torch.where(where, image, other)).scores.detach().double().cpu())
+    for batch_masks in _parts(masks, size):
+        inside = torch.stack([torch.from_numpy(mask) for mask in batch_masks])[:, None].to(network.device)
+        scores.append(forward(network, torch.where(inside, image, replacement)).scores.detach().double().cpu())
     return torch.cat(scores)
 
 

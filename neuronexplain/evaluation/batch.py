@@ -1,4 +1,4 @@
-"""A batch of annotated photographs, and what the network makes of it: each pass is run once, and when it is wanted."""
+"""A batch of annotated photographs and the network's passes over it, each run once and only when needed."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
 Job = TypeVar("Job")
 ImageCrop = tuple[int, int]
-"""An image and a crop of it."""
+"""Indices of an image and of a crop of it."""
 
 Found = dict[tuple[int, int, int], np.ndarray]
-"""Maps by image, crop, and place among the classes that were asked for."""
+"""Maps by image, crop, and position among the classes requested for the image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,13 +47,13 @@ class Batch:
 
     Attributes:
         network: the network.
-        view: what of the photographs it sees.
-        objects: what can be asked about.
+        view: which part of the photographs the network sees.
+        objects: the objects that can be asked about.
         start: index of the first photograph in its dataset.
         annotated: the photographs.
-        images: their crops, as the network wants them.
+        images: their crops, preprocessed.
         size: crops in one forward pass.
-        progress: is told how far a method has come that needs many passes.
+        progress: called with the progress of methods that need many passes.
     """
 
     network: Network
@@ -73,23 +73,23 @@ class Batch:
         """The scores of each crop.
 
         Raises:
-            ActivationError: if one is a NaN or an infinity.
+            ActivationError: if a score is a NaN or an infinity.
         """
-        parts = [seen.scores.detach() for _, seen in self._passes(self._crops())]
+        parts = [forward_pass.scores.detach() for _, forward_pass in self._passes(self._crops())]
         scores: Float64[np.ndarray, "images crops classes"]
         scores = torch.cat(parts).double().cpu().reshape(*self.images.shape[:2], -1).numpy()
         for image, values in enumerate(scores):
-            self._check(image, values, "what the network gives")
+            self._check(image, values, "the network's output")
         return scores
 
     @cached_property
     def seen(self) -> Pass:
-        """All crops in one pass, with the graph of the head; for as many crops as go through the network together."""
+        """All crops in one pass, with the graph of the head; only if all crops fit into one pass."""
         return forward(self.network, self._stacked(self._crops()))
 
     @cached_property
     def probabilities(self) -> Float64[np.ndarray, "images classes"]:
-        """Of each class, averaged over the crops."""
+        """The probability of each class, averaged over the crops."""
         return self.network.head.probabilities(torch.from_numpy(self.logits)).mean(1).numpy()
 
     @cached_property
@@ -99,86 +99,94 @@ class Batch:
 
     @cached_property
     def truths(self) -> list[dict[str, Truth]]:
-        """Where each image's objects are, of those that are in the view."""
+        """Where each image's objects are, for those that are in the view."""
         return [
             {
                 name: truth
-                for name, place in each.places.items()
-                if (truth := self.view.truth(place, each.photograph)) is not None
+                for name, place in annotated.places.items()
+                if (truth := self.view.truth(place, annotated.photograph)) is not None
             }
-            for each in self.annotated
+            for annotated in self.annotated
         ]
 
     def ranked(self, image: int) -> list[str]:
-        """The objects by how probable the network holds them: an object is as probable as its most probable class."""
+        """The objects, most probable first: an object is as probable as its most probable class."""
         probability = self.probabilities[image]
         return sorted(self.objects, key=lambda name: -max(probability[index] for index in self.objects[name]))
 
     def class_of(self, image: int, name: str) -> int:
-        """The class that an object is explained as: the most probable one of those that mean it."""
+        """The class that an object is explained as: the most probable of the classes that mean it."""
         return max(self.objects[name], key=lambda index: float(self.probabilities[image][index]))
 
-    def maps(self, method: Method, wanted: Sequence[Sequence[int]]) -> list[Float32[np.ndarray, "classes H W"]]:
-        """Each image's maps for its own classes, over the view.
+    def maps(self, method: Method, requested: Sequence[Sequence[int]]) -> list[Float32[np.ndarray, "classes H W"]]:
+        """Each image's maps for the classes requested for it, over the view.
 
         Raises:
             ActivationError: if a map holds a NaN or an infinity.
         """
         if isinstance(method.compute, GradCam):
-            found = self._of_one_pass(method.compute, wanted)
+            crop_maps = self._in_one_pass(method.compute, requested)
         else:
-            found = self._of_a_pass_each(method, wanted)
+            crop_maps = self._in_separate_passes(method, requested)
         crops = len(self.view.crops)
         maps = []
-        for image, classes in enumerate(wanted):
-            parts = [[found[image, crop, turn] for crop in range(crops)] for turn in range(len(classes))]
-            joined = [self.view.joined(np.stack(each)) for each in parts]
+        for image, classes in enumerate(requested):
+            parts = [[crop_maps[image, crop, position] for crop in range(crops)] for position in range(len(classes))]
+            joined = [self.view.joined(np.stack(maps_of_crops)) for maps_of_crops in parts]
             maps.append(np.stack(joined) if joined else np.zeros((0, *self.view.size), np.float32))
             self._check(image, maps[-1], f"{method.name}'s map")
         return maps
 
-    def _of_one_pass(self, gradcam: GradCam, wanted: Sequence[Sequence[int]]) -> Found:
-        """Grad-CAM of several classes needs one forward pass, and the head's backward pass for each of them."""
-        found: Found = {}
-        for part, seen, scores in self._traces(gradcam.rule, [place for place in self._crops() if wanted[place[0]]]):
-            asked = [wanted[image] or (0,) for image, _ in part]
-            for turn in range(max(map(len, asked))):
-                classes = torch.tensor([each[min(turn, len(each) - 1)] for each in asked])
-                own = replace(seen, scores=of_class(scores, classes))
-                maps = gradcam.map_of(own)[:, 0].detach().float().cpu().numpy()
-                found |= {(*place, turn): values for place, values in zip(part, maps, strict=True)}
-        return found
+    def _in_one_pass(self, gradcam: GradCam, requested: Sequence[Sequence[int]]) -> Found:
+        """Grad-CAM of several classes, with one forward pass and a backward pass of the head for each class."""
+        crop_maps: Found = {}
+        for part, trace, scores in self._traces(
+            gradcam.rule, [place for place in self._crops() if requested[place[0]]]
+        ):
+            classes_of_crops = [requested[image] or (0,) for image, _ in part]
+            for position in range(max(map(len, classes_of_crops))):
+                classes = torch.tensor(
+                    [crop_classes[min(position, len(crop_classes) - 1)] for crop_classes in classes_of_crops]
+                )
+                class_trace = replace(trace, scores=of_class(scores, classes))
+                maps = gradcam.map_of(class_trace)[:, 0].detach().float().cpu().numpy()
+                crop_maps |= {(*place, position): values for place, values in zip(part, maps, strict=True)}
+        return crop_maps
 
     def _traces(self, rule: Rule, places: Sequence[ImageCrop]) -> Iterator[tuple[Sequence[ImageCrop], Trace, Tensor]]:
-        """Passes over these crops, and the scores of all classes; those of the scores, where ReLUs follow no rule."""
+        """Traces of these crops and the scores of all classes; the scores' passes serve if ReLUs follow no rule."""
         if rule is gradient:
-            for part, seen in self._passes(places):
-                yield part, Trace(self._stacked(part), seen.activation, seen.scores[:, 0]), seen.scores
+            for part, forward_pass in self._passes(places):
+                yield (
+                    part,
+                    Trace(self._stacked(part), forward_pass.activation, forward_pass.scores[:, 0]),
+                    forward_pass.scores,
+                )
             return
         for part in self._in_parts(places):
-            given: list[Tensor] = []
-            trace = traced(self.network, self._stacked(part), partial(_first, given), rule=rule)
-            yield part, trace, given[0]
+            recorded: list[Tensor] = []
+            trace = traced(self.network, self._stacked(part), partial(_first_class, recorded), rule=rule)
+            yield part, trace, recorded[0]
 
     def _passes(self, places: Sequence[ImageCrop]) -> Iterator[tuple[Sequence[ImageCrop], Pass]]:
-        """Passes over these crops; one that holds all crops is run once, whichever of them are wanted."""
-        every = self._crops()
-        if places and len(every) <= self.size:
-            yield every, self.seen
+        """Passes over these crops; if one pass holds all crops, it is run once, whichever crops are requested."""
+        all_crops = self._crops()
+        if places and len(all_crops) <= self.size:
+            yield all_crops, self.seen
             return
         for part in self._in_parts(places):
             yield part, forward(self.network, self._stacked(part))
 
-    def _of_a_pass_each(self, method: Method, wanted: Sequence[Sequence[int]]) -> Found:
-        found: Found = {}
+    def _in_separate_passes(self, method: Method, requested: Sequence[Sequence[int]]) -> Found:
+        crop_maps: Found = {}
         method = watched(method, self.progress)
-        jobs = [(image, crop, turn) for image, crop in self._crops() for turn in range(len(wanted[image]))]
+        jobs = [(image, crop, position) for image, crop in self._crops() for position in range(len(requested[image]))]
         for part in self._in_parts(jobs):
-            classes = torch.tensor([wanted[image][turn] for image, _, turn in part])
+            classes = torch.tensor([requested[image][position] for image, _, position in part])
             images = self._stacked([(image, crop) for image, crop, _ in part])
             maps = method.maps(self.network, images, classes).detach().float().cpu().numpy()
-            found |= dict(zip(part, maps, strict=True))
-        return found
+            crop_maps |= dict(zip(part, maps, strict=True))
+        return crop_maps
 
     def _crops(self) -> list[ImageCrop]:
         return [(image, crop) for image in range(len(self)) for crop in range(len(self.view.crops))]
@@ -190,15 +198,15 @@ class Batch:
     def _stacked(self, places: Sequence[ImageCrop]) -> Float32[Tensor, "places channels h w"]:
         return torch.stack([self.images[place] for place in places]).to(self.network.device)
 
-    def _check(self, image: int, values: np.ndarray, what: str) -> None:
+    def _check(self, image: int, values: np.ndarray, values_name: str) -> None:
         if not np.isfinite(values).all():
             raise ActivationError(
-                f"{what} for {self.annotated[image].name} holds a NaN or an infinity; check the weights, the "
+                f"{values_name} for {self.annotated[image].name} holds a NaN or an infinity; check the weights, the "
                 "preprocessing (--mean, --std) and that photograph"
             )
 
 
-def _first(given: list[Tensor], scores: Tensor) -> Tensor:
-    """Scores of the first class, as a target that keeps the scores of all."""
-    given.append(scores)
+def _first_class(recorded: list[Tensor], scores: Tensor) -> Tensor:
+    """A target that gives the first class's score and records the scores of all classes."""
+    recorded.append(scores)
     return scores[:, 0]

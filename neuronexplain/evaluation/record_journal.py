@@ -1,7 +1,7 @@
-"""What was measured of each image, a line each, so that an evaluation that is killed is resumed where it stopped.
+"""A journal of the records of images, one per line, so that a killed evaluation is resumed where it stopped.
 
-The first line says what is measured: network, method, protocol, data. A journal of something else is refused. Where a
-batch was cut short, all of it is forgotten: batches are cut the same way again.
+The first line says what is measured: network, method, protocol, data. A journal of another evaluation is refused. The
+records of an incomplete batch are dropped, since batches are cut the same way again.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Record = dict[str, Any]
-"""What is kept of one image: JSON values."""
+"""The record of one image: JSON values."""
 
 
 class RecordJournal:
     """The records of one evaluation; made by :func:`open_journal`.
 
     Attributes:
-        records: of every image so far, in order.
+        records: the records of all images so far, in order.
     """
 
     def __init__(self, journal: Journal, records: list[Record], batch_size: int) -> None:
@@ -37,16 +37,16 @@ class RecordJournal:
 
     @property
     def done(self) -> int:
-        """Batches whose records are kept."""
+        """Number of batches whose records are in the journal."""
         return -(-len(self.records) // self._batch_size)
 
     def add(self, _batch: range, records: Sequence[Record]) -> None:
-        """Write down a batch."""
+        """Append the records of a batch."""
         self._journal.append(records)
         self.records.extend(records)
 
     def save(self) -> bool:
-        """See that it is on the disk."""
+        """Make sure that the journal is on disk."""
         self._journal.sync()
         return True
 
@@ -55,22 +55,22 @@ class RecordJournal:
 def open_journal(
     path: Path, heading: Mapping[str, Any], *, batch_size: int, fresh: bool = False
 ) -> Iterator[RecordJournal]:
-    """A journal that is resumed, or begun.
+    """Open a journal, to resume it or begin a new one.
 
     Args:
         path: the file.
         heading: what is measured, as JSON values.
-        batch_size: images written at a time: of a batch that was cut short all is forgotten.
-        fresh: begin again, whatever is there.
+        batch_size: images written at a time; an incomplete batch is dropped.
+        fresh: discard an earlier journal.
 
     Raises:
-        CheckpointError: if it is of something else, is no journal, or is being written to.
+        CheckpointError: if the file is of another evaluation, is not a journal, or is being written to.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
         with lock.acquire(timeout=0), Journal(path) as journal:
-            records = [] if fresh else _kept(path, journal, heading, batch_size)
+            records = [] if fresh else _finished_records(path, journal, heading, batch_size)
             if records is None or fresh:
                 journal.cut(0)
                 journal.append([dict(heading)])
@@ -83,24 +83,28 @@ def open_journal(
         ) from None
 
 
-def _kept(path: Path, journal: Journal, heading: Mapping[str, Any], batch_size: int) -> list[Record] | None:
-    """The records of whole batches; ``None`` where nothing was begun.
+def _finished_records(path: Path, journal: Journal, heading: Mapping[str, Any], batch_size: int) -> list[Record] | None:
+    """The records of whole batches; ``None`` if the journal is empty.
 
     Raises:
-        CheckpointError: if the journal is of something else, or is none.
+        CheckpointError: if the file is of another evaluation, or is not a journal.
     """
     try:
         lines = list(journal)
     except ValueError as error:
-        raise CheckpointError(f"{path} is no journal of an evaluation ({error}); --fresh begins again") from error
+        raise CheckpointError(f"{path} is not a journal of an evaluation ({error}); start over with --fresh") from error
     if not lines:
         return None
-    written, *records = lines
+    written_heading, *records = lines
     expected = json.loads(json.dumps(heading))
-    if written != expected:
-        differing = [key for key in expected if not isinstance(written, dict) or written.get(key) != expected[key]]
+    if written_heading != expected:
+        differing = [
+            key
+            for key in expected
+            if not isinstance(written_heading, dict) or written_heading.get(key) != expected[key]
+        ]
         raise CheckpointError(
-            f"{path} is of an evaluation with another {', '.join(differing)}; name another --out, or begin again: "
+            f"{path} is of an evaluation with another {', '.join(differing)}; name another --out, or start over with "
             "--fresh"
         )
     images = int(expected["images"])

@@ -1,4 +1,4 @@
-"""Runs a protocol over images, batch by batch; resumes where an earlier evaluation was stopped."""
+"""Runs a protocol over images, batch by batch; resumes an earlier evaluation where it stopped."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .tables import Report
 
 _FORMAT = 1
-"""Of the journal; another number and old journals are refused."""
+"""Version of the journal's format; journals of other versions are refused."""
 
 
 def evaluate(
@@ -50,24 +50,24 @@ def evaluate(
 ) -> Report:
     """Measure methods of explanation over images.
 
-    What is learnt of each image is written to ``out/PROTOCOL.jsonl`` batch by batch. When the same is measured again,
-    it resumes from there; the table is written to ``out/PROTOCOL.json``.
+    The records of images are written to ``out/PROTOCOL.jsonl`` batch by batch, and the same evaluation is resumed from
+    them; the table is written to ``out/PROTOCOL.json``.
 
     Args:
-        protocol: what is measured.
+        protocol: what to measure.
         network: the network.
-        methods: whose maps.
+        methods: the methods whose maps are measured.
         ground: the images and what is in them.
-        out: folder for what is found.
-        view: what of a photograph the network sees: ``whole``, ``centre`` or ``ten`` crops.
-        execution: how it is carried out; of these, batch size, workers and progress.
-        fresh: begin again.
+        out: folder for the results.
+        view: which part of a photograph the network sees: ``whole``, ``centre`` or ``ten`` crops.
+        execution: how the work is run; only batch size, workers and progress count.
+        fresh: start over.
 
     Raises:
-        CheckpointError: if the folder holds an evaluation of something else.
-        ConceptDataError: if the protocol needs to know more of the images than is known.
-        NeuronExplainError: if the protocol is not made for this view, or needs methods, or one of them is not defined
-            for the network.
+        CheckpointError: if the folder holds another evaluation.
+        ConceptDataError: if the protocol needs annotations that the images lack.
+        NeuronExplainError: if the protocol cannot use this view, or needs methods, or a method is not defined for the
+            network.
     """
     execution = execution or Execution()
     framing = Framing.of(network.preprocessing, view)
@@ -103,7 +103,7 @@ def evaluate(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Observation:
-    """Has a protocol look at batches."""
+    """Lets a protocol observe batches."""
 
     protocol: Protocol
     network: Network
@@ -114,7 +114,7 @@ class _Observation:
     out: Path
 
     def start(self, images: range, items: Sequence[tuple[AnnotatedImage, torch.Tensor]]) -> Callable[[], list[Record]]:
-        """What gives the records of a batch."""
+        """A function that gives the records of a batch."""
         return partial(self._observe, images, items)
 
     def _observe(self, images: range, items: Sequence[tuple[AnnotatedImage, torch.Tensor]]) -> list[Record]:
@@ -133,7 +133,7 @@ class _Observation:
 
 
 class _Reader:
-    """Reads a photograph and what is in it; may be sent to another process."""
+    """Reads a photograph and its annotations; can be sent to another process."""
 
     def __init__(self, ground: Ground, view: Framing) -> None:
         self._ground, self._view = ground, view
@@ -157,7 +157,7 @@ def _check(protocol: Protocol, ground: Ground, methods: Sequence[Method], view: 
     if "masks" in protocol.needs:
         first = next((place for place in ground.annotated(0).places.values()), None)
         if first is not None and first.mask is None:
-            raise ConceptDataError(f"{protocol.name} needs masks, and {ground.name} has boxes alone; use other data")
+            raise ConceptDataError(f"{protocol.name} needs masks, and {ground.name} has only boxes; use other data")
 
 
 def _document(heading: dict[str, Any], report: Report) -> bytes:

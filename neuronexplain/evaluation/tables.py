@@ -1,4 +1,4 @@
-"""What an evaluation says in the end: a table laid out like the paper's, each figure with its interval."""
+"""The result of an evaluation: a table laid out like the paper's, each figure with its interval."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from neuronexplain.metrics.intervals import Figure
 
 Value = str | int | float | Figure | None
-Row = Mapping[str, Value]
+TableRow = Mapping[str, Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,19 +17,19 @@ class Report:
     """A table.
 
     Attributes:
-        title: what was measured, where the paper has it, over what.
+        title: what was measured, the section of the paper, and over what.
         columns: heading by key.
         rows: values by key.
-        notes: what has to be said of the figures.
+        notes: what a reader must know about the figures.
     """
 
     title: str
     columns: Mapping[str, str]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
-        """JSON values; a figure is its value, its interval and the number of images, a missing one null."""
+        """JSON values; a figure is its value, its interval and the number of images; a missing number is null."""
         rows = [{key: _plain(value) for key, value in row.items()} for row in self.rows]
         return {"title": self.title, "columns": dict(self.columns), "rows": rows, "notes": list(self.notes)}
 

@@ -1,7 +1,7 @@
 """Explanations as maps over the image: Grad-CAM, its relatives and its rivals.
 
-:data:`METHODS` holds them by name. Each takes a network, images and a target, and gives a map at the resolution of the
-images::
+:data:`METHODS` holds them by name. Each takes a network, images and a target, and returns a map at the images'
+resolution::
 
     maps = saliency(network, images, 207, method="guided-grad-cam")
 """

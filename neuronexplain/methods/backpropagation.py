@@ -1,13 +1,13 @@
-"""What of the pixels a score depends on, colour by colour, and where Grad-CAM says that it matters.
+"""Which pixels a score depends on, colour by colour, alone or where Grad-CAM says that they matter.
 
 Guided Backpropagation (Springenberg et al. 2014) and Deconvolution (Zeiler and Fergus 2014) are the gradient of the
-score by the pixels, with another rule for ReLUs. They are sharp, and much the same for every class. Their product with
-Grad-CAM's upsampled map is sharp and of one class: Guided Grad-CAM and Deconvolution Grad-CAM (Selvaraju et al. 2019,
-Sec. 3.2).
+score with respect to the pixels, with another rule for ReLUs. They are sharp, and much the same for every class. Their
+product with Grad-CAM's upsampled map is sharp and specific to a class: Guided Grad-CAM and Deconvolution Grad-CAM
+(Selvaraju et al. 2019, Sec. 3.2).
 
-Deconvolution can leave nothing: what it hands down is nowhere negative, and where a narrow layer's neurons mostly
-inhibit, all their sums are negative and all are cut. So it is in trained SqueezeNets, whose ``features.7.squeeze`` has
-48 neurons: of most photographs the map is 0 everywhere, in captum as here.
+Deconvolution can leave nothing: it passes only positive values down, and if a narrow layer's neurons mostly inhibit,
+all their sums are negative and all are cut. This happens in trained SqueezeNets, whose ``features.7.squeeze`` has 48
+neurons: for most photographs the map is 0 everywhere, here as in captum.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _GRAD_CAM = GradCam()
 
 @dataclass(frozen=True, slots=True)
 class Backpropagation:
-    """The gradient of the score by the pixels: one forward and one backward pass.
+    """The gradient of the score with respect to the pixels: one forward and one backward pass.
 
     Attributes:
-        rule: how it passes ReLUs.
+        rule: how the gradient passes ReLUs.
     """
 
     rule: Rule
@@ -44,20 +44,20 @@ class Backpropagation:
         self, network: Network, images: Float[Tensor, "images channels H W"], target: Target
     ) -> Float[Tensor, "images channels H W"]:
         """The gradient, for each colour of each pixel."""
-        seen = traced(network, leaf(images), target, rule=self.rule)
-        (pixels,) = seen.gradients(seen.images, rule=self.rule)
+        trace = traced(network, leaf(images), target, rule=self.rule)
+        (pixels,) = trace.gradients(trace.images, rule=self.rule)
         return pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """Its pointwise product with Grad-CAM's map (Sec. 3.2): the same forward pass, and the head's backward pass more.
+    """The gradient's pointwise product with Grad-CAM's map (Sec. 3.2), for one more backward pass, of the head.
 
-    The ReLUs of the head follow the rule on the way to the pixels, and have their derivative on the way to Grad-CAM's
+    The ReLUs of the head follow the rule on the way to the pixels, and their derivative on the way to Grad-CAM's
     alphas.
 
     Attributes:
-        rule: how the gradient by the pixels passes ReLUs.
+        rule: how the gradient passes ReLUs on the way to the pixels.
     """
 
     rule: Rule
@@ -66,6 +66,6 @@ class Fused:
         self, network: Network, images: Float[Tensor, "images channels H W"], target: Target
     ) -> Float[Tensor, "images channels H W"]:
         """The product, for each colour of each pixel."""
-        seen = traced(network, leaf(images), target, rule=self.rule)
-        (pixels,) = seen.gradients(seen.images, rule=self.rule)
-        return pixels * _GRAD_CAM.map_of(seen)
+        trace = traced(network, leaf(images), target, rule=self.rule)
+        (pixels,) = trace.gradients(trace.images, rule=self.rule)
+        return pixels * _GRAD_CAM.map_of(trace)

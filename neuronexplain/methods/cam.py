@@ -1,6 +1,6 @@
 """Class Activation Mapping: the maps of a layer, weighted as the classifier weighs them (Zhou et al. 2016).
 
-Where global average pooling and one linear layer make scores of the maps ``A^k`` of a layer,
+If global average pooling and one linear layer turn the maps ``A^k`` of a layer into scores,
 ``y = sum_k w_k mean(A^k) + b``, the map is ``sum_k w_k A^k``. Up to 1/Z, Grad-CAM's alphas are these weights (Selvaraju
 et al. 2019, Sec. 3.1, Eq. 3 to 11). CAM has no ReLU.
 """
@@ -37,8 +37,8 @@ def class_activation(
     """The map of a class: one forward pass.
 
     Raises:
-        NetworkError: if the target is no class, or the scores are not what pooling and one linear layer make of the
-            network's layer.
+        NetworkError: if the target is not a class, or the scores do not come from the network's layer by pooling and
+            one linear layer.
     """
     if callable(target):
         raise NetworkError("CAM explains a class by the classifier's weights for it; give a class, or choose grad-cam")
@@ -48,7 +48,7 @@ def class_activation(
 
 
 def _weights(network: Network, result: Pass) -> Float[Tensor, "classes units"]:
-    """The weights that make the scores of the maps' means: found by their shape, proved by the scores themselves."""
+    """The weights that turn the maps' means into the scores: found by their shape, verified by the scores."""
     means, scores = result.activation.detach().mean((2, 3)), result.scores.detach()
     for weights, bias in _candidates(network, scores, means.shape[1]):
         expected = means @ weights.T + bias
@@ -63,10 +63,10 @@ def _weights(network: Network, result: Pass) -> Float[Tensor, "classes units"]:
 def _candidates(
     network: Network, scores: Float[Tensor, "images classes"], units: int
 ) -> Iterator[tuple[Float[Tensor, "classes units"], Float[Tensor, " classes"]]]:
-    """Weights and bias of every layer that could be the classifier: a linear layer, or a convolution of one pixel."""
+    """Weights and bias of each layer that could be the classifier: a linear layer, or a convolution of one pixel."""
     classes = scores.shape[1]
-    for part in network.module.modules():
-        weight, bias = getattr(part, "weight", None), getattr(part, "bias", None)
+    for module in network.module.modules():
+        weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
         if isinstance(weight, torch.Tensor) and weight.shape in {(classes, units), (classes, units, 1, 1)}:
             matrix = weight.detach().reshape(classes, units).to(scores)
             yield matrix, matrix.new_zeros(classes) if bias is None else bias.detach().to(scores)

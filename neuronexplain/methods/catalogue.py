@@ -1,4 +1,4 @@
-"""The methods, by name."""
+"""The methods of explanation, by name."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from .targets import Target
 
 _FOR, _FOR_AND_AGAINST = "what speaks for {target}", "what speaks for and against {target}"
-_SHARP = "what of the photograph makes neurons respond that speak for {target}"
-_SHARP_FOR = "what of the photograph speaks for {target}"
+_SHARP = "pixels that excite neurons which speak for {target}"
+_SHARP_FOR = "pixels that speak for {target}"
 
 _CATALOGUE: Mapping[MethodName, tuple[str, str, str, Kind, Compute]] = {
     "grad-cam": ("Grad-CAM", _FOR, "Eq. 1 and 2", "heat", GradCam()),
@@ -91,7 +91,7 @@ def find_method(name: str) -> Method:
     """The method of this name.
 
     Raises:
-        NetworkError: if there is none; the message lists them.
+        NetworkError: if there is no such method; the message lists all.
     """
     if name not in METHODS:
         raise NetworkError(f"there is no method {name!r}; choose one of {', '.join(METHODS)}")
@@ -99,20 +99,20 @@ def find_method(name: str) -> Method:
 
 
 def check_methods(methods: Iterable[Method], network: Network) -> None:
-    """Try methods on an image of noise, before any work that would be lost.
+    """Try methods on an image of noise, before doing any work that an undefined one would waste.
 
     Raises:
-        NetworkError: if one is not defined for the network; the message says why.
+        NetworkError: if a method is not defined for the network; the message says why.
     """
-    looks = network.preprocessing
-    noise = torch.randn(1, looks.channels, *looks.size, generator=torch.Generator().manual_seed(0))
+    preprocessing = network.preprocessing
+    noise = torch.randn(1, preprocessing.channels, *preprocessing.size, generator=torch.Generator().manual_seed(0))
     for method in methods:
-        if not isinstance(method.compute, Occlusion):  # which asks nothing of a network
+        if not isinstance(method.compute, Occlusion):  # which is defined for every network
             method.attribution(network, noise.to(network.device), torch.zeros(1, dtype=torch.long))
 
 
 def watched(method: Method, progress: Progress | None) -> Method:
-    """The method, telling how far it has come where it takes many passes."""
+    """The method, made to report its progress if it needs many passes."""
     if progress is None or not isinstance(method.compute, Occlusion):
         return method
     return replace(method, compute=replace(method.compute, progress=partial(progress, method.name)))
@@ -125,7 +125,7 @@ def saliency(
 
     Args:
         network: the network, explained at its layer.
-        images: what the network is given: preprocessed photographs.
+        images: preprocessed photographs.
         target: a class, a class for each image, or a callable, see :mod:`neuronexplain.methods.targets`.
         method: a name in :data:`METHODS`.
 

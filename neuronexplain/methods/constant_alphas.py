@@ -25,9 +25,9 @@ _TOLERANCE = 1e-4
 def has_constant_alphas(network: Network) -> bool:
     """Whether the alphas of a class are the same for every image.
 
-    So it is where pooling and one linear layer follow the tap: ``alpha_k = w_ck / Z`` (Sec. 3.1). Found out by giving
-    the layers after the tap very unlike maps, in which few units are active, and comparing the alphas of all classes
-    at once: of a sum of scores with random weights.
+    They are if pooling and one linear layer follow the tap: ``alpha_k = w_ck / Z`` (Sec. 3.1). To find out, the layers
+    after the tap are given very different maps, in which few units are active, and the alphas of all classes are
+    compared at once, as those of a randomly weighted sum of the scores.
     """
     network, layer = replace(network, precision="float32"), network.layer
     generator = torch.Generator().manual_seed(0)
@@ -35,10 +35,10 @@ def has_constant_alphas(network: Network) -> bool:
     maps *= torch.rand(_PROBES, layer.units, 1, 1, generator=generator) < _ACTIVE
     maps *= 10.0 ** torch.arange(_PROBES).view(-1, 1, 1, 1)
     weights = torch.randn(len(network.classes), generator=generator)
-    return all(_agree(network, maps[:probes], weights) for probes in (2, _PROBES))  # two may do to tell them apart
+    return all(_agree(network, maps[:probes], weights) for probes in (2, _PROBES))  # two may suffice to tell them apart
 
 
 def _agree(network: Network, maps: Float[Tensor, "images units h w"], weights: Float[Tensor, " classes"]) -> bool:
     result = forward_from(network, maps)
-    found = alphas(result.scores @ weights.to(result.scores), result.activation)
-    return bool((found - found[:1]).abs().max() <= _TOLERANCE * found.abs().max())
+    importances = alphas(result.scores @ weights.to(result.scores), result.activation)
+    return bool((importances - importances[:1]).abs().max() <= _TOLERANCE * importances.abs().max())

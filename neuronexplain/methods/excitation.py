@@ -1,20 +1,20 @@
 """Contrastive marginal winning probability, c-MWP: Excitation Backprop of Zhang et al. 2016.
 
-A signal goes down from the score. At each layer that adds up activations, a neuron hands what it has to those that
-excite it, each according to its share (their Eq. 4)::
+A signal is handed down from the score. At each layer that sums activations, a neuron divides its signal among the
+neurons that excite it, in proportion to their shares (their Eq. 4)::
 
     P(a_j) = sum_i P(a_i) a_j w+_ij / sum_j' a_j' w+_ij'         with w+ = max(w, 0)
 
-The bias takes no part; a neuron that nothing excites hands nothing on. Max-pooling hands all to its winner, a ReLU to
-its input. Average pooling and sums are such layers with positive weights. Batch normalisation in evaluation mode,
-which Zhang et al. do not have, is part of the convolution it follows: its slope multiplies that one's weights, of which
-only the sign matters after division. Where it follows none it has one input, which gets all where it excites. What is
-none of these is refused.
+The bias takes no part; a neuron that nothing excites hands nothing on. Max-pooling hands everything to its winner, a
+ReLU to its input. Average pooling and sums are such layers with positive weights. Batch normalisation in evaluation
+mode, which Zhang et al. do not cover, is part of the convolution that it follows: its slope multiplies the
+convolution's weights, and only the slope's sign matters after the division. After any other layer it has one input,
+which gets everything if it excites. All other operations are refused.
 
-The classifier, the last layer with weights, hands on the difference between what ``w`` and what ``-w`` would: what
-speaks for the class, less what speaks for "not this class" (their Sec. 3.4). The map is the sum over the tapped layer's
-units, where that is positive. Of both the classifier hands on as much as arrived, so that where it is a convolution of
-one cell, as SqueezeNet's, the sum over that cell's units is 0: the layer must be an earlier one.
+The classifier, the last layer with weights, hands on the difference between the signals for ``w`` and for ``-w``: the
+evidence for the class, less the evidence for "not this class" (their Sec. 3.4). The map is the sum over the tapped
+layer's units, where it is positive. Each of the two signals sums to what arrived at the classifier, so if it is a
+convolution of one cell, as in SqueezeNet, the sum over that cell's units is 0: an earlier layer must be explained.
 """
 
 from __future__ import annotations
@@ -62,32 +62,32 @@ Connect = Callable[[Tensor], Tensor]
 def excitation(
     network: Network, images: Float[Tensor, "images channels H W"], target: Target
 ) -> Float[Tensor, "images 1 H W"]:
-    """The c-MWP map at the network's layer: a forward pass, and a backward pass of the head in which layers run again.
+    """The c-MWP map at the network's layer: a forward pass, and a backward pass of the head that reruns its layers.
 
     Raises:
-        NetworkError: if something other than the layers of a plain convolutional network lies between layer and score,
-            or nothing but a classifier of one cell's units.
+        NetworkError: if anything but the layers of a plain convolutional network lies between layer and score, or only
+            a classifier that reads the layer cell by cell.
     """
     signal = Excitation(network.module)
-    seen = traced_under(signal, network, images, target)
-    (winning,) = seen.gradients(seen.activation)
-    if signal.read_by_cell is not None and torch.equal(signal.read_by_cell.to(seen.activation), seen.activation):
+    trace = traced_under(signal, network, images, target)
+    (winning,) = trace.gradients(trace.activation)
+    if signal.read_by_cell is not None and torch.equal(signal.read_by_cell.to(trace.activation), trace.activation):
         raise NetworkError(
-            f"c-MWP is nothing at {network.layer.name!r}: the classifier reads it cell by cell, and there what speaks "
-            "for a class and against it cancel out; explain an earlier layer, or choose grad-cam"
+            f"c-MWP is 0 at {network.layer.name!r}: the classifier reads it cell by cell, so that evidence for a class "
+            "and against it cancels out; explain an earlier layer, or choose grad-cam"
         )
-    return like_images(winning.sum(1).relu(), seen.images)
+    return like_images(winning.sum(1).relu(), trace.images)
 
 
 class Excitation(Rectifiers):
-    """Has the layers of one forward pass hand winning probabilities down in place of gradients.
+    """Makes the layers of a forward pass hand winning probabilities down instead of gradients.
 
     Args:
         module: the network.
         contrast: whether the classifier subtracts what its negated weights hand down.
 
     Attributes:
-        read_by_cell: afterwards, what the classifier read, if it is a convolution of one cell over several.
+        read_by_cell: after the backward pass, the classifier's input, if it is a convolution of one cell over several.
     """
 
     method = "c-MWP is defined for convolutional networks of ReLUs, poolings, sums and batch normalisations"
@@ -101,7 +101,7 @@ class Excitation(Rectifiers):
 
     def __torch_function__(
         self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:  # noqa: ANN401 -- whatever the function gives
+    ) -> Any:  # noqa: ANN401 -- whatever the function returns
         kwargs = dict(kwargs or {})
         args = (kwargs.pop("input"), *args) if "input" in kwargs else args
         if not any(map(_is_followed, args)):
@@ -124,9 +124,9 @@ class Excitation(Rectifiers):
         return result
 
     def _weighted(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-        named = dict(zip(("input", "weight", "bias"), args, strict=False)) | kwargs
-        values, weight, bias = named.pop("input"), named.pop("weight"), named.pop("bias", None)
-        layer = _Weighted(lambda a, w, b=None: func(a, w, b, *args[3:], **named), weight.detach(), bias, self)
+        arguments = dict(zip(("input", "weight", "bias"), args, strict=False)) | kwargs
+        values, weight, bias = arguments.pop("input"), arguments.pop("weight"), arguments.pop("bias", None)
+        layer = _Weighted(lambda a, w, b=None: func(a, w, b, *args[3:], **arguments), weight.detach(), bias, self)
         result: Tensor = _Layer.apply(values, layer)
         self._layers[result] = layer
         return result
@@ -155,7 +155,7 @@ class _Pooling:
 
 @dataclass(slots=True, eq=False)
 class _Weighted:
-    """A layer with weights, of which batch normalisation may turn some round."""
+    """A layer with weights, some of whose signs batch normalisation may flip."""
 
     connect: Callable[..., Tensor]
     weight: Tensor
@@ -176,7 +176,7 @@ class _Weighted:
 
 
 def _shares(values: Tensor, flow: Tensor, excite: Connect) -> Tensor:
-    """Eq. 4 of Zhang et al. for a layer whose neurons excite as ``excite`` says."""
+    """Eq. 4 of Zhang et al. for a layer whose excitation ``excite`` computes."""
     with torch.enable_grad():
         parents = values.detach().clamp(min=0).requires_grad_()
         total = excite(parents)
@@ -200,7 +200,7 @@ class _Layer(torch.autograd.Function):
 
 
 class _Sum(torch.autograd.Function):
-    """A sum, whose terms share by what is positive of them."""
+    """A sum, whose terms share in proportion to their positive parts."""
 
     @staticmethod
     def forward(ctx: Any, *terms: Tensor) -> Tensor:  # noqa: ANN401
@@ -211,12 +211,12 @@ class _Sum(torch.autograd.Function):
     def backward(ctx: Any, *flows: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401
         terms = ctx.saved_tensors
         total = terms[0] + terms[1]
-        each = torch.where(total > 0, flows[0] / total, 0)
-        return tuple((each * term).sum_to_size(term.shape) for term in terms)
+        flow_per_activation = torch.where(total > 0, flows[0] / total, 0)
+        return tuple((flow_per_activation * term).sum_to_size(term.shape) for term in terms)
 
 
 class _Normalisation(torch.autograd.Function):
-    """A batch normalisation, which hands all on: part of the layer before it, or where it excites."""
+    """A batch normalisation, which hands all on as part of the layer before it, or else only where it excites."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, result: Tensor, exciting: Tensor | None) -> Tensor:  # noqa: ANN401
@@ -233,7 +233,7 @@ def _handed_on(flow: Tensor, _slope: Slope) -> Tensor:
     return flow
 
 
-def _is_followed(thing: object) -> bool:
-    if isinstance(thing, (list, tuple)):
-        return any(map(_is_followed, thing))
-    return isinstance(thing, Tensor) and thing.requires_grad and torch.is_grad_enabled()
+def _is_followed(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(map(_is_followed, value))
+    return isinstance(value, Tensor) and value.requires_grad and torch.is_grad_enabled()

@@ -1,4 +1,4 @@
-"""Grad-CAM: how important each unit is for a score, where that score comes from, and the choices the paper weighed.
+"""Grad-CAM: how important each unit is for a score, where the score comes from, and the variants that the paper tried.
 
 Selvaraju et al. 2019, Sec. 3. With ``A`` the rectified feature map of a layer, ``y`` the score of a class before the
 softmax, and Z the number of cells of the map::
@@ -8,8 +8,8 @@ softmax, and Z the number of cells of the map::
 
 Table 3 tries other pooling, other rules for the ReLUs that the gradient passes, and Eq. 2 without its ReLU.
 
-Every function takes a batch: images do not influence each other in evaluation mode, so the gradient of the sum of all
-images' scores is each image's own.
+Every function takes a batch: in evaluation mode images do not influence each other, so the gradient of the sum of all
+images' scores holds the gradient of each image's score.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def alphas(
 ) -> Float[Tensor, "images units"]:
     """Importance of each unit for each image's score: Eq. 1.
 
-    The graph is kept, so that the same forward pass can be asked about other scores.
+    The graph is kept, so that the same forward pass can serve other scores.
 
     Raises:
         NotConnectedError: if the scores do not depend on ``activation``.
@@ -81,7 +81,7 @@ def alphas(
 def alphas_of_layers(
     scores: Float[Tensor, " images"], activations: Sequence[Float[Tensor, "images _ _ _"]]
 ) -> list[Float[Tensor, "images _"]]:
-    """As :func:`alphas`, for the maps of several layers in one backward pass.
+    """Like :func:`alphas`, for the maps of several layers in one backward pass.
 
     Raises:
         NotConnectedError: if the scores do not depend on one of them.
@@ -99,31 +99,31 @@ def contributions(
 def heatmap(
     alphas: Float[Tensor, "images units"], activation: Float[Tensor, "images units h w"]
 ) -> Float[Tensor, "images h w"]:
-    """The localisation map on the layer's own grid: Eq. 2."""
+    """The localisation map on the layer's grid: Eq. 2."""
     return combination(alphas, activation).relu()
 
 
 def enlarge(maps: Float[Tensor, "images h w"], size: tuple[int, int]) -> Float[Tensor, "images H W"]:
-    """Maps brought to ``size`` (height, width), bilinearly with half-pixel centres (Sec. 3.2)."""
+    """Maps resized to ``size`` (height, width), bilinearly with half-pixel centres (Sec. 3.2)."""
     return F.interpolate(maps[:, None], size, mode="bilinear", align_corners=False)[:, 0]
 
 
 def like_images(
     coarse: Float[Tensor, "images h w"], images: Float[Tensor, "images channels H W"]
 ) -> Float[Tensor, "images 1 H W"]:
-    """A map on a layer's grid, upsampled to the images' resolution (Sec. 3.2), where the images are."""
+    """A map on a layer's grid, upsampled to the images' resolution (Sec. 3.2), on the images' device."""
     height, width = images.shape[2:]
     return enlarge(coarse, (height, width))[:, None].to(images.device)
 
 
 @dataclass(frozen=True, slots=True)
 class GradCam:
-    """Grad-CAM with its choices.
+    """Grad-CAM with its variants.
 
     Attributes:
-        pool: what makes alphas of the gradient.
+        pool: turns the gradient into alphas.
         rule: how the gradient passes the ReLUs between the score and the layer.
-        finish: what follows the combination of Eq. 2.
+        finish: is applied to the combination of Eq. 2.
     """
 
     pool: Pool = mean
@@ -136,7 +136,7 @@ class GradCam:
         """The map, at the resolution of the images."""
         return self.map_of(traced(network, images, target, rule=self.rule))
 
-    def map_of(self, seen: Trace) -> Float[Tensor, "images 1 H W"]:
-        """The map of a forward pass that was made already."""
-        (slope,) = seen.gradients(seen.activation, rule=self.rule)
-        return like_images(self.finish(combination(self.pool(slope), seen.activation)), seen.images)
+    def map_of(self, trace: Trace) -> Float[Tensor, "images 1 H W"]:
+        """The map of an earlier forward pass."""
+        (slope,) = trace.gradients(trace.activation, rule=self.rule)
+        return like_images(self.finish(combination(self.pool(slope), trace.activation)), trace.images)

@@ -1,4 +1,4 @@
-"""What every explanation is: a map, and where it comes from."""
+"""What every method of explanation has: a way to compute a map, names, and a reference."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["heat", "signed", "pixels"]
 Compute: TypeAlias = Callable[["Network", "Tensor", "Target"], "Tensor"]
-"""What makes maps of images, for a target."""
+"""Computes maps of images for a target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,13 @@ class Method:
     """A way to explain one score of a network by a map over the image.
 
     Attributes:
-        name: what a user calls it by.
-        title: what a reader calls it.
+        name: its name for users.
+        title: its name for readers.
         says: what its map shows, in a few words.
-        reference: where it is defined; without a name, in Selvaraju et al. 2019.
+        reference: where it is defined; if no authors are named, in Selvaraju et al. 2019.
         kind: ``heat`` is nowhere negative; ``signed`` speaks for and against; ``pixels`` has a value for each colour
             of each pixel.
-        compute: what the map is computed by; see :meth:`attribution`.
+        compute: computes the map; see :meth:`attribution`.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Method:
     def attribution(
         self, network: Network, images: Float[Tensor, "images channels H W"], target: Target
     ) -> Float[Tensor, "images layers H W"]:
-        """The map at the resolution of the images, as it is shown: of one layer, or for ``pixels`` one for each colour.
+        """The map as it is shown, at the resolution of the images: one layer, or for ``pixels`` one for each colour.
 
         Raises:
             NetworkError: if the method is not defined for the network or the target; the message says why.
@@ -57,11 +57,11 @@ class Method:
 
         Args:
             network: the network, explained at its layer.
-            images: what the network is given: preprocessed photographs.
+            images: preprocessed photographs.
             target: what is explained, see :mod:`neuronexplain.methods.targets`.
 
         Raises:
             NetworkError: if the method is not defined for the network or the target; the message says why.
         """
-        found = self.attribution(network, images, target)
-        return found.abs().amax(1) if self.kind == "pixels" else found[:, 0]
+        attribution = self.attribution(network, images, target)
+        return attribution.abs().amax(1) if self.kind == "pixels" else attribution[:, 0]

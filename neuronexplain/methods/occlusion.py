@@ -1,6 +1,6 @@
-"""What a score loses where a patch of the image is covered.
+"""How much a score falls when a patch of the image is covered.
 
-Zeiler and Fergus 2014, Sec. 4.2; the reference that Selvaraju et al. 2019, Sec. 5.3 compare maps with.
+Zeiler and Fergus 2014, Sec. 4.2; Selvaraju et al. 2019, Sec. 5.3, use it as the reference for other maps.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ NOTHING: Window = (slice(0), slice(0))
 
 @dataclass(frozen=True, slots=True)
 class Occlusion:
-    """Occlusion maps: at each pixel, the mean over all patches that cover it of the score's fall, ``y(x) - y(x')``.
+    """Occlusion maps: at each pixel, the score's fall ``y(x) - y(x')``, averaged over all patches that cover the pixel.
 
-    The score is the target's, whatever that is: for a class its logit, and its probability for the target
-    :func:`~neuronexplain.methods.probability`. Patches are square; the last of a row or column may end at the border.
+    The score is the target's: for a class its logit, for :func:`~neuronexplain.methods.probability` its probability.
+    Patches are square; the last of a row or column may end at the border.
 
     Attributes:
-        patch: side of a patch in pixels; a seventh of the image's shorter side unless given (32 of 224).
-        stride: pixels from one patch to the next; half a patch unless given.
+        patch: side of a patch in pixels; by default a seventh of the image's shorter side (32 of 224).
+        stride: pixels from one patch to the next; by default half a patch.
         fill: what a patch is filled with, in the units of the network's input: one number or one for each colour.
-            With 0, that is the mean colour of a photograph whose mean the preprocessing subtracts.
+            0 is the mean colour of a photograph, if the preprocessing subtracts the mean.
         batch_size: patches in one forward pass.
-        progress: is told how many patches are done, of how many: a large network takes long.
+        progress: called with the numbers of finished and of all patches: a large network takes long.
     """
 
     patch: int | None = None
@@ -54,7 +54,7 @@ class Occlusion:
     def __call__(
         self, network: Network, images: Float[Tensor, "images channels H W"], target: Target
     ) -> Float[Tensor, "images 1 H W"]:
-        """The map: one forward pass for each patch, and one without."""
+        """The map: one forward pass for each patch, and one without a patch."""
         windows = self.windows(images.shape[2], images.shape[3])
         falls = self.falls(network, images, target, windows)
         totals, covers = torch.zeros_like(images[:, :1]), torch.zeros_like(images[:1, :1])
@@ -76,15 +76,15 @@ class Occlusion:
         target: Target,
         windows: Sequence[Window],
     ) -> Float[Tensor, "images windows"]:
-        """How much each image's score falls with each of these patches covered."""
+        """How much each image's score falls when each of these patches is covered."""
         queue = list(product(range(len(images)), [NOTHING, *windows]))
         scores = []
         for start in range(0, len(queue), self.batch_size):
             scores.append(self._scores(network, images, target, queue[start : start + self.batch_size]))
             if self.progress is not None:
                 self.progress(min(start + self.batch_size, len(queue)), len(queue))
-        found = torch.cat(scores).view(len(images), 1 + len(windows))
-        return found[:, :1] - found[:, 1:]
+        score_table = torch.cat(scores).view(len(images), 1 + len(windows))
+        return score_table[:, :1] - score_table[:, 1:]
 
     def _scores(
         self,
@@ -95,17 +95,17 @@ class Occlusion:
     ) -> Float[Tensor, " batch"]:
         """Scores of images, each with one window covered."""
         numbers = torch.tensor([image for image, _ in batch])
-        given = images.detach()[numbers.to(images.device)]
-        fill = torch.as_tensor(self.fill, dtype=given.dtype, device=given.device).reshape(-1, 1, 1)
-        for image, (_, window) in zip(given, batch, strict=True):
+        covered = images.detach()[numbers.to(images.device)]
+        fill = torch.as_tensor(self.fill, dtype=covered.dtype, device=covered.device).reshape(-1, 1, 1)
+        for image, (_, window) in zip(covered, batch, strict=True):
             image[:, window[0], window[1]] = fill
-        outputs, _ = outputs_through(network, [], given)
-        wanted = target[numbers.to(target.device)] if isinstance(target, Tensor) and target.ndim else target
-        return scored(network, outputs, wanted, len(batch)).detach().to(images.device)
+        outputs, _ = outputs_through(network, [], covered)
+        batch_target = target[numbers.to(target.device)] if isinstance(target, Tensor) and target.ndim else target
+        return scored(network, outputs, batch_target, len(batch)).detach().to(images.device)
 
 
 def _steps(length: int, patch: int, stride: int) -> Iterator[slice]:
-    """Patches along one side, as few as reach its end."""
+    """Patches along one side, as few as are needed to reach its end."""
     start = 0
     while True:
         yield slice(start, min(start + patch, length))

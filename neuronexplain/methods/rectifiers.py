@@ -1,4 +1,4 @@
-"""How a gradient passes a ReLU: by its own derivative, or by a rule of a visualisation.
+"""How a gradient passes a ReLU: by the ReLU's derivative, or by a visualisation's rule.
 
 With ``flow`` the gradient that arrives at a ReLU's output and ``slope`` its derivative::
 
@@ -8,9 +8,9 @@ With ``flow`` the gradient that arrives at a ReLU's output and ``slope`` its der
 
 (Selvaraju et al. 2019, App. B, 2.3.) :class:`Rectifiers` watches a forward pass. For each ``nn.ReLU``, ``F.relu``,
 ``tensor.relu_()``, ReLU6 and clamp from 0 it puts a ReLU of the same values into the graph, whose rule can be chosen
-when the graph is differentiated: one forward pass serves several rules. Everything else has its own derivative: a
-max-pooling sends the gradient to its winner, as deconvolution's switches do, and a sum to all its terms. So has a ReLU
-that is written as arithmetic, such as ``x * (x > 0)``: nothing tells it from other products.
+when the graph is differentiated: one forward pass serves several rules. Everything else keeps its derivative: a
+max-pooling sends the gradient to its winner, as deconvolution's switches do, and a sum to all its terms. So does a ReLU
+that is written as arithmetic, such as ``x * (x > 0)``, since it cannot be told from other products.
 """
 
 from __future__ import annotations
@@ -46,23 +46,23 @@ def gradient(flow: Float[Tensor, "*shape"], slope: Slope) -> Float[Tensor, "*sha
 
 
 def guided(flow: Float[Tensor, "*shape"], slope: Slope) -> Float[Tensor, "*shape"]:
-    """Positive gradients, to where the ReLU is open."""
+    """Positive gradients, passed where the ReLU is open."""
     return slope(flow.relu())
 
 
 def deconvolution(flow: Float[Tensor, "*shape"], _slope: Slope) -> Float[Tensor, "*shape"]:
-    """Positive gradients, wherever they go."""
+    """Positive gradients, passed everywhere."""
     return flow.relu()
 
 
 class Rectifiers(TorchFunctionMode):
-    """Gives the ReLUs of one forward pass of a module the rule that ``rule`` is when a gradient arrives.
+    """Makes the ReLUs of a module's forward pass follow ``rule``, as it is set when a gradient arrives.
 
     Raises:
-        NetworkError: in the forward pass, if an activation is met that the rules are not defined for.
+        NetworkError: in the forward pass, if it meets an activation that the rules are not defined for.
     """
 
-    method = "guided backpropagation and deconvolution are defined for ReLU alone"
+    method = "guided backpropagation and deconvolution are defined for ReLU only"
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -74,9 +74,9 @@ class Rectifiers(TorchFunctionMode):
 
     def __enter__(self) -> Self:
         with ExitStack() as hooks:
-            for name, part in self._module.named_modules():
-                hooks.callback(part.register_forward_pre_hook(partial(self._starts, name)).remove)
-                hooks.callback(part.register_forward_hook(partial(self._ends, name)).remove)
+            for name, module in self._module.named_modules():
+                hooks.callback(module.register_forward_pre_hook(partial(self._starts, name)).remove)
+                hooks.callback(module.register_forward_hook(partial(self._ends, name)).remove)
             self._hooks = hooks.pop_all()
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
@@ -87,7 +87,7 @@ class Rectifiers(TorchFunctionMode):
 
     def __torch_function__(
         self, func: Callable[..., Any], _types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:  # noqa: ANN401 -- whatever the function gives
+    ) -> Any:  # noqa: ANN401 -- whatever the function returns
         kwargs = kwargs or {}
         values = args[0] if args else kwargs.get("input")
         if not isinstance(values, Tensor) or not (values.requires_grad and torch.is_grad_enabled()):
@@ -110,27 +110,29 @@ class Rectifiers(TorchFunctionMode):
         if name in _OTHERS:
             raise self.undefined(name)
 
-    def undefined(self, what: str, module: str | None = None) -> NetworkError:
-        """What to raise where something is met that the rules are not defined for."""
-        where = self._running[-1] if module is None and self._running else module
-        inside = f"module {where!r}" if where else "the network"
-        return NetworkError(f"{inside} applies {what}, and {self.method}: choose grad-cam, counterfactual or occlusion")
+    def undefined(self, operation_name: str, module: str | None = None) -> NetworkError:
+        """The error to raise for an operation that the rules are not defined for."""
+        module_name = self._running[-1] if module is None and self._running else module
+        inside = f"module {module_name!r}" if module_name else "the network"
+        return NetworkError(
+            f"{inside} applies {operation_name}, and {self.method}: choose grad-cam, counterfactual or occlusion"
+        )
 
-    def _starts(self, name: str, part: nn.Module, _inputs: object) -> None:
-        if isinstance(part, torch.jit.ScriptModule) or hasattr(part, "_orig_mod"):  # torch.jit, torch.compile
+    def _starts(self, name: str, module: nn.Module, _inputs: object) -> None:
+        if isinstance(module, torch.jit.ScriptModule) or hasattr(module, "_orig_mod"):  # torch.jit, torch.compile
             raise NetworkError(f"module {name!r} is compiled, which hides its ReLUs; give the network as plain modules")
         self._running.append(name)
-        self._before = self._rectified
+        self._rectified_before = self._rectified
 
-    def _ends(self, name: str, part: nn.Module, _inputs: object, output: object) -> None:
+    def _ends(self, name: str, module: nn.Module, _inputs: object, output: object) -> None:
         self._running.pop()
-        watched = isinstance(output, Tensor) and output.requires_grad
-        if watched and self._rectified == self._before and is_activation(part):
-            raise self.undefined(type(part).__name__, name)
+        is_traced = isinstance(output, Tensor) and output.requires_grad
+        if is_traced and self._rectified == self._rectified_before and is_activation(module):
+            raise self.undefined(type(module).__name__, name)
 
 
 class _Rectify(torch.autograd.Function):
-    """A ReLU, or one with a ceiling, whose backward pass asks for the rule."""
+    """A ReLU, with a ceiling or without, whose backward pass looks up the rule."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, ceiling: float, in_place: bool, rectifiers: Rectifiers) -> Tensor:  # noqa: ANN401, FBT001
@@ -148,6 +150,6 @@ class _Rectify(torch.autograd.Function):
 
 
 def _slope(flow: Tensor, result: Tensor, ceiling: float) -> Tensor:
-    """The derivative of a ReLU that gave ``result``: open between its bounds."""
-    passed: Tensor = torch.ops.aten.hardtanh_backward(flow, result, 0, ceiling)
-    return passed
+    """The derivative of a ReLU that returned ``result``: open between its bounds."""
+    flow_on: Tensor = torch.ops.aten.hardtanh_backward(flow, result, 0, ceiling)
+    return flow_on

@@ -1,11 +1,11 @@
-"""What is explained: any number that a network's outputs can be made into, one for each image.
+"""What is explained: any number that can be computed from a network's outputs, one for each image.
 
-A target is a class (an index), a class for each image, or a callable that makes ``(images,)`` scores, with every image
-treated alike: of a classifier's scores, and of whatever a network without classes gives::
+A target is a class (an index), a class for each image, or a callable that computes ``(images,)`` scores, treating every
+image alike, from a classifier's scores or from whatever a network without classes returns::
 
     saliency(network, images, 207)                                       # the logit of class 207
-    saliency(network, images, total(207, 208))                           # of either
-    saliency(captioner, images, lambda words: words[:, 2, DOG])          # the third word's being "dog"
+    saliency(network, images, total(207, 208))                           # the sum of both logits
+    saliency(captioner, images, lambda words: words[:, 2, DOG])          # that the third word is "dog"
     saliency(detector, images, lambda found: torch.stack([boxes["scores"][0] for boxes in found]))
 
 "It could be any differentiable activation including words from a caption or answer to a question" (Selvaraju et al.
@@ -34,23 +34,23 @@ Score: TypeAlias = Callable[[Any], Tensor]
 Target: TypeAlias = int | Tensor | Score
 
 
-def scored(network: Network, given: Given, target: Target, images: int) -> Float[Tensor, " images"]:
+def scored(network: Network, result: Given, target: Target, images: int) -> Float[Tensor, " images"]:
     """Each image's score for a target.
 
     Raises:
         ClassNotFoundError: if the network has no such class.
-        NetworkError: if the target is a class and the network gives no scores, or a callable gives other than one
-            number for each image.
+        NetworkError: if the target is a class and the network has no scores, or a callable does not return one number
+            for each image.
     """
     if callable(target):
-        outputs = scores_of(network, given, images) if network.classes else given.outputs
+        outputs = scores_of(network, result, images) if network.classes else result.outputs
         return _one_each(target(outputs), images)
-    scores = scores_of(network, given, images)
+    scores = scores_of(network, result, images)
     return of_class(scores, classes_of(target, scores))
 
 
 def of_class(scores: Float[Tensor, "images classes"], classes: Int64[Tensor, " images"]) -> Float[Tensor, " images"]:
-    """Each image's score for its own class."""
+    """Each image's score for its class in ``classes``."""
     return scores.gather(1, classes.to(scores.device)[:, None])[:, 0]
 
 
@@ -60,23 +60,23 @@ def total(*classes: int) -> Score:
 
 
 def probability(index: int) -> Score:
-    """The probability of a class, where the network gives logits."""
+    """The probability of a class, if the network returns logits."""
     return lambda scores: scores.softmax(1)[:, index]
 
 
 def at(*path: str | int) -> Score:
-    """The number at a place of a structured output.
+    """The number at one place in a structured output.
 
-    Keys and indices lead through dictionaries, lists and tuples to a tensor ``(images, …)``; what is left of the path
-    are indices into it, after the image's. ``at("words", 2, 17)`` is ``outputs["words"][:, 2, 17]``.
+    Keys and indices lead through dictionaries, lists and tuples to a tensor ``(images, …)``; the rest of the path
+    indexes it, after the image. ``at("words", 2, 17)`` is ``outputs["words"][:, 2, 17]``.
     """
 
-    def score(outputs: Any) -> Tensor:  # noqa: ANN401 -- whatever a network gives
-        left = list(path)
-        while left and not isinstance(outputs, Tensor):
-            outputs = outputs[left.pop(0)]
-        place: Tensor = outputs[(slice(None), *left)]
-        return place
+    def score(outputs: Any) -> Tensor:  # noqa: ANN401 -- whatever a network returns
+        remaining_path = list(path)
+        while remaining_path and not isinstance(outputs, Tensor):
+            outputs = outputs[remaining_path.pop(0)]
+        values: Tensor = outputs[(slice(None), *remaining_path)]
+        return values
 
     return score
 
@@ -87,11 +87,13 @@ def classes_of(target: int | Tensor, scores: Float[Tensor, "images classes"]) ->
     Raises:
         ClassNotFoundError: if the network has no such class.
     """
-    wanted = torch.as_tensor(target, device=scores.device).long().expand(len(scores))
-    if ((wanted < 0) | (wanted >= scores.shape[1])).any():
-        outside = int(wanted[(wanted < 0) | (wanted >= scores.shape[1])][0])
-        raise ClassNotFoundError(f"class {outside} is wanted, but the network has {scores.shape[1]}, counted from 0")
-    return wanted
+    classes = torch.as_tensor(target, device=scores.device).long().expand(len(scores))
+    if ((classes < 0) | (classes >= scores.shape[1])).any():
+        outside = int(classes[(classes < 0) | (classes >= scores.shape[1])][0])
+        raise ClassNotFoundError(
+            f"there is no class {outside}; the network has {scores.shape[1]} classes, counted from 0"
+        )
+    return classes
 
 
 def _one_each(scores: object, images: int) -> Float[Tensor, " images"]:
@@ -100,5 +102,7 @@ def _one_each(scores: object, images: int) -> Float[Tensor, " images"]:
             return widened(scores)
         if images == 1 and scores.numel() == 1:
             return widened(scores.reshape(1))
-    found = f"a tensor of shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else type(scores).__name__
-    raise NetworkError(f"the target gives {found}; one number for each of {images} images is wanted: shape ({images},)")
+    returned = f"a tensor of shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else type(scores).__name__
+    raise NetworkError(
+        f"the target returns {returned}; one number for each of {images} images is needed: shape ({images},)"
+    )

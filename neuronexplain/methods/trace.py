@@ -1,12 +1,12 @@
-"""The one mechanism: a forward pass, and gradients of its score by a rule for ReLUs.
+"""The mechanism of all gradient methods: a forward pass, and gradients of its score under a rule for ReLUs.
 
 ::
 
-    seen = traced(network, images, target)              # the graph begins at the tapped layer
-    (gradient,) = seen.gradients(seen.activation)       # dy/dA
+    trace = traced(network, images, target)             # the graph begins at the tapped layer
+    (gradient,) = trace.gradients(trace.activation)     # dy/dA
 
-    seen = traced(network, leaf(images), target, rule=guided)   # it begins at the pixels
-    pixels, gradient = seen.gradients(seen.images, seen.activation, rule=guided)
+    trace = traced(network, leaf(images), target, rule=guided)  # it begins at the pixels
+    pixels, gradient = trace.gradients(trace.images, trace.activation, rule=guided)
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trace:
-    """A forward pass that can be differentiated as often as wished.
+    """A forward pass that can be differentiated any number of times.
 
     Attributes:
-        images: what the network was given.
+        images: the network's input.
         activation: the rectified feature map ``A`` of the tapped layer.
         scores: each image's score.
-        rectifiers: what ReLUs follow, where they can be given rules.
+        rectifiers: set the rule of the ReLUs, if they can follow rules.
     """
 
     images: Float[Tensor, "images channels H W"]
@@ -54,7 +54,7 @@ class Trace:
     rectifiers: Rectifiers | None = None
 
     def gradients(self, *values: Tensor, rule: Rule = gradient) -> tuple[Tensor, ...]:
-        """The gradient of each image's score by each of these values, which ReLUs let through by ``rule``.
+        """The gradient of each image's score with respect to each of these values, with ReLUs following ``rule``.
 
         Raises:
             NotConnectedError: if the scores do not depend on one of them.
@@ -65,7 +65,7 @@ class Trace:
 
 
 def gradients(scores: Float[Tensor, " images"], values: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """The gradient of each image's score by each of some values. The graph is kept for other scores.
+    """The gradient of each image's score with respect to each of these values. The graph is kept for other scores.
 
     Raises:
         NotConnectedError: if the scores do not depend on one of them.
@@ -84,13 +84,13 @@ def gradients(scores: Float[Tensor, " images"], values: Sequence[Tensor]) -> tup
 def traced(
     network: Network, images: Float[Tensor, "images channels H W"], target: Target, *, rule: Rule = gradient
 ) -> Trace:
-    """Run the network once. The graph begins at images that are a :func:`leaf`, at the tapped layer otherwise.
+    """Run the network once. The graph begins at the images if they are a :func:`leaf`, else at the tapped layer.
 
     Args:
         network: the network.
-        images: what it is given.
+        images: the network's input.
         target: what is explained.
-        rule: what its ReLUs will be asked to follow, where that is not their derivative alone.
+        rule: the rule that its ReLUs will follow, if it is not their derivative.
 
     Raises:
         NetworkError: if the graph passes an activation that the rule is not defined for.
@@ -107,12 +107,12 @@ def traced_under(
     images: Float[Tensor, "images channels H W"],
     target: Target,
 ) -> Trace:
-    """As :func:`traced`, with something that watches the network run."""
+    """Like :func:`traced`, inside a context manager that watches the network run."""
     with undisturbed(network.module), watch:
         outputs, (activation,) = outputs_through(network, [network.layer], images.clone())
     return Trace(images, activation, scored(network, outputs, target, len(images)))
 
 
 def leaf(images: Float[Tensor, "images channels H W"]) -> Float[Tensor, "images channels H W"]:
-    """The same images, where a graph can begin."""
+    """The same images, as a tensor at which a graph can begin."""
     return images.detach().clone().requires_grad_()

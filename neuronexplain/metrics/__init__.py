@@ -1,1 +1,1 @@
-"""The arithmetic of measurements, as functions of maps and numbers from anywhere: no network, no torch, no files."""
+"""The arithmetic of measurements, as functions of maps and numbers from any source: no network, no torch, no files."""

@@ -1,4 +1,4 @@
-"""How much stronger a map is inside than outside of what it should attend to (Sec. 8.1)."""
+"""How much stronger a map is inside than outside the region that it should attend to (Sec. 8.1)."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 
 def inside_outside(values: Float[np.ndarray, "h w"], inside: Bool[np.ndarray, "h w"]) -> tuple[float, float]:
-    """Means of a map inside and outside of a region, of what is above 0.
+    """Means of a map inside and outside a region, with negative values counted as 0.
 
-    The paper's figure is their quotient: 1 for a map that is the same everywhere. NaN for a side without pixels.
+    The paper's figure is their quotient: 1 for a flat map. NaN for a side without pixels.
     """
     heat = np.maximum(values.astype(np.float64), 0)
     return _mean(heat[inside]), _mean(heat[~inside])
 
 
 def quotient(inside: float, outside: float) -> float | None:
-    """The ratio; None where there is none: a side without pixels, or nothing outside."""
+    """The ratio; None if a side has no pixels, or the mean outside is 0."""
     return inside / outside if outside > 0 and np.isfinite(inside) else None
 
 

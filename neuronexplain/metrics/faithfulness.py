@@ -1,8 +1,8 @@
 """Does the score follow the map? Deletion and insertion after Petsiuk et al. 2018 (RISE).
 
-Pixels are taken away (deletion: they become the mean colour) or put back (insertion: into a blurred photograph) in the
-order of the map, strongest first, in equal steps. The figure is the area under the class's probability over the share
-of pixels: low is good for deletion, high for insertion.
+Pixels are removed (deletion: they become the mean colour) or put back (insertion: into a blurred photograph) in the
+order of the map, strongest first, in equal steps. The figure is the area under the curve of the class's probability
+over the share of pixels: low is good for deletion, high for insertion.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Float32, Float64
 
 STEPS = 28
-"""Steps of a curve. Petsiuk et al. take 224 pixels a step, of 224 x 224: 224 steps."""
+"""Steps of a curve. Petsiuk et al. take 224 of 224 x 224 pixels per step: 224 steps."""
 
 BLUR = (11, 5.0)
 """Side and standard deviation of the Gaussian kernel that blurs a photograph, as in RISE's code."""
 
 
 def strongest_first(values: Float[np.ndarray, "h w"], steps: int) -> Bool[np.ndarray, "points h w"]:
-    """The masks of a curve's points: none, then in equal steps the strongest pixels of a map, then all.
+    """The masks of a curve's points: from no pixels, in equal steps by strength, to all pixels of a map.
 
-    Equally strong ones follow in reading order.
+    Equally strong pixels follow in reading order.
     """
     order = np.argsort(-values.ravel(), kind="stable")
     rank = np.empty(order.size, np.int64)
     rank[order] = np.arange(order.size)
-    taken = np.round(np.linspace(0, order.size, steps + 1)).astype(np.int64)
-    masks: Bool[np.ndarray, "points h w"] = rank.reshape(values.shape) < taken[:, None, None]
+    counts = np.round(np.linspace(0, order.size, steps + 1)).astype(np.int64)
+    masks: Bool[np.ndarray, "points h w"] = rank.reshape(values.shape) < counts[:, None, None]
     return masks
 
 
 def blurred(image: Float[np.ndarray, "channels h w"]) -> Float32[np.ndarray, "channels h w"]:
-    """What insertion begins with."""
+    """The blurred image that insertion begins with."""
     side, deviation = BLUR
     return ndimage.gaussian_filter(image, (0, deviation, deviation), radius=(0, side // 2, side // 2)).astype(
         np.float32

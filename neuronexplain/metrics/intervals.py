@@ -1,9 +1,9 @@
-"""Figures over images, with the interval that another sample of images would be expected to move them in.
+"""Figures over images, with the interval in which another sample of images would be expected to put them.
 
 Every figure of the protocols is a mean of quotients of sums over images: an error is misses by images, a mean accuracy
-is hits by trials for each category and then their mean, an IoU is intersections by unions. So one bootstrap does for
-all: images are drawn again with replacement, and the figure is computed anew from how often each was drawn. Where all
-images agree, as in an error of 0, there is nothing to draw, and the interval is a point: more images would tell.
+is the mean over categories of hits by trials, an IoU is intersections by unions. So one bootstrap serves them all:
+images are redrawn with replacement, and the figure is recomputed from how often each was drawn. If all images agree, as
+in an error of 0, redrawing changes nothing, and the interval is a point: only more images would show its width.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _AT_ONCE = 250
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure and its confidence interval; all three are NaN where no image has anything to say.
+    """A figure and its confidence interval; all three are NaN if no image counts.
 
     Attributes:
         value: the figure over all images.
         low: where the interval begins.
         high: where it ends.
-        images: how many images say something.
+        images: how many images count.
     """
 
     value: float
@@ -48,51 +48,51 @@ def figure(
 
     Args:
         numerators: by image, or by image and category.
-        denominators: of the same shape; ones unless given, which makes the figure a mean over images.
-        resamples: how many times the images are drawn again.
-        seed: of the draws.
+        denominators: of the same shape; by default ones, which makes the figure a mean over images.
+        resamples: how many times the images are redrawn.
+        seed: seed of the draws.
 
     >>> figure([1, 0, 1, 1]).value
     0.75
     """
-    above = np.asarray(numerators, np.float64)
-    below = np.ones_like(above) if denominators is None else np.asarray(denominators, np.float64)
-    above, below = above.reshape(len(above), -1), below.reshape(len(below), -1)
-    images = int((below != 0).any(1).sum())
+    numerator = np.asarray(numerators, np.float64)
+    denominator = np.ones_like(numerator) if denominators is None else np.asarray(denominators, np.float64)
+    numerator, denominator = numerator.reshape(len(numerator), -1), denominator.reshape(len(denominator), -1)
+    images = int((denominator != 0).any(1).sum())
     if not images:
         return Figure(np.nan, np.nan, np.nan, 0)
-    value = float(_quotients(np.ones((1, len(above))), above, below)[0])
-    low, high = np.nanquantile(_resampled(above, below, resamples, seed), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    value = float(_quotients(np.ones((1, len(numerator))), numerator, denominator)[0])
+    low, high = np.nanquantile(_resampled(numerator, denominator, resamples, seed), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Figure(value, float(low), float(high), images)
 
 
 def _resampled(
-    above: Float64[np.ndarray, "images categories"],
-    below: Float64[np.ndarray, "images categories"],
+    numerator: Float64[np.ndarray, "images categories"],
+    denominator: Float64[np.ndarray, "images categories"],
     resamples: int,
     seed: int,
 ) -> Float64[np.ndarray, " resamples"]:
-    generator, images = np.random.default_rng(seed), len(above)
-    rows = [min(_AT_ONCE, resamples - start) for start in range(0, resamples, _AT_ONCE)]
-    return np.concatenate([_quotients(_drawn(generator, count, images), above, below) for count in rows])
+    generator, images = np.random.default_rng(seed), len(numerator)
+    batches = [min(_AT_ONCE, resamples - start) for start in range(0, resamples, _AT_ONCE)]
+    return np.concatenate([_quotients(_drawn(generator, count, images), numerator, denominator) for count in batches])
 
 
 def _drawn(generator: np.random.Generator, rows: int, images: int) -> Float64[np.ndarray, "rows images"]:
-    """How often each image was drawn."""
+    """How often each image was drawn, by resample."""
     drawn = generator.integers(images, size=(rows, images)) + images * np.arange(rows)[:, None]
     return np.bincount(drawn.ravel(), minlength=rows * images).reshape(rows, images).astype(np.float64)
 
 
 def _quotients(
-    drawn: Float64[np.ndarray, "resamples images"],
-    above: Float64[np.ndarray, "images categories"],
-    below: Float64[np.ndarray, "images categories"],
+    counts: Float64[np.ndarray, "resamples images"],
+    numerator: Float64[np.ndarray, "images categories"],
+    denominator: Float64[np.ndarray, "images categories"],
 ) -> Float64[np.ndarray, " resamples"]:
-    """The figure of each resample; NaN where it drew nothing that counts."""
-    top, bottom = drawn @ above, drawn @ below
-    there = bottom != 0
-    quotients = np.divide(top, bottom, out=np.zeros_like(top), where=there)
-    counted = there.sum(1)
-    means: Float64[np.ndarray, " resamples"] = np.full(len(drawn), np.nan)
-    np.divide(quotients.sum(1), counted, out=means, where=counted > 0)
+    """The figure of each resample; NaN if it drew no image that counts."""
+    numerator_sums, denominator_sums = counts @ numerator, counts @ denominator
+    is_defined = denominator_sums != 0
+    quotients = np.divide(numerator_sums, denominator_sums, out=np.zeros_like(numerator_sums), where=is_defined)
+    categories = is_defined.sum(1)
+    means: Float64[np.ndarray, " resamples"] = np.full(len(counts), np.nan)
+    np.divide(quotients.sum(1), categories, out=means, where=categories > 0)
     return means

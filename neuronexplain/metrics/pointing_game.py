@@ -1,10 +1,10 @@
-"""The pointing game: is what a map is strongest at part of the object (Sec. 4.3), and does it know what is absent?
+"""The pointing game: is a map's strongest point on the object (Sec. 4.3), and does the map know what is absent?
 
-Zhang et al. 2016 (Excitation Backprop): the class is given, and the point of the map's maximum is a hit where it lies
+Zhang et al. 2016 (Excitation Backprop): the class is given, and the point of the map's maximum is a hit if it lies
 within an instance, or at most 15 pixels from one. The paper adds the network's top-5 predictions, each of which may be
-rejected where the map's maximum is below a threshold: a hit is a prediction of what is there, pointed at, or the
-rejection of what is not there. Its App. D asks only whether the maximum tells present from absent. The paper does not
-say how the threshold is found; here it is chosen on one half of the images and used on the other.
+rejected if the map's maximum is below a threshold: a hit is a present object that is predicted and pointed at, or an
+absent one that is rejected. Its App. D asks only whether the maximum tells present from absent. The paper does not say
+how the threshold is found; here it is chosen on one half of the images and used on the other.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TOLERANCE = 15
 
 
 def peak(values: Float[np.ndarray, "h w"]) -> tuple[int, int] | None:
-    """Row and column of a map's maximum, the first in reading order; None of a map that is the same everywhere."""
+    """Row and column of a map's maximum, the first in reading order; None for a flat map."""
     if values.min() == values.max():
         return None
     row, column = np.unravel_index(np.argmax(values), values.shape)
@@ -32,7 +32,7 @@ def peak(values: Float[np.ndarray, "h w"]) -> tuple[int, int] | None:
 
 
 def within(inside: Bool[np.ndarray, "h w"], tolerance: float = 0) -> Bool[np.ndarray, "h w"]:
-    """Pixels whose centre is at most ``tolerance`` pixels from that of a pixel inside; none where nothing is."""
+    """Pixels whose centre is at most ``tolerance`` pixels from the centre of a pixel inside; none if none is inside."""
     if not tolerance or not inside.any():
         return inside
     reach = math.ceil(tolerance)
@@ -44,14 +44,14 @@ def within(inside: Bool[np.ndarray, "h w"], tolerance: float = 0) -> Bool[np.nda
 
 
 def is_hit(values: Float[np.ndarray, "h w"], near: Bool[np.ndarray, "h w"]) -> bool:
-    """Whether the map's maximum is at one of these pixels; a map that is the same everywhere points nowhere."""
+    """Whether the map's maximum is at one of these pixels; a flat map points nowhere."""
     point = peak(values)
     return point is not None and bool(near[point])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Claims:
-    """Predictions and what their maps do.
+    """Predictions and the behaviour of their maps.
 
     Attributes:
         peaks: each map's maximum.
@@ -65,27 +65,27 @@ class Claims:
 
     def hits(self, threshold: float) -> Bool[np.ndarray, " claims"]:
         """Sec. 4.3: present, not rejected and pointed at, or absent and rejected."""
-        found = self.present & self.pointed
-        hits: Bool[np.ndarray, " claims"] = np.where(self.peaks < threshold, ~self.present, found)
+        accepted_hits = self.present & self.pointed
+        hits: Bool[np.ndarray, " claims"] = np.where(self.peaks < threshold, ~self.present, accepted_hits)
         return hits
 
     def told_apart(self, threshold: float) -> Bool[np.ndarray, " claims"]:
-        """App. D: rejected where absent, and only there."""
-        right: Bool[np.ndarray, " claims"] = (self.peaks >= threshold) == self.present
-        return right
+        """App. D: rejected if absent, and only then."""
+        is_right: Bool[np.ndarray, " claims"] = (self.peaks >= threshold) == self.present
+        return is_right
 
     def best_threshold(self) -> float:
-        """Where the hits are the most: one of the maxima, or above all of them; the lowest of equally good ones."""
+        """The threshold with most hits: one of the maxima, or above all of them; the lowest of equally good ones."""
         order = np.argsort(self.peaks)
-        absent, found = ~self.present[order], (self.present & self.pointed)[order]
+        absent, accepted_hits = ~self.present[order], (self.present & self.pointed)[order]
         candidates = np.append(np.unique(self.peaks), np.inf)
         below = np.searchsorted(self.peaks[order], candidates)
-        rejected, kept = (np.concatenate([[0], hits.cumsum()]) for hits in (absent, found))
-        return float(candidates[np.argmax(rejected[below] + kept[-1] - kept[below])])
+        rejected, accepted = (np.concatenate([[0], hits.cumsum()]) for hits in (absent, accepted_hits))
+        return float(candidates[np.argmax(rejected[below] + accepted[-1] - accepted[below])])
 
 
 def halves(images: int, seed: int = 0) -> Bool[np.ndarray, " images"]:
-    """Which images the threshold is chosen on: a random half, since neighbours in a dataset can be of one kind."""
+    """Which images the threshold is chosen on: a random half, since neighbours in a dataset can be alike."""
     chosen = np.zeros(images, bool)
     chosen[np.random.default_rng(seed).permutation(images)[: images // 2]] = True
     return chosen

@@ -1,8 +1,8 @@
 """Rank correlation with occlusion maps: does a map rank places as hiding them does (Sec. 5.3)?
 
-A grey patch hides a square of the image; what the class's score loses by it is the occlusion map (Zeiler and Fergus
-2014), on the grid of the patch's positions. The map in question is brought to the same grid: its mean under each patch.
-Compared are the ranks of the two (Spearman). The paper says neither patch nor stride nor grid; the defaults are ours.
+A grey patch hides a square of the image; the fall of the class's score is the occlusion map (Zeiler and Fergus 2014),
+on the grid of the patch's positions. The map in question is brought to the same grid: its mean under each patch. The
+ranks of the two are compared (Spearman). The paper gives neither patch nor stride nor grid; the defaults are ours.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STRIDE = 0.07
 def under_patches(
     values: Float[np.ndarray, "h w"], places: Sequence[tuple[slice, slice]]
 ) -> Float64[np.ndarray, " places"]:
-    """The mean of a map under each patch, by its integral image."""
+    """The mean of a map under each patch, computed with its integral image."""
     integral = np.zeros((values.shape[0] + 1, values.shape[1] + 1))
     integral[1:, 1:] = values.astype(np.float64).cumsum(0).cumsum(1)
     top, bottom, left, right = np.array(
@@ -41,8 +41,8 @@ def under_patches(
     return means
 
 
-def rank_correlation(one: Float[np.ndarray, " places"], other: Float[np.ndarray, " places"]) -> float:
-    """Spearman's rho, equal values sharing their mean rank; 0, as by chance, where either is the same everywhere."""
-    if np.ptp(one) == 0 or np.ptp(other) == 0:
+def rank_correlation(first: Float[np.ndarray, " places"], second: Float[np.ndarray, " places"]) -> float:
+    """Spearman's rho, with equal values sharing their mean rank; 0, as by chance, if either map is flat."""
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
         return 0.0
-    return float(stats.spearmanr(one, other).statistic)
+    return float(stats.spearmanr(first, second).statistic)

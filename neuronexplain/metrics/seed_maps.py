@@ -1,10 +1,10 @@
-"""Segmentation seeds: the places a map is sure enough of to train a segmentation from (Sec. 4.2).
+"""Segmentation seeds: the places that a map is sure enough of to train a segmentation from (Sec. 4.2).
 
-As SEC has it (Kolesnikov and Lampert 2016), whose seeds the paper replaces by Grad-CAM: of each class in the image,
-what exceeds 20 % of its map's maximum; where seeds meet, the class with the fewer pixels keeps the place. SEC's
-background seeds are the least salient pixels by another saliency network. Here they are the tenth of the pixels that
-the image's own maps, each divided by its maximum, warm least, smoothed by a median filter: nothing else has to be
-downloaded, and the recipe is the same from there on.
+As in SEC (Kolesnikov and Lampert 2016), whose seeds the paper replaces by Grad-CAM, the seeds of each class in the
+image are what exceeds 20 % of its map's maximum; where seeds overlap, the class with fewer pixels keeps the place.
+SEC's background seeds are the least salient pixels of a separate saliency network. Here they are the tenth of the
+pixels that the image's maps, each divided by its maximum, mark least after a median filter: nothing else has to be
+downloaded, and the rest of the recipe is the same.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
 
     from jaxtyping import Bool, Float, Int64, UInt16
 
-SHARE = 0.2
-"""Of a map's maximum: what exceeds it is a seed."""
+SEED_SHARE = 0.2
+"""Share of a map's maximum; what exceeds it is a seed."""
 
 BACKGROUND = 0.1
 """Share of the pixels that are seeds of the background."""
 
 CUES_SIZE = 41
-"""Side of the grid that SEC's network has its output on."""
+"""Side of the grid of the output of SEC's network."""
 
 NONE = -1
 _MEDIAN = 3
 
 
 def seed_map(
-    maps: Float[np.ndarray, "classes h w"], *, share: float = SHARE, background: float = BACKGROUND
+    maps: Float[np.ndarray, "classes h w"], *, share: float = SEED_SHARE, background: float = BACKGROUND
 ) -> Int64[np.ndarray, "h w"]:
     """Which class each pixel is a seed of: 1 for the first map, and so on; 0 for the background; -1 for none.
 
     Args:
-        maps: of the classes that are in the image.
-        share: of a map's maximum.
-        background: share of the pixels.
+        maps: the maps of the classes in the image.
+        share: share of a map's maximum above which a pixel is a seed.
+        background: share of the pixels that are seeds of the background.
     """
     peaks = maps.max((1, 2), keepdims=True, initial=0)
     lit = (maps > share * peaks) & (peaks > 0)
@@ -51,25 +51,25 @@ def seed_map(
 
 
 def counts(seeds: Bool[np.ndarray, "h w"], truth: Bool[np.ndarray, "h w"]) -> tuple[int, int, int]:
-    """Pixels that are seeds and true, seeds, and true: IoU, precision and recall follow from them."""
+    """Numbers of pixels that are seeds and true, seeds, and true: they give IoU, precision and recall."""
     return int((seeds & truth).sum()), int(seeds.sum()), int(truth.sum())
 
 
 def cues(
     seeds: Int64[np.ndarray, "h w"], classes: Mapping[int, int], size: int = CUES_SIZE
 ) -> UInt16[np.ndarray, "3 seeds"]:
-    """Seeds as SEC reads them: class (0 is the background), row and column of each, on a grid of ``size``.
+    """Seeds as SEC reads them: class (0 is the background), row and column of each, on a grid of side ``size``.
 
     Args:
         seeds: see :func:`seed_map`.
-        classes: SEC's number of each class by its number in ``seeds``.
-        size: side of the grid, which takes the pixel at the middle of each cell.
+        classes: SEC's number of each class, by the class's number in ``seeds``.
+        size: side of the grid; each of its cells takes the pixel at the cell's middle.
     """
     grid = np.asarray(Image.fromarray(seeds.astype(np.int32)).resize((size, size), Image.Resampling.NEAREST))
     rows, columns = np.nonzero(grid != NONE)
-    of_sec = np.zeros(max([*classes, int(grid.max())]) + 1, np.uint16)
-    of_sec[list(classes)] = list(classes.values())
-    return np.stack([of_sec[grid[rows, columns]], rows.astype(np.uint16), columns.astype(np.uint16)])
+    sec_numbers = np.zeros(max([*classes, int(grid.max())]) + 1, np.uint16)
+    sec_numbers[list(classes)] = list(classes.values())
+    return np.stack([sec_numbers[grid[rows, columns]], rows.astype(np.uint16), columns.astype(np.uint16)])
 
 
 def _coldest(

@@ -1,8 +1,8 @@
 """Pictures of the evidence, laid over the photograph.
 
 Heat is shown in matplotlib's ``inferno``: its lightness rises evenly with the heat, so that it reads the same to
-colour-blind people and in grey print, and cold is dark. What speaks for and against is shown in ``coolwarm``, turned
-round: blue for, red against, apart for any kind of colour vision.
+colour-blind people and in grey print, and cold is dark. Evidence for and against is shown in reversed ``coolwarm``:
+blue for, red against, distinct for any kind of colour vision.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ DIVERGING = "coolwarm_r"
 OPACITY = 0.72
 """Opacity of the hottest place: the photograph's own edges still show through."""
 SHADE = 0.28
-"""Brightness that is left of a photograph where a concept's units do not light."""
+"""Brightness of a photograph where a concept's units do not light up."""
 BRIGHT = 99.5
-"""Of a picture of pixels, the percentile of its magnitudes that is shown fully bright or dark."""
+"""Percentile of the magnitudes of a picture of pixels that is shown fully bright or dark."""
 OUTLINE = (255, 214, 64)
-FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
 def heatmap_image(heatmap: Float32[np.ndarray, "h w"], *, size: tuple[int, int]) -> Image.Image:
@@ -44,7 +44,7 @@ def heatmap_image(heatmap: Float32[np.ndarray, "h w"], *, size: tuple[int, int])
 def overlay(photograph: Image.Image, heatmap: Float32[np.ndarray, "h w"], *, opacity: float = OPACITY) -> Image.Image:
     """The heat map over the photograph, at the photograph's resolution.
 
-    A place is covered by ``opacity`` times its heat: the cold ones show the photograph as it is.
+    Each pixel is covered by ``opacity`` times its heat: cold ones show the photograph unchanged.
     """
     heat = _heat(heatmap, photograph.size)
     cover = Image.fromarray(np.rint(255 * opacity * heat).astype(np.uint8))
@@ -56,7 +56,7 @@ def signed_overlay(
 ) -> Image.Image:
     """A map of both signs over the photograph, at its resolution: blue where it is positive, red where negative.
 
-    A place is covered by ``opacity`` times its magnitude, relative to the largest.
+    Each pixel is covered by ``opacity`` times its magnitude, relative to the largest.
     """
     share = _share(_resized(values, photograph.size))
     cover = Image.fromarray(np.rint(255 * opacity * np.abs(share)).astype(np.uint8))
@@ -66,31 +66,31 @@ def signed_overlay(
 def pixel_picture(values: Float32[np.ndarray, "colours h w"], *, size: tuple[int, int]) -> Image.Image:
     """A value for each pixel and colour, ``size`` (width, height) pixels, grey where it is 0.
 
-    Three colours are shown as such; of any other number the mean, in grey.
+    Three colours are shown as colours; any other number is shown as its mean, in grey.
     """
     magnitudes = np.abs(values)
     scale = np.percentile(magnitudes, BRIGHT) or magnitudes.max() or 1.0
     planes = values if len(values) == 3 else np.repeat(values.mean(0, keepdims=True), 3, axis=0)
-    shown = np.clip(0.5 + planes / (2 * scale), 0, 1)
-    return Image.fromarray(np.rint(255 * shown.transpose(1, 2, 0)).astype(np.uint8)).resize(
+    brightness = np.clip(0.5 + planes / (2 * scale), 0, 1)
+    return Image.fromarray(np.rint(255 * brightness.transpose(1, 2, 0)).astype(np.uint8)).resize(
         size, Image.Resampling.BICUBIC
     )
 
 
-def method_picture(photograph: Image.Image, found: MethodMap) -> Image.Image:
-    """What a method found in a photograph, as its kind is shown."""
-    if found.method.kind == "pixels":
-        return pixel_picture(found.values, size=photograph.size)
-    lay = signed_overlay if found.method.kind == "signed" else overlay
-    return lay(photograph, found.values[0])
+def method_picture(photograph: Image.Image, method_map: MethodMap) -> Image.Image:
+    """A method's map over a photograph, drawn as its kind is."""
+    if method_map.method.kind == "pixels":
+        return pixel_picture(method_map.values, size=photograph.size)
+    draw = signed_overlay if method_map.method.kind == "signed" else overlay
+    return draw(photograph, method_map.values[0])
 
 
 def concept_picture(photograph: Image.Image, mask: Float32[np.ndarray, "h w"]) -> Image.Image:
-    """The photograph in the dark, but for the places where a concept's units light.
+    """The photograph, darkened except where a concept's units light up.
 
     Args:
         photograph: the frame that ``mask`` covers.
-        mask: how strongly the units light; they are active where it exceeds 1.
+        mask: how strongly the units respond; they are active where it exceeds 1.
     """
     bright = photograph.convert("RGB")
     lit = Image.fromarray(np.where(_resized(mask, photograph.size) > 1, 255, 0).astype(np.uint8))
@@ -113,13 +113,13 @@ def save_picture(image: Image.Image, path: str | os.PathLike[str]) -> None:
     """Write a picture in the format of its suffix, whole or not at all.
 
     Raises:
-        OutputError: if no picture can be written there; what was there before is still there.
+        OutputError: if the picture cannot be written; an earlier file stays as it was.
     """
     suffix = Path(path).suffix.lower()
-    if suffix not in FORMATS:
-        raise OutputError(f"cannot write {path}: {suffix or 'no suffix'!r}; use one of {', '.join(FORMATS)}")
+    if suffix not in PICTURE_FORMATS:
+        raise OutputError(f"cannot write {path}: {suffix or 'no suffix'!r}; use one of {', '.join(PICTURE_FORMATS)}")
     encoded = BytesIO()
-    image.save(encoded, FORMATS[suffix])
+    image.save(encoded, PICTURE_FORMATS[suffix])
     replace_file(path, encoded.getvalue())
 
 
@@ -131,7 +131,7 @@ def _heat(heatmap: Float32[np.ndarray, "h w"], size: tuple[int, int]) -> Float32
 
 
 def _share(values: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
-    """Divided by the largest magnitude; what is 0 everywhere stays so."""
+    """Divided by the largest magnitude; a map of zeros stays 0."""
     peak = np.abs(values).max()
     return values / peak if peak > 0 else values
 
@@ -142,13 +142,13 @@ def _resized(values: Float32[np.ndarray, "h w"], size: tuple[int, int]) -> Float
 
 
 def _coloured(heat: Float32[np.ndarray, "h w"], colours: str = COLORMAP) -> Image.Image:
-    from matplotlib import colormaps  # noqa: PLC0415 - takes long to import, and not every command draws
+    from matplotlib import colormaps  # noqa: PLC0415 - slow to import, and not every command draws
 
     return Image.fromarray(colormaps[colours](heat, bytes=True)[..., :3])
 
 
 def _rim(lit: Image.Image) -> Image.Image:
-    """A thin line around what is lit, on its dark side, where it always stands out."""
+    """A thin line around the lit region, on its dark side, where the line always stands out."""
     width = max(1, round(max(lit.size) / 128))
     grown = lit.filter(ImageFilter.BoxBlur(width)).point(lambda value: 255 if value else 0)
     return ImageChops.subtract(grown, lit)

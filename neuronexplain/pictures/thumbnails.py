@@ -1,4 +1,4 @@
-"""Small pictures of the images that excite units most, and a ring where an image excites one."""
+"""Small pictures of the images that excite units most, with a ring around the most active place."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _QUALITY = 80
 _RING = 12
 
 
-def pictures(dissection: Dissection, concepts: ConceptDataset) -> Mapping[int, bytes]:
-    """A small JPEG of every image that is an exemplar, by the image's index. Each photograph is read once.
+def exemplar_pictures(dissection: Dissection, concepts: ConceptDataset) -> Mapping[int, bytes]:
+    """A small JPEG of every exemplar's image, by the image's index. Each photograph is read once.
 
     Raises:
         ConceptDataError: if a photograph cannot be read.
@@ -29,8 +29,8 @@ def pictures(dissection: Dissection, concepts: ConceptDataset) -> Mapping[int, b
     images = sorted({exemplar.index for unit in dissection.units for exemplar in unit.exemplars})
 
     def picture(image: int) -> bytes:
-        small = concepts.photograph(image).copy()  # the dataset may keep its own
-        # Halved as often as can be first: quick, and good enough at this size.
+        small = concepts.photograph(image).copy()  # the dataset may keep its photograph
+        # Halved as often as possible first: quick, and good enough at this size.
         small.thumbnail((_SIDE, _SIDE), Image.Resampling.BILINEAR, reducing_gap=1)
         return _jpeg(small)
 

@@ -20,7 +20,7 @@ _PIECE = re.compile(r"\s*[^\s._/]*[._/]*")
 
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 Tile = tuple[Image.Image | None, str]
-"""A picture and its caption, of one line or several; None leaves the place empty."""
+"""A picture and its caption, of one line or several; None leaves the tile empty."""
 
 
 def sheet(rows: Iterable[Sequence[Tile]], *, tile: int = TILE) -> Image.Image:
@@ -43,7 +43,7 @@ def sheet(rows: Iterable[Sequence[Tile]], *, tile: int = TILE) -> Image.Image:
 
 
 def _wrapped(caption: str, font: Font, width: int) -> list[str]:
-    """A caption in lines that fit, broken between words and inside of names of layers."""
+    """A caption in lines that fit, broken between words and inside layer names."""
     lines: list[str] = []
     for paragraph in caption.split("\n") if caption else ():
         pieces = _PIECE.findall(" ".join(paragraph.split()))

@@ -1,1 +1,1 @@
-"""Self-contained pages: explanations with their evidence, and what a concept dataset shows."""
+"""Self-contained pages: explanations with their evidence, and pictures of a concept dataset."""

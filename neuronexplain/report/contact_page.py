@@ -24,7 +24,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class ConceptCard:
-    """A concept and where it is.
+    """A concept and the images that hold it.
 
     Attributes:
         concept: the name as it is spoken.
@@ -32,7 +32,7 @@ class ConceptCard:
         synonyms: other words for it.
         images: how many images hold it.
         share: the share of all pixels that it covers.
-        examples: pictures, those that show most of it first.
+        examples: pictures, starting with those that show most of it.
     """
 
     concept: str
@@ -52,30 +52,30 @@ class CategorySheet:
 
     @property
     def shown(self) -> tuple[ConceptCard, ...]:
-        """Those with pictures."""
+        """The concepts with pictures."""
         return tuple(card for card in self.cards if card.examples)
 
     @property
     def left_out(self) -> tuple[ConceptCard, ...]:
-        """Those that have none here, for want of room."""
+        """The concepts that have no pictures here for lack of room."""
         return tuple(card for card in self.cards if card.images and not card.examples)
 
     @property
     def absent(self) -> tuple[ConceptCard, ...]:
-        """Those that are on no image."""
+        """The concepts that are on no image."""
         return tuple(card for card in self.cards if not card.images)
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """What is on the page.
+    """The contents of the page.
 
     Attributes:
         title: the dataset's name.
         images: number of its images.
-        wanted: pictures of each concept that were asked for.
+        wanted: how many pictures of each concept were requested.
         each: how many there was room for.
-        categories: in the dataset's order.
+        categories: the categories, in the dataset's order.
     """
 
     title: str
@@ -86,22 +86,22 @@ class Sheet:
 
     @property
     def shown(self) -> int:
-        """Concepts with pictures."""
+        """Number of concepts with pictures."""
         return sum(len(category.shown) for category in self.categories)
 
     @property
     def left_out(self) -> int:
-        """Concepts without, for want of room."""
+        """Number of concepts without pictures for lack of room."""
         return sum(len(category.left_out) for category in self.categories)
 
     @property
     def absent(self) -> int:
-        """Concepts on no image."""
+        """Number of concepts on no image."""
         return sum(len(category.absent) for category in self.categories)
 
     @property
     def pictures(self) -> int:
-        """Pictures on the page."""
+        """Number of pictures on the page."""
         return sum(len(card.examples) for category in self.categories for card in category.cards)
 
 
@@ -112,4 +112,4 @@ def write_sheet(path: str | os.PathLike[str], sheet: Sheet) -> None:
         OutputError: if the file cannot be written.
     """
     page = environment().get_template("sheet.html.j2").render(sheet=sheet)
-    replace_file(path, page.encode("utf-8", "replace"))  # a path may hold bytes that are no text
+    replace_file(path, page.encode("utf-8", "replace"))  # a path may hold bytes that are not text

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from dissection.concepts.problems import Counter
 
 MOST = 1200
-"""Pictures on one page: some 10 MB, which a browser opens at once."""
-SIDE = 168
+"""Most pictures on one page: some 10 MB, which a browser opens at once."""
+PICTURE_SIDE = 168
 
 
 def contact_sheet(
     dataset: ConceptDataset,
-    found: Census,
+    census: Census,
     *,
     category: str | None = None,
     each: int = 4,
@@ -39,36 +39,42 @@ def contact_sheet(
 
     Args:
         dataset: the dataset.
-        found: its census.
-        category: only concepts of this one.
-        each: pictures of each concept. Fewer, where all of them would be more than ``most``.
-        most: pictures on the page. Where there are more concepts, those on the fewest images go without.
-        progress: is told about photographs.
+        census: its census.
+        category: only concepts of this category.
+        each: pictures of each concept; fewer, if they would be more than ``most`` in all.
+        most: most pictures on the page; if there are more concepts, those on the fewest images get none.
+        progress: called after each photograph.
 
     Raises:
         ConceptDataError: if there is no such category, or a photograph cannot be read.
     """
     concepts = sorted(
-        concepts_in(dataset, category), key=lambda one: (-len(found.holders[one.number].images), one.number)
+        concepts_in(dataset, category),
+        key=lambda concept: (-len(census.holders[concept.number].images), concept.number),
     )
-    there = [one for one in concepts if len(found.holders[one.number].images)][:most]
-    count = max(1, min(each, most // max(len(there), 1)))
-    chosen = {one.number: _choose(found.holders[one.number], count) for one in there}
+    pictured = [concept for concept in concepts if len(census.holders[concept.number].images)][:most]
+    count = max(1, min(each, most // max(len(pictured), 1)))
+    chosen = {concept.number: _choose(census.holders[concept.number], count) for concept in pictured}
     examples = _draw(dataset, chosen, progress)
     cards = defaultdict(list)
-    for one in concepts:
-        support = found.support(one)
-        share = support.pixels / found.pixels
+    for concept in concepts:
+        support = census.support(concept)
+        share = support.pixels / census.pixels
         card = ConceptCard(
-            one.spoken, one.number, other_words(dataset, one), support.images, share, tuple(examples[one.number])
+            concept.spoken,
+            concept.number,
+            other_words(dataset, concept),
+            support.images,
+            share,
+            tuple(examples[concept.number]),
         )
-        cards[one.category].append(card)
+        cards[concept.category].append(card)
     sections = (CategorySheet(name, tuple(cards[name])) for name in dataset.categories if name in cards)
-    return Sheet(dataset.name, found.images, each, count, tuple(sections))
+    return Sheet(dataset.name, census.images, each, count, tuple(sections))
 
 
 def _choose(holders: Holders, count: int) -> list[tuple[int, float]]:
-    """Images and shares, evenly spaced from the image that shows most of the concept to the middle one."""
+    """Images and shares, evenly spaced from the image that shows most of the concept to the median one."""
     half = (len(holders.images) + 1) // 2
     ranks = sorted({round(place) for place in np.linspace(0, max(half, min(count, len(holders.images))) - 1, count)})
     return [(int(holders.images[rank]), float(holders.shares[rank])) for rank in ranks]
@@ -77,26 +83,28 @@ def _choose(holders: Holders, count: int) -> list[tuple[int, float]]:
 def _draw(
     dataset: ConceptDataset, chosen: Mapping[int, Sequence[tuple[int, float]]], progress: Counter | None
 ) -> Mapping[int, list[Example]]:
-    """Examples by label number, in the order in which they were chosen; each photograph is read once."""
-    wanted: dict[int, list[int]] = defaultdict(list)
+    """Examples by label number, in the order of ``chosen``; each photograph is read once."""
+    numbers_of: dict[int, list[int]] = defaultdict(list)
     for number, images in chosen.items():
         for image, _ in images:
-            wanted[image].append(number)
-    drawn: dict[tuple[int, int], bytes] = {}
-    pictures = in_threads(lambda image: _pictures(dataset, image, wanted[image]), list(wanted))
-    for done, (image, found) in enumerate(zip(wanted, pictures, strict=True), 1):
-        drawn |= {(number, image): picture for number, picture in found.items()}
+            numbers_of[image].append(number)
+    jpeg_of: dict[tuple[int, int], bytes] = {}
+    pictures = in_threads(lambda image: _pictures(dataset, image, numbers_of[image]), list(numbers_of))
+    for done, (image, jpegs) in enumerate(zip(numbers_of, pictures, strict=True), 1):
+        jpeg_of |= {(number, image): picture for number, picture in jpegs.items()}
         if progress is not None:
-            progress(done, len(wanted))
+            progress(done, len(numbers_of))
     examples: dict[int, list[Example]] = defaultdict(list)
     for number, images in chosen.items():
-        examples[number] = [Example(dataset.image_name(image), share, drawn[number, image]) for image, share in images]
+        examples[number] = [
+            Example(dataset.image_name(image), share, jpeg_of[number, image]) for image, share in images
+        ]
     return examples
 
 
 def _pictures(dataset: ConceptDataset, image: int, numbers: Iterable[int]) -> dict[int, bytes]:
-    """The photograph, as a JPEG for each concept, in the dark but for the concept's pixels."""
-    photograph, labels = shrunk(dataset.photograph(image), SIDE), dataset.labels(image)
+    """The photograph, as a JPEG for each concept, darkened except for the concept's pixels."""
+    photograph, labels = shrunk(dataset.photograph(image), PICTURE_SIDE), dataset.labels(image)
     return {
         number: jpeg(
             photograph

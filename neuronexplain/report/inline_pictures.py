@@ -25,12 +25,12 @@ QUALITY = 85
 
 @dataclass(frozen=True, slots=True)
 class ConceptMap:
-    """Where the neurons of one name light in a photograph.
+    """Where the neurons of one name light up in a photograph.
 
     Attributes:
         concept: the name.
         persuasive: the neurons of that name that speak for the target.
-        inhibitive: those that speak against it.
+        inhibitive: the neurons of that name that speak against it.
         active: whether any of them is active in the photograph.
         uri: the picture.
     """
@@ -43,7 +43,7 @@ class ConceptMap:
 
 
 def data_uri(jpeg: bytes) -> str:
-    """A JPEG file as an address that holds it."""
+    """A JPEG file as a data URI."""
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
 
 
@@ -71,9 +71,9 @@ def overlay_uri(explanation: Explanation) -> str:
     return picture_uri(overlay(shrunk(explanation.photograph, PHOTOGRAPH_SIDE), explanation.heatmap))
 
 
-def method_uri(found: MethodMap, photograph: Image.Image) -> str:
-    """What another method found in the photograph."""
-    return picture_uri(method_picture(shrunk(photograph, PHOTOGRAPH_SIDE), found))
+def method_uri(method_map: MethodMap, photograph: Image.Image) -> str:
+    """Another method's map over the photograph."""
+    return picture_uri(method_picture(shrunk(photograph, PHOTOGRAPH_SIDE), method_map))
 
 
 def thumbnail_uri(explanation: Explanation) -> str:

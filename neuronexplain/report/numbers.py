@@ -14,10 +14,10 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def percent(share: float) -> str:
+def percentage(share: float) -> str:
     """A probability with one decimal, never rounded up to certainty or down to nothing.
 
-    >>> percent(0.5), percent(0.99996), percent(1e-9)
+    >>> percentage(0.5), percentage(0.99996), percentage(1e-9)
     ('50.0%', '>99.9%', '<0.1%')
     """
     if share > 0.999:
@@ -27,11 +27,11 @@ def percent(share: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """One way to write a whole column: three digits for its largest value, the same decimals for all.
+    """One format for a whole column: three digits for its largest value, the same decimals for all.
 
     Attributes:
         largest: the largest magnitude of the column.
-        power: power of ten that is taken out of every value, a multiple of 3.
+        power: power of ten, a multiple of 3, that every value is divided by.
     """
 
     largest: float
@@ -39,7 +39,7 @@ class Scale:
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Scale:
-        """The scale of a column; values that are not finite don't count.
+        """The scale of a column; values that are not finite do not count.
 
         >>> scale = Scale.of([0.0123, -0.0004])
         >>> scale.text(0.0123), scale.text(0.0004)
@@ -52,11 +52,11 @@ class Scale:
 
     @property
     def factor(self) -> str:
-        """The power of ten that belongs into the column's head; empty where it is 1."""
+        """The power of ten for the column's heading; empty if it is 1."""
         return f"{TIMES}10{str(self.power).translate(_SUPERSCRIPTS)}" if self.power else ""
 
     def text(self, value: float) -> str:
-        """A value with its sign, a true minus; what rounds to nothing has none."""
+        """A value with its sign, a true minus; a value that rounds to 0 has no sign."""
         largest = self.largest / 10.0**self.power
         decimals = max(0, 2 - math.floor(math.log10(largest))) if largest else 0
         return _signed(round(value / 10.0**self.power, decimals), decimals)

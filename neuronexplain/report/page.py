@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .sections import ClassSection, NeuronCard
 
 CONTENTS_FROM = 4
-"""A page of fewer explanations needs no list of contents."""
+"""A page of fewer explanations has no table of contents."""
 
 
 def write_page(
@@ -33,13 +33,13 @@ def write_page(
     classes: Sequence[ClassSection] = (),
     neurons: Sequence[NeuronCard] = (),
 ) -> None:
-    """Write explanations, and what belongs to them, as one HTML file without outside assets or scripts.
+    """Write explanations and their context as one HTML file without outside assets or scripts.
 
     Args:
         path: the file; it appears whole or not at all.
-        explanations: shown in this order, with a list of contents where they are many.
+        explanations: shown in this order, with a table of contents if there are many.
         title: headline of the page.
-        facts: what a reader must know of the run (network, layer, ...), in this order.
+        facts: what a reader must know about the run (network, layer, ...), in this order.
         classes: concepts that matter for whole classes.
         neurons: named neurons with the images that excite them most.
 
@@ -60,11 +60,11 @@ def write_page(
             signed=_colours(DIVERGING),
         )
     )
-    replace_file(path, page.encode("utf-8", "replace"))  # a path may hold bytes that are no text
+    replace_file(path, page.encode("utf-8", "replace"))  # a path may hold bytes that are not text
 
 
 def environment() -> Environment:
-    """Templates that take everything they are given for hostile."""
+    """Templates that treat every value as hostile."""
     environment = Environment(
         loader=PackageLoader("neuronexplain.report"),
         autoescape=True,
@@ -73,7 +73,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "percent": numbers.percent,
+        "percent": numbers.percentage,
         "scale": numbers.Scale.of,
         "data_uri": pictures.data_uri,
         "picture_uri": pictures.picture_uri,
@@ -87,7 +87,7 @@ def environment() -> Environment:
 
 def _colours(colormap: str, steps: int = 8) -> list[str]:
     """A colormap from its low to its high end, as CSS colours."""
-    from matplotlib import colormaps  # noqa: PLC0415 - see neuronexplain.overlay
+    from matplotlib import colormaps  # noqa: PLC0415 - see neuronexplain.pictures.overlay
     from matplotlib.colors import to_hex  # noqa: PLC0415
 
     return [to_hex(colormaps[colormap](step / (steps - 1))) for step in range(steps)]

@@ -1,4 +1,4 @@
-"""What a page shows beside explanations."""
+"""What a page shows besides explanations."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dissection.vocabulary import THIN_EVIDENCE
 
 @dataclass(frozen=True, slots=True)
 class ConceptRow:
-    """What the neurons of one name mean for a class, together.
+    """What the neurons of one name together mean for a class.
 
     Attributes:
         concept: the name as it is spoken.
         category: its category.
-        units: how many units bear the name.
+        units: how many units have the name.
         alpha: their mean alphas, summed.
         contribution: their mean contributions, summed.
     """
@@ -36,7 +36,7 @@ class ClassSection:
 
     @property
     def thin(self) -> bool:
-        """Whether the evidence is too thin to lean on."""
+        """Whether the evidence is too thin to rely on."""
         return self.images < THIN_EVIDENCE
 
 

@@ -1,4 +1,4 @@
-"""A targeted adversarial attack: the image is changed a little, until the network is sure of a class of one's choice.
+"""A targeted adversarial attack: the image is changed a little, until the network is sure of a chosen class.
 
 The sign of the gradient (Goodfellow et al. 2015, the paper's reference), step by step (Kurakin et al. 2017)::
 
@@ -33,10 +33,10 @@ class Attack:
     """How far an attack goes.
 
     Attributes:
-        radius: by how much a pixel's colour may change, of the range from 0 to 1.
-        step: by how much at a time, likewise.
-        steps: after how many it gives up.
-        confidence: the probability that it stops at.
+        radius: how much a pixel's colour may change, in the range from 0 to 1.
+        step: how much it changes at a time, likewise.
+        steps: how many steps to take before giving up.
+        confidence: the probability at which to stop.
 
     Raises:
         NetworkError: if a value makes no sense.
@@ -51,19 +51,19 @@ class Attack:
         if not (0 < self.step <= self.radius <= 1 and 0 < self.confidence < 1):
             raise NetworkError(
                 f"an attack of radius {self.radius:g} in steps of {self.step:g} up to {self.confidence:g} makes no "
-                "sense; 0 < step <= radius <= 1 and a confidence between 0 and 1 are wanted"
+                "sense; 0 < step <= radius <= 1 and a confidence between 0 and 1 are needed"
             )
 
 
 def attacked(
     network: Network, images: Float[Tensor, "images channels h w"], classes: Int64[Tensor, " images"], attack: Attack
 ) -> Float[Tensor, "images channels h w"]:
-    """Images that the network takes for other classes; each is left alone once it is.
+    """Images that the network takes for other classes; each is changed only until it does.
 
     Args:
         network: the network to fool.
         images: preprocessed photographs.
-        classes: what each is to be taken for.
+        classes: the class that each image is to be taken for.
         attack: how far it goes.
     """
     mean, std = (
@@ -71,25 +71,25 @@ def attacked(
     )
     low = torch.maximum(images - attack.radius / std, -mean / std)
     high = torch.minimum(images + attack.radius / std, (1 - mean) / std)
-    sure = math.log(attack.confidence / (1 - attack.confidence))
-    now, going = images.detach().clone(), torch.arange(len(images))
+    target_odds = math.log(attack.confidence / (1 - attack.confidence))
+    changed, unfinished = images.detach().clone(), torch.arange(len(images))
     for _ in range(attack.steps):
-        seen = traced(network, leaf(now[going]), odds(classes[going]))
-        unsure = (seen.scores.detach() <= sure).to(now.device)
+        trace = traced(network, leaf(changed[unfinished]), odds(classes[unfinished]))
+        unsure = (trace.scores.detach() <= target_odds).to(changed.device)
         if not unsure.any():
             break
-        (slope,) = seen.gradients(seen.images)
-        going = going[unsure]
-        stepped = now[going] + attack.step / std * slope[unsure].sign()
-        now[going] = stepped.clamp(low[going], high[going])
-    return now
+        (slope,) = trace.gradients(trace.images)
+        unfinished = unfinished[unsure]
+        stepped = changed[unfinished] + attack.step / std * slope[unsure].sign()
+        changed[unfinished] = stepped.clamp(low[unfinished], high[unfinished])
+    return changed
 
 
 def odds(classes: Int64[Tensor, " images"]) -> Score:
-    """The logarithm of ``p / (1 - p)`` of each image's own class."""
+    """The logarithm of ``p / (1 - p)`` of each image's class in ``classes``."""
 
     def score(scores: Float[Tensor, "images classes"]) -> Float[Tensor, " images"]:
-        own = torch.nn.functional.one_hot(classes.to(scores.device), scores.shape[1]).bool()
-        return scores[own] - scores.masked_fill(own, -torch.inf).logsumexp(1)
+        is_class = torch.nn.functional.one_hot(classes.to(scores.device), scores.shape[1]).bool()
+        return scores[is_class] - scores.masked_fill(is_class, -torch.inf).logsumexp(1)
 
     return score

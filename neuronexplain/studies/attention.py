@@ -40,7 +40,7 @@ class Attention(Protocol):
     """Accuracy, and the share of the predicted class's map that is on the thing.
 
     Attributes:
-        staging: what the scenes were staged by; the first thing's usual place is the first, the second's the second.
+        staging: how the scenes were staged; the first thing's usual place is the first, the second's the second.
     """
 
     staging: Staging = field(default_factory=Staging)
@@ -49,7 +49,7 @@ class Attention(Protocol):
     needs = frozenset(("objects", "masks", "one crop", "methods"))
 
     def observe(self, batch: Batch, methods: Sequence[Method], out: Path) -> list[Record]:  # noqa: ARG002
-        """Of each scene: where it is, whether it is told right, and where the map is."""
+        """For each scene: whether its place is usual, whether the prediction is right, and where the map is."""
         things = [next(iter(truths)) for truths in batch.truths]
         records: list[Record] = [
             {
@@ -76,31 +76,33 @@ class Attention(Protocol):
 
 
 def share_inside(values: Float[np.ndarray, "h w"], inside: Bool[np.ndarray, "h w"]) -> float | None:
-    """How much of a map's positive mass is inside of a region; None of a map without any."""
+    """The share of a map's positive mass that is inside a region; None if the map has none."""
     heat = np.maximum(values.astype(np.float64), 0)
-    whole = heat.sum()
-    return float(heat[inside].sum() / whole) if whole > 0 else None
+    mass = heat.sum()
+    return float(heat[inside].sum() / mass) if mass > 0 else None
 
 
-Columns = dict[str, tuple[np.ndarray, np.ndarray]]
-"""By figure, what each image adds above and below the line."""
+AttentionSums = dict[str, tuple[np.ndarray, np.ndarray]]
+"""Each figure's numerators and denominators, by image."""
 
 
-def columns_of(records: Sequence[Record], method: str) -> Columns:
+def columns_of(records: Sequence[Record], method: str) -> AttentionSums:
     """The figures' numerators and denominators, image by image."""
     right, usual = (np.array([record[key] for record in records], float) for key in ("right", "usual"))
     masses = [record["mass"][method] for record in records]
-    there = np.array([mass is not None for mass in masses], float)
+    has_mass = np.array([mass is not None for mass in masses], float)
     return {
         "accuracy": (100 * right, np.ones_like(right)),
         "usual": (100 * right * usual, usual),
         "unusual": (100 * right * (1 - usual), 1 - usual),
-        "mass": (100 * np.array([mass or 0.0 for mass in masses]), there),
+        "mass": (100 * np.array([mass or 0.0 for mass in masses]), has_mass),
         "area": (100 * np.array([record["area"] for record in records]), np.ones_like(right)),
     }
 
 
-def figures_of(columns: Columns) -> Mapping[str, Any]:
-    """The figures, each over all images, and how many these are."""
-    found: dict[str, Figure | int] = {key: figure(above, below) for key, (above, below) in columns.items()}
-    return found | {"images": len(next(iter(columns.values()))[0])}
+def figures_of(columns: AttentionSums) -> Mapping[str, Any]:
+    """The figures, each over all images, and the number of images."""
+    figures: dict[str, Figure | int] = {
+        key: figure(numerators, denominators) for key, (numerators, denominators) in columns.items()
+    }
+    return figures | {"images": len(next(iter(columns.values()))[0])}

@@ -2,9 +2,9 @@
 
 The paper's nurses were nearly all women and its doctors mostly men (93 % and 78 %), and its network had learned to look
 at faces. Here cows are nearly always on mountains and dogs mostly on beaches, in the same shares, and the test set is
-balanced. What the network has learned is asked in three ways: how often it is right where the place is the other one;
-how much of Grad-CAM's map is on the animal; whether the named neurons that speak for its predictions are of the
-animal. Then the training set is rebalanced, at the same size, and another network is asked the same.
+balanced. What the network has learned is measured in three ways: how often it is right in the unusual place; how much
+of Grad-CAM's map is on the animal; whether the named neurons that speak for its predictions are the animal's. Then the
+training set is rebalanced at the same size, and another network is measured in the same way.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ class Bias:
         staging: the things and places, balanced.
         percent: of each thing's biased training scenes, how many of a hundred are in the first place: the paper's
             shares of women among nurses and doctors.
-        images: training scenes, as many for both networks.
+        images: training scenes, the same number for both networks.
         tested: test scenes.
-        named: scenes of every class, with the things in them, that neurons are named by.
-        quantile: of the names.
+        named: scenes of every class, with the things in them, that neurons are named with.
+        quantile: quantile of the build that names the neurons.
         training: how the networks are trained.
-        seed: of all scenes.
+        seed: seed of all scenes.
     """
 
     staging: Staging = field(default_factory=Staging)
@@ -87,22 +87,22 @@ class Bias:
 def study_bias(study: Bias, out: Path, *, execution: Execution | None = None, fresh: bool = False) -> BiasFound:
     """Train on biased scenes and on balanced ones, and compare.
 
-    All is kept in ``out``: scenes, weights, names (``names.db``), figures (``bias.json``) and a picture like the
-    paper's Fig. 8 (``bias.png``). The same study goes on where it was stopped.
+    Everything is stored in ``out``: scenes, weights, names (``names.db``), figures (``bias.json``) and a picture like
+    the paper's Fig. 8 (``bias.png``). The same study is resumed where it stopped.
 
     Args:
         study: what is staged.
         out: the folder.
-        execution: how it is carried out; of these, batch size, workers and progress.
-        fresh: begin again.
+        execution: how the work is run; only batch size, workers and progress count.
+        fresh: start over.
 
     Raises:
         CheckpointError: if the folder holds another study.
     """
     execution = execution or Execution()
     _claim(out, study, fresh=fresh)
-    shown = (study.staging.draw(study.seed + _TEST, index) for index in range(study.tested))
-    test = _written(out / "test", shown, study.tested, execution)
+    test_scenes = (study.staging.draw(study.seed + _TEST, index) for index in range(study.tested))
+    test = _written(out / "test", test_scenes, study.tested, execution)
     named = _written(out / "named", _mixed(study), study.named, execution)
     with NameStore.create(str(out / "names.db")) as store:
         sides = [_side(study, name, out, store, test, named, execution) for name in study.stagings]
@@ -113,21 +113,21 @@ def study_bias(study: Bias, out: Path, *, execution: Execution | None = None, fr
 
 
 def _claim(out: Path, study: Bias, *, fresh: bool) -> None:
-    """See that the folder is this study's."""
-    file, own = out / "study.json", json.dumps(asdict(study), sort_keys=True)
+    """Make sure that the folder belongs to this study."""
+    file, settings = out / "study.json", json.dumps(asdict(study), sort_keys=True)
     out.mkdir(parents=True, exist_ok=True)
     if fresh:
         for name in ("test", "named", *study.stagings):
             shutil.rmtree(out / name, ignore_errors=True)
         for name in ("names.db", *(f"{name}.safetensors" for name in study.stagings)):
             (out / name).unlink(missing_ok=True)
-    elif file.exists() and file.read_text() != own:
-        raise CheckpointError(f"{out} holds another study of bias; name another --out, or begin again: --fresh")
-    replace_file(file, own.encode())
+    elif file.exists() and file.read_text() != settings:
+        raise CheckpointError(f"{out} holds another study of bias; name another --out, or start over with --fresh")
+    replace_file(file, settings.encode())
 
 
 def _written(folder: Path, scenes: Iterator[Scene], count: int, execution: Execution) -> ConceptDataset:
-    """The scenes as files with labels, drawn once."""
+    """The scenes as files with labels, drawn only once."""
     if not folder.exists():
         write_drawn(
             folder, scenes, progress=lambda done: execution.report(f"drawing scenes: {folder.name}", done, count)
@@ -136,7 +136,7 @@ def _written(folder: Path, scenes: Iterator[Scene], count: int, execution: Execu
 
 
 def _mixed(study: Bias) -> Iterator[Scene]:
-    """Scenes of every class, with each of the things and without."""
+    """Scenes of every class, with each of the things and without any."""
     extras = ("", *study.staging.things)
     for index in range(study.named):
         yield draw_scene(study.seed + _NAMED, index, extra=extras[index // len(SCENE_CLASSES) % len(extras)])
@@ -151,7 +151,7 @@ def _side(
     named: ConceptDataset,
     execution: Execution,
 ) -> Side:
-    """Train a network, measure it, name its neurons, and let it explain itself."""
+    """Train a network, measure it, name its neurons, and explain its predictions."""
     network = _trained(study, name, out, execution)
     protocol, method = Attention(study.staging), METHODS["grad-cam"]
     ground = open_ground(out / "test", network.classes)
@@ -167,7 +167,7 @@ def _side(
 
 
 def _trained(study: Bias, name: str, out: Path, execution: Execution) -> Network:
-    """The network, trained once."""
+    """The network, trained only once."""
     file, module = out / f"{name}.safetensors", ScenesNet(len(study.staging.things))
     if not file.exists():
         module = _train(study, name, execution)

@@ -1,4 +1,4 @@
-"""What two networks that learned from biased and from balanced scenes differ in: tables and a picture."""
+"""How two networks differ that learned from biased and from balanced scenes: tables and a picture."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from dissection.scenes.staged import Staging
     from dissection.vocabulary import Concept
     from neuronexplain.evaluation.record_journal import Record
-    from neuronexplain.evaluation.tables import Row
+    from neuronexplain.evaluation.tables import TableRow
     from neuronexplain.explanation import Explanation
     from neuronexplain.pictures.tiles import Tile
 
-    from .attention import Columns
+    from .attention import AttentionSums
 
 _METHOD = "grad-cam"
 _COAT = ("material", "fur")
@@ -38,13 +38,13 @@ _WORDS = "% of the named neurons that speak for it and respond are the thing's"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Side:
-    """One network and what was found out about it.
+    """One network and its results.
 
     Attributes:
-        name: what it was trained on.
-        records: of each test scene, see :class:`~neuronexplain.studies.attention.Attention`.
-        explanations: of each test scene.
-        concepts: what matters for each class, strongest first.
+        name: what the network was trained on.
+        records: the record of each test scene, see :class:`~neuronexplain.studies.attention.Attention`.
+        explanations: the explanation of each test scene.
+        concepts: the concepts that matter for each class, strongest first.
     """
 
     name: str
@@ -55,12 +55,12 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class BiasFound:
-    """What came of the study.
+    """The results of the study.
 
     Attributes:
-        measured: the two networks on the test set, and the difference.
-        words: the concepts that matter most for each class, of each network.
-        sentences: of the scenes in the picture: the scene, and what each network says.
+        measured: the two networks on the test set, and their difference.
+        words: the concepts that matter most for each class of each network.
+        sentences: for each scene in the picture, the scene and each network's sentence.
     """
 
     measured: Report
@@ -72,22 +72,24 @@ class BiasFound:
         return {
             "measured": self.measured.to_json(),
             "words": self.words.to_json(),
-            "sentences": [dict(each) for each in self.sentences],
+            "sentences": [dict(scene_sentences) for scene_sentences in self.sentences],
         }
 
 
 def found(sides: Sequence[Side], staging: Staging, percent: tuple[int, int]) -> BiasFound:
     """The tables and sentences."""
     columns = [columns_of(side.records, _METHOD) | {"words": _words(side, staging)} for side in sides]
-    rows: list[Row] = [{"set": side.name, **figures_of(own)} for side, own in zip(sides, columns, strict=True)]
+    rows: list[TableRow] = [
+        {"set": side.name, **figures_of(side_columns)} for side, side_columns in zip(sides, columns, strict=True)
+    ]
     rows.append({"set": "the difference", **figures_of(_differences(*columns))})
     headings = {"set": "trained on", **{key: title for key, title in COLUMNS.items() if key != "method"}}
-    (one, other), places = staging.things, staging.places
+    (first_thing, second_thing), places = staging.things, staging.places
     note = (
-        f"biased: of {one} and {other}, {percent[0]} % and {percent[1]} % are in the scene {places[0]}, the rest in "
-        f"{places[1]}; rebalanced, and in the test: half of each"
+        f"biased: of {first_thing} and {second_thing}, {percent[0]} % and {percent[1]} % are in the scene {places[0]}, "
+        f"the rest in {places[1]}; rebalanced, and in the test: half of each"
     )
-    title = f"Bias, Sec. 6.3: {one} or {other}"
+    title = f"Bias, Sec. 6.3: {first_thing} or {second_thing}"
     return BiasFound(
         Report(title, {**headings, "words": _WORDS}, tuple(rows), (note,)),
         _concepts(sides),
@@ -95,8 +97,8 @@ def found(sides: Sequence[Side], staging: Staging, percent: tuple[int, int]) -> 
     )
 
 
-def _differences(before: Columns, after: Columns) -> Columns:
-    """The second less the first, image by image: a figure is the mean over two categories, so each counts twice."""
+def _differences(before: AttentionSums, after: AttentionSums) -> AttentionSums:
+    """The second less the first, image by image; counted twice, since a figure is the mean over two categories."""
     return {
         key: (np.stack([2 * after[key][0], -2 * before[key][0]], 1), np.stack([after[key][1], before[key][1]], 1))
         for key in before
@@ -104,17 +106,17 @@ def _differences(before: Columns, after: Columns) -> Columns:
 
 
 def _words(side: Side, staging: Staging) -> tuple[np.ndarray, np.ndarray]:
-    """Of each scene: how many of the neurons that a sentence is made of are the things', and of how many."""
+    """For each scene: how many of the neurons in its sentence are the things', and how many there are."""
     named = [
         [unit.name.concept for unit in explanation.top if unit.name and unit.active]
         for explanation in side.explanations
     ]
-    own = [sum(is_of_a_thing(concept, staging) for concept in each) for each in named]
-    return 100 * np.array(own, float), np.array([len(each) for each in named], float)
+    thing_counts = [sum(is_of_a_thing(concept, staging) for concept in concepts) for concepts in named]
+    return 100 * np.array(thing_counts, float), np.array([len(concepts) for concepts in named], float)
 
 
 def is_of_a_thing(concept: Concept, staging: Staging) -> bool:
-    """Whether it is one of the things, a part that they have, or what their coat is made of."""
+    """Whether the concept is one of the things, a part of one, or the material of their coat."""
     parts = {part for thing in staging.things for part in PARTS_OF[thing]}
     match concept.category:
         case "object":
@@ -125,13 +127,13 @@ def is_of_a_thing(concept: Concept, staging: Staging) -> bool:
 
 
 def _concepts(sides: Sequence[Side]) -> Report:
-    """What speaks for each class, as ``concepts of CLASS`` answers."""
-    rows: list[Row] = [
+    """The concepts that speak for and against each class, as ``concepts of CLASS`` lists them."""
+    rows: list[TableRow] = [
         {
             "set": side.name,
             "class": label,
-            "for": _listed([each for each in concepts if each.alpha > 0]),
-            "against": _listed([each for each in reversed(concepts) if each.alpha < 0]),
+            "for": _listed([concept for concept in concepts if concept.alpha > 0]),
+            "against": _listed([concept for concept in reversed(concepts) if concept.alpha < 0]),
         }
         for side in sides
         for label, concepts in side.concepts.items()
@@ -143,16 +145,16 @@ def _concepts(sides: Sequence[Side]) -> Report:
 
 
 def _listed(concepts: Sequence[ClassConcept]) -> str:
-    return ", ".join(f"{each.concept.spoken} ({len(each.units)})" for each in concepts[:_SHOWN])
+    return ", ".join(f"{entry.concept.spoken} ({len(entry.units)})" for entry in concepts[:_SHOWN])
 
 
 def _picked(sides: Sequence[Side]) -> list[int]:
-    """Scenes to show: the first ones that only the second network tells right, and one that both do."""
+    """Scenes to show: the first ones that only the second network gets right, and one that both do."""
     right = np.array([[record["right"] for record in side.records] for side in sides])
     unusual = np.array([not record["usual"] for record in sides[0].records])
     mended = np.flatnonzero(~right[0] & right[1])[: _PICTURED - 1].tolist()
-    both = np.flatnonzero(right[0] & right[1] & unusual)[: _PICTURED - len(mended)].tolist()
-    return [*mended, *both]
+    twice_right = np.flatnonzero(right[0] & right[1] & unusual)[: _PICTURED - len(mended)].tolist()
+    return [*mended, *twice_right]
 
 
 def _sentences(sides: Sequence[Side], staging: Staging) -> list[Mapping[str, str]]:
@@ -164,7 +166,7 @@ def _sentences(sides: Sequence[Side], staging: Staging) -> list[Mapping[str, str
 
 
 def picture(sides: Sequence[Side], staging: Staging) -> Image.Image:
-    """Like Fig. 8, a row for each scene: the scene, and Grad-CAM of what each network predicts."""
+    """A picture like Fig. 8, with a row for each scene: the scene, and Grad-CAM of each network's prediction."""
     rows: list[list[Tile]] = []
     for index in _picked(sides):
         row: list[Tile] = [
@@ -172,7 +174,7 @@ def picture(sides: Sequence[Side], staging: Staging) -> Image.Image:
         ]
         for side in sides:
             explanation = side.explanations[index]
-            said = f"{explanation.prediction.label}, {100 * explanation.prediction.probability:.3g}%"
-            row.append((overlay(explanation.photograph, explanation.heatmap), f"{side.name}: {said}"))
+            prediction = f"{explanation.prediction.label}, {100 * explanation.prediction.probability:.3g}%"
+            row.append((overlay(explanation.photograph, explanation.heatmap), f"{side.name}: {prediction}"))
         rows.append(row)
     return sheet(rows, tile=224)

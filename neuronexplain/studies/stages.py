@@ -40,7 +40,7 @@ class Stage:
 
     Attributes:
         layer: the layer.
-        heat: its map on its own grid.
+        heat: the map on the layer's grid.
     """
 
     layer: Layer
@@ -51,13 +51,14 @@ def rectified_layers(network: Network) -> list[Layer]:
     """Every layer with a rectified map, in order of execution.
 
     Raises:
-        LayerNotFoundError: if there is none.
+        LayerNotFoundError: if there is no such layer.
     """
     size, channels = network.preprocessing.size, network.preprocessing.channels
-    found = [each.layer for each in feature_maps(network.module, size, channels) if each.rectified]
-    if not found:
+    maps = feature_maps(network.module, size, channels)
+    layers = [feature_map.layer for feature_map in maps if feature_map.rectified]
+    if not layers:
         raise LayerNotFoundError(f"{network.name} has no rectified feature map; choose a convolutional network")
-    return found
+    return layers
 
 
 def stages(network: Network, image: Float32[Tensor, "channels H W"], index: int) -> list[Stage]:
@@ -65,27 +66,27 @@ def stages(network: Network, image: Float32[Tensor, "channels H W"], index: int)
 
     Raises:
         LayerNotFoundError: if the network has no rectified map.
-        NotConnectedError: if the class's score does not depend on one of them.
+        NotConnectedError: if the class's score does not depend on one of the maps.
     """
     layers = rectified_layers(network)
-    seen = forward_through(network, layers, image[None])
-    importances = alphas_of_layers(of_class(seen.scores, torch.tensor([index])), seen.activations)
-    found: list[Stage] = []
-    before: list[Tensor] = []
-    for layer, importance, maps in zip(layers, importances, seen.activations, strict=True):
-        if not any(maps.shape == other.shape and torch.equal(maps, other) for other in before[-2:]):
-            found.append(Stage(layer, heatmap(importance, maps)[0].float().cpu().numpy()))
-        before.append(maps.detach())
-    return found
+    forward_pass = forward_through(network, layers, image[None])
+    importances = alphas_of_layers(of_class(forward_pass.scores, torch.tensor([index])), forward_pass.activations)
+    distinct_stages: list[Stage] = []
+    earlier_maps: list[Tensor] = []
+    for layer, importance, maps in zip(layers, importances, forward_pass.activations, strict=True):
+        if not any(maps.shape == earlier.shape and torch.equal(maps, earlier) for earlier in earlier_maps[-2:]):
+            distinct_stages.append(Stage(layer, heatmap(importance, maps)[0].float().cpu().numpy()))
+        earlier_maps.append(maps.detach())
+    return distinct_stages
 
 
-def sheet(frame: Image.Image, found: Sequence[Stage]) -> Image.Image:
+def stages_sheet(frame: Image.Image, stages_in_order: Sequence[Stage]) -> Image.Image:
     """The photograph and its map at each stage, first to last, each under its layer's name and grid."""
     photograph = frame.resize((_TILE, _TILE))
     pictures: list[Tile] = [(photograph, "what the network sees")]
-    for stage in found:
+    for stage in stages_in_order:
         layer = stage.layer
         caption = f"{layer.name}\n{layer.units} units, {layer.height} x {layer.width}"
         pictures.append((overlay(photograph, stage.heat), caption))
-    columns = -(-len(pictures) // -(-len(pictures) // _COLUMNS))  # as even as it gets
+    columns = -(-len(pictures) // -(-len(pictures) // _COLUMNS))  # rows as even as possible
     return tiled([pictures[start : start + columns] for start in range(0, len(pictures), columns)], tile=_TILE)

@@ -1,12 +1,12 @@
-"""What building costs: the whole of it, from files to the database, over a bare forward pass on decoded images.
+"""What building costs, from files to the database, compared with a bare forward pass on decoded images.
 
-On the CPU the allocator matters as much as anything: the command line has glibc keep freed memory, which halves the
-pass of a light network. So two processes take turns, one with glibc as it is by default and one that keeps memory, and
-in each both the bare pass and the build are timed. The networks compute in single precision, with contiguous layout.
+On the CPU the allocator matters greatly: the command line makes glibc keep freed memory, which halves the pass of a
+light network. So two processes take turns, one with glibc's defaults and one that keeps memory, and each times both the
+bare pass and the build. The networks compute in single precision, with contiguous layout.
 
-The photographs are generated scenes as Broden has its images: JPEG of its sizes, labelled in the categories that its
-sources label, which is 2.9 label maps for each. Networks have random weights: time does not depend on what they have
-learnt. Their fingerprint, which hashes the weights once per process, is taken before.
+The photographs are generated scenes in Broden's form: JPEGs of its sizes, labelled in the categories that its sources
+label, on average 2.9 label maps each. Networks have random weights: time does not depend on what they have learnt.
+Their fingerprint, which hashes the weights once per process, is taken beforehand.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ COMPARED = {
     "both keep memory": ("build, kept memory", "pass, kept memory"),
     "neither keeps memory": ("build, default memory", "pass, default memory"),
 }
-"""The ratios: as the command line runs it over the pass as anybody runs it, and with one allocator for both."""
+"""The ratios: the build as the command line runs it over the usual pass, and both with the same allocator."""
 
 SOURCES = {
     10: ("color", "scene", "object", "part"),
@@ -65,7 +65,7 @@ def network(name: str) -> Network:
 
 
 def photographs(root: Path, images: int, *, drawn: int = 400) -> Path:
-    """Generated scenes as Broden has its images (JPEG of 224, label maps of 112); beyond ``drawn`` they repeat."""
+    """Generated scenes in Broden's form (JPEG of 224, label maps of 112); beyond ``drawn`` they repeat."""
     write_scenes(root, images=min(images, drawn))
     with (root / "index.csv").open(newline="") as file:
         rows = [_as_broden(row, place, root / "images") for place, row in enumerate(csv.DictReader(file))]
@@ -82,7 +82,7 @@ def photographs(root: Path, images: int, *, drawn: int = 400) -> Path:
 
 
 def _as_broden(row: dict[str, str], place: int, images: Path) -> dict[str, str]:
-    """The photograph as JPEG, and labels in those categories alone that an image of one of Broden's sources has."""
+    """The photograph as JPEG, with labels only in the categories that one of Broden's sources labels."""
     labelled = next(labelled for end, labelled in SOURCES.items() if place % 20 < end)
     kept = {cell: text for cell, text in row.items() if cell in {*_COLUMNS, *labelled}}
     for cell in set(row) - set(kept):
@@ -114,7 +114,7 @@ def building(name: str, folder: Path, *, rounds: int, batch_size: int) -> dict[s
             },
             rounds,
         )
-    compared = {what: ratio(times, *both) for what, both in COMPARED.items()}
+    compared = {comparison: ratio(times, *pair) for comparison, pair in COMPARED.items()}
     return {"images": len(open_concepts(folder)), "batch": batch_size, **compared, "seconds": times}
 
 
@@ -131,18 +131,18 @@ def sides(name: str, folder: Path, batch_size: int) -> dict[str, Callable[[], fl
 def accelerated(
     name: str, folder: Path, precision: Precision, *, rounds: int, batch_size: int, workers: int
 ) -> dict[str, object]:
-    """Images per second on the GPU: its own forward pass over images that are there already, and the whole build."""
+    """Images per second on the GPU: its own forward pass over images already on it, and the whole build."""
     net = replace(network(name).to("cuda"), precision=precision)
     concepts = open_concepts(folder)
     net.fingerprint  # noqa: B018
     images = decoded(net, concepts, at_most=4 * batch_size).to("cuda")
     images = images.repeat(-(-len(concepts) // len(images)), 1, 1, 1)[: len(concepts)]
     execution = Execution(batch_size=batch_size, workers=workers)
-    both = {"pass": timed(bare(net, images, execution)), "build": timed(whole(net, concepts, execution))}
-    times = in_turns(both, rounds)
+    both_sides = {"pass": timed(bare(net, images, execution)), "build": timed(whole(net, concepts, execution))}
+    times = in_turns(both_sides, rounds)
     rates = {f"{side}, images per second": len(concepts) / value for side, value in medians(times).items()}
-    of_both = {"build / pass": ratio(times, "build", "pass"), "seconds": times}
-    return {"images": len(concepts), "batch": batch_size, "workers": workers, **rates, **of_both}
+    build_to_pass = {"build / pass": ratio(times, "build", "pass"), "seconds": times}
+    return {"images": len(concepts), "batch": batch_size, "workers": workers, **rates, **build_to_pass}
 
 
 def decoded(net: Network, concepts: ConceptDataset, at_most: int | None = None) -> torch.Tensor:
@@ -153,7 +153,7 @@ def decoded(net: Network, concepts: ConceptDataset, at_most: int | None = None) 
 
 
 def bare(net: Network, images: torch.Tensor, execution: Execution) -> Callable[[], None]:
-    """The network and nothing else, over all images."""
+    """Only the network, over all images."""
 
     def run() -> None:
         with torch.inference_mode(), arithmetic(net.precision, net.device):
@@ -169,11 +169,11 @@ def whole(net: Network, concepts: ConceptDataset, execution: Execution) -> Calla
     """Decode, forward passes, thresholds, overlaps, class importances, exemplars, pictures, checkpoints, store."""
 
     def run() -> None:
-        place = Path(tempfile.mkdtemp())
+        folder = Path(tempfile.mkdtemp())
         try:
-            with NameStore.create(place / "names.db") as store:
-                build(net, concepts, store, execution=replace(execution, scratch=place / "unfinished"))
+            with NameStore.create(folder / "names.db") as store:
+                build(net, concepts, store, execution=replace(execution, scratch=folder / "unfinished"))
         finally:
-            shutil.rmtree(place)
+            shutil.rmtree(folder)
 
     return run

@@ -1,8 +1,8 @@
-"""What evaluating costs: a protocol from photographs to its table, over the network's passes that it cannot do without.
+"""What evaluating costs: a protocol from photographs to its table, compared with the network's passes that it needs.
 
-With Grad-CAM, whose passes are the cheapest, so that the rest weighs most: reading, boxes and distances on full-size
-maps, the journal, and 2,000 resamples. The bare passes have the photographs decoded and know which classes are asked
-for: one forward pass for scores and maps, and the head's backward pass for each class.
+The method is Grad-CAM, whose passes are the cheapest, so the rest weighs most: reading, boxes and distances on
+full-size maps, the journal, and 2,000 resamples. The bare passes get decoded photographs and the classes to explain:
+one forward pass for scores and maps, and the head's backward pass for each class.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ PROTOCOLS = (Localisation(), Pointing(tolerance=15), Ratio(), Seeds())
 
 
 def evaluating(name: str, folder: Path, *, rounds: int, batch_size: int) -> dict[str, object]:
-    """Ratios for each protocol over the scenes in a folder, as if some of the network's classes were their things."""
+    """Ratios for each protocol over the scenes in a folder, with classes of the network named after their things."""
     net = network(name)
     labels = [f"class {index}" for index in range(len(net.classes) - len(THINGS))]
     ground = open_ground(folder, [*THINGS, *labels])
-    found: dict[str, object] = {"images": len(ground)}
+    results: dict[str, object] = {"images": len(ground)}
     for protocol in PROTOCOLS:
         bare = Bare(net, ground, batch_size, predictions=5 if protocol.name == "pointing" else 0)
         ours = partial(whole, protocol, net, ground, batch_size)
         times = in_turns({"passes": timed(bare), "evaluation": timed(ours)}, rounds)
-        found[protocol.name] = ratio(times, "evaluation", "passes") | {"seconds": times}
-    return found
+        results[protocol.name] = ratio(times, "evaluation", "passes") | {"seconds": times}
+    return results
 
 
 def whole(protocol: Protocol, net: Network, ground: Ground, batch_size: int) -> None:
@@ -60,13 +60,13 @@ def whole(protocol: Protocol, net: Network, ground: Ground, batch_size: int) -> 
 
 
 class Bare:
-    """The passes, on images that were read before.
+    """The passes alone, on images that were read beforehand.
 
     Args:
         net: the network.
         ground: the images and what is in them.
         batch_size: images in a pass.
-        predictions: how many of the predictions are explained beside what is in an image.
+        predictions: how many predictions are explained in all, including the objects of an image.
     """
 
     def __init__(self, net: Network, ground: Ground, batch_size: int, *, predictions: int) -> None:
@@ -74,18 +74,18 @@ class Bare:
         self._batches = []
         for start in range(0, len(ground), batch_size):
             annotated = [ground.annotated(index) for index in range(start, min(start + batch_size, len(ground)))]
-            images = torch.stack([view.tensors(each.photograph) for each in annotated])
-            wanted = [self._classes(ground, list(each.places), predictions) for each in annotated]
+            images = torch.stack([view.tensors(image.photograph) for image in annotated])
+            classes = [self._classes(ground, list(image.places), predictions) for image in annotated]
             self._batches.append(
-                (partial(Batch, net, view, ground.objects, start, annotated, images, batch_size), wanted)
+                (partial(Batch, net, view, ground.objects, start, annotated, images, batch_size), classes)
             )
 
     def __call__(self) -> None:
-        """Run them."""
-        for make, wanted in self._batches:
-            batch = make()
+        """Run the passes."""
+        for make_batch, classes in self._batches:
+            batch = make_batch()
             _ = batch.probabilities
-            batch.maps(METHOD, wanted)
+            batch.maps(METHOD, classes)
 
     def _classes(self, ground: Ground, names: Sequence[str], predictions: int) -> list[int]:
         others = [name for name in ground.objects if name not in names][: max(predictions - len(names), 0)]

@@ -1,6 +1,6 @@
-"""What explaining costs: alphas and heat map of a batch, over a forward pass alone, beside captum, torchcam, grad-cam.
+"""What explaining costs: a batch's alphas and heat map, over a forward pass, beside captum, torchcam and grad-cam.
 
-All sides run in one process with glibc as it is by default, on the same images, layer and class. Networks have random
+All sides run in one process with glibc's defaults, on the same images, layer and class. Networks have random
 weights: time does not depend on what they have learnt.
 """
 
@@ -51,7 +51,7 @@ def sides(name: str, size: int) -> dict[str, Callable[[], float]]:
 
 
 def ours(net: Network, images: Tensor) -> dict[str, Callable[[], object]]:
-    """Ours, and what it cannot do without, written out by hand."""
+    """Ours, and the passes it needs, written out by hand."""
     body, head = by_hand(net)
     classes = torch.zeros(len(images), dtype=torch.int64)
 
@@ -73,7 +73,7 @@ def ours(net: Network, images: Tensor) -> dict[str, Callable[[], object]]:
 
 
 def peers(net: Network, images: Tensor) -> dict[str, Callable[[], object]]:
-    """The same by others, as their manuals have it."""
+    """The same with other tools, as in their manuals."""
     layer = net.module.get_submodule(net.layer.name)
 
     def captum() -> None:
@@ -91,7 +91,7 @@ def peers(net: Network, images: Tensor) -> dict[str, Callable[[], object]]:
 
 
 def by_hand(net: Network) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
-    """What runs before the tapped layer's output and what runs after it, as one would write them out."""
+    """The parts of the network before and after the tapped layer's output, written out by hand."""
     module = net.module
     if net.name == "vgg16":
         last = int(net.layer.name.removeprefix("features.")) + 1

@@ -1,4 +1,4 @@
-"""Says what the figures were measured on."""
+"""Describes the machine on which the figures were measured."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TUNABLES = ("LD_PRELOAD", "GLIBC_TUNABLES", "MALLOC_MMAP_MAX_", "MALLOC_MMAP_TH
 
 def machine() -> dict[str, object]:
     """Processor, cores, threads, PyTorch, C library and GPU."""
-    found: dict[str, object] = {
+    facts: dict[str, object] = {
         "processor": processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": torch.get_num_threads(),
@@ -25,14 +25,14 @@ def machine() -> dict[str, object]:
     }
     changed = {name: os.environ[name] for name in _TUNABLES if name in os.environ}
     if changed:
-        found["allocator's settings"] = changed
+        facts["allocator's settings"] = changed
     if torch.cuda.is_available():
-        found["gpu"] = torch.cuda.get_device_name()
-    return found
+        facts["gpu"] = torch.cuda.get_device_name()
+    return facts
 
 
 def processor() -> str:
-    """The processor's name, where the system says it."""
+    """The processor's name, if the system gives it."""
     if _CPUS.exists():
         for line in _CPUS.read_text().splitlines():
             if line.startswith("model name"):

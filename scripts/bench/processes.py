@@ -1,4 +1,4 @@
-"""Processes that do something whenever they are told: each has an allocator, and memory, of its own."""
+"""Processes that run tasks on request, each with its own allocator and memory."""
 
 from __future__ import annotations
 
@@ -16,60 +16,61 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 
 class Process:
-    """A fresh process; when it is made it has prepared what it can be told to do.
+    """A fresh process; once constructed, it has prepared its tasks.
 
     Args:
-        prepare: a function of a module that gives what can be done, by name.
-        arguments: what ``prepare`` is given.
-        keeps_memory: whether freed memory stays with the process, as the command line has it; else the C library does
-            as it always does.
+        prepare: a function of a module that returns the tasks by name.
+        arguments: the arguments of ``prepare``.
+        keeps_memory: whether freed memory stays with the process, as in the command line; otherwise the C library
+            decides.
     """
 
     def __init__(
         self, prepare: Callable[..., Mapping[str, Callable[[], object]]], *arguments: object, keeps_memory: bool
     ) -> None:
-        self._here, there = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(target=_serve, args=(there, prepare, arguments, keeps_memory), daemon=True)
+        self._connection, child_connection = _SPAWN.Pipe()
+        serve_arguments = (child_connection, prepare, arguments, keeps_memory)
+        self._process = _SPAWN.Process(target=_serve, args=serve_arguments, daemon=True)
         self._process.start()
-        there.close()
+        child_connection.close()
         self._answer()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._here.close()
+        self._connection.close()
         self._process.join()
 
     def side(self, name: str) -> Callable[[], Any]:
-        """A function that has the process do one of the things, and gives its answer."""
+        """A function that runs one of the tasks in the process and returns its answer."""
         return partial(self.do, name)
 
-    def do(self, name: str) -> Any:  # noqa: ANN401 -- whatever it is that is done
-        """Have the process do one of the things."""
-        self._here.send(name)
+    def do(self, name: str) -> Any:  # noqa: ANN401 -- whatever the task returns
+        """Run one of the tasks in the process."""
+        self._connection.send(name)
         return self._answer()
 
     def _answer(self) -> object:
         try:
-            return self._here.recv()
+            return self._connection.recv()
         except EOFError:
-            raise RuntimeError("a process of the benchmark failed; what it wrote is above") from None
+            raise RuntimeError("a process of the benchmark failed; its output is above") from None
 
 
 def _serve(
-    there: Connection,
+    connection: Connection,
     prepare: Callable[..., Mapping[str, Callable[[], object]]],
     arguments: tuple[object, ...],
     keeps_memory: bool,  # noqa: FBT001 -- handed over as a plain tuple
 ) -> None:
     if keeps_memory:
         keep_freed_memory()
-    known = prepare(*arguments)
-    there.send(sorted(known))
+    tasks = prepare(*arguments)
+    connection.send(sorted(tasks))
     while True:
         try:
-            name = there.recv()
+            name = connection.recv()
         except EOFError:
             return
-        there.send(known[name]())
+        connection.send(tasks[name]())

@@ -1,9 +1,9 @@
-"""Measures what the engine costs, in one run: ratios of things timed in turns, memory, and how fast a store answers.
+"""Measures the engine's cost in one run: ratios of times taken in turns, memory, and how fast a store answers.
 
     scripts/bench/run.py [--rounds 3] [--only building,explaining,…] [--broden] [--out bench.json]
 
-What is measured says each section's module. Figures are written after each section, so that a run that is interrupted
-keeps what it has; beside them come a chart and a table. Tools that cannot be installed from the index are not measured.
+Each section's module says what it measures. Figures are written after each section, so an interrupted run keeps what it
+has; a chart and a table follow. Tools that cannot be installed from the index are not measured.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ EXPLAINED = ACCELERATED = ("vgg16", "resnet50")
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much of everything."""
+    """The size of each measurement."""
 
     vgg16: int = 300
     efficientnet_b0: int = 4000
@@ -52,16 +52,16 @@ class Sizes:
     questions: int = 200
     batches: tuple[int, ...] = (1, BATCH)
     singles: int = 5
-    """Rounds with single images for each with batches: they take little time."""
+    """Rounds with single images for each round with batches: they take little time."""
 
 
 TRIAL = Sizes(4, 8, 4, gpu=512, few=32, many=128, broden=320, runs=3, questions=10, batches=(1,), singles=1)
-"""Shows whether everything runs; its figures say nothing."""
+"""Shows whether everything runs; its figures mean nothing."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """One run: each section gives a figure, or several that belong together, by what it is of."""
+    """One run: each section yields figures, alone or in groups, with their subject."""
 
     rounds: int
     sizes: Sizes
@@ -93,13 +93,13 @@ class Bench:
         yield "crowded", asking(self.place / "names.db", runs=sizes.runs, questions=sizes.questions)
 
     def memory(self) -> Iterator[tuple[str, object]]:
-        """Peaks over few and many images; and at Broden's size, where that is asked for."""
+        """Peaks over few and many images, and at Broden's size if requested."""
         yield "growth", growth(self.sizes.few, self.sizes.many, rounds=self.rounds)
         if self.at_broden:
             yield "broden", broden(self.sizes.broden)
 
     def gpu(self) -> Iterator[tuple[str, object]]:
-        """The whole build over the card's own pass, where there is a card."""
+        """The whole build over the GPU's own pass, if there is a GPU."""
         if not torch.cuda.is_available():
             print("  there is none")
             return
@@ -117,42 +117,44 @@ SECTIONS: dict[str, Callable[[Bench], Iterator[tuple[str, object]]]] = {
 
 
 def options() -> argparse.Namespace:
-    """What was asked for."""
+    """The options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3, help="rounds that count (%(default)s)")
-    parser.add_argument("--only", default=",".join(SECTIONS), help="sections, with commas between (%(default)s)")
-    parser.add_argument("--broden", action="store_true", help="memory and disk at Broden's size too: some minutes")
-    parser.add_argument("--out", type=Path, default=Path("bench.json"), help="figures; the chart is beside it")
-    parser.add_argument("--trial", action="store_true", help="tiny sizes, to see whether everything runs")
-    given = parser.parse_args()
-    given.only = given.only.split(",")
-    unknown = ", ".join(set(given.only) - set(SECTIONS))
+    parser.add_argument("--rounds", type=int, default=3, help="rounds that are counted (%(default)s)")
+    parser.add_argument("--only", default=",".join(SECTIONS), help="sections, separated by commas (%(default)s)")
+    parser.add_argument("--broden", action="store_true", help="also memory and disk at Broden's size: some minutes")
+    parser.add_argument(
+        "--out", type=Path, default=Path("bench.json"), help="file for the figures; the chart is put beside it"
+    )
+    parser.add_argument("--trial", action="store_true", help="tiny sizes, to check that everything runs")
+    chosen = parser.parse_args()
+    chosen.only = chosen.only.split(",")
+    unknown = ", ".join(set(chosen.only) - set(SECTIONS))
     if unknown:
         parser.error(f"there is no section {unknown}; choose from {', '.join(SECTIONS)}")
-    if given.rounds < 1:
-        parser.error(f"--rounds is {given.rounds}; at least one must count")
-    return given
+    if chosen.rounds < 1:
+        parser.error(f"--rounds is {chosen.rounds}; at least one must count")
+    return chosen
 
 
 def main() -> None:
     """Measure, print and write."""
-    given = options()
-    found: dict[str, dict[str, object]] = {"machine": machine()}
-    print(*(f"{what}: {value}" for what, value in found["machine"].items()), sep="\n", flush=True)
-    if given.trial:
-        found["trial"] = {"note": "tiny sizes: these figures say nothing"}
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as place:
-        bench = Bench(given.rounds, TRIAL if given.trial else Sizes(), Path(place), given.broden)
-        for section in given.only:
+    chosen = options()
+    results: dict[str, dict[str, object]] = {"machine": machine()}
+    print(*(f"{fact}: {value}" for fact, value in results["machine"].items()), sep="\n", flush=True)
+    if chosen.trial:
+        results["trial"] = {"note": "tiny sizes: these figures mean nothing"}
+    chosen.out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(chosen.rounds, TRIAL if chosen.trial else Sizes(), Path(folder), chosen.broden)
+        for section in chosen.only:
             start = time.monotonic()
             print(f"{section} ...", flush=True)
-            for what, figures in SECTIONS[section](bench):
-                found.setdefault(section, {})[what] = figures
-                given.out.write_text(json.dumps(found, indent=2) + "\n")
-                print(f"  {what}: done after {time.monotonic() - start:.0f} s", flush=True)
-    chart(found, given.out.with_suffix(".png"))
-    print(f"\n{table(found)}")
+            for subject, figures in SECTIONS[section](bench):
+                results.setdefault(section, {})[subject] = figures
+                chosen.out.write_text(json.dumps(results, indent=2) + "\n")
+                print(f"  {subject}: done after {time.monotonic() - start:.0f} s", flush=True)
+    chart(results, chosen.out.with_suffix(".png"))
+    print(f"\n{table(results)}")
 
 
 if __name__ == "__main__":

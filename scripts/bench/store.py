@@ -26,40 +26,42 @@ if TYPE_CHECKING:
 LAYER = Layer("layer4", 2048, 7, 7, "")
 CONCEPTS, CLASSES, GATHERED = 300, 365, 100
 _WARMING = 20
-"""Questions that do not count."""
+"""Questions that are not counted."""
 
 
 def asking(path: Path, *, runs: int = 100, questions: int = 200) -> dict[str, object]:
-    """Milliseconds in which a warm store answers which concepts matter for a class, and which classes for a concept."""
-    known, generator = crowded(path, runs), np.random.default_rng(0)
+    """Milliseconds that a warm store takes for the concepts that matter for a class, and the classes for a concept."""
+    stored_runs, generator = crowded(path, runs), np.random.default_rng(0)
     size = path.stat().st_size / 1e6
     with NameStore.open(path) as store:
 
         def concepts_of() -> object:
-            return store.concepts_of(known[generator.integers(runs)], int(generator.integers(GATHERED)))
+            return store.concepts_of(stored_runs[generator.integers(runs)], int(generator.integers(GATHERED)))
 
         def classes_for() -> object:
-            return store.classes_for(known[generator.integers(runs)], f"concept {generator.integers(1, CONCEPTS + 1)}")
+            return store.classes_for(
+                stored_runs[generator.integers(runs)], f"concept {generator.integers(1, CONCEPTS + 1)}"
+            )
 
         answers = {"concepts of a class": concepts_of, "classes for a concept": classes_for}
-        times = {f"{what}, milliseconds": milliseconds(ask, questions) for what, ask in answers.items()}
+        times = {f"{question}, milliseconds": milliseconds(ask, questions) for question, ask in answers.items()}
     return {"runs": runs, "questions": questions, "megabytes": size, **times}
 
 
 def milliseconds(ask: Callable[[], object], questions: int) -> dict[str, float]:
-    """Of the answers to many questions the middle, and what nine of ten do not exceed."""
+    """The median time of many answers, and the time that nine of ten do not exceed."""
     times = []
     for question in range(questions + _WARMING):
         start = time.perf_counter()
         if not ask():
-            raise RuntimeError("the store has no answer; the benchmark asks about what is not there")
+            raise RuntimeError("the store has no answer; the benchmark asks about missing data")
         if question >= _WARMING:
             times.append(1000 * (time.perf_counter() - start))
     return {"median": statistics.median(times), "p90": float(np.quantile(times, 0.9))}
 
 
 def crowded(path: Path, count: int) -> list[Run]:
-    """A store of many runs: one that is published, and copies of its rows."""
+    """A store of many runs: one published run, and copies of its rows."""
     with NameStore.create(path) as store:
         runs = [published(store)]
     engine = engines.created(Location.of(path))
@@ -78,11 +80,13 @@ def crowded(path: Path, count: int) -> list[Run]:
 
 
 def published(store: NameStore) -> Run:
-    """A run whose every unit has a name, without pictures."""
+    """A run in which every unit has a name, without pictures."""
     dissection = dissected()
     labels = tuple(f"class {index}" for index in range(CLASSES))
     generator = np.random.default_rng(1)
-    importances = [ClassImportance(c, labels[c], 9, *generator.normal(size=(2, LAYER.units))) for c in range(GATHERED)]
+    importances = [
+        ClassImportance(index, labels[index], 9, *generator.normal(size=(2, LAYER.units))) for index in range(GATHERED)
+    ]
     key = RunKey(
         network="0",
         layer=LAYER.name,
@@ -112,7 +116,7 @@ def published(store: NameStore) -> Run:
 
 
 def dissected() -> Dissection:
-    """Units with ten overlaps each, the best of any concept; no exemplars."""
+    """Units with ten overlaps each, with random concepts; no exemplars."""
     supports = tuple(ConceptSupport(Concept(n, f"concept {n}", "object"), 20, 20_000) for n in range(1, CONCEPTS + 1))
     generator = np.random.default_rng(0)
     chosen = (generator.permutation(CONCEPTS)[:10] for _ in range(LAYER.units))
@@ -128,4 +132,4 @@ def dissected() -> Dissection:
 
 
 def _overlaps(supports: list[ConceptSupport]) -> list[Overlap]:
-    return [Overlap(own.concept, 900 - rank, 1000, 1000, own.images) for rank, own in enumerate(supports)]
+    return [Overlap(support.concept, 900 - rank, 1000, 1000, support.images) for rank, support in enumerate(supports)]

@@ -1,4 +1,4 @@
-"""Times things in turns, so that what else the machine does falls on all of them."""
+"""Times functions in turns, so that other work on the machine affects them all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def timed(run: Callable[[], object]) -> Callable[[], float]:
-    """The same, giving the seconds that it took."""
+    """The same function, but returning the seconds it took."""
 
     def seconds() -> float:
         start = time.perf_counter()
@@ -23,7 +23,7 @@ def timed(run: Callable[[], object]) -> Callable[[], float]:
 
 
 def in_turns(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each side in each round; each round is begun by another, after one that does not count."""
+    """Seconds of each side in each round; each round begins with another side; an extra first one is not counted."""
     times: dict[str, list[float]] = {name: [] for name in sides}
     order = deque(sides)
     for turn in range(rounds + 1):
@@ -36,11 +36,11 @@ def in_turns(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str,
 
 
 def medians(times: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """The middle round of each side."""
+    """The median round of each side."""
     return {name: statistics.median(seconds) for name, seconds in times.items()}
 
 
 def ratio(times: Mapping[str, Sequence[float]], side: str, baseline: str) -> dict[str, float]:
-    """How many times as long a side took as the baseline in the same round: the middle, the least and the most."""
-    every = [own / base for own, base in zip(times[side], times[baseline], strict=True)]
-    return {"ratio": statistics.median(every), "lowest": min(every), "highest": max(every)}
+    """How many times as long as the baseline a side took in the same round: median, lowest and highest."""
+    ratios = [seconds / base for seconds, base in zip(times[side], times[baseline], strict=True)]
+    return {"ratio": statistics.median(ratios), "lowest": min(ratios), "highest": max(ratios)}

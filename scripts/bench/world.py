@@ -1,6 +1,6 @@
-"""A network without arithmetic and concept data without files: what is left is the engine.
+"""A network without arithmetic and concept data without files: only the engine is left.
 
-Both are made from an image's index, as often as they are asked for, and hold nothing by the image.
+Both compute their data from an image's index on each request, and store nothing per image.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 _BANK = 96
 _SILENT = 1.0
-"""In standard deviations of the noise: 84 % of the cells are 0, as of a rectified map."""
+"""In standard deviations of the noise: 84 % of the cells are 0, as in a rectified map."""
 
 _SPREAD = 0.5
 _LAYOUTS, _REGIONS, _LABELS = 32, 10, 112
 
 
 class Maps(nn.Module):
-    """The maps of the images whose indices photographs hold: windows of rectified smooth noise, louder or less."""
+    """Maps of the images whose indices the photographs hold: windows of rectified smooth noise, of varying loudness."""
 
     def __init__(self, units: int, height: int, width: int) -> None:
         super().__init__()
@@ -48,16 +48,16 @@ class Maps(nn.Module):
         units, height, width = self._shape
         colours = (images[:, :, 0, 0] * 255).round().long()
         maps = np.empty((len(images), *self._shape), np.float32)
-        for own, index in zip(maps, (colours @ torch.tensor([1, 256, 65536])).tolist(), strict=True):
+        for unit_maps, index in zip(maps, (colours @ torch.tensor([1, 256, 65536])).tolist(), strict=True):
             generator = np.random.default_rng(index)
             y, x = generator.integers(0, (_BANK - height, _BANK - width), endpoint=True)
             loudness = np.exp(_SPREAD * generator.standard_normal((units, 1, 1), np.float32))
-            np.multiply(self._bank[:, y : y + height, x : x + width], loudness, out=own)
+            np.multiply(self._bank[:, y : y + height, x : x + width], loudness, out=unit_maps)
         return torch.from_numpy(maps)
 
 
 def mapping(layer: Layer, classes: int) -> Network:
-    """A network that makes nothing of an image but its index; pooling and one linear layer follow the maps."""
+    """A network that reads only an image's index; pooling and one linear layer follow the maps."""
     torch.manual_seed(0)
     maps = Maps(layer.units, layer.height, layer.width)
     module = nn.Sequential(maps, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(layer.units, classes)).eval()
@@ -66,7 +66,7 @@ def mapping(layer: Layer, classes: int) -> Network:
 
 
 class Drawn:
-    """Label maps of 112 x 112 in three layers of ten regions each, and a scene; frequent concepts and rare ones.
+    """Label maps of 112 x 112 in three layers of ten regions each, and a scene; concepts are frequent and rare.
 
     Args:
         images: number of images.
@@ -91,19 +91,19 @@ class Drawn:
         return self._images
 
     def image_name(self, index: int) -> str:
-        """Its number."""
+        """The image's number."""
         return f"{index:06}"
 
     def photograph(self, index: int) -> Image.Image:
-        """A colour that says which image it is."""
+        """A colour that encodes the image's index."""
         return Image.new("RGB", (2, 2), (index % 256, index // 256 % 256, index // 65536))
 
     def labels(self, index: int) -> Labels:
-        """Any three layouts, with any concepts in their regions."""
+        """Three random layouts, with random concepts in their regions."""
         generator = np.random.default_rng([index, 1])
         maps = np.empty((3, _LABELS, _LABELS), np.int32)
-        for own, span, layout in zip(maps, self._ranges[:3], generator.integers(0, _LAYOUTS, 3), strict=True):
-            np.take(_chosen(generator, span, _REGIONS), self._layouts[layout], out=own)
+        for label_map, span, layout in zip(maps, self._ranges[:3], generator.integers(0, _LAYOUTS, 3), strict=True):
+            np.take(_chosen(generator, span, _REGIONS), self._layouts[layout], out=label_map)
         return Labels(maps, tuple(_chosen(generator, self._ranges[3], 1).tolist()))
 
     def files(self, _index: int) -> Sequence[Path]:
@@ -117,7 +117,7 @@ def _chosen(generator: np.random.Generator, span: tuple[int, int], count: int) -
 
 
 def _layouts() -> UInt8[np.ndarray, "layouts h w"]:
-    """Each pixel's nearest of ten points."""
+    """Layouts, in which each pixel holds the nearest of ten points."""
     points = np.random.default_rng(0).uniform(0, _LABELS, (_LAYOUTS, _REGIONS, 2, 1, 1))
     rows, columns = np.mgrid[:_LABELS, :_LABELS]
     return ((points[:, :, 0] - rows) ** 2 + (points[:, :, 1] - columns) ** 2).argmin(1).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""The networks and images that the paper's experiments are repeated on."""
+"""The networks and images on which the paper's experiments are repeated."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dissection.concepts.conversion import convert
-from dissection.concepts.formats import kind
+from dissection.concepts.formats import find_format
 from dissection.concepts.generated import write_scenes
 from dissection.concepts.layouts import open_concepts
 from dissection.networks.opening import open_network
@@ -35,13 +35,13 @@ class World:
         name: of its folder.
         title: for people.
         network: the network.
-        data: where its images are; None for generated scenes.
+        data: folder of its images; None for generated scenes.
         kind: their layout.
-        named: the concept data that its neurons are named by.
-        images: how many are measured.
-        few: how many where each image costs hundreds of passes.
-        quantile: of the names.
-        ten: whether ten crops are worth their time.
+        named: the concept data that name its neurons.
+        images: how many images are measured.
+        few: how many images are measured if each costs hundreds of passes.
+        quantile: the quantile used for naming.
+        ten: whether to measure ten crops, which take long.
         radius: of the adversarial attack.
     """
 
@@ -59,21 +59,21 @@ class World:
 
     @cached_property
     def ground(self) -> Ground:
-        """The images that are measured."""
+        """The measured images."""
         return self.some(self.images)
 
     def some(self, images: int) -> Ground:
-        """So many of them."""
+        """A given number of the images."""
         return open_ground(self.data, self.network.classes, kind=self.kind, limit=images, seed=SEED)
 
     @property
     def concepts(self) -> ConceptDataset:
-        """What neurons are named by."""
+        """The concept data that name the neurons."""
         return open_concepts(self.named)
 
 
 def worlds(out: Path, *, small: bool) -> Iterator[World]:
-    """The scenes, and the SqueezeNets where their weights and photographs are at hand."""
+    """The scenes, and the SqueezeNets if their weights and photographs are available."""
     named = out / "scenes"
     if not named.exists():
         write_scenes(named, images=240 if small else 600, seed=1)
@@ -85,7 +85,7 @@ def worlds(out: Path, *, small: bool) -> Iterator[World]:
     msrc, coco = DATA / "msrc", out / "coco"
     if not coco.exists():
         convert(
-            kind("coco-panoptic").open(DATA / "coco-panoptic", label_size=_LABELS),
+            find_format("coco-panoptic").open(DATA / "coco-panoptic", label_size=_LABELS),
             coco,
             label_size=_LABELS,
             min_images=0,

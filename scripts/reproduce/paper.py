@@ -1,4 +1,4 @@
-"""What the Grad-CAM paper (Selvaraju et al. 2019) reports, and what follows from it for the order of figures."""
+"""The figures of the Grad-CAM paper (Selvaraju et al. 2019), and the order of figures that follows from them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PAPER: dict[str, tuple[str, str, dict[str, float]]] = {
         {"grad-cam": 3.27, "guided-backprop": 2.32, "guided-grad-cam": 6.38},
     ),
 }
-"""By protocol: where, in which of our columns, and the figure of each method."""
+"""By protocol: the place in the paper, our column, and the figure of each method."""
 
 REMARKS: dict[str, tuple[str, ...]] = {
     "localisation": (
@@ -48,7 +48,7 @@ REMARKS: dict[str, tuple[str, ...]] = {
     "ratio": ("the paper's boxes are regions that a captioner describes; ours are objects",),
     "seeds": ("the paper's figure is of a network trained on the seeds; ours is of the seeds themselves",),
 }
-"""What has to be known to read our figures beside the paper's."""
+"""Notes for comparing our figures with the paper's."""
 
 BIAS = {"biased": 82.0, "rebalanced": 90.0}
 """Test accuracy %, Sec. 6.3."""
@@ -56,7 +56,7 @@ BIAS = {"biased": 82.0, "rebalanced": 90.0}
 
 @dataclass(frozen=True)
 class Claim:
-    """That one figure of a table is greater than another; each is named by row and column."""
+    """A claim that one figure of a table is greater than another; each is named by row and column."""
 
     protocol: str
     more: tuple[str, str]
@@ -65,13 +65,13 @@ class Claim:
 
 
 def _claims() -> tuple[Claim, ...]:
-    found = []
+    methods = []
     for protocol, (where, column, figures) in PAPER.items():
-        own = figures["grad-cam"]
+        grad_cam = figures["grad-cam"]
         for name, figure in figures.items():
             if name != "grad-cam":
-                more, less = ("grad-cam", name) if own > figure else (name, "grad-cam")
-                found.append(Claim(protocol, (more, column), (less, column), where.split(",")[0]))
+                more, less = ("grad-cam", name) if grad_cam > figure else (name, "grad-cam")
+                methods.append(Claim(protocol, (more, column), (less, column), where.split(",")[0]))
     guided = [
         Claim(protocol, ("guided-grad-cam", PAPER[protocol][1]), ("guided-backprop", PAPER[protocol][1]), where)
         for protocol, where in (("occlusion-correlation", "Sec. 5.3"), ("ratio", "Sec. 8.1"))
@@ -83,7 +83,7 @@ def _claims() -> tuple[Claim, ...]:
         Claim("bias", ("rebalanced", "mass"), ("biased", "mass"), "Sec. 6.3, Fig. 8"),
         Claim("units", ("named", "logit"), ("any", "logit"), "Sec. 7"),
     ]
-    return (*found, *guided, *studies)
+    return (*methods, *guided, *studies)
 
 
 CLAIMS = _claims()

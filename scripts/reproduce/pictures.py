@@ -12,8 +12,8 @@ from neuronexplain.explanation import MethodMap
 from neuronexplain.methods import METHODS
 from neuronexplain.pictures.overlay import method_picture
 from neuronexplain.pictures.tiles import sheet
-from neuronexplain.studies.stages import sheet as stage_sheet
 from neuronexplain.studies.stages import stages
+from neuronexplain.studies.stages import stages_sheet as stage_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,25 +31,25 @@ _OCCLUSION = "occlusion"
 
 
 def usable(network: Network) -> tuple[dict[str, Method], dict[str, str]]:
-    """The methods that are defined for a network, and why the others are not."""
+    """The methods that are defined for a network, and the reasons why others are not."""
     image = torch.zeros(1, 3, *network.preprocessing.size)
-    able, reasons = {}, {}
+    methods, reasons = {}, {}
     for name, method in METHODS.items():
-        if name != _OCCLUSION:  # is defined for every network, and costs a hundred passes
+        if name != _OCCLUSION:  # defined for every network, and costs a hundred passes
             try:
                 method.maps(network, image, 0)
             except NeuronExplainError as error:
                 reasons[name] = str(error)
                 continue
-        able[name] = method
-    return able, reasons
+        methods[name] = method
+    return methods, reasons
 
 
 def methods_sheet(world: World, methods: Sequence[Method]) -> Image.Image:
     """All methods on a few images, a block of rows for each."""
     rows: list[list[Tile]] = []
-    for photograph, image, index, said in _shown(world):
-        tiles: list[Tile] = [(photograph, said)]
+    for photograph, image, index, prediction in _shown(world):
+        tiles: list[Tile] = [(photograph, prediction)]
         for method in methods:
             values = method.attribution(world.network, image[None], index)[0].detach().float().cpu().numpy()
             tiles.append((method_picture(photograph, MethodMap(method, values)), method.title))
@@ -58,11 +58,11 @@ def methods_sheet(world: World, methods: Sequence[Method]) -> Image.Image:
 
 
 def counterfactual_sheet(world: World) -> Image.Image:
-    """Fig. 3: what speaks for a class, and what against it, for the two most probable ones."""
+    """Fig. 3: evidence for and against each of the two most probable classes."""
     rows: list[list[Tile]] = []
-    for photograph, image, _, said in _shown(world):
+    for photograph, image, _, prediction in _shown(world):
         scores = forward(world.network, image[None]).scores[0].detach().softmax(0)
-        tiles: list[Tile] = [(photograph, said)]
+        tiles: list[Tile] = [(photograph, prediction)]
         for index in scores.topk(2).indices.tolist():
             label = world.network.classes[index]
             for name, word in (("grad-cam", "for"), ("counterfactual", "against")):
@@ -80,7 +80,7 @@ def layers_sheet(world: World) -> Image.Image:
 
 
 def _shown(world: World) -> Iterator[tuple[Image.Image, torch.Tensor, int, str]]:
-    """A few images as the network sees them, with what it predicts."""
+    """A few images as the network sees them, with its prediction."""
     ground = world.some(_IMAGES)
     for number in range(len(ground)):
         photograph = ground.annotated(number).photograph.resize((_SIDE, _SIDE))

@@ -1,4 +1,4 @@
-"""The reproduction report: tables beside the paper's figures, and where the order of figures is another one."""
+"""The reproduction report: tables beside the paper's figures, and where the order of figures differs."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
     from paper import Claim
 
-    from neuronexplain.evaluation.tables import Report, Row
+    from neuronexplain.evaluation.tables import Report, TableRow
 
 _TITLES = {method.title: name for name, method in METHODS.items()}
 _ROWS = {"the most persuasive named units": "named", "other units, at random": "any"}
 
 
 _HEAD = (
-    "Every figure is computed by `scripts/reproduce/run.py`. In brackets: 95 % of resamples of the images. The paper's "
-    "networks and data are others, so its figures are beside ours for their order, not for their size."
+    "Every figure is computed by `scripts/reproduce/run.py`. In brackets: 95 % of resamples of the images. The paper "
+    "used other networks and data, so compare its figures with ours by their order, not by their size."
 )
 
 
@@ -44,16 +44,16 @@ class Measured:
     data: str
     report: Report
 
-    def key(self, row: Row) -> str:
-        """The name of a row's method, or of what it is about."""
+    def key(self, row: TableRow) -> str:
+        """The name of a row's method or other subject."""
         (title, *_) = row.values()
         return _TITLES.get(str(title), _ROWS.get(str(title), str(title)))
 
     def figure(self, row: str, column: str) -> Figure | None:
-        """A figure by row and column; None where it was not measured."""
-        for each in self.report.rows:
-            value = each.get(column)
-            if self.key(each) == row and isinstance(value, Figure) and value.images:
+        """A figure by row and column; None if it was not measured."""
+        for table_row in self.report.rows:
+            value = table_row.get(column)
+            if self.key(table_row) == row and isinstance(value, Figure) and value.images:
                 return value
         return None
 
@@ -75,10 +75,10 @@ def document(tables: Sequence[Measured], pictures: Sequence[tuple[str, str]], no
 
 
 def disagreements(tables: Sequence[Measured]) -> list[str]:
-    """The claims that do not hold, a line each."""
+    """The claims that do not hold, one per line."""
     judged = [(claim, table, *_judge(claim, table)) for claim in CLAIMS for table in tables]
     return [
-        f"{_said(claim)}: {verdict} on {table.world}, {table.data}"
+        f"{_statement(claim)}: {verdict} on {table.world}, {table.data}"
         for claim, table, verdict, holds in judged
         if holds is False
     ]
@@ -88,16 +88,16 @@ def _order(tables: Sequence[Measured]) -> str:
     worlds = list(dict.fromkeys(table.world for table in tables))
     rows = []
     for claim in CLAIMS:
-        found = {table.world: _judge(claim, table)[0] for table in tables if table.protocol == claim.protocol}
-        if any(found.values()):
-            rows.append([_said(claim), claim.says, *(found.get(world, "") for world in worlds)])
+        verdicts = {table.world: _judge(claim, table)[0] for table in tables if table.protocol == claim.protocol}
+        if any(verdicts.values()):
+            rows.append([_statement(claim), claim.says, *(verdicts.get(world, "") for world in worlds)])
     return _table(["in the paper", "where", *worlds], rows)
 
 
-def _said(claim: Claim) -> str:
-    (more, column), (less, other) = claim.more, claim.less
+def _statement(claim: Claim) -> str:
+    (more, column), (less, less_column) = claim.more, claim.less
     if more == less:
-        return f"{claim.protocol}: {_title(more)}, {column} > {other}"
+        return f"{claim.protocol}: {_title(more)}, {column} > {less_column}"
     return f"{claim.protocol}: {_title(more)} > {_title(less)}, {column}"
 
 
@@ -106,7 +106,7 @@ def _title(name: str) -> str:
 
 
 def _judge(claim: Claim, table: Measured) -> tuple[str, bool | None]:
-    """How two figures stand; None where the protocol is another, or they were not measured."""
+    """Whether the claim holds in a table; None if the table is of another protocol or lacks the figures."""
     if table.protocol != claim.protocol:
         return "", None
     more, less = table.figure(*claim.more), table.figure(*claim.less)
@@ -115,8 +115,8 @@ def _judge(claim: Claim, table: Measured) -> tuple[str, bool | None]:
     figures = f"{more.value:.3g}, {less.value:.3g}"
     if more.value > less.value:
         return f"yes: {figures}", True
-    apart = more.high < less.low
-    return f"**no**: {figures}{'' if apart else ' (the intervals overlap)'}", False
+    separate = more.high < less.low
+    return f"**no**: {figures}{'' if separate else ' (the intervals overlap)'}", False
 
 
 def _section(table: Measured) -> list[str]:
@@ -126,10 +126,10 @@ def _section(table: Measured) -> list[str]:
     headings = {**report.columns, "paper": "paper"}
     rows = []
     for row in report.rows:
-        own = {key: shown(row.get(key)) for key in report.columns}
+        cells = {key: shown(row.get(key)) for key in report.columns}
         value = paper.get(table.key(row))
-        own["paper"] = "" if value is None else f"{value:g}"
-        rows.append([own[key] for key in keys])
+        cells["paper"] = "" if value is None else f"{value:g}"
+        rows.append([cells[key] for key in keys])
     where = PAPER[table.protocol][0] if table.protocol in PAPER else ""
     notes = [f"paper: {where}", *REMARKS.get(table.protocol, ())] if where else []
     return [

@@ -1,7 +1,7 @@
 """Repeats the experiments of the Grad-CAM paper and writes reproduction/report.md, with tables and pictures.
 
-On the network of the generated scenes, and on SqueezeNets and photographs where ../shared/data is there. ``--small``
-keeps to fewer scenes: two minutes on two cores. A run that was stopped goes on when it is started again.
+On the network of the generated scenes, and on SqueezeNets and photographs if ../shared/data exists. ``--small`` uses
+fewer scenes: two minutes on two cores. A run that was stopped is resumed when it is started again.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ class Run:
     """One run of the report.
 
     Args:
-        out: where everything goes.
+        out: the folder for all output.
         small: fewer scenes, and no photographs.
-        execution: how it is carried out.
+        execution: batch size and progress.
     """
 
     def __init__(self, out: Path, execution: Execution, *, small: bool) -> None:
@@ -71,39 +71,39 @@ class Run:
         self.notes: list[str] = []
 
     def world(self, world: World) -> None:
-        """Every protocol and picture of one network on one set of images."""
+        """Measure every protocol, and draw every picture, of one network on one set of images."""
         methods, reasons = usable(world.network)
         self.notes += [f"{name} on {world.title}: {reason}" for name, reason in reasons.items()]
-        own = [methods[name] for name in MAPS if name in methods]
-        few = [methods[name] for name in FEW_MAPS if name in methods]
+        all_maps = [methods[name] for name in MAPS if name in methods]
+        few_maps = [methods[name] for name in FEW_MAPS if name in methods]
         whole, some = world.ground, world.some(world.few)
         if whole.objects:
             for protocol in (protocols.Localisation(), protocols.Pointing(), protocols.Seeds(), protocols.Ratio()):
-                self._measure(world, protocol, own, whole)
+                self._measure(world, protocol, all_maps, whole)
             ablations = [methods[name] for name in PAPER["localisation-ten"][2] if name in methods]
             crops = ("ten", some) if world.ten else ("whole", whole)
             self._measure(world, protocols.Localisation(), ablations, crops[1], view=crops[0], name="localisation-ten")
             attack = Attack(radius=world.radius, step=world.radius / 16)
-            self._measure(world, Adversarial(attack), few, some)
+            self._measure(world, Adversarial(attack), few_maps, some)
             weak = replace(attack, confidence=0.9)
-            self._measure(world, Adversarial(weak, pictures=0), few, some, name="adversarial-weak")
-        self._measure(world, protocols.OcclusionCorrelation(), own, some)
-        self._measure(world, protocols.InsertionDeletion(steps=10 if self._small else 25), few, some)
+            self._measure(world, Adversarial(weak, pictures=0), few_maps, some, name="adversarial-weak")
+        self._measure(world, protocols.OcclusionCorrelation(), all_maps, some)
+        self._measure(world, protocols.InsertionDeletion(steps=10 if self._small else 25), few_maps, some)
         self._measure(world, protocols.UnitAblation(self._named(world)), [], whole)
         self._draw(world, list(methods.values()))
 
     def bias(self) -> None:
-        """The study of Sec. 6.3."""
+        """Carry out the study of Sec. 6.3."""
         study = Bias(tested=120, named=240) if self._small else Bias()
-        found = study_bias(study, self._out / "bias", execution=self._execution)
+        results = study_bias(study, self._out / "bias", execution=self._execution)
         columns = {"scene": "the scene", **{name: f"{name}: what the network says" for name in study.stagings}}
-        sentences = Report("What the two networks say of the same scenes, Sec. 7", columns, found.sentences)
-        for name, report in (("bias", found.measured), ("concepts", found.words), ("sentences", sentences)):
+        sentences = Report("What the two networks say of the same scenes, Sec. 7", columns, results.sentences)
+        for name, report in (("bias", results.measured), ("concepts", results.words), ("sentences", sentences)):
             self.tables.append(Measured(name, "the small networks", "staged scenes", report))
         self.pictures.append(("Bias, as Fig. 8", "bias/bias.png"))
 
     def write(self) -> Path:
-        """The report."""
+        """Write the report, and return its path."""
         path = self._out / "report.md"
         replace_file(path, document(self.tables, self.pictures, self.notes).encode())
         return path
@@ -118,10 +118,10 @@ class Run:
         view: ViewKind = "whole",
         name: str = "",
     ) -> None:
-        """One table; with a name, of a protocol that is also measured otherwise."""
-        place = self._out / world.name / name
+        """Measure one table; ``name`` tells several measurements of a protocol apart."""
+        folder = self._out / world.name / name
         try:
-            report = evaluate(protocol, world.network, methods, ground, place, view=view, execution=self._execution)
+            report = evaluate(protocol, world.network, methods, ground, folder, view=view, execution=self._execution)
         except ConceptDataError as error:
             self.notes.append(f"{protocol.name} on {world.title}: {error}")
             return

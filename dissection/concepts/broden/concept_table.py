@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from dissection.concepts.csv_tables import Row
-    from dissection.concepts.problems import Report
+    from dissection.concepts.csv_tables import CsvRow
+    from dissection.concepts.problems import ProblemReport
 
 _ENTRY = re.compile(r"(?P<category>[^();]+?)\s*(?:\((?P<count>[^()]*)\))?")
 
@@ -28,7 +28,7 @@ class Vocabulary:
         categories: in the order of ``category.csv``.
         synonyms: other words for a concept, by label number.
         frequency: images that carry a concept, as ``label.csv`` says, by label number.
-        mentioned: every number in ``label.csv``, also of lines that were refused; empty if it could not be read.
+        mentioned: every number in ``label.csv``, even on refused lines; empty if it could not be read.
     """
 
     concepts: Mapping[int, Concept]
@@ -38,8 +38,8 @@ class Vocabulary:
     mentioned: frozenset[int]
 
 
-def read_vocabulary(root: Path, report: Report) -> Vocabulary:
-    """Read the words of the dataset in ``root``; lines that are wrong are reported and left out."""
+def read_vocabulary(root: Path, report: ProblemReport) -> Vocabulary:
+    """Read the words of the dataset in ``root``; bad lines are reported and left out."""
     categories = _categories(root / "category.csv", report)
     table = _LabelTable(categories, _coverages(root, categories, report))
     file = root / "label.csv"
@@ -56,25 +56,25 @@ def read_vocabulary(root: Path, report: Report) -> Vocabulary:
     )
 
 
-def _categories(file: Path, report: Report) -> tuple[str, ...]:
-    seen: dict[str, None] = {}
+def _categories(file: Path, report: ProblemReport) -> tuple[str, ...]:
+    names: dict[str, None] = {}
 
-    def parse(row: Row) -> None:
+    def parse(row: CsvRow) -> None:
         name = row.text("name").lower()
-        if name in seen:
-            raise row.bad(f"category {name!r} is there twice; remove one")
-        seen[name] = None
+        if name in names:
+            raise row.bad(f"category {name!r} appears twice; remove one")
+        names[name] = None
 
     for _ in read_table(file, ("name",), parse, report):
         pass
-    refuse_empty(file, seen, report)
-    return tuple(seen)
+    refuse_empty(file, names, report)
+    return tuple(names)
 
 
-def _coverages(root: Path, categories: Sequence[str], report: Report) -> dict[str, dict[int, float]]:
-    """Coverage by label number, for those categories that have a file of their own."""
+def _coverages(root: Path, categories: Sequence[str], report: ProblemReport) -> dict[str, dict[int, float]]:
+    """Coverage by label number, for the categories that have a file."""
 
-    def parse(row: Row) -> tuple[int, float]:
+    def parse(row: CsvRow) -> tuple[int, float]:
         return row.integer("number", most=LARGEST), row.amount("coverage")
 
     files = {category: root / f"c_{category}.csv" for category in categories}
@@ -96,10 +96,10 @@ class _LabelTable:
     frequency: dict[int, float] = field(default_factory=dict)
     mentioned: set[int] = field(default_factory=set)
 
-    def parse(self, row: Row) -> Concept:
+    def parse(self, row: CsvRow) -> Concept:
         number = row.integer("number", most=LARGEST)
         if number in self.mentioned:
-            raise row.bad(f"number {number} is there twice; each concept needs its own")
+            raise row.bad(f"number {number} appears twice; each concept needs its own")
         self.mentioned.add(number)
         counts = self._counts(row)
         concept = Concept(number, row.text("name"), self._primary(number, counts))
@@ -108,7 +108,7 @@ class _LabelTable:
             self.frequency[number] = row.amount("frequency")
         return concept
 
-    def _counts(self, row: Row) -> dict[str, float]:
+    def _counts(self, row: CsvRow) -> dict[str, float]:
         """Images by category, from a cell like ``material(36);object(3)``."""
         counts: dict[str, float] = {}
         for text in _words(row.text("category")):
@@ -116,7 +116,7 @@ class _LabelTable:
             try:
                 counts[entry["category"].lower()] = float(entry["count"] or 0)  # type: ignore[index]
             except (TypeError, ValueError):
-                raise row.bad(f"category reads {text!r}; something like object(36) is wanted") from None
+                raise row.bad(f"category reads {text!r}; something like object(36) is needed") from None
         for category in counts:
             if self.categories and category not in self.categories:
                 known = ", ".join(self.categories)
@@ -126,12 +126,12 @@ class _LabelTable:
     def _primary(self, number: int, counts: Mapping[str, float]) -> str:
         """The category with the largest coverage, ties to the later one in category.csv.
 
-        Without ``c_<category>.csv`` of all of them, coverages are not known and images are counted instead.
+        Unless each of them has its ``c_<category>.csv``, coverages are not known and images are counted instead.
         """
         known = all(category in self.coverages for category in counts)
-        weight = {c: self.coverages[c].get(number, 0.0) for c in counts} if known else counts
-        place = {category: index for index, category in enumerate(self.categories)}
-        return max(weight, key=lambda category: (weight[category], place.get(category, 0)))
+        weight = {category: self.coverages[category].get(number, 0.0) for category in counts} if known else counts
+        order = {category: index for index, category in enumerate(self.categories)}
+        return max(weight, key=lambda category: (weight[category], order.get(category, 0)))
 
 
 def _words(cell: str) -> tuple[str, ...]:

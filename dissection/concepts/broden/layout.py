@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from jaxtyping import Int32
     from PIL import Image
 
-    from dissection.concepts.csv_tables import Row
-    from dissection.concepts.problems import Report
+    from dissection.concepts.csv_tables import CsvRow
+    from dissection.concepts.problems import ProblemReport
 
 _COLUMNS = ("image", "split", "ih", "iw", "sh", "sw")
 
@@ -55,13 +55,13 @@ class BrodenLayout(Folder):
 
     Args:
         root: the folder.
-        report: told of everything that is wrong with the tables.
+        report: called with every problem of the tables.
 
     Raises:
-        ConceptDataError: by default, for the first thing that is wrong.
+        ConceptDataError: by default, for the first problem.
     """
 
-    def __init__(self, root: Path, *, report: Report = stop) -> None:
+    def __init__(self, root: Path, *, report: ProblemReport = stop) -> None:
         self._vocabulary = read_vocabulary(root, report)
         super().__init__(root, self._vocabulary.concepts, self._vocabulary.synonyms)
         self._images = root / "images"
@@ -75,7 +75,7 @@ class BrodenLayout(Folder):
 
     @property
     def frequency(self) -> Mapping[int, float]:
-        """Images that carry a concept, as ``label.csv`` has it, by label number."""
+        """Images that carry a concept, as ``label.csv`` says, by label number."""
         return self._vocabulary.frequency
 
     def __len__(self) -> int:
@@ -86,19 +86,19 @@ class BrodenLayout(Folder):
         return self._records[index].image
 
     def photograph(self, index: int) -> Image.Image:
-        """The photograph; its size is what ``index.csv`` says."""
+        """The photograph; its size must be what ``index.csv`` says."""
         record = self._records[index]
         file = self._images / record.image
         photograph = read_photograph(file)
-        check_size(file, (photograph.height, photograph.width), record.size, "ih and iw in index.csv")
+        check_size(file, (photograph.height, photograph.width), record.size, "ih and iw in index.csv say")
         return photograph
 
     def labels(self, index: int) -> Labels:
-        """The labels; every number has a name and every map is of the size that ``index.csv`` says."""
+        """The labels; every number must have a name, and every map the size that ``index.csv`` says."""
         return self.read_labels(index, stop)
 
-    def read_labels(self, index: int, report: Report) -> Labels:
-        """The labels without those that are wrong, which are reported."""
+    def read_labels(self, index: int, report: ProblemReport) -> Labels:
+        """The labels; bad ones are reported and left out."""
         record = self._records[index]
         maps = []
         for path in record.maps:
@@ -115,36 +115,36 @@ class BrodenLayout(Folder):
         return [self._images / path for path in (record.image, *record.maps)]
 
     def fingerprint_extra(self, index: int) -> str:
-        """What the labels depend on beside the files' contents, for a fingerprint."""
+        """What the labels depend on besides the files' contents, for a fingerprint."""
         record = self._records[index]
         return json.dumps([record.label_size, record.whole])
 
     def _read_map(self, file: Path, record: _Record) -> Int32[np.ndarray, "h w"]:
         numbers, all_named = read_label_map(file, self._named)
-        check_size(file, numbers.shape, record.label_size, "sh and sw in index.csv")
+        check_size(file, numbers.shape, record.label_size, "sh and sw in index.csv say")
         if not all_named:
             check_numbers(file, numbers, self._vocabulary.mentioned, "label.csv")
         return numbers
 
-    def _read_index(self, report: Report) -> list[_Record]:
+    def _read_index(self, report: ProblemReport) -> list[_Record]:
         file = self._root / "index.csv"
         names = header(file)
         for category in self.categories if names else ():
             if category not in names:
-                report(BadFileError(file, f"category.csv names {category!r}, and no column has that name; add it"))
+                report(BadFileError(file, f"category.csv names {category!r}, but no column has that name; add it"))
         categories = [category for category in self.categories if category in names]
-        seen: set[str] = set()
+        images: set[str] = set()
 
-        def parse(row: Row) -> _Record:
+        def parse(row: CsvRow) -> _Record:
             record = self._record(row, categories)
-            if record.image in seen:
-                raise row.bad(f"image {record.image!r} is there twice; remove one")
-            seen.add(record.image)
+            if record.image in images:
+                raise row.bad(f"image {record.image!r} appears twice; remove one")
+            images.add(record.image)
             return record
 
         return list(read_table(file, _COLUMNS, parse, report))
 
-    def _record(self, row: Row, categories: Sequence[str]) -> _Record:
+    def _record(self, row: CsvRow, categories: Sequence[str]) -> _Record:
         cells = [part.strip() for category in categories for part in row.cells[category].split(";")]
         parts = list(dict.fromkeys(part for part in cells if part))
         numbers = [int(part) for part in parts if is_number(part)]
@@ -161,7 +161,7 @@ class BrodenLayout(Folder):
         )
 
 
-def _inside(row: Row, path: str) -> str:
+def _inside(row: CsvRow, path: str) -> str:
     if leads_out(path):
-        raise row.bad(f"{path!r} leads out of images/; a path relative to images/ is wanted")
+        raise row.bad(f"{path!r} leads out of images/; a path relative to images/ is needed")
     return path

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BrodenTables:
-    """What the tables are made of. Coverage is the sum over images of the share of pixels that are covered.
+    """The contents of the tables. Coverage is the sum over images of the share of pixels covered.
 
     Attributes:
         concepts: by label number, ascending.
@@ -46,7 +46,7 @@ class BrodenTables:
             _write(folder / f"c_{category}.csv", ["code", "number", "name", "frequency", "coverage"], rows)
 
     def of(self, listed: Collection[int]) -> BrodenTables:
-        """Tables that list some of the concepts only."""
+        """Tables that list only some of the concepts."""
         return replace(
             self, concepts={number: concept for number, concept in self.concepts.items() if number in listed}
         )
@@ -77,7 +77,7 @@ class BrodenTables:
         return [category, min(numbers), max(numbers), len(rows), sum(row[2] for row in rows)]
 
     def _members(self, category: str) -> Iterator[tuple[int, str, int, float]]:
-        """Number, name, images and coverage of every concept of the category, also of those it shares."""
+        """Number, name, images and coverage of every concept of the category, including those it shares."""
         within = self.supports.within.get(category, {})
         for number, concept in self.concepts.items():
             if number in within or concept.category == category:

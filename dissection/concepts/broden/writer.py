@@ -1,7 +1,7 @@
-"""Writes Broden's layout one image at a time: what every converter ends in; the same input gives the same bytes.
+"""Writes Broden's layout one image at a time, for every converter; the same input gives the same bytes.
 
-What has been written of each image is a line of a journal, which comes after its files: where a writer was killed, the
-next resumes behind the last whole line, and the tables are made of the journal at the end.
+After an image's files, a line about them is written to a journal. If a writer is killed, the next one resumes after the
+last whole line; at the end the tables are made from the journal.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Encoding:
     """How image files are written.
 
     Attributes:
-        ending: of a photograph's name.
-        options: what Pillow is given to write a photograph.
+        ending: of the photographs' names.
+        options: Pillow's options for writing a photograph.
         compress_level: zlib's level for label maps.
     """
 
@@ -57,7 +57,7 @@ COMPACT = Encoding(".jpg", MappingProxyType({"format": "JPEG", "quality": 95}))
 """Photographs as JPEG, as in Broden."""
 
 LOSSLESS = Encoding(".png", MappingProxyType({"format": "PNG", "compress_level": 1}), compress_level=1)
-"""Photographs to the pixel, and everything written quickly."""
+"""Photographs exact to the pixel, and everything written quickly."""
 
 
 @contextmanager
@@ -71,13 +71,13 @@ def writing_broden(
     """A writer whose folder appears when the ``with`` block ends well, and not at all otherwise.
 
     Args:
-        folder: what is written; it must not exist, or be empty.
+        folder: the folder to write; it must be missing or empty.
         concepts: the vocabulary; categories are in the order in which they appear in it.
         label_size: height and width of all label maps.
         synonyms: other words for a concept, by label number.
 
     Raises:
-        OutputError: if the folder holds something, or cannot be written.
+        OutputError: if the folder is not empty or cannot be written.
     """
     with new_folder(folder) as unfinished:
         journal = unfinished / "journal"
@@ -91,10 +91,10 @@ class BrodenWriter:
     """Writes images and their labels; a context manager, which closes its journal.
 
     Args:
-        folder: what is written; it is there, and empty or what a writer that was killed left of it.
+        folder: the folder to write; it exists, and is empty or as a killed writer left it.
         concepts: the vocabulary; categories are in the order in which they appear in it.
         label_size: height and width of all label maps.
-        journal: a file to note in what has been written; what it says already is taken as written.
+        journal: a file that lists what has been written; what it lists already is not written again.
         synonyms: other words for a concept, by label number.
         encoding: how image files are written.
     """
@@ -111,7 +111,7 @@ class BrodenWriter:
     ) -> None:
         self.folder = folder
         self._encoding = encoding
-        self._concepts = {concept.number: concept for concept in sorted(concepts, key=lambda one: one.number)}
+        self._concepts = {concept.number: concept for concept in sorted(concepts, key=lambda concept: concept.number)}
         self._categories = tuple(dict.fromkeys(concept.category for concept in self._concepts.values()))
         self._label_size = label_size
         self._supports = Supports(self._categories)
@@ -158,33 +158,33 @@ class BrodenWriter:
         name_of_photograph = f"{stem}{self._encoding.ending}"
         photograph.convert("RGB").save(self._new(name_of_photograph), **self._encoding.options)
         size = (photograph.height, photograph.width)
-        every = [layer for layers in labels.values() for layer in layers]
+        all_layers = [layer for layers in labels.values() for layer in layers]
         entry = {
             "index": [name_of_photograph, split, *size, *self._label_size, *map(";".join, cells)],
             "files": [name_of_photograph, *(part for parts in cells for part in parts if not part.isdigit())],
-            "areas": _pairs(self._areas(every)),
+            "areas": _pairs(self._areas(all_layers)),
             "within": {category: _pairs(self._areas(layers)) for category, layers in labels.items()},
         }
         self._journal.append([entry])
         self._take_in(entry)
 
     def finish(self, listed: Collection[int] | None = None) -> None:
-        """Write the tables, when all images have been added.
+        """Write the tables, after all images have been added.
 
         Args:
-            listed: label numbers of the concepts that they list; the whole vocabulary unless given.
+            listed: label numbers of the concepts that they list; by default the whole vocabulary.
         """
         tables = self._tables if listed is None else self._tables.of(listed)
         tables.write(self.folder, (entry["index"] for entry in self._journal))
 
     @property
     def seen(self) -> Collection[int]:
-        """Label numbers that are on an image by now."""
+        """Label numbers that are on an image so far."""
         return self._supports.overall.keys()
 
     @property
     def totals(self) -> tuple[CategoryTotal, ...]:
-        """What each category holds by now."""
+        """What each category holds so far."""
         return self._tables.totals
 
     def _take_in(self, entry: Mapping[str, Any]) -> None:
@@ -198,7 +198,7 @@ class BrodenWriter:
         for layer in layers:
             if isinstance(layer, np.ndarray):
                 if layer.shape != self._label_size:
-                    raise ValueError(f"a label map of shape {layer.shape} was given, {self._label_size} is wanted")
+                    raise ValueError(f"a label map has shape {layer.shape}; {self._label_size} is needed")
                 self._check_numbers(stem, np.unique(layer).tolist())
                 suffix = f"_{len(parts)}" if parts else ""
                 path = f"{stem}_{category}{suffix}.png"
@@ -217,7 +217,7 @@ class BrodenWriter:
     def _stem(self, name: str) -> str:
         path = PurePosixPath(name)
         if leads_out(name) or not path.name or set(name) & set(";\\\n\r"):
-            raise ConceptDataError(f"image name {name!r} cannot be used; a path without '..', '\\' and ';' is wanted")
+            raise ConceptDataError(f"image name {name!r} cannot be used; a path without '..', '\\' and ';' is needed")
         return path.with_suffix("").as_posix()
 
     def _new(self, path: str) -> Path:
@@ -235,12 +235,14 @@ class BrodenWriter:
     def _check_concepts(self) -> None:
         for concept in self._concepts.values():
             if not 1 <= concept.number <= LARGEST:
-                raise ConceptDataError(f"{concept.name} has number {concept.number}; from 1 to {LARGEST} is wanted")
+                raise ConceptDataError(
+                    f"{concept.name} has number {concept.number}; a number from 1 to {LARGEST} is needed"
+                )
         for category in self._categories:
             if not category or category != category.strip().lower() or set(category) & set("/\\;()\n\r"):
-                raise ConceptDataError(f"category {category!r} cannot be used; a word in lower case is wanted")
+                raise ConceptDataError(f"category {category!r} cannot be used; a word in lower case is needed")
 
 
 def _pairs(areas_of_image: Areas) -> list[tuple[int, int]]:
-    """As JSON can hold it, whose keys are text."""
+    """The areas as JSON can hold them; its keys are text."""
     return list(areas_of_image.items())

@@ -1,7 +1,7 @@
-"""Published datasets, read where they lie: a module per layout, imported when it is asked for.
+"""Published datasets, read in place: one module per layout, imported on demand.
 
-Each class implements ``ConceptDataset``, ``Noted`` and ``Describable``, is made by ``(src, *, label_size)`` and gives
-its label maps at ``label_size`` x ``label_size``.
+Each class implements ``ConceptDataset``, ``Noted`` and ``Describable``, is constructed as ``(src, *, label_size)`` and
+gives label maps of ``label_size`` x ``label_size``.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Format:
     """A layout that can be converted.
 
     Attributes:
-        name: what ``--from`` calls it.
-        description: what is read, in one line.
-        place: its class, as ``module:Class``, the module in this package.
-        extra: the extra of this project whose packages it needs; empty for none.
-        columns: what its columns are, where it is a table and they may be named.
+        name: its name for ``--from``.
+        description: the data it reads, in one line.
+        place: its class, as ``module:Class`` in this package.
+        extra: the extra of this project that it needs; empty if it needs none.
+        columns: the roles of columns that users may name, if it is a table.
     """
 
     name: str
@@ -49,44 +49,43 @@ class Format:
         """The dataset in ``src``, with label maps of ``label_size`` x ``label_size``.
 
         Args:
-            src: its folder or file.
+            src: the dataset's folder or file.
             label_size: height and width of the label maps.
-            columns: names of columns, by what they are; those that are not named are found.
+            columns: names of columns by role; the others are detected.
 
         Raises:
-            ConceptDataError: if it is not laid out so, has no such columns, or a package that reads it is not
-                installed.
+            ConceptDataError: if it has another layout, lacks the columns, or needs a package that is not installed.
         """
         unknown = [column for column in columns if column not in self.columns]
         if unknown:
-            raise ConceptDataError(f"{self.name} has no column of {unknown[0]} to be named; leave it out")
+            raise ConceptDataError(f"{self.name} has no column of {unknown[0]} to name; leave it out")
         module, _, name = self.place.partition(":")
         if Path(src).is_file() and Path(src).suffix.lower() in _ARCHIVES:
             raise ConceptDataError(
-                f"{src}: this is an archive; have it unpacked first: neuronexplain concepts fetch NAME --file {src}"
+                f"{src}: this is an archive; unpack it first: neuronexplain concepts fetch NAME --file {src}"
             )
         with needing(self.extra, f"reading {self.name}"):
             dataset = getattr(import_module(f".{module}", _PACKAGE), name)
         opened: ConceptDataset = dataset(Path(src), label_size=label_size, **columns)
         if not len(opened):
-            raise ConceptDataError(f"{src}: there are no images in it; at least one is wanted")
+            raise ConceptDataError(f"{src}: there are no images in it; at least one is needed")
         return opened
 
 
 @contextmanager
 def needing(extra: str, what: str) -> Iterator[None]:
-    """Imports that need packages of an extra of this project; an empty one needs none.
+    """Wraps imports that need the packages of an extra of this project; an empty name stands for none.
 
     Raises:
-        ConceptDataError: if they are not installed; it says how to install them.
+        ConceptDataError: if they are not installed; the error says how to install them.
     """
     try:
         yield
     except ModuleNotFoundError as error:
         if not extra:
             raise
-        found = f"{what} needs the package {error.name}, which is not installed"
-        raise ConceptDataError(f"{found}; pip install 'neuronexplain[{extra}]'") from error
+        missing = f"{what} needs the package {error.name}, which is not installed"
+        raise ConceptDataError(f"{missing}; pip install 'neuronexplain[{extra}]'") from error
 
 
 _ALL = (
@@ -126,11 +125,11 @@ FORMATS: Mapping[str, Format] = MappingProxyType({entry.name: entry for entry in
 
 
 def find_format(name: str) -> Format:
-    """The layout of a name.
+    """The layout with a name.
 
     Raises:
         ConceptDataError: if there is none.
     """
     if name not in FORMATS:
-        raise ConceptDataError(f"there is no kind {name!r} of concept data; there are {', '.join(FORMATS)}")
+        raise ConceptDataError(f"there is no kind {name!r} of concept data; choose one of {', '.join(FORMATS)}")
     return FORMATS[name]

@@ -1,4 +1,4 @@
-"""ADE20K (Zhou et al. 2017, 2019), the whole of it, in both of its releases; and its benchmark of 150 objects.
+"""ADE20K (Zhou et al. 2017, 2019): the full dataset in both releases, and its benchmark of 150 objects.
 
 ::
 
@@ -7,9 +7,9 @@
     ADE20K_2021_17_01/images/ADE/training/urban/street/ADE_train_00016869.jpg             theme, scene
     ADE20K_2021_17_01/images/ADE/training/urban/street/ADE_train_00016869.json            names: name_ndx, name
 
-Beside ``NAME.jpg`` both have ``NAME_seg.png`` (objects) and ``NAME_parts_1.png``, ``NAME_parts_2.png``, ... (parts,
+Both have, beside ``NAME.jpg``, ``NAME_seg.png`` (objects) and ``NAME_parts_1.png``, ``NAME_parts_2.png``, ... (parts,
 parts of parts). A pixel's code is ``256 (R // 10) + G``: a name's place in the index, from 1. B tells instances apart.
-What ``NAME_atr.txt`` adds to that are attributes.
+``NAME_atr.txt`` adds only attributes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dissection.concepts.formats.shared.label_table import Label, LabelTable
-from dissection.concepts.formats.shared.matlab import read_variable, structures, text
+from dissection.concepts.formats.shared.matlab import matlab_text, read_variable, structures
 from dissection.concepts.formats.shared.photograph_folder import Published, locate, read_text
 from dissection.concepts.formats.shared.scene_parsing import NO_SCENE, SceneParsing
 from dissection.concepts.label_maps import read_colors
@@ -40,7 +40,7 @@ _SPLITS = {"training", "validation"}
 
 
 def open_ade20k(src: Path, *, label_size: int) -> ConceptDataset:
-    """ADE20K in whichever release it is: that of 2016, that of 2021, or the benchmark of 150 objects."""
+    """ADE20K in any release: that of 2016, that of 2021, or the benchmark of 150 objects."""
     benchmark = any(next(src.glob(f"{deep}objectInfo150.txt"), None) for deep in ("", "*/", "*/*/"))
     return (SceneParsing if benchmark else Ade20k)(src, label_size=label_size)
 
@@ -48,7 +48,7 @@ def open_ade20k(src: Path, *, label_size: int) -> ConceptDataset:
 class Ade20k(Published):
     """ADE20K: objects, parts, and scenes by the names of their folders.
 
-    Any name can be that of an object and that of a part, which are two concepts.
+    A name can be that of an object and that of a part: these are two concepts.
     """
 
     attribution = (
@@ -95,7 +95,7 @@ class Ade20k(Published):
 
 
 def _photographs(images: Path) -> Iterator[Path]:
-    """Every photograph; the folders of instances that those of 2021 have, a million files, are passed over."""
+    """Every photograph; the folders of instances in the release of 2021, a million files, are skipped."""
     for folder, folders, files in os.walk(images):
         stems = {name.removesuffix(".jpg") for name in files if name.endswith(".jpg")}
         folders[:] = [name for name in folders if name not in stems]
@@ -103,7 +103,7 @@ def _photographs(images: Path) -> Iterator[Path]:
 
 
 def _scene(file: Path) -> str:
-    """The folders below that of the letter (2016) or the theme (2021); nothing where ADE20K says that there is none."""
+    """The folders below the letter (2016) or theme (2021); nothing where ADE20K says that there is no scene."""
     folders = list(file.parts[:-1])
     while folders and folders.pop(0) not in _SPLITS:
         pass
@@ -112,28 +112,30 @@ def _scene(file: Path) -> str:
 
 
 def _names(root: Path, photographs: Iterable[Path]) -> tuple[Mapping[int, str], str]:
-    """What each code is called, and where that is from."""
+    """The name of each code, and where the names are from."""
     index = next(iter(sorted(root.glob("index*.mat"))), None)
     if index is not None:
-        return _indexed(index), index.name
+        return _index_names(index), index.name
     names: dict[int, str] = {}
     for photograph in photographs:
         file = photograph.with_suffix(".json")
         if not file.exists():
-            raise BadFileError(file, f"there is no such file, and no index_ade20k.mat in {root.name}; one is wanted")
-        for code, name in _annotated(file):
+            raise BadFileError(
+                file, f"there is no such file, and no index_ade20k.mat in {root.name}; one of them is needed"
+            )
+        for code, name in _annotation_names(file):
             names.setdefault(code, name)
     return dict(sorted(names.items())), "the JSON beside the photographs"
 
 
-def _indexed(file: Path) -> dict[int, str]:
+def _index_names(file: Path) -> dict[int, str]:
     for index in structures(file, read_variable(file, "index"), "objectnames"):
         names = index["objectnames"].ravel()
-        return {code: text(file, np.asarray(name)) for code, name in enumerate(names, start=1)}
+        return {code: matlab_text(file, np.asarray(name)) for code, name in enumerate(names, start=1)}
     raise BadFileError(file, "the index in it is empty; get the file again")
 
 
-def _annotated(file: Path) -> Iterator[tuple[int, str]]:
+def _annotation_names(file: Path) -> Iterator[tuple[int, str]]:
     """The codes and names in a JSON annotation; an object without a code is in no map."""
     try:
         things = json.loads(read_text(file), strict=False)["annotation"]["object"]
@@ -142,7 +144,7 @@ def _annotated(file: Path) -> Iterator[tuple[int, str]]:
                 yield thing["name_ndx"], str(thing["name"])
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         why = " ".join(str(error).split())[:80]
-        raise BadFileError(file, f"it is no annotation of ADE20K ({why}); get it again") from error
+        raise BadFileError(file, f"it is not an annotation of ADE20K ({why}); get it again") from error
 
 
 def _read_codes(file: Path) -> Int32[np.ndarray, "h w"]:

@@ -1,4 +1,4 @@
-"""Broden's own layout, to be written at another size or with fewer concepts; see :mod:`dissection.concepts.broden`."""
+"""Broden's own layout, for writing at another size or with fewer concepts; see :mod:`dissection.concepts.broden`."""
 
 from __future__ import annotations
 

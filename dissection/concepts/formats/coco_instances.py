@@ -3,7 +3,7 @@
 ::
 
     annotations/instances_<split>.json    things
-    annotations/stuff_<split>.json        stuff, and "other" where there is a thing
+    annotations/stuff_<split>.json        stuff, and "other" in place of things
     <split>/*.jpg                         photographs
 """
 
@@ -27,25 +27,25 @@ if TYPE_CHECKING:
 
     from jaxtyping import Int32
 
-    from dissection.concepts.formats.shared.coco_files import CocoFile, CocoImage, Record
+    from dissection.concepts.formats.shared.coco_files import CocoFile, CocoImage, CocoRecord
 
 _OTHER = "other"
 
 
 class CocoInstances(Coco):
-    """Things as they were published, of all splits that are there; images without any are left out.
+    """Things as published, in all splits present; images without any are left out.
 
-    Regions of one category are one, crowds (``iscrowd``) among them: what counts is that the pixel shows it. Where two
-    categories overlap, each is on a layer of its own.
+    Regions of one category, including crowds (``iscrowd``), are merged: only what a pixel shows counts. Categories that
+    overlap are put on different layers.
 
     Raises:
-        ConceptDataError: if the folder is not laid out so.
+        ConceptDataError: if the folder has another layout.
     """
 
     what = "instances"
 
     def __init__(self, src: Path, *, label_size: int) -> None:
-        self._found: dict[Path, dict[int, dict[int, list[Record]]]] = {}
+        self._regions: dict[Path, dict[int, dict[int, list[CocoRecord]]]] = {}
         super().__init__(src, [_without_other(file) for file in coco_files(src, self.what, hook=packed)], label_size)
 
     def files(self, index: int) -> Sequence[Path]:
@@ -54,36 +54,38 @@ class CocoInstances(Coco):
 
     def fingerprint_extra(self, index: int) -> str:
         """A digest of the regions, and the label size."""
-        regions = self._of(*self._images[index])
+        regions = self._regions_of(*self._images[index])
         content = json.dumps(sorted(regions.items()), default=np.ndarray.tolist)
         return f"{hashlib.sha256(content.encode()).hexdigest()} at {self._label_size}"
 
     def _annotated(self, file: CocoFile) -> Sequence[CocoImage]:
-        self._found[file.file] = found = file.by_image()
-        return [image for number, image in file.images.items() if number in found]
+        self._regions[file.file] = by_image = file.by_image()
+        return [image for number, image in file.images.items() if number in by_image]
 
     def _layers(self, file: CocoFile, image: CocoImage) -> Int32[np.ndarray, "layers size size"]:
         size = (self._label_size, self._label_size)
         layers: list[Int32[np.ndarray, "size size"]] = []
-        for category, regions in sorted(self._of(file, image).items()):
+        for category, regions in sorted(self._regions_of(file, image).items()):
             try:
-                here = shrink(drawn(regions, image.size), *size) > 0
+                mask = shrink(drawn(regions, image.size), *size) > 0
             except BadRegionError as error:
                 raise file.bad(f"category {category} of image {image.number}: {error}") from error
-            layer = next((each for each in layers if not each[here].any()), None)
+            layer = next((layer for layer in layers if not layer[mask].any()), None)
             if layer is None:
                 layer = np.zeros(size, np.int32)
                 layers.append(layer)
-            layer[here] = category
+            layer[mask] = category
         return np.stack(layers) if layers else np.zeros((0, *size), np.int32)
 
-    def _of(self, file: CocoFile, image: CocoImage) -> dict[int, list[Any]]:
-        found = self._found[file.file][image.number]
-        return {category: [record.get("segmentation") for record in records] for category, records in found.items()}
+    def _regions_of(self, file: CocoFile, image: CocoImage) -> dict[int, list[Any]]:
+        by_category = self._regions[file.file][image.number]
+        return {
+            category: [record.get("segmentation") for record in records] for category, records in by_category.items()
+        }
 
 
 class CocoStuff(CocoInstances):
-    """Stuff as it was published; "other" stands for all things and is left out."""
+    """Stuff as published; "other" stands for all things and is left out."""
 
     what = "stuff"
 

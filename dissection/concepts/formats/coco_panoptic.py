@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from dissection.concepts.formats.shared.coco import Coco
-from dissection.concepts.formats.shared.coco_files import coco_files, text, whole
+from dissection.concepts.formats.shared.coco_files import coco_files, required_text, whole
 from dissection.concepts.label_maps import check_size, color_numbers, read_colors
 from dissection.concepts.problems import BadFileError
 from dissection.files.paths import leads_out
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Int32
 
-    from dissection.concepts.formats.shared.coco_files import CocoFile, CocoImage, Record
+    from dissection.concepts.formats.shared.coco_files import CocoFile, CocoImage, CocoRecord
 
 _MOST = 0xFFFFFF
 
@@ -42,13 +42,12 @@ class _Segments:
 
 
 class CocoPanoptic(Coco):
-    """Panoptic annotations as they were published, of all splits that are there.
+    """Panoptic annotations as published, in all splits present.
 
-    Crowds are labelled as what they are crowds of. Categories are laid one beside the other; each image's groups are a
-    second layer.
+    Crowds are labelled as what they consist of. All categories share one layer; each image's groups are a second layer.
 
     Raises:
-        ConceptDataError: if the folder is not laid out so.
+        ConceptDataError: if the folder has another layout.
     """
 
     def __init__(self, src: Path, *, label_size: int) -> None:
@@ -67,20 +66,21 @@ class CocoPanoptic(Coco):
 
     def _annotated(self, file: CocoFile) -> Sequence[CocoImage]:
         known = {category.number for category in file.categories}
-        found = dict(self._read(file, known, record) for record in file.annotations)
-        self._segments[file.file] = found
-        return [image for number, image in file.images.items() if number in found]
+        by_image = dict(self._read(file, known, record) for record in file.annotations)
+        self._segments[file.file] = by_image
+        return [image for number, image in file.images.items() if number in by_image]
 
-    def _read(self, file: CocoFile, known: set[int], record: Record) -> tuple[int, _Segments]:
+    def _read(self, file: CocoFile, known: set[int], record: CocoRecord) -> tuple[int, _Segments]:
         number = file.image_of(record)
-        name = text(file.file, record, "file_name")
+        name = required_text(file.file, record, "file_name")
         if leads_out(name):
-            raise file.bad(f"file_name {name!r} leads out of the folder; a path inside {file.file.stem}/ is wanted")
+            raise file.bad(f"file_name {name!r} leads out of the folder; a path inside {file.file.stem}/ is needed")
         segments = record.get("segments_info")
-        if not isinstance(segments, list) or not all(isinstance(each, dict) for each in segments):
-            raise file.bad(f"the segments_info of image {number} is no list of segments")
+        if not isinstance(segments, list) or not all(isinstance(segment, dict) for segment in segments):
+            raise file.bad(f"the segments_info of image {number} is not a list of segments")
         categories = {
-            whole(file.file, each, "id", most=_MOST): whole(file.file, each, "category_id") for each in segments
+            whole(file.file, segment, "id", most=_MOST): whole(file.file, segment, "category_id")
+            for segment in segments
         }
         unknown = sorted(set(categories.values()) - known)
         if unknown:
@@ -92,11 +92,11 @@ class CocoPanoptic(Coco):
         colors = read_colors(segments.file)
         check_size(segments.file, (colors.height, colors.width), image.size, f"{file.file.name} says")
         small = colors.resize((self._label_size, self._label_size), Image.Resampling.NEAREST)
-        found, place = np.unique(color_numbers(small), return_inverse=True)
-        unknown = [each for each in found.tolist() if each and each not in segments.categories]
+        ids, positions = np.unique(color_numbers(small), return_inverse=True)
+        unknown = [segment for segment in ids.tolist() if segment and segment not in segments.categories]
         if unknown:
             raise BadFileError(
                 segments.file, f"segment {unknown[0]} was found, which {file.file.name} does not list for it"
             )
-        numbers = np.array([segments.categories.get(each, 0) for each in found.tolist()], np.int32)
-        return numbers[place].reshape(1, self._label_size, self._label_size)
+        numbers = np.array([segments.categories.get(segment, 0) for segment in ids.tolist()], np.int32)
+        return numbers[positions].reshape(1, self._label_size, self._label_size)

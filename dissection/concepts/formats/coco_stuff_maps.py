@@ -37,12 +37,12 @@ _NEVER = {
 
 
 class CocoStuffMaps(Folder):
-    """The pixel maps of all splits that are there, as a ``ConceptDataset``.
+    """The pixel maps of all splits present, as a ``ConceptDataset``.
 
-    ``labels.txt`` says nothing of supercategories, so there are no groups, and materials are objects.
+    ``labels.txt`` has no supercategories, so there are no groups, and materials are objects.
 
     Raises:
-        ConceptDataError: if the folder is not laid out so.
+        ConceptDataError: if the folder has another layout.
     """
 
     def __init__(self, src: Path, *, label_size: int) -> None:
@@ -50,7 +50,7 @@ class CocoStuffMaps(Folder):
         self._label_size = label_size
         self._masks = sorted(src.glob("annotations/*/*.png")) or sorted(src.glob("stuffthingmaps*/*/*.png"))
         if not self._masks:
-            raise BadFileError(src, "there are no annotations/<split>/*.png in it; COCO-Stuff's layout is wanted")
+            raise BadFileError(src, "there are no annotations/<split>/*.png in it; COCO-Stuff's layout is needed")
 
     def __len__(self) -> int:
         return len(self._masks)
@@ -61,13 +61,13 @@ class CocoStuffMaps(Folder):
         return f"{mask.parent.name}/{mask.stem}.jpg"
 
     def photograph(self, index: int) -> Image.Image:
-        """The photograph, of the size of its pixel map."""
+        """The photograph; it must be of the size of its pixel map."""
         file, mask = self.files(index)
         height, width = read_index_mask(mask).shape
         return read_photograph_of(file, (height, width), f"its pixel map {mask.name} is")
 
     def labels(self, index: int) -> Labels:
-        """The pixel map at the label size; every number in it has a name."""
+        """The pixel map at the label size; every number in it must have a name."""
         mask = self._masks[index]
         stored = shrink(read_index_mask(mask), self._label_size, self._label_size)
         numbers = np.where(stored == _UNLABELED, 0, stored + 1)
@@ -82,16 +82,16 @@ class CocoStuffMaps(Folder):
         return folder / f"{mask.stem}.jpg", mask
 
     def fingerprint_extra(self, index: int) -> str:  # noqa: ARG002 -- one label size for all
-        """What the labels depend on beside the files."""
+        """What the labels depend on besides the files."""
         return f"at {self._label_size}"
 
 
 def _categories(file: Path) -> list[CocoCategory]:
-    found = [_LINE.fullmatch(line) for line in read_lines(file)]
-    if not all(found):
+    entries = [_LINE.fullmatch(line) for line in read_lines(file)]
+    if not all(entries):
         raise BadFileError(file, "it has a line that is not like '1: person'")
-    lines_read = [(int(each[1]), each[2]) for each in found if each]
-    categories = [CocoCategory(number, name, "") for number, name in lines_read if number and name not in _NEVER]
+    numbers = [(int(entry[1]), entry[2]) for entry in entries if entry]
+    categories = [CocoCategory(number, name, "") for number, name in numbers if number and name not in _NEVER]
     if not categories:
-        raise BadFileError(file, "it names no category; at least one is wanted")
+        raise BadFileError(file, "it names no category; at least one is needed")
     return categories

@@ -49,11 +49,11 @@ class Dtd(Published):
         return [self._photographs[index]]
 
     def _whole(self, index: int) -> tuple[int, ...]:
-        own = self._textures.index(self._photographs[index].parent.name) + 1
-        return tuple(dict.fromkeys((own, *self._joint.get(self.image_name(index), ()))))
+        texture = self._textures.index(self._photographs[index].parent.name) + 1
+        return tuple(dict.fromkeys((texture, *self._joint.get(self.image_name(index), ()))))
 
     def _read_joint(self, file: Path) -> Mapping[str, tuple[int, ...]]:
-        """The textures of each image, where there is a table of them."""
+        """The textures of each image, if there is a table of them."""
         if not file.exists():
             return {}
         numbers = {name: number for number, name in enumerate(self._textures, start=1)}

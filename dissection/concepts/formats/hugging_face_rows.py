@@ -1,8 +1,8 @@
 """A Hugging Face dataset with a column of photographs and one of index masks, from files on this machine.
 
-A folder that ``save_to_disk`` wrote, or Arrow or Parquet files. Names of the masks' values are from ``id2label.json``
-(``{"1": "wall, brick"}``) beside the data, or from a column that is a list of ``ClassLabel``. Where value 0 has a name
-of its own it is a concept like the others.
+A folder that ``save_to_disk`` wrote, or Arrow or Parquet files. The masks' values are named by ``id2label.json``
+(``{"1": "wall, brick"}``) beside the data, or by a column that is a list of ``ClassLabel``. If value 0 has a proper
+name, it is a concept like the others.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from dissection.concepts.notes import Notes
 
 PHOTOGRAPHS = ("image", "images", "img", "photo", "photograph", "picture", "pixel_values")
-"""What a column of photographs is called."""
+"""Usual names of a column of photographs."""
 
 MASKS = (
     *("mask", "masks", "label", "labels", "annotation", "annotations", "segmentation", "segmentation_mask"),
     *("semantic_segmentation", "seg", "seg_map", "segmentation_map", "label_map"),
 )
-"""What a column of masks is called."""
+"""Usual names of a column of masks."""
 
 _NOTHING = {"background", "unlabeled", "unlabelled", "none", "void", "ignore", "nothing", "other"}
 _IGNORED = 255
@@ -51,8 +51,8 @@ class HuggingFace(Folder):
     Args:
         src: the folder or file.
         label_size: height and width of the label maps.
-        photographs: name of the column of photographs; by default the one that is called as in ``PHOTOGRAPHS``.
-        masks: name of the column of masks; by default the one that is called as in ``MASKS``.
+        photographs: name of the column of photographs; by default the one with a name in ``PHOTOGRAPHS``.
+        masks: name of the column of masks; by default the one with a name in ``MASKS``.
 
     Raises:
         ConceptDataError: if there are no such columns, or no names for the masks' values.
@@ -68,8 +68,10 @@ class HuggingFace(Folder):
             raise BadFileError(src, f"column {self._masks!r} cannot be both photographs and masks; name two columns")
         self._table = _labels(src, rows.features)
         super().__init__(folder_of(src), self._table.concepts, self._table.synonyms)
-        said = (rows.info.homepage, rows.info.license, rows.info.citation)
-        self._attribution = "\n\n".join(each.strip() for each in said if each and each.strip())
+        statements = (rows.info.homepage, rows.info.license, rows.info.citation)
+        self._attribution = "\n\n".join(
+            statement.strip() for statement in statements if statement and statement.strip()
+        )
         columns = [self._photographs, self._masks]
         rows = rows.select_columns(columns)
         for column in columns:
@@ -83,9 +85,9 @@ class HuggingFace(Folder):
 
     @property
     def notes(self) -> Notes:
-        """What the dataset says of its homepage, licence and citation, and the files on them beside the data."""
-        said = {"ATTRIBUTION.txt": f"{self._attribution}\n".encode()} if self._attribution else {}
-        return {**said, **super().notes}
+        """The dataset's homepage, licence and citation, and the files on licence and origin beside the data."""
+        attribution = {"ATTRIBUTION.txt": f"{self._attribution}\n".encode()} if self._attribution else {}
+        return {**attribution, **super().notes}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -110,7 +112,7 @@ class HuggingFace(Folder):
             width, height = photograph_size(self._encoded(index, self._photographs))
         except PhotographError as error:
             raise BadFileError(self._src, str(error)) from error
-        check_size(file, codes.shape, (height, width), "the photograph in its row")
+        check_size(file, codes.shape, (height, width), "the photograph in its row has")
         return Labels(self._table.label_map(file, codes, "object", self._label_size)[None])
 
     def files(self, index: int) -> Sequence[Path]:  # noqa: ARG002 (rows have no files of their own)
@@ -118,11 +120,11 @@ class HuggingFace(Folder):
         return self._files
 
     def fingerprint_extra(self, index: int) -> str:
-        """What the labels depend on beside the files' contents, for a fingerprint."""
+        """What the labels depend on besides the files' contents, for a fingerprint."""
         return json.dumps([index, self._photographs, self._masks, self._label_size])
 
     def _encoded(self, index: int, column: str) -> Encoded:
-        """The bytes in a cell; a path counts only inside the folder, since data may be anybody's."""
+        """The bytes in a cell; a path must stay inside the folder, since the data may come from anybody."""
         cell = self._rows[index][column] or {}
         name, data, path = f"row {index}, column {column}", cell.get("bytes"), cell.get("path")
         if data is None and path and (file := (folder_of(self._src) / path).resolve()).is_file():
@@ -136,42 +138,44 @@ class HuggingFace(Folder):
         return Encoded(name, data)
 
 
-def _column(src: Path, features: Features, given: str, usual: Sequence[str]) -> str:
+def _column(src: Path, features: Features, requested: str, usual: Sequence[str]) -> str:
     images = [name for name, feature in features.items() if isinstance(feature, Image)]
-    found: list[str] = [name for name in images if (name == given if given else name.lower() in usual)]
-    if len(found) != 1:
-        wanted = repr(given) if given else f"one called {', '.join(usual[:4])}, ..."
-        raise BadFileError(src, f"its columns of images are {', '.join(images) or 'none'}; {wanted} is wanted, once")
-    return found[0]
+    matching: list[str] = [name for name in images if (name == requested if requested else name.lower() in usual)]
+    if len(matching) != 1:
+        names = repr(requested) if requested else f"{', '.join(usual[:4])}, ..."
+        raise BadFileError(
+            src, f"its columns of images are {', '.join(images) or 'none'}; exactly one called {names} is needed"
+        )
+    return matching[0]
 
 
 def _labels(src: Path, features: Features) -> LabelTable:
     table = folder_of(src) / "id2label.json"
-    names = _given(table) if table.exists() else _features(features)
+    names = _read_names(table) if table.exists() else _class_names(features)
     if not names:
         raise BadFileError(src, f"nothing says what the masks' values mean; write {table.name} beside the data")
     named = {code: name for code, name in names.items() if name.strip().lower() not in _NOTHING}
-    nothing = {_IGNORED, *names} - {*named}
+    ignored = {_IGNORED, *names} - {*named}
     return LabelTable(
-        (Label("object", code, name) for code, name in sorted(named.items())), table.name, ignored=nothing
+        (Label("object", code, name) for code, name in sorted(named.items())), table.name, ignored=ignored
     )
 
 
-def _given(table: Path) -> dict[int, str]:
+def _read_names(table: Path) -> dict[int, str]:
     try:
         names = json.loads(read_text(table))
     except ValueError as error:
-        raise BadFileError(table, f"it is no JSON ({error}); something like {{'1': 'wall'}} is wanted") from error
+        raise BadFileError(table, f"it is not JSON ({error}); something like {{'1': 'wall'}} is needed") from error
     if not isinstance(names, dict):
-        raise BadFileError(table, "something like {'1': 'wall'} is wanted in it")
+        raise BadFileError(table, "it must hold something like {'1': 'wall'}")
     for code, name in names.items():
         if not is_number(code) or int(code) > LARGEST or not isinstance(name, str):
-            raise BadFileError(table, f"{code!r} is {str(name)[:40]!r}; a number up to {LARGEST} and a name are wanted")
+            raise BadFileError(table, f"{code!r} is {str(name)[:40]!r}; a number up to {LARGEST} and a name are needed")
     return {int(code): name for code, name in names.items()}
 
 
-def _features(features: Features) -> dict[int, str]:
-    """The names in the only list of class labels; those of a single label are about the whole image."""
+def _class_names(features: Features) -> dict[int, str]:
+    """The names in the only list of class labels; a single class label is about the whole image."""
     lists = [feature.feature for feature in features.values() if isinstance(feature, List | LargeList)]
     labels = [feature for feature in lists if isinstance(feature, ClassLabel)]
     return dict(enumerate(labels[0].names)) if len(labels) == 1 else {}

@@ -26,7 +26,7 @@ _NOTHING = {"unknown", "empty"}
 
 
 class PascalContext(Published):
-    """Pascal Context: objects, and what is around them. What is called unknown is not labelled."""
+    """Pascal Context: objects and their surroundings. The classes "unknown" and "empty" count as unlabelled."""
 
     attribution = (
         "PASCAL Context (Mottaghi, Chen, Liu, Cho, Lee, Fidler, Urtasun, Yuille: The Role of Context for Object "
@@ -39,9 +39,9 @@ class PascalContext(Published):
         folder = locate(src, "trainval")
         jpegs = locate(src, "JPEGImages")
         labels = list(_labels(locate(src, "labels.txt")))
-        nothing = {label.code for label in labels if label.names in _NOTHING}
+        unlabelled = {label.code for label in labels if label.names in _NOTHING}
         label_table = LabelTable(
-            (label for label in labels if label.code not in nothing), "labels.txt", ignored=nothing
+            (label for label in labels if label.code not in unlabelled), "labels.txt", ignored=unlabelled
         )
         self._masks = sorted(folder.glob("*.mat"))
         photographs = [jpegs / f"{file.stem}.jpg" for file in self._masks]
@@ -63,5 +63,5 @@ def _labels(file: Path) -> Iterator[Label]:
     for line in read_lines(file):
         code, colon, name = line.partition(":")
         if not colon or not is_number(code.strip()) or not name.strip():
-            raise BadFileError(file, f"{line[:40]!r} was found; a line like '1: accordion' is wanted")
+            raise BadFileError(file, f"{line[:40]!r} was found; a line like '1: accordion' is needed")
         yield Label("object", int(code), name.strip())

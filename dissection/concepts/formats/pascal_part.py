@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dissection.concepts.formats.shared.label_table import Label, LabelTable
-from dissection.concepts.formats.shared.matlab import matrix, read_variable, structures, text
+from dissection.concepts.formats.shared.matlab import matlab_text, matrix, read_variable, structures
 from dissection.concepts.formats.shared.photograph_folder import Published, locate
 from dissection.concepts.formats.shared.voc_classes import CLASSES
 from dissection.concepts.label_maps import shrink
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     Map = Int32[np.ndarray, "h w"]
 
-# The codes of the dataset's part2ind.m in words. Sides (left, right, front, back, upper, lower) are left out, as Broden
-# does: what a unit detects are legs, and horses' legs have halves while those of cats have none.
+# The codes of the dataset's part2ind.m in words. Sides (left, right, front, back, upper, lower) are left out, as in
+# Broden: units detect legs, and horses' legs have halves while those of cats have none.
 _PARTS = {
     "arm": "llarm luarm rlarm ruarm",
     "back": "backside",
@@ -89,20 +89,20 @@ _COUNTED = re.compile(r"_\d+")
 
 
 def part_name(owner: str, code: str) -> str:
-    """What people call a part, given VOC's name of the object that it belongs to.
+    """The everyday name of a part, given VOC's name of the object that it belongs to.
 
     >>> part_name("horse", "lfuleg"), part_name("bus", "window_3"), part_name("train", "head")
     ('leg', 'window', 'locomotive')
 
     Raises:
-        KeyError: if the code is none of the dataset's.
+        KeyError: if the code is not one of the dataset's.
     """
     kind = _COUNTED.sub("", code)
     return (_OF_TRAINS if owner == "train" else {}).get(kind) or _NAMES[kind]
 
 
 class PascalPart(Published):
-    """Pascal-Part: 20 objects and their parts. Masks that overlap are kept in layers."""
+    """Pascal-Part: 20 objects and their parts. Overlapping masks are kept in layers."""
 
     attribution = (
         "PASCAL-Part (Chen, Mottaghi, Liu, Fidler, Urtasun, Yuille: Detect What You Can: Detecting and Representing "
@@ -145,39 +145,39 @@ class PascalPart(Published):
 
     def _object(self, file: Path, name: str) -> int:
         if name not in self._objects:
-            raise BadFileError(file, f"an object of class {name!r} was found, which is none of VOC's 20 classes")
+            raise BadFileError(file, f"an object of class {name!r} was found, which is not one of VOC's 20 classes")
         return self._objects[name]
 
     def _part(self, file: Path, owner: str, code: str) -> int:
         try:
             return self._parts[part_name(owner, code)]
         except KeyError:
-            what = f"a part {code!r} of a {owner} was found, which is no code of Pascal-Part"
-            raise BadFileError(file, what) from None
+            message = f"a part {code!r} of a {owner} was found, which is not a code of Pascal-Part"
+            raise BadFileError(file, message) from None
 
 
 def _masks(file: Path) -> Iterator[tuple[str, str | None, Map]]:
     """Class of the object, code of the part (``None`` for the object itself) and mask, in the file's order."""
     for anno in structures(file, read_variable(file, "anno"), "objects"):
         for thing in structures(file, anno["objects"], "class", "mask", "parts"):
-            owner = text(file, thing["class"])
+            owner = matlab_text(file, thing["class"])
             yield owner, None, matrix(file, thing["mask"], "a mask")
             for part in structures(file, thing["parts"], "part_name", "mask"):
-                yield owner, text(file, part["part_name"]), matrix(file, part["mask"], "a mask")
+                yield owner, matlab_text(file, part["part_name"]), matrix(file, part["mask"], "a mask")
 
 
 class _Layers:
-    """Label maps, as many as it takes to keep what overlaps."""
+    """Label maps, as many as overlapping labels need."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self.layers: list[Map] = []
 
     def add(self, mask: Map, number: int) -> None:
-        """Put a label in the first layer where no other one is in its way."""
-        there = mask != 0
+        """Put a label on the first layer where it covers no other label."""
+        covered = mask != 0
         for layer in self.layers:
-            if np.isin(layer[there], (0, number)).all():
-                layer[there] = number
+            if np.isin(layer[covered], (0, number)).all():
+                layer[covered] = number
                 return
-        self.layers.append(np.where(there, number, 0).astype(np.int32))
+        self.layers.append(np.where(covered, number, 0).astype(np.int32))

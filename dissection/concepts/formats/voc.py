@@ -3,10 +3,10 @@
 ::
 
     VOC2012/JPEGImages/2007_000032.jpg
-    VOC2012/SegmentationClass/2007_000032.png       palette: 1 to 20, 255 = boundaries and what is left out
-    VOC2012/ImageSets/Segmentation/trainval.txt     names of images, one a line
+    VOC2012/SegmentationClass/2007_000032.png       palette: 1 to 20, 255 = boundaries and omitted objects
+    VOC2012/ImageSets/Segmentation/trainval.txt     names of images, one per line
 
-torchvision's ``VOCSegmentation`` reads one list at a time from a folder that has to be called ``VOCdevkit``; the tests
+torchvision's ``VOCSegmentation`` reads one list at a time from a folder that must be called ``VOCdevkit``; the tests
 compare with it.
 """
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BOUNDARY = 255
-"""What VOC calls void: boundaries of objects, and objects that were too difficult."""
+"""VOC's "void": boundaries of objects, and objects that were too difficult."""
 
 
 class Voc(Published):
-    """A year of VOC: 20 objects. A list of test images counts as far as there are masks."""
+    """A year of VOC: 20 objects. Of test images only those with masks count."""
 
     attribution = (
         "The PASCAL Visual Object Classes challenge (Everingham, Van Gool, Williams, Winn, Zisserman, IJCV 2010), "
@@ -73,7 +73,7 @@ def _listed(root: Path) -> list[str]:
         if file.stem != "test" or (masks / f"{name}.png").exists()
     }
     if not names:
-        raise BadFileError(folder, "there are no lists of images in it; trainval.txt is wanted")
+        raise BadFileError(folder, "there are no lists of images in it; trainval.txt is needed")
     return sorted(names)
 
 
@@ -81,10 +81,10 @@ def voc_names(file: Path) -> list[str]:
     """The images of a list: the first word of each line.
 
     Raises:
-        BadFileError: if it cannot be read, or one could be a file in another folder.
+        BadFileError: if it cannot be read, or a name could lead to another folder.
     """
     names = [line.split()[0] for line in read_lines(file)]
     for name in names:
         if leads_out(name) or "/" in name:
-            raise BadFileError(file, f"{name!r} is no image's name; a name without folders is wanted")
+            raise BadFileError(file, f"{name!r} is not an image's name; a name without folders is needed")
     return names

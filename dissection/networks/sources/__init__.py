@@ -1,5 +1,5 @@
-"""Where networks come from: a module per source, each of which hands over a spec and knows none of the others.
+"""Sources of networks: one module per source, which hands over a spec and knows none of the other sources.
 
-What several need (fetching, optional packages) stands beside them; choosing one by name is
-:mod:`dissection.networks.opening`.
+The modules that several sources need (fetching, optional packages) stand beside them;
+:mod:`dissection.networks.opening` chooses a source by name.
 """

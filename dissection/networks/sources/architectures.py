@@ -1,4 +1,4 @@
-"""torchvision's architectures, made to fit a state dict, and ImageNet's labels: what several sources build on."""
+"""torchvision's architectures, made to fit a state dict, and ImageNet's labels, for several sources to build on."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _RESCALING = {"googlenet", "inception_v3"}
-"""Published with a rescaling of their input inside, and with auxiliary classifiers that only training uses."""
+"""Networks that rescale their input as published, and have auxiliary classifiers that only training uses."""
 
 
-def build(name: str, state: Mapping[str, Tensor]) -> nn.Module:
-    """A torchvision architecture, with as many classes as the state has, without random numbers of the caller's."""
+def build_architecture(name: str, state: Mapping[str, Tensor]) -> nn.Module:
+    """A torchvision architecture with as many classes as the state; the caller's random numbers stay untouched."""
     options: dict[str, Any] = {}
     if name in _RESCALING:
         auxiliary = any(key.lower().startswith("aux") for key in state)
@@ -31,7 +31,7 @@ def build(name: str, state: Mapping[str, Tensor]) -> nn.Module:
 
 
 def class_count(name: str, state: Mapping[str, Tensor]) -> int | None:
-    """Classes of the state's last layer, where it has one of that name."""
+    """Number of classes in the state's last layer, or ``None`` if it has no layer of that name."""
     weight = state.get(f"{_last_layer(name)}.weight")
     return None if weight is None else len(weight)
 

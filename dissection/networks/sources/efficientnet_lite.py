@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LITE = "efficientnet-lite0"
 
 _PREPROCESSING = Preprocessing((224, 224), 256, (0.498,) * 3, (0.502,) * 3, "bicubic")
-"""Of the published weights: with ImageNet's usual mean and deviation a tenth of the answers changes."""
+"""For the published weights: with ImageNet's usual mean and deviation, a tenth of the predictions changes."""
 
 
 def open_lite(weights: Path | None = None) -> NetworkSpec:

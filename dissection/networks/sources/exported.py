@@ -1,7 +1,7 @@
-"""Programs that ``torch.export.save`` wrote (``.pt2``), turned into modules again so that their layers can be read.
+"""Turns programs that ``torch.export.save`` wrote (``.pt2``) into modules again, so that their layers can be read.
 
-Such a program, like a factory, is code of whoever made it: open only what you would run. TorchScript is refused: its
-modules run inside a compiled interpreter, where no layer can be read.
+Such a program, like a factory, is its author's code: open only what you would run. TorchScript is refused: its modules
+run inside a compiled interpreter, where no layer can be read.
 """
 
 from __future__ import annotations
@@ -31,11 +31,10 @@ _ADVICE = (
 
 
 def open_exported(path: Path, weights: Path | None = None) -> NetworkSpec:
-    """The network of an exported program; the size of its images is the program's.
+    """The network of an exported program, which sets the size of its images.
 
     Raises:
-        NetworkError: if it cannot be opened, takes something else than a batch of images, or was exported in training
-            mode.
+        NetworkError: if it cannot be opened, takes anything but a batch of images, or was exported in training mode.
         WeightsError: if the weights do not fit.
     """
     if not path.is_file():
@@ -55,30 +54,30 @@ def _opened(path: Path) -> ExportedProgram:
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise NetworkError(
-            f"{path} is no program that this torch opens ({type(error).__name__}: {reason}); {_ADVICE}"
+            f"{path} is not a program that this torch can open ({type(error).__name__}: {reason}); {_ADVICE}"
         ) from error
 
 
 def _image(program: ExportedProgram, path: Path) -> tuple[int, int, int]:
     """Channels, height and width of the images a program takes."""
-    inputs = set(program.graph_signature.user_inputs)
-    taken = [node.meta["val"] for node in program.graph.nodes if node.op == "placeholder" and node.name in inputs]
-    if len(taken) != 1 or not hasattr(taken[0], "shape") or len(taken[0].shape) != 4:
-        raise NetworkError(f"{path} takes {len(taken)} inputs; one batch of images (images, channels, h, w) is wanted")
-    batch, *size = taken[0].shape
+    names = set(program.graph_signature.user_inputs)
+    inputs = [node.meta["val"] for node in program.graph.nodes if node.op == "placeholder" and node.name in names]
+    if len(inputs) != 1 or not hasattr(inputs[0], "shape") or len(inputs[0].shape) != 4:
+        raise NetworkError(f"{path} takes {len(inputs)} inputs; one batch of images (images, channels, h, w) is needed")
+    batch, *size = inputs[0].shape
     if isinstance(batch, int) or not all(isinstance(length, int) for length in size):
-        raise NetworkError(f"{path} takes inputs of shape {tuple(taken[0].shape)}; {_ADVICE}")
+        raise NetworkError(f"{path} takes inputs of shape {tuple(inputs[0].shape)}; {_ADVICE}")
     channels, height, width = size
     return channels, height, width
 
 
 def _check(module: nn.Module, size: tuple[int, int, int], path: Path) -> None:
-    """See that images do not influence each other: in training mode they do, and the mode is fixed in a program."""
+    """Check that images do not influence each other: in training mode they do, and a program's mode is fixed."""
     images = torch.rand(2, *size, generator=torch.Generator().manual_seed(0))
     with undisturbed(module), torch.no_grad():
-        both, one = module(images), module(images[:1])
-    if not all(torch.allclose(a[:1], b, atol=1e-4) for a, b in zip(_tensors(both), _tensors(one), strict=True)):
-        raise NetworkError(f"{path} gives an image other scores in another batch; {_ADVICE}")
+        pair, single = module(images), module(images[:1])
+    if not all(torch.allclose(a[:1], b, atol=1e-4) for a, b in zip(_tensors(pair), _tensors(single), strict=True)):
+        raise NetworkError(f"{path} gives an image different scores in different batches; {_ADVICE}")
 
 
 def _tensors(output: object) -> list[Tensor]:

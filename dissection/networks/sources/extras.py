@@ -1,4 +1,4 @@
-"""Packages that only some networks need, and what can go wrong with them."""
+"""Packages that only some networks need, and their errors."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def needs(network: str, extra: str) -> Iterator[None]:
-    """Imports that may fail, because an extra is not installed.
+    """Guard imports that fail if an extra is not installed.
 
     Raises:
-        NetworkError: if they do; it says what to install.
+        NetworkError: if they fail; the message says what to install.
     """
     try:
         yield
@@ -29,10 +29,10 @@ def needs(network: str, extra: str) -> Iterator[None]:
 
 @contextmanager
 def fetching(network: str, advice: str) -> Iterator[None]:
-    """A package fetches a network from the Hugging Face hub, without a word to the log of every try.
+    """Let a package fetch a network from the Hugging Face hub, without logging every try.
 
     Raises:
-        WeightsError: if it cannot; ``advice`` says how to do without the hub.
+        WeightsError: if that fails; ``advice`` says how to do without the hub.
     """
     log = logging.getLogger("huggingface_hub")
     level = log.level
@@ -41,6 +41,6 @@ def fetching(network: str, advice: str) -> Iterator[None]:
         yield
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise WeightsError(f"cannot have {network} ({type(error).__name__}: {reason}); {advice}") from error
+        raise WeightsError(f"cannot load {network} ({type(error).__name__}: {reason}); {advice}") from error
     finally:
         log.setLevel(level)

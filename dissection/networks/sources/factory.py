@@ -1,4 +1,4 @@
-"""Makes a network with a function of the user's: ``path/to/file.py:factory`` or ``package.module:factory``."""
+"""Makes a network with a user's function: ``path/to/file.py:factory`` or ``package.module:factory``."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a factory gave.
+    """The product of a factory.
 
     Attributes:
         product: the network or module.
-        spec: what makes it again from any folder.
+        spec: names the factory from any folder.
         name: the factory's name.
     """
 
@@ -40,7 +40,7 @@ class Made:
 
 
 def open_made(spec: str, weights: Path | None = None) -> NetworkSpec:
-    """What a factory makes, with a file's weights if there is one.
+    """The network that a factory makes, with a file's weights if one is given.
 
     Raises:
         NetworkError: if the factory cannot be found, fails, or gives something else.
@@ -49,29 +49,29 @@ def open_made(spec: str, weights: Path | None = None) -> NetworkSpec:
     made = call_factory(spec)
     if isinstance(made.product, nn.Module):
         return NetworkSpec(load(made.product, weights), made.name, spec=made.spec)
-    own = made.product
+    network = made.product
     return NetworkSpec(
-        load(own.module, weights),
-        own.name,
-        own.preprocessing,
-        own.classes,
-        own.layer.name,
-        own.head.output,
-        own.head.independent,
+        load(network.module, weights),
+        network.name,
+        network.preprocessing,
+        network.classes,
+        network.layer.name,
+        network.head.output,
+        network.head.independent,
         made.spec,
     )
 
 
 def call_factory(spec: str) -> Made:
-    """Find and call a factory. A module, or a class of modules, will do as well.
+    """Find and call a factory. A module, or a class of modules, is accepted as well.
 
     Raises:
         NetworkError: if it cannot be found, fails, or gives something else.
     """
-    where, _, name = spec.rpartition(":")
-    if not where.endswith(".py"):
-        return Made(_product(spec, name, lambda: importlib.import_module(where)), spec, name)
-    path = Path(where).expanduser().resolve()
+    location, _, name = spec.rpartition(":")
+    if not location.endswith(".py"):
+        return Made(_product(spec, name, lambda: importlib.import_module(location)), spec, name)
+    path = Path(location).expanduser().resolve()
     if not path.is_file():
         raise NetworkError(f"no file {path} to make a network from; give FILE.py:FACTORY")
     with _imports_from(path.parent):
@@ -82,14 +82,14 @@ def call_factory(spec: str) -> Made:
 def _product(spec: str, name: str, load: Callable[[], ModuleType]) -> nn.Module | Network:
     try:
         code = load()
-        found = getattr(code, name, None)
-        product = found if isinstance(found, nn.Module) or not callable(found) else found()
+        factory = getattr(code, name, None)
+        product = factory if isinstance(factory, nn.Module) or not callable(factory) else factory()
     except NetworkError:
         raise
     except (Exception, SystemExit) as error:
         reason = " ".join(str(error).split())[:300]
         raise NetworkError(f"{spec} failed with {type(error).__name__}: {reason}") from error
-    if found is None:
+    if factory is None:
         raise NetworkError(_no_factory(code, spec, name))
     if not isinstance(product, (nn.Module, Network)):
         raise NetworkError(f"{spec} gives a {type(product).__name__}; a factory gives an nn.Module or a Network")
@@ -97,7 +97,7 @@ def _product(spec: str, name: str, load: Callable[[], ModuleType]) -> nn.Module 
 
 
 def _run_file(path: Path) -> ModuleType:
-    """Run a file as a module of a name that no other has."""
+    """Run a file as a module with a unique name."""
     name = f"_network_{sha256(str(path).encode()).hexdigest()[:16]}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
@@ -110,7 +110,7 @@ def _run_file(path: Path) -> ModuleType:
 
 @contextmanager
 def _imports_from(folder: Path) -> Iterator[None]:
-    """Let a file import its neighbours, and forget them after: another folder may have others of the same names."""
+    """Let a file import its neighbours, and forget them afterwards: another folder may have the same module names."""
     before = set(sys.modules)
     sys.path.insert(0, str(folder))
     try:
@@ -124,11 +124,11 @@ def _imports_from(folder: Path) -> Iterator[None]:
 
 
 def _no_factory(code: ModuleType, spec: str, name: str) -> str:
-    own = [
+    names = [
         key
         for key, thing in vars(code).items()
         if callable(thing) and getattr(thing, "__module__", "") == code.__name__
     ]
-    near = get_close_matches(name, own, n=5, cutoff=0) or own[:5]
+    near = get_close_matches(name, names, n=5, cutoff=0) or names[:5]
     offer = f"it has {', '.join(near)}" if near else "it has no functions"
-    return f"{spec}: no {name or 'factory'!r} there; {offer}"
+    return f"{spec}: no {name or 'factory'!r} is defined; {offer}"

@@ -16,7 +16,7 @@ from .spec import NetworkSpec, load
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PREFIX = "hf/"
+_PREFIX = "hf/"
 
 _INTERPOLATION = {
     Image.Resampling.BILINEAR: "bilinear",
@@ -28,38 +28,38 @@ _CROPPED_BELOW = 384
 
 
 def open_hf(name: str, weights: Path | None = None) -> NetworkSpec:
-    """A network by the name of its repository or by a folder; no code that a repository holds is run.
+    """A network by the name of its repository or by a folder; no code of a repository is run.
 
     Raises:
-        NetworkError: if transformers is not installed, or its image processor does what is not known here.
-        WeightsError: if the network or its weights cannot be had, or do not fit.
+        NetworkError: if transformers is not installed, or the image processor does something unknown.
+        WeightsError: if the network or its weights cannot be fetched or read, or do not fit.
     """
     with needs(name, "hf"):
         import transformers  # noqa: PLC0415 -- an extra
     hub: Any = transformers
-    where = _where(name)
-    advice = f"fetch the repository where you can, and give its folder: --network {PREFIX}FOLDER"
+    location = _location(name)
+    advice = f"fetch the repository if you can, and give its folder: --network {_PREFIX}FOLDER"
     with fetching(name, advice):
-        config = hub.AutoConfig.from_pretrained(where)
-        processor = hub.AutoImageProcessor.from_pretrained(where).to_dict()
+        config = hub.AutoConfig.from_pretrained(location)
+        processor = hub.AutoImageProcessor.from_pretrained(location).to_dict()
         if weights is None:
-            module = hub.AutoModelForImageClassification.from_pretrained(where, torch_dtype="float32")
+            module = hub.AutoModelForImageClassification.from_pretrained(location, torch_dtype="float32")
         else:
             module = load(hub.AutoModelForImageClassification.from_config(config), weights)
     return NetworkSpec(
         module,
-        where.rstrip("/").rpartition("/")[2],
+        location.rstrip("/").rpartition("/")[2],
         _preprocessing(processor, name),
         _labels(config.id2label),
         output="logits",
         multi_label=config.problem_type == "multi_label_classification",
-        spec=f"{PREFIX}{where}",
+        spec=f"{_PREFIX}{location}",
     )
 
 
-def _where(name: str) -> str:
-    """The repository, or the folder from any other folder."""
-    rest = name.removeprefix(PREFIX)
+def _location(name: str) -> str:
+    """The repository, or the folder's absolute path."""
+    rest = name.removeprefix(_PREFIX)
     folder = Path(rest).expanduser()
     return str(folder.resolve()) if folder.is_dir() else rest
 
@@ -71,11 +71,11 @@ def _labels(labels: Mapping[int, str]) -> tuple[str, ...]:
 
 
 def _preprocessing(processor: Mapping[str, Any], name: str) -> Preprocessing:
-    """What an image processor does, where it is to resize, crop the centre, rescale and normalise."""
+    """The preprocessing of an image processor that resizes, crops the centre, rescales and normalises."""
     size = _pair(processor.get("size"))
     if size is None:
         raise NetworkError(
-            f"the image processor of {name} does not say to what size it brings photographs; give --input-size"
+            f"the image processor of {name} does not say to what size it resizes photographs; give --input-size"
         )
     crop = _pair(processor.get("crop_size")) if processor.get("do_center_crop") else None
     resize: int | tuple[int, int] = size if "height" in processor["size"] else size[0]
@@ -87,9 +87,7 @@ def _preprocessing(processor: Mapping[str, Any], name: str) -> Preprocessing:
     mean, std = _normalisation(processor)
     interpolation = _INTERPOLATION.get(processor.get("resample", Image.Resampling.BILINEAR))
     if interpolation is None:
-        raise NetworkError(
-            f"the image processor of {name} resizes in a way that is not known; bilinear or bicubic is wanted"
-        )
+        raise NetworkError(f"the image processor of {name} resizes in an unknown way; bilinear or bicubic is needed")
     return Preprocessing(crop or size, resize, mean, std, interpolation, len(mean))
 
 
@@ -102,7 +100,7 @@ def _pair(size: Any) -> tuple[int, int] | None:  # noqa: ANN401 -- the hub's JSO
 
 
 def _normalisation(processor: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of red, green and blue in [0, 1]; a processor may bring bytes to another range first."""
+    """Mean and deviation of red, green and blue in [0, 1]; a processor may rescale bytes to another range first."""
     mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     if processor.get("do_normalize"):
         mean, std = tuple(processor["image_mean"]), tuple(processor["image_std"])

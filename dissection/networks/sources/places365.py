@@ -16,8 +16,8 @@ from torch import nn
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.weights import fit, read_weights
 
-from .architectures import build
-from .published_weights import fetch, own_names
+from .architectures import build_architecture
+from .published_weights import current_names, fetch_weights
 from .spec import NetworkSpec
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from dissection.files.transfers import Bytes
 
-PREFIX = "places365/"
+_PREFIX = "places365/"
 
 _SITE = "http://places2.csail.mit.edu/models_places365"
 _PUBLISHED = {
@@ -39,12 +39,12 @@ _VGG_PREPROCESSING = Preprocessing((224, 224), 256)
 
 def places_names() -> tuple[str, ...]:
     """Names of the published networks."""
-    return tuple(f"{PREFIX}{name}" for name in sorted(_PUBLISHED))
+    return tuple(f"{_PREFIX}{name}" for name in sorted(_PUBLISHED))
 
 
 @cache
 def places_classes() -> tuple[str, ...]:
-    """The 365 labels, without the letter they are sorted by."""
+    """The 365 labels, without the letter that sorts them."""
     text = files(__package__).joinpath("places365.txt").read_text("utf-8")
     return tuple(line.replace("_", " ") for line in text.splitlines())
 
@@ -53,13 +53,13 @@ def open_places(name: str, weights: Path | None = None, progress: Bytes | None =
     """A network by its name; its weights are fetched, once, unless a file is given.
 
     Raises:
-        WeightsError: if the weights cannot be had, or do not fit.
+        WeightsError: if the weights cannot be fetched or read, or do not fit.
     """
-    architecture = name.removeprefix(PREFIX)
-    path = weights or fetch(name, _PUBLISHED[architecture], progress)
-    state = own_names(read_weights(path))
+    architecture = name.removeprefix(_PREFIX)
+    path = weights or fetch_weights(name, _PUBLISHED[architecture], progress)
+    state = current_names(read_weights(path))
     last = state.get("classifier.fc8a.weight")
-    module = build(architecture, state if last is None else {"classifier.6.weight": last})
+    module = build_architecture(architecture, state if last is None else {"classifier.6.weight": last})
     if last is not None:
         _name_as_caffe(module)
     fit(module, state, where=str(path))

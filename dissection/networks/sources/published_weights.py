@@ -1,4 +1,4 @@
-"""Weights files as they were published: fetching them once, and the names that they use for what has others today."""
+"""Fetches published weights files, each once, and translates their old names of tensors into today's."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from dissection.files.transfers import Bytes
 
 _OLD_DENSE = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])(?=\.)")
-"""How DenseNet's published files name what is ``norm1`` today."""
+"""The form in which DenseNet's published files write today's ``norm1``."""
 
 _PARALLEL = re.compile(r"(?<![^.])module\.")
 
 
-def own_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A published state dict under today's names, without what ``DataParallel`` added inside."""
+def current_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A published state dict under today's names, without the prefixes that ``DataParallel`` added inside."""
     return {_PARALLEL.sub("", _OLD_DENSE.sub(r"\1\2", key)): value for key, value in state.items()}
 
 
-def fetch(name: str, url: str, progress: Bytes | None = None) -> Path:
-    """A published weights file, from torch's cache or the web; PyTorch's custom puts its hash into its name.
+def fetch_weights(name: str, url: str, progress: Bytes | None = None) -> Path:
+    """A published weights file, from torch's cache or the web; by PyTorch's convention its name holds its hash.
 
     Raises:
-        WeightsError: if it cannot be had.
+        WeightsError: if it cannot be fetched.
     """
     path = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
     digest = torch.hub.HASH_REGEX.search(path.name)

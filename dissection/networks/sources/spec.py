@@ -1,4 +1,4 @@
-"""What a source of networks hands over, before the layer is found and the classes are counted."""
+"""What a source says of a network, before the layer is found and the classes are counted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 SCENES = "scenes"
-"""What the network of the generated scenes is called."""
+"""Name of the network of the generated scenes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,12 @@ class NetworkSpec:
     Attributes:
         module: the network.
         name: name of the architecture, for people.
-        preprocessing: what it expects of a photograph, where that is known.
-        classes: its labels, where they are known.
-        layer: the layer to dissect, where the source chooses one.
-        output: which of several outputs holds the scores, where the source says so.
+        preprocessing: what it expects of a photograph, if known.
+        classes: its labels, if known.
+        layer: the layer to dissect, if the source chooses one.
+        output: which of several outputs holds the scores, if the source says so.
         multi_label: whether the source says that classes are independent of each other.
-        spec: what opens it again from any folder, where that differs from what was typed.
+        spec: the name that opens it from any folder, if that differs from what was typed.
     """
 
     module: nn.Module
@@ -46,7 +46,7 @@ class NetworkSpec:
 
 
 def load(module: nn.Module, weights: Path | None) -> nn.Module:
-    """The module, with a file's weights if there is one.
+    """The module, with a file's weights if one is given.
 
     Raises:
         WeightsError: if they cannot be read or do not fit.

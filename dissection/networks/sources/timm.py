@@ -14,14 +14,14 @@ from dissection.networks.weights import fit, read_weights
 
 from .architectures import imagenet_classes
 from .extras import fetching, needs
-from .published_weights import own_names
+from .published_weights import current_names
 from .spec import NetworkSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-PREFIX = "timm/"
+_PREFIX = "timm/"
 
 
 def timm_names() -> tuple[str, ...]:
@@ -32,7 +32,7 @@ def timm_names() -> tuple[str, ...]:
     """
     with needs("timm", "timm"):
         import timm  # noqa: PLC0415 -- an extra
-    return tuple(f"{PREFIX}{name}" for name in timm.list_models(pretrained=True))
+    return tuple(f"{_PREFIX}{name}" for name in timm.list_models(pretrained=True))
 
 
 def open_timm(name: str, weights: Path | None = None) -> NetworkSpec:
@@ -40,14 +40,14 @@ def open_timm(name: str, weights: Path | None = None) -> NetworkSpec:
 
     Raises:
         NetworkError: if timm is not installed, or has no such network.
-        WeightsError: if the weights cannot be had, or do not fit.
+        WeightsError: if the weights cannot be fetched or read, or do not fit.
     """
     with needs(name, "timm"):
         import timm  # noqa: PLC0415 -- an extra
-    architecture = name.removeprefix(PREFIX)
+    architecture = name.removeprefix(_PREFIX)
     if not timm.is_model(architecture):
         raise NetworkError(
-            f"timm has no network {architecture!r}; timm.list_models('*{architecture[:5]}*') lists near ones"
+            f"timm has no network {architecture!r}; timm.list_models('*{architecture[:5]}*') lists similar names"
         )
     if weights is None:
         with fetching(name, "give a file with --weights FILE"):
@@ -59,7 +59,7 @@ def open_timm(name: str, weights: Path | None = None) -> NetworkSpec:
 
 def _from_file(timm: Any, architecture: str, weights: Path) -> nn.Module:  # noqa: ANN401 -- timm is not typed
     """The architecture, with as many classes as the file's classifier."""
-    state = own_names(read_weights(weights))
+    state = current_names(read_weights(weights))
     with torch.device("meta"):
         classifier = timm.create_model(architecture).pretrained_cfg["classifier"]
     last = state.get(f"{classifier}.weight") if isinstance(classifier, str) else None
@@ -74,7 +74,7 @@ def _preprocessing(timm: Any, module: nn.Module) -> Preprocessing:  # noqa: ANN4
     config: Mapping[str, Any] = timm.data.resolve_data_config({}, model=module)
     channels, height, width = config["input_size"]
     if config["crop_mode"] not in {"center", "squash"}:
-        raise NetworkError(f"crop mode {config['crop_mode']!r} is not known; center or squash is wanted")
+        raise NetworkError(f"crop mode {config['crop_mode']!r} is unknown; center or squash is needed")
     sides = floor(height / config["crop_pct"]), floor(width / config["crop_pct"])
     shorter_only = config["crop_mode"] == "center" and height == width
     interpolation = "bilinear" if config["interpolation"] == "random" else config["interpolation"]
@@ -89,7 +89,7 @@ def _preprocessing(timm: Any, module: nn.Module) -> Preprocessing:  # noqa: ANN4
 
 
 def _labels(timm: Any, module: nn.Module) -> tuple[str, ...]:  # noqa: ANN401 -- timm is not typed
-    """The labels of the weights' data set, where it is an ImageNet and the classes are as many."""
+    """The labels of the weights' data set, if it is an ImageNet and has as many classes."""
     subset = timm.data.infer_imagenet_subset(module)
     if subset is None:
         return ()

@@ -10,8 +10,8 @@ from torchvision import models
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.weights import fit, read_weights
 
-from .architectures import build, class_count
-from .published_weights import fetch, own_names
+from .architectures import build_architecture, class_count
+from .published_weights import current_names, fetch_weights
 from .spec import NetworkSpec
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ def open_published(name: str, weights: Path | None = None, progress: Bytes | Non
     same file name expect, or else the default ones.
 
     Raises:
-        WeightsError: if the weights cannot be had, or do not fit.
+        WeightsError: if the weights cannot be fetched or read, or do not fit.
     """
     known = _known_weights(name, weights)
-    path = weights or fetch(name, known.url, progress)
-    state = own_names(read_weights(path))
-    module = build(name, state)
+    path = weights or fetch_weights(name, known.url, progress)
+    state = current_names(read_weights(path))
+    module = build_architecture(name, state)
     fit(module, state, where=str(path))
     labels = tuple(known.meta["categories"])
     classes = labels if class_count(name, state) in {None, len(labels)} else ()
@@ -48,15 +48,17 @@ def open_published(name: str, weights: Path | None = None, progress: Bytes | Non
 
 
 def open_untrained(name: str) -> NetworkSpec:
-    """A torchvision classifier before any training: for what does not depend on weights. Nothing is fetched."""
+    """A torchvision classifier before any training, for uses that do not depend on weights. Nothing is fetched."""
     known = models.get_model_weights(name).DEFAULT
-    return NetworkSpec(build(name, {}), name, _preprocessing(known), tuple(known.meta["categories"]))
+    return NetworkSpec(build_architecture(name, {}), name, _preprocessing(known), tuple(known.meta["categories"]))
 
 
 def _known_weights(name: str, path: Path | None) -> Any:  # noqa: ANN401 -- torchvision is not typed
-    """The published weights that a file is by its name; the default ones for another file or none."""
+    """The published weights that a file's name belongs to; the default ones for any other file or none."""
     published = models.get_model_weights(name)
-    return next((one for one in published if path and one.url.endswith(f"/{path.name}")), published.DEFAULT)
+    return next(
+        (candidate for candidate in published if path and candidate.url.endswith(f"/{path.name}")), published.DEFAULT
+    )
 
 
 def _preprocessing(weights: WeightsEnum) -> Preprocessing:

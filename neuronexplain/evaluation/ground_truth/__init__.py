@@ -1,1 +1,1 @@
-"""What is known to be in images, from annotations in several layouts, matched to a network's classes."""
+"""The objects in images, read from annotations in several layouts and matched to a network's classes."""

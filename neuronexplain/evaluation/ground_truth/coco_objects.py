@@ -1,6 +1,6 @@
 """COCO's instances: boxes and masks of things, see ``dissection.concepts.formats.coco_instances``.
 
-Crowds are left out: their box is no instance's.
+Crowds are left out, since a crowd's box is not the box of an instance.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from dissection.concepts.formats.shared.coco_files import Record
+    from dissection.concepts.formats.shared.coco_files import CocoRecord
 
     from .truth import Objects
 
 
-class Coco:
+class CocoObjects:
     """A folder with ``annotations/instances_SPLIT.json``.
 
     Args:
@@ -37,7 +37,7 @@ class Coco:
         table: matches of classes and objects, see :func:`match`.
 
     Raises:
-        ConceptDataError: if it is not in this layout, or no class means one of its objects.
+        ConceptDataError: if the folder is not in this layout, or no class means one of its objects.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Coco:
     ) -> None:
         self._file = coco_file(root, "instances", split, hook=packed)
         self._images = sorted(self._file.images.values(), key=lambda image: image.name)
-        self._found = self._file.by_image()
+        self._records_of_image = self._file.by_image()
         self._names = {category.number: category.name for category in self._file.categories}
         self.name = f"COCO {split}"
         self.objects: Objects = match(self._names.values(), classes, table=table)
@@ -57,17 +57,23 @@ class Coco:
         """A photograph with boxes and masks."""
         image = self._images[index]
         photograph = read_photograph_of(image.file, image.size, f"{self._file.file.name} says")
-        things: dict[str, list[Record]] = {}
-        for category, records in self._found.get(image.number, {}).items():
-            things.setdefault(self._names[category], []).extend(each for each in records if not each.get("iscrowd"))
-        places = {name: self._place(name, things[name], image.size) for name in self.objects if things.get(name)}
+        records_of_name: dict[str, list[CocoRecord]] = {}
+        for category, records in self._records_of_image.get(image.number, {}).items():
+            records_of_name.setdefault(self._names[category], []).extend(
+                record for record in records if not record.get("iscrowd")
+            )
+        places = {
+            name: self._place(name, records_of_name[name], image.size)
+            for name in self.objects
+            if records_of_name.get(name)
+        }
         return AnnotatedImage(image.name, photograph, places)
 
     def identity(self) -> str:
         """Names and sizes of the photographs, and the file that describes them."""
         return digest([repr(self.objects), self._file.file, *(stamp(image.file) for image in self._images)])
 
-    def _place(self, name: str, records: Sequence[Record], size: tuple[int, int]) -> ObjectLocation:
+    def _place(self, name: str, records: Sequence[CocoRecord], size: tuple[int, int]) -> ObjectLocation:
         height, width = size
         boxes = np.array([self._box(name, record, (width, height)) for record in records])
         try:
@@ -77,10 +83,10 @@ class Coco:
             raise self._file.bad(f"{name}, annotation {ids}: {error}") from error
         return ObjectLocation(boxes / (width, height, width, height), mask.astype(bool))
 
-    def _box(self, name: str, record: Record, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    def _box(self, name: str, record: CocoRecord, size: tuple[int, int]) -> tuple[float, float, float, float]:
         sides = record.get("bbox")
-        if not isinstance(sides, list) or len(sides) != 4 or not all(isinstance(each, int | float) for each in sides):
-            raise self._file.bad(f"bbox of annotation {record.get('id')} is {sides!r:.60}; four numbers are wanted")
+        if not isinstance(sides, list) or len(sides) != 4 or not all(isinstance(side, int | float) for side in sides):
+            raise self._file.bad(f"bbox of annotation {record.get('id')} is {sides!r:.60}; four numbers are needed")
         left, top, width, height = sides
         box = left, top, left + width, top + height
         check_box(self._file.file, f"{name}, annotation {record.get('id')},", box, size)

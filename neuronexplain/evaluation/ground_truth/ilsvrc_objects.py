@@ -1,10 +1,10 @@
-"""ILSVRC's localisation data in its own layout: one class an image, and a box for each instance of it.
+"""ILSVRC's localisation data in its own layout: one class per image, and a box for each instance of it.
 
 ::
 
     ILSVRC/Data/CLS-LOC/val/*.JPEG
     ILSVRC/Annotations/CLS-LOC/val/*.xml
-    LOC_synset_mapping.txt                  a line for each class in the order of the network's: n01440764 tench, ...
+    LOC_synset_mapping.txt                  a line for each class, in the network's order: n01440764 tench, ...
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ if TYPE_CHECKING:
 _MAPPING = "LOC_synset_mapping.txt"
 
 
-class Ilsvrc:
+class IlsvrcObjects:
     """The validation images.
 
     Args:
         root: the folder that holds ``ILSVRC/``, or ``ILSVRC`` itself.
         classes: the network's labels, in the order of the WordNet ids.
-        split: which images; those of ``val`` lie in one folder.
+        split: which images; those of ``val`` are in a single folder.
 
     Raises:
-        ConceptDataError: if it is not in this layout, or names another number of classes than the network has.
+        ConceptDataError: if the folder is not in this layout, or its number of classes is not the network's.
     """
 
     def __init__(self, root: Path, classes: Sequence[str], *, split: str = "val") -> None:
-        own = root / "ILSVRC" if (root / "ILSVRC").is_dir() else root
-        self._images, self._boxes = own / "Data" / "CLS-LOC" / split, own / "Annotations" / "CLS-LOC" / split
+        base = root / "ILSVRC" if (root / "ILSVRC").is_dir() else root
+        self._images, self._boxes = base / "Data" / "CLS-LOC" / split, base / "Annotations" / "CLS-LOC" / split
         if not self._images.is_dir():
-            raise BadFileError(self._images, "there is no such folder; ILSVRC/Data/CLS-LOC/val is wanted inside --data")
+            raise BadFileError(self._images, "there is no such folder; --data must hold ILSVRC/Data/CLS-LOC/val")
         self._files = sorted(self._images.rglob("*.JPEG"))
-        self.objects: Objects = {each: (number,) for number, each in enumerate(_synsets(root, own))}
+        self.objects: Objects = {synset: (number,) for number, synset in enumerate(_synsets(root, base))}
         if len(self.objects) != len(classes):
             raise ConceptDataError(
-                f"{_MAPPING} names {len(self.objects)} classes, the network has {len(classes)}; a network for these "
-                "very classes is wanted"
+                f"{_MAPPING} names {len(self.objects)} classes, the network has {len(classes)}; use a network for "
+                "exactly these classes"
             )
         self.name = f"ILSVRC {split}"
 
@@ -62,11 +62,11 @@ class Ilsvrc:
         """A photograph with its boxes."""
         file = self._files[index]
         boxes = read_boxes(self._xml(file))
-        unknown = next((each.name for each in boxes.instances if each.name not in self.objects), None)
+        unknown = next((instance.name for instance in boxes.instances if instance.name not in self.objects), None)
         if unknown:
-            raise BadFileError(self._xml(file), f"object {unknown!r} is none of the ids in {_MAPPING}")
+            raise BadFileError(self._xml(file), f"object {unknown!r} is not among the ids in {_MAPPING}; correct it")
         photograph = read_photograph_of(file, boxes.size, f"{self._xml(file).name} says")
-        names = dict.fromkeys(each.name for each in boxes.instances)
+        names = dict.fromkeys(instance.name for instance in boxes.instances)
         return AnnotatedImage(
             file.relative_to(self._images).as_posix(),
             photograph,
@@ -82,10 +82,10 @@ class Ilsvrc:
         return (self._boxes / file.relative_to(self._images)).with_suffix(".xml")
 
 
-def _synsets(*places: Path) -> list[str]:
-    for place in places:
-        if (place / _MAPPING).is_file():
-            return [line.split()[0] for line in read_lines(place / _MAPPING)]
+def _synsets(*folders: Path) -> list[str]:
+    for folder in folders:
+        if (folder / _MAPPING).is_file():
+            return [line.split()[0] for line in read_lines(folder / _MAPPING)]
     raise BadFileError(
-        places[0] / _MAPPING, "there is no such file; a line for each class is wanted, n01440764 tench, in their order"
+        folders[0] / _MAPPING, "there is no such file; it needs a line for each class in order, such as n01440764 tench"
     )

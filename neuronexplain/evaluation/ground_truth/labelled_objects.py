@@ -1,7 +1,7 @@
 """Any concept dataset as ground truth: its label maps say where the objects are.
 
-Label maps do not tell instances apart; each connected region of an object counts as one of its instances, which joins
-those that touch and cuts those that something stands before.
+Label maps do not tell instances apart, so each connected region of an object counts as an instance. This joins
+instances that touch, and splits those that are partly hidden.
 """
 
 from __future__ import annotations
@@ -31,45 +31,49 @@ _CORNERS = np.ones((3, 3))
 
 
 class LabelledObjects:
-    """The concepts of category ``object`` of a dataset, or all of them where it has no such category.
+    """A dataset's concepts of category ``object``, or all its concepts if it has no such category.
 
     Raises:
-        ConceptDataError: if no class means one of them.
+        ConceptDataError: if no class means one of the concepts.
     """
 
     def __init__(self, dataset: ConceptDataset, classes: Sequence[str], *, table: Path | None = None) -> None:
         self._dataset = dataset
-        wanted = _CATEGORY if _CATEGORY in dataset.categories else None
+        category = _CATEGORY if _CATEGORY in dataset.categories else None
         numbers: dict[str, list[int]] = {}
         for number, concept in dataset.concepts.items():
-            if wanted is None or concept.category == wanted:
+            if category is None or concept.category == category:
                 numbers.setdefault(concept.spoken, []).append(number)
         self.name = dataset.name
         self.objects: Objects = match(numbers, classes, table=table)
-        # A number's object, counted from 1; what is no concept's number falls on the last place.
-        self._place = np.zeros(max(dataset.concepts, default=0) + 2, np.int64)
-        for place, name in enumerate(self.objects, 1):
-            self._place[numbers[name]] = place
+        # The object of each label number, counted from 1; unknown numbers are clipped to the last entry, which is 0.
+        self._object_of = np.zeros(max(dataset.concepts, default=0) + 2, np.int64)
+        for position, name in enumerate(self.objects, 1):
+            self._object_of[numbers[name]] = position
 
     def __len__(self) -> int:
         return len(self._dataset)
 
     def annotated(self, index: int) -> AnnotatedImage:
         """A photograph with the regions of its objects."""
-        there = self._place.take(self._dataset.labels(index).maps, mode="clip")
-        found = np.bincount(there.ravel(), minlength=len(self.objects) + 1)[1:]
-        masks = {name: (there == place).any(0) for place, name in enumerate(self.objects, 1) if found[place - 1]}
+        object_map = self._object_of.take(self._dataset.labels(index).maps, mode="clip")
+        areas = np.bincount(object_map.ravel(), minlength=len(self.objects) + 1)[1:]
+        masks = {
+            name: (object_map == position).any(0)
+            for position, name in enumerate(self.objects, 1)
+            if areas[position - 1]
+        }
         places = {name: ObjectLocation(region_boxes(mask), mask) for name, mask in masks.items()}
         return AnnotatedImage(self._dataset.image_name(index), self._dataset.photograph(index), places)
 
     def identity(self) -> str:
-        """The dataset's own fingerprint, and the matches."""
+        """The dataset's fingerprint, and the matches."""
         return f"{fingerprint(self._dataset)} {self.objects}"
 
 
 def region_boxes(mask: Bool[np.ndarray, "h w"]) -> Float64[np.ndarray, "regions 4"]:
-    """A box around each connected region, corners included, as shares of width and height."""
+    """A box around each connected region, connected by corners too, as shares of width and height."""
     height, width = mask.shape
     regions = ndimage.find_objects(ndimage.label(mask, _CORNERS)[0])
-    boxes = [(place[1].start, place[0].start, place[1].stop, place[0].stop) for place in regions]
+    boxes = [(region[1].start, region[0].start, region[1].stop, region[0].stop) for region in regions]
     return np.array(boxes, np.float64).reshape(-1, 4) / (width, height, width, height)

@@ -1,7 +1,7 @@
 """Which of a network's classes mean which object of a dataset.
 
-By name first (``sofa`` is ``couch``), then, for ImageNet's classes, by a table of their numbers, and wherever neither
-will do by a table of one's own: a CSV file with the columns ``class`` and ``object``.
+Classes are matched by name (``sofa`` is ``couch``) and, if they are ImageNet's, also by a table of their numbers. A
+user's table, a CSV file with the columns ``class`` and ``object``, replaces both.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SYNONYMS = (
     {"toilet", "toilet seat"},
 )
 _LANDMARKS = {1: "goldfish", 207: "golden retriever", 404: "airliner", 671: "mountain bike", 954: "banana"}
-"""Classes of ImageNet whose labels every list of them has."""
+"""Classes of ImageNet whose labels are the same in every list."""
 _SHOWN = 8
 
 
@@ -50,8 +50,8 @@ def match(objects: Iterable[str], classes: Sequence[str], *, table: Path | None 
         ConceptDataError: if no class means any of the objects, or the table cannot be used.
     """
     names = list(dict.fromkeys(objects))
-    found = _by_table(names, classes, table) if table else _by_name(names, classes)
-    matched = {name: tuple(sorted(found[name])) for name in names if found[name]}
+    classes_of = _by_table(names, classes, table) if table else _by_name(names, classes)
+    matched = {name: tuple(sorted(classes_of[name])) for name in names if classes_of[name]}
     if not matched:
         shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
         raise ConceptDataError(
@@ -66,13 +66,13 @@ def _by_name(names: Sequence[str], classes: Sequence[str]) -> dict[str, set[int]
     for index, label in enumerate(classes):
         for word in label.split(","):
             labels.setdefault(normal(word), set()).add(index)
-    found = {name: set[int]().union(*(labels.get(word, set()) for word in _words(name))) for name in names}
+    classes_of = {name: set[int]().union(*(labels.get(word, set()) for word in _words(name))) for name in names}
     if is_imagenet(classes):
-        for first, last, thing in _imagenet():
+        for first, last, object_name in _imagenet():
             for name in names:
-                if thing in _words(name):
-                    found[name].update(range(first, last + 1))
-    return found
+                if object_name in _words(name):
+                    classes_of[name].update(range(first, last + 1))
+    return classes_of
 
 
 def is_imagenet(classes: Sequence[str]) -> bool:
@@ -92,14 +92,14 @@ def _imagenet() -> list[tuple[int, int, str]]:
 
 
 def _by_table(names: Sequence[str], classes: Sequence[str], table: Path) -> dict[str, set[int]]:
-    found: dict[str, set[int]] = {name: set() for name in names}
-    known = {normal(name): name for name in names}
+    classes_of: dict[str, set[int]] = {name: set() for name in names}
+    names_by_normal = {normal(name): name for name in names}
     for line, row in enumerate(_rows(table), 2):
-        thing = known.get(normal(row["object"] or ""))
-        if thing is None:
+        matched_name = names_by_normal.get(normal(row["object"] or ""))
+        if matched_name is None:
             raise BadFileError(table, f"line {line}: the data has no object {row['object']!r}; it has {_some(names)}")
-        found[thing].add(find_class(classes, row["class"] or ""))
-    return found
+        classes_of[matched_name].add(find_class(classes, row["class"] or ""))
+    return classes_of
 
 
 def _rows(table: Path) -> list[dict[str, str | None]]:
@@ -107,10 +107,10 @@ def _rows(table: Path) -> list[dict[str, str | None]]:
         with table.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             if not {"class", "object"} <= set(reader.fieldnames or ()):
-                raise BadFileError(table, f"the columns {reader.fieldnames} were found; class,object are wanted")
+                raise BadFileError(table, f"its columns are {reader.fieldnames}; class,object are needed")
             return list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadFileError(table, f"it cannot be read ({error}); a CSV file with class,object is wanted") from error
+        raise BadFileError(table, f"it cannot be read ({error}); a CSV file with class,object is needed") from error
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Ground truth by what a user calls its layout."""
+"""Opens ground truth by the user's name for its layout."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dissection.concepts.formats import needing
 from dissection.concepts.layouts import open_concepts
 from dissection.errors import ConceptDataError
 
-from .ilsvrc_objects import Ilsvrc
+from .ilsvrc_objects import IlsvrcObjects
 from .labelled_objects import LabelledObjects
 from .scene_things import SceneThings
 from .unlabelled import Photographs
-from .voc_objects import Voc
+from .voc_objects import VocObjects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from .truth import AnnotatedImage, Ground, Objects
 
-SCENES = 240
-"""Generated scenes, unless a limit says otherwise."""
+DEFAULT_SCENES = 240
+"""Number of generated scenes, unless a limit is given."""
 
 
 def open_ground(
@@ -37,23 +37,23 @@ def open_ground(
     limit: int | None = None,
     seed: int = 0,
 ) -> Ground:
-    """Photographs whose objects are matched to a network's classes.
+    """Open photographs whose objects are matched to a network's classes.
 
     Args:
         data: the folder; generated scenes need none.
         classes: the network's labels.
         kind: the layout.
-        split: which list of images, where the layout has several.
-        masks: read masks where the layout keeps them apart (VOC).
-        table: CSV file of ``class,object``, in place of matching by name.
-        limit: how many images, evenly spaced.
-        seed: of generated scenes.
+        split: which list of images, if the layout has several.
+        masks: read masks, if the layout stores them separately (VOC).
+        table: CSV file of ``class,object``, instead of matching by name.
+        limit: use at most this many images, evenly spaced.
+        seed: seed of generated scenes.
 
     Raises:
-        ConceptDataError: if it is not in that layout, holds no images, or no class means one of its objects.
+        ConceptDataError: if the data is not in that layout, holds no images, or no class means one of its objects.
     """
     if kind == "scenes":
-        return SceneThings(classes, images=limit or SCENES, seed=seed)
+        return SceneThings(classes, images=limit or DEFAULT_SCENES, seed=seed)
     if data is None or not data.exists():
         raise ConceptDataError(f"--data {data or ''}: there is no such folder; name the one that holds the data")
     ground = _opened(data, classes, kind, {} if split is None else {"split": split}, masks=masks, table=table)
@@ -67,14 +67,14 @@ def _opened(
 ) -> Ground:
     match kind:
         case "voc":
-            return Voc(data, classes, masks=masks, table=table, **split)
+            return VocObjects(data, classes, masks=masks, table=table, **split)
         case "coco":
             with needing("coco", "reading COCO's instances"):
-                from .coco_objects import Coco  # noqa: PLC0415 -- pycocotools is in an extra
+                from .coco_objects import CocoObjects  # noqa: PLC0415 -- pycocotools is in an extra
 
-            return Coco(data, classes, table=table, **split)
+            return CocoObjects(data, classes, table=table, **split)
         case "ilsvrc":
-            return Ilsvrc(data, classes, **split)
+            return IlsvrcObjects(data, classes, **split)
         case "photographs":
             return Photographs(data)
         case _:
@@ -82,7 +82,7 @@ def _opened(
 
 
 class Sample:
-    """``count`` images of some ground truth, evenly spaced."""
+    """``count`` images of a ground truth, evenly spaced."""
 
     def __init__(self, ground: Ground, count: int) -> None:
         self._ground = ground
@@ -94,9 +94,9 @@ class Sample:
         return len(self._indices)
 
     def annotated(self, index: int) -> AnnotatedImage:
-        """As in the whole data."""
+        """A photograph and what is in it, as in the whole data."""
         return self._ground.annotated(self._indices[index])
 
     def identity(self) -> str:
-        """That of the whole data, and which images."""
+        """The identity of the whole data, and which images are used."""
         return f"{self._ground.identity()} {len(self)}"

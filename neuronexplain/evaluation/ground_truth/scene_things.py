@@ -1,8 +1,8 @@
-"""The generated scenes as ground truth: the typical things of a scene are what its class should be seen in.
+"""The generated scenes as ground truth: a scene's class should be recognised by the scene's typical things.
 
-The network's classes are scenes, so no box in the picture is a "harbour". But boats, cranes, containers and a quay are
-what makes one, and the scenes know each of their pixels and boxes: the mask of a scene is all of theirs, and its only
-box is around all of them. What a network goes by may be something else: a road is as good a sign of a city as towers.
+The network's classes are scenes, so no box in the picture is a "harbour". But boats, cranes, containers and a quay make
+a harbour, and the scenes know each of their pixels and boxes: a scene's mask is the union of theirs, and its only box
+is around all of them. A network may rely on something else: a road is as good a sign of a city as towers.
 """
 
 from __future__ import annotations
@@ -43,21 +43,21 @@ TYPICAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "street": ("car", "bus", "house"),
     }
 )
-"""Things by the scene that they make; grounds, skies and what many scenes have are no evidence of one."""
+"""Typical things by scene; grounds, skies and things of many scenes are no evidence for one of them."""
 
 _NUMBERS = {concept.name: concept.number for concept in CONCEPTS if concept.category == "object"}
 
 
 class SceneThings:
-    """Scenes of a seed, drawn when they are asked for.
+    """Scenes of a seed, each drawn on request.
 
     Args:
         classes: the network's labels.
-        images: how many.
-        seed: chooses the set.
+        images: number of scenes.
+        seed: chooses the set of scenes.
 
     Raises:
-        ConceptDataError: if the network has none of these scenes as a class.
+        ConceptDataError: if none of these scenes is a class of the network.
     """
 
     def __init__(self, classes: Sequence[str], *, images: int, seed: int = 0) -> None:
@@ -69,14 +69,14 @@ class SceneThings:
         return self._images
 
     def annotated(self, index: int) -> AnnotatedImage:
-        """A scene and the things that are typical of its class."""
+        """A scene and the things typical of its class."""
         scene = draw_scene(self._seed, index)
         place = _place(scene) if scene.name in self.objects else None
         places = {scene.name: place} if place else {}
         return AnnotatedImage(f"scene {index}", scene.photograph, places)
 
     def identity(self) -> str:
-        """What the scenes depend on; the first one stands for how they are drawn."""
+        """What the scenes depend on; the first scene's pixels stand for the way of drawing."""
         first = hashlib.sha256(draw_scene(self._seed, 0).photograph.tobytes()).hexdigest()
         return f"{self._seed} {self._images} {first} {self.objects} {dict(TYPICAL)}"
 

@@ -1,4 +1,4 @@
-"""What names data without reading all of it: a photograph by its size, what is said of it by every byte."""
+"""Identifies data without reading all of it: photographs by name and size, annotations by every byte."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def digest(parts: Iterable[str | Path]) -> str:
-    """sha256 over texts and over what files say; of photographs take the name and size instead."""
+    """sha256 over texts and the contents of files; for a photograph, pass its :func:`stamp` instead."""
     total = hashlib.sha256()
     for part in parts:
         content = part.read_bytes() if isinstance(part, Path) else part.encode()
@@ -20,5 +20,5 @@ def digest(parts: Iterable[str | Path]) -> str:
 
 
 def stamp(file: Path) -> str:
-    """A photograph for a digest without reading all of it: its name and its size in bytes."""
+    """A photograph's name and size in bytes, for a digest."""
     return f"{file.name} {file.stat().st_size if file.is_file() else 'missing'}"

@@ -1,4 +1,4 @@
-"""What is known of a photograph: which objects are in it, and where."""
+"""What is known about a photograph: which objects are in it, and where."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Objects = dict[str, tuple[int, ...]]
-"""The network's classes that mean an object, by its name: several breeds are a dog."""
+"""The network's classes that mean an object, by the object's name: several breeds are a dog."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,8 +21,8 @@ class ObjectLocation:
     """Where an object is in a photograph.
 
     Attributes:
-        boxes: its instances: left, top, right and bottom as shares of the photograph's width and height.
-        mask: its pixels, on a grid of any size over the whole photograph; None where only boxes are known.
+        boxes: boxes of its instances: left, top, right and bottom as shares of the photograph's width and height.
+        mask: its pixels, on a grid of any size over the whole photograph; None if only boxes are known.
     """
 
     boxes: Float64[np.ndarray, "instances 4"]
@@ -31,13 +31,13 @@ class ObjectLocation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AnnotatedImage:
-    """A photograph with what is known of it.
+    """A photograph and what is known about it.
 
     Attributes:
         name: unique in its dataset.
         photograph: 8-bit RGB, the whole frame.
-        places: the objects in it, by name; those alone that the network has a class for.
-        void: pixels that nothing is known of, as a mask like a place's.
+        places: the objects in it, by name; only those that the network has a class for.
+        void: pixels about which nothing is known, as a mask like a place's.
     """
 
     name: str
@@ -66,5 +66,5 @@ class Ground(Protocol):
         ...
 
     def identity(self) -> str:
-        """What names the data, for a digest: anything that would change an answer changes it."""
+        """A text that identifies the data, for a digest: it changes with anything that would change a result."""
         ...

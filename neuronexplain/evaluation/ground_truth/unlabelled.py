@@ -1,4 +1,4 @@
-"""Photographs alone: what asks the network, and not the world, needs no more."""
+"""Photographs without annotations, for protocols that need only the network's answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Photographs:
-    """A photograph, or all in a folder and in the folders in it.
+    """A photograph, or all photographs in a folder and its subfolders.
 
     Raises:
         ConceptDataError: if there are none.
@@ -27,7 +27,7 @@ class Photographs:
         self._root = root
         self._files = [root] if root.is_file() else photographs_in(root)
         if not self._files:
-            raise ConceptDataError(f"{root}: there are no photographs; name a folder that holds some")
+            raise ConceptDataError(f"{root} holds no photographs; name a folder that does")
         self.name = root.name
         self.objects: Objects = {}
 
@@ -35,7 +35,7 @@ class Photographs:
         return len(self._files)
 
     def annotated(self, index: int) -> AnnotatedImage:
-        """A photograph of which nothing is known."""
+        """A photograph without annotations."""
         file = self._files[index]
         name = file.name if file == self._root else file.relative_to(self._root).as_posix()
         return AnnotatedImage(name, open_photograph(file), {})

@@ -1,6 +1,6 @@
 """PASCAL VOC 2007 and 2012: boxes of the images in ``ImageSets/Main``, masks of those in ``ImageSets/Segmentation``.
 
-Objects marked difficult are left out, as in VOC's own evaluation; the border that it calls void belongs to nothing.
+Objects marked difficult are left out, as in VOC's own evaluation; the void border belongs to no object.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ if TYPE_CHECKING:
 _NUMBERS = {name: number for number, name in enumerate(CLASSES, start=1)}
 
 
-class Voc:
+class VocObjects:
     """A folder ``VOC2007`` or ``VOC2012``, or the ``VOCdevkit`` around one.
 
     Args:
         root: the folder.
         classes: the network's labels.
         split: which list of images.
-        masks: read masks as well, which the images of ``ImageSets/Segmentation`` alone have.
+        masks: read masks as well, which only the images of ``ImageSets/Segmentation`` have.
         table: matches of classes and objects, see :func:`match`.
 
     Raises:
-        ConceptDataError: if it is not in this layout, or no class means one of its objects.
+        ConceptDataError: if the folder is not in this layout, or no class means one of its objects.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class Voc:
         self._root = locate(root, "JPEGImages").parent
         self._masks = masks
         kind = "Segmentation" if masks else "Main"
-        listed = self._root / "ImageSets" / kind / f"{split}.txt"
-        if not listed.is_file():
-            others = ", ".join(sorted(each.stem for each in listed.parent.glob("*.txt"))) or "none"
-            raise BadFileError(listed, f"there is no such list of images; lists there: {others} (--split)")
-        self._names = voc_names(listed)
+        list_file = self._root / "ImageSets" / kind / f"{split}.txt"
+        if not list_file.is_file():
+            splits = ", ".join(sorted(file.stem for file in list_file.parent.glob("*.txt"))) or "none"
+            raise BadFileError(list_file, f"there is no such list of images; lists there: {splits} (--split)")
+        self._names = voc_names(list_file)
         self.name = f"{self._root.name} {split}"
         self.objects: Objects = match(CLASSES, classes, table=table)
 
@@ -63,16 +63,16 @@ class Voc:
         return len(self._names)
 
     def annotated(self, index: int) -> AnnotatedImage:
-        """A photograph with its boxes, and its mask where masks are read."""
+        """A photograph with its boxes, and its mask if masks are read."""
         name = self._names[index]
         file, boxes = self._photograph(name), read_boxes(self._xml(name))
         photograph = read_photograph_of(file, boxes.size, f"{name}.xml says")
         numbers = self._numbers(name, boxes.size) if self._masks else None
-        places = {each: place for each in self.objects if (place := _place(each, boxes, numbers))}
+        places = {object_name: place for object_name in self.objects if (place := _place(object_name, boxes, numbers))}
         return AnnotatedImage(name, photograph, places, None if numbers is None else numbers == BOUNDARY)
 
     def identity(self) -> str:
-        """Names and sizes of the photographs, and all that is said of them."""
+        """Names and sizes of the photographs, and the contents of their annotations."""
         parts: list[str | Path] = [repr(self.objects)]
         for name in self._names:
             parts += [stamp(self._photograph(name)), *([self._mask(name)] if self._masks else [])]
@@ -101,5 +101,5 @@ class Voc:
 def _place(name: str, boxes: BoxFile, numbers: Int32[np.ndarray, "h w"] | None) -> ObjectLocation | None:
     shares = boxes.shares(name)
     mask = None if numbers is None else numbers == _NUMBERS[name]
-    there = len(shares) or (mask is not None and mask.any())
-    return ObjectLocation(shares, mask) if there else None
+    is_present = len(shares) or (mask is not None and mask.any())
+    return ObjectLocation(shares, mask) if is_present else None

@@ -1,7 +1,6 @@
-"""What can be measured: a module per protocol, each a frozen value whose fields are whatever changes its answer.
+"""The protocols, a module each: a protocol is an immutable value whose fields are all that changes its result.
 
-The arithmetic is in :mod:`neuronexplain.metrics`; who runs a protocol over images is
-:mod:`neuronexplain.evaluation.runner`.
+The arithmetic is in :mod:`neuronexplain.metrics`; :mod:`neuronexplain.evaluation.runner` runs a protocol over images.
 """
 
 from .insertion_deletion import InsertionDeletion

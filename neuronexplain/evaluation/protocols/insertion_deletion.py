@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.batch import Batch
     from neuronexplain.evaluation.ground_truth.truth import Objects
     from neuronexplain.evaluation.record_journal import Record
-    from neuronexplain.evaluation.tables import Row
+    from neuronexplain.evaluation.tables import TableRow
     from neuronexplain.methods import Method
 
 _RANDOM = "(at random)"
@@ -41,8 +41,8 @@ class InsertionDeletion(Protocol):
     """Areas under the probability of the predicted class.
 
     Attributes:
-        steps: of each curve.
-        seed: of the random order that methods are compared with.
+        steps: steps of each curve.
+        seed: seed of the random order that methods are compared with.
     """
 
     steps: int = STEPS
@@ -53,22 +53,22 @@ class InsertionDeletion(Protocol):
 
     def observe(self, batch: Batch, methods: Sequence[Method], out: Path) -> list[Record]:  # noqa: ARG002
         """The two areas of each method."""
-        found = [{_RANDOM: self._random(batch.start + image, batch.view.size)} for image in range(len(batch))]
+        maps_by_image = [{_RANDOM: self._random(batch.start + image, batch.view.size)} for image in range(len(batch))]
         for method in methods:
             for image, (values,) in enumerate(batch.maps(method, [[index] for index in batch.predicted])):
-                found[image][method.name] = values
+                maps_by_image[image][method.name] = values
         return [
             {
                 "image": batch.annotated[image].name,
                 "class": batch.predicted[image],
                 "areas": {name: self._areas(batch, image, values) for name, values in maps.items()},
             }
-            for image, maps in enumerate(found)
+            for image, maps in enumerate(maps_by_image)
         ]
 
     def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:  # noqa: ARG002
         """Mean areas."""
-        rows: list[Row] = []
+        rows: list[TableRow] = []
         for name, title in [(_RANDOM, _RANDOM), *((method.name, method.title) for method in methods)]:
             areas = {
                 key: figure([record["areas"][name][key] for record in records]) for key in ("insertion", "deletion")
@@ -77,15 +77,17 @@ class InsertionDeletion(Protocol):
         return Report(f"Insertion and deletion (Petsiuk et al. 2018), {self.steps} steps", _COLUMNS, tuple(rows))
 
     def _areas(self, batch: Batch, image: int, values: Float[np.ndarray, "h w"]) -> dict[str, float]:
-        pixels, taken = batch.images[image, 0], strongest_first(values, self.steps)
+        pixels, inserted = batch.images[image, 0], strongest_first(values, self.steps)
         blur = torch.from_numpy(blurred(pixels.numpy()))
         return {
-            "insertion": area_under(self._curve(batch, image, blur, taken)),
-            "deletion": area_under(self._curve(batch, image, torch.zeros_like(pixels), ~taken)),
+            "insertion": area_under(self._curve(batch, image, blur, inserted)),
+            "deletion": area_under(self._curve(batch, image, torch.zeros_like(pixels), ~inserted)),
         }
 
-    def _curve(self, batch: Batch, image: int, other: torch.Tensor, kept: np.ndarray) -> Float64[np.ndarray, " points"]:
-        scores = scores_where_kept(batch.network, batch.images[image, 0], other, list(kept), batch.size)
+    def _curve(
+        self, batch: Batch, image: int, replacement: torch.Tensor, masks: np.ndarray
+    ) -> Float64[np.ndarray, " points"]:
+        scores = scores_where_kept(batch.network, batch.images[image, 0], replacement, list(masks), batch.size)
         return batch.network.head.probabilities(scores)[:, batch.predicted[image]].numpy()
 
     def _random(self, image: int, size: tuple[int, int]) -> Float[np.ndarray, "h w"]:

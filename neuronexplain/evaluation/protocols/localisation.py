@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neuronexplain.evaluation.tables import Report
-from neuronexplain.metrics.boxes import MIN_IOU, SHARE, best_iou, box_ious, intensity
+from neuronexplain.metrics.boxes import BOX_SHARE, HIT_IOU, best_iou, box_ious, intensity
 from neuronexplain.metrics.intervals import Figure, figure
 
 from .protocol import Protocol
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.batch import Batch
     from neuronexplain.evaluation.ground_truth.truth import Objects
     from neuronexplain.evaluation.record_journal import Record
-    from neuronexplain.evaluation.tables import Row
+    from neuronexplain.evaluation.tables import TableRow
     from neuronexplain.methods import Method
 
 _WHOLE = "(the whole picture)"
@@ -39,31 +39,36 @@ _COLUMNS = {
 class Localisation(Protocol):
     """Errors of the top-1 and top-5 predictions, in class and in box.
 
-    Kept of an image are, for each object in it, its rank among the predictions and its box's IoU. A prediction of what
-    is not in the image is wrong whatever its map is, so no map of it is made.
+    An image's record holds, for each object in it, its rank among the predictions and its box's IoU. Predicting an
+    object that is not in the image is wrong whatever its map, so no map of it is made.
 
     Attributes:
-        share: of a map's maximum, where it is cut.
-        min_iou: from which a box is right.
+        share: share of a map's maximum at which it is cut.
+        min_iou: least IoU of a right box.
     """
 
-    share: float = SHARE
-    min_iou: float = MIN_IOU
+    share: float = BOX_SHARE
+    min_iou: float = HIT_IOU
 
     name = "localisation"
 
     def observe(self, batch: Batch, methods: Sequence[Method], out: Path) -> list[Record]:  # noqa: ARG002
         """Ranks and IoUs."""
         names = [list(truths) for truths in batch.truths]
-        classes = [[batch.class_of(image, name) for name in each] for image, each in enumerate(names)]
+        classes = [
+            [batch.class_of(image, name) for name in names_in_image] for image, names_in_image in enumerate(names)
+        ]
         records: list[Record] = []
         height, width = batch.view.size
-        for image, each in enumerate(names):
-            ranked = batch.ranked(image) if each else []
+        for image, names_in_image in enumerate(names):
+            ranked = batch.ranked(image) if names_in_image else []
             truths = batch.truths[image]
-            whole = {name: float(box_ious((0, 0, width, height), truths[name].boxes).max(initial=0)) for name in each}
-            ranks = {name: ranked.index(name) for name in each}
-            records.append({"image": batch.annotated[image].name, "ranks": ranks, "ious": {_WHOLE: whole}})
+            whole_ious = {
+                name: float(box_ious((0, 0, width, height), truths[name].boxes).max(initial=0))
+                for name in names_in_image
+            }
+            ranks = {name: ranked.index(name) for name in names_in_image}
+            records.append({"image": batch.annotated[image].name, "ranks": ranks, "ious": {_WHOLE: whole_ious}})
         for method in methods:
             for image, maps in enumerate(batch.maps(method, classes)):
                 records[image]["ious"][method.name] = {
@@ -75,15 +80,22 @@ class Localisation(Protocol):
         return records
 
     def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:
-        """Laid out as Table 1."""
+        """A table laid out like Table 1."""
         known = [record for record in records if record["ranks"]]
-        classes = {f"class_{top}": _error(known, [_is_seen(record, top) for record in known]) for top in (1, 5)}
-        rows: list[Row] = []
+        classes = {f"class_{top}": _error(known, [_is_class_right(record, top) for record in known]) for top in (1, 5)}
+        rows: list[TableRow] = []
         for name, title in [(_WHOLE, _WHOLE), *((method.name, method.title) for method in methods)]:
             boxes = {
-                f"box_{top}": _error(known, [self._is_found(record, name, top) for record in known]) for top in (1, 5)
+                f"box_{top}": _error(known, [self._is_box_right(record, name, top) for record in known])
+                for top in (1, 5)
             }
-            row: Row = {"method": title, **classes, **boxes, "known": self._known(known, name), "images": len(known)}
+            row: TableRow = {
+                "method": title,
+                **classes,
+                **boxes,
+                "known": self._known(known, name),
+                "images": len(known),
+            }
             rows.append(row)
         return Report(
             f"Localisation, Sec. 4.1: {self.share:.0%} of the maximum, IoU of {self.min_iou:g}; {len(objects)} objects",
@@ -92,16 +104,18 @@ class Localisation(Protocol):
             _left_out(len(records) - len(known)),
         )
 
-    def _is_found(self, record: Record, method: str, top: int) -> bool:
+    def _is_box_right(self, record: Record, method: str, top: int) -> bool:
         ious: Mapping[str, float] = record["ious"][method]
         return any(bool(rank < top and ious[name] >= self.min_iou) for name, rank in record["ranks"].items())
 
     def _known(self, records: Sequence[Record], method: str) -> Figure:
-        missed = [[iou < self.min_iou for iou in record["ious"][method].values()] for record in records]
-        return figure([100 * sum(each) for each in missed], [len(each) for each in missed])
+        misses = [[iou < self.min_iou for iou in record["ious"][method].values()] for record in records]
+        return figure(
+            [100 * sum(image_misses) for image_misses in misses], [len(image_misses) for image_misses in misses]
+        )
 
 
-def _is_seen(record: Record, top: int) -> bool:
+def _is_class_right(record: Record, top: int) -> bool:
     return bool(min(record["ranks"].values()) < top)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.batch import Batch
     from neuronexplain.evaluation.ground_truth.truth import Objects
     from neuronexplain.evaluation.record_journal import Record
-    from neuronexplain.evaluation.tables import Row
+    from neuronexplain.evaluation.tables import TableRow
     from neuronexplain.methods import Method
 
 _COLUMNS = {
@@ -33,18 +33,18 @@ _COLUMNS = {
     "images": "images",
 }
 _NOTES = (
-    "compared on the grid of the patch's positions: a map's mean under the patch, and the logit lost by it",
+    "compared on the grid of the patch's positions: a map's mean under the patch, and how much the logit falls",
     "a flat map has a correlation of 0",
 )
 
 
 @dataclass(frozen=True)
 class OcclusionCorrelation(Protocol):
-    """Spearman's correlation of maps with what the predicted class's score loses by a grey patch.
+    """Spearman's correlation of maps with how much a grey patch lowers the predicted class's score.
 
     Attributes:
         patch: side of the patch as a share of the image's shorter side.
-        stride: of its positions, likewise.
+        stride: step between its positions, as a share likewise.
     """
 
     patch: float = PATCH
@@ -54,29 +54,29 @@ class OcclusionCorrelation(Protocol):
     needs = frozenset(("one crop", "methods"))
 
     def observe(self, batch: Batch, methods: Sequence[Method], out: Path) -> list[Record]:  # noqa: ARG002
-        """The correlation of each method; the occlusion maps are shared."""
+        """The correlation of each method; all methods share the occlusion maps."""
         side = min(batch.view.size)
         patch, stride = (max(round(share * side), 1) for share in (self.patch, self.stride))
-        told = partial(batch.progress, "occlusion") if batch.progress else None
-        patches = Occlusion(patch, stride, batch_size=batch.size, progress=told)
+        progress = partial(batch.progress, "occlusion") if batch.progress else None
+        patches = Occlusion(patch, stride, batch_size=batch.size, progress=progress)
         places = patches.windows(*batch.view.size)
         classes = torch.tensor(batch.predicted)
         images = batch.images[:, 0].to(batch.network.device)
-        lost = patches.falls(batch.network, images, classes, places).double().cpu().numpy()
+        falls = patches.falls(batch.network, images, classes, places).double().cpu().numpy()
         records: list[Record] = [
-            {"image": each.name, "class": batch.predicted[image], "correlations": {}, "flat": []}
-            for image, each in enumerate(batch.annotated)
+            {"image": annotated.name, "class": batch.predicted[image], "correlations": {}, "flat": []}
+            for image, annotated in enumerate(batch.annotated)
         ]
         for method in methods:
             for image, (values,) in enumerate(batch.maps(method, [[index] for index in batch.predicted])):
                 mean = under_patches(values, places)
-                records[image]["correlations"][method.name] = rank_correlation(mean, lost[image])
+                records[image]["correlations"][method.name] = rank_correlation(mean, falls[image])
                 records[image]["flat"] += [method.name] * bool(np.ptp(mean) == 0)
         return records
 
     def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:  # noqa: ARG002
-        """As the last column of Table 2."""
-        rows: list[Row] = [
+        """A table like the last column of Table 2."""
+        rows: list[TableRow] = [
             {
                 "method": method.title,
                 "correlation": figure([record["correlations"][method.name] for record in records]),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.batch import Batch
     from neuronexplain.evaluation.ground_truth.truth import Objects
     from neuronexplain.evaluation.record_journal import Record
-    from neuronexplain.evaluation.tables import Row
+    from neuronexplain.evaluation.tables import TableRow
     from neuronexplain.methods import Method
 
 _TOP = 5
@@ -39,11 +39,11 @@ _COLUMNS = {
 
 @dataclass(frozen=True)
 class Pointing(Protocol):
-    """Hits of the maps of what is there, and of the top-5 predictions, which may be rejected.
+    """Hits of the maps of objects in the image, and of the top-5 predictions, which may be rejected.
 
     Attributes:
         tolerance: pixels of the view by which a point may miss.
-        seed: of the halves that the threshold is chosen on, and reported on.
+        seed: seed of the two halves of the images, one to choose the threshold on, one to report on.
     """
 
     tolerance: int = 0
@@ -52,11 +52,15 @@ class Pointing(Protocol):
     name = "pointing"
 
     def observe(self, batch: Batch, methods: Sequence[Method], out: Path) -> list[Record]:  # noqa: ARG002
-        """Of each object in an image and each prediction: whether its map points at it, and how strong it is."""
-        near = [{name: within(truth.region, self.tolerance) for name, truth in each.items()} for each in batch.truths]
+        """For each object in an image and each prediction: whether its map points at it, and how strong the map is."""
+        near = [
+            {name: within(truth.region, self.tolerance) for name, truth in truths.items()} for truths in batch.truths
+        ]
         top = [batch.ranked(image)[:_TOP] for image in range(len(batch))]
-        asked = [list(dict.fromkeys([*near[image], *top[image]])) for image in range(len(batch))]
-        classes = [[batch.class_of(image, name) for name in each] for image, each in enumerate(asked)]
+        queried = [list(dict.fromkeys([*near[image], *top[image]])) for image in range(len(batch))]
+        classes = [
+            [batch.class_of(image, name) for name in names_in_image] for image, names_in_image in enumerate(queried)
+        ]
         records: list[Record] = [
             {
                 "image": batch.annotated[image].name,
@@ -70,30 +74,30 @@ class Pointing(Protocol):
         ]
         for method in methods:
             for image, maps in enumerate(batch.maps(method, classes)):
-                found = dict(zip(asked[image], maps, strict=True))
-                hits = {name: is_hit(found[name], region) for name, region in near[image].items()}
+                map_of = dict(zip(queried[image], maps, strict=True))
+                hits = {name: is_hit(map_of[name], region) for name, region in near[image].items()}
                 records[image]["hits"][method.name] = hits
-                records[image]["peaks"][method.name] = [float(found[name].max()) for name in top[image]]
+                records[image]["peaks"][method.name] = [float(map_of[name].max()) for name in top[image]]
         return records
 
     def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:
-        """A row for each method, and for pointing at random, at the centre, and for rejecting everything."""
+        """A row for each method, for pointing at random and at the centre, and for rejecting everything."""
         names = list(objects)
-        plain = {"images": sum(bool(record["chance"]) for record in records)}
+        image_count = {"images": sum(bool(record["chance"]) for record in records)}
         chance = _accuracies([record["chance"] for record in records], names)
         centre = _accuracies([record["centre"] for record in records], names)
-        rows: list[Row] = [
-            {"method": "(at random)", **chance, **plain},
-            {"method": "(the centre)", **centre, **plain},
+        rows: list[TableRow] = [
+            {"method": "(at random)", **chance, **image_count},
+            {"method": "(the centre)", **centre, **image_count},
             {"method": "(rejecting everything)", **_rejecting(records, self._chosen(len(records)))},
         ]
         for method in methods:
             hits = _accuracies([record["hits"][method.name] for record in records], names)
-            rows.append({"method": method.title, **hits, **self._with_rejection(records, method.name), **plain})
+            rows.append({"method": method.title, **hits, **self._with_rejection(records, method.name), **image_count})
         title = f"Pointing game, Sec. 4.3 and App. D: {len(objects)} objects"
         reach = f", {self.tolerance} pixels of tolerance" if self.tolerance else ""
         notes = (
-            "thresholds are chosen on a random half of the images; what they are good for is told of the other",
+            "thresholds are chosen on a random half of the images and measured on the other half",
             "a threshold of inf rejects everything",
         )
         return Report(title + reach, _COLUMNS, tuple(rows), notes)
@@ -101,13 +105,15 @@ class Pointing(Protocol):
     def _with_rejection(self, records: Sequence[Record], method: str) -> dict[str, Figure | float]:
         chosen = self._chosen(len(records))
         threshold = _claims(
-            [record for record, own in zip(records, chosen, strict=True) if own], method
+            [record for record, is_chosen in zip(records, chosen, strict=True) if is_chosen], method
         ).best_threshold()
-        told = [_claims([record], method) for record, own in zip(records, chosen, strict=True) if not own]
-        counts = [len(each.peaks) for each in told]
+        reported = [
+            _claims([record], method) for record, is_chosen in zip(records, chosen, strict=True) if not is_chosen
+        ]
+        counts = [len(claims.peaks) for claims in reported]
         return {
-            "reject": figure([100 * each.hits(threshold).sum() for each in told], counts),
-            "apart": figure([100 * each.told_apart(threshold).sum() for each in told], counts),
+            "reject": figure([100 * claims.hits(threshold).sum() for claims in reported], counts),
+            "apart": figure([100 * claims.told_apart(threshold).sum() for claims in reported], counts),
             "threshold": threshold,
         }
 
@@ -115,10 +121,10 @@ class Pointing(Protocol):
         return halves(images, self.seed)
 
 
-def _accuracies(found: Sequence[Mapping[str, float]], names: Sequence[str]) -> dict[str, Figure]:
-    """The mean over objects of hits by trials, and hits by trials of all; ``found`` are an image's, by object."""
-    hits = np.array([[100 * each.get(name, 0) for name in names] for each in found], float)
-    trials = np.array([[name in each for name in names] for each in found], float)
+def _accuracies(image_hits: Sequence[Mapping[str, float]], names: Sequence[str]) -> dict[str, Figure]:
+    """Hits by trials, as a mean over objects and over all trials; ``image_hits`` holds each image's hits by object."""
+    hits = np.array([[100 * hit_of.get(name, 0) for name in names] for hit_of in image_hits], float)
+    trials = np.array([[name in hit_of for name in names] for hit_of in image_hits], float)
     return {"accuracy": figure(hits, trials), "all": figure(hits.sum(1), trials.sum(1))}
 
 
@@ -133,10 +139,10 @@ def _claims(records: Sequence[Record], method: str) -> Claims:
 
 
 def _rejecting(records: Sequence[Record], chosen: Bool[np.ndarray, " images"]) -> dict[str, Figure]:
-    told = [record for record, own in zip(records, chosen, strict=True) if not own]
-    absent = [100 * sum(name not in record["chance"] for name in record["top"]) for record in told]
-    right = figure(absent, [len(record["top"]) for record in told])
-    return {"reject": right, "apart": right}
+    reported = [record for record, is_chosen in zip(records, chosen, strict=True) if not is_chosen]
+    absent = [100 * sum(name not in record["chance"] for name in record["top"]) for record in reported]
+    correct = figure(absent, [len(record["top"]) for record in reported])
+    return {"reject": correct, "apart": correct}
 
 
 def _has_centre(region: Bool[np.ndarray, "h w"]) -> bool:

@@ -1,4 +1,4 @@
-"""What every protocol is: what it looks at in a batch, what it keeps of each image, and the table it makes of that."""
+"""The base of every protocol: what it records of each image of a batch, and the table that it makes of the records."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Need = Literal["objects", "masks", "one crop", "methods"]
 
 @dataclass(frozen=True)
 class Protocol(ABC):
-    """A protocol of the paper, or of its successors. Its fields are whatever changes its answer.
+    """A protocol of the paper or of its successors. Its fields are everything that changes its result.
 
     Attributes:
-        name: what a user calls it.
-        needs: what it cannot do without: annotated objects, masks of them, a view that is one crop, methods.
+        name: the protocol's name for users.
+        needs: its requirements: annotated objects, masks of them, a view of one crop, methods.
     """
 
     name: ClassVar[str]
@@ -38,11 +38,11 @@ class Protocol(ABC):
 
     @abstractmethod
     def observe(self, batch: Batch, methods: Sequence[Method], out: Path) -> list[Record]:
-        """What is kept of each image of a batch; files beside that go into ``out``."""
+        """The record of each image of a batch; further files go into ``out``."""
 
     @abstractmethod
     def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:
-        """The table."""
+        """The table of all records."""
 
     def finish(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method], out: Path) -> None:  # noqa: B027 -- most have nothing to write
-        """Write what can only be written at the end: nothing, of most protocols."""
+        """Write files that can only be written at the end; most protocols write none."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.batch import Batch
     from neuronexplain.evaluation.ground_truth.truth import Objects
     from neuronexplain.evaluation.record_journal import Record
-    from neuronexplain.evaluation.tables import Row
+    from neuronexplain.evaluation.tables import TableRow
     from neuronexplain.methods import Method
 
 _COLUMNS = {"method": "method", "ratio": "inside / outside", "without": "without a ratio", "images": "images"}
@@ -27,15 +27,17 @@ _COLUMNS = {"method": "method", "ratio": "inside / outside", "without": "without
 
 @dataclass(frozen=True)
 class Ratio(Protocol):
-    """Means of a map inside and outside of the boxes of what it is the map of."""
+    """Means of an object's map inside and outside the object's boxes."""
 
     name = "ratio"
 
     def observe(self, batch: Batch, methods: Sequence[Method], out: Path) -> list[Record]:  # noqa: ARG002
-        """The ratio of each object in an image; None where nothing is outside."""
+        """The ratio of each object in an image; None if the map is 0 outside, or a side has no pixels."""
         names = [list(truths) for truths in batch.truths]
-        classes = [[batch.class_of(image, name) for name in each] for image, each in enumerate(names)]
-        records: list[Record] = [{"image": each.name, "ratios": {}} for each in batch.annotated]
+        classes = [
+            [batch.class_of(image, name) for name in names_in_image] for image, names_in_image in enumerate(names)
+        ]
+        records: list[Record] = [{"image": annotated.name, "ratios": {}} for annotated in batch.annotated]
         for method in methods:
             for image, maps in enumerate(batch.maps(method, classes)):
                 boxes = [filled(batch.truths[image][name].boxes, batch.view.size) for name in names[image]]
@@ -47,16 +49,18 @@ class Ratio(Protocol):
 
     def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:  # noqa: ARG002
         """The mean ratio of all objects in all images."""
-        rows: list[Row] = []
+        rows: list[TableRow] = []
         for method in methods:
             ratios = [list(record["ratios"][method.name].values()) for record in records]
-            there = [[ratio for ratio in each if ratio is not None] for each in ratios]
+            defined = [[ratio for ratio in image_ratios if ratio is not None] for image_ratios in ratios]
             rows.append(
                 {
                     "method": method.title,
-                    "ratio": figure([sum(each) for each in there], [len(each) for each in there]),
-                    "without": sum(map(len, ratios)) - sum(map(len, there)),
-                    "images": sum(map(bool, there)),
+                    "ratio": figure(
+                        [sum(image_ratios) for image_ratios in defined], [len(image_ratios) for image_ratios in defined]
+                    ),
+                    "without": sum(map(len, ratios)) - sum(map(len, defined)),
+                    "images": sum(map(bool, defined)),
                 }
             )
         return Report("Mean activation inside by outside of the boxes, Sec. 8.1", _COLUMNS, tuple(rows))

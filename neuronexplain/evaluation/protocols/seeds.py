@@ -1,4 +1,4 @@
-"""Segmentation seeds over images, and the files that a SEC training reads: Sec. 4.2."""
+"""Segmentation seeds over images, and the files that SEC training reads: Sec. 4.2."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dissection.execution.threads import in_threads
 from dissection.files.atomic import replace_file
 from neuronexplain.evaluation.tables import Report
 from neuronexplain.metrics.intervals import figure
-from neuronexplain.metrics.seed_maps import BACKGROUND, CUES_SIZE, NONE, SHARE, counts, cues, seed_map
+from neuronexplain.metrics.seed_maps import BACKGROUND, CUES_SIZE, NONE, SEED_SHARE, counts, cues, seed_map
 
 from .protocol import Protocol
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.batch import Batch
     from neuronexplain.evaluation.ground_truth.truth import Objects
     from neuronexplain.evaluation.record_journal import Record
-    from neuronexplain.evaluation.tables import Row
+    from neuronexplain.evaluation.tables import TableRow
     from neuronexplain.methods import Method
 
 _NOTHING = 65535
@@ -43,14 +43,14 @@ _COLUMNS = {
 
 @dataclass(frozen=True)
 class Seeds(Protocol):
-    """Seeds of the objects that are known to be in an image, against their masks.
+    """Seeds of the objects that are known to be in an image, compared with their masks.
 
     Attributes:
-        share: of a map's maximum, what exceeds it is a seed.
+        share: share of a map's maximum; what exceeds it is a seed.
         background: share of the pixels that are seeds of the background.
     """
 
-    share: float = SHARE
+    share: float = SEED_SHARE
     background: float = BACKGROUND
 
     name = "seeds"
@@ -60,9 +60,12 @@ class Seeds(Protocol):
         """Counts of pixels for each object; the seeds go into ``seeds/METHOD/NUMBER.png``."""
         names = [list(truths) for truths in batch.truths]
         numbers = {name: number for number, name in enumerate(batch.objects, 1)}
-        classes = [[batch.class_of(image, name) for name in each] for image, each in enumerate(names)]
+        classes = [
+            [batch.class_of(image, name) for name in names_in_image] for image, names_in_image in enumerate(names)
+        ]
         records: list[Record] = [
-            {"image": each.name, "objects": names[image], "counts": {}} for image, each in enumerate(batch.annotated)
+            {"image": annotated.name, "objects": names[image], "counts": {}}
+            for image, annotated in enumerate(batch.annotated)
         ]
         known = [~_void(batch, image) for image in range(len(batch))]
         for method in methods:
@@ -78,19 +81,19 @@ class Seeds(Protocol):
         return records
 
     def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:
-        """Means over the objects of intersections by unions, by seeds, and by true pixels, each summed over images."""
-        rows: list[Row] = []
+        """Means over objects of intersections by unions, by seeds, and by true pixels, each summed over images."""
+        rows: list[TableRow] = []
         for method in methods:
             table = _table(records, method.name, list(objects))
-            back = _table(records, method.name, [_BACKGROUND])
-            both, seeded, true = table
+            background = _table(records, method.name, [_BACKGROUND])
+            hits, seeds, truths = table
             rows.append(
                 {
                     "method": method.title,
-                    "iou": figure(100 * both, seeded + true - both),
-                    "precision": figure(100 * both, seeded),
-                    "recall": figure(100 * both, true),
-                    "background": figure(100 * back[0], back[1]),
+                    "iou": figure(100 * hits, seeds + truths - hits),
+                    "precision": figure(100 * hits, seeds),
+                    "recall": figure(100 * hits, truths),
+                    "background": figure(100 * background[0], background[1]),
                     "images": sum(method.name in record["counts"] for record in records),
                 }
             )
@@ -102,7 +105,7 @@ class Seeds(Protocol):
         )
 
     def finish(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method], out: Path) -> None:
-        """``localization_cues.npz`` and ``input_list.txt`` for each method, with SEC's keys.
+        """Write ``localization_cues.npz`` and ``input_list.txt`` for each method, with SEC's keys.
 
         ``cues["7_cues"]`` are class, row and column of image 7's seeds on a grid of 41 x 41, and ``cues["7_labels"]``
         its classes, as in the pickle that SEC loads; an archive of arrays holds no code.
@@ -113,9 +116,9 @@ class Seeds(Protocol):
             chosen = [index for index, record in enumerate(records) if method.name in record["counts"]]
             arrays: dict[str, np.ndarray] = {}
             for index, seeds in zip(chosen, in_threads(_read, [folder / f"{i:06}.png" for i in chosen]), strict=True):
-                own = sorted(numbers[name] for name in records[index]["objects"])
-                arrays[f"{index}_cues"] = cues(seeds, {number: number for number in own}, CUES_SIZE)
-                arrays[f"{index}_labels"] = np.array(own, np.uint16)
+                class_numbers = sorted(numbers[name] for name in records[index]["objects"])
+                arrays[f"{index}_cues"] = cues(seeds, {number: number for number in class_numbers}, CUES_SIZE)
+                arrays[f"{index}_labels"] = np.array(class_numbers, np.uint16)
             packed = io.BytesIO()
             np.savez_compressed(packed, **arrays)  # type: ignore[arg-type]
             folder.mkdir(parents=True, exist_ok=True)
@@ -128,12 +131,12 @@ class Seeds(Protocol):
 def _counts(
     seeds: Int64[np.ndarray, "h w"], regions: dict[str, Bool[np.ndarray, "h w"]], known: Bool[np.ndarray, "h w"]
 ) -> dict[str, tuple[int, int, int]]:
-    found = {
+    object_counts = {
         name: counts((seeds == number) & known, region & known)
         for number, (name, region) in enumerate(regions.items(), 1)
     }
     background = ~np.logical_or.reduce(list(regions.values()))
-    return found | {_BACKGROUND: counts((seeds == 0) & known, background & known)}
+    return object_counts | {_BACKGROUND: counts((seeds == 0) & known, background & known)}
 
 
 def _table(records: Sequence[Record], method: str, names: Sequence[str]) -> Int64[np.ndarray, "3 images names"]:
@@ -150,8 +153,8 @@ def _void(batch: Batch, image: int) -> Bool[np.ndarray, "h w"]:
 
 
 def _write(file: Path, seeds: Int64[np.ndarray, "h w"], numbers: Sequence[int]) -> None:
-    table = np.array([0, *numbers, _NOTHING], np.uint16)  # NONE is -1: the last one
-    Image.fromarray(table[seeds]).save(file, "PNG", compress_level=1)  # an evaluation that goes on writes it again
+    table = np.array([0, *numbers, _NOTHING], np.uint16)  # NONE is -1, which indexes the last entry
+    Image.fromarray(table[seeds]).save(file, "PNG", compress_level=1)  # a resumed evaluation writes it again
 
 
 def _read(file: Path) -> Int64[np.ndarray, "h w"]:

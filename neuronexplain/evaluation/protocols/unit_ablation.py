@@ -1,8 +1,8 @@
 """Do the named units matter? The score without the most persuasive of them, and without others.
 
-For the predicted class, the named units of the greatest alpha (Eq. 1) are set to zero in the feature map, and the rest
-of the network is run on it. What the class's logit loses is compared with what it loses without as many other units,
-drawn from all and from the named ones.
+For the predicted class, the named units with the greatest alpha (Eq. 1) are set to zero in the feature map, and the
+rest of the network is run on it. The fall of the class's logit is compared with its fall without as many other units,
+drawn from all units and from the named ones.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.batch import Batch
     from neuronexplain.evaluation.ground_truth.truth import Objects
     from neuronexplain.evaluation.record_journal import Record
-    from neuronexplain.evaluation.tables import Row
+    from neuronexplain.evaluation.tables import TableRow
     from neuronexplain.methods import Method
 
 _ROWS = {
@@ -53,9 +53,9 @@ class UnitAblation(Protocol):
 
     Attributes:
         named: the units that have a name.
-        k: how many are left out.
+        k: how many units are left out.
         draws: random choices for each image.
-        seed: of these.
+        seed: seed of the random choices.
     """
 
     named: tuple[int, ...] = field(default=())
@@ -72,16 +72,18 @@ class UnitAblation(Protocol):
         return {"named": list(self.named), "k": self.k, "draws": self.draws, "seed": self.seed}
 
     def observe(self, batch: Batch, methods: Sequence[Method], out: Path) -> list[Record]:  # noqa: ARG002
-        """Losses of logit and probability, and whether the prediction is another, by what is left out."""
-        seen = batch.seen
+        """Losses of logit and probability, and whether the prediction changes, by which units are left out."""
+        forward_pass = batch.seen
         classes = torch.tensor(batch.predicted)
-        importance = alphas(of_class(seen.scores, classes), seen.activation).double().cpu().numpy()
-        maps = seen.activation.detach()
+        importance = alphas(of_class(forward_pass.scores, classes), forward_pass.activation).double().cpu().numpy()
+        maps = forward_pass.activation.detach()
         choices = [self._choices(batch.start + image, importance[image]) for image in range(len(batch))]
-        left_out = [(image, how, units) for image, own in enumerate(choices) for how, units in own]
+        left_out = [
+            (image, kind, units) for image, image_choices in enumerate(choices) for kind, units in image_choices
+        ]
         records: list[Record] = [
-            {"image": each.name, "class": batch.predicted[image], "losses": {how: [] for how in _ROWS}}
-            for image, each in enumerate(batch.annotated)
+            {"image": annotated.name, "class": batch.predicted[image], "losses": {kind: [] for kind in _ROWS}}
+            for image, annotated in enumerate(batch.annotated)
         ]
         for start in range(0, len(left_out), batch.size):
             part = left_out[start : start + batch.size]
@@ -89,15 +91,15 @@ class UnitAblation(Protocol):
             for row, (_, _, units) in enumerate(part):
                 changed[row, units] = 0
             scores = forward_from(batch.network, changed).scores.detach().double().cpu()
-            for (image, how, _), logits in zip(part, scores, strict=True):
-                records[image]["losses"][how].append(_loss(batch, image, logits))
+            for (image, kind, _), logits in zip(part, scores, strict=True):
+                records[image]["losses"][kind].append(_loss(batch, image, logits))
         return records
 
     def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:  # noqa: ARG002
         """A row for each choice of units."""
-        rows: list[Row] = []
-        for how, title in _ROWS.items():
-            means = np.array([np.mean(record["losses"][how], axis=0) for record in records])
+        rows: list[TableRow] = []
+        for kind, title in _ROWS.items():
+            means = np.array([np.mean(record["losses"][kind], axis=0) for record in records])
             keys = zip(("logit", "probability", "changed"), (1, 1, 100), strict=True)
             figures = {key: figure(scale * means[:, column]) for column, (key, scale) in enumerate(keys)}
             rows.append({"method": title, **figures, "images": len(records)})
@@ -105,16 +107,16 @@ class UnitAblation(Protocol):
         return Report(f"The predicted class without {self.k} units", _COLUMNS, tuple(rows), notes)
 
     def _choices(self, image: int, importance: Float64[np.ndarray, " units"]) -> list[tuple[str, list[int]]]:
-        """Which units are left out of an image's map, by what they are."""
+        """Which units are left out of an image's map, each choice with its kind."""
         generator = np.random.default_rng((self.seed, image))
         named = sorted(self.named, key=lambda unit: -importance[unit])
-        strongest, others = named[: self.k], named[self.k :]
-        rest = sorted(set(range(len(importance))) - set(strongest))
-        drawn = [("named", strongest)]
-        for how, units in (("any named", others), ("any", rest)):
+        strongest, other_named = named[: self.k], named[self.k :]
+        other_units = sorted(set(range(len(importance))) - set(strongest))
+        choices = [("named", strongest)]
+        for kind, units in (("any named", other_named), ("any", other_units)):
             count = min(len(strongest), len(units))
-            drawn += [(how, generator.choice(units, count, replace=False).tolist()) for _ in range(self.draws)]
-        return drawn
+            choices += [(kind, generator.choice(units, count, replace=False).tolist()) for _ in range(self.draws)]
+        return choices
 
 
 def _loss(batch: Batch, image: int, logits: torch.Tensor) -> tuple[float, float, bool]:

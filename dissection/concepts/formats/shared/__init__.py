@@ -1,1 +1,1 @@
-"""What several published layouts are made of. Nothing here is a layout that can be converted."""
+"""Code that several published layouts share. Nothing here is itself a layout that can be converted."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def folder_of(src: Path) -> Path:
-    """Where what goes with the data lies."""
+    """The folder of the files that go with the data."""
     return src if src.is_dir() else src.parent
 
 
@@ -35,12 +35,12 @@ def open_rows(src: Path) -> tuple[list[Path], Dataset]:
     disable_progress_bars()
     try:
         files, rows = _read(src)
-        rows.data.table.validate(full=True)  # what is memory-mapped is not looked at otherwise, and may lead anywhere
+        rows.data.table.validate(full=True)  # memory-mapped data are not checked otherwise, and may point anywhere
     except BadFileError:
         raise
-    except Exception as error:  # pyarrow and datasets share no tree of errors
+    except Exception as error:  # the errors of pyarrow and datasets have no common base
         why = " ".join(str(error).split())[:120] or type(error).__name__
-        raise BadFileError(src, f"it is no dataset that can be read ({why}); get it again") from error
+        raise BadFileError(src, f"it is not a readable dataset ({why}); get it again") from error
     finally:
         if not silent:
             enable_progress_bars()

@@ -1,4 +1,4 @@
-"""What COCO's annotations have in common as concept data: photographs, words, and groups laid over categories."""
+"""The common part of COCO's annotations as concept data: photographs, words, and groups laid over categories."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Coco(Folder):
-    """Annotations of one or more splits as a ``ConceptDataset``; subclasses say how label maps are made.
+    """Annotations of one or more splits as a ``ConceptDataset``; subclasses make the label maps.
 
     Args:
         root: COCO's folder, with ``annotations`` in it.
@@ -37,7 +37,9 @@ class Coco(Folder):
     def __init__(self, root: Path, files: Sequence[CocoFile], label_size: int) -> None:
         for file in files:
             if file.categories != files[0].categories:
-                raise file.bad(f"its categories are not those of {files[0].file.name}; convert one of them at a time")
+                raise file.bad(
+                    f"its categories differ from those of {files[0].file.name}; convert one of them at a time"
+                )
         words = coco_words(files[0].categories)
         super().__init__(root, words.concepts)
         self._files = files
@@ -51,23 +53,23 @@ class Coco(Folder):
 
     @property
     def notes(self) -> Notes:
-        """What the annotations say of their origin and of the photographs' licences."""
+        """What the annotations say about their origin and the photographs' licences."""
         return {**super().notes, "LICENSE-coco.txt": coco_licences(self._files).encode()}
 
     def __len__(self) -> int:
         return len(self._images)
 
     def image_name(self, index: int) -> str:
-        """The photograph's path, from its split on."""
+        """The photograph's path, starting with its split."""
         return self._images[index][1].name
 
     def photograph(self, index: int) -> Image.Image:
-        """The photograph, of the size that the annotations say."""
+        """The photograph; it must be of the size that the annotations say."""
         file, image = self._images[index]
         return read_photograph_of(image.file, image.size, f"{file.file.name} says")
 
     def labels(self, index: int) -> Labels:
-        """Layers of categories, and a layer of groups for each that has any."""
+        """Layers of categories, and one more with the groups for each layer that has any."""
         layers = self._layers(*self._images[index])
         groups = self._group[layers]
         return Labels(np.concatenate([layers, groups[groups.any((1, 2))]]))

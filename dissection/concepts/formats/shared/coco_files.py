@@ -1,4 +1,4 @@
-"""COCO's folders and JSON files: photographs by number, categories, licences; all of it is hostile until checked.
+"""COCO's folders and JSON files: photographs by number, categories, licences; all of it is untrusted until checked.
 
 ::
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-Record = dict[str, Any]
+CocoRecord = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class CocoImage:
-    """A photograph that the annotations name: its file, its name in the dataset, its height and width as they say."""
+    """A photograph in the annotations: its file, its name in the dataset, and the height and width that they state."""
 
     number: int
     name: str
@@ -44,151 +44,153 @@ class CocoFile:
 
     Attributes:
         file: where it is.
-        split: what its name says behind ``<what>_``, e.g. train2017.
+        split: the part of its name after ``<what>_``, e.g. train2017.
         images: by number, ascending.
         categories: by number, ascending.
         annotations: as they are in the file.
-        head: what it says of itself (``info`` and ``licenses``).
+        head: what it says about itself (``info`` and ``licenses``).
     """
 
     file: Path
     split: str
     images: Mapping[int, CocoImage]
     categories: Sequence[CocoCategory]
-    annotations: Sequence[Record]
-    head: Record
+    annotations: Sequence[CocoRecord]
+    head: CocoRecord
 
     def bad(self, what: str) -> BadFileError:
         """The error that names this file."""
         return BadFileError(self.file, what)
 
-    def image_of(self, annotation: Record) -> int:
-        """The number of the image that an annotation is of.
+    def image_of(self, annotation: CocoRecord) -> int:
+        """The number of the image that an annotation belongs to.
 
         Raises:
-            BadFileError: if it is none of this file's.
+            BadFileError: if this file has no such image.
         """
         number = whole(self.file, annotation, "image_id", least=0)
         if number not in self.images:
             raise self.bad(f"there is an annotation of image {number}, which is not among its images")
         return number
 
-    def by_image(self) -> dict[int, dict[int, list[Record]]]:
+    def by_image(self) -> dict[int, dict[int, list[CocoRecord]]]:
         """The annotations of each image that has any, by category.
 
         Raises:
-            BadFileError: if one is of an image or a category that the file does not have.
+            BadFileError: if one has an image or a category that is not in the file.
         """
         known = {category.number for category in self.categories}
-        found: dict[int, dict[int, list[Record]]] = {}
+        by_image: dict[int, dict[int, list[CocoRecord]]] = {}
         for record in self.annotations:
             number, category = self.image_of(record), whole(self.file, record, "category_id")
             if category not in known:
                 raise self.bad(f"image {number} has a region of category {category}, which is not among its categories")
-            found.setdefault(number, {}).setdefault(category, []).append(record)
-        return found
+            by_image.setdefault(number, {}).setdefault(category, []).append(record)
+        return by_image
 
 
-def coco_files(root: Path, what: str, *, hook: Callable[[Record], Record] | None = None) -> list[CocoFile]:
-    """The files ``annotations/<what>_*.json`` under ``root``; ``hook`` is given each JSON object as it is read.
+def coco_files(root: Path, what: str, *, hook: Callable[[CocoRecord], CocoRecord] | None = None) -> list[CocoFile]:
+    """The files ``annotations/<what>_*.json`` under ``root``; ``hook`` is called with each JSON object as it is read.
 
-    Where some splits have a folder of photographs, those without are left out: COCO packs the annotations of all.
+    If some splits have a folder of photographs, those without are left out: COCO packs the annotations of all splits.
 
     Raises:
-        ConceptDataError: if there is none, or one is not as COCO's are.
+        ConceptDataError: if there is none, or one is not in COCO's form.
     """
     files = sorted((root / "annotations").glob(f"{what}_*.json"))
     if not files:
-        raise BadFileError(root, f"there is no annotations/{what}_*.json in it; COCO's own layout is wanted")
+        raise BadFileError(root, f"there is no annotations/{what}_*.json in it; COCO's own layout is needed")
     splits = {file: file.stem.removeprefix(f"{what}_") for file in files}
-    there = {file: folder for file, split in splits.items() if (folder := _folder(root, split))}
-    folders = there or dict.fromkeys(files, root / "images")
+    present = {file: folder for file, split in splits.items() if (folder := _folder(root, split))}
+    folders = present or dict.fromkeys(files, root / "images")
     return [_read(file, splits[file], folder, hook) for file, folder in folders.items()]
 
 
-def coco_file(root: Path, what: str, split: str, *, hook: Callable[[Record], Record] | None = None) -> CocoFile:
+def coco_file(root: Path, what: str, split: str, *, hook: Callable[[CocoRecord], CocoRecord] | None = None) -> CocoFile:
     """The file ``annotations/<what>_<split>.json`` under ``root``, see :func:`coco_files`.
 
     Raises:
-        ConceptDataError: if it is not there, or not as COCO's are.
+        ConceptDataError: if it is missing or not in COCO's form.
     """
     file = root / "annotations" / f"{what}_{split}.json"
     if not file.is_file():
-        others = sorted(each.stem.removeprefix(f"{what}_") for each in file.parent.glob(f"{what}_*.json"))
-        raise BadFileError(file, f"there is no such file; splits there: {', '.join(others) or 'none'}")
+        splits = sorted(path.stem.removeprefix(f"{what}_") for path in file.parent.glob(f"{what}_*.json"))
+        raise BadFileError(file, f"there is no such file; splits there: {', '.join(splits) or 'none'}")
     return _read(file, split, _folder(root, split) or root / "images", hook)
 
 
 def _folder(root: Path, split: str) -> Path | None:
-    """Where the photographs of a split are."""
+    """The folder of a split's photographs, if there is one."""
     return next((folder for folder in (root / split, root / "images" / split) if folder.is_dir()), None)
 
 
 def coco_licences(files: Sequence[CocoFile]) -> str:
-    """What the annotations say of their origin and of the photographs' licences."""
-    return "".join(f"{line}\n" for each in files for line in _licence_lines(each))
+    """What the annotations say about their origin and the photographs' licences."""
+    return "".join(f"{line}\n" for file in files for line in _licence_lines(file))
 
 
 def _licence_lines(file: CocoFile) -> Iterator[str]:
     info = file.head.get("info")
-    said = info if isinstance(info, dict) else {}
+    fields = info if isinstance(info, dict) else {}
     origin = ", ".join(
-        str(said[key]) for key in ("description", "version", "year", "contributor", "url") if key in said
+        str(fields[key]) for key in ("description", "version", "year", "contributor", "url") if key in fields
     )
     yield f"{file.file.name}: {origin or 'COCO'}"
     if "cocodataset.org" in origin:
         yield "  annotations: Creative Commons Attribution 4.0 (https://cocodataset.org/#termsofuse)"
     licences = file.head.get("licenses")
     names = {
-        each["id"]: f"{each.get('name')} ({each.get('url')})"
-        for each in (licences if isinstance(licences, list) else [])
-        if isinstance(each, dict) and isinstance(each.get("id"), int)
+        licence["id"]: f"{licence.get('name')} ({licence.get('url')})"
+        for licence in (licences if isinstance(licences, list) else [])
+        if isinstance(licence, dict) and isinstance(licence.get("id"), int)
     }
     for number, count in sorted(Counter(image.licence for image in file.images.values()).items()):
         yield f"  {count} photographs: {names.get(number, 'no licence is given')}"
 
 
-def _read(file: Path, split: str, folder: Path, hook: Callable[[Record], Record] | None) -> CocoFile:
+def _read(file: Path, split: str, folder: Path, hook: Callable[[CocoRecord], CocoRecord] | None) -> CocoFile:
     content = _json(file, hook)
-    categories = sorted((_category(file, each) for each in _list(file, content, "categories")), key=lambda c: c.number)
+    categories = sorted(
+        (_category(file, record) for record in _list(file, content, "categories")), key=lambda category: category.number
+    )
     if not categories:
-        raise BadFileError(file, "it has no categories; at least one is wanted")
-    _refuse_twins(file, "category", [each.number for each in categories])
-    images = [_image(file, folder, split, each) for each in _list(file, content, "images")]
-    _refuse_twins(file, "image", [each.number for each in images])
-    by_number = {each.number: each for each in sorted(images, key=lambda each: each.number)}
+        raise BadFileError(file, "it has no categories; at least one is needed")
+    _refuse_twins(file, "category", [category.number for category in categories])
+    images = [_image(file, folder, split, record) for record in _list(file, content, "images")]
+    _refuse_twins(file, "image", [image.number for image in images])
+    by_number = {image.number: image for image in sorted(images, key=lambda image: image.number)}
     return CocoFile(file, split, by_number, categories, _list(file, content, "annotations"), content)
 
 
-def _json(file: Path, hook: Callable[[Record], Record] | None) -> Record:
+def _json(file: Path, hook: Callable[[CocoRecord], CocoRecord] | None) -> CocoRecord:
     try:
         with file.open("rb") as stream:
             content = json.load(stream, object_hook=hook)
     except OSError as error:
         raise BadFileError(file, f"it cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
-        raise BadFileError(file, f"it is no JSON ({error})") from error
+        raise BadFileError(file, f"it is not JSON ({error})") from error
     if not isinstance(content, dict):
-        raise BadFileError(file, "it holds no JSON object; COCO's annotations are wanted")
+        raise BadFileError(file, "it holds no JSON object; COCO's annotations are needed")
     return content
 
 
-def _list(file: Path, content: Record, key: str) -> list[Record]:
+def _list(file: Path, content: CocoRecord, key: str) -> list[CocoRecord]:
     values = content.get(key)
-    if not isinstance(values, list) or not all(isinstance(each, dict) for each in values):
-        raise BadFileError(file, f"{key!r} is no list of objects; COCO's annotations are wanted")
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+        raise BadFileError(file, f"{key!r} is not a list of objects; COCO's annotations are needed")
     return values
 
 
-def _category(file: Path, record: Record) -> CocoCategory:
+def _category(file: Path, record: CocoRecord) -> CocoCategory:
     number = whole(file, record, "id", most=LARGEST)
-    return CocoCategory(number, text(file, record, "name"), str(record.get("supercategory", "")))
+    return CocoCategory(number, required_text(file, record, "name"), str(record.get("supercategory", "")))
 
 
-def _image(file: Path, folder: Path, split: str, record: Record) -> CocoImage:
-    name = text(file, record, "file_name")
+def _image(file: Path, folder: Path, split: str, record: CocoRecord) -> CocoImage:
+    name = required_text(file, record, "file_name")
     if leads_out(name):
-        raise BadFileError(file, f"file_name {name!r} leads out of the folder; a path inside {folder.name}/ is wanted")
+        raise BadFileError(file, f"file_name {name!r} leads out of the folder; a path inside {folder.name}/ is needed")
     licence = record.get("license")
     return CocoImage(
         number=whole(file, record, "id", least=0),
@@ -199,24 +201,24 @@ def _image(file: Path, folder: Path, split: str, record: Record) -> CocoImage:
     )
 
 
-def whole(file: Path, record: Record, key: str, *, least: int = 1, most: int | None = None) -> int:
-    """A whole number of a record."""
+def whole(file: Path, record: CocoRecord, key: str, *, least: int = 1, most: int | None = None) -> int:
+    """The whole number under a key of a record."""
     value = record.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or value < least or (most is not None and value > most):
-        wanted = f"a whole number from {least}" + ("" if most is None else f" to {most}")
-        raise BadFileError(file, f"{key} is {value!r:.60}; {wanted} is wanted")
+        needed = f"a whole number from {least}" + ("" if most is None else f" to {most}")
+        raise BadFileError(file, f"{key} is {value!r:.60}; {needed} is needed")
     return value
 
 
-def text(file: Path, record: Record, key: str) -> str:
-    """A text of a record that is not empty."""
+def required_text(file: Path, record: CocoRecord, key: str) -> str:
+    """The text under a key of a record; it must not be empty."""
     value = record.get(key)
     if not isinstance(value, str) or not value.strip():
-        raise BadFileError(file, f"{key} is {value!r:.60}; a text is wanted")
+        raise BadFileError(file, f"{key} is {value!r:.60}; text is needed")
     return value.strip()
 
 
-def _refuse_twins(file: Path, what: str, numbers: Sequence[int]) -> None:
+def _refuse_twins(file: Path, kind: str, numbers: Sequence[int]) -> None:
     twins = [number for number, count in Counter(numbers).items() if count > 1]
     if twins:
-        raise BadFileError(file, f"{what} {twins[0]} is there twice; each needs its own id")
+        raise BadFileError(file, f"{kind} {twins[0]} appears twice; each needs its own id")

@@ -1,7 +1,7 @@
 """COCO's regions, as polygons or run lengths, drawn as masks.
 
-Polygons are drawn by pycocotools, which gives COCO's own pixels. Its C code allocates what the numbers say, so they are
-checked first. Run lengths are expanded here: pycocotools 2.0.11 writes past its memory on damaged ones.
+Polygons are drawn by pycocotools, which gives COCO's own pixels. Its C code allocates as much as the numbers say, so
+they are checked first. Run lengths are expanded here: on damaged ones pycocotools 2.0.11 writes past its memory.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
 
     from jaxtyping import UInt8
 
-    from .coco_files import Record
+    from .coco_files import CocoRecord
 
 _ZERO = 48  # the character for 0
 _LONGEST = 7  # characters of one number, 5 bits each
 
 
 class BadRegionError(ValueError):
-    """A region that cannot be drawn; says why."""
+    """A region that cannot be drawn; the message says why."""
 
 
-def packed(record: Record) -> Record:
+def packed(record: CocoRecord) -> CocoRecord:
     """The record with its polygons as arrays: an eighth of the memory, for files of hundreds of megabytes."""
     polygons = record.get("segmentation")
     if isinstance(polygons, list):
         try:
             record["segmentation"] = [np.array(polygon, np.float64) for polygon in polygons]
         except (TypeError, ValueError):
-            record["segmentation"] = "polygons that are no lists of numbers"
+            record["segmentation"] = "polygons that are not lists of numbers"
     return record
 
 
 def drawn(regions: Sequence[object], size: tuple[int, int]) -> UInt8[np.ndarray, "h w"]:
-    """1 where any of the regions is, on an image of ``size`` (height, width).
+    """A mask of an image: 1 where any of the regions is.
 
     Args:
         regions: each a list of polygons (x0, y0, x1, ...) as ``packed`` leaves them, or run lengths as COCO writes
@@ -46,7 +46,7 @@ def drawn(regions: Sequence[object], size: tuple[int, int]) -> UInt8[np.ndarray,
         size: height and width of the image.
 
     Raises:
-        BadRegionError: if a region is neither, or does not fit the image.
+        BadRegionError: if a region is in another form or does not fit the image.
     """
     mask = np.zeros(size, np.uint8)
     for region in regions:
@@ -59,9 +59,9 @@ def _parts(region: object, size: tuple[int, int]) -> Iterator[UInt8[np.ndarray, 
     if isinstance(region, list):
         yield from (_polygon(polygon, size) for polygon in region if _is_area(polygon, size))
     elif not isinstance(region, dict):
-        raise BadRegionError(f"its segmentation is {region!r:.60}; polygons or run lengths are wanted")
+        raise BadRegionError(f"its segmentation is {region!r:.60}; polygons or run lengths are needed")
     elif region.get("size") != list(size):
-        raise BadRegionError(f"its run lengths are for size {region.get('size')}; {list(size)} is wanted")
+        raise BadRegionError(f"its run lengths are for size {region.get('size')}; {list(size)} is needed")
     else:
         yield _runs(region.get("counts"), size)
 
@@ -73,43 +73,43 @@ def _polygon(corners: np.ndarray, size: tuple[int, int]) -> UInt8[np.ndarray, "h
 
 def _is_area(polygon: np.ndarray, size: tuple[int, int]) -> bool:
     if polygon.ndim != 1 or len(polygon) % 2:
-        raise BadRegionError("a polygon has no even number of coordinates")
-    most = 2 * max(size)
-    if not (np.abs(polygon) <= most).all():  # also refuses what is no number
-        raise BadRegionError(f"a polygon leads further than {most} pixels, which is far outside the image")
+        raise BadRegionError("a polygon is not a flat list of an even number of coordinates")
+    limit = 2 * max(size)
+    if not (np.abs(polygon) <= limit).all():  # also refuses NaN
+        raise BadRegionError(f"a polygon reaches further than {limit} pixels, which is far outside the image")
     return len(polygon) >= 6  # pycocotools takes four numbers for a box; two points have no area
 
 
 def _runs(counts: object, size: tuple[int, int]) -> UInt8[np.ndarray, "h w"]:
-    """Run lengths down the columns, of 0 and 1 in turn."""
+    """The mask of run lengths, which go down the columns, of 0 and 1 in turn."""
     lengths = _unpacked(counts) if isinstance(counts, str) else counts
-    if not isinstance(lengths, list) or not all(isinstance(each, int) and each >= 0 for each in lengths):
-        raise BadRegionError("its counts are no whole numbers from 0")
+    if not isinstance(lengths, list) or not all(isinstance(length, int) and length >= 0 for length in lengths):
+        raise BadRegionError("its counts are not whole numbers from 0")
     if sum(lengths) != size[0] * size[1]:
-        raise BadRegionError(f"its counts sum to {sum(lengths)}; {size[0] * size[1]} is wanted, the image's pixels")
+        raise BadRegionError(f"its counts sum to {sum(lengths)}; {size[0] * size[1]} is needed, the image's pixels")
     values = np.arange(len(lengths)) % 2
     return np.repeat(values.astype(np.uint8), lengths).reshape(size[::-1]).T
 
 
 def _unpacked(counts: str) -> list[int]:
-    """The run lengths in a text: 5 bits a character, lowest first, the sixth bit saying that more come.
+    """The run lengths in a text: 5 bits per character, lowest first; the sixth bit says that more follow.
 
-    A number may be negative (its highest bit says so): from the fourth on, what is written is the difference from the
-    one before the last.
+    From the fourth on, each number is the difference from the one before the last; it may be negative, which its
+    highest bit says.
     """
     lengths: list[int] = []
-    value = place = 0
+    value = digits = 0
     for character in counts:
         bits = ord(character) - _ZERO
-        if not 0 <= bits < 64 or place == _LONGEST:
+        if not 0 <= bits < 64 or digits == _LONGEST:
             raise BadRegionError("its compressed run lengths cannot be read")
-        value |= (bits & 31) << 5 * place
-        place += 1
+        value |= (bits & 31) << 5 * digits
+        digits += 1
         if not bits & 32:
             if bits & 16:
-                value -= 1 << 5 * place
+                value -= 1 << 5 * digits
             lengths.append(value + (lengths[-2] if len(lengths) > 2 else 0))
-            value = place = 0
-    if place:
+            value = digits = 0
+    if digits:
         raise BadRegionError("its compressed run lengths are cut short")
     return lengths

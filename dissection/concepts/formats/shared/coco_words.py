@@ -1,8 +1,8 @@
-"""What COCO's categories are called here.
+"""Names for COCO's categories.
 
 Things and stuff are objects, as grass, sky, wall and floor are in Broden; raw materials (cardboard, metal, paper, ...)
-are materials. Supercategories that hold several categories (animal, vehicle, ground, ...) are concepts too, of the
-category ``group``, so that a unit that detects animals of all kinds can be called so.
+are materials. Supercategories that hold several categories (animal, vehicle, ground, ...) are also concepts, of the
+category ``group``, so that a unit that detects animals of all kinds can be named after them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CALLED = {
     "sports": "sports equipment",
     "structural": "structure",
 }
-"""Supercategories whose own names would be taken for something else: books and vases are "indoor"."""
+"""Supercategories whose own names would mislead: books and vases are "indoor"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,14 @@ class CocoCategory:
 
 @dataclass(frozen=True, slots=True)
 class CocoWords:
-    """Concepts by label number, and the label of the group that a category belongs to, by the category's number."""
+    """Concepts by label number, and the label number of each category's group, by the category's number."""
 
     concepts: Mapping[int, Concept]
     groups: Mapping[int, int]
 
 
 def coco_words(categories: Sequence[CocoCategory]) -> CocoWords:
-    """The concepts of COCO's categories, under COCO's numbers; groups are numbered behind them."""
+    """The concepts of COCO's categories, under COCO's numbers; groups get the next numbers."""
     names = coco_names([category.name for category in categories])
     concepts = {
         category.number: Concept(category.number, name, _kind(category))
@@ -62,19 +62,20 @@ def coco_words(categories: Sequence[CocoCategory]) -> CocoWords:
     several = [name for name, count in members.items() if name and count > 1]
     numbers = {name: number for number, name in enumerate(several, start=max(concepts) + 1) if number <= LARGEST}
     groups = {number: Concept(number, name, GROUP) for name, number in numbers.items()}
-    own = {each.number: numbers[_group(each)] for each in categories if _group(each) in numbers}
-    return CocoWords(dict(sorted((concepts | groups).items())), own)
+    group_of = {category.number: numbers[_group(category)] for category in categories if _group(category) in numbers}
+    return CocoWords(dict(sorted((concepts | groups).items())), group_of)
 
 
 def coco_names(names: Sequence[str]) -> list[str]:
     """The names as people say them: ``floor-other-merged`` is floor, ``floor-wood`` wood floor.
 
-    Where two would be called the same, both keep their own name: they are two categories.
+    If two would get the same name, both keep their original one: they are two categories.
     """
-    clean = [_clean(name) for name in names]
-    count = Counter(clean)
+    cleaned = [_clean(name) for name in names]
+    count = Counter(cleaned)
     return [
-        short if count[short] == 1 else name.lower().replace("-", " ") for name, short in zip(names, clean, strict=True)
+        cleaned_name if count[cleaned_name] == 1 else name.lower().replace("-", " ")
+        for name, cleaned_name in zip(names, cleaned, strict=True)
     ]
 
 
@@ -97,7 +98,7 @@ def _kind(category: CocoCategory) -> str:
 
 
 def _group(category: CocoCategory) -> str:
-    """``furniture-stuff`` and ``furniture`` are one group; materials are a category already."""
+    """A category's group: ``furniture-stuff`` and ``furniture`` are one; materials, already a category, have none."""
     if category.supercategory == _MATERIAL:
         return ""
     name = _bare(category.supercategory.lower()).replace("-", " ")

@@ -1,4 +1,4 @@
-"""What a published dataset calls its codes, as concepts with numbers of their own."""
+"""A published dataset's names for its codes, as numbered concepts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a dataset calls one of its codes: synonyms between commas, the first of which is the name."""
+    """A dataset's names for one of its codes: synonyms separated by commas, the first of which is the name."""
 
     category: str
     code: int
@@ -27,20 +27,20 @@ class Label:
 
 
 def plain(name: str) -> str:
-    """A name as people write it: spaces instead of underscores, none of them double."""
+    """A name as people write it: single spaces instead of underscores."""
     return " ".join(name.replace("_", " ").split())
 
 
 class LabelTable:
-    """Concepts out of a dataset's labels, numbered from 1 in their order.
+    """Concepts made from a dataset's labels, numbered from 1 in their order.
 
-    Labels of one category and one name are one concept. Where two labels only begin with the same synonym, the later
-    one shows its second in brackets: ``plant`` and ``plant (works)``.
+    Labels with the same category and name are one concept. If two lists of synonyms share only the first one, the later
+    concept shows its second in brackets: ``plant`` and ``plant (works)``.
 
     Args:
-        labels: every code that has a name; a name that holds nothing but spaces is none.
-        table: where the names are from, for the errors.
-        ignored: codes that mean "not labelled", in any category; so does 0 where it has no name.
+        labels: every code that has a name; a blank name is none.
+        table: where the names are from, for error messages.
+        ignored: codes that mean "not labelled", in any category; so does 0 if it has no name.
     """
 
     def __init__(self, labels: Iterable[Label], table: str, *, ignored: Collection[int] = ()) -> None:
@@ -58,12 +58,12 @@ class LabelTable:
 
     @property
     def concepts(self) -> Mapping[int, Concept]:
-        """By number, ascending."""
+        """The concepts by number, ascending."""
         return self._concepts
 
     @property
     def synonyms(self) -> Mapping[int, tuple[str, ...]]:
-        """Other words for a concept, by number; those without any are missing."""
+        """Other words for a concept, by number; concepts without any are missing."""
         return self._synonyms
 
     def codes(self, category: str) -> Mapping[int, int]:
@@ -73,7 +73,7 @@ class LabelTable:
     def label_map(
         self, file: Path, codes: Int32[np.ndarray, "h w"], category: str, size: int
     ) -> Int32[np.ndarray, "size size"]:
-        """Numbers instead of the codes that ``file`` holds, at the label maps' size.
+        """The codes that ``file`` holds as label numbers, at the label maps' size.
 
         Raises:
             BadFileError: for a code without a name.
@@ -89,8 +89,8 @@ class LabelTable:
 
     def _number(self, category: str, names: tuple[str, ...]) -> int:
         name = names[0]
-        number, others = self._taken.get((category, name), (0, names))
-        if others != names and len(names) > 1:
+        number, taken_names = self._taken.get((category, name), (0, names))
+        if taken_names != names and len(names) > 1:
             name = f"{name} ({names[1]})"
             number, _ = self._taken.get((category, name), (0, names))
         return number or self._add(Concept(len(self._concepts) + 1, name, category), names)

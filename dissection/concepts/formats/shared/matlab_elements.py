@@ -1,7 +1,7 @@
 """The elements of a MATLAB file (level 5), checked before scipy reads them.
 
-scipy takes an element's type for the place of a pointer and does not look where it leads: a damaged or malicious file
-ends the process (https://github.com/scipy/scipy/pull/25349). An element is a type, a length in bytes and so many bytes,
+scipy uses an element's type to index a table of pointers without checking it: a damaged or malicious file can end the
+process (https://github.com/scipy/scipy/pull/25349). An element is a type, a length in bytes and that many bytes,
 padded to eight; matrices hold elements, and a compressed element holds a matrix.
 """
 
@@ -24,30 +24,30 @@ _COMPLEX = 0x800
 _CELL, _STRUCT, _PLAIN = 1, 2, {4, *range(6, 16)}
 _DEEPEST = 32
 _LARGEST = 1 << 28
-"""Bytes that a file may have when it is unpacked: a mask of a large photograph has a hundredth of it."""
+"""The most bytes a file may have when unpacked: a mask of a large photograph has a hundredth of that."""
 
 
 def check_elements(data: bytes) -> None:
-    """Raise a ``ValueError`` or ``struct.error`` where a file is not made of matrices of text, numbers and matrices."""
+    """Raise a ``ValueError`` or ``struct.error`` if a file is not made of matrices of text, numbers and matrices."""
     order = {b"IM": "<", b"MI": ">"}.get(data[126:_HEADER])
     if order is None:
         raise ValueError("no level 5 header")
-    left = _LARGEST
+    bytes_left = _LARGEST
     for kind, content in _elements(memoryview(data)[_HEADER:], order):
         if kind != _COMPRESSED:
             _check(kind, content, order, 0)
             continue
         unpacker = zlib.decompressobj()
-        unpacked = unpacker.decompress(content, left)
-        left -= len(unpacked)
-        if left <= 0 or not unpacker.eof:
+        unpacked = unpacker.decompress(content, bytes_left)
+        bytes_left -= len(unpacked)
+        if bytes_left <= 0 or not unpacker.eof:
             raise ValueError("a compressed element is cut short or too large")
         for inner, part in _elements(memoryview(unpacked), order):
             _check(inner, part, order, 0)
 
 
 def _check(kind: int, content: memoryview, order: str, depth: int) -> None:
-    """A matrix: flags, sizes, name, and what its class wants; an empty one has nothing at all."""
+    """Check a matrix: flags, sizes, name, and what its class needs; an empty one has nothing at all."""
     if kind != _MATRIX or depth == _DEEPEST:
         raise ValueError(f"an element of type {kind} was found, {depth} deep")
     if not len(content):
@@ -74,7 +74,7 @@ def _check(kind: int, content: memoryview, order: str, depth: int) -> None:
 
 
 def _fields(elements: list[tuple[int, memoryview]], order: str) -> int:
-    """How many fields a structure has: the length of a name, then all names, each of that length."""
+    """The number of a structure's fields, from the length of a name and all names, each of that length."""
     (first, length), (second, names) = _at_least(2, elements)
     width = struct.unpack(f"{order}i", length)[0] if (first, len(length)) == (_SIZES, 4) else 0
     if second != _NAMES or width < 1 or len(names) % width:
@@ -89,15 +89,15 @@ def _at_least(count: int, elements: list[tuple[int, memoryview]]) -> list[tuple[
 
 
 def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
-    """Type and content of the elements that lie one behind the other."""
-    place = 0
-    while place < len(data):
-        kind, length = struct.unpack_from(f"{order}II", data, place)
-        start = place + 8
+    """Type and content of consecutive elements."""
+    position = 0
+    while position < len(data):
+        kind, length = struct.unpack_from(f"{order}II", data, position)
+        start = position + 8
         if kind >> 16:  # type and length in four bytes, content in four more
-            kind, length, start = kind & 0xFFFF, kind >> 16, place + 4
-        if length > (4 if start < place + 8 else len(data) - start):
-            raise ValueError("an element is longer than what it is in")
+            kind, length, start = kind & 0xFFFF, kind >> 16, position + 4
+        if length > (4 if start < position + 8 else len(data) - start):
+            raise ValueError("an element is longer than its container")
         yield kind, data[start : start + length]
         end = start + length
-        place = end if kind == _COMPRESSED else max(place + 8, -(-end // 8) * 8)
+        position = end if kind == _COMPRESSED else max(position + 8, -(-end // 8) * 8)

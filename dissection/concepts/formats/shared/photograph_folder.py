@@ -1,4 +1,4 @@
-"""What the readers of published datasets have in common."""
+"""The common part of the readers of published datasets."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 
 
 class Published(Folder):
-    """The part of a ``ConceptDataset`` that does not depend on how labels are kept.
+    """The part of a ``ConceptDataset`` that does not depend on how labels are stored.
 
     Args:
         root: the dataset's folder.
         photographs: one file per image.
-        base: the folder that image names begin at.
+        base: the folder that image names are relative to.
         table: what the labels mean.
         label_size: height and width of the label maps.
     """
 
     attribution: ClassVar[str]
-    """Whose the dataset is, and where its terms are."""
+    """Who made the dataset, and where its terms are."""
 
     def __init__(self, root: Path, photographs: Sequence[Path], base: Path, table: LabelTable, label_size: int) -> None:
         if not photographs:
-            raise BadFileError(base, "there are no images in it that could be used; at least one is needed")
+            raise BadFileError(base, "there are no images in it that can be used; at least one is needed")
         super().__init__(root, table.concepts, table.synonyms)
         self._photographs = photographs
         self._base = base
@@ -50,7 +50,7 @@ class Published(Folder):
 
     @property
     def notes(self) -> Notes:
-        """Whose the dataset is, and the files on licence and origin in its folder."""
+        """Who made the dataset, and the files on licence and origin in its folder."""
         return {"ATTRIBUTION.txt": self.attribution.encode(), **super().notes}
 
     def __len__(self) -> int:
@@ -65,31 +65,31 @@ class Published(Folder):
         return read_photograph(self._photographs[index])
 
     def fingerprint_extra(self, index: int) -> str:
-        """What the labels depend on beside the files' contents, for a fingerprint."""
+        """What the labels depend on besides the files' contents, for a fingerprint."""
         return json.dumps([self._label_size, self._whole(index)])
 
-    def _whole(self, index: int) -> tuple[int, ...]:  # noqa: ARG002 (for those that have any)
+    def _whole(self, index: int) -> tuple[int, ...]:  # noqa: ARG002 (for subclasses that have any)
         """Label numbers for the whole image."""
         return ()
 
     def _check_size(self, file: Path, shapes: Iterable[tuple[int, int]], index: int) -> None:
-        """Refuse masks that are not of their photograph's size."""
+        """Refuse masks that differ in size from their photograph."""
         photograph = self._photographs[index]
         try:
             width, height = photograph_size(photograph)
         except PhotographError as error:
             raise bad_image(photograph, error) from error
         for shape in shapes:
-            check_size(file, shape, (height, width), f"its photograph {photograph.name}")
+            check_size(file, shape, (height, width), f"its photograph {photograph.name} has")
 
     def _stack(self, layers: Iterable[Int32[np.ndarray, "h w"]]) -> Int32[np.ndarray, "layers h w"]:
-        """The layers that label something, one on the other."""
-        there = [layer for layer in layers if layer.any()]
-        return np.stack(there) if there else np.zeros((0, self._label_size, self._label_size), np.int32)
+        """A stack of the layers that label anything."""
+        used = [layer for layer in layers if layer.any()]
+        return np.stack(used) if used else np.zeros((0, self._label_size, self._label_size), np.int32)
 
 
 def locate(root: Path, *names: str) -> Path:
-    """The folder or file of the first of these names that there is, in ``root`` or up to two folders deeper.
+    """The folder or file with the first of these names that exists, in ``root`` or up to two folders deeper.
 
     Raises:
         BadFileError: if there is none, or several equally deep.
@@ -97,23 +97,23 @@ def locate(root: Path, *names: str) -> Path:
     if not root.is_dir():
         raise BadFileError(root, "there is no such folder; check the path, and unpack an archive first")
     for name in names:
-        for deep in (name, f"*/{name}", f"*/*/{name}"):
-            found = sorted(root.glob(deep))
-            if len(found) > 1:
-                shown = ", ".join(each.relative_to(root).as_posix() for each in found)
+        for pattern in (name, f"*/{name}", f"*/*/{name}"):
+            paths = sorted(root.glob(pattern))
+            if len(paths) > 1:
+                shown = ", ".join(path.relative_to(root).as_posix() for path in paths)
                 raise BadFileError(root, f"{shown} were found in it; name the folder of one of them")
-            if found:
-                return found[0]
+            if paths:
+                return paths[0]
     raise BadFileError(root, f"no {' or '.join(names)} was found in it; check that this is the dataset's folder")
 
 
 def read_lines(file: Path) -> list[str]:
-    """The lines of a text file that hold something, stripped."""
+    """The lines of a text file that are not blank, stripped."""
     return [line.strip() for line in read_text(file).splitlines() if line.strip()]
 
 
 def read_text(file: Path) -> str:
-    """A text file in UTF-8 or else in Latin-1, as older datasets are."""
+    """A text file in UTF-8, or else in Latin-1, which older datasets use."""
     try:
         data = file.read_bytes()
     except OSError as error:

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NO_SCENE = {"misc", "outliers", "unclassified"}
-"""What ADE20K calls images that are of no scene."""
+"""ADE20K's names for images without a scene."""
 
 
 class SceneParsing(Published):
-    """ADEChallengeData2016: objects, and scenes where there is a list of them."""
+    """ADEChallengeData2016: objects, and scenes if there is a list of them."""
 
     attribution = (
         "ADE20K scene parsing benchmark (Zhou, Zhao, Puig, Fidler, Barriuso, Torralba: Scene Parsing through ADE20K "
@@ -78,7 +78,7 @@ def _objects(table: Path) -> Iterator[Label]:
     header, *lines = read_lines(table) or [""]
     columns = [column.strip().lower() for column in header.split("\t")]
     if not {"idx", "name"} <= set(columns):
-        raise BadFileError(table, f"its first line reads {header[:40]!r}; Idx and Name are wanted, between tabs")
+        raise BadFileError(table, f"its first line reads {header[:40]!r}; Idx and Name are needed, separated by tabs")
     for line in lines:
         row = dict(zip(columns, (cell.strip() for cell in line.split("\t")), strict=False))
         if not is_number(row.get("idx", "")) or not row.get("name"):
@@ -87,11 +87,11 @@ def _objects(table: Path) -> Iterator[Label]:
 
 
 def _scenes(file: Path) -> dict[str, str]:
-    """The scene of each image, where there is a list of them."""
+    """The scene of each image, if there is a list of them."""
     lines = [line.split(maxsplit=1) for line in (read_lines(file) if file.exists() else ())]
     for line in lines:
         if len(line) != 2:
             raise BadFileError(
-                file, f"{line[0][:40]!r} has no scene; a line like 'ADE_train_00000001 street' is wanted"
+                file, f"{line[0][:40]!r} has no scene; a line like 'ADE_train_00000001 street' is needed"
             )
     return {line[0]: line[1] for line in lines}

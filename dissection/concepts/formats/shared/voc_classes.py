@@ -22,4 +22,4 @@ CLASSES = {
     "train": "train",
     "tvmonitor": "tv monitor",
 }
-"""VOC's classes in the order of their numbers, from 1, and what people call them."""
+"""VOC's classes in the order of their numbers, from 1, and their everyday names."""

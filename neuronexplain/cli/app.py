@@ -1,0 +1,100 @@
+"""Joins the commands, and surrounds them with signals, ranks, and errors in one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import typer
+
+from . import allocator, console, failures
+from .commands import build, classes_for, demo, explain, export, import_, layers, networks, runs, units, weights_convert
+from .commands.concepts import check, convert, fetch, find, join, kinds, of, show
+from .evaluate import adversarial, bias, insertion_deletion, localisation, occlusion_correlation, pointing, ratio, seeds
+from .evaluate import layers as evaluate_layers
+from .evaluate import units as evaluate_units
+
+_COURTESY = 1
+"""Seconds that other ranks wait for rank 0 to report a bad command: when one rank ends, torchrun stops them all."""
+
+app = typer.Typer(
+    name="neuronexplain",
+    help="Says in words why an image classifier predicts what it predicts.\n\n"
+    "Name a network's neurons once (build), then explain predictions (explain) and ask what matters for a class "
+    "(concepts of). Start with: neuronexplain demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.command("build")(build.build)
+app.command("explain")(explain.explain)
+app.command("units")(units.units)
+app.command("runs")(runs.runs)
+app.command("networks")(networks.networks)
+app.command("layers")(layers.layers)
+app.command("export")(export.export)
+app.command("import")(import_.import_)
+
+evaluate = typer.Typer(
+    help="Measure how good explanations are, by the protocols of the Grad-CAM paper.", no_args_is_help=True
+)
+evaluate.command("localisation")(localisation.localisation)
+evaluate.command("pointing")(pointing.pointing)
+evaluate.command("occlusion-correlation")(occlusion_correlation.occlusion_correlation)
+evaluate.command("seeds")(seeds.seeds)
+evaluate.command("ratio")(ratio.ratio)
+evaluate.command("insertion-deletion")(insertion_deletion.insertion_deletion)
+evaluate.command("units")(evaluate_units.units)
+evaluate.command("adversarial")(adversarial.adversarial)
+evaluate.command("bias")(bias.bias)
+evaluate.command("layers")(evaluate_layers.layers)
+app.add_typer(evaluate, name="evaluate")
+
+weights = typer.Typer(help="Weights files.", no_args_is_help=True)
+weights.command("convert")(weights_convert.convert)
+app.add_typer(weights, name="weights")
+
+concepts = typer.Typer(
+    help="Check and convert concept data, and ask which concepts matter for a class.", no_args_is_help=True
+)
+concepts.command("check")(check.check)
+concepts.command("convert")(convert.convert)
+concepts.command("join")(join.join)
+concepts.command("kinds")(kinds.kinds)
+concepts.command("of")(of.concepts_of)
+concepts.command("fetch")(fetch.fetch)
+concepts.command("show")(show.show)
+concepts.command("find")(find.find)
+app.add_typer(concepts, name="concepts")
+
+classes = typer.Typer(help="Ask which classes a concept matters for.", no_args_is_help=True)
+classes.command("for")(classes_for.classes_for)
+app.add_typer(classes, name="classes")
+
+
+def _run() -> int | None:
+    try:
+        status: int | None = app(prog_name=app.info.name, standalone_mode=False)
+    except failures.UsageError as error:  # which typer shows in a box in its standalone mode
+        status = failures.tell_usage(error)
+    return status
+
+
+def main() -> None:
+    """Run the command line; an error is one line and exit status 2."""
+    failures.listen()
+    allocator.keep_freed_memory()
+    try:
+        with console.only_rank_0():
+            sys.exit(_run())
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except SystemExit as ending:
+        if ending.code and console.rank():
+            time.sleep(_COURTESY)
+        raise
+    except (Exception, failures.StoppedError) as error:  # noqa: BLE001 -- people are shown a line, not a traceback
+        sys.exit(failures.tell(error))

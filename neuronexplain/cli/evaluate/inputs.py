@@ -1,0 +1,102 @@
+"""Options for what is measured: a network, and the images to measure it on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dissection.errors import NeuronExplainError
+from neuronexplain.cli import options
+from neuronexplain.cli.groups import NetworkSettings
+from neuronexplain.vocabulary import DataKind, ViewKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from db import NameStore
+    from db.records import Run
+    from dissection.networks.network import Network
+    from neuronexplain.evaluation.ground_truth.truth import Ground
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkOptions:
+    """A network by name, or the network of a database."""
+
+    network: Annotated[
+        str | None, typer.Option(help="A name that 'neuronexplain networks' lists, program.pt2, or a factory.")
+    ] = None
+    db: Annotated[str | None, typer.Option(help="A database whose network is measured, instead of --network.")] = None
+    run: options.RunNumber = None
+    weights: options.Weights = None
+    device: options.Device = "cpu"
+    settings: NetworkSettings
+
+    def open(self, layer: str | None = None) -> Network:
+        """Open the network at a layer, or the database's network at the database's layer.
+
+        Raises:
+            NeuronExplainError: if no network is named, or options would change a database's network.
+        """
+        if self.db is not None:
+            self._refuse_changes(layer)
+            from db import NameStore
+
+            with NameStore.open(self.db) as store:
+                return open_stored(store, self.run, weights=self.weights, device=self.device)[0]
+        if self.network is None:
+            raise NeuronExplainError("no network is named; name one with --network, or a database with --db")
+        return self.settings.open(self.network, weights=self.weights, layer=layer, device=self.device)
+
+    def _refuse_changes(self, layer: str | None) -> None:
+        changes = {"network": self.network, "layer": layer, **asdict(self.settings)}
+        ignored = [name for name, value in changes.items() if value is not None and value is not False]
+        if ignored:
+            listed = ", ".join(f"--{name.replace('_', '-')}" for name in ignored)
+            raise NeuronExplainError(f"--db brings its own network, so {listed} would be ignored; leave it out")
+
+
+def open_stored(store: NameStore, run: int | None, *, weights: Path | None, device: str) -> tuple[Network, Run]:
+    """The network of a database's run, and the run that names its units."""
+    from neuronexplain.explaining import open_network_of
+
+    chosen = store.choose(run)
+    network = open_network_of(chosen, weights=weights, device=device)
+    if network.fingerprint != chosen.key.network:
+        chosen = store.run_for(network.fingerprint)
+    return network, chosen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageOptions:
+    """Annotated images, and which part of them the network sees."""
+
+    data: Annotated[Path | None, typer.Option(help="Annotated images.")] = None
+    kind: Annotated[DataKind, typer.Option(help="Their layout; scenes are generated.")] = "concepts"
+    split: Annotated[str | None, typer.Option(help="Which list of images: val, val2017, test.")] = None
+    matches: Annotated[
+        Path | None, typer.Option(help="CSV file with the columns class,object, instead of matching by name.")
+    ] = None
+    view: Annotated[
+        ViewKind, typer.Option(help="What the network sees: the whole photograph, its centre, or ten crops.")
+    ] = "whole"
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, evenly spaced.")] = None
+    seed: Annotated[int, typer.Option(help="Seed of generated scenes and of the protocol's random draws.")] = 0
+
+    def open(self, classes: Sequence[str], *, masks: bool) -> Ground:
+        """Open the images, matched to a network's classes; with masks, if the layout stores them separately."""
+        from neuronexplain.evaluation.ground_truth.opening import open_ground
+
+        return open_ground(
+            self.data,
+            classes,
+            kind=self.kind,
+            split=self.split,
+            masks=masks,
+            table=self.matches,
+            limit=self.limit,
+            seed=self.seed,
+        )

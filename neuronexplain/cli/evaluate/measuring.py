@@ -1,0 +1,82 @@
+"""Runs a protocol and prints its report; holds the options of protocols that compare methods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from neuronexplain.cli import console, options
+
+from .inputs import ImageOptions, NetworkOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dissection.networks.network import Network
+    from neuronexplain.evaluation.protocols.protocol import Protocol
+    from neuronexplain.evaluation.tables import Report
+    from neuronexplain.methods import Method
+
+Out = Annotated[Path, typer.Option("--out", help="Folder for the results; the same command resumes.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Start over.")]
+
+INTERVAL = "In brackets: the interval of 95 % of resamples of the images."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """Where results go, and how they are computed."""
+
+    out: Out
+    batch_size: options.BatchSize = 16
+    workers: Annotated[int, typer.Option(min=0, help="Processes that read photographs.")] = 0
+    fresh: Fresh = False
+    json: options.Json = False
+
+    def run(self, protocol: Protocol, network: Network, methods: Sequence[Method], images: ImageOptions) -> None:
+        """Run a protocol, with progress, and print its report."""
+        from dissection.execution.settings import Execution
+        from neuronexplain.evaluation.runner import evaluate
+
+        ground = images.open(network.classes, masks="masks" in protocol.needs)
+        with console.progress() as progress:
+            execution = Execution(batch_size=self.batch_size, workers=self.workers, progress=progress)
+            report = evaluate(
+                protocol, network, methods, ground, self.out, view=images.view, execution=execution, fresh=self.fresh
+            )
+        if self.json:
+            console.write_json(report.to_json())
+        else:
+            say_report(report, f"{network.name}, {network.layer.name}, on {ground.name}. {INTERVAL}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodComparison:
+    """The options of every protocol that compares methods by their maps."""
+
+    network: NetworkOptions
+    layer: Annotated[str | None, typer.Option(help="Layer of Grad-CAM; by default the last rectified map.")] = None
+    method: Annotated[
+        list[options.Method] | None, typer.Option(help="Explanation method (repeatable); by default grad-cam.")
+    ] = None
+    images: ImageOptions
+    measurement: Measurement
+
+    def run(self, protocol: Protocol) -> None:
+        """Run a protocol, with progress, and print its report."""
+        from neuronexplain.methods import METHODS
+
+        methods = [METHODS[name] for name in options.method_names(self.method) or ["grad-cam"]]
+        self.measurement.run(protocol, self.network.open(self.layer), methods, self.images)
+
+
+def say_report(report: Report, subtitle: str) -> None:
+    """Print a report for people: its title, a line about it, the table and the notes."""
+    console.say(report.title)
+    console.say(subtitle)
+    console.write_rows([dict(row) for row in report.cells()], report.columns, as_json=False, as_csv=False)
+    for note in report.notes:
+        console.say(f"{note[0].upper()}{note[1:]}.")

@@ -1,0 +1,85 @@
+"""Constant alphas are recognised with very different maps; each of these heads fails in another way."""
+
+import pytest
+import torch
+from torch import nn
+
+from dissection.networks.network import Network
+from dissection.networks.preprocessing import Preprocessing
+from dissection.vocabulary import Layer
+from neuronexplain.methods import constant_alphas
+from neuronexplain.methods.constant_alphas import has_constant_alphas
+
+UNITS, SIDE, CLASSES = 64, 7, 3
+
+
+class Pooled(nn.Module):
+    """Global average pooling, and the layers that follow."""
+
+    def __init__(self, after):
+        super().__init__()
+        self.after = after
+
+    def forward(self, maps):
+        return self.after(maps.mean((2, 3)))
+
+
+class After(nn.Module):
+    """A function of the pooled maps, or of scores."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, values):
+        return self.function(values)
+
+
+def linear() -> nn.Linear:
+    torch.manual_seed(0)
+    return nn.Linear(UNITS, CLASSES)
+
+
+def open_for_dense_maps() -> nn.Linear:
+    """Positive if all units are equally active, of either sign if few are."""
+    layer = nn.Linear(UNITS, CLASSES, bias=False)
+    with torch.no_grad():
+        for index, weights in enumerate(layer.weight):
+            weights.copy_(torch.where(torch.arange(UNITS) >> index & 1 == 0, 1.1, -1.0))
+    return layer
+
+
+HEADS = {
+    "linear": (linear, True),
+    "linear but for rounding": (lambda: nn.Sequential(linear(), After(lambda z: torch.sinh(torch.asinh(z)))), True),
+    "a rectifier": (lambda: nn.Sequential(linear(), nn.ReLU()), False),
+    "a rectifier that opens late": (lambda: nn.Sequential(linear(), After(lambda z: z + (z.abs() - 20).relu())), False),
+    "a rectifier that is open for dense maps": (lambda: nn.Sequential(open_for_dense_maps(), nn.ReLU()), False),
+    "a slight curve": (lambda: nn.Sequential(linear(), After(lambda z: z + 0.01 * torch.sin(z))), False),
+}
+
+
+def network(head: str) -> Network:
+    after, _ = HEADS[head]
+    module = nn.Sequential(nn.Conv2d(3, UNITS, 1), nn.ReLU(), Pooled(after())).eval()
+    return Network(module, head, Layer("1", UNITS, SIDE, SIDE), Preprocessing(size=(SIDE, SIDE)), ("a", "b", "c"))
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_constant_alphas_are_told_from_others(head):
+    assert has_constant_alphas(network(head)) is HEADS[head][1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "head"),
+    [
+        ("_PROBES", 1, "a rectifier"),
+        ("_PROBES", 2, "a rectifier that opens late"),
+        ("_ACTIVE", 1.1, "a rectifier that is open for dense maps"),
+        ("_TOLERANCE", 0.0, "linear but for rounding"),
+        ("_TOLERANCE", 0.1, "a slight curve"),
+    ],
+)
+def test_without_its_probing_or_its_tolerance_it_would_be_wrong(name, value, head, monkeypatch):
+    monkeypatch.setattr(constant_alphas, name, value)
+    assert has_constant_alphas(network(head)) is not HEADS[head][1]
