@@ -178,7 +178,9 @@ class Explainer:
                 others=tuple(maps_of_method[number] for maps_of_method in method_maps),
             )
 
-    def _method_maps(self, method: Method, images: Float[Tensor, "images 3 H W"], targets: Tensor) -> list[MethodMap]:
+    def _method_maps(
+        self, method: Method, images: Float[Tensor, "images channels H W"], targets: Tensor
+    ) -> list[MethodMap]:
         attributions = method.attribution(self.network, images, targets).float().cpu().numpy()
         return [MethodMap(method, values) for values in attributions]
 

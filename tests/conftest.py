@@ -6,8 +6,11 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from shapes import check_annotations
 
-from neuronexplain.cli.app import main
+check_annotations("neuronexplain", "dissection", "db")
+
+from neuronexplain.cli.app import main  # noqa: E402 -- what is imported from here on is checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable

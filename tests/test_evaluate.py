@@ -16,10 +16,13 @@ import pytest
 import torch
 from PIL import Image
 from test_cli import NETWORK, one_line
+from torch import nn
 from worlds import COLOURS, colour_network, colour_square, write_colour_folder
 
 from dissection.errors import CheckpointError, ConceptDataError, NeuronExplainError
 from dissection.execution.settings import Execution
+from dissection.networks.network import Network
+from dissection.networks.preprocessing import Preprocessing
 from neuronexplain.evaluation.batch import Batch
 from neuronexplain.evaluation.framing import Framing
 from neuronexplain.evaluation.ground_truth.truth import AnnotatedImage, ObjectLocation
@@ -357,6 +360,28 @@ def test_every_stage_is_drawn_once():
     page = np.array(stages_sheet(colour_square("red"), found))
     assert page.shape[1] > 2 * 180
     assert (page[:180, :180] != 255).any()
+
+
+GREY = Preprocessing(size=(32, 32), resize=(32, 32), mean=(0.5,), std=(1.0,), channels=1)
+
+
+def grey_network() -> Network:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 4))
+    return Network.from_module(module.eval(), preprocessing=GREY)
+
+
+@pytest.mark.parametrize("protocol", [Localisation(), InsertionDeletion(steps=4), OcclusionCorrelation()])
+def test_a_network_of_grey_pictures_is_measured(protocol, tmp_path):
+    methods = [METHODS[name] for name in ("grad-cam", "guided-grad-cam")]
+    report = evaluate(protocol, grey_network(), methods, Squares(3), tmp_path)
+    assert rows(report).keys() >= {method.title for method in methods}
+
+
+def test_stages_of_a_network_of_grey_pictures():
+    network = grey_network()
+    (stage,) = stages(network, network.preprocessing.tensor(colour_square("red")), 0)
+    assert stage.layer.name == "1"
 
 
 @pytest.fixture(scope="module")

@@ -280,7 +280,7 @@ def test_what_the_answer_depends_on_is_said(tmp_path: Path) -> None:
 
 
 def test_an_empty_heat_map_is_said_to_be_empty(tmp_path: Path) -> None:
-    made = page(tmp_path, [explanation(heatmap=np.zeros((5, 5), np.float32))])
+    made = page(tmp_path, [explanation(heatmap=np.zeros_like(smooth(3)))])
     assert "No part of the photograph speaks for beach" in made.text
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from shapes import unchecked
 
 from dissection.vocabulary import Concept, UnitName
 from neuronexplain.explanation import Explanation, MethodMap
@@ -113,6 +114,7 @@ def test_every_number_survives_strict_json_or_is_null(alpha: float, contribution
 
 
 def test_numpys_numbers_and_undecodable_paths_are_plain_json() -> None:
-    unit = RankedUnit(np.int64(3), np.float32(0.5), np.float64(0.25), None, active=np.bool_(True))  # type: ignore[arg-type]
-    value = to_json(explanation(image="caf\udce9.jpg", top=(unit,), passed_over=(np.int64(4),)), heatmap=None)
+    with unchecked():
+        unit = RankedUnit(np.int64(3), np.float32(0.5), np.float64(0.25), None, active=np.bool_(True))  # type: ignore[arg-type]
+        value = to_json(explanation(image="caf\udce9.jpg", top=(unit,), passed_over=(np.int64(4),)), heatmap=None)
     assert json.loads(json.dumps(value, allow_nan=False)) == value

@@ -23,6 +23,7 @@ import pytest
 import store_cases as cases
 from hypothesis import HealthCheck, given, settings
 from PIL import Image
+from shapes import unchecked
 
 from db import NameStore, StoreError, WholeRun
 from db.exchange.json_fields import KeyForm, document
@@ -225,6 +226,7 @@ LIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
 
 
 @pytest.mark.parametrize("lie", LIES)
+@unchecked()
 def test_a_file_that_lies_changes_nothing(lie: str, tmp_path: Path) -> None:
     change, message = LIES[lie]
     file = tmp_path / "names.json"
@@ -378,6 +380,7 @@ STATEMENTS = {
 
 
 @pytest.mark.parametrize("statement", STATEMENTS)
+@unchecked()
 def test_a_database_that_lies_changes_nothing(statement: str, tmp_path: Path) -> None:
     with NameStore.create(tmp_path / "theirs.db") as theirs:
         publish(theirs, small())

@@ -88,4 +88,4 @@ def census(dataset: ConceptDataset, *, progress: Counter | None = None) -> Censu
 
 def _sorted(images: array[int], pixels: array[int], shares: array[float]) -> Holders:
     order = np.argsort(-np.asarray(shares), kind="stable")
-    return Holders(np.asarray(images)[order], np.asarray(pixels)[order], np.asarray(shares)[order])
+    return Holders(np.array(images, np.int64)[order], np.array(pixels, np.int64)[order], np.asarray(shares)[order])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from jaxtyping import Bool, Int32, UInt8
+    from jaxtyping import Bool, Int32, Integer, UInt8
 
 _INDEX_MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "I;16N")
 _SHOWN = 5
@@ -92,7 +92,7 @@ def index_numbers(file: Path, image: Image.Image) -> Int32[np.ndarray, "h w"]:
     return np.asarray(image).astype(np.int32)
 
 
-def shrink(numbers: Int32[np.ndarray, "h w"], height: int, width: int) -> Int32[np.ndarray, "height width"]:
+def shrink(numbers: Integer[np.ndarray, "h w"], height: int, width: int) -> Integer[np.ndarray, "height width"]:
     """Resize a label map, by nearest neighbour at half-pixel centres."""
     return np.asarray(Image.fromarray(numbers).resize((width, height), Image.Resampling.NEAREST))
 

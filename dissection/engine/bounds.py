@@ -98,7 +98,7 @@ class Bounds(ArrayStatistic):
         counts, bins = self._counts.copy(), self._bin.copy()
         for unit in np.flatnonzero(scale < self._scale):
             shift = int(np.log2(self._scale[unit] / scale[unit]))
-            bins[unit] = _coarsen(counts[unit], bins[unit], shift)
+            bins[unit] = _coarsen(counts[unit], int(bins[unit]), shift)
         counts = ranks.sum(torch.from_numpy(counts)).numpy()
         bins = ranks.largest(torch.from_numpy(bins)).numpy()
         # A rank counts nothing below its bound, but the shared bound is at least as high as every rank's.

@@ -34,7 +34,7 @@ def has_mask(
 
 
 @kernel
-def steps(cells: int, pixels: int) -> tuple[Int64[np.ndarray, " cells+1"], Float64[np.ndarray, " pixels"]]:
+def steps(cells: int, pixels: int) -> tuple[Int64[np.ndarray, " starts"], Float64[np.ndarray, " pixels"]]:
     """The first pixel between each cell of a line and the next, and each pixel's share of the way between them."""
     low, share = _between(cells, pixels)
     starts = np.empty(cells + 1, np.int64)

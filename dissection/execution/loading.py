@@ -146,6 +146,7 @@ def _in_processes(
             _Working(work),
             sampler=tasks,
             batch_size=None,
+            collate_fn=_unchanged,
             num_workers=workers,
             pin_memory=pinned,
             worker_init_fn=_settle,
@@ -163,6 +164,11 @@ def _in_processes(
         raise NeuronExplainError(
             "a process that reads photographs was killed, perhaps for lack of memory; try fewer with --workers"
         ) from error
+
+
+def _unchanged(result: Result) -> Result:
+    """For torch, which would make lists of tuples, and tensors of arrays."""
+    return result
 
 
 def _settle(_worker: int) -> None:

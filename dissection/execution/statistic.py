@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from .ranks import Ranks
 
 Array = TypeVar("Array")
-Part = TypeVar("Part", bound="Statistic")
 
 
 class Statistic(Protocol):
@@ -34,6 +33,9 @@ class Statistic(Protocol):
 
     def restore(self, state: Mapping[str, np.ndarray], /) -> None:
         """Take over a state."""
+
+
+Part = TypeVar("Part", bound=Statistic)
 
 
 class ArrayStatistic:

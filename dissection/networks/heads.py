@@ -187,7 +187,7 @@ def _are_probabilities(scores: Tensor) -> bool:
     return shares or (bool((numbers <= 0).all()) and abs(float(numbers.logsumexp(0))) < _NEAR)
 
 
-def _both(scores: Float[Tensor, "images classes"]) -> Float[Tensor, "images classes"]:
+def _both(scores: Float[Tensor, "images outputs"]) -> Float[Tensor, "images classes"]:
     """The log-odds of "no" and "yes" if there is only one score."""
     return torch.cat([-scores, scores], 1) if scores.shape[1] == 1 else scores
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from .canvas import Canvas, Spot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from .dice import Dice
 
-Thing: TypeAlias = "Callable[[Canvas, Dice, Spot], None]"
+Thing: TypeAlias = Callable[[Canvas, "Dice", Spot], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def scores_where_kept(
     network: Network,
-    image: Float32[Tensor, "3 h w"],
-    replacement: Float32[Tensor, "3 h w"],
+    image: Float32[Tensor, "channels h w"],
+    replacement: Float32[Tensor, "channels h w"],
     masks: Sequence[Bool[np.ndarray, "h w"]],
     size: int,
 ) -> Float64[Tensor, "masks classes"]:

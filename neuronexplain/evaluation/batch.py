@@ -61,7 +61,7 @@ class Batch:
     objects: Objects
     start: int
     annotated: Sequence[AnnotatedImage]
-    images: Float32[Tensor, "images crops 3 h w"]
+    images: Float32[Tensor, "images crops channels h w"]
     size: int
     progress: Progress | None = None
 
@@ -159,7 +159,7 @@ class Batch:
             for part, forward_pass in self._passes(places):
                 yield (
                     part,
-                    Trace(self._stacked(part), forward_pass.activation, forward_pass.scores),
+                    Trace(self._stacked(part), forward_pass.activation, forward_pass.scores[:, 0]),
                     forward_pass.scores,
                 )
             return
@@ -195,7 +195,7 @@ class Batch:
         for start in range(0, len(jobs), self.size):
             yield jobs[start : start + self.size]
 
-    def _stacked(self, places: Sequence[ImageCrop]) -> Float32[Tensor, "places 3 h w"]:
+    def _stacked(self, places: Sequence[ImageCrop]) -> Float32[Tensor, "places channels h w"]:
         return torch.stack([self.images[place] for place in places]).to(self.network.device)
 
     def _check(self, image: int, values: np.ndarray, values_name: str) -> None:

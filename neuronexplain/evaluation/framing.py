@@ -89,7 +89,7 @@ class Framing:
             return self.preprocessing.frame(photograph)
         return replace(self.preprocessing, size=self.size).whole(photograph)
 
-    def tensors(self, photograph: Image.Image) -> Float32[Tensor, "crops 3 h w"]:
+    def tensors(self, photograph: Image.Image) -> Float32[Tensor, "crops channels h w"]:
         """The crops, preprocessed."""
         height, width = self.preprocessing.size
         whole = self.preprocessing.tensor(self.picture(photograph))

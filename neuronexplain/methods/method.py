@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from jaxtyping import Float
     from torch import Tensor
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from .targets import Target
 
 Kind = Literal["heat", "signed", "pixels"]
-Compute: TypeAlias = "Callable[[Network, Tensor, Target], Tensor]"
+Compute: TypeAlias = Callable[["Network", "Tensor", "Target"], "Tensor"]
 """Computes maps of images for a target."""
 
 

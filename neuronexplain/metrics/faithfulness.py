@@ -35,7 +35,7 @@ def strongest_first(values: Float[np.ndarray, "h w"], steps: int) -> Bool[np.nda
     return masks
 
 
-def blurred(image: Float[np.ndarray, "3 h w"]) -> Float32[np.ndarray, "3 h w"]:
+def blurred(image: Float[np.ndarray, "channels h w"]) -> Float32[np.ndarray, "channels h w"]:
     """The blurred image that insertion begins with."""
     side, deviation = BLUR
     return ndimage.gaussian_filter(image, (0, deviation, deviation), radius=(0, side // 2, side // 2)).astype(

@@ -19,7 +19,7 @@ _PIECE = re.compile(r"\s*[^\s._/]*[._/]*")
 """A word, or a part of a name such as features.3.squeeze_activation."""
 
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
-Tile = tuple["Image.Image | None", str]
+Tile = tuple[Image.Image | None, str]
 """A picture and its caption, of one line or several; None leaves the tile empty."""
 
 

@@ -53,17 +53,15 @@ def rectified_layers(network: Network) -> list[Layer]:
     Raises:
         LayerNotFoundError: if there is no such layer.
     """
-    layers = [
-        feature_map.layer
-        for feature_map in feature_maps(network.module, network.preprocessing.size)
-        if feature_map.rectified
-    ]
+    size, channels = network.preprocessing.size, network.preprocessing.channels
+    maps = feature_maps(network.module, size, channels)
+    layers = [feature_map.layer for feature_map in maps if feature_map.rectified]
     if not layers:
         raise LayerNotFoundError(f"{network.name} has no rectified feature map; choose a convolutional network")
     return layers
 
 
-def stages(network: Network, image: Float32[Tensor, "3 H W"], index: int) -> list[Stage]:
+def stages(network: Network, image: Float32[Tensor, "channels H W"], index: int) -> list[Stage]:
     """Grad-CAM of a class at every rectified map; a block that ends in a ReLU gives its map once.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.io import loadmat
@@ -37,7 +37,7 @@ _DAMAGE = (
 )
 
 
-def read_variable(file: Path, name: str) -> np.ndarray[Any, np.dtype[Any]]:
+def read_variable(file: Path, name: str) -> np.ndarray:
     """A variable of a MATLAB file.
 
     Raises:
@@ -57,7 +57,7 @@ def read_variable(file: Path, name: str) -> np.ndarray[Any, np.dtype[Any]]:
     return np.asarray(variables[name])
 
 
-def structures(file: Path, value: np.ndarray[Any, Any], *fields: str) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
+def structures(file: Path, value: np.ndarray, *fields: str) -> Iterator[dict[str, np.ndarray]]:
     """The structures in an array, as dictionaries of these fields; an empty array has none."""
     if not value.size:
         return
@@ -68,14 +68,14 @@ def structures(file: Path, value: np.ndarray[Any, Any], *fields: str) -> Iterato
         yield {field: np.asarray(record[field]) for field in fields}
 
 
-def matlab_text(file: Path, value: np.ndarray[Any, Any]) -> str:
+def matlab_text(file: Path, value: np.ndarray) -> str:
     """A string."""
     if value.size != 1 or not isinstance(value.item(), str):
         raise BadFileError(file, f"{value!r:.40} was found where a name is needed; check that the file is whole")
     return str(value.item())
 
 
-def matrix(file: Path, value: np.ndarray[Any, Any], name: str) -> Int32[np.ndarray, "h w"]:
+def matrix(file: Path, value: np.ndarray, name: str) -> Int32[np.ndarray, "h w"]:
     """A matrix of whole numbers from 0."""
     if value.ndim != 2 or value.dtype.kind not in "buif" or not value.size:
         raise BadFileError(file, f"{name} is {value.dtype} of shape {value.shape}; a matrix of numbers is needed")
