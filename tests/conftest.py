@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from shapes import check_annotations
 
 check_annotations("neuronexplain", "dissection", "db")
@@ -14,6 +15,10 @@ from neuronexplain.cli.app import main  # noqa: E402 -- what is imported from he
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing of the code
+settings.load_profile("any machine")
 
 
 @pytest.fixture
