@@ -12,6 +12,7 @@ import numpy as np
 
 from .engine.cells import pieces
 from .engine.comparison import Comparison
+from .engine.evidence import NO_DRAWS, Draws
 from .engine.layer_state import LayerState
 from .engine.overlaps import Columns
 from .errors import ConceptDataError
@@ -46,11 +47,22 @@ def dissect(
     *,
     quantile: float = QUANTILE,
     min_images: int = MIN_IMAGES,
+    draws: int = 0,
     execution: Execution | None = None,
 ) -> Dissection:
-    """Name the units of the network's tapped layer by the concepts of a dataset; see :func:`dissect_layers`."""
+    """Name the units of the network's tapped layer by the concepts of a dataset; see :func:`dissect_layers`.
+
+    With ``draws``, such as 199, each unit comes with the evidence for its name: :class:`Evidence`, and the
+    :class:`Truth` of its overlaps.
+    """
     (dissection,) = dissect_layers(
-        network, [network.layer], concepts, quantile=quantile, min_images=min_images, execution=execution
+        network,
+        [network.layer],
+        concepts,
+        quantile=quantile,
+        min_images=min_images,
+        draws=Draws(draws),
+        execution=execution,
     )
     return dissection
 
@@ -62,6 +74,7 @@ def dissect_layers(
     *,
     quantile: float = QUANTILE,
     min_images: int = MIN_IMAGES,
+    draws: Draws = NO_DRAWS,
     observer: Observer | None = None,
     execution: Execution | None = None,
 ) -> list[Dissection]:
@@ -73,6 +86,7 @@ def dissect_layers(
         concepts: photographs with labels. The whole photograph is resized to the network's input size.
         quantile: share of a unit's activations that count as strong.
         min_images: images a concept must appear in to become a name.
+        draws: of the evidence for names; without any, none is gathered.
         observer: called with every forward pass, to collect further statistics.
         execution: how the work is carried out.
 
@@ -91,7 +105,9 @@ def dissect_layers(
     with ExitStack() as stack:
         folder = execution.scratch or Path(stack.enter_context(TemporaryDirectory(prefix="neuronexplain-")))
         states = [
-            LayerState(layer, columns, len(concepts), concepts.image_name, quantile, folder / f"layer-{number}")
+            LayerState(
+                layer, columns, len(concepts), concepts.image_name, quantile, folder / f"layer-{number}", draws=draws
+            )
             for number, layer in enumerate(layers)
         ]
         parts: dict[str, Statistic] = {f"layer-{number}": state for number, state in enumerate(states)}
@@ -104,9 +120,10 @@ def dissect_layers(
             for state in states:
                 state.clear()
         _look(network, layers, concepts, watchers, states, job, execution)
-        _count(concepts, states, job, execution)
+        blocks = [piece for batch in execution.batches(len(concepts)) for piece in pieces(batch)]
+        _count(concepts, blocks, states, job, execution)
         statistics.pool(execution.ranks)
-        return [state.named(min_images) for state in states]
+        return [state.with_evidence(state.named(min_images), blocks, execution.ranks) for state in states]
 
 
 def _look(
@@ -132,17 +149,22 @@ def _look(
                 state.prune()
 
 
-def _count(concepts: ConceptDataset, states: Sequence[LayerState], job: ResumableJob, execution: Execution) -> None:
+def _count(
+    concepts: ConceptDataset,
+    blocks: Sequence[range],
+    states: Sequence[LayerState],
+    job: ResumableJob,
+    execution: Execution,
+) -> None:
     """Compare masks with labels, now that the thresholds, and so the masks, are known."""
     for state in states:
         state.find_thresholds(execution.ranks)
-    blocks = [piece for batch in execution.batches(len(concepts)) for piece in pieces(batch)]
     comparison = Comparison(concepts.labels, blocks, [state.comparison() for state in states])
     remaining = range(job.done("counted"), len(blocks))
     results = work_ahead(comparison.read, comparison.count, remaining, workers=execution.workers)
-    for number, counts_by_layer in zip(remaining, results, strict=True):
-        for state, counts in zip(states, counts_by_layer, strict=True):
-            state.count(counts)
+    for number, compared_by_layer in zip(remaining, results, strict=True):
+        for state, compared in zip(states, compared_by_layer, strict=True):
+            state.count(compared)
         job.advance("counted")
         execution.report("comparing neurons with concepts", blocks[number].stop, len(concepts))
         job.save_if_due()

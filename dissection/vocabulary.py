@@ -28,6 +28,9 @@ QUANTILE = 0.005
 MIN_IMAGES = 10
 """A concept in fewer images than this cannot become a name: rare concepts win by chance."""
 
+DRAWS = 199
+"""Permutations behind the evidence for a name."""
+
 THIN_EVIDENCE = 10
 """A mean over fewer images of a class than this is reported as thin evidence."""
 
@@ -87,6 +90,24 @@ class Labels:
 
 
 @dataclass(frozen=True, slots=True)
+class Truth:
+    """How often a concept is there when a unit responds: counts of images that are labelled in its category.
+
+    Attributes:
+        lit_images: images on which the unit is lit: some cell of its map exceeds the threshold.
+        hit_images: those of them that carry the concept.
+    """
+
+    lit_images: int
+    hit_images: int
+
+    @property
+    def precision(self) -> float:
+        """The share of the lit images that carry the concept; 0 where the unit is never lit."""
+        return self.hit_images / self.lit_images if self.lit_images else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Overlap:
     """How a unit's mask and a concept's labels overlap over a dataset, in pixels of the label maps.
 
@@ -95,7 +116,8 @@ class Overlap:
         intersection: ``I``, pixels in both.
         unit_area: ``A``, the mask's pixels in images with a label of the concept's category.
         concept_area: ``G``, the concept's pixels.
-        images: images that show the concept.
+        images: images that carry the concept.
+        truth: how often the concept is there when the unit responds; ``None`` where that was not counted.
     """
 
     concept: Concept
@@ -103,6 +125,7 @@ class Overlap:
     unit_area: int
     concept_area: int
     images: int
+    truth: Truth | None = None
 
     @property
     def union(self) -> int:
@@ -127,6 +150,61 @@ class Exemplar:
 
 
 @dataclass(frozen=True, slots=True)
+class Quarter:
+    """A quarter of the images on which a unit is lit, by the strength of its response.
+
+    Attributes:
+        least: the weakest peak of the quarter.
+        images: how many images are in it.
+        hits: how many of them carry the concept of the unit's best overlap.
+    """
+
+    least: float
+    images: int
+    hits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for a unit's best overlap.
+
+    Attributes:
+        p: how likely as great an IoU is by chance, for the best of all concepts.
+        q: the rate of false names among the units of the layer whose ``p`` is as small.
+        kept: share of resamples of the images in which the concept stays the best.
+        iou: 95 % interval of the IoU.
+        margin: 95 % interval of the IoU less that of the best other concept.
+        runners_up: concepts that are best in at least a tenth of the resamples, most often first.
+        quarters: the lit images by strength, weakest first; empty where there are none.
+        lit_map: the unit's map, row by row, on its fifth strongest image that carries the concept: cells above the
+            threshold and their neighbours, 0 elsewhere. Empty where it responds to no such image.
+    """
+
+    p: float
+    q: float
+    kept: float
+    iou: tuple[float, float]
+    margin: tuple[float, float]
+    runners_up: tuple[Concept, ...]
+    quarters: tuple[Quarter, ...]
+    lit_map: tuple[float, ...]
+
+    def truth(self, peak: float, overall: Truth) -> float:
+        """The share of images that carry the concept where the unit responds this strongly.
+
+        The quarter's own share, with one image more that counts at the unit's overall precision.
+
+        Args:
+            peak: the greatest activation on an image.
+            overall: the truth of the best overlap.
+        """
+        if not self.quarters:
+            return overall.precision
+        quarter = next((one for one in reversed(self.quarters) if peak >= one.least), self.quarters[0])
+        return (quarter.hits + overall.precision) / (quarter.images + 1)
+
+
+@dataclass(frozen=True, slots=True)
 class UnitName:
     """A unit's name and the evidence for it."""
 
@@ -145,12 +223,14 @@ class Unit:
         threshold: ``T_k``; the mask is where the upsampled map is strictly greater.
         overlaps: the ten best concepts and the best of each category, best first (ties: lower label number).
         exemplars: the images that excite the unit most, strongest first.
+        evidence: what speaks for the best overlap; ``None`` where there is no overlap, or evidence was not gathered.
     """
 
     number: int
     threshold: float
     overlaps: tuple[Overlap, ...]
     exemplars: tuple[Exemplar, ...]
+    evidence: Evidence | None = None
 
     @property
     def best(self) -> Overlap | None:
@@ -186,6 +266,7 @@ class Dissection:
         pixels: number of label-map pixels examined.
         concepts: every concept of the dataset with its support, by label number.
         units: one entry per unit, in order.
+        draws: permutations behind each unit's evidence; 0 where none was gathered.
     """
 
     layer: Layer
@@ -195,6 +276,7 @@ class Dissection:
     pixels: int
     concepts: tuple[ConceptSupport, ...]
     units: tuple[Unit, ...]
+    draws: int = 0
 
     def names(self, min_iou: float = MIN_IOU) -> Mapping[int, UnitName]:
         """Names by unit; a unit without a name is a missing key."""

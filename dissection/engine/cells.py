@@ -14,15 +14,14 @@ with bounds that are newer than the checkpoint: they stay true, since the images
 from __future__ import annotations
 
 import os
-import struct
-import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors.numpy import load, save
 
 from dissection.errors import CheckpointError
+from dissection.execution.framed_file import frame_offsets, read_frame, write_frame
 from dissection.execution.kernels import kernel
 from dissection.execution.slices import in_slices
 
@@ -44,7 +43,6 @@ _ROOM = 512 * 2**20
 """Bytes that may pile up before pruning."""
 
 _GROWTH = 1.5
-_FRAME = struct.Struct("<QI")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,11 +151,11 @@ class Cells:
     def add(self, block: Block) -> None:
         """Append a block."""
         with self._path(self._file).open("ab") as file:
-            self._written += _write(file, block)
+            self._written += write_frame(file, block.to_bytes())
 
     def places(self) -> list[tuple[int, int]]:
         """The place of each block, in order, for :meth:`read`."""
-        return [(number, offset) for number in range(self._file + 1) for offset in self._offsets(self._path(number))]
+        return [(number, offset) for number in range(self._file + 1) for offset in frame_offsets(self._path(number))]
 
     def read(self, place: tuple[int, int]) -> Block:
         """The block at a place.
@@ -166,18 +164,15 @@ class Cells:
             CheckpointError: if the block is damaged.
         """
         number, offset = place
-        path = self._path(number)
-        with path.open("rb") as file:
-            file.seek(offset)
-            length, check = _FRAME.unpack(file.read(_FRAME.size))
-            data = file.read(length)
-        if len(data) != length or zlib.crc32(data) != check:
-            raise CheckpointError(f"{path} is damaged; start the build again with --fresh")
-        return Block.from_bytes(data, self._units)
+        return Block.from_bytes(read_frame(self._path(number), offset), self._units)
 
     def maps(self, block: Block) -> Float32[np.ndarray, "pairs h w"]:
         """The maps of a block's pairs; ``-inf`` where a cell was not kept."""
         return block.maps(self._height, self._width)
+
+    def pruned(self, block: Block, bounds: Float32[np.ndarray, " units"]) -> Block:
+        """What bounds leave of a block: cells above them, and their neighbours."""
+        return block.pruned(bounds, self._height, self._width)
 
     def blocks(self) -> Iterator[Block]:
         """Every block, in order."""
@@ -227,9 +222,9 @@ class Cells:
             path = self._path(number)
             fresh = path.with_suffix(".new")
             with fresh.open("wb") as file:
-                for offset in self._offsets(path):
+                for offset in frame_offsets(path):
                     kept = self.read((number, offset))
-                    _write(file, kept.pruned(bounds, self._height, self._width))
+                    write_frame(file, self.pruned(kept, bounds).to_bytes())
             fresh.replace(path)
         self._limit = max(_ROOM, int(_GROWTH * self._size()))
 
@@ -238,23 +233,6 @@ class Cells:
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:06}.cells"
-
-    @staticmethod
-    def _offsets(path: Path) -> Iterator[int]:
-        if not path.exists():
-            return
-        with path.open("rb") as file:
-            while frame := file.read(_FRAME.size):
-                yield file.tell() - _FRAME.size
-                file.seek(_FRAME.unpack(frame)[0], os.SEEK_CUR)
-
-
-def _write(file: BinaryIO, block: Block) -> int:
-    """Write a block; returns the bytes it takes."""
-    data = block.to_bytes()
-    file.write(_FRAME.pack(len(data), zlib.crc32(data)))
-    file.write(data)
-    return _FRAME.size + len(data)
 
 
 def _pack(

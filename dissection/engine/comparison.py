@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .evidence_blocks import evidence_block
 from .overlap_counting import count_overlaps
 
 if TYPE_CHECKING:
@@ -17,7 +18,16 @@ if TYPE_CHECKING:
     from dissection.vocabulary import Labels
 
     from .cells import Block, Cells
+    from .evidence_blocks import EvidenceBlock
     from .overlaps import Columns, Counts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """What is counted of a few images, and what evidence is made of, if it is gathered."""
+
+    counts: Counts
+    evidence: EvidenceBlock | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,18 +39,24 @@ class LayerComparison:
     columns: Columns
     thresholds: Float64[np.ndarray, " units"]
     first: Float32[np.ndarray, " units"]
+    gathers_evidence: bool
+    total: int
 
     def read(self, number: int) -> Block:
         """The pairs of a block that have a mask; this saves memory, since the first blocks hold whole maps."""
         return self.cells.read(self.places[number]).above(self.thresholds)
 
-    def count(self, kept: Block, labels: Sequence[Labels]) -> Counts:
-        """The counts of a block's images, given their labels."""
+    def count(self, kept: Block, labels: Sequence[Labels]) -> Compared:
+        """What is counted of a block's images, whose labels these are."""
         images, units, maps = kept.images, kept.units, self.cells.maps(kept)
         plain = np.flatnonzero(kept.steady & (self.first > self.thresholds)).astype(np.int32)
         if len(plain):  # rare: units that were saturated all along
             images, units, maps = self._with_plain(plain, len(labels), images, units, maps)
-        return count_overlaps(self.columns, labels, images, units, maps, self.thresholds)
+        counts = count_overlaps(self.columns, labels, images, units, maps, self.thresholds)
+        if not self.gathers_evidence:
+            return Compared(counts, None)
+        block = evidence_block(kept.first, labels, self.columns, images, units, maps, self.thresholds, self.total)
+        return Compared(counts, block)
 
     def _with_plain(
         self,
@@ -85,6 +101,6 @@ class Comparison:
         labels = [self.labels(index) for index in self.blocks[number]]
         return Sides(labels, [layer.read(number) for layer in self.layers])
 
-    def count(self, sides: Sides) -> list[Counts]:
-        """The counts by layer."""
+    def count(self, sides: Sides) -> list[Compared]:
+        """What is counted, by layer."""
         return [layer.count(block, sides.labels) for layer, block in zip(self.layers, sides.blocks, strict=True)]

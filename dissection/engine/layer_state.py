@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,13 +13,16 @@ from dissection.execution.statistic import Bundle, Statistic
 from .bounds import Bounds
 from .cells import Cells, block, pieces
 from .comparison import LayerComparison
+from .evidence import NO_DRAWS, Draws, Gathering, LitMaps
+from .evidence_blocks import EvidenceFile
 from .exemplars import Exemplars
 from .naming import named
 from .overlaps import Overlaps
 from .thresholds import strong_values, thresholds
+from .truth import TruthCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from jaxtyping import Float32
@@ -26,7 +30,8 @@ if TYPE_CHECKING:
     from dissection.execution.ranks import Ranks
     from dissection.vocabulary import Dissection, Layer
 
-    from .overlaps import Columns, Counts
+    from .comparison import Compared
+    from .overlaps import Columns
 
 
 class LayerState(Bundle[Statistic]):
@@ -39,6 +44,7 @@ class LayerState(Bundle[Statistic]):
         image_name: gives the name of an image, given its index.
         quantile: share of a unit's activations that count as strong.
         folder: folder for the kept cells.
+        draws: of the evidence for names; without any, none is gathered.
     """
 
     def __init__(
@@ -49,6 +55,8 @@ class LayerState(Bundle[Statistic]):
         image_name: Callable[[int], str],
         quantile: float,
         folder: Path,
+        *,
+        draws: Draws = NO_DRAWS,
     ) -> None:
         self._layer = layer
         self._columns = columns
@@ -61,12 +69,17 @@ class LayerState(Bundle[Statistic]):
         self._overlaps = Overlaps(layer.units, columns)
         self._cells = Cells(folder, layer.units, layer.height, layer.width)
         self._thresholds = np.empty(0)
+        self._draws = draws
+        self._truth = TruthCounts(layer.units, columns)
+        self._evidence = EvidenceFile(folder.with_name(f"{folder.name}-evidence"))
+        evidence: dict[str, Statistic] = {"truth": self._truth, "evidence": self._evidence} if draws.count else {}
         super().__init__(
             {
                 "bounds": self._bounds,
                 "exemplars": self._exemplars,
                 "overlaps": self._overlaps,
                 "cells": self._cells,
+                **evidence,
             }
         )
 
@@ -98,12 +111,23 @@ class LayerState(Bundle[Statistic]):
         self._thresholds = thresholds(self._cells, self._bounds, self._strong, ranks)
 
     def comparison(self) -> LayerComparison:
-        """A comparison of the masks with labels, block by block."""
-        return LayerComparison(self._cells, self._cells.places(), self._columns, self._thresholds, self._bounds.first)
+        """What compares the masks with labels, block by block."""
+        return LayerComparison(
+            self._cells,
+            self._cells.places(),
+            self._columns,
+            self._thresholds,
+            self._bounds.first,
+            gathers_evidence=self._draws.count > 0,
+            total=self._images,
+        )
 
-    def count(self, counts: Counts) -> None:
-        """Add the counts of a comparison."""
-        self._overlaps.add(counts)
+    def count(self, compared: Compared) -> None:
+        """Take in what a comparison counted."""
+        self._overlaps.add(compared.counts)
+        if compared.evidence is not None:
+            self._truth.add(compared.evidence)
+            self._evidence.add(compared.evidence)
 
     def named(self, min_images: int) -> Dissection:
         """The result, once everything is counted and pooled."""
@@ -119,6 +143,28 @@ class LayerState(Bundle[Statistic]):
             min_images=min_images,
         )
 
+    def with_evidence(self, dissection: Dissection, blocks: Sequence[range], ranks: Ranks) -> Dissection:
+        """The result with evidence for its names; every rank must call it.
+
+        Args:
+            dissection: what :meth:`named` returned.
+            blocks: the images of each block that this rank compared.
+            ranks: the processes that share the images.
+        """
+        if not self._draws.count:
+            return dissection
+        gathering = Gathering(
+            self._columns,
+            np.array([support.images >= dissection.min_images for support in dissection.concepts]),
+            self._truth,
+            self._evidence,
+            LitMaps(self._cells, self._cells.places(), blocks, self._thresholds, self._bounds.first),
+            self._draws,
+            ranks,
+        )
+        return replace(dissection, units=tuple(gathering.units(dissection.units)), draws=self._draws.count)
+
     def clear(self) -> None:
         """Delete the files of a process that was killed before its first checkpoint."""
         self._cells.clear()
+        self._evidence.clear()

@@ -1,0 +1,193 @@
+"""Evidence for the names of a layer's units: truth, chance, stability, and the maps of what they respond to.
+
+It is gathered when masks and labels have been compared and pooled; every rank takes part. Everything here is counts,
+order statistics and seeded draws, so it is the same for any number of ranks and wherever a build was killed.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from dissection.vocabulary import Evidence, Truth
+
+from .cell_tables import CellTables, LabelledCells, LitCells
+from .chance import chance
+from .stability import stability
+from .truth import quarters, strongest_carriers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from jaxtyping import Bool, Float32, Float64, Int64
+
+    from dissection.execution.ranks import Ranks
+    from dissection.vocabulary import Quarter, Unit
+
+    from .cells import Cells
+    from .chance import Chance
+    from .evidence_blocks import EvidenceBlock, EvidenceFile
+    from .overlaps import Columns
+    from .stability import Stability
+    from .truth import TruthCounts
+
+Entries = TypeVar("Entries", LitCells, LabelledCells)
+
+_SHOWN = 5
+"""A unit's lit map is that of its fifth strongest image that carries the concept: not the extreme, but a clear case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """What evidence is drawn with.
+
+    Attributes:
+        count: permutations for the null; 0 where no evidence is gathered.
+        seed: of everything that is drawn.
+    """
+
+    count: int
+    seed: int = 0
+
+
+NO_DRAWS = Draws(0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gathering:
+    """What evidence is gathered from.
+
+    Attributes:
+        columns: the order of the concepts.
+        eligible: which concepts can become a name.
+        truth: counts of lit images, pooled over ranks.
+        file: what this rank compared, image by image.
+        lit_maps: the maps of pairs of a unit and an image that this rank has seen.
+        draws: of the evidence.
+        ranks: the processes that share the images.
+    """
+
+    columns: Columns
+    eligible: Bool[np.ndarray, " concepts"]
+    truth: TruthCounts
+    file: EvidenceFile
+    lit_maps: LitMaps
+    draws: Draws
+    ranks: Ranks
+
+    def units(self, units: Sequence[Unit]) -> list[Unit]:
+        """The units with evidence for their overlaps; every rank must call it, and gets the same."""
+        places = {number: column for column, number in enumerate(self.columns.numbers.tolist())}
+        overlaps = [[places[overlap.concept.number] for overlap in unit.overlaps] for unit in units]
+        firsts = [columns[0] if columns else -1 for columns in overlaps]
+        lit = np.array(
+            [self.truth.lit_images(unit, column) if column >= 0 else 0 for unit, column in enumerate(firsts)]
+        )
+        best = np.array(firsts)
+        tables = _tables(self.file, len(units), self.columns, self.ranks)
+        by_chance = chance(tables, self.eligible, draws=self.draws.count, seed=self.draws.seed, ranks=self.ranks)
+        stable = stability(tables, overlaps, seed=self.draws.seed)
+        by_strength = quarters(self.file, best, lit, self.columns, self.ranks)
+        carriers = strongest_carriers(self.file, best, self.columns, _SHOWN, self.ranks)
+        maps = self._lit_maps(carriers)
+        return [
+            self._unit(unit, columns, by_chance, stable[number], by_strength[number], maps.get(number, ()))
+            for number, (unit, columns) in enumerate(zip(units, overlaps, strict=True))
+        ]
+
+    def _unit(
+        self,
+        unit: Unit,
+        overlaps: Sequence[int],
+        by_chance: Chance,
+        stable: Stability | None,
+        by_strength: tuple[Quarter, ...],
+        lit_map: tuple[float, ...],
+    ) -> Unit:
+        counted = tuple(
+            replace(
+                overlap,
+                truth=Truth(self.truth.lit_images(unit.number, column), self.truth.hit_images(unit.number, column)),
+            )
+            for overlap, column in zip(unit.overlaps, overlaps, strict=True)
+        )
+        if stable is None:
+            return unit
+        evidence = Evidence(
+            p=float(by_chance.p[unit.number]),
+            q=float(by_chance.q[unit.number]),
+            kept=stable.kept,
+            iou=stable.iou,
+            margin=stable.margin,
+            runners_up=tuple(self.columns.concepts[column] for column in stable.runners_up),
+            quarters=by_strength,
+            lit_map=lit_map,
+        )
+        return replace(unit, overlaps=counted, evidence=evidence)
+
+    def _lit_maps(self, carriers: Int64[np.ndarray, "units shown"]) -> dict[int, tuple[float, ...]]:
+        """The map of each unit on the last of its images; the rank that has seen it tells the others."""
+        wanted = {unit: int(images[images >= 0][-1]) for unit, images in enumerate(carriers) if (images >= 0).any()}
+        return dict(chain.from_iterable(self.ranks.gather(list(self.lit_maps.of(wanted)))))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LitMaps:
+    """The maps of units on the images that this rank has compared.
+
+    Attributes:
+        cells: what was kept of them.
+        places: where each block is.
+        blocks: the images of each block, ascending.
+        thresholds: ``T_k`` of every unit.
+        first: each unit's first value, which is its map on all images of a block where it is steady.
+    """
+
+    cells: Cells
+    places: Sequence[tuple[int, int]]
+    blocks: Sequence[range]
+    thresholds: Float64[np.ndarray, " units"]
+    first: Float32[np.ndarray, " units"]
+
+    def of(self, images: Mapping[int, int]) -> Iterator[tuple[int, tuple[float, ...]]]:
+        """Unit and map, of those units whose image this rank has."""
+        starts = [block.start for block in self.blocks]
+        for unit, image in images.items():
+            number = bisect_right(starts, image) - 1
+            if number >= 0 and image in self.blocks[number]:
+                yield unit, self._map(number, unit, image - starts[number])
+
+    def _map(self, number: int, unit: int, image: int) -> tuple[float, ...]:
+        """Cells above the threshold and their neighbours, and 0 elsewhere."""
+        block = self.cells.pruned(self.cells.read(self.places[number]), self.thresholds.astype(np.float32))
+        pairs = np.flatnonzero((block.units == unit) & (block.images == image))
+        if not len(pairs):
+            return (float(self.first[unit]),) * self.cells.area
+        cells = self.cells.maps(block)[pairs[0]].ravel()
+        return tuple(np.where(np.isfinite(cells), cells, 0).astype(float).tolist())
+
+
+def _tables(file: EvidenceFile, units: int, columns: Columns, ranks: Ranks) -> CellTables:
+    """The tables of the sample, of all ranks, in the order of the images."""
+    blocks = [_sample(block) for block in file.blocks() if len(block.sampled)]
+    everything = sorted(chain.from_iterable(ranks.gather(blocks)), key=lambda block: block[0])
+    lit, labelled, images = [], [], 0
+    for _, lit_cells, labelled_cells in everything:
+        area = labelled_cells.sizes.shape[1]
+        lit.append(LitCells(lit_cells.units, lit_cells.cells + images * area, lit_cells.points))
+        labelled.append(replace(labelled_cells, cells=labelled_cells.cells + images * area))
+        images += len(labelled_cells.sizes)
+    return CellTables.of(units, columns, _joined(LitCells, lit), _joined(LabelledCells, labelled))
+
+
+def _sample(block: EvidenceBlock) -> tuple[int, LitCells, LabelledCells]:
+    return block.first, block.lit, block.labelled
+
+
+def _joined(kind: type[Entries], parts: Sequence[Entries]) -> Entries:
+    """The entries of several images as one."""
+    return kind(*(np.concatenate([getattr(part, name) for part in parts]) for name in kind.__slots__))

@@ -1,0 +1,216 @@
+"""How often a concept is there when a unit responds: counts of images, as they are compared and by strength.
+
+A unit is *lit* in an image where some cell of its map exceeds the threshold: the layer's own grid, so that no
+resolution enters. Only images that are labelled in a concept's category say anything about it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from dissection.execution.kernels import kernel
+from dissection.execution.statistic import ArrayStatistic
+from dissection.vocabulary import Quarter
+
+from .rank_selection import RankSelection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jaxtyping import Bool, Float32, Int32, Int64
+
+    from dissection.execution.ranks import Ranks
+
+    from .evidence_blocks import EvidenceBlock, EvidenceFile
+    from .overlaps import Columns
+
+QUARTERS = 4
+
+
+class TruthCounts(ArrayStatistic):
+    """By unit, the lit images that are labelled in each category, and those that carry each concept."""
+
+    ARRAYS = ("_lit", "_hits")
+
+    def __init__(self, units: int, columns: Columns) -> None:
+        self._columns = columns
+        self._lit = np.zeros((units, columns.count), np.int64)
+        self._hits = np.zeros((units, len(columns.numbers)), np.int64)
+
+    def add(self, block: EvidenceBlock) -> None:
+        """Take in a few images."""
+        edges = np.searchsorted(block.carriers, np.arange(int(block.images.max(initial=-1)) + 2))
+        _tally(
+            block.images, block.units, edges, block.carried, self._columns.categories, self._lit, self._hits,
+        )  # fmt: skip
+
+    def pool(self, ranks: Ranks) -> None:
+        """Take in the counts of all ranks; every rank must call it."""
+        self._lit = ranks.sum(torch.from_numpy(self._lit)).numpy()
+        self._hits = ranks.sum(torch.from_numpy(self._hits)).numpy()
+
+    def lit_images(self, unit: int, column: int) -> int:
+        """Images labelled in a concept's category on which a unit is lit."""
+        return int(self._lit[unit, self._columns.categories[column]])
+
+    def hit_images(self, unit: int, column: int) -> int:
+        """Those of them that carry the concept."""
+        return int(self._hits[unit, column])
+
+
+def quarters(
+    file: EvidenceFile,
+    best: Int64[np.ndarray, " units"],
+    lit: Int64[np.ndarray, " units"],
+    columns: Columns,
+    ranks: Ranks,
+) -> list[tuple[Quarter, ...]]:
+    """The lit images of each unit by the strength of its response, a quarter each; every rank must call it.
+
+    The images are those labelled in the category of the unit's best concept. The weakest peak of the quarter ``j`` is
+    the ``floor(j n / 4) + 1``-th smallest of all ``n``; equal peaks are in one quarter.
+
+    Args:
+        file: what this rank compared.
+        best: the column of each unit's best concept; -1 where it has none.
+        lit: how many such images there are on all ranks.
+        columns: the order of the concepts.
+        ranks: the processes that share the images.
+    """
+    edges = np.stack(
+        [_smallest(file, best, lit, quarter * lit // QUARTERS, columns, ranks) for quarter in range(1, QUARTERS)]
+    )
+    counts = np.zeros((len(best), QUARTERS, 2), np.int64)
+    least = np.full((len(best), QUARTERS), np.inf, np.float32)
+    for units, peaks, hits in _peaks(file, best, columns):
+        quarter = (peaks >= edges[:, units]).sum(0)
+        np.add.at(counts[..., 0], (units, quarter), 1)
+        np.add.at(counts[..., 1], (units, quarter), hits)
+        np.minimum.at(least, (units, quarter), peaks)
+    counts = ranks.sum(torch.from_numpy(counts)).numpy()
+    least = ranks.smallest(torch.from_numpy(least)).numpy()
+    return [
+        tuple(
+            Quarter(float(least[unit, quarter]), *counts[unit, quarter].tolist())
+            for quarter in range(QUARTERS)
+            if counts[unit, quarter, 0]
+        )
+        for unit in range(len(best))
+    ]
+
+
+def strongest_carriers(
+    file: EvidenceFile, best: Int64[np.ndarray, " units"], columns: Columns, count: int, ranks: Ranks
+) -> Int64[np.ndarray, "units count"]:
+    """The images that carry each unit's best concept and excite the unit most, strongest first; then -1.
+
+    Equally strong ones are in their order. Every rank must call it.
+    """
+    images, peaks = np.full((len(best), count), -1), np.full((len(best), count), -np.inf, np.float32)
+    for block in file.blocks():
+        units, strengths, hits, places = _responses(block, best, columns)
+        _rank(units[hits], strengths[hits], block.first + places[hits].astype(np.int64), images, peaks)
+    for other_images, other_peaks in ranks.gather((images.copy(), peaks.copy())):
+        for unit in range(len(best)):
+            there = other_images[unit] >= 0
+            units = np.full(there.sum(), unit, np.int32)
+            _rank(units, other_peaks[unit][there], other_images[unit][there], images, peaks)
+    return images
+
+
+def _smallest(
+    file: EvidenceFile,
+    best: Int64[np.ndarray, " units"],
+    lit: Int64[np.ndarray, " units"],
+    smaller: Int64[np.ndarray, " units"],
+    columns: Columns,
+    ranks: Ranks,
+) -> Float32[np.ndarray, " units"]:
+    """The peak of each unit that so many are smaller than, or as small as before it in order."""
+    selection = RankSelection(lit - smaller)
+    while not selection.is_done:
+        for units, peaks, _ in _peaks(file, best, columns):
+            selection.add(units, peaks)
+        selection.choose(ranks)
+    return selection.values()
+
+
+def _peaks(
+    file: EvidenceFile, best: Int64[np.ndarray, " units"], columns: Columns
+) -> Iterator[tuple[Int32[np.ndarray, " lit"], Float32[np.ndarray, " lit"], Bool[np.ndarray, " lit"]]]:
+    """Block by block: units, peaks and hits, see :func:`_responses`."""
+    for block in file.blocks():
+        yield _responses(block, best, columns)[:3]
+
+
+def _responses(
+    block: EvidenceBlock, best: Int64[np.ndarray, " units"], columns: Columns
+) -> tuple[Int32[np.ndarray, " lit"], Float32[np.ndarray, " lit"], Bool[np.ndarray, " lit"], Int32[np.ndarray, " lit"]]:
+    """Units, peaks, hits and images of all responses in images labelled in the category of the unit's best concept.
+
+    A hit is an image that carries the concept; images are counted from the block's first.
+    """
+    images = int(max(block.images.max(initial=-1), block.carriers.max(initial=-1))) + 1
+    carried = np.zeros((images, len(columns.numbers)), bool)
+    carried[block.carriers, block.carried] = True
+    labelled = np.zeros((images, columns.count), bool)
+    labelled[block.carriers, columns.categories[block.carried]] = True
+    concept = best[block.units]
+    counts = (concept >= 0) & labelled[block.images, columns.categories[concept]]
+    return (
+        block.units[counts],
+        block.peaks[counts],
+        carried[block.images, concept][counts],
+        block.images[counts],
+    )
+
+
+@kernel
+def _rank(
+    units: Int32[np.ndarray, " hits"],
+    strengths: Float32[np.ndarray, " hits"],
+    hits: Int64[np.ndarray, " hits"],
+    images: Int64[np.ndarray, "units count"],
+    peaks: Float32[np.ndarray, "units count"],
+) -> None:
+    """Put images where they belong in lists that are in order, each once."""
+    for hit in range(len(units)):
+        unit, peak, image = units[hit], strengths[hit], hits[hit]
+        row, values = images[unit], peaks[unit]
+        place = len(row)
+        while place > 0 and (values[place - 1] < peak or (values[place - 1] == peak and row[place - 1] > image)):
+            place -= 1
+        if place == len(row) or (place > 0 and row[place - 1] == image):
+            continue
+        for later in range(len(row) - 1, place, -1):
+            row[later], values[later] = row[later - 1], values[later - 1]
+        row[place], values[place] = image, peak
+
+
+@kernel
+def _tally(
+    images: Int32[np.ndarray, " lit"],
+    units: Int32[np.ndarray, " lit"],
+    edges: Int64[np.ndarray, " edges"],
+    carried: Int32[np.ndarray, " carried"],
+    categories: Int64[np.ndarray, " concepts"],
+    lit: Int64[np.ndarray, "units categories"],
+    hits: Int64[np.ndarray, "units concepts"],
+) -> None:
+    labelled = np.zeros(lit.shape[1], np.bool_)
+    current = -1
+    for pair in range(len(images)):
+        image, unit = images[pair], units[pair]
+        concepts = carried[edges[image] : edges[image + 1]]
+        if image != current:
+            current = image
+            labelled[:] = False
+            for column in concepts:
+                labelled[categories[column]] = True
+        for column in concepts:
+            hits[unit, column] += 1
+        for category in range(len(labelled)):
+            lit[unit, category] += labelled[category]
