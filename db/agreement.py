@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import isfinite, isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .errors import StoreError
-from .records import SCHEMA
+from .records import OLDEST_SCHEMA, SCHEMA, STATISTICS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -29,22 +29,33 @@ def require_agreement(
     Raises:
         StoreError: naming the first disagreement.
     """
+    _known_schema(run, importances)
     _one_run(run, dissection)
     _every_unit_once(dissection)
     _known_concepts(dissection)
     for unit in dissection.units:
         _numbers(unit)
+        _evidence(unit, dissection)
     _known_classes(run, importances)
     _known_images(dissection, pictures)
 
 
+def _known_schema(run: Run, importances: Sequence[ClassImportance]) -> None:
+    schema = run.key.schema
+    if not OLDEST_SCHEMA <= schema <= SCHEMA:
+        raise StoreError(f"the run's schema is {schema}: runs of schemas {OLDEST_SCHEMA} to {SCHEMA} can be kept")
+    has_more = run.draws or run.licence or any(importance.statistics for importance in importances)
+    if has_more and not run.key.keeps_evidence:
+        raise StoreError(f"a run of schema {schema} has no draws, licence or class statistics: make it {SCHEMA}")
+
+
 def _one_run(run: Run, dissection: Dissection) -> None:
     for name, run_value, dissection_value in (
-        ("schema", run.key.schema, SCHEMA),
         ("layer", run.layer, dissection.layer),
         ("key's layer", run.key.layer, dissection.layer.name),
         ("key's quantile", run.key.quantile, dissection.quantile),
         ("key's min_images", run.key.min_images, dissection.min_images),
+        ("key's draws", run.key.draws, dissection.draws),
         ("number of images", run.images, dissection.images),
         ("number of pixels", run.pixels, dissection.pixels),
     ):
@@ -72,11 +83,31 @@ def _known_concepts(dissection: Dissection) -> None:
         for overlap in unit.overlaps:
             if overlap.concept not in known:
                 raise StoreError(f"unit {unit.number} overlaps {overlap.concept!r}, which the dissection does not list")
+        for concept in unit.evidence.runners_up if unit.evidence else ():
+            if concept not in known:
+                raise StoreError(
+                    f"unit {unit.number} has the runner-up {concept!r}, which the dissection does not list"
+                )
 
 
 def _numbers(unit: Unit) -> None:
     if isnan(unit.threshold) or any(isnan(exemplar.activation) for exemplar in unit.exemplars):
         raise StoreError(f"unit {unit.number} has a threshold or an exemplar's activation that is not a number")
+
+
+def _evidence(unit: Unit, dissection: Dissection) -> None:
+    evidence = unit.evidence
+    is_gathered = evidence is not None or any(overlap.truth is not None for overlap in unit.overlaps)
+    if is_gathered and not dissection.draws:
+        raise StoreError(f"unit {unit.number} has evidence, but the dissection no draws: give their number")
+    if evidence is None:
+        return
+    area = dissection.layer.height * dissection.layer.width
+    if len(evidence.lit_map) not in {0, area}:
+        raise StoreError(f"unit {unit.number} has a lit map of {len(evidence.lit_map)} cells, its layer has {area}")
+    shares = (evidence.p, evidence.q, evidence.kept, *evidence.iou, *evidence.margin)
+    if not all(map(isfinite, (*shares, *(quarter.least for quarter in evidence.quarters), *evidence.lit_map))):
+        raise StoreError(f"unit {unit.number} has evidence that is not a finite number")
 
 
 def _known_classes(run: Run, importances: Sequence[ClassImportance]) -> None:
@@ -91,10 +122,12 @@ def _known_class(run: Run, importance: ClassImportance) -> None:
     name = f"class {importance.index} ({importance.label!r})"
     if not 0 <= importance.index < len(run.classes) or run.classes[importance.index] != importance.label:
         raise StoreError(f"{name} of the importances is not a class of the run, which has {len(run.classes)} classes")
-    for means in (importance.alphas, importance.contributions):
-        if means.shape != (run.layer.units,):
-            raise StoreError(f"{name} has importances of shape {means.shape}, not ({run.layer.units},)")
-        if not np.isfinite(means).all():
+    if len(importance.statistics) not in {0, len(STATISTICS)}:
+        raise StoreError(f"{name} has only some of its statistics: give all of {', '.join(STATISTICS)}, or none")
+    for array in (*importance.means, *importance.statistics):
+        if array.shape != (run.layer.units,):
+            raise StoreError(f"{name} has importances of shape {array.shape}, not ({run.layer.units},)")
+        if not np.isfinite(array).all():
             raise StoreError(f"{name} has an importance that is not a finite number")
 
 

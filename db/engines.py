@@ -8,19 +8,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
-from sqlalchemy import URL, create_engine, event, insert, inspect, select
+from sqlalchemy import URL, create_engine, event, insert, inspect, select, update
 from sqlalchemy.exc import IntegrityError, NoSuchModuleError, ProgrammingError
 
 from .errors import SchemaError, StoreError, explained
 from .location import Location
-from .records import SCHEMA
-from .schema import meta, metadata
+from .records import OLDEST_SCHEMA, SCHEMA
+from .schema import ADDED, meta, metadata
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, Table
 
 Mode = Literal["read", "write"]
 
@@ -28,11 +28,11 @@ _PATIENCE = 60.0  # seconds to wait for another process that is publishing
 
 
 def opened(location: Location) -> Engine:
-    """An engine that reads a database of this version and cannot change it.
+    """An engine that reads a database and cannot change it.
 
     Raises:
         StoreError: if there is no such database, or it is not one of ours.
-        SchemaError: if another version wrote it.
+        SchemaError: if a newer version wrote it, or one that is too old.
     """
     path = location.path
     if path is not None and not path.is_file():
@@ -47,9 +47,11 @@ def opened(location: Location) -> Engine:
 def created(location: Location) -> Engine:
     """An engine that writes; the database and its tables are made if they are missing.
 
+    A database of the oldest schema gets the tables that it lacks; its runs stay as they are.
+
     Raises:
         StoreError: if it cannot be made, or holds other tables with the same names.
-        SchemaError: if another version wrote it.
+        SchemaError: if a newer version wrote it, or one that is too old.
     """
     path = location.path
     if path is not None and not path.exists():
@@ -146,18 +148,24 @@ def _make_tables(engine: Engine, location: Location) -> None:
         except (IntegrityError, ProgrammingError):
             # Another process may have made the tables at the same moment: then use those.
             with engine.begin() as connection:
-                if _version(connection) is None:
+                if _version(connection) != SCHEMA:
                     raise
 
 
 def _make_missing_tables(connection: Connection, location: Location) -> None:
+    if "meta" not in inspect(connection).get_table_names():
+        _create(connection, metadata.sorted_tables, location)
+        connection.execute(insert(meta), {"name": "schema", "value": str(SCHEMA)})
+    elif _version(connection) == OLDEST_SCHEMA:
+        _create(connection, ADDED, location)
+        connection.execute(update(meta).where(meta.c.name == "schema").values(value=str(SCHEMA)))
+
+
+def _create(connection: Connection, tables: Sequence[Table], location: Location) -> None:
     existing = set(inspect(connection).get_table_names())
-    if "meta" in existing:
-        return
-    if taken := sorted(existing & set(metadata.tables)):
+    if taken := sorted(existing & {table.name for table in tables}):
         raise StoreError(f"{location} holds tables of something else ({', '.join(taken)}): give a new database")
-    metadata.create_all(connection, checkfirst=False)
-    connection.execute(insert(meta), {"name": "schema", "value": str(SCHEMA)})
+    metadata.create_all(connection, tables, checkfirst=False)
 
 
 @contextmanager
@@ -184,7 +192,10 @@ def _require_ours(engine: Engine, location: Location) -> None:
         version = _version(connection)
     if version is None:
         raise StoreError(f"{location} holds no names: build them with `neuronexplain build ... --db {location}`")
-    if version == SCHEMA:
+    if OLDEST_SCHEMA <= version <= SCHEMA:
         return
     remedy = "update NeuronExplain" if version > SCHEMA else "build its runs again into a new database"
-    raise SchemaError(f"{location} is of schema version {version}, this NeuronExplain reads version {SCHEMA}: {remedy}")
+    raise SchemaError(
+        f"{location} is of schema version {version}, this NeuronExplain reads versions {OLDEST_SCHEMA} to {SCHEMA}: "
+        f"{remedy}"
+    )

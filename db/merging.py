@@ -62,7 +62,7 @@ def _differences(held: WholeRun, incoming: WholeRun) -> Iterator[str]:
     if held.dissection.concepts != incoming.dissection.concepts:
         yield "concepts or their support"
     for held_unit, incoming_unit in zip(held.dissection.units, incoming.dissection.units, strict=True):
-        for part in ("threshold", "overlaps", "exemplars"):
+        for part in ("threshold", "overlaps", "exemplars", "evidence"):
             if getattr(held_unit, part) != getattr(incoming_unit, part):
                 yield f"the {part} of unit {held_unit.number}"
     by_class = {importance.index: importance for importance in held.importances}
@@ -70,6 +70,6 @@ def _differences(held: WholeRun, incoming: WholeRun) -> Iterator[str]:
         yield "the classes that importances were gathered for"
     for new in incoming.importances:
         old = by_class[new.index]
-        pairs = ((old.alphas, new.alphas), (old.contributions, new.contributions))
-        if old.images != new.images or not all(np.array_equal(*pair) for pair in pairs):
+        arrays = [(*importance.means, *importance.statistics) for importance in (old, new)]
+        if old.images != new.images or not all(map(np.array_equal, *arrays)) or len(arrays[0]) != len(arrays[1]):
             yield f"the importances of class {new.index}"

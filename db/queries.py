@@ -19,8 +19,8 @@ from dissection.vocabulary import Concept
 
 from .errors import ConceptNotFoundError, StoreError
 from .reading import read_importance, read_importances, read_names
+from .rows import spoken_key
 from .schema import BEST, classes, concepts, overlaps
-from .writing import spoken_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -12,28 +12,66 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlalchemy import select
 
-from dissection.vocabulary import Concept, ConceptSupport, Dissection, Exemplar, Layer, Overlap, Unit, UnitName
+from dissection.vocabulary import (
+    Concept,
+    ConceptSupport,
+    Dissection,
+    Evidence,
+    Exemplar,
+    Layer,
+    Overlap,
+    Quarter,
+    Truth,
+    Unit,
+    UnitName,
+)
 
+from .checksums import dissection_checksum, whole_checksum
 from .errors import StoreError
-from .records import ClassImportance, Run, RunKey, WholeRun
-from .schema import BEST, NUMBERS, classes, concepts, exemplars, importances, overlaps, pictures, runs, units
+from .records import OLDEST_SCHEMA, STATISTICS, ClassImportance, Run, RunKey, WholeRun
+from .schema import (
+    ADDED,
+    BESIDES,
+    BEST,
+    DISSECTION,
+    NUMBERS,
+    UNITS,
+    class_statistics,
+    classes,
+    concepts,
+    evidence,
+    exemplars,
+    importances,
+    overlaps,
+    pictures,
+    provenance,
+    quarters,
+    runners_up,
+    runs,
+    truths,
+    units,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from jaxtyping import Float64
     from sqlalchemy import ColumnElement, Connection, Row, Select, Table
 
+    Rows = dict[Table, Sequence[Row[Any]]]
+
 _CONCEPT = (concepts.c.number, concepts.c.name, concepts.c.category)
 
-# An outer join: a class that lacks its arrays is damage to report, not a class for which nothing was gathered.
-_GATHERED: Select[*tuple[Any, ...]] = (
-    select(classes.c.number, classes.c.label, classes.c.images, importances.c.alphas, importances.c.contributions)
-    .outerjoin_from(
-        classes, importances, (importances.c.run == classes.c.run) & (importances.c["class"] == classes.c.number)
-    )
-    .where(classes.c.images.is_not(None))
+# Outer joins: a class that lacks its arrays is damage to report, not a class for which nothing was gathered; statistics
+# may be lacking. Only runs since schema 3 have them, or even a table of them.
+_CLASSES = classes.outerjoin(
+    importances, (importances.c.run == classes.c.run) & (importances.c["class"] == classes.c.number)
 )
+_CLASSES_WITH_STATISTICS = _CLASSES.outerjoin(
+    class_statistics, (class_statistics.c.run == classes.c.run) & (class_statistics.c["class"] == classes.c.number)
+)
+_MEANS = (importances.c.alphas, importances.c.contributions)
+_STATISTICS = tuple(class_statistics.c[name] for name in STATISTICS)
 
 
 def read_runs(connection: Connection, *conditions: ColumnElement[bool]) -> list[Run]:
@@ -41,28 +79,36 @@ def read_runs(connection: Connection, *conditions: ColumnElement[bool]) -> list[
     numbers = select(runs.c.id).where(*conditions)
     labelled = select(classes).where(classes.c.run.in_(numbers)).order_by(*classes.primary_key)
     labels = {run: tuple(row.label for row in rows) for run, rows in _grouped(connection.execute(labelled), "run")}
-    rows = connection.execute(select(runs).where(*conditions).order_by(runs.c.id))
-    return [_run(row, labels.get(row.id, ())) for row in rows]
+    rows = connection.execute(select(runs).where(*conditions).order_by(runs.c.id)).all()
+    if any(row.key_schema > OLDEST_SCHEMA for row in rows):  # otherwise the database may lack the table
+        query = select(provenance).where(provenance.c.run.in_(numbers))
+        facts = {row.run: (row.licence, row.draws) for row in connection.execute(query)}
+    else:
+        facts = {}
+    return [_run(row, labels.get(row.id, ()), *facts.get(row.id, ("", 0))) for row in rows]
 
 
 def read_dissection(connection: Connection, run: Run) -> Dissection:
-    """The whole dissection of a run."""
-    return Dissection(
-        layer=run.layer,
-        quantile=run.key.quantile,
-        min_images=run.key.min_images,
-        images=run.images,
-        pixels=run.pixels,
-        concepts=tuple(_supports(connection, run.id)),
-        units=tuple(_units(connection, run.id, _known(connection, run.id))),
-    )
+    """The whole dissection of a run.
+
+    Raises:
+        StoreError: if it was changed or damaged.
+    """
+    rows = _rows(connection, run, DISSECTION)
+    _require_unchanged(connection, run, rows)
+    return _dissection(run, rows)
 
 
-def read_unit(connection: Connection, run: int, number: int) -> Unit | None:
+def read_unit(connection: Connection, run: Run, number: int) -> Unit | None:
     """One unit, or ``None``."""
-    named = select(overlaps.c.concept).where(overlaps.c.run == run, overlaps.c.unit == number)
-    known = _known(connection, run, concepts.c.number.in_(connection.execute(named).scalars().all()))
-    return next(_units(connection, run, known, number), None)
+    rows = {
+        table: connection.execute(_of(table, run.id, table.c[column] == number)).all()
+        for table, column in UNITS.items()
+        if _is_kept(table, run)
+    }
+    mentioned = {row.concept for table in (overlaps, runners_up) for row in rows.get(table, ())}
+    supports = connection.execute(_of(concepts, run.id, concepts.c.number.in_(mentioned))).all()
+    return next(_units(rows, _known(_supports(supports))), None)
 
 
 def read_names(connection: Connection, run: int, min_iou: float) -> Iterator[UnitName]:
@@ -97,7 +143,7 @@ def read_importances(connection: Connection, run: Run) -> Iterator[ClassImportan
     Raises:
         StoreError: if an array does not hold a number for every unit.
     """
-    return _importances(connection, run, _GATHERED.order_by(classes.c.number))
+    return _importances(connection, run)
 
 
 def read_importance(connection: Connection, run: Run, index: int) -> ClassImportance | None:
@@ -106,37 +152,108 @@ def read_importance(connection: Connection, run: Run, index: int) -> ClassImport
     Raises:
         StoreError: if an array does not hold a number for every unit.
     """
-    return next(_importances(connection, run, _GATHERED.where(classes.c.number == index)), None)
+    return next(_importances(connection, run, classes.c.number == index), None)
 
 
 def read_whole(connection: Connection, run: Run, origin: str) -> WholeRun:
-    """A run with everything that belongs to it."""
-    importances = tuple(read_importances(connection, run))
-    jpegs = {row.number: row.jpeg for row in connection.execute(_of(pictures, run.id))}
-    return WholeRun(run, read_dissection(connection, run), importances, jpegs, origin)
+    """A run with everything that belongs to it.
+
+    Raises:
+        StoreError: if it was changed or damaged.
+    """
+    gathered = tuple(read_importances(connection, run))
+    rows = _rows(connection, run, (*DISSECTION, *BESIDES))
+    _require_unchanged(connection, run, rows)
+    jpegs = {row.number: row.jpeg for row in rows[pictures]}
+    return WholeRun(run, _dissection(run, rows), gathered, jpegs, origin)
 
 
-def _run(row: Row[Any], labels: Sequence[str]) -> Run:
+def _run(row: Row[Any], labels: Sequence[str], licence: str, draws: int) -> Run:
+    parts = {field.name: getattr(row, f"key_{field.name}") for field in fields(RunKey) if field.name != "draws"}
     return Run(
         id=row.id,
-        key=RunKey(**_prefixed(row, "key_", RunKey)),
+        key=RunKey(**parts, draws=draws),
         created=datetime.fromisoformat(row.created),
         network=row.network,
         source=json.loads(row.source),
         classes=tuple(labels),
-        layer=Layer(**_prefixed(row, "layer_", Layer)),
+        layer=Layer(**{field.name: getattr(row, f"layer_{field.name}") for field in fields(Layer)}),
         concepts=row.concepts,
         images=row.images,
         pixels=row.pixels,
         constant_alphas=bool(row.constant_alphas),
         evidence=row.evidence,
+        licence=licence,
     )
 
 
-def _importances(connection: Connection, run: Run, query: Select[*tuple[Any, ...]]) -> Iterator[ClassImportance]:
-    for row in connection.execute(query.where(classes.c.run == run.id)):
-        index, label, images, *means = row
-        yield ClassImportance(index, label, images, *(_numbers(mean, run, label) for mean in means))
+def _is_kept(table: Table, run: Run) -> bool:
+    """Whether a run may have rows in a table, which the database may lack if none of its runs does."""
+    return run.key.keeps_evidence or table not in ADDED
+
+
+def _rows(connection: Connection, run: Run, tables: Iterable[Table]) -> Rows:
+    """The rows of a run, in the order of each table's key."""
+    return {table: connection.execute(_of(table, run.id)).all() for table in tables if _is_kept(table, run)}
+
+
+def _of(table: Table, run: int, *conditions: ColumnElement[bool]) -> Select[Any]:
+    columns = [column for column in table.columns if column.name != "run"]
+    return select(*columns).where(table.c.run == run, *conditions).order_by(*table.primary_key)
+
+
+def _require_unchanged(connection: Connection, run: Run, rows: Rows) -> None:
+    """Check that the rows of a dissection, or of a whole run, are those that were written."""
+    if not run.key.keeps_evidence:
+        return
+    columns = [column for column in runs.columns if column.name != "id"]
+    checked = {runs: connection.execute(select(*columns).where(runs.c.id == run.id)).all(), **rows}
+    kept = connection.execute(select(provenance).where(provenance.c.run == run.id)).one_or_none()
+    try:
+        is_same = kept is not None and _agrees(kept, checked)
+    except (TypeError, ValueError, OverflowError):  # a value of another type than its column
+        is_same = False
+    if not is_same:
+        raise StoreError(
+            f"run {run.id} was changed or damaged since it was stored, its checksum is another: build or import it "
+            "again into a new database"
+        )
+
+
+def _agrees(kept: Row[Any], rows: Rows) -> bool:
+    dissection = dissection_checksum(rows, licence=kept.licence, draws=kept.draws)
+    is_whole = all(table in rows for table in BESIDES)
+    return dissection == kept.dissection_checksum and (
+        not is_whole or whole_checksum(rows, dissection) == kept.checksum
+    )
+
+
+def _dissection(run: Run, rows: Rows) -> Dissection:
+    supports = tuple(_supports(rows[concepts]))
+    return Dissection(
+        layer=run.layer,
+        quantile=run.key.quantile,
+        min_images=run.key.min_images,
+        images=run.images,
+        pixels=run.pixels,
+        concepts=supports,
+        units=tuple(_units(rows, _known(supports))),
+        draws=run.draws,
+    )
+
+
+def _importances(connection: Connection, run: Run, *conditions: ColumnElement[bool]) -> Iterator[ClassImportance]:
+    tables = _CLASSES_WITH_STATISTICS if run.key.keeps_evidence else _CLASSES
+    statistics = _STATISTICS if run.key.keeps_evidence else ()
+    query = (
+        select(classes.c.number, classes.c.label, classes.c.images, *_MEANS, *statistics)
+        .select_from(tables)
+        .where(classes.c.run == run.id, classes.c.images.is_not(None), *conditions)
+        .order_by(classes.c.number)
+    )
+    for index, label, images, alphas, contributions, *others in connection.execute(query):
+        arrays = (alphas, contributions, *(array for array in others if array is not None))
+        yield ClassImportance(index, label, images, *(_numbers(array, run, label) for array in arrays))
 
 
 def _numbers(data: bytes | None, run: Run, label: str) -> Float64[np.ndarray, " units"]:
@@ -149,41 +266,62 @@ def _numbers(data: bytes | None, run: Run, label: str) -> Float64[np.ndarray, " 
     return np.frombuffer(data, NUMBERS).astype(np.float64)
 
 
-def _prefixed(row: Row[Any], prefix: str, kind: type[RunKey | Layer]) -> dict[str, Any]:
-    return {field.name: getattr(row, prefix + field.name) for field in fields(kind)}
-
-
-def _of(table: Table, run: int, *conditions: ColumnElement[bool]) -> Select[Any]:
-    return select(table).where(table.c.run == run, *conditions).order_by(*table.primary_key)
-
-
 def _grouped(rows: Iterable[Any], column: str) -> Iterator[tuple[int, Iterator[Any]]]:
     return groupby(rows, key=attrgetter(column))
 
 
-def _supports(connection: Connection, run: int, *conditions: ColumnElement[bool]) -> Iterator[ConceptSupport]:
-    for row in connection.execute(_of(concepts, run, *conditions)):
+def _supports(rows: Iterable[Row[Any]]) -> Iterator[ConceptSupport]:
+    for row in rows:
         yield ConceptSupport(Concept(row.number, row.name, row.category), row.images, row.pixels)
 
 
-def _known(connection: Connection, run: int, *conditions: ColumnElement[bool]) -> dict[int, Concept]:
-    return {support.concept.number: support.concept for support in _supports(connection, run, *conditions)}
+def _known(supports: Iterable[ConceptSupport]) -> dict[int, Concept]:
+    return {support.concept.number: support.concept for support in supports}
 
 
-def _units(connection: Connection, run: int, known: dict[int, Concept], number: int | None = None) -> Iterator[Unit]:
-    def rows_of(table: Table, unit: str) -> Iterator[tuple[int, Iterator[Any]]]:
-        conditions = () if number is None else (table.c[unit] == number,)
-        return _grouped(connection.execute(_of(table, run, *conditions)).all(), unit)
+def _units(rows: Rows, known: Mapping[int, Concept]) -> Iterator[Unit]:
+    def by_unit(table: Table) -> Iterator[tuple[int, Iterator[Any]]]:
+        return _grouped(rows.get(table, ()), "unit")
 
-    overlaps_of = {unit: tuple(_overlap(row, known) for row in rows) for unit, rows in rows_of(overlaps, "unit")}
-    exemplars_of = {unit: tuple(_exemplar(row) for row in rows) for unit, rows in rows_of(exemplars, "unit")}
-    for unit, rows in rows_of(units, "number"):
-        yield Unit(unit, next(rows).threshold, overlaps_of.get(unit, ()), exemplars_of.get(unit, ()))
+    truth_of = {(row.unit, row.rank): Truth(row.lit_images, row.hit_images) for row in rows.get(truths, ())}
+    overlaps_of = {
+        unit: tuple(_overlap(row, known, truth_of.get((unit, row.rank))) for row in members)
+        for unit, members in by_unit(overlaps)
+    }
+    exemplars_of = {unit: tuple(map(_exemplar, members)) for unit, members in by_unit(exemplars)}
+    rivals_of = {unit: tuple(known[row.concept] for row in members) for unit, members in by_unit(runners_up)}
+    quarters_of = {unit: tuple(map(_quarter, members)) for unit, members in by_unit(quarters)}
+    evidence_of = {
+        row.unit: _evidence(row, rivals_of.get(row.unit, ()), quarters_of.get(row.unit, ()))
+        for row in rows.get(evidence, ())
+    }
+    for row in rows[units]:
+        number = row.number
+        yield Unit(
+            number, row.threshold, overlaps_of.get(number, ()), exemplars_of.get(number, ()), evidence_of.get(number)
+        )
 
 
-def _overlap(row: Row[Any], known: dict[int, Concept]) -> Overlap:
-    return Overlap(known[row.concept], row.intersection, row.unit_area, row.concept_area, row.images)
+def _overlap(row: Row[Any], known: Mapping[int, Concept], truth: Truth | None) -> Overlap:
+    return Overlap(known[row.concept], row.intersection, row.unit_area, row.concept_area, row.images, truth)
 
 
 def _exemplar(row: Row[Any]) -> Exemplar:
     return Exemplar(row.image, row.number, row.activation, row.row, row.column)
+
+
+def _quarter(row: Row[Any]) -> Quarter:
+    return Quarter(row.least, row.images, row.hits)
+
+
+def _evidence(row: Row[Any], rivals: tuple[Concept, ...], by_strength: tuple[Quarter, ...]) -> Evidence:
+    return Evidence(
+        p=row.p,
+        q=row.q,
+        kept=row.kept,
+        iou=(row.iou_low, row.iou_high),
+        margin=(row.margin_low, row.margin_high),
+        runners_up=rivals,
+        quarters=by_strength,
+        lit_map=tuple(np.frombuffer(row.lit_map, NUMBERS).tolist()),
+    )

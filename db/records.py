@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import StoreError
 
@@ -18,11 +18,17 @@ if TYPE_CHECKING:
 
     from dissection.vocabulary import Dissection, Layer, Precision
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the tables; part of every run's key."""
+
+OLDEST_SCHEMA = 2
+"""Version of the oldest tables and runs that are read: those without evidence, licences and checksums."""
 
 IMPORTED = "imported: "
 """Prefix of a key's network and concepts if another tool made the names; no fingerprint of ours has it."""
+
+STATISTICS = ("alpha_squares", "contribution_squares", "lits", "lit_squares")
+"""The fields of `ClassImportance` that need not be there: all of them are, or none."""
 
 SHARED = "shared"
 """Entry in the source of a run that came from another store: such a source must not decide which code is run."""
@@ -42,7 +48,8 @@ class RunKey:
         min_images: images that a concept must be on to become a name.
         upsampling: how a unit's map is resized to the label map's resolution.
         evidence: fingerprint of the images that class importances were gathered over.
-        schema: version of the tables.
+        schema: version of the tables that the run was made for; older runs keep theirs.
+        draws: permutations behind the evidence for names; 0 where none was gathered.
     """
 
     network: str
@@ -55,6 +62,7 @@ class RunKey:
     upsampling: str
     evidence: str
     schema: int = SCHEMA
+    draws: int = 0
 
     @property
     def imported(self) -> bool:
@@ -62,9 +70,20 @@ class RunKey:
         return self.network.startswith(IMPORTED)
 
     @property
+    def keeps_evidence(self) -> bool:
+        """Whether a store keeps evidence, a licence and a checksum with the run: since schema 3."""
+        return self.schema > OLDEST_SCHEMA
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What the digest is of, by name; schema 2 knows no draws."""
+        parts = asdict(self)
+        return parts if self.keeps_evidence else {name: value for name, value in parts.items() if name != "draws"}
+
+    @property
     def digest(self) -> str:
         """The key as one sha256, in hexadecimal."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.parts, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +103,7 @@ class Run:
         pixels: number of label-map pixels dissected over.
         constant_alphas: whether alphas are the same for every image (pooling and one linear layer follow the layer).
         evidence: the images that class importances were gathered over, for people.
+        licence: what the concept dataset says of its licence; empty if nothing.
     """
 
     id: int
@@ -98,6 +118,12 @@ class Run:
     pixels: int
     constant_alphas: bool
     evidence: str
+    licence: str = ""
+
+    @property
+    def draws(self) -> int:
+        """Permutations behind the evidence for names; 0 where none was gathered."""
+        return self.key.draws
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,6 +136,10 @@ class ClassImportance:
         images: number of images behind the means.
         alphas: mean of Eq. 1 by unit.
         contributions: mean of ``alpha_k * mean(A^k)`` by unit.
+        alpha_squares: mean of the squares of alpha by unit. This and all that follow may be ``None`` together.
+        contribution_squares: mean of the squares of the contribution by unit.
+        lits: mean of the lit contribution ``alpha_k * mean(A^k [A^k > T_k])`` by unit.
+        lit_squares: mean of the squares of the lit contribution by unit.
     """
 
     index: int
@@ -117,6 +147,21 @@ class ClassImportance:
     images: int
     alphas: Float64[np.ndarray, " units"]
     contributions: Float64[np.ndarray, " units"]
+    alpha_squares: Float64[np.ndarray, " units"] | None = None
+    contribution_squares: Float64[np.ndarray, " units"] | None = None
+    lits: Float64[np.ndarray, " units"] | None = None
+    lit_squares: Float64[np.ndarray, " units"] | None = None
+
+    @property
+    def means(self) -> tuple[Float64[np.ndarray, " units"], ...]:
+        """Alphas and contributions."""
+        return self.alphas, self.contributions
+
+    @property
+    def statistics(self) -> tuple[Float64[np.ndarray, " units"], ...]:
+        """The arrays that need not be there, in their order; empty where they were not gathered."""
+        arrays = (getattr(self, name) for name in STATISTICS)
+        return tuple(array for array in arrays if array is not None)
 
 
 def require_built(run: Run, part: str) -> None:

@@ -1,5 +1,7 @@
 """The tables. A run is the root of all rows; every other key begins with the run, so a run's rows are stored together.
 
+The tables of schema 2 are as they were; what runs keep since schema 3 is in `ADDED` ones.
+
 SQLite's tables are STRICT: a value of the wrong type is refused, not kept as something else. All whole numbers have
 64 bits and all real numbers are IEEE doubles, so values are read bit for bit as they were written (except
 that SQLite returns a negative zero as zero).
@@ -194,3 +196,100 @@ importances = Table(
     ForeignKeyConstraint(["run", "class"], ["classes.run", "classes.number"]),
     sqlite_strict=True,
 )
+
+# How often the concept of an overlap is there when the unit responds.
+truths = Table(
+    "truths",
+    metadata,
+    _key("run"),
+    _key("unit"),
+    _key("rank"),
+    _required("lit_images", _WHOLE),
+    _required("hit_images", _WHOLE),
+    ForeignKeyConstraint(["run", "unit", "rank"], ["overlaps.run", "overlaps.unit", "overlaps.rank"]),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# The lit map is an array of `NUMBERS`, row by row; it may be empty.
+evidence = Table(
+    "evidence",
+    metadata,
+    _key("run"),
+    _key("unit"),
+    *(_required(name, _REAL) for name in ("p", "q", "kept", "iou_low", "iou_high", "margin_low", "margin_high")),
+    _required("lit_map", LargeBinary),
+    ForeignKeyConstraint(["run", "unit"], ["units.run", "units.number"]),
+    sqlite_strict=True,
+)
+
+runners_up = Table(
+    "runners_up",
+    metadata,
+    _key("run"),
+    _key("unit"),
+    _key("rank"),
+    _required("concept", _WHOLE),
+    ForeignKeyConstraint(["run", "unit"], ["evidence.run", "evidence.unit"]),
+    ForeignKeyConstraint(["run", "concept"], ["concepts.run", "concepts.number"]),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+quarters = Table(
+    "quarters",
+    metadata,
+    _key("run"),
+    _key("unit"),
+    _key("quarter"),
+    _required("least", _REAL),
+    _required("images", _WHOLE),
+    _required("hits", _WHOLE),
+    ForeignKeyConstraint(["run", "unit"], ["evidence.run", "evidence.unit"]),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# Arrays like those of the importances, for the classes for which they were gathered.
+class_statistics = Table(
+    "class_statistics",
+    metadata,
+    _key("run"),
+    _key("class"),
+    *(_required(name, LargeBinary) for name in ("alpha_squares", "contribution_squares", "lits", "lit_squares")),
+    ForeignKeyConstraint(["run", "class"], ["importances.run", "importances.class"]),
+    sqlite_strict=True,
+)
+
+# Of every run since schema 3; see `db.checksums`.
+provenance = Table(
+    "provenance",
+    metadata,
+    _run(),
+    _required("licence", Text),
+    _required("draws", _WHOLE),
+    _required("dissection_checksum", _WORD),
+    _required("checksum", _WORD),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+UNITS: Final = {
+    units: "number",
+    overlaps: "unit",
+    truths: "unit",
+    exemplars: "unit",
+    evidence: "unit",
+    runners_up: "unit",
+    quarters: "unit",
+}
+"""The tables with rows of units, and their columns of the unit's number."""
+
+DISSECTION: Final = (concepts, *UNITS)
+"""The tables of a run's dissection, each after those it refers to."""
+
+BESIDES: Final = (classes, importances, class_statistics, pictures)
+"""The tables of everything else that belongs to a run."""
+
+ADDED: Final = (truths, evidence, runners_up, quarters, class_statistics, provenance)
+"""The tables since schema 3."""

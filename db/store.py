@@ -151,7 +151,11 @@ class NameStore:
             return [merging.adopt(connection, whole) for whole in given]
 
     def whole(self, run: Run) -> WholeRun:
-        """A run with everything that belongs to it, as `adopt` takes it."""
+        """A run with everything that belongs to it, as `adopt` takes it.
+
+        Raises:
+            StoreError: if anything of it was changed or damaged since it was stored.
+        """
         with self._reading(run) as connection:
             return reading.read_whole(connection, run, f"{self._location}, run {run.id}")
 
@@ -228,7 +232,11 @@ class NameStore:
         )
 
     def dissection(self, run: Run) -> Dissection:
-        """The whole dissection, equal to the one that was published."""
+        """The whole dissection, equal to the one that was published.
+
+        Raises:
+            StoreError: if it was changed or damaged since.
+        """
         with self._reading(run) as connection:
             return reading.read_dissection(connection, run)
 
@@ -239,7 +247,7 @@ class NameStore:
             StoreError: if the layer has no such unit.
         """
         with self._reading(run) as connection:
-            unit = reading.read_unit(connection, run.id, number)
+            unit = reading.read_unit(connection, run, number)
         if unit is None:
             last = run.layer.units - 1
             raise StoreError(f"layer {run.layer.name} has no unit {number}: give one from 0 to {last}")

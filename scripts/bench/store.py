@@ -16,6 +16,7 @@ from sqlalchemy import insert, literal, select
 
 from db import ClassImportance, NameStore, Run, RunKey, engines, schema
 from db.location import Location
+from db.rows import run_row
 from db.writing import write_run
 from dissection.vocabulary import Concept, ConceptSupport, Dissection, Layer, Overlap, Unit
 
@@ -68,7 +69,7 @@ def crowded(path: Path, count: int) -> list[Run]:
     for number in range(1, count):
         copy = replace(runs[0], key=replace(runs[0].key, network=str(number)))
         with engines.writing(engine) as connection:
-            copied = write_run(connection, copy, copy.created)
+            copied = write_run(connection, run_row(copy, copy.created))
             for table in schema.metadata.sorted_tables:
                 if "run" in table.c:
                     columns = [literal(copied) if column.name == "run" else column for column in table.c]
