@@ -9,10 +9,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from dissection.vocabulary import MIN_IOU, Concept, ConceptSupport, Dissection, Exemplar, Overlap, Unit
+from dissection.vocabulary import (
+    MIN_IOU,
+    Concept,
+    ConceptSupport,
+    Dissection,
+    Evidence,
+    Exemplar,
+    Overlap,
+    Quarter,
+    Truth,
+    Unit,
+)
 
 from .errors import StoreError
-from .records import ClassImportance
+from .records import STATISTICS, ClassImportance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,7 +32,24 @@ if TYPE_CHECKING:
     from .store import NameStore
 
 RUNS = ("id", "network", "layer", "units", "concepts", "images", "quantile", "evidence", "fingerprint", "created")
-UNITS = ("unit", "name", "category", "iou", "threshold", "intersection", "union", "images", "best")
+UNITS = (
+    "unit",
+    "name",
+    "category",
+    "iou",
+    "threshold",
+    "intersection",
+    "union",
+    "images",
+    "best",
+    "truth",
+    "lit_images",
+    "p",
+    "q",
+    "kept",
+    "iou_low",
+    "iou_high",
+)
 THRESHOLDS = ("unit", "threshold")
 CONCEPTS = ("number", "name", "category", "images", "pixels")
 OVERLAPS = (
@@ -39,6 +67,12 @@ OVERLAPS = (
 )
 EXEMPLARS = ("unit", "rank", "image", "index", "activation", "row", "column")
 IMPORTANCES = ("index", "label", "images", "unit", "alpha", "contribution")
+TRUTHS = ("unit", "rank", "lit_images", "hit_images")
+EVIDENCE = ("unit", "p", "q", "kept", "iou_low", "iou_high", "margin_low", "margin_high")
+RUNNERS_UP = ("unit", "rank", "number")
+QUARTERS = ("unit", "quarter", "least", "images", "hits")
+LIT_MAPS = ("unit", "cell", "activation")
+CLASS_STATISTICS = ("index", "unit", *STATISTICS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +86,12 @@ class Frames:
             `values` ignores them.
         exemplars: exemplars by unit and rank.
         importances: one row per class and unit.
+        truths: how often concepts are there when units respond, by unit and rank of the overlap.
+        evidence: what speaks for the best overlaps, by unit.
+        runners_up: numbers of concepts, by unit and rank.
+        quarters: quarters of the lit images, by unit.
+        lit_maps: cells of the lit maps, by unit.
+        class_statistics: the other statistics of classes, where they were gathered, by class and unit.
     """
 
     concepts: pd.DataFrame
@@ -59,6 +99,12 @@ class Frames:
     overlaps: pd.DataFrame
     exemplars: pd.DataFrame
     importances: pd.DataFrame
+    truths: pd.DataFrame
+    evidence: pd.DataFrame
+    runners_up: pd.DataFrame
+    quarters: pd.DataFrame
+    lit_maps: pd.DataFrame
+    class_statistics: pd.DataFrame
 
 
 def runs_frame(store: NameStore) -> pd.DataFrame:
@@ -70,6 +116,7 @@ def units_frame(store: NameStore, run: Run, min_iou: float = MIN_IOU) -> pd.Data
     """One row per unit; ``name`` and ``category`` are missing if no concept reaches ``min_iou``.
 
     ``best`` is the best concept's spoken name, however small its ``iou``; missing if the unit overlaps no concept.
+    ``truth`` is the share of the ``lit_images`` that carry it; it and the other evidence are NaN where not known.
     """
     return _frame((_unit_row(unit, min_iou) for unit in store.dissection(run).units), UNITS)
 
@@ -81,14 +128,13 @@ def overlaps_frame(store: NameStore, run: Run) -> pd.DataFrame:
 
 def importances_frame(store: NameStore, run: Run) -> pd.DataFrame:
     """One row per class and unit, for the classes that importances were gathered for."""
-    importances = (store.importance(run, index) for index in store.class_images(run))
-    parts = [_importance_frame(importance) for importance in importances if importance is not None]
-    return pd.concat(parts, ignore_index=True) if parts else _frame((), IMPORTANCES)
+    return _joined([_importance_frame(importance) for importance in _gathered(store, run)], IMPORTANCES)
 
 
 def frames(store: NameStore, run: Run) -> Frames:
     """Everything that `values` needs to restore the run's dissection and importances."""
     dissection = store.dissection(run)
+    importances = _gathered(store, run)
     return Frames(
         concepts=_frame((_concept_row(support) for support in dissection.concepts), CONCEPTS),
         thresholds=_frame(
@@ -96,7 +142,13 @@ def frames(store: NameStore, run: Run) -> Frames:
         ),
         overlaps=_overlaps(dissection),
         exemplars=_frame(_ranked(dissection, lambda unit: map(asdict, unit.exemplars)), EXEMPLARS),
-        importances=importances_frame(store, run),
+        importances=_joined(map(_importance_frame, importances), IMPORTANCES),
+        truths=_frame(_truth_rows(dissection), TRUTHS),
+        evidence=_frame(_evidence_rows(dissection), EVIDENCE),
+        runners_up=_frame(_runner_up_rows(dissection), RUNNERS_UP),
+        quarters=_frame(_quarter_rows(dissection), QUARTERS),
+        lit_maps=_frame(_lit_map_rows(dissection), LIT_MAPS),
+        class_statistics=_joined(map(_statistics_frame, importances), CLASS_STATISTICS),
     )
 
 
@@ -106,31 +158,47 @@ def values(run: Run, frames: Frames) -> tuple[Dissection, list[ClassImportance]]
     With ``run`` they can be passed to `NameStore.publish`.
 
     Raises:
-        StoreError: if a frame lacks a column, or an overlap has a concept that is not listed.
+        StoreError: if a frame lacks a column, or an overlap or a runner-up is a concept that is not listed.
     """
     supports = [_support(row) for row in _rows(frames.concepts, CONCEPTS, by=["number"])]
     concepts = {support.concept.number: support.concept for support in supports}
     columns = tuple(name for name in OVERLAPS if name not in {"concept", "category", "union", "iou"})
     overlaps = _by_unit(_rows(frames.overlaps, columns, by=["unit", "rank"]))
     exemplars = _by_unit(_rows(frames.exemplars, EXEMPLARS, by=["unit", "rank"]))
+    truths = {
+        (row["unit"], row["rank"]): Truth(row["lit_images"], row["hit_images"])
+        for row in _rows(frames.truths, TRUTHS, by=["unit", "rank"])
+    }
+    evidence = _evidence(frames, concepts)
     units = tuple(
         Unit(
             number=row["unit"],
             threshold=row["threshold"],
-            overlaps=tuple(_overlap(overlap, concepts) for overlap in overlaps.get(row["unit"], ())),
+            overlaps=tuple(_overlap(overlap, concepts, truths) for overlap in overlaps.get(row["unit"], ())),
             exemplars=tuple(_exemplar(exemplar) for exemplar in exemplars.get(row["unit"], ())),
+            evidence=evidence.get(row["unit"]),
         )
         for row in _rows(frames.thresholds, THRESHOLDS, by=["unit"])
     )
     key = run.key
     dissection = Dissection(
-        run.layer, key.quantile, key.min_images, run.images, run.pixels, concepts=tuple(supports), units=units
+        run.layer, key.quantile, key.min_images, run.images, run.pixels, tuple(supports), units, run.draws
     )
-    return dissection, list(_importances(frames.importances))
+    return dissection, list(_importances(frames))
 
 
 def _frame(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(list(rows), columns=list(columns))
+
+
+def _joined(parts: Iterable[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
+    frames = [frame for frame in parts if len(frame)]
+    return pd.concat(frames, ignore_index=True) if frames else _frame((), columns)
+
+
+def _gathered(store: NameStore, run: Run) -> list[ClassImportance]:
+    importances = (store.importance(run, index) for index in store.class_images(run))
+    return [importance for importance in importances if importance is not None]
 
 
 def _ordered(frame: pd.DataFrame, columns: tuple[str, ...], *, by: list[str]) -> pd.DataFrame:
@@ -168,11 +236,22 @@ def _unit_row(unit: Unit, min_iou: float) -> dict[str, Any]:
         "name": name.concept.spoken if name else None,
         "category": name.concept.category if name else None,
         "threshold": unit.threshold,
+        **_known_evidence(unit),
     }
     if best is None:
         return row | {"iou": 0.0, "intersection": 0, "union": 0, "images": 0, "best": None}
     evidence = {"iou": best.iou, "intersection": best.intersection, "union": best.union, "images": best.images}
     return row | evidence | {"best": best.concept.spoken}
+
+
+def _known_evidence(unit: Unit) -> dict[str, float]:
+    truth = unit.best.truth if unit.best else None
+    known = {} if truth is None else {"truth": truth.precision, "lit_images": truth.lit_images}
+    if unit.evidence is not None:
+        low, high = unit.evidence.iou
+        shares = {name: getattr(unit.evidence, name) for name in ("p", "q", "kept")}
+        known |= shares | {"iou_low": low, "iou_high": high}
+    return known  # a frame has NaN for what is not there
 
 
 def _concept_row(support: ConceptSupport) -> dict[str, Any]:
@@ -203,6 +282,44 @@ def _ranked(dissection: Dissection, rows: Callable[[Unit], Iterable[dict[str, An
             yield {"unit": unit.number, "rank": rank} | row
 
 
+def _truth_rows(dissection: Dissection) -> Iterator[dict[str, Any]]:
+    for unit in dissection.units:
+        for rank, overlap in enumerate(unit.overlaps):
+            if overlap.truth is not None:
+                yield {"unit": unit.number, "rank": rank} | asdict(overlap.truth)
+
+
+def _evidence_rows(dissection: Dissection) -> Iterator[dict[str, Any]]:
+    for unit, evidence in _proven(dissection):
+        values = (unit, evidence.p, evidence.q, evidence.kept, *evidence.iou, *evidence.margin)
+        yield dict(zip(EVIDENCE, values, strict=True))
+
+
+def _runner_up_rows(dissection: Dissection) -> Iterator[dict[str, Any]]:
+    for unit, evidence in _proven(dissection):
+        for rank, concept in enumerate(evidence.runners_up):
+            yield {"unit": unit, "rank": rank, "number": concept.number}
+
+
+def _quarter_rows(dissection: Dissection) -> Iterator[dict[str, Any]]:
+    for unit, evidence in _proven(dissection):
+        for number, quarter in enumerate(evidence.quarters):
+            yield {"unit": unit, "quarter": number} | asdict(quarter)
+
+
+def _lit_map_rows(dissection: Dissection) -> Iterator[dict[str, Any]]:
+    for unit, evidence in _proven(dissection):
+        for cell, activation in enumerate(evidence.lit_map):
+            yield {"unit": unit, "cell": cell, "activation": activation}
+
+
+def _proven(dissection: Dissection) -> Iterator[tuple[int, Evidence]]:
+    """The units for which there is evidence."""
+    for unit in dissection.units:
+        if unit.evidence is not None:
+            yield unit.number, unit.evidence
+
+
 def _importance_frame(importance: ClassImportance) -> pd.DataFrame:
     columns = {
         "index": importance.index,
@@ -215,6 +332,12 @@ def _importance_frame(importance: ClassImportance) -> pd.DataFrame:
     return pd.DataFrame(columns, columns=list(IMPORTANCES))
 
 
+def _statistics_frame(importance: ClassImportance) -> pd.DataFrame:
+    columns = dict(zip(STATISTICS, importance.statistics, strict=False))
+    units = np.arange(len(importance.alphas) if columns else 0)
+    return pd.DataFrame({"index": importance.index, "unit": units} | columns, columns=list(CLASS_STATISTICS))
+
+
 def _by_unit(rows: list[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
     return {unit: list(members) for unit, members in groupby(rows, key=lambda row: row["unit"])}
 
@@ -223,23 +346,54 @@ def _support(row: dict[str, Any]) -> ConceptSupport:
     return ConceptSupport(Concept(row["number"], row["name"], row["category"]), row["images"], row["pixels"])
 
 
-def _overlap(row: dict[str, Any], concepts: Mapping[int, Concept]) -> Overlap:
+def _overlap(row: dict[str, Any], concepts: Mapping[int, Concept], truths: Mapping[tuple[int, int], Truth]) -> Overlap:
+    truth = truths.get((row["unit"], row["rank"]))
+    counts = (row["intersection"], row["unit_area"], row["concept_area"], row["images"])
+    return Overlap(_concept(row, concepts), *counts, truth)
+
+
+def _concept(row: dict[str, Any], concepts: Mapping[int, Concept]) -> Concept:
     concept = concepts.get(row["number"])
     if concept is None:
-        raise StoreError(f"unit {row['unit']} overlaps concept {row['number']}, which the frame of concepts lacks")
-    return Overlap(concept, row["intersection"], row["unit_area"], row["concept_area"], row["images"])
+        raise StoreError(f"unit {row['unit']} has concept {row['number']}, which the frame of concepts lacks")
+    return concept
+
+
+def _evidence(frames: Frames, concepts: Mapping[int, Concept]) -> dict[int, Evidence]:
+    runners_up = _by_unit(_rows(frames.runners_up, RUNNERS_UP, by=["unit", "rank"]))
+    quarters = _by_unit(_rows(frames.quarters, QUARTERS, by=["unit", "quarter"]))
+    lit_maps = _by_unit(_rows(frames.lit_maps, LIT_MAPS, by=["unit", "cell"]))
+    return {
+        row["unit"]: Evidence(
+            p=row["p"],
+            q=row["q"],
+            kept=row["kept"],
+            iou=(row["iou_low"], row["iou_high"]),
+            margin=(row["margin_low"], row["margin_high"]),
+            runners_up=tuple(_concept(rival, concepts) for rival in runners_up.get(row["unit"], ())),
+            quarters=tuple(
+                Quarter(quarter["least"], quarter["images"], quarter["hits"])
+                for quarter in quarters.get(row["unit"], ())
+            ),
+            lit_map=tuple(cell["activation"] for cell in lit_maps.get(row["unit"], ())),
+        )
+        for row in _rows(frames.evidence, EVIDENCE, by=["unit"])
+    }
 
 
 def _exemplar(row: dict[str, Any]) -> Exemplar:
     return Exemplar(row["image"], row["index"], row["activation"], row["row"], row["column"])
 
 
-def _importances(frame: pd.DataFrame) -> Iterator[ClassImportance]:
-    ordered = _ordered(frame, IMPORTANCES, by=["index", "unit"])
+def _importances(frames: Frames) -> Iterator[ClassImportance]:
+    statistics = _ordered(frames.class_statistics, CLASS_STATISTICS, by=["index", "unit"])
+    ordered = _ordered(frames.importances, IMPORTANCES, by=["index", "unit"])
     for _, rows in ordered.groupby(["index", "label", "images"], dropna=False):
         first = rows.iloc[0]
         index, label, images = int(first["index"]), str(first["label"]), int(first["images"])
         if rows["unit"].tolist() != list(range(len(rows))):
             raise StoreError(f"class {index} ({label!r}) must have one row for each unit in the frame of importances")
-        means = (np.array(rows[name], np.float64) for name in ("alpha", "contribution"))
-        yield ClassImportance(index, label, images, *means)
+        means = [np.array(rows[name], np.float64) for name in ("alpha", "contribution")]
+        of_class = statistics[statistics["index"] == index]
+        more = [np.array(of_class[name], np.float64) for name in STATISTICS] if len(of_class) else []
+        yield ClassImportance(index, label, images, *means, *more)

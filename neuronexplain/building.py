@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from db.records import Run, RunKey, WholeRun
+from db.records import OLDEST_SCHEMA, Run, RunKey, WholeRun
 from dissection.concepts.fingerprints import fingerprint
+from dissection.concepts.notes import licence_of
 from dissection.dissect import dissect_layers
+from dissection.engine.evidence import Draws
 from dissection.engine.upsampling import UPSAMPLING
 from dissection.errors import NetworkError
 from dissection.execution.checkpoint import CHECKPOINT_FORMAT
 from dissection.execution.scratch import discard, scratch
 from dissection.execution.settings import Execution
-from dissection.vocabulary import MIN_IMAGES, QUANTILE
+from dissection.vocabulary import DRAWS, MIN_IMAGES, QUANTILE
 from neuronexplain.methods.constant_alphas import has_constant_alphas
 from neuronexplain.pictures.thumbnails import exemplar_pictures
 
@@ -53,6 +55,7 @@ def build(
     quantile: float = QUANTILE,
     min_images: int = MIN_IMAGES,
     class_images: ClassImages | None = None,
+    draws: int = DRAWS,
     execution: Execution | None = None,
 ) -> Built:
     """Name the units of the network's layer, measure their importance for each class, and store both.
@@ -67,6 +70,7 @@ def build(
         min_images: how many images must show a concept before it can become a name.
         class_images: images to average class importances over; by default the concept images, each counted for the
             class that the network predicts.
+        draws: permutations behind the evidence for names; 0 gathers none.
         execution: how the work is run; with a scratch folder, a killed build is resumed where it stopped.
     """
     (built,) = build_layers(
@@ -76,12 +80,13 @@ def build(
         quantile=quantile,
         min_images=min_images,
         class_images=class_images,
+        draws=draws,
         execution=execution,
     )
     return built
 
 
-def build_layers(
+def build_layers(  # noqa: PLR0913 -- what a build depends on
     networks: Sequence[Network],
     concepts: ConceptDataset,
     store: NameStore | None,
@@ -89,6 +94,7 @@ def build_layers(
     quantile: float = QUANTILE,
     min_images: int = MIN_IMAGES,
     class_images: ClassImages | None = None,
+    draws: int = DRAWS,
     execution: Execution | None = None,
     fresh: bool = False,
 ) -> list[Built]:
@@ -101,12 +107,17 @@ def build_layers(
         quantile: share of a unit's activations that count as strong.
         min_images: how many images must show a concept before it can become a name.
         class_images: images to average class importances over.
+        draws: permutations behind the evidence for names; 0 gathers none. A layer's evidence is the same whichever
+            layers are built with it.
         execution: how the work is run.
         fresh: discard what a killed build left in the scratch folder.
 
     Raises:
         CheckpointError: if the scratch folder holds work that cannot be resumed.
+        ValueError: if ``draws`` is negative, or 1, from which nothing can be concluded.
     """
+    if draws < 0 or draws == 1:
+        raise ValueError(f"draws is {draws}; 0 gathers no evidence, {DRAWS} are usual, at least 2 are needed")
     execution = execution or Execution()
     ranks = execution.ranks
     concept_data = evidence = ""
@@ -125,6 +136,7 @@ def build_layers(
             min_images=min_images,
             upsampling=UPSAMPLING,
             evidence=evidence,
+            draws=draws,
         )
         for network in networks
     ]
@@ -163,7 +175,18 @@ def _scratch(keys: Sequence[RunKey], network: Network, execution: Execution, *, 
 def _folder_name(keys: Sequence[RunKey], network: Network, execution: Execution) -> str:
     """A folder name that identifies runs and the settings they are computed with."""
     settings = [str(execution.batch_size), network.device.type, torch.__version__, str(CHECKPOINT_FORMAT)]
-    return hashlib.sha256("\n".join([*(key.digest for key in keys), *settings]).encode()).hexdigest()[:16]
+    works = [_work(key).digest for key in keys]
+    return hashlib.sha256("\n".join([*works, *settings]).encode()).hexdigest()[:16]
+
+
+def _work(key: RunKey) -> RunKey:
+    """The oldest run with the same work: without evidence it is that of schema 2, whose unfinished builds go on."""
+    return key if key.draws else replace(key, schema=OLDEST_SCHEMA)
+
+
+def _draws(key: RunKey) -> Draws:
+    """Seeded by the first 8 bytes of the digest of what all layers' keys share: neither network nor layer."""
+    return Draws(key.draws, seed=int(replace(key, network="", layer="").digest[:16], 16))
 
 
 def _runs(
@@ -179,6 +202,7 @@ def _runs(
         concepts,
         quantile=key.quantile,
         min_images=key.min_images,
+        draws=_draws(key),
         observer=None if class_images else importances,
         execution=execution,
     )
@@ -200,5 +224,6 @@ def _runs(
             pixels=dissection.pixels,
             constant_alphas=has_constant_alphas(network),
             evidence=f"the images in {class_images.root.name}" if class_images else CONCEPT_IMAGES,
+            licence=licence_of(concepts),
         )
         yield WholeRun(run, dissection, tuple(means_of_classes))

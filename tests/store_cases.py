@@ -14,7 +14,19 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, make_url, text
 
 from db import ClassImportance, Run, RunKey
-from dissection.vocabulary import Concept, ConceptSupport, Dissection, Exemplar, Layer, Overlap, Unit
+from db.records import OLDEST_SCHEMA, SCHEMA, STATISTICS
+from dissection.vocabulary import (
+    Concept,
+    ConceptSupport,
+    Dissection,
+    Evidence,
+    Exemplar,
+    Layer,
+    Overlap,
+    Quarter,
+    Truth,
+    Unit,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,6 +92,31 @@ def small_dissection() -> Dissection:
     )
 
 
+def proven_dissection() -> Dissection:
+    """The same with evidence, and a smaller map; unit 3 responds to no image that carries its concept."""
+    small = small_dissection()
+    layer = replace(small.layer, height=1, width=6)
+    units = tuple(proven(unit) if unit.overlaps else unit for unit in small.units)
+    return replace(small, layer=layer, units=units, draws=199)
+
+
+def proven(unit: Unit) -> Unit:
+    overlaps = tuple(
+        replace(overlap, truth=Truth(lit_images=8, hit_images=6 - rank)) for rank, overlap in enumerate(unit.overlaps)
+    )
+    evidence = Evidence(
+        p=0.005 * (unit.number + 1),
+        q=1 / 3,
+        kept=0.875,
+        iou=(0.3, 0.5),
+        margin=(-0.125, 1 / 7),
+        runners_up=tuple(overlap.concept for overlap in unit.overlaps[1:]),
+        quarters=(Quarter(0.5, 4, 2), Quarter(1 / 3 + 1, 4, 4)),
+        lit_map=() if unit.number == 3 else (0.0, 0.1, 2.5, -0.0, 1 / 3, 9.0),
+    )
+    return replace(unit, overlaps=overlaps, evidence=evidence)
+
+
 def run_of(dissection: Dissection, **key: Any) -> Run:
     """A run that fits a dissection, unpublished; ``key`` replaces parts of its key."""
     defaults = {
@@ -91,7 +128,7 @@ def run_of(dissection: Dissection, **key: Any) -> Run:
     return Run(
         id=0,
         key=RunKey(
-            **(defaults | {"upsampling": "bilinear", "evidence": "folder"} | key),
+            **(defaults | {"upsampling": "bilinear", "evidence": "folder", "draws": dissection.draws} | key),
             layer=dissection.layer.name,
             quantile=dissection.quantile,
             min_images=dissection.min_images,
@@ -122,6 +159,12 @@ def importance(index: int, label: str, images: int, alphas: Sequence[float]) -> 
     return ClassImportance(index, label, images, np.array(alphas, float), np.array(alphas[::-1], float))
 
 
+def with_statistics(importance: ClassImportance) -> ClassImportance:
+    """The same with statistics, whose values do not matter but differ."""
+    arrays = {name: importance.alphas**2 + number / 3 for number, name in enumerate(STATISTICS)}
+    return replace(importance, **arrays)
+
+
 def same(found: ClassImportance | None, wanted: ClassImportance) -> bool:
     """Equality bit for bit, which arrays do not have."""
     return (
@@ -129,19 +172,22 @@ def same(found: ClassImportance | None, wanted: ClassImportance) -> bool:
         and (found.index, found.label, found.images) == (wanted.index, wanted.label, wanted.images)
         and found.alphas.tobytes() == wanted.alphas.tobytes()
         and found.contributions.tobytes() == wanted.contributions.tobytes()
-        and found.alphas.dtype == found.contributions.dtype == np.float64
+        and [array.tobytes() for array in found.statistics] == [array.tobytes() for array in wanted.statistics]
+        and {array.dtype for array in (*found.means, *found.statistics)} == {np.dtype(np.float64)}
     )
 
 
 counts = st.integers(0, 2**62)
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 reals = st.floats(allow_nan=False)
+finite = st.floats(allow_nan=False, allow_infinity=False)
 means = st.floats(-1e6, 1e6)
 
 
 @st.composite
 def layers(draw: st.DrawFn) -> Layer:
-    return Layer(draw(texts), draw(st.integers(1, 5)), draw(counts), draw(counts), draw(texts))
+    side = st.integers(0, 3) | counts
+    return Layer(draw(texts), draw(st.integers(1, 5)), draw(side), draw(side), draw(texts))
 
 
 @st.composite
@@ -155,19 +201,40 @@ def supports(draw: st.DrawFn) -> tuple[ConceptSupport, ...]:
 
 
 @st.composite
-def units(draw: st.DrawFn, number: int, concepts: tuple[ConceptSupport, ...]) -> Unit:
-    area = st.integers(0, 50) | counts
+def units(draw: st.DrawFn, number: int, concepts: tuple[ConceptSupport, ...], area: int | None) -> Unit:
+    """A unit; it may have evidence if the ``area`` of the layer's map is given."""
+    pixels = st.integers(0, 50) | counts
     of = st.sampled_from([support.concept for support in concepts]) if concepts else st.nothing()
-    overlap = st.builds(Overlap, of, st.integers(0, 5), area, st.integers(5, 50) | counts, counts)
+    truth = st.none() if area is None else st.none() | st.builds(Truth, counts, counts)
+    overlap = st.builds(Overlap, of, st.integers(0, 5), pixels, st.integers(5, 50) | counts, counts, truth)
     exemplar = st.builds(Exemplar, texts, counts, reals, counts, counts)
     overlaps = draw(st.lists(overlap, max_size=4 if concepts else 0))
-    return Unit(number, draw(reals), tuple(overlaps), tuple(draw(st.lists(exemplar, max_size=3))))
+    exemplars = draw(st.lists(exemplar, max_size=3))
+    evidence = None if area is None else draw(st.none() | evidences([entry.concept for entry in concepts], area))
+    return Unit(number, draw(reals), tuple(overlaps), tuple(exemplars), evidence)
+
+
+@st.composite
+def evidences(draw: st.DrawFn, concepts: list[Concept], area: int) -> Evidence:
+    interval = st.tuples(finite, finite)
+    rivals = st.lists(st.sampled_from(concepts), max_size=2) if concepts else st.just([])
+    lit_map = st.just([]) if area > 9 else st.just([]) | st.lists(finite, min_size=area, max_size=area)
+    return Evidence(
+        *(draw(finite) for _ in range(3)),
+        iou=draw(interval),
+        margin=draw(interval),
+        runners_up=tuple(draw(rivals)),
+        quarters=tuple(draw(st.lists(st.builds(Quarter, finite, counts, counts), max_size=4))),
+        lit_map=tuple(draw(lit_map)),
+    )
 
 
 @st.composite
 def dissections(draw: st.DrawFn) -> Dissection:
     """Any dissection that a store must keep; ranks need not follow IoU."""
     layer, concepts = draw(layers()), draw(supports())
+    draws = draw(st.just(0) | counts)
+    area = layer.height * layer.width if draws else None
     return Dissection(
         layer=layer,
         quantile=draw(reals),
@@ -175,24 +242,33 @@ def dissections(draw: st.DrawFn) -> Dissection:
         images=draw(counts),
         pixels=draw(counts),
         concepts=concepts,
-        units=tuple(draw(units(number, concepts)) for number in range(layer.units)),
+        units=tuple(draw(units(number, concepts, area)) for number in range(layer.units)),
+        draws=draws,
     )
 
 
 @st.composite
 def published(draw: st.DrawFn) -> tuple[Run, Dissection, list[ClassImportance]]:
-    """A run with its dissection and the importances of some of its classes."""
+    """A run with its dissection and the importances of some of its classes; without evidence, maybe of schema 2."""
     dissection = draw(dissections())
+    schema = SCHEMA if dissection.draws else draw(st.sampled_from([OLDEST_SCHEMA, SCHEMA]))
     plain = st.none() | st.booleans() | st.integers() | reals.filter(np.isfinite) | texts
     run = replace(
-        run_of(dissection, network=draw(texts), preprocessing=draw(texts), evidence=draw(texts)),
+        run_of(dissection, network=draw(texts), preprocessing=draw(texts), evidence=draw(texts), schema=schema),
         source=draw(st.dictionaries(texts, plain | st.lists(plain, max_size=3), max_size=3)),
         classes=tuple(draw(st.lists(texts, max_size=4))),
         constant_alphas=draw(st.booleans()),
+        licence=draw(texts) if schema == SCHEMA else "",
     )
     chosen = draw(st.sets(st.sampled_from(range(len(run.classes))))) if run.classes else set()
     alphas = st.lists(means, min_size=run.layer.units, max_size=run.layer.units)
-    return run, dissection, [importance(i, run.classes[i], draw(counts), draw(alphas)) for i in sorted(chosen)]
+    plainly = [importance(i, run.classes[i], draw(counts), draw(alphas)) for i in sorted(chosen)]
+    has_statistics = [schema == SCHEMA and draw(st.booleans()) for _ in plainly]
+    return (
+        run,
+        dissection,
+        [with_statistics(one) if more else one for one, more in zip(plainly, has_statistics, strict=True)],
+    )
 
 
 def wide_dissection(units: int) -> Dissection:

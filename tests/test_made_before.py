@@ -6,6 +6,7 @@
 """
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,15 +34,52 @@ def database(tmp_path):
     return shutil.copy(MADE / "names.db", tmp_path / "names.db")
 
 
-def test_a_database_is_read_and_its_run_has_the_key_that_it_would_have_today(database):
-    with NameStore.create(database) as store:
-        built = build(colour_network(), CONCEPTS, store, quantile=QUANTILE)
-        assert not built.is_new
-        assert store.dissection(built.run) == dissect(colour_network(), CONCEPTS, quantile=QUANTILE)
-        assert store.class_images(built.run) == {0: 10, 1: 10, 2: 10, 3: 10}
+DIGEST = "feeb5631a3e4dba78b87f4aaac19f17c202e43110d98cd622bbfb5fd74e119a2"
+
+
+def test_a_database_is_read_and_explains(database):
+    before = database.read_bytes()
+    with NameStore.open(database) as store:
+        (run,) = store.runs()
+        assert (run.key.digest, run.key.schema, run.draws, run.licence) == (DIGEST, 2, 0, "")
+        dissection = store.dissection(run)
+        assert store.class_images(run) == {0: 10, 1: 10, 2: 10, 3: 10}
         explanation = explain(colour_square("red"), colour_network(), store)
+    assert dissection == dissect(colour_network(), CONCEPTS, quantile=QUANTILE)
+    assert (dissection.draws, {unit.evidence for unit in dissection.units}) == (0, {None})
     assert explanation.sentence.startswith("The network says fire")
     assert "its neuron for red responds" in explanation.sentence
+    assert database.read_bytes() == before
+
+
+def test_a_new_build_makes_a_second_run_with_the_same_counts(database):
+    with NameStore.open(database) as store:
+        (old,) = store.runs()
+        whole = store.whole(old)
+    with NameStore.create(database) as store:
+        builds = [build(colour_network(), CONCEPTS, store, quantile=QUANTILE, draws=draws) for draws in (0, 9)]
+        assert [built.is_new for built in builds] == [True, True]
+        assert [run.key.schema for run in store.runs()] == [2, 3, 3]
+        assert store.find(old.key) == old
+        again = store.whole(old)
+        plain, proven = (store.whole(built.run) for built in builds)
+        assert not build(colour_network(), CONCEPTS, store, quantile=QUANTILE, draws=9).is_new
+    assert again.dissection == plain.dissection == whole.dissection == without_evidence(proven.dissection)
+    assert again.pictures == plain.pictures == proven.pictures == whole.pictures
+    for other in (again, plain, proven):
+        assert [one.alphas.tolist() for one in other.importances] == [one.alphas.tolist() for one in whole.importances]
+    assert {unit.evidence is not None for unit in proven.dissection.units} == {True}
+
+
+def without_evidence(dissection):
+    return replace(
+        dissection,
+        draws=0,
+        units=tuple(
+            replace(unit, evidence=None, overlaps=tuple(replace(one, truth=None) for one in unit.overlaps))
+            for unit in dissection.units
+        ),
+    )
 
 
 @pytest.mark.parametrize(("file", "read"), [("names.json", read_json), ("exported", read_folder)])
@@ -88,6 +126,7 @@ def test_an_unfinished_build_is_resumed(stopped, passes, classes, tmp_path, monk
                 store,
                 quantile=QUANTILE,
                 class_images=class_images,
+                draws=0,
                 execution=Execution(BATCH, **execution),
             ).run
             return content(store, run)

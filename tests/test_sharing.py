@@ -55,6 +55,14 @@ def small(**key: Any) -> WholeRun:
     )
 
 
+def proven(**key: Any) -> WholeRun:
+    """A run with everything that schema 3 keeps."""
+    dissection = cases.proven_dissection()
+    run = replace(cases.run_of(dissection, **key), licence="CC BY 4.0\nby Ada")
+    importances = [cases.small_importances()[0], cases.with_statistics(cases.small_importances()[1])]
+    return WholeRun(run, dissection, tuple(importances), {7: jpeg(9), 2: jpeg(200)})
+
+
 def publish(store: NameStore, whole: WholeRun) -> WholeRun:
     return store.whole(store.publish(whole.run, whole.dissection, whole.importances, whole.pictures))
 
@@ -86,7 +94,7 @@ def test_json_reads_back_equal(tmp_path: Path, published: tuple[Run, Dissection,
 
 def test_from_store_to_store_by_either_form(where: str, tmp_path: Path) -> None:
     with NameStore.create(where) as store:
-        wholes = [publish(store, small()), publish(store, small(network="other"))]
+        wholes = [publish(store, whole) for whole in (small(), small(network="other"), small(schema=2), proven())]
         write_json(tmp_path / "names.json", wholes)
         write_folder(tmp_path / "shared", wholes, "CC0")
         for whole in wholes:
@@ -102,17 +110,17 @@ def test_from_store_to_store_by_either_form(where: str, tmp_path: Path) -> None:
             for each, wanted in zip(adopted, wholes, strict=True):
                 assert store.run(each.run.id) == each.run
                 assert_same(store.whole(each.run), wanted, pictures=pictures)
-            assert [each.is_new for each in store.adopt(given)] == [False, False]
-            assert len(store.runs()) == 2
+            assert [each.is_new for each in store.adopt(given)] == [False] * 4
+            assert len(store.runs()) == 4
             for each in adopted:
                 store.delete(each.run)
 
 
 def test_what_is_read_is_written_the_same_again(tmp_path: Path) -> None:
-    write_folder(tmp_path / "a", [small()])
+    write_folder(tmp_path / "a", [proven()])
     write_folder(tmp_path / "b", read_folder(tmp_path / "a")[0])
     files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
-    digest = small().run.key.digest[:12]
+    digest = proven().run.key.digest[:12]
     assert {str(file) for file in files} == {
         *(f"{digest}/{name}" for name in ("overlaps.csv", "pictures/2.jpg", "pictures/7.jpg", "units.csv")),
         "README.md",
@@ -161,17 +169,17 @@ def test_a_key_has_the_same_parts_in_json() -> None:
     assert list(KeyForm.__struct_fields__) == [field.name for field in fields(RunKey)]
 
 
-def spoilt(change: Callable[[dict[str, Any]], object]) -> bytes:
+def spoilt(change: Callable[[dict[str, Any]], object], whole: Callable[[], WholeRun] = small) -> bytes:
     """A file of one run, changed."""
-    stored = json.loads(good())
+    stored = json.loads(good(whole))
     change(stored["runs"][0])
     return json.dumps(stored).encode()
 
 
-def good() -> bytes:
+def good(whole: Callable[[], WholeRun] = small) -> bytes:
     with TemporaryDirectory() as folder:
         file = Path(folder) / "names.json"
-        write_json(file, [small()])
+        write_json(file, [whole()])
         return file.read_bytes()
 
 
@@ -234,6 +242,76 @@ def test_a_file_that_lies_changes_nothing(lie: str, tmp_path: Path) -> None:
     refused(file, message, tmp_path)
 
 
+def evidence(run: dict[str, Any], unit: int = 0) -> dict[str, Any]:
+    return run["units"][unit]["evidence"]
+
+
+def truth(run: dict[str, Any]) -> dict[str, Any]:
+    return overlap(run)["truth"]
+
+
+LIES_OF_EVIDENCE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "draws": (lambda run: rekeyed(run, draws=0), "has evidence, but the dissection no draws"),
+    "draws of the key": (lambda run: run["key"].update(draws=7), "its key's sha256 is"),
+    "schema": (lambda run: rekeyed(run, schema=2), "its key's sha256 is"),
+    "statistics of schema 2": (lambda run: (run["key"].pop("draws"), rekeyed(run, schema=2)), "schema 2 has no draws"),
+    "lit": (lambda run: truth(run).update(lit_images=801), "of 800 images, 801 cannot be lit"),
+    "hits": (lambda run: truth(run).update(hit_images=9), "8 cannot be lit and 9 of them carry 'sky'"),
+    "negative hits": (lambda run: truth(run).update(hit_images=-1), "hit_images"),
+    "half a truth": (lambda run: truth(run).pop("hit_images"), "hit_images"),
+    "p": (lambda run: evidence(run).update(p=1.01), "not shares from 0 to 1, p above 0"),
+    "p of 0": (lambda run: evidence(run).update(p=0.0), "not shares from 0 to 1, p above 0"),
+    "q": (lambda run: evidence(run).update(q=-0.1), "not shares from 0 to 1"),
+    "kept": (lambda run: evidence(run).update(kept=2.0), "not shares from 0 to 1"),
+    "interval": (lambda run: evidence(run)["iou"].reverse(), "ends before it begins"),
+    "margin": (lambda run: evidence(run)["margin"].reverse(), "ends before it begins"),
+    "three ends": (lambda run: evidence(run)["margin"].append(1.0), "margin"),
+    "runner-up": (lambda run: evidence(run).update(runners_up=[77]), "the runner-up 77, which is not listed"),
+    "itself a runner-up": (lambda run: evidence(run).update(runners_up=[1]), "its runners-up are not other concepts"),
+    "runner-up twice": (lambda run: evidence(run).update(runners_up=[2, 2]), "its runners-up are not other concepts"),
+    "order of quarters": (lambda run: evidence(run)["quarters"].reverse(), "not at most 4, weakest first"),
+    "equal quarters": (lambda run: evidence(run)["quarters"][1].update(least=0.5), "not at most 4, weakest first"),
+    "five quarters": (
+        lambda run: evidence(run).update(quarters=[{"least": one, "images": 1, "hits": 1} for one in range(5)]),
+        "not at most 4, weakest first",
+    ),
+    "hits of a quarter": (lambda run: evidence(run)["quarters"][0].update(hits=5), "or fewer than carry the concept"),
+    "empty quarter": (
+        lambda run: evidence(run)["quarters"][0].update(images=0, hits=0),
+        "a quarter has no images",
+    ),
+    "lit map": (lambda run: evidence(run)["lit_map"].pop(), "a lit map of 5 cells, its layer has 6"),
+    "infinite cell": (lambda run: evidence(run)["lit_map"].__setitem__(0, "Infinity"), "lit_map"),
+    "no overlap": (lambda run: run["units"][4].update(evidence=evidence(run)), "no overlap that it could be for"),
+    "some statistics": (lambda run: run["importances"][1].pop("lits"), "only some of its statistics"),
+    "statistics": (lambda run: run["importances"][1]["lits"].pop(), "shape"),
+    "negative square": (
+        lambda run: run["importances"][1]["lit_squares"].__setitem__(0, -1.0),
+        "class 1: a mean of squares is negative",
+    ),
+    "licence": (lambda run: run.update(licence=None), "licence"),
+    "unknown evidence": (lambda run: evidence(run).update(more=1), "more"),
+    "missing evidence": (lambda run: evidence(run).pop("q"), "q"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES_OF_EVIDENCE)
+def test_evidence_that_lies_changes_nothing(lie: str, tmp_path: Path) -> None:
+    change, message = LIES_OF_EVIDENCE[lie]
+    file = tmp_path / "names.json"
+    file.write_bytes(spoilt(change, proven))
+    refused(file, message, tmp_path)
+
+
+def test_a_file_of_version_1_is_read(tmp_path: Path) -> None:
+    stored = json.loads(good(lambda: small(schema=2)))
+    del stored["runs"][0]["licence"]
+    assert "draws" not in stored["runs"][0]["key"]
+    (tmp_path / "names.json").write_text(json.dumps(stored | {"version": 1}))
+    (found,), _ = read_json(tmp_path / "names.json")
+    assert_same(found, small(schema=2), pictures=False)
+
+
 TEXTS: dict[str, tuple[Callable[[str], str], str]] = {
     "not a number": (lambda text: text.replace("0.1,", "NaN,", 1), "NaN is not a JSON number"),
     "infinity": (lambda text: text.replace("0.1,", "-Infinity,", 1), "-Infinity is not a JSON number"),
@@ -243,8 +321,8 @@ TEXTS: dict[str, tuple[Callable[[str], str], str]] = {
         lambda text: text.replace('"network"', '"network": "x", "network"', 1),
         "'network' appears twice",
     ),
-    "version": (lambda text: text.replace('"version": 1', '"version": 2'), "has version 2"),
-    "true version": (lambda text: text.replace('"version": 1', '"version": true'), "has version True"),
+    "version": (lambda text: text.replace('"version": 2', '"version": 3'), "has version 3"),
+    "true version": (lambda text: text.replace('"version": 2', '"version": true'), "has version True"),
     "format": (lambda text: text.replace("neuronexplain names", "something"), "its format is not"),
     "cut short": (lambda text: text[: len(text) // 2], "not a readable file of names"),
     "nested": (lambda text: "[" * 200_000, "nested|not a readable file of names"),
@@ -383,7 +461,7 @@ STATEMENTS = {
 @unchecked()
 def test_a_database_that_lies_changes_nothing(statement: str, tmp_path: Path) -> None:
     with NameStore.create(tmp_path / "theirs.db") as theirs:
-        publish(theirs, small())
+        publish(theirs, small(schema=2))  # without a checksum, which whoever lies could make as well
     lax(tmp_path / "theirs.db", statement)
     with NameStore.create(tmp_path / "mine.db") as mine, NameStore.open(tmp_path / "theirs.db") as theirs:
         held = publish(mine, small(network="kept"))
@@ -410,6 +488,29 @@ def lax(path: Path, statement: str) -> None:
     database.close()
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE overlaps SET concept = 99 WHERE unit = 0 AND rank = 0",
+        "UPDATE overlaps SET intersection = 'many' WHERE unit = 0",
+        "UPDATE units SET threshold = NULL WHERE number = 5",
+        "UPDATE evidence SET lit_map = 'x' WHERE unit = 0",
+        "UPDATE evidence SET lit_map = NULL WHERE unit = 0",
+        "UPDATE pictures SET jpeg = NULL WHERE number = 7",
+        "UPDATE provenance SET checksum = NULL",
+        "UPDATE provenance SET licence = x'00'",
+    ],
+)
+def test_a_database_that_was_changed_says_so(statement: str, tmp_path: Path) -> None:
+    with NameStore.create(tmp_path / "theirs.db") as theirs:
+        publish(theirs, proven())
+    lax(tmp_path / "theirs.db", statement)
+    with NameStore.open(tmp_path / "theirs.db") as theirs:
+        (run,) = theirs.runs()
+        with pytest.raises(StoreError, match="run 1 was changed or damaged since it was stored"):
+            theirs.whole(run)
+
+
 CHANGES: dict[str, Callable[[WholeRun], WholeRun]] = {
     "the threshold of unit 3": lambda whole: units(whole, 3, threshold=7.0),
     "the overlaps of unit 1": lambda whole: units(whole, 1, overlaps=(cases.overlap(cases.GRASS, 31),)),
@@ -427,6 +528,35 @@ CHANGES: dict[str, Callable[[WholeRun], WholeRun]] = {
         whole, importances=(whole.importances[0], cases.importance(1, "street", 3, [-0.5, 0.25, 1e-300, 9, 9, 2]))
     ),
 }
+
+
+CHANGES_OF_EVIDENCE: dict[str, Callable[[WholeRun], WholeRun]] = {
+    "the overlaps of unit 1": lambda whole: units(
+        whole, 1, overlaps=(replace(whole.dissection.units[1].overlaps[0], truth=None),)
+    ),
+    "the evidence of unit 0": lambda whole: units(
+        whole, 0, evidence=replace(whole.dissection.units[0].evidence, kept=0.5)
+    ),
+    "the importances of class 1": lambda whole: replace(
+        whole,
+        importances=(
+            whole.importances[0],
+            replace(whole.importances[1], lits=np.nextafter(whole.importances[1].lits, 9)),
+        ),
+    ),
+    "the importances of class 0": lambda whole: replace(
+        whole, importances=tuple(map(cases.with_statistics, whole.importances))
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES_OF_EVIDENCE)
+def test_stores_that_disagree_about_evidence_are_told(where: str, what: str) -> None:
+    with NameStore.create(where) as store:
+        held = publish(store, proven())
+        with pytest.raises(StoreError, match=f"but differ in {what}:"):
+            store.adopt([CHANGES_OF_EVIDENCE[what](proven())])
+        assert_same(store.whole(held.run), held)
 
 
 def units(whole: WholeRun, number: int, **changes: Any) -> WholeRun:
@@ -449,7 +579,9 @@ def test_stores_that_disagree_are_told(where: str, what: str) -> None:
 def test_what_is_for_people_may_differ(where: str) -> None:
     with NameStore.create(where) as store:
         held = publish(store, small())
-        other = replace(small(), run=replace(small().run, network="mine", source={}, concepts="x"), pictures={})
+        other = replace(
+            small(), run=replace(small().run, network="mine", source={}, concepts="x", licence="y"), pictures={}
+        )
         (adopted,) = store.adopt([other])
         assert (adopted.run, adopted.is_new) == (held.run, False)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import struct
 import subprocess
 import sys
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,12 +18,12 @@ from hypothesis import HealthCheck, given, settings
 from sqlalchemy import delete, select, update
 
 import db
-from db import NameStore, Run, RunNotFoundError, StoreError, engines
+from db import NameStore, Run, RunNotFoundError, StoreError, engines, schema
 from db.records import WholeRun
 from db.schema import importances
 
 if TYPE_CHECKING:
-    from sqlalchemy import Executable
+    from sqlalchemy import Executable, Table
 
     from db import ClassImportance
     from dissection.vocabulary import Dissection
@@ -39,7 +41,7 @@ def test_everything_comes_back_equal(where: str, published: tuple[Run, Dissectio
         try:
             assert kept == replace(run, id=kept.id, created=kept.created)
             assert store.run(kept.id) == store.find(run.key) == kept
-            assert store.dissection(kept) == dissection
+            assert store.dissection(kept) == store.whole(kept).dissection == dissection
             assert repr(store.dissection(kept)).replace("-0.0", "0.0") == repr(dissection).replace("-0.0", "0.0")
             assert [store.unit(kept, unit.number) for unit in dissection.units] == list(dissection.units)
             for min_iou in (0.0, 0.05, 0.5):
@@ -55,7 +57,8 @@ def test_everything_comes_back_equal(where: str, published: tuple[Run, Dissectio
 
 def test_results_hold_no_numpy_scalars(where: str) -> None:
     with NameStore.create(where) as store:
-        run = store.publish(cases.run_of(cases.small_dissection()), cases.small_dissection(), cases.small_importances())
+        dissection = cases.proven_dissection()
+        run = store.publish(cases.run_of(dissection), dissection, cases.small_importances())
         store.concepts_of(run, 0)
         values = [asdict(store.dissection(run)), *map(asdict, store.concepts_of(run, 0))]
         values += [asdict(found) for found in store.classes_for(run, "sky")]
@@ -126,9 +129,11 @@ def test_several_runs_are_published_together_or_not_at_all(where: str) -> None:
 def test_any_part_of_the_key_makes_another_run(where: str) -> None:
     parts = ("network", "concepts", "preprocessing", "upsampling", "evidence")
     with NameStore.create(where) as store:
-        kept = [publish(store), *(publish(store, **{part: "other"}) for part in parts)]
+        kept = [publish(store), *(publish(store, **{part: "other"}) for part in parts), publish(store, schema=2)]
+        proven = cases.proven_dissection()
+        kept += [store.publish(cases.run_of(changed), changed) for changed in (proven, replace(proven, draws=9))]
         assert store.runs() == kept
-        assert len({run.id for run in kept}) == 1 + len(parts)
+        assert len({run.id for run in kept}) == 4 + len(parts)
 
 
 def test_one_run_does_not_show_in_another(where: str) -> None:
@@ -164,7 +169,9 @@ def test_a_deleted_run_s_number_is_not_given_again(where: str) -> None:
 
 def test_deleting_leaves_no_row(where: str) -> None:
     with NameStore.create(where) as store:
-        store.delete(publish(store))
+        dissection = cases.proven_dissection()
+        importances = list(map(cases.with_statistics, cases.small_importances()))
+        store.delete(store.publish(cases.run_of(dissection), dissection, importances, {7: b"jpeg"}))
         with store._engine.connect() as connection:
             tables = [table for table in db.schema.metadata.sorted_tables if table.name != "meta"]
             assert [connection.execute(table.select()).all() for table in tables] == [[]] * len(tables)
@@ -264,6 +271,118 @@ def test_the_public_names_are_there() -> None:
     assert db.__all__ == sorted(db.__all__, key=lambda name: (not name.isupper(), name))
 
 
-def publish(store: NameStore, **key: str) -> Run:
+def publish(store: NameStore, **key: Any) -> Run:
     dissection = cases.small_dissection()
     return store.publish(cases.run_of(dissection, **key), dissection, cases.small_importances(), {7: b"jpeg"})
+
+
+def slow_checksum(tables: list[Table], rows: dict[str, list[tuple[Any, ...]]], facts: list[object]) -> str:
+    """From the definition: value by value."""
+    content = json.dumps(facts).encode()
+    for table in tables:
+        content += f"{table.name} {len(rows[table.name])}\n".encode()
+        for number, column in enumerate(list(table.columns)[1:] if rows[table.name] else ()):
+            values = [row[1 + number] for row in rows[table.name]]
+            kind = column.type.python_type
+            if kind is float:
+                content += b"".join(struct.pack("<d", value) for value in values)
+            elif kind is int:
+                content += b"".join(struct.pack("<q", -1 if value is None else value) for value in values)
+            elif kind is bytes:
+                content += json.dumps([len(value) for value in values]).encode() + b"".join(values)
+            else:
+                content += json.dumps(values).encode()
+    return hashlib.sha256(content).hexdigest()
+
+
+def publish_everything(store: NameStore) -> Run:
+    """A run that has rows in every table."""
+    dissection = cases.proven_dissection()
+    run = replace(cases.run_of(dissection), licence="CC BY 4.0")
+    importances = [cases.small_importances()[0], cases.with_statistics(cases.small_importances()[1])]
+    return store.publish(run, dissection, importances, {7: b"seven", 2: b"two"})
+
+
+def test_the_checksum_is_over_every_row_of_a_run(where: str) -> None:
+    with NameStore.create(where) as store:
+        publish(store, network="another")
+        run = publish_everything(store)
+        with store._engine.connect() as connection:
+            rows = {
+                table.name: [
+                    tuple(row)
+                    for row in connection.execute(table.select().order_by(*table.primary_key))
+                    if table.name != "meta" and row[0] == run.id
+                ]
+                for table in schema.metadata.sorted_tables
+            }
+    assert all(rows[name] for name in rows.keys() - {"meta"})
+    (kept,) = rows["provenance"]
+    dissected = ("runs", "concepts", "units", "overlaps", "truths", "exemplars", "evidence", "runners_up", "quarters")
+    besides = ("classes", "importances", "class_statistics", "pictures")
+    of_dissection, of_whole = ([schema.metadata.tables[name] for name in names] for names in (dissected, besides))
+    dissection = slow_checksum(of_dissection, rows, ["CC BY 4.0", 199])
+    assert kept == (run.id, "CC BY 4.0", 199, dissection, slow_checksum(of_whole, rows, [dissection]))
+    assert set(dissected) | set(besides) | {"meta", "provenance"} == set(schema.metadata.tables)
+
+
+def damaged_columns() -> list[tuple[str, str]]:
+    """All but a run's key, without which it is another run, and what cannot be read at all if it is changed."""
+    exempt = {"digest", "source"}
+    return [
+        (table.name, column.name)
+        for table in (schema.runs, *schema.DISSECTION, *schema.BESIDES)
+        for column in table.columns
+        if not (column.primary_key or column.name in exempt or column.name.startswith("key_"))
+    ]
+
+
+@pytest.mark.parametrize(("table", "column"), [*damaged_columns(), ("provenance", "licence")])
+def test_what_was_changed_since_is_said(where: str, table: str, column: str) -> None:
+    damaged = schema.metadata.tables[table].c[column]
+    other = {float: 0.8, int: 2, str: "2001-01-01T00:00:00+00:00", bytes: bytes(48)}[damaged.type.python_type]
+    with NameStore.create(where) as store:
+        publish_everything(store)
+        with engines.writing(store._engine) as connection:
+            assert connection.execute(update(damaged.table).values({column: other})).rowcount
+        (run,) = store.runs()
+        said = "run 1 was changed or damaged since it was stored, its checksum is another: build or import it again"
+        with pytest.raises(StoreError, match=f"{said}|bytes of importances") as caught:
+            store.whole(run)
+        assert "\n" not in str(caught.value)
+        if table in {"classes", "importances", "class_statistics", "pictures"}:
+            assert store.dissection(run).units == cases.proven_dissection().units
+        else:
+            with pytest.raises(StoreError, match=said):
+                store.dissection(run)
+        assert len(store.names(run)) in {0, 1, 4, 5}  # names alone are read without a look at the checksum
+
+
+LEAVES = ("truths", "exemplars", "runners_up", "quarters", "class_statistics", "pictures", "provenance")
+
+
+@pytest.mark.parametrize("table", LEAVES)
+def test_what_was_lost_since_is_said(where: str, table: str) -> None:
+    with NameStore.create(where) as store:
+        run = publish_everything(store)
+        with engines.writing(store._engine) as connection:
+            connection.execute(delete(schema.metadata.tables[table]))
+        with pytest.raises(StoreError, match="was changed or damaged since it was stored"):
+            store.whole(run)
+
+
+def test_a_run_of_schema_2_has_no_checksum(where: str) -> None:
+    with NameStore.create(where) as store:
+        publish(store, schema=2)
+        with engines.writing(store._engine) as connection:
+            assert connection.execute(select(schema.provenance)).all() == []
+            connection.execute(update(schema.units).values(threshold=7.0))
+        (run,) = store.runs()
+        assert {unit.threshold for unit in store.whole(run).dissection.units} == {7.0}
+
+
+def test_keys_of_schema_2_have_the_digest_that_they_had() -> None:
+    key = cases.run_of(cases.small_dissection(), schema=2).key
+    values = {name: value for name, value in asdict(key).items() if name != "draws"}
+    assert key.digest == hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    assert key.digest != replace(key, schema=3).digest != replace(key, schema=3, draws=199).digest

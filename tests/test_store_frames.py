@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -90,6 +90,21 @@ def test_an_empty_store_has_empty_frames(tmp_path: Path) -> None:
         assert tables.values(run, tables.frames(store, run)) == (dissection, [])
 
 
+def test_what_is_known_of_a_unit(tmp_path: Path) -> None:
+    dissection = cases.proven_dissection()
+    with NameStore.create(tmp_path / "names.db") as store:
+        run = store.publish(cases.run_of(dissection), dissection)
+        frame = tables.units_frame(store, run)
+        plain = store.publish(cases.run_of(cases.small_dissection()), cases.small_dissection())
+        unknown = tables.units_frame(store, plain)
+    columns = ["truth", "lit_images", "p", "q", "kept", "iou_low", "iou_high"]
+    assert list(frame.columns[-7:]) == columns
+    assert frame[columns].iloc[1].tolist() == [6 / 8, 8, 0.01, 1 / 3, 0.875, 0.3, 0.5]
+    assert frame[columns].iloc[4].isna().all()
+    assert {str(kind) for kind in frame[columns].dtypes} == {"float64"}
+    assert unknown[columns].isna().all(axis=None)
+
+
 @given(published=cases.published())
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_frames_give_everything_back(tmp_path: Path, published: tuple[Run, Dissection, list[ClassImportance]]) -> None:
@@ -106,24 +121,28 @@ def test_frames_give_everything_back(tmp_path: Path, published: tuple[Run, Disse
 
 
 def shuffled(frames: tables.Frames) -> tables.Frames:
-    names = ("concepts", "thresholds", "overlaps", "exemplars", "importances")
-    return tables.Frames(**{name: getattr(frames, name).sample(frac=1, random_state=7) for name in names})
+    return tables.Frames(**{name: getattr(frames, name).sample(frac=1, random_state=7) for name in NAMES})
 
 
-def test_frames_survive_csv(small: tuple[NameStore, Run]) -> None:
-    store, run = small
+NAMES = [field.name for field in fields(tables.Frames)]
+
+
+def test_frames_survive_csv(tmp_path: Path) -> None:
+    given = [cases.small_importances()[0], cases.with_statistics(cases.small_importances()[1])]
 
     def through_csv(frame: pd.DataFrame) -> pd.DataFrame:
         text = frame.to_csv(index=False)
         return pd.read_csv(io.StringIO(text), keep_default_na=False)
 
-    frames = tables.frames(store, run)
-    names = ("concepts", "thresholds", "overlaps", "exemplars", "importances")
-    dissection, importances = tables.values(
-        run, tables.Frames(**{name: through_csv(getattr(frames, name)) for name in names})
-    )
-    assert dissection == cases.small_dissection()
-    assert all(map(cases.same, importances, cases.small_importances()))
+    for expected in (cases.proven_dissection(), cases.small_dissection()):
+        with NameStore.create(tmp_path / "names.db") as store:
+            run = store.publish(cases.run_of(expected), expected, given)
+            frames = tables.frames(store, run)
+        dissection, importances = tables.values(
+            run, tables.Frames(**{name: through_csv(getattr(frames, name)) for name in NAMES})
+        )
+        assert dissection == expected
+        assert all(map(cases.same, importances, given))
 
 
 def test_frames_that_lack_something_say_what(small: tuple[NameStore, Run]) -> None:
@@ -131,7 +150,7 @@ def test_frames_that_lack_something_say_what(small: tuple[NameStore, Run]) -> No
     frames = tables.frames(store, run)
     for change, said in (
         ({"concepts": frames.concepts.drop(columns="category")}, "lacks the columns category"),
-        ({"concepts": frames.concepts[1:]}, "unit 0 overlaps concept 1"),
+        ({"concepts": frames.concepts[1:]}, "unit 0 has concept 1, which"),
         ({"importances": frames.importances[1:]}, r"class 0 \('beach'\) must have one row for each unit"),
     ):
         with pytest.raises(StoreError, match=said):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import create_engine, inspect, text
 
 from db import NameStore, SchemaError, StoreError
 from db.location import Location
+from db.schema import ADDED, metadata
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,7 +78,7 @@ def test_tables_of_something_else_are_not_written_to(where: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE meta"))
     engine.dispose()
-    with pytest.raises(StoreError, match=r"holds tables of something else \(classes, concepts, exemplars"):
+    with pytest.raises(StoreError, match=r"holds tables of something else \(class_statistics, classes, "):
         NameStore.create(where)
 
 
@@ -104,7 +106,7 @@ def test_a_relative_path_and_a_url_name_the_same_file(tmp_path: Path, monkeypatc
         NameStore.open(same).close()
 
 
-@pytest.mark.parametrize(("found", "remedy"), [("3", "update NeuronExplain"), ("1", "build its runs again")])
+@pytest.mark.parametrize(("found", "remedy"), [("4", "update NeuronExplain"), ("1", "build its runs again")])
 def test_another_schema_is_refused(where: str, found: str, remedy: str) -> None:
     NameStore.create(where).close()
     engine = create_engine(Location.of(where).url)
@@ -114,7 +116,7 @@ def test_another_schema_is_refused(where: str, found: str, remedy: str) -> None:
     for way in (NameStore.open, NameStore.create):
         with pytest.raises(SchemaError) as caught:
             way(where)
-        assert f"is of schema version {found}, this NeuronExplain reads version 2: {remedy}" in said(caught)
+        assert f"is of schema version {found}, this NeuronExplain reads versions 2 to 3: {remedy}" in said(caught)
 
 
 def test_creating_twice_changes_nothing(where: str) -> None:
@@ -127,8 +129,7 @@ def test_sqlite_refuses_values_of_another_type(tmp_path: Path) -> None:
     NameStore.create(tmp_path / "names.db").close()
     with sqlite3.connect(tmp_path / "names.db") as connection:
         tables = {name: strict for _, name, *_, strict in connection.execute("PRAGMA table_list")}
-        wanted = {"meta", "runs", "concepts", "units", "overlaps", "exemplars", "pictures", "classes", "importances"}
-        assert {name for name, strict in tables.items() if strict} == wanted
+        assert {name for name, strict in tables.items() if strict} == set(metadata.tables)
     connection.close()
 
 
@@ -161,3 +162,105 @@ def test_no_message_shows_a_password(url: str) -> None:
             way(url)
         assert "s3cret" not in said(caught)
         assert "names" in said(caught)
+
+
+def as_of_schema_2(where: str) -> None:
+    """Take away from a database what schema 3 has added."""
+    engine = create_engine(Location.of(where).url)
+    with engine.begin() as connection:
+        metadata.drop_all(connection, list(ADDED))
+        connection.execute(text("UPDATE meta SET value = '2'"))
+    engine.dispose()
+
+
+@pytest.fixture
+def old(where: str) -> str:
+    """A database of schema 2, with one run."""
+    with NameStore.create(where) as store:
+        small = cases.small_dissection()
+        store.publish(cases.run_of(small, schema=2), small, cases.small_importances(), {7: b"jpeg"})
+    as_of_schema_2(where)
+    return where
+
+
+def contents(where: str) -> dict[str, object]:
+    """The version of the tables, and all rows of those of schema 2."""
+    engine = create_engine(Location.of(where).url)
+    with engine.connect() as connection:
+        tables = [table for table in metadata.sorted_tables if table not in ADDED]
+        rows = {table.name: connection.execute(table.select()).all() for table in tables}
+        there = set(inspect(connection).get_table_names())
+    engine.dispose()
+    return rows | {"added": there & {table.name for table in ADDED}}
+
+
+def answers(store: NameStore) -> None:
+    (run,) = store.runs()
+    assert (run.key.schema, run.draws, run.licence) == (2, 0, "")
+    assert store.find(run.key) == store.run_for(run.key.network) == store.run(run.id) == run
+    assert store.dissection(run) == store.whole(run).dissection == cases.small_dissection()
+    assert [store.unit(run, number) for number in range(6)] == list(cases.small_dissection().units)
+    assert all(map(cases.same, store.whole(run).importances, cases.small_importances()))
+    assert cases.same(store.importance(run, 1), cases.small_importances()[1])
+    assert store.picture(run, 7) == b"jpeg"
+    assert len(store.concepts_of(run, 0)) == 3
+    assert len(store.classes_for(run, "sky")) == 2
+
+
+def test_a_database_of_schema_2_answers_as_before(old: str) -> None:
+    before = contents(old)
+    with NameStore.open(old) as store:
+        answers(store)
+    assert contents(old) == before
+    assert before["added"] == set()
+
+
+def test_a_database_of_schema_2_is_gone_on_with(old: str) -> None:
+    before = contents(old)
+    with NameStore.open(old) as reader, NameStore.create(old) as store, NameStore.create(old):
+        answers(store)
+        after = contents(old)
+        assert after == before | {"added": {table.name for table in ADDED}, "meta": [("schema", "3")]}
+        new = cases.proven_dissection()
+        run = store.publish(cases.run_of(new), new)
+        for one in (store, reader):  # the reader opened the database before it had more tables
+            assert one.dissection(run) == new
+            assert [kept.key.schema for kept in one.runs()] == [2, 3]
+        store.delete(run)
+        answers(store)
+
+
+def test_tables_of_schema_2_stay_where_one_of_something_else_is_in_the_way(old: str) -> None:
+    engine = create_engine(Location.of(old).url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE quarters (name TEXT)"))
+    engine.dispose()
+    before = contents(old)
+    with pytest.raises(StoreError, match=r"holds tables of something else \(quarters\): give a new database"):
+        NameStore.create(old)
+    assert contents(old) == before
+    with NameStore.open(old) as store:
+        answers(store)
+
+
+def test_a_database_is_brought_to_schema_3_whole_or_not_at_all(old: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = contents(old)
+
+    def stop(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("db.engines.update", stop)
+        with pytest.raises(KeyboardInterrupt):
+            NameStore.create(old)
+    assert contents(old) == before
+
+
+def test_several_may_bring_a_database_to_schema_3_at_once(old: str) -> None:
+    def create(_: int) -> None:
+        with NameStore.create(old) as store:
+            answers(store)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(create, range(8)))
+    assert contents(old)["meta"] == [("schema", "3")]

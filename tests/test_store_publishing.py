@@ -16,7 +16,7 @@ import store_cases as cases
 from sqlalchemy import event
 
 from db import NameStore, StoreError
-from dissection.vocabulary import Concept
+from dissection.vocabulary import Concept, Quarter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,6 +175,9 @@ NAN = float("nan")
         (lambda run: replace(run, key=replace(run.key, layer="conv1")), "key's layer is 'conv1'"),
         (lambda run: replace(run, key=replace(run.key, quantile=0.01)), "key's quantile is 0.01"),
         (lambda run: replace(run, key=replace(run.key, schema=7)), "schema is 7"),
+        (lambda run: replace(run, key=replace(run.key, schema=1)), "schema is 1"),
+        (lambda run: replace(run, key=replace(run.key, draws=9)), "key's draws is 9 but the dissection has 0"),
+        (lambda run: replace(run, key=replace(run.key, schema=2), licence="CC0"), "of schema 2 has no draws, licence"),
         (lambda run: replace(run, source={"mean": (0.5,)}), "plain JSON"),
         (lambda run: replace(run, source={"mean": np.float32(0.5)}), "plain JSON"),
         (lambda run: replace(run, source={"mean": NAN}), "plain JSON"),
@@ -214,9 +217,47 @@ def test_a_dissection_must_hang_together(where: str, change: Callable[[Dissectio
         assert store.runs() == []
 
 
+def with_evidence(dissection: Dissection, **changes: Any) -> Dissection:
+    first = dissection.units[0]
+    evidence = replace(first.evidence, **changes)
+    return replace(dissection, units=(replace(first, evidence=evidence), *dissection.units[1:]))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: replace(d, draws=0), "unit 0 has evidence, but the dissection no draws"),
+        (lambda d: with_evidence(d, lit_map=(1.0,) * 5), "unit 0 has a lit map of 5 cells, its layer has 6"),
+        (lambda d: with_evidence(d, lit_map=(1.0,) * 5 + (NAN,)), "unit 0 has evidence that is not a finite number"),
+        (lambda d: with_evidence(d, p=NAN), "unit 0 has evidence that is not a finite number"),
+        (lambda d: with_evidence(d, iou=(0.0, float("inf"))), "unit 0 has evidence that is not a finite number"),
+        (lambda d: with_evidence(d, quarters=(Quarter(NAN, 1, 1),)), "unit 0 has evidence that is not a finite number"),
+        (lambda d: with_evidence(d, runners_up=(Concept(1, "air", "object"),)), "unit 0 has the runner-up .*'air'"),
+    ],
+)
+def test_evidence_must_fit_the_dissection(where: str, change: Callable[[Dissection], Dissection], said: str) -> None:
+    dissection = change(cases.proven_dissection())
+    with NameStore.create(where) as store:
+        with pytest.raises(StoreError, match=said):
+            store.publish(cases.run_of(dissection), dissection)
+        assert store.runs() == []
+
+
+def test_a_run_of_schema_2_has_no_evidence(where: str) -> None:
+    proven, small = cases.proven_dissection(), cases.small_dissection()
+    statistics = list(map(cases.with_statistics, cases.small_importances()))
+    with NameStore.create(where) as store:
+        for dissection, importances in ((proven, ()), (small, statistics)):
+            with pytest.raises(StoreError, match="a run of schema 2 has no draws, licence or class statistics"):
+                store.publish(cases.run_of(dissection, schema=2), dissection, importances)
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
+        ([replace(cases.importance(0, "beach", 1, [0.0] * 6), lits=np.zeros(6))], "only some of its statistics"),
+        ([replace(cases.with_statistics(cases.importance(0, "beach", 1, [0.0] * 6)), lits=np.zeros(5))], r"\(5,\)"),
+        ([replace(cases.with_statistics(cases.importance(0, "beach", 1, [0.0] * 6)), lits=np.full(6, NAN))], "finite"),
         ([cases.importance(3, "museum", 1, [0.0] * 6)], "not a class of the run, which has 3 classes"),
         ([cases.importance(0, "library", 1, [0.0] * 6)], "not a class of the run"),
         ([cases.importance(-1, "library", 1, [0.0] * 6)], "not a class of the run"),

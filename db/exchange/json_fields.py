@@ -4,6 +4,9 @@ A file is one object: ``format`` (`FORMAT`), ``version`` (`VERSION`), ``licence`
 ``runs``, whose parts the classes below list. It is UTF-8, one row per line. Numbers are written so that they read back
 bit for bit; thresholds and activations may be the text ``Infinity`` or ``-Infinity``. ``iou`` is for readers; its value
 is checked. Unknown, missing and repeated fields are refused.
+
+Version 2 added fields that may be missing: ``draws`` (0), a run's ``licence`` (none), ``truth``, ``evidence`` and the
+statistics of classes (not gathered).
 """
 
 from __future__ import annotations
@@ -18,7 +21,9 @@ import msgspec
 from db.errors import StoreError
 
 FORMAT: Final = "neuronexplain names"
-VERSION: Final = 1
+VERSION: Final = 2
+VERSIONS: Final = (1, VERSION)
+"""The versions that are read."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Text = Annotated[str, msgspec.Meta(pattern=r"\A[^\x00\ud800-\udfff]*\Z")]
@@ -44,6 +49,7 @@ class KeyForm(Form, frozen=True):
     upsampling: Text
     evidence: Text
     schema: Count
+    draws: Count = 0
 
 
 class LayerForm(Form, frozen=True):
@@ -66,6 +72,13 @@ class SupportForm(Form, frozen=True):
     pixels: Count
 
 
+class TruthForm(Form, frozen=True):
+    """The images on which a unit is lit, of those labelled in the concept's category, and those that carry it."""
+
+    lit_images: Count
+    hit_images: Count
+
+
 class OverlapForm(Form, frozen=True):
     """A concept, by number, and its overlap with a unit's mask in pixels: ``iou`` is I / (A + G - I)."""
 
@@ -75,6 +88,7 @@ class OverlapForm(Form, frozen=True):
     unit_area: Count
     concept_area: Count
     images: Count
+    truth: TruthForm | None = None
 
 
 class ExemplarForm(Form, frozen=True):
@@ -87,6 +101,27 @@ class ExemplarForm(Form, frozen=True):
     column: Count
 
 
+class QuarterForm(Form, frozen=True):
+    """A quarter of a unit's lit images by strength: the weakest peak, the images, and those that carry the concept."""
+
+    least: float
+    images: Count
+    hits: Count
+
+
+class EvidenceForm(Form, frozen=True):
+    """See :class:`dissection.vocabulary.Evidence`; runners-up are numbers of concepts."""
+
+    p: float
+    q: float
+    kept: float
+    iou: tuple[float, float]
+    margin: tuple[float, float]
+    runners_up: tuple[Count, ...]
+    quarters: tuple[QuarterForm, ...]
+    lit_map: tuple[float, ...]
+
+
 class UnitForm(Form, frozen=True):
     """A unit, from 0; its overlaps, best first (ties: lower number first)."""
 
@@ -94,15 +129,20 @@ class UnitForm(Form, frozen=True):
     threshold: Real
     overlaps: tuple[OverlapForm, ...]
     exemplars: tuple[ExemplarForm, ...]
+    evidence: EvidenceForm | None = None
 
 
 class ImportanceForm(Form, frozen=True):
-    """The importance of each unit for a class, by number: means over its images."""
+    """The importance of each unit for a class, by number: means over its images, see :class:`ClassImportance`."""
 
     class_: Count = msgspec.field(name="class")
     images: Count
     alphas: tuple[float, ...]
     contributions: tuple[float, ...]
+    alpha_squares: tuple[float, ...] | None = None
+    contribution_squares: tuple[float, ...] | None = None
+    lits: tuple[float, ...] | None = None
+    lit_squares: tuple[float, ...] | None = None
 
 
 class PictureForm(Form, frozen=True):
@@ -113,7 +153,7 @@ class PictureForm(Form, frozen=True):
 
 
 class RunForm(Form, frozen=True):
-    """A run; ``digest`` is the sha256 of its key (see :attr:`RunKey.digest`)."""
+    """A run; ``digest`` is the sha256 of its key (see :attr:`RunKey.digest`), ``licence`` the concept dataset's."""
 
     digest: Sha256
     created: Annotated[datetime, msgspec.Meta(tz=True)]
@@ -131,13 +171,14 @@ class RunForm(Form, frozen=True):
     units: tuple[UnitForm, ...]
     importances: tuple[ImportanceForm, ...]
     pictures: tuple[PictureForm, ...]
+    licence: Text = ""
 
 
 class Document(Form, frozen=True):
     """A whole file."""
 
     format: Literal["neuronexplain names"]
-    version: Literal[1]
+    version: Literal[1, 2]
     licence: Text | None
     runs: tuple[RunForm, ...]
 
@@ -182,8 +223,8 @@ def _finite_number(text: str) -> float:
 def _require_format(raw: object) -> None:
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         raise ValueError(f"its format is not {FORMAT!r}, which `neuronexplain export` writes")
-    if raw.get("version") != VERSION or raw["version"] is True:
-        raise ValueError(f"it has version {raw.get('version')!r}, this NeuronExplain reads {VERSION}: update it")
+    if raw.get("version") not in VERSIONS or raw["version"] is True:
+        raise ValueError(f"it has version {raw.get('version')!r}, this NeuronExplain reads 1 to {VERSION}: update it")
 
 
 def _line(error: Exception) -> str:

@@ -12,15 +12,26 @@ import msgspec
 import numpy as np
 
 from db.errors import StoreError
-from db.records import SCHEMA, SHARED, ClassImportance, Run, RunKey, WholeRun
-from dissection.vocabulary import Concept, ConceptSupport, Dissection, Exemplar, Layer, Overlap, Unit
+from db.records import OLDEST_SCHEMA, SCHEMA, SHARED, STATISTICS, ClassImportance, Run, RunKey, WholeRun
+from dissection.vocabulary import (
+    Concept,
+    ConceptSupport,
+    Dissection,
+    Evidence,
+    Exemplar,
+    Layer,
+    Overlap,
+    Quarter,
+    Truth,
+    Unit,
+)
 
-from .json_fields import FORMAT, VERSION, ExemplarForm, KeyForm, LayerForm
+from .json_fields import FORMAT, VERSION, ExemplarForm, LayerForm, QuarterForm, TruthForm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from .json_fields import Form, OverlapForm, RunForm, UnitForm
+    from .json_fields import EvidenceForm, Form, OverlapForm, RunForm, UnitForm
 
 
 def run_of(form: RunForm, where: str, pictures: Mapping[int, bytes]) -> WholeRun:
@@ -31,7 +42,10 @@ def run_of(form: RunForm, where: str, pictures: Mapping[int, bytes]) -> WholeRun
     """
     origin = f"{where}, run {form.digest[:12]}"
     key = RunKey(**_values(form.key))
-    _require(key.schema == SCHEMA, f"{origin} has schema {key.schema}, this NeuronExplain has {SCHEMA}: update it")
+    _require(
+        OLDEST_SCHEMA <= key.schema <= SCHEMA,
+        f"{origin} has schema {key.schema}, this NeuronExplain has {SCHEMA}: update it",
+    )
     _require(key.digest == form.digest, f"{origin}: its key's sha256 is {key.digest[:12]}: the file was changed")
     _require(form.created.utcoffset() == timedelta(0), f"{origin}: its time is not in UTC")
     layer = Layer(**_values(form.layer))
@@ -54,8 +68,9 @@ def run_of(form: RunForm, where: str, pictures: Mapping[int, bytes]) -> WholeRun
         pixels=form.pixels,
         constant_alphas=form.constant_alphas,
         evidence=form.evidence,
+        licence=form.licence,
     )
-    dissection = Dissection(layer, key.quantile, key.min_images, form.images, form.pixels, supports, units)
+    dissection = Dissection(layer, key.quantile, key.min_images, form.images, form.pixels, supports, units, key.draws)
     return WholeRun(run, dissection, tuple(_importances(form, origin)), pictures, origin)
 
 
@@ -93,9 +108,9 @@ def _fields(whole: WholeRun, pictures: Mapping[int, str]) -> Iterator[tuple[str,
     yield "network", run.network
     yield "source", {name: _shared(value) for name, value in run.source.items() if name != SHARED}
     yield "dataset", run.concepts
-    for name in ("images", "pixels", "constant_alphas", "evidence"):
+    for name in ("images", "pixels", "constant_alphas", "evidence", "licence"):
         yield name, getattr(run, name)
-    yield "key", {name: _plain(getattr(key, name)) for name in KeyForm.__struct_fields__}
+    yield "key", {name: _plain(value) for name, value in key.parts.items()}
     yield "layer", {name: getattr(run.layer, name) for name in LayerForm.__struct_fields__}
     yield "classes", list(run.classes)
     yield "concepts", [_support_row(support) for support in whole.dissection.concepts]
@@ -111,35 +126,68 @@ def _support_row(support: ConceptSupport) -> dict[str, object]:
 
 
 def _unit_row(unit: Unit) -> dict[str, object]:
-    counts = ("iou", "intersection", "unit_area", "concept_area", "images")
-    return {
+    row = {
         "unit": unit.number,
         "threshold": _plain(unit.threshold),
-        "overlaps": [
-            {"concept": overlap.concept.number} | {name: getattr(overlap, name) for name in counts}
-            for overlap in unit.overlaps
-        ],
-        "exemplars": [
-            {name: _plain(getattr(exemplar, name)) for name in ExemplarForm.__struct_fields__}
-            for exemplar in unit.exemplars
-        ],
+        "overlaps": list(map(_overlap_row, unit.overlaps)),
+        "exemplars": [_row(exemplar, ExemplarForm) for exemplar in unit.exemplars],
+    }
+    return row if unit.evidence is None else row | {"evidence": _evidence_row(unit.evidence)}
+
+
+def _overlap_row(overlap: Overlap) -> dict[str, object]:
+    counts = ("iou", "intersection", "unit_area", "concept_area", "images")
+    row = {"concept": overlap.concept.number} | {name: getattr(overlap, name) for name in counts}
+    return row if overlap.truth is None else row | {"truth": _row(overlap.truth, TruthForm)}
+
+
+def _evidence_row(evidence: Evidence) -> dict[str, object]:
+    return {
+        **{name: getattr(evidence, name) for name in ("p", "q", "kept", "iou", "margin")},
+        "runners_up": [concept.number for concept in evidence.runners_up],
+        "quarters": [_row(quarter, QuarterForm) for quarter in evidence.quarters],
+        "lit_map": evidence.lit_map,
     }
 
 
+def _row(value: object, form: type[Form]) -> dict[str, object]:
+    return {name: _plain(getattr(value, name)) for name in form.__struct_fields__}
+
+
 def _importance_row(importance: ClassImportance) -> dict[str, object]:
-    means = {"alphas": importance.alphas.tolist(), "contributions": importance.contributions.tolist()}
-    return {"class": importance.index, "images": importance.images, **means}
+    arrays = {"alphas": importance.alphas, "contributions": importance.contributions}
+    statistics = dict(zip(STATISTICS, importance.statistics, strict=False))
+    numbers = {name: array.tolist() for name, array in (arrays | statistics).items()}
+    return {"class": importance.index, "images": importance.images} | numbers
 
 
 def _unit(form: UnitForm, concepts: Mapping[int, Concept], origin: str) -> Unit:
     overlaps = tuple(_overlap(overlap, concepts, f"{origin}, unit {form.unit}") for overlap in form.overlaps)
     exemplars = tuple(Exemplar(**_values(exemplar)) for exemplar in form.exemplars)
-    return Unit(form.unit, float(form.threshold), overlaps, exemplars)
+    evidence = None if form.evidence is None else _evidence(form.evidence, concepts, f"{origin}, unit {form.unit}")
+    return Unit(form.unit, float(form.threshold), overlaps, exemplars, evidence)
+
+
+def _evidence(form: EvidenceForm, concepts: Mapping[int, Concept], origin: str) -> Evidence:
+    for number in form.runners_up:
+        _require(number in concepts, f"{origin} has the runner-up {number}, which is not listed")
+    return Evidence(
+        form.p,
+        form.q,
+        form.kept,
+        form.iou,
+        form.margin,
+        runners_up=tuple(concepts[number] for number in form.runners_up),
+        quarters=tuple(Quarter(**_values(quarter)) for quarter in form.quarters),
+        lit_map=form.lit_map,
+    )
 
 
 def _overlap(form: OverlapForm, concepts: Mapping[int, Concept], origin: str) -> Overlap:
     _require(form.concept in concepts, f"{origin} overlaps concept {form.concept}, which is not listed")
-    overlap = Overlap(concepts[form.concept], form.intersection, form.unit_area, form.concept_area, form.images)
+    truth = None if form.truth is None else Truth(**_values(form.truth))
+    areas = (form.intersection, form.unit_area, form.concept_area)
+    overlap = Overlap(concepts[form.concept], *areas, form.images, truth)
     _require(
         form.iou == overlap.iou,
         f"{origin}, concept {form.concept}: its IoU is {overlap.iou!r} by its counts, not {form.iou!r}",
@@ -153,8 +201,13 @@ def _importances(form: RunForm, origin: str) -> Iterator[ClassImportance]:
             importance.class_ < len(form.classes),
             f"{origin} has importances of class {importance.class_}, which it lacks",
         )
-        means = (np.array(mean, np.float64) for mean in (importance.alphas, importance.contributions))
-        yield ClassImportance(importance.class_, form.classes[importance.class_], importance.images, *means)
+        arrays = {name: getattr(importance, name) for name in ("alphas", "contributions", *STATISTICS)}
+        yield ClassImportance(
+            importance.class_,
+            form.classes[importance.class_],
+            importance.images,
+            **{name: np.array(array, np.float64) for name, array in arrays.items() if array is not None},
+        )
 
 
 def _values(form: Form) -> dict[str, Any]:

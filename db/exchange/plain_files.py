@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from db.records import WholeRun
+    from db.records import Run, WholeRun
 
     from .json_fields import RunForm
 
@@ -64,6 +64,11 @@ weights: names belong to these weights alone.
 - Bau, Zhou, Khosla, Oliva, Torralba: Network Dissection, CVPR 2017, for how the names were found;
 - Selvaraju et al.: Grad-CAM, IJCV 2019, for what explanations do with them.
 """
+
+
+def licence_of(runs: Iterable[Run]) -> str | None:
+    """What runs say of the licences of their concept data, each once; ``None`` if they say nothing."""
+    return "\n\n".join(dict.fromkeys(run.licence for run in runs if run.licence)) or None
 
 
 def write_json(path: Path, runs: Iterable[WholeRun], licence: str | None = None) -> None:

@@ -13,12 +13,13 @@ from db.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from db.records import WholeRun
-    from dissection.vocabulary import Unit
+    from db.records import ClassImportance, WholeRun
+    from dissection.vocabulary import Evidence, Overlap, Unit
 
 GREATEST_PICTURE = 2**20
 """Bytes that an exemplar's picture may have; those of a build have some thousands."""
 _GREATEST_SIDE = 1024
+_QUARTERS = 4
 
 
 def require_possible(whole: WholeRun) -> None:
@@ -28,7 +29,14 @@ def require_possible(whole: WholeRun) -> None:
         StoreError: naming the first impossible value.
     """
     for unit in whole.dissection.units:
-        _require_overlaps(unit, f"{whole.origin}, unit {unit.number}")
+        where = f"{whole.origin}, unit {unit.number}"
+        _require_overlaps(unit, where)
+        for overlap in unit.overlaps:
+            _require_truth(overlap, whole.dissection.images, where)
+        if unit.evidence is not None:
+            _require_evidence(unit.evidence, unit, where)
+    for importance in whole.importances:
+        _require_squares(importance, whole.origin)
     for image, jpeg in whole.pictures.items():
         _require_picture(jpeg, f"{whole.origin}, picture of image {image}")
     _require_text(whole.run.source, whole.origin)
@@ -41,6 +49,42 @@ def _require_overlaps(unit: Unit, where: str) -> None:
     ranks = [(-overlap.iou, overlap.concept.number) for overlap in unit.overlaps]
     if ranks != sorted(set(ranks)):
         raise StoreError(f"{where}: its overlaps are not in order, best first, each concept once")
+
+
+def _require_truth(overlap: Overlap, images: int, where: str) -> None:
+    truth = overlap.truth
+    if truth is not None and not (0 <= truth.hit_images <= truth.lit_images <= images):
+        raise StoreError(
+            f"{where}: of {images} images, {truth.lit_images} cannot be lit and {truth.hit_images} of them carry "
+            f"{overlap.concept.name!r}"
+        )
+
+
+def _require_evidence(evidence: Evidence, unit: Unit, where: str) -> None:
+    if unit.best is None:
+        raise StoreError(f"{where}: there is evidence, but no overlap that it could be for")
+    if not (0 < evidence.p <= 1 and 0 <= evidence.q <= 1 and 0 <= evidence.kept <= 1):
+        raise StoreError(f"{where}: p, q and what is kept of its name are not shares from 0 to 1, p above 0")
+    if evidence.iou[0] > evidence.iou[1] or evidence.margin[0] > evidence.margin[1]:
+        raise StoreError(f"{where}: an interval of its evidence ends before it begins")
+    rivals = set(evidence.runners_up)
+    if len(rivals) < len(evidence.runners_up) or not rivals <= {overlap.concept for overlap in unit.overlaps[1:]}:
+        raise StoreError(f"{where}: its runners-up are not other concepts that it overlaps, each once")
+    _require_quarters(evidence, where)
+
+
+def _require_quarters(evidence: Evidence, where: str) -> None:
+    least = [quarter.least for quarter in evidence.quarters]
+    if len(least) > _QUARTERS or least != sorted(set(least)):
+        raise StoreError(f"{where}: its quarters are not at most {_QUARTERS}, weakest first")
+    if any(not 0 <= quarter.hits <= quarter.images or not quarter.images for quarter in evidence.quarters):
+        raise StoreError(f"{where}: a quarter has no images, or fewer than carry the concept")
+
+
+def _require_squares(importance: ClassImportance, where: str) -> None:
+    squares = (importance.alpha_squares, importance.contribution_squares, importance.lit_squares)
+    if any(mean is not None and (mean < 0).any() for mean in squares):
+        raise StoreError(f"{where}, class {importance.index}: a mean of squares is negative")
 
 
 def _require_picture(jpeg: bytes, where: str) -> None:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 Notes = Mapping[str, bytes]
 """Contents by file name."""
 
+GREATEST_LICENCE = 2000
+"""Characters of a licence that are told; the rest is in the notes themselves."""
+
+_LICENCES = re.compile(r"(licen[cs]e|copying).*", re.IGNORECASE)
 _NOTES = re.compile(r"(licen[cs]e|copying|notice|readme|credits|attribution).*", re.IGNORECASE)
 
 
@@ -32,6 +36,13 @@ class Noted(Protocol):
 def notes_of(dataset: ConceptDataset) -> Notes:
     """The notes of a dataset, if it has any."""
     return dataset.notes if isinstance(dataset, Noted) else {}
+
+
+def licence_of(dataset: ConceptDataset) -> str:
+    """What a dataset's notes say of its licence, in at most `GREATEST_LICENCE` characters; empty if nothing."""
+    licences = (content for name, content in notes_of(dataset).items() if _LICENCES.fullmatch(name))
+    text = "\n\n".join(content.decode(errors="replace").replace("\0", "").strip() for content in licences)
+    return text[:GREATEST_LICENCE]
 
 
 def notes_in(folder: Path) -> dict[str, bytes]:

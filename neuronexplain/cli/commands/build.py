@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dissection.vocabulary import MIN_IMAGES, MIN_IOU, QUANTILE, Precision
+from dissection.errors import NeuronExplainError
+from dissection.vocabulary import DRAWS, MIN_IMAGES, MIN_IOU, QUANTILE, Precision
 from neuronexplain.cli import console, options
 from neuronexplain.cli.groups import NetworkSettings, grouped
 
@@ -51,6 +52,12 @@ def build(
     ] = None,
     quantile: Annotated[float, typer.Option(help="Share of a neuron's activations that count as strong.")] = QUANTILE,
     min_images: options.MinImages = MIN_IMAGES,
+    draws: Annotated[
+        int,
+        typer.Option(
+            min=0, help="How often labels are dealt anew, to tell names from chance; 0 gathers no evidence for names."
+        ),
+    ] = DRAWS,
     limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, evenly spaced.")] = None,
     batch_size: options.BatchSize = 16,
     device: options.Device = "cpu",
@@ -85,6 +92,8 @@ def build(
     from neuronexplain.class_images import open_class_images
 
     options.require_share(quantile)
+    if draws == 1:
+        raise NeuronExplainError(f"--draws 1 tells nothing; give at least 2, or 0 for none: {DRAWS} are usual")
     with ranks() as group:
         dataset = open_concepts(concepts, limit=limit)
         names = [*dict.fromkeys(layer or [])]
@@ -103,6 +112,7 @@ def build(
                 quantile=quantile,
                 min_images=min_images,
                 class_images=evidence,
+                draws=draws,
                 execution=Execution(
                     batch_size=batch_size,
                     workers=_workers(device) if workers is None else workers,

@@ -19,7 +19,10 @@ def export(
     ],
     db: options.Db,
     run: Annotated[int | None, typer.Option("--run", help="Only this run; by default all.")] = None,
-    licence: Annotated[str | None, typer.Option(help="What others may do with the names, in your words.")] = None,
+    licence: Annotated[
+        str | None,
+        typer.Option(help="What others may do with the names, in your words; by default the concept data's licence."),
+    ] = None,
 ) -> None:
     """Write a database's names as plain files.
 
@@ -29,7 +32,7 @@ def export(
     Example: neuronexplain export --db names.db --licence "CC BY 4.0" shared-names
     """
     from db import NameStore
-    from db.exchange.plain_files import write_csv, write_folder, write_json
+    from db.exchange.plain_files import licence_of, write_csv, write_folder, write_json
 
     with NameStore.open(db) as store, console.progress() as progress:
         if out.suffix.lower() == ".csv":
@@ -38,6 +41,8 @@ def export(
         else:
             chosen = store.runs() if run is None else [store.run(run)]
             write = write_json if out.suffix.lower() == ".json" else write_folder
-            whole_runs = map(store.whole, chosen)
-            write(out, console.counted(whole_runs, lambda done: progress("writing runs", done, len(chosen))), licence)
+            counted_runs = console.counted(
+                map(store.whole, chosen), lambda done: progress("writing runs", done, len(chosen))
+            )
+            write(out, counted_runs, licence or licence_of(chosen))
     console.say(f"{len(chosen)} {'run' if len(chosen) == 1 else 'runs'} written to {out}.")
