@@ -1,6 +1,7 @@
 """The main job on a world whose answers are known by arithmetic."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,11 +12,12 @@ from worlds import CLASSES, COLOURS, HEAD, colour_network, colour_square, write_
 from db import NameStore
 from db.errors import RunNotFoundError
 from dissection.concepts.plain_layout import PlainLayout
+from dissection.dissect import dissect
 from dissection.errors import ActivationError, ClassNotFoundError, ConceptDataError, NetworkError
 from dissection.execution.settings import Execution
 from dissection.networks.opening import open_network
-from dissection.vocabulary import Exemplar, Layer
-from neuronexplain.building import build
+from dissection.vocabulary import Exemplar, Layer, Truth
+from neuronexplain.building import build, build_layers
 from neuronexplain.class_images import open_class_images
 from neuronexplain.class_importance import Importances
 from neuronexplain.explainer import Explainer
@@ -154,6 +156,61 @@ def test_everything_that_changes_an_answer_is_in_the_key(built, folder, tmp_path
     images = open_class_images(tmp_path / "classes", CLASSES)
     assert build(colour_network(), _squares(folder), store, class_images=images).is_new
     assert len({each.key.digest for each in store.runs()}) == 3
+
+
+def test_draws_are_in_the_key_and_add_evidence_alone(folder, tmp_path):
+    with NameStore.create(tmp_path / "n.db") as store:
+        runs = [build(colour_network(), _squares(folder), store, draws=draws).run for draws in (0, 9, 199)]
+        assert build(colour_network(), _squares(folder), store).run == runs[2]
+        plain, few, many = map(store.dissection, runs)
+    assert [run.draws for run in runs] == [0, 9, 199]
+    assert plain == dissect(colour_network(), _squares(folder))
+    for dissection in (few, many):
+        units = [
+            replace(unit, evidence=None, overlaps=tuple(replace(one, truth=None) for one in unit.overlaps))
+            for unit in dissection.units
+        ]
+        assert replace(dissection, units=tuple(units), draws=0) == plain
+        assert all(unit.evidence.kept == 1.0 and unit.best.truth == Truth(10, 10) for unit in dissection.units)
+
+
+def test_a_layer_s_evidence_is_the_same_whichever_layers_are_built_with_it(folder, tmp_path):
+    network = colour_network()
+    layers = [network, network.at("detect")]
+
+    def evidence(name, networks):
+        with NameStore.create(tmp_path / name) as store:
+            builds = build_layers(networks, _squares(folder), store, min_images=1, draws=9)
+            return {built.run.layer.name: store.dissection(built.run) for built in builds}
+
+    together = evidence("together.db", layers)
+    assert together == evidence("turned.db", layers[::-1])
+    assert together == {name: alone for layer in layers for name, alone in evidence(layer.layer.name, [layer]).items()}
+    assert all(unit.evidence for dissection in together.values() for unit in dissection.units if unit.overlaps)
+
+
+@pytest.mark.parametrize("draws", [-1, 1])
+def test_draws_from_which_nothing_follows_are_refused(folder, tmp_path, draws):
+    with NameStore.create(tmp_path / "n.db") as store, pytest.raises(ValueError, match=f"draws is {draws}; 0 gathers"):
+        build(colour_network(), _squares(folder), store, draws=draws)
+
+
+@pytest.mark.parametrize(
+    ("notes", "licence"),
+    [
+        ({}, ""),
+        ({"README.txt": b"squares"}, ""),
+        ({"LICENSE": b"CC0\0 \n", "README": b"squares"}, "CC0"),
+        ({"COPYING-a.txt": b"\xff free", "licence-b.md": b"BY 4.0"}, "\ufffd free\n\nBY 4.0"),
+        ({"LICENCE.txt": b"abcd" * 1000}, "abcd" * 500),
+    ],
+)
+def test_a_run_keeps_the_licence_of_its_concept_data(folder, tmp_path, notes, licence):
+    for name, content in notes.items():
+        (folder / name).write_bytes(content)
+    with NameStore.create(tmp_path / "n.db") as store:
+        run = build(colour_network(), _squares(folder), store, draws=0).run
+        assert store.run(run.id).licence == run.licence == licence
 
 
 def test_other_weights_are_refused(built):

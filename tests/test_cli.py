@@ -18,6 +18,7 @@ from PIL import Image
 from test_house import command_names
 from worlds import CLASSES, colour_square, write_colour_folder
 
+from db import NameStore
 from neuronexplain.cli.options import Method
 from neuronexplain.methods import METHODS
 from neuronexplain.vocabulary import MethodName
@@ -67,6 +68,14 @@ def test_building_again_does_nothing_and_says_so(world, run):
     status, out, _ = run(*words, "--db", world / "n.db")
     assert status == 0
     assert "Nothing to do" in out
+
+
+def test_draws_are_an_option(world, run, tmp_path):
+    words = ["build", *NETWORK, "--concepts", world / "squares", "--db", tmp_path / "n.db"]
+    assert [run(*words, "--draws", draws)[0] for draws in (0, 5)] == [0, 0]
+    assert "Nothing to do" in run(*words, "--draws", 5)[1]
+    with NameStore.open(tmp_path / "n.db") as store:
+        assert [store.dissection(kept).draws for kept in store.runs()] == [0, 5]
 
 
 def test_several_layers_and_precisions_are_runs_of_their_own(world, run, tmp_path):
@@ -283,6 +292,10 @@ BAD = {
     "no share": (
         ["build", *NETWORK, "--concepts", "{world}/squares", "--db", "{tmp}/x.db", "--quantile", "2"],
         "0.005",
+    ),
+    "one draw": (
+        ["build", *NETWORK, "--concepts", "{world}/squares", "--db", "{tmp}/x.db", "--draws", "1"],
+        "give at least 2, or 0 for none",
     ),
     "not three numbers": (["build", *NETWORK, "--mean", "0,0", "--concepts", "{world}/squares", "--db", "x"], "three"),
     "not a size": (["build", *NETWORK, "--resize", "0x9", "--concepts", "{world}/squares", "--db", "x"], "256x256"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,10 +81,9 @@ def test_the_folder_of_the_weights_stays_here(world, run, tmp_path):
 def test_shared_names_do_not_bring_code_to_run(world, run, tmp_path, form, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "evil.py").write_text("from pathlib import Path\ndef make():\n    Path('ran').touch()\n")
-    (tmp_path / "theirs.db").write_bytes((world / "n.db").read_bytes())
-    with sqlite3.connect("theirs.db") as theirs:
-        theirs.execute("UPDATE runs SET source = ?", [json.dumps({"network": "evil.py:make", "shared": False})])
-    theirs.close()
+    source = {"network": "evil.py:make", "shared": False}
+    with NameStore.open(world / "n.db") as built, NameStore.create("theirs.db") as theirs:
+        theirs.publish_all([replace(one, run=replace(one.run, source=source)) for one in built.whole_runs()])
     given = {"json": "names.json", "folder": "names", "database": "theirs.db"}[form]
     if form != "database":
         assert run("export", "--db", "theirs.db", given)[0] == 0
@@ -106,6 +105,21 @@ def test_one_run_may_be_chosen_and_csv_needs_one(world, run, tmp_path):
     status, _, err = run("import", "--db", tmp_path / "new.db", tmp_path / "names.csv")
     assert "is a table for people" in one_line(status, err)
     assert not (tmp_path / "new.db").exists()
+
+
+def test_the_licence_of_the_concept_data_is_written_unless_another_is_given(world, run, tmp_path):
+    with NameStore.create(tmp_path / "n.db") as store, NameStore.open(world / "n.db") as built:
+        whole_runs = [
+            replace(whole, run=replace(whole.run, licence="CC BY 4.0,\nby Ada")) for whole in built.whole_runs()
+        ]
+        store.adopt(whole_runs)
+    for words, licence in (([], "CC BY 4.0,\nby Ada"), (["--licence", "CC0"], "CC0")):
+        assert run("export", "--db", tmp_path / "n.db", *words, tmp_path / "names.json")[0] == 0
+        written = json.loads((tmp_path / "names.json").read_text())
+        assert written["licence"] == licence
+        assert {stored["licence"] for stored in written["runs"]} == {"CC BY 4.0,\nby Ada"}
+    run("export", "--db", world / "n.db", tmp_path / "names.json")
+    assert json.loads((tmp_path / "names.json").read_text())["licence"] is None
 
 
 def test_all_files_or_none(world, run, tmp_path):
