@@ -251,7 +251,8 @@ def _importances(connection: Connection, run: Run, *conditions: ColumnElement[bo
         .where(classes.c.run == run.id, classes.c.images.is_not(None), *conditions)
         .order_by(classes.c.number)
     )
-    for index, label, images, alphas, contributions, *others in connection.execute(query):
+    for row in connection.execute(query):
+        index, label, images, alphas, contributions, *others = tuple(row)
         arrays = (alphas, contributions, *(array for array in others if array is not None))
         yield ClassImportance(index, label, images, *(_numbers(array, run, label) for array in arrays))
 

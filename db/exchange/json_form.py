@@ -126,19 +126,19 @@ def _support_row(support: ConceptSupport) -> dict[str, object]:
 
 
 def _unit_row(unit: Unit) -> dict[str, object]:
-    row = {
+    row: dict[str, object] = {
         "unit": unit.number,
         "threshold": _plain(unit.threshold),
         "overlaps": list(map(_overlap_row, unit.overlaps)),
         "exemplars": [_row(exemplar, ExemplarForm) for exemplar in unit.exemplars],
     }
-    return row if unit.evidence is None else row | {"evidence": _evidence_row(unit.evidence)}
+    return row if unit.evidence is None else {**row, "evidence": _evidence_row(unit.evidence)}
 
 
 def _overlap_row(overlap: Overlap) -> dict[str, object]:
     counts = ("iou", "intersection", "unit_area", "concept_area", "images")
-    row = {"concept": overlap.concept.number} | {name: getattr(overlap, name) for name in counts}
-    return row if overlap.truth is None else row | {"truth": _row(overlap.truth, TruthForm)}
+    row: dict[str, object] = {"concept": overlap.concept.number, **{name: getattr(overlap, name) for name in counts}}
+    return row if overlap.truth is None else {**row, "truth": _row(overlap.truth, TruthForm)}
 
 
 def _evidence_row(evidence: Evidence) -> dict[str, object]:
@@ -158,7 +158,7 @@ def _importance_row(importance: ClassImportance) -> dict[str, object]:
     arrays = {"alphas": importance.alphas, "contributions": importance.contributions}
     statistics = dict(zip(STATISTICS, importance.statistics, strict=False))
     numbers = {name: array.tolist() for name, array in (arrays | statistics).items()}
-    return {"class": importance.index, "images": importance.images} | numbers
+    return {"class": importance.index, "images": importance.images, **numbers}
 
 
 def _unit(form: UnitForm, concepts: Mapping[int, Concept], origin: str) -> Unit:

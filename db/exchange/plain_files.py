@@ -48,9 +48,9 @@ Written by NeuronExplain (`neuronexplain export`). Read it into a database with
 |---|---|---|---|---|---|---|---|
 {rows}
 
-`names.json` holds everything, and is what is read back: keys, settings, thresholds, counts, exemplars, importances of
-classes. `units.csv` and `overlaps.csv` are for people: a neuron has a name where the IoU of its best concept is
-at least {min_iou}; `intersection`, `unit_area` and `concept_area` are pixels, and the IoU is
+`names.json` holds everything, and is what is read back: keys, settings, thresholds, counts, exemplars, evidence,
+importances of classes. `units.csv` and `overlaps.csv` are for people: a neuron has a name where the IoU of its best
+concept is at least {min_iou}; `intersection`, `unit_area` and `concept_area` are pixels, and the IoU is
 intersection / (unit_area + concept_area - intersection). A fingerprint is a sha256 over the network's architecture and
 weights: names belong to these weights alone.
 
