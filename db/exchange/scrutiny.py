@@ -63,8 +63,8 @@ def _require_truth(overlap: Overlap, images: int, where: str) -> None:
 def _require_evidence(evidence: Evidence, unit: Unit, where: str) -> None:
     if unit.best is None:
         raise StoreError(f"{where}: there is evidence, but no overlap that it could be for")
-    if not (0 < evidence.p <= 1 and 0 <= evidence.q <= 1 and 0 <= evidence.kept <= 1):
-        raise StoreError(f"{where}: p, q and what is kept of its name are not shares from 0 to 1, p above 0")
+    if not all(0 <= share <= 1 for share in (evidence.p, evidence.q, evidence.kept)):  # the tail of p may underflow
+        raise StoreError(f"{where}: p, q and the share of resamples that keep its name are not all from 0 to 1")
     if evidence.iou[0] > evidence.iou[1] or evidence.margin[0] > evidence.margin[1]:
         raise StoreError(f"{where}: an interval of its evidence ends before it begins")
     rivals = set(evidence.runners_up)
