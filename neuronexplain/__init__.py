@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .explanation import Explanation
     from .methods import METHODS, saliency
     from .report.page import write_page
-    from .vocabulary import RankedUnit, Score
+    from .vocabulary import RankedUnit, Rules, Score
 
 _HOMES = {
     "METHODS": "neuronexplain.methods",
@@ -48,6 +48,7 @@ _HOMES = {
     "Overlap": "dissection.vocabulary",
     "Preprocessing": "dissection.networks.preprocessing",
     "RankedUnit": "neuronexplain.vocabulary",
+    "Rules": "neuronexplain.vocabulary",
     "Score": "neuronexplain.vocabulary",
     "Unit": "dissection.vocabulary",
     "UnitName": "dissection.vocabulary",
@@ -82,6 +83,7 @@ __all__ = [
     "Overlap",
     "Preprocessing",
     "RankedUnit",
+    "Rules",
     "Score",
     "Unit",
     "UnitName",

@@ -1,39 +1,48 @@
-"""Which units are active in an image, and where."""
+"""How strongly units respond in an image, where, and what that does to a score."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dissection.engine.upsampling import has_mask, upsample
+from dissection.engine.upsampling import upsample
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from jaxtyping import Float32, Float64
+    from jaxtyping import Bool, Float32, Float64
 
 
-def active_units(
-    maps: Float64[np.ndarray, "units h w"], thresholds: Float64[np.ndarray, " units"], size: tuple[int, int]
-) -> frozenset[int]:
-    """Numbers of the units whose mask at ``size`` (height, width) is not empty."""
-    return frozenset(np.flatnonzero(has_mask(maps, thresholds, *size)).tolist())
+@dataclass(frozen=True, slots=True, eq=False)
+class Responses:
+    """All units of a layer on one image.
+
+    Attributes:
+        alpha: importance for the target (Eq. 1).
+        contribution: ``alpha * mean(A)``.
+        effect: ``sum_ij dy/dA_ij A_ij``.
+        potential: ``sum_ij dy/dA_ij On_ij`` with the map that a unit has where its concept is.
+        peak: the greatest activation.
+        lit: whether it exceeds the threshold.
+    """
+
+    alpha: Float64[np.ndarray, " units"]
+    contribution: Float64[np.ndarray, " units"]
+    effect: Float64[np.ndarray, " units"]
+    potential: Float64[np.ndarray, " units"]
+    peak: Float64[np.ndarray, " units"]
+    lit: Bool[np.ndarray, " units"]
 
 
 def concept_map(
-    maps: Float64[np.ndarray, "units h w"],
-    thresholds: Float64[np.ndarray, " units"],
-    units: Sequence[int],
-    size: tuple[int, int],
+    maps: Float64[np.ndarray, "units h w"], thresholds: Float64[np.ndarray, " units"], size: tuple[int, int]
 ) -> Float32[np.ndarray, "H W"]:
     """How strongly a group of units responds at each pixel: 1 at the threshold of the strongest of them, more above it.
 
     For a threshold that is not positive, the value is 1 plus what the activation exceeds it by, and 0 below it.
     """
-    unit_numbers = list(units)
-    upsampled = upsample(maps[unit_numbers], *size)
-    unit_thresholds = thresholds[unit_numbers][:, None, None]
+    upsampled = upsample(maps, *size)
+    unit_thresholds = thresholds[:, None, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         strength = np.where(
             unit_thresholds > 0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -10,23 +10,24 @@ import torch
 
 from db.records import require_built
 from dissection.errors import require_finite
-from dissection.networks.forward import forward
-from dissection.vocabulary import MIN_IOU
-from neuronexplain.methods.gradcam import alphas, contributions, enlarge, heatmap
+from dissection.networks.reruns import Reruns
+from neuronexplain.methods.gradcam import contributions, effects, enlarge, heatmap, mean, potentials
 from neuronexplain.methods.targets import of_class
+from neuronexplain.methods.trace import gradients
 
-from .activity import active_units, concept_map
+from .activity import Responses, concept_map
 from .classes import find_class
+from .clauses import persuasive
 from .explanation import Explanation, MethodMap
 from .methods import check_methods, find_method, watched
-from .ranking import strongest
-from .vocabulary import RankedUnit, Score
+from .named_layer import NamedLayer
+from .vocabulary import DEFAULT_RULES, Score
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
-    from jaxtyping import Float, Float64
+    from jaxtyping import Float, Int64
     from PIL import Image
     from torch import Tensor
 
@@ -34,11 +35,12 @@ if TYPE_CHECKING:
     from db.records import Run
     from dissection.execution.settings import Progress
     from dissection.networks.network import Network
-    from dissection.vocabulary import UnitName
+    from dissection.networks.reruns import NotedPass
+    from dissection.vocabulary import Unit, UnitName
 
     from .methods import Method
-    from .ranking import Strongest
-    from .vocabulary import Among, RankBy
+    from .named_layer import Ranking
+    from .vocabulary import RankedUnit, Rules
 
 _LONGEST_SIDE = 1024
 """Longest side, in pixels, of the photograph that an explanation keeps, so that many explanations fit into memory."""
@@ -50,13 +52,9 @@ class Explainer:
 
     Attributes:
         network: the network.
-        names: names by unit.
-        thresholds: ``T_k`` by unit.
+        units: the dissected units of its layer, in order, with the evidence for their names if that is kept.
         constant_alpha: whether the network's alphas are the same for every image.
-        k: how many of the most persuasive, and how many of the most inhibitive, units.
-        rank_by: what units are ranked by.
-        among: which units are ranked.
-        min_iou: least IoU at which a unit has a name.
+        rules: which units are ranked, and what may be said of them.
         methods: names of other methods to explain the same target with; each adds its own passes.
 
     Raises:
@@ -64,14 +62,13 @@ class Explainer:
     """
 
     network: Network
-    names: Mapping[int, UnitName]
-    thresholds: Float64[np.ndarray, " units"]
+    units: Sequence[Unit]
     constant_alpha: bool
-    k: int = 5
-    rank_by: RankBy = "alpha"
-    among: Among = "all"
-    min_iou: float = MIN_IOU
+    rules: Rules = DEFAULT_RULES
     methods: Sequence[str] = ()
+    _layer: NamedLayer = field(init=False, repr=False)
+    _lit_maps: Float[Tensor, "units h w"] = field(init=False, repr=False)
+    _reruns: Reruns = field(init=False, repr=False)
 
     @classmethod
     def from_store(
@@ -80,10 +77,7 @@ class Explainer:
         store: NameStore,
         *,
         run: Run | None = None,
-        k: int = 5,
-        rank_by: RankBy = "alpha",
-        among: Among = "all",
-        min_iou: float = MIN_IOU,
+        rules: Rules = DEFAULT_RULES,
         methods: Sequence[str] = (),
     ) -> Explainer:
         """Make an explainer with the unit names of a stored run, by default of the network's newest.
@@ -91,26 +85,27 @@ class Explainer:
         Raises:
             NetworkError: if there is no such method, or it is not defined for the network.
             RunNotFoundError: if the run, or every run there is, is of a network with other weights.
-            StoreError: if the run was imported: it has no thresholds, which say when a neuron is active.
+            StoreError: if the run was imported: it has no thresholds, which say when a neuron is lit.
         """
         if run is not None:
             require_built(run, "thresholds")
         if run is None or run.key.network != network.fingerprint:
             run = store.run_for(network.fingerprint)
-        return cls(
-            network,
-            names=store.names(run, min_iou),
-            thresholds=store.thresholds(run),
-            constant_alpha=run.constant_alphas,
-            k=k,
-            rank_by=rank_by,
-            among=among,
-            min_iou=min_iou,
-            methods=methods,
-        )
+        require_built(run, "thresholds")
+        return cls(network, store.dissection(run).units, run.constant_alphas, rules, methods)
 
     def __post_init__(self) -> None:
         check_methods(map(find_method, self.methods), self.network)
+        layer = NamedLayer(self.units, self.rules)
+        lit_maps = layer.lit_maps(self.network.layer.height, self.network.layer.width)
+        object.__setattr__(self, "_layer", layer)
+        object.__setattr__(self, "_lit_maps", torch.from_numpy(lit_maps).to(self.network.device))
+        object.__setattr__(self, "_reruns", Reruns(self.network))
+
+    @property
+    def names(self) -> Mapping[int, UnitName]:
+        """Names by unit."""
+        return self._layer.names
 
     def explain(
         self,
@@ -139,44 +134,69 @@ class Explainer:
         network = self.network
         preprocessing = network.preprocessing
         frames = [preprocessing.tensor(preprocessing.frame(photograph)) for _, photograph in photographs]
-        images = torch.stack(frames)
-        result = forward(network, images)
+        noted = self._reruns.forward(torch.stack(frames))
+        result = noted.result
         require_finite(result.finite[0].tolist(), network.layer.name, [name for name, _ in photographs])
         logits = result.scores.detach().double().cpu()
         predicted = logits.argmax(1)
         targets = predicted if target_class is None else torch.full_like(predicted, target_class)
-        alpha = alphas(of_class(result.scores, targets), result.activation)
-        heat = enlarge(heatmap(alpha, result.activation), preprocessing.size).float().cpu().numpy()
-        contribution = contributions(alpha, result.activation).double().cpu().numpy()
-        importance = alpha.double().cpu().numpy()
-        maps = result.activation.detach().double().cpu().numpy()
+        (slope,) = gradients(of_class(result.scores, targets), [result.activation])
+        heat = enlarge(heatmap(mean(slope), result.activation), preprocessing.size).float().cpu().numpy()
+        rankings = [self._layer.rank(responses) for responses in self._responses(slope, result.activation.detach())]
+        losses = self._losses(noted, targets, rankings)
         method_maps = [
-            self._method_maps(watched(find_method(name), progress), images, targets) for name in self.methods
+            self._method_maps(watched(find_method(name), progress), noted.images, targets) for name in self.methods
         ]
         for number, (name, photograph) in enumerate(photographs):
-            active = active_units(maps[number], self.thresholds, preprocessing.size)
-            ranking = self._strongest(importance[number], contribution[number])
-            top, bottom = (
-                tuple(self._ranked(unit, importance[number], contribution[number], active) for unit in units)
-                for units in (ranking.top, ranking.bottom)
-            )
+            ranking = rankings[number]
             yield Explanation(
                 image=name,
                 prediction=_score(network, logits[number], int(predicted[number])),
                 target=_score(network, logits[number], int(targets[number])),
-                top=top,
-                bottom=bottom,
-                rank_by=self.rank_by,
-                among=self.among,
+                top=ranking.top,
+                bottom=ranking.bottom,
+                rules=self._layer.rules,
                 passed_over=ranking.passed_over,
-                active_concepts=frozenset(self.names[unit].concept.spoken for unit in active if unit in self.names),
-                min_iou=self.min_iou,
+                has_evidence=self._layer.has_evidence,
+                loss=losses[number],
                 constant_alpha=self.constant_alpha,
                 photograph=_shown(preprocessing.view(photograph)),
                 heatmap=heat[number],
-                masks=self._masks(maps[number], (*top, *bottom)),
+                masks=self._masks(result.activation.detach()[number], (*ranking.top, *ranking.bottom)),
                 others=tuple(maps_of_method[number] for maps_of_method in method_maps),
             )
+
+    def _responses(
+        self, slope: Float[Tensor, "images units h w"], activation: Float[Tensor, "images units h w"]
+    ) -> list[Responses]:
+        """How each image's units respond, and what that does to its score."""
+        alphas = mean(slope)
+        values = (
+            alphas,
+            contributions(alphas, activation),
+            effects(slope, activation),
+            potentials(slope, self._lit_maps),
+            activation.amax((2, 3)),
+        )
+        by_image = torch.stack(values, 1).double().cpu().numpy()
+        return [
+            Responses(alpha, contribution, effect, potential, peak, peak > self._layer.thresholds)
+            for alpha, contribution, effect, potential, peak in by_image
+        ]
+
+    def _losses(
+        self, noted: NotedPass, targets: Int64[Tensor, " images"], rankings: Sequence[Ranking]
+    ) -> list[float | None]:
+        """What each image's score loses without the units that are said to speak for it."""
+        reasons = [[unit.unit for unit in persuasive((*ranking.top, *ranking.bottom))] for ranking in rankings]
+        if not any(reasons):
+            return [None] * len(reasons)
+        maps = noted.result.activation.detach().clone()
+        for number, units in enumerate(reasons):
+            maps[number, units] = 0
+        before, after = noted.result.scores.detach(), self._reruns.scores(noted, maps)
+        losses = (of_class(before, targets).double() - of_class(after, targets).double()).tolist()
+        return [loss if units else None for loss, units in zip(losses, reasons, strict=True)]
 
     def _method_maps(
         self, method: Method, images: Float[Tensor, "images channels H W"], targets: Tensor
@@ -184,28 +204,16 @@ class Explainer:
         attributions = method.attribution(self.network, images, targets).float().cpu().numpy()
         return [MethodMap(method, values) for values in attributions]
 
-    def _ranked(
-        self,
-        unit: int,
-        importance: Float64[np.ndarray, " units"],
-        contribution: Float64[np.ndarray, " units"],
-        active: frozenset[int],
-    ) -> RankedUnit:
-        return RankedUnit(
-            unit, float(importance[unit]), float(contribution[unit]), self.names.get(unit), unit in active
-        )
-
-    def _strongest(self, importance: Float64[np.ndarray, " units"], contribution: np.ndarray) -> Strongest:
-        values = importance if self.rank_by == "alpha" else contribution
-        return strongest(values, self.k, among=self.names if self.among == "named" else None)
-
-    def _masks(self, maps: Float64[np.ndarray, "units h w"], units: Sequence[RankedUnit]) -> Mapping[str, np.ndarray]:
+    def _masks(self, activation: Float[Tensor, "units h w"], units: Sequence[RankedUnit]) -> Mapping[str, np.ndarray]:
         by_name: dict[str, list[int]] = {}
         for unit in units:
             if unit.name is not None:
                 by_name.setdefault(unit.name.concept.spoken, []).append(unit.unit)
-        size = self.network.preprocessing.size
-        return {name: concept_map(maps, self.thresholds, numbers, size) for name, numbers in by_name.items()}
+        size, thresholds = self.network.preprocessing.size, self._layer.thresholds
+        return {
+            name: concept_map(activation[numbers].double().cpu().numpy(), thresholds[numbers], size)
+            for name, numbers in by_name.items()
+        }
 
 
 def _shown(view: Image.Image) -> Image.Image:

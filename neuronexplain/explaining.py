@@ -14,16 +14,16 @@ from dissection.images.photographs import open_photograph
 from dissection.networks.network import Source
 from dissection.networks.opening import open_network
 from dissection.networks.preprocessing import Preprocessing
-from dissection.vocabulary import MIN_IOU
 
 from .explainer import Explainer
+from .vocabulary import DEFAULT_RULES
 
 if TYPE_CHECKING:
     from db import NameStore
     from dissection.networks.network import Network
 
     from .explanation import Explanation
-    from .vocabulary import Among, RankBy
+    from .vocabulary import Rules
 
 
 def explain(
@@ -32,10 +32,7 @@ def explain(
     store: NameStore,
     *,
     target: str | int | None = None,
-    k: int = 5,
-    rank_by: RankBy = "alpha",
-    among: Among = "all",
-    min_iou: float = MIN_IOU,
+    rules: Rules = DEFAULT_RULES,
 ) -> Explanation:
     """Say why the network predicts what it predicts for one image; see :meth:`Explainer.from_store` for many.
 
@@ -44,17 +41,14 @@ def explain(
         network: the network, whose units the store names.
         store: the store that holds the names.
         target: the class to explain, as label, synonym or index; by default the predicted one.
-        k: how many of the most persuasive, and how many of the most inhibitive, units.
-        rank_by: ``alpha``, as in the paper, or ``contribution``, which is specific to the image even if alphas are not.
-        among: ``all`` units, as in the paper, or only ``named`` ones.
-        min_iou: least IoU at which a unit has a name.
+        rules: which units are ranked, and what may be said of them.
 
     Raises:
         RunNotFoundError: if the store has no names for a network with these weights.
         PhotographError: if the file is not a photograph.
         ClassNotFoundError: if the network has no such class.
     """
-    explainer = Explainer.from_store(network, store, k=k, rank_by=rank_by, among=among, min_iou=min_iou)
+    explainer = Explainer.from_store(network, store, rules=rules)
     photograph = image.convert("RGB") if isinstance(image, Image.Image) else open_photograph(Path(image))
     name = "the picture" if isinstance(image, Image.Image) else str(image)
     (explanation,) = explainer.explain([(name, photograph)], target=target)

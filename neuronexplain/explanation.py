@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from .methods import Method
-    from .vocabulary import Among, RankBy, RankedUnit, Score
+    from .vocabulary import RankedUnit, Rules, Score
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,17 +41,17 @@ class Explanation:
         target: the class that is explained.
         top: the units that speak most for the target (*persuasive*), strongest first.
         bottom: the units that speak most against it (*inhibitive*), strongest first.
-        rank_by: what the units are ranked by.
-        among: which units were ranked.
-        passed_over: units without a name that would have been in ``top`` or ``bottom`` had all units been ranked.
-        active_concepts: spoken names of all concepts that an active unit of the layer is named after.
-        min_iou: least IoU at which a unit has a name.
+        rules: which units were ranked, and what may be said of them.
+        passed_over: units that would have been in ``top`` or ``bottom`` had all units been ranked.
+        has_evidence: whether evidence is kept for the names: how likely they are by chance, and how often true.
+        loss: what the target's score loses where the maps of the units that are said to speak for it are set to 0;
+            ``None`` where none is.
         constant_alpha: whether alphas are the same for every image.
         photograph: the part of the photograph that the network saw, at the photograph's resolution, reduced if its
             longest side is over 1,024 pixels.
         heatmap: Eq. 2, upsampled to the network's input size; not normalised, nowhere negative.
         masks: for each spoken concept in ``top`` and ``bottom``, how strongly its units respond at each pixel: the
-            strongest of their maps, each divided by its threshold, at the network's input size. A unit is active
+            strongest of their maps, each divided by its threshold, at the network's input size. A unit is lit
             above 1.
         others: other methods' maps for the target, in the order requested.
     """
@@ -61,11 +61,10 @@ class Explanation:
     target: Score
     top: tuple[RankedUnit, ...]
     bottom: tuple[RankedUnit, ...]
-    rank_by: RankBy
-    among: Among
-    passed_over: tuple[int, ...]
-    active_concepts: frozenset[str]
-    min_iou: float
+    rules: Rules
+    passed_over: tuple[RankedUnit, ...]
+    has_evidence: bool
+    loss: float | None
     constant_alpha: bool
     photograph: Image.Image
     heatmap: Float32[np.ndarray, "h w"]

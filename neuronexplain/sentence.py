@@ -1,17 +1,8 @@
 """Turns an explanation into plain English that claims no more than the numbers show.
 
-What a sentence says of a named unit among the strongest (Grad-CAM paper, Sec. 7: *persuasive* and *inhibitive*):
-
-============  =======================================  ================================================
-unit          active in this image                     silent
-============  =======================================  ================================================
-persuasive    "its neurons for sand respond"           "would speak for it too, but stay silent"
-inhibitive    "respond too, which speaks against it"   "there is no sand"
-============  =======================================  ================================================
-
-A name is a tendency (an IoU of 0.05 makes one), so the sentence says that an active unit responds, not that the image
-holds the concept. It says "there is no sand" only if *every* unit named after sand is silent. Units of one name are
-mentioned once. Units without a name are counted.
+Which clause a unit has a right to, :mod:`neuronexplain.clauses` says. Units of one name are one mention, with the
+greatest truth of its units; a mention that responds is a reason only if the score falls without all that are mentioned
+so. What is not spoken of is counted.
 """
 
 from __future__ import annotations
@@ -21,12 +12,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from .clauses import persuasive
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dissection.vocabulary import Concept
 
-    from .vocabulary import RankBy, RankedUnit, Score
+    from .vocabulary import Clause, RankedUnit, Rules, Score, Unspoken
 
 
 class Spoken(Protocol):
@@ -53,13 +46,23 @@ class Spoken(Protocol):
         ...
 
     @property
-    def rank_by(self) -> RankBy:
-        """What the units are ranked by."""
+    def rules(self) -> Rules:
+        """Which units were ranked, and what may be said of them."""
         ...
 
     @property
-    def active_concepts(self) -> Collection[str]:
-        """Spoken names of all concepts that an active unit is named after."""
+    def passed_over(self) -> Sequence[RankedUnit]:
+        """Units that would be among the strongest if all were ranked."""
+        ...
+
+    @property
+    def has_evidence(self) -> bool:
+        """Whether evidence is kept for the names."""
+        ...
+
+    @property
+    def loss(self) -> float | None:
+        """What the target's score loses without the units that are said to speak for it; ``None`` if none is."""
         ...
 
     @property
@@ -69,51 +72,71 @@ class Spoken(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Neurons:
-    """Units that are mentioned together: how many there are by phrase, strongest first."""
+class _Mentions:
+    """Units of which the same is said: by phrase, how many there are and their greatest truth, strongest first."""
 
     counts: Mapping[str, int]
+    truths: Mapping[str, float]
+
+    @classmethod
+    def of(cls, units: Iterable[RankedUnit]) -> _Mentions:
+        counts: Counter[str] = Counter()
+        truths: dict[str, float] = {}
+        for unit in units:
+            if unit.name is not None:
+                words = phrase(unit.name.concept)
+                counts[words] += 1
+                if unit.truth is not None:
+                    truths[words] = max(unit.truth, truths.get(words, 0.0))
+        return cls(counts, truths)
 
     def __bool__(self) -> bool:
         return bool(self.counts)
 
-    def among(self, phrases: Collection[str]) -> _Neurons:
-        return _Neurons({phrase: count for phrase, count in self.counts.items() if phrase in phrases})
+    @property
+    def are_many(self) -> bool:
+        """Whether they are several units."""
+        return sum(self.counts.values()) > 1
 
-    def without(self, excluded: _Neurons) -> _Neurons:
-        return _Neurons({phrase: count for phrase, count in self.counts.items() if phrase not in excluded.counts})
+    def listed(self, conjunction: str = "and") -> str:
+        """The phrases, each with its truth: "sand (84%) and sea"."""
+        with_truths = (
+            f"{words} ({percent(self.truths[words])})" if words in self.truths else words for words in self.counts
+        )
+        return enumerate_words(list(with_truths), conjunction)
 
     def subject(self, verb: str, verb_of_many: str) -> str:
-        """The units as the subject of a sentence: "its neuron for sand responds"."""
-        is_plural = sum(self.counts.values()) > 1
-        listed = enumerate_words(list(self.counts))
-        return f"its {'neurons' if is_plural else 'neuron'} for {listed} {verb_of_many if is_plural else verb}"
+        """The units as the subject of a sentence: "its neuron for sand (84%) responds"."""
+        return f"its {'neurons' if self.are_many else 'neuron'} for {self.listed()} {self._choose(verb, verb_of_many)}"
 
+    def sentence(self, verb: str, verb_of_many: str) -> str:
+        """A sentence with the units as its subject; empty if there are none."""
+        subject = self.subject(verb, verb_of_many)
+        return f"{subject[0].upper()}{subject[1:]}." if self else ""
 
-@dataclass(frozen=True, slots=True)
-class _Mentions:
-    """The named units among the strongest, by what the sentence says of them."""
-
-    persuasive: _Neurons
-    absent: _Neurons
-    against: _Neurons
-    missed: _Neurons
-    torn: _Neurons
+    def _choose(self, verb: str, verb_of_many: str) -> str:
+        return verb_of_many if self.are_many else verb
 
 
 def say(explanation: Spoken) -> str:
     """The explanation as sentences that claim no more than its numbers support."""
-    mentions = _mentions(explanation)
-    against = f"too, which speaks against {spoken(explanation.target.label)}"
+    units = (*explanation.top, *explanation.bottom)
+    reasons = persuasive(units)
+    torn = [unit for unit in units if unit.clause in {"responds", "against"} and unit not in reasons]
+    both_ways = {_name(unit) for unit in torn if unit.clause == "responds"}
+    responding, absent = _Mentions.of(reasons), _with_clause(units, "absent")
+    against = _Mentions.of(unit for unit in torn if _name(unit) not in both_ways)
+    too = " too" if responding else ""
+    against_it = f"{too}, which speaks against {spoken(explanation.target.label)}"
+    for_it = f"would speak for it{' too' if responding or absent else ''}, but"
     sentences = [
-        _reason(explanation, mentions),
-        _sentence(mentions.against, f"responds {against}", f"respond {against}"),
-        _sentence(
-            mentions.missed, "would speak for it too, but stays silent", "would speak for it too, but stay silent"
-        ),
-        _sentence(mentions.torn, "pulls both ways", "pull both ways"),
-        _unnamed([*explanation.top, *explanation.bottom]),
+        _reason(explanation, responding, absent, has_torn=bool(both_ways)),
+        against.sentence(f"responds{against_it}", f"respond{against_it}"),
+        _with_clause(units, "missed").sentence(f"{for_it} stays silent", f"{for_it} stay silent"),
+        _Mentions.of(unit for unit in torn if _name(unit) in both_ways).sentence("pulls both ways", "pull both ways"),
+        _counted(explanation),
         _constant(explanation),
+        "" if explanation.has_evidence else "No evidence is kept for these names: build again.",
     ]
     return " ".join(sentence for sentence in sentences if sentence)
 
@@ -163,77 +186,115 @@ def percent(probability: float) -> str:
     return f"{probability:.0%}"
 
 
-def _mentions(explanation: Spoken) -> _Mentions:
-    top, bottom = explanation.top, explanation.bottom
-    persuasive, against = _neurons(top, active=True), _neurons(bottom, active=True)
-    silent_for, silent_against = _neurons(top, active=False), _neurons(bottom, active=False)
-    silent = {
-        phrase(unit.name.concept)
-        for unit in (*top, *bottom)
-        if unit.name and unit.name.concept.spoken not in explanation.active_concepts
-    }
-    torn = _neurons((*top, *bottom), active=True).among(persuasive.counts.keys() & against.counts.keys())
-    return _Mentions(
-        persuasive=persuasive.without(against),
-        absent=silent_against.without(silent_for).among(silent),
-        against=against.without(persuasive),
-        missed=silent_for.without(silent_against).among(silent),
-        torn=torn,
-    )
+_UNSPOKEN: Mapping[Unspoken, tuple[str, str]] = {
+    "no name": ("without a name", "without a name"),
+    "no proven name": ("without a proven name", "without a proven name"),
+    "not lit": ("that does not respond", "that do not respond"),
+    "true too rarely": ("whose concept is too often not there", "whose concepts are too often not there"),
+    "unclear effect": ("whose effect is unclear", "whose effects are unclear"),
+}
+"""What is said of one such unit, and of several."""
 
 
-def _neurons(units: Iterable[RankedUnit], *, active: bool) -> _Neurons:
-    return _Neurons(Counter(phrase(unit.name.concept) for unit in units if unit.name and unit.active == active))
+def _with_clause(units: Iterable[RankedUnit], clause: Clause) -> _Mentions:
+    return _Mentions.of(unit for unit in units if unit.clause == clause)
 
 
-def _reason(explanation: Spoken, mentions: _Mentions) -> str:
-    prediction, target = explanation.prediction, explanation.target
-    label = spoken(target.label)
-    says = f"The network says {_score(prediction)}"
-    responds = mentions.persuasive.subject("responds", "respond") if mentions.persuasive else ""
-    lacks = f"there is no {enumerate_words(list(mentions.absent.counts), 'or')}" if mentions.absent else ""
+def _name(unit: RankedUnit) -> str:
+    return unit.name.concept.spoken if unit.name else ""
+
+
+def _reason(explanation: Spoken, responding: _Mentions, absent: _Mentions, *, has_torn: bool) -> str:
+    """The prediction, what speaks for it, and what the score loses without that."""
+    opening, is_cause = _opening(explanation), (explanation.loss or 0) > 0
+    is_predicted = explanation.target.index == explanation.prediction.index
+    responds = responding.subject("responds", "respond") if responding and is_cause else ""
+    lacks = f"there is no {absent.listed('or')}" if absent else ""
     reasons = [reason for reason in (responds, lacks) if reason]
-    if target.index != prediction.index:
-        for_it = f"what speaks for {label} is that {' and that '.join(reasons)}"
-        gives = f"{says} and gives {label} {percent(target.probability)}"
-        return f"{gives}; {for_it if reasons else _nothing(label, explanation, mentions)}."
+    no_cause = "" if is_cause else responding.sentence(*_NO_CAUSE)
     if not reasons:
-        return f"{says}; {_nothing('it', explanation, mentions)}."
-    return f"{says} because {', and '.join(reasons)}."
+        nothing = "" if no_cause else f"; {_nothing(explanation, has_torn=has_torn)}"
+        return f"{opening}{nothing}. {no_cause}".rstrip()
+    loss = f"; {_loss(explanation, responding, absent)}" if responds else ""
+    if is_predicted:
+        because = f"because {', and '.join(reasons)}"
+    else:
+        opening, because = f"{opening};", f"what speaks for {_target(explanation)} is that {' and that '.join(reasons)}"
+    return f"{opening} {because}{loss}. {no_cause}".rstrip()
 
 
-def _nothing(target: str, explanation: Spoken, mentions: _Mentions) -> str:
-    if not explanation.top:
+_NO_CAUSE = ("responds, but the score does not fall without it", "respond, but the score does not fall without them")
+
+
+def _opening(explanation: Spoken) -> str:
+    prediction, target = explanation.prediction, explanation.target
+    says = f"The network says {_score(prediction)}"
+    if target.index == prediction.index:
+        return says
+    return f"{says} and gives {spoken(target.label)} {percent(target.probability)}"
+
+
+def _target(explanation: Spoken) -> str:
+    is_predicted = explanation.target.index == explanation.prediction.index
+    return "it" if is_predicted else spoken(explanation.target.label)
+
+
+def _loss(explanation: Spoken, responding: _Mentions, absent: _Mentions) -> str:
+    """How much the score falls without the units that respond."""
+    score, loss = explanation.target.logit, explanation.loss or 0.0
+    if absent:
+        without = "these neurons" if responding.are_many else "this neuron"
+    else:
+        without = "them" if responding.are_many else "it,"
+    falls = f"{figure(loss)} of {figure(score)}" if loss <= score else f"{figure(loss)}, from {figure(score)}"
+    return f"without {without} its score falls by {falls}"
+
+
+def figure(value: float) -> str:
+    """A number with two digits that count, and no fewer than its whole part has.
+
+    >>> figure(4.13), figure(23.6), figure(1234.5), figure(0.0312)
+    ('4.1', '24', '1234', '0.031')
+    """
+    return f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}"
+
+
+def _nothing(explanation: Spoken, *, has_torn: bool) -> str:
+    """Why nothing is said to speak for the target."""
+    target, a_name = _target(explanation), "a proven name" if explanation.has_evidence else "a name"
+    for_it = [
+        unit for unit in (*explanation.top, *explanation.passed_over) if getattr(unit, explanation.rules.rank_by) > 0
+    ]
+    named = [unit for unit in for_it if unit.clause not in {"no name", "no proven name"}]
+    if not for_it:
         return f"no neuron speaks for {target}"
-    if not any(unit.name for unit in explanation.top):
-        return f"none of the neurons that speak most for {target} has a name"
-    if mentions.torn:
+    if has_torn:
         return f"no concept speaks for {target} alone"
-    return f"the neurons that speak most for {target} and have a name stay silent"
+    if not named:
+        return f"none of the neurons that speak most for {target} has {a_name}"
+    if not any(unit.lit for unit in named):
+        return f"no neuron with {a_name} responds among those that speak most for {target}"
+    return f"no neuron with {a_name} that responds is sure enough to be called a reason"
 
 
 def _score(score: Score) -> str:
     return f"{spoken(score.label)} ({percent(score.probability)})"
 
 
-def _sentence(neurons: _Neurons, verb: str, verb_of_many: str) -> str:
-    if not neurons:
-        return ""
-    subject = neurons.subject(verb, verb_of_many)
-    return f"{subject[0].upper()}{subject[1:]}."
-
-
-def _unnamed(units: Sequence[RankedUnit]) -> str:
-    unnamed = sum(unit.name is None for unit in units)
-    if not unnamed:
-        return ""
-    if len(units) == 1:
-        return "The strongest neuron has no name."
-    return f"{unnamed} of the {len(units)} strongest neurons {'has' if unnamed == 1 else 'have'} no name."
+def _counted(explanation: Spoken) -> str:
+    """What is among the strongest and not spoken of."""
+    units = (*explanation.top, *explanation.bottom, *explanation.passed_over)
+    counts = Counter(unit.clause for unit in units if not unit.is_spoken)
+    parts: list[str] = []
+    for reason, (of_one, of_many) in _UNSPOKEN.items():
+        if count := counts[reason]:
+            noun = "" if parts else f" neuron{'' if count == 1 else 's'}"
+            parts.append(f"{count}{noun} {of_one if count == 1 else of_many}")
+    return f"Not spoken of: {enumerate_words(parts)}." if parts else ""
 
 
 def _constant(explanation: Spoken) -> str:
-    if not explanation.constant_alpha or explanation.rank_by != "alpha":
+    if not explanation.constant_alpha or explanation.rules.rank_by != "alpha":
         return ""
     target = spoken(explanation.target.label)
-    return f"This network weighs its neurons alike in every image: these are the same for each {target}."
+    return f"This network weighs its neurons alike in every image: they rank the same for each {target}."

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dissection.vocabulary import Evidence
+
     from .explanation import Explanation
     from .methods import Method
     from .vocabulary import RankedUnit, Score
@@ -26,18 +28,23 @@ def to_json(
     Returns:
         Strings, integers, floats, booleans, lists and dicts; a number that is not finite becomes ``None``.
     """
+    rules = explanation.rules
     return {
         "image": explanation.image,
         "prediction": _score(explanation.prediction),
         "target": _score(explanation.target),
         "sentence": explanation.sentence,
-        "rank_by": explanation.rank_by,
-        "among": explanation.among,
+        "loss": _optional(explanation.loss),
+        "rank_by": rules.rank_by,
+        "among": rules.among,
+        "min_iou": _finite(rules.min_iou),
+        "max_q": _finite(rules.max_q),
+        "min_truth": _finite(rules.min_truth),
+        "has_evidence": explanation.has_evidence,
         "constant_alpha": explanation.constant_alpha,
-        "min_iou": _finite(explanation.min_iou),
         "top": [_unit(unit) for unit in explanation.top],
         "bottom": [_unit(unit) for unit in explanation.bottom],
-        "passed_over": [int(unit) for unit in explanation.passed_over],
+        "passed_over": [_unit(unit) for unit in explanation.passed_over],
         "heatmap": heatmap,
         "methods": [
             _method(method_map.method, (methods or {}).get(method_map.method.name)) for method_map in explanation.others
@@ -63,12 +70,36 @@ def _unit(unit: RankedUnit) -> dict[str, object]:
     return {
         "unit": int(unit.unit),
         "alpha": _finite(unit.alpha),
+        "effect": _finite(unit.effect),
         "contribution": _finite(unit.contribution),
+        "potential": _optional(unit.potential),
+        "lit": bool(unit.lit),
+        "peak": _finite(unit.peak),
         "name": name.concept.spoken if name else None,
         "category": name.concept.category if name else None,
         "iou": _finite(name.iou) if name else None,
-        "active": bool(unit.active),
+        "truth": _optional(unit.truth),
+        "lit_images": unit.counts.lit_images if unit.counts else None,
+        "hit_images": unit.counts.hit_images if unit.counts else None,
+        "evidence": _evidence(unit.evidence) if unit.evidence else None,
+        "clause": unit.clause if unit.is_spoken else None,
+        "unspoken": None if unit.is_spoken else unit.clause,
     }
+
+
+def _evidence(evidence: Evidence) -> dict[str, object]:
+    return {
+        "p": _finite(evidence.p),
+        "q": _finite(evidence.q),
+        "kept": _finite(evidence.kept),
+        "iou_interval": [_finite(bound) for bound in evidence.iou],
+        "margin_interval": [_finite(bound) for bound in evidence.margin],
+        "runners_up": [concept.spoken for concept in evidence.runners_up],
+    }
+
+
+def _optional(value: float | None) -> float | None:
+    return None if value is None else _finite(value)
 
 
 def _finite(value: float) -> float | None:

@@ -6,16 +6,34 @@ Each choice is a literal type, which annotates the library's functions and which
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
+
+from dissection.vocabulary import MIN_IOU
 
 if TYPE_CHECKING:
-    from dissection.vocabulary import UnitName
+    from dissection.vocabulary import Evidence, Truth, UnitName
 
-RankBy = Literal["alpha", "contribution"]
-"""What units are ranked by: their importance (Eq. 1), or their importance times their mean activation."""
+RankBy = Literal["alpha", "effect", "contribution"]
+"""What units are ranked by: their importance (Eq. 1), what the score loses to first order without them, or their
+importance times their mean activation."""
 
-Among = Literal["all", "named"]
-"""Which units are ranked."""
+ClassRankBy = Literal["alpha", "contribution"]
+"""What units are ranked by over the images of a class."""
+
+Among = Literal["proven", "named", "all"]
+"""Which units are ranked: those with a proven name of which something may be said, those with a name, or all."""
+
+Clause = Literal["responds", "absent", "against", "missed"]
+"""What a sentence says of a unit, see :mod:`neuronexplain.clauses`."""
+
+Unspoken = Literal["no name", "no proven name", "true too rarely", "unclear effect", "not lit"]
+"""Why a sentence says nothing of a unit."""
+
+MAX_Q = 0.05
+"""A name is proven if the rate of false names among those as sure is at most this."""
+
+MIN_TRUTH = 0.5
+"""A unit that responds is spoken of if its concept is there in at least this share of such images."""
 
 MethodName = Literal[
     "grad-cam",
@@ -54,6 +72,30 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Rules:
+    """Which units are ranked, and what may be said of them.
+
+    Attributes:
+        k: how many of the most persuasive, and how many of the most inhibitive, units.
+        rank_by: what units are ranked by.
+        among: which units are ranked.
+        min_iou: least IoU at which a unit has a name.
+        max_q: greatest rate of false names at which a name is proven.
+        min_truth: least truth of a mention.
+    """
+
+    k: int = 5
+    rank_by: RankBy = "alpha"
+    among: Among = "proven"
+    min_iou: float = MIN_IOU
+    max_q: float = MAX_Q
+    min_truth: float = MIN_TRUTH
+
+
+DEFAULT_RULES = Rules()
+
+
+@dataclass(frozen=True, slots=True)
 class RankedUnit:
     """A unit's part in one prediction.
 
@@ -61,12 +103,33 @@ class RankedUnit:
         unit: index of the channel.
         alpha: importance for the target (Eq. 1).
         contribution: ``alpha * mean(A)``, the unit's share of the linearised score.
+        effect: ``sum_ij dy/dA_ij A_ij``, what the score loses to first order without the unit.
+        potential: what the score would gain to first order if a unit that is not lit responded as it does where its
+            concept is; ``None`` if it is lit, or no such map is kept.
+        lit: whether some activation exceeds its threshold.
+        peak: its greatest activation.
         name: its name, or ``None``.
-        active: whether its mask on this image is not empty, that is, some activation exceeds its threshold.
+        truth: the share of images that carry the concept where the unit responds this strongly; ``None`` if it is not
+            lit, or that was not counted.
+        counts: the images on which it is lit, and those of them that carry the concept; ``None`` if not counted.
+        evidence: what speaks for the name; ``None`` if none is kept.
+        clause: what the sentence says of it, or why nothing.
     """
 
     unit: int
     alpha: float
     contribution: float
-    name: UnitName | None
-    active: bool
+    effect: float
+    potential: float | None
+    lit: bool
+    peak: float
+    name: UnitName | None = None
+    truth: float | None = None
+    counts: Truth | None = None
+    evidence: Evidence | None = None
+    clause: Clause | Unspoken = "no name"
+
+    @property
+    def is_spoken(self) -> bool:
+        """Whether the sentence speaks of it."""
+        return self.clause in get_args(Clause)

@@ -34,11 +34,11 @@ def tile(picture: Image.Image, caption: str) -> Image.Image:
 
 
 def strip(explanation: Explanation) -> Image.Image:
-    """The heat map, and where the active neurons of each name respond."""
-    active = {unit.name.concept.spoken for unit in explanation.top if unit.name and unit.active}
+    """The heat map, and where the neurons that are said to respond do so."""
+    responding = {unit.name.concept.spoken for unit in explanation.top if unit.name and unit.clause == "responds"}
     tiles = [tile(heatmap_image(explanation.heatmap, size=(SIDE, SIDE)), f"why {explanation.target.label}")]
     for name, mask in explanation.masks.items():
-        if name in active:
+        if name in responding:
             grey = np.where(mask > 1, 255, np.clip(mask * 90, 0, 90)).astype(np.uint8)
             tiles.append(tile(Image.fromarray(grey), f"neurons for {name}"))
     sheet = Image.new("RGB", (len(tiles) * (SIDE + GAP) - GAP, SIDE + CAPTION), "white")

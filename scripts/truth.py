@@ -46,13 +46,12 @@ def main() -> None:
     responds, absent, chance, rarity = [], [], [], []
     for explanation, truth in zip(explained, truths, strict=True):
         for unit in explanation.top:
-            if unit.name and unit.active:
+            if unit.name and unit.clause == "responds":
                 responds.append(unit.name.concept.number in truth)
                 chance += [unit.name.concept.number in numbers for numbers in truths]
-        for name in {unit.name for unit in explanation.bottom if unit.name and not unit.active}:
-            if name.concept.spoken not in explanation.active_concepts:
-                absent.append(name.concept.number not in truth)
-                rarity += [name.concept.number not in numbers for numbers in truths]
+        for name in {unit.name for unit in explanation.bottom if unit.name and unit.clause == "absent"}:
+            absent.append(name.concept.number not in truth)
+            rarity += [name.concept.number not in numbers for numbers in truths]
     print(f"responding neurons whose concept is in the scene: {rate(responds)} (by chance {rate(chance)})")
     print(f"concepts called absent that are not in the scene: {rate(absent)} (by chance {rate(rarity)})")
 

@@ -23,6 +23,7 @@ from neuronexplain.class_importance import Importances
 from neuronexplain.explainer import Explainer
 from neuronexplain.explaining import explain, open_network_of
 from neuronexplain.pictures.thumbnails import exemplar_pictures, ringed
+from neuronexplain.vocabulary import Rules
 
 
 @pytest.fixture
@@ -47,16 +48,20 @@ def test_the_sentence_written_out(built):
     store, _ = built
     explanation = explain(colour_square("red"), colour_network(), store)
     assert explanation.sentence == (
-        "The network says fire (53%) because its neuron for red responds, and there is no green or blue. "
-        "Its neuron for yellow would speak for it too, but stays silent."
+        "The network says fire (53%) because its neuron for red responds, and there is no green or blue; without this "
+        "neuron its score falls by 0.9 of 1.4. "
+        "Its neuron for yellow would speak for it too, but stays silent. "
+        "No evidence is kept for these names: build again."
     )
-    assert [(unit.unit, unit.active, unit.name.iou) for unit in explanation.top] == [(0, True, 1.0), (3, False, 1.0)]
-    assert [(unit.unit, unit.active) for unit in explanation.bottom] == [(1, False), (2, False)]
+    assert [(unit.unit, unit.lit, unit.name.iou) for unit in explanation.top] == [(0, True, 1.0), (3, False, 1.0)]
+    assert [(unit.unit, unit.lit) for unit in explanation.bottom] == [(1, False), (2, False)]
 
 
 def test_every_number_of_an_explanation(built):
     store, _ = built
-    explanation = explain(colour_square("yellow"), colour_network(), store, target="lawn", k=1)
+    explanation = explain(
+        colour_square("yellow"), colour_network(), store, target="lawn", rules=Rules(k=1, among="all")
+    )
     mean = 144 / 1024
     alphas = [HEAD[1][unit] * 2 * (1 + (mean if unit == 3 else 0)) / 1024 for unit in range(4)]
     assert explanation.top[0].unit == 1
@@ -289,19 +294,19 @@ def test_class_folders_must_be_classes(tmp_path):
 
 def test_among_named_passes_unnamed_units_over(built):
     store, run = built
-    explainer = Explainer.from_store(colour_network(), store, run=run, k=1, among="named", min_iou=1.0)
-    names = {unit: name for unit, name in explainer.names.items() if unit != 0}
-    limited = type(explainer)(
-        explainer.network, names, explainer.thresholds, constant_alpha=False, k=1, among="named", min_iou=1.0
+    nameless, *others = store.dissection(run).units
+    rules = Rules(k=1, among="named", min_iou=1.0)
+    explainer = Explainer(
+        colour_network(), [replace(nameless, overlaps=()), *others], constant_alpha=False, rules=rules
     )
-    (explanation,) = limited.explain([("red", colour_square("red"))])
+    (explanation,) = explainer.explain([("red", colour_square("red"))])
     assert [unit.unit for unit in explanation.top] == [3]
-    assert explanation.passed_over == (0,)
+    assert [unit.unit for unit in explanation.passed_over] == [0]
 
 
 def test_ranking_by_contribution_takes_only_what_is_there(built):
     store, _ = built
-    explanation = explain(colour_square("red"), colour_network(), store, rank_by="contribution")
+    explanation = explain(colour_square("red"), colour_network(), store, rules=Rules(rank_by="contribution"))
     assert [unit.unit for unit in explanation.top] == [0]
     assert explanation.bottom == ()
 

@@ -153,22 +153,24 @@ def test_a_folder_stands_for_its_photographs(world, run):
 
 
 def test_explain_json_has_the_promised_shape(world, run, tmp_path):
-    status, out, _ = run("explain", world / "red.png", "--db", world / "n.db", "--json", "--target", "LAKE", "--top", 1)
+    status, out, _ = run(
+        "explain", world / "red.png", "--db", world / "n.db", "--json", "--target", "LAKE", "--among", "named"
+    )
     assert status == 0
     (value,) = json.loads(out)
     assert value["prediction"].keys() == value["target"].keys() == {"label", "index", "probability", "logit"}
     assert (value["prediction"]["label"], value["target"]["label"]) == ("fire", "lake")
     assert (value["rank_by"], value["among"], value["constant_alpha"], value["heatmap"]) == (
         "alpha",
-        "all",
+        "named",
         False,
         None,
     )
-    (top,) = value["top"]
-    assert top.keys() == {"unit", "alpha", "contribution", "name", "category", "iou", "active"}
-    assert (top["unit"], top["name"], top["active"]) == (2, "blue", False)
+    top = value["top"][0]
+    assert {"unit", "alpha", "effect", "name", "iou", "lit", "truth", "evidence", "clause", "unspoken"} <= top.keys()
+    assert (top["unit"], top["name"], top["lit"], top["clause"]) == (2, "blue", False, "missed")
     assert top["iou"] > 0.8
-    assert len(value["bottom"]) == 1
+    assert len(value["bottom"]) == 2
     assert value["sentence"].startswith("The network says fire")
 
 
@@ -345,7 +347,7 @@ def test_a_bad_photograph_does_not_cost_the_good_ones(world, run, tmp_path):
         "explain a.png --top 0": r"'--top'.* 1; see \S+ explain --help",
         "explain --tip 3": r"no such option: --tip.*--top.*; see \S+ explain --help",
         "evaluate guessing --out x": r"no such command 'guessing'; see \S+ evaluate --help",
-        "explain a --db b --rank-by size": r"'--rank-by'.* 'size' is not one of 'alpha', 'contribution'; see \S+",
+        "explain a --db b --rank-by size": r"'--rank-by'.* 'size' is not one of 'alpha', 'effect', 'contribution'; see \S+",
         "explain a --db b --method tea": r"'--method'.* 'tea' is not one of 'grad-cam', .*; see \S+ explain --help",
         "concepts ponder": r"no such command 'ponder'.*; see \S+ concepts --help",
     }.items(),

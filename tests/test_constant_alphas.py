@@ -59,15 +59,62 @@ HEADS = {
 }
 
 
+class Branched(nn.Module):
+    """Pooling and a linear layer, and a branch beside the tap that sees the image."""
+
+    def __init__(self, join):
+        super().__init__()
+        torch.manual_seed(1)
+        self.body = nn.Sequential(nn.Conv2d(3, UNITS, 1), nn.ReLU())
+        self.branch = nn.Linear(3, UNITS)
+        self.head = linear()
+        self.join = join
+
+    def forward(self, images):
+        beside = self.branch(images.mean((2, 3)))
+        return self.head(self.join(self.body(images), beside).mean((2, 3)))
+
+
+def spread(values: torch.Tensor) -> torch.Tensor:
+    """One value for each unit, for every cell."""
+    return values[:, :, None, None]
+
+
+BRANCHES = {
+    "a gate on the units": (lambda maps, beside: maps * spread(beside.sigmoid()), False),
+    "one gate on all": (lambda maps, beside: maps * spread(beside.mean(1, keepdim=True).sigmoid()), False),
+    "attention to units": (lambda maps, beside: maps * spread(beside.softmax(1)), False),
+    "a branch that is rectified with the maps": (lambda maps, beside: (maps + spread(beside)).relu(), False),
+    "a branch whose scores are added": (lambda maps, beside: maps + spread(beside), True),
+}
+
+
 def network(head: str) -> Network:
     after, _ = HEADS[head]
     module = nn.Sequential(nn.Conv2d(3, UNITS, 1), nn.ReLU(), Pooled(after())).eval()
     return Network(module, head, Layer("1", UNITS, SIDE, SIDE), Preprocessing(size=(SIDE, SIDE)), ("a", "b", "c"))
 
 
+def branched(branch: str) -> Network:
+    module = Branched(BRANCHES[branch][0]).eval()
+    layer = Layer("body.1", UNITS, SIDE, SIDE)
+    return Network(module, branch, layer, Preprocessing(size=(SIDE, SIDE)), ("a", "b", "c"))
+
+
 @pytest.mark.parametrize("head", HEADS)
 def test_constant_alphas_are_told_from_others(head):
     assert has_constant_alphas(network(head)) is HEADS[head][1]
+
+
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_a_branch_that_sees_the_image_is_told_from_constant_alphas(branch):
+    assert has_constant_alphas(branched(branch)) is BRANCHES[branch][1]
+
+
+@pytest.mark.parametrize("branch", ["a gate on the units", "one gate on all", "attention to units"])
+def test_without_unlike_images_a_gate_would_be_called_constant(branch, monkeypatch):
+    monkeypatch.setattr(constant_alphas, "_UNLIKE", 0.0)
+    assert has_constant_alphas(branched(branch))
 
 
 @pytest.mark.parametrize(

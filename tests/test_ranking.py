@@ -18,9 +18,11 @@ def test_equals_sorting(values, k, data):
     found = strongest(np.array(values), k)
     assert found.top == tuple(unit for unit in order if values[unit] > 0)[:k]
     assert found.bottom == tuple(unit for unit in back if values[unit] < 0)[:k]
-    among = strongest(np.array(values), k, among=chosen)
+    asked = []
+    among = strongest(np.array(values), k, is_eligible=lambda unit: asked.append(unit) or unit in chosen)
     assert among.top == tuple(unit for unit in order if values[unit] > 0 and unit in chosen)[:k]
-    assert set(among.passed_over) == (set(found.top) | set(found.bottom)) - chosen
+    assert among.passed_over == tuple(unit for unit in (*found.top, *found.bottom) if unit not in chosen)
+    assert len(asked) == len(set(asked))
 
 
 LABELS = ["great_white_shark, white shark", "tench", "/b/beer_hall", "crane", "crane", "forest-road"]

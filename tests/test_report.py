@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from dissection.errors import OutputError
-from dissection.vocabulary import Concept, UnitName
+from dissection.vocabulary import Concept, Evidence, Truth, UnitName
 from neuronexplain.explanation import Explanation, MethodMap
 from neuronexplain.methods import METHODS
 from neuronexplain.report.numbers import Scale, percentage
 from neuronexplain.report.page import write_page
 from neuronexplain.report.sections import ClassSection, ConceptRow, NeuronCard
-from neuronexplain.vocabulary import RankedUnit, Score
+from neuronexplain.vocabulary import RankedUnit, Rules, Score
 
 HOSTILE = """<script>alert("1")</script> & 'x' onerror="y" {{ 7 * 7 }}"""
 PLAIN = {
@@ -50,26 +50,31 @@ def smooth(peak: float) -> np.ndarray:
     return (peak * np.exp(-4 * (x**2 + y**2))).astype(np.float32)
 
 
-def ranked(unit: int, alpha: float, name: str | None = None, *, active: bool = True) -> RankedUnit:
+EVIDENCE = Evidence(0.005, 0.02, 0.97, (0.28, 0.35), (0.1, 0.15), (), (), (0.5,))
+
+
+def ranked(unit: int, alpha: float, name: str | None = None, *, lit: bool = True) -> RankedUnit:
     named = UnitName(unit, Concept(unit + 1, name, "object"), 0.31, 20) if name else None
-    return RankedUnit(unit, alpha, 2 * alpha, named, active)
+    if not named:
+        return RankedUnit(unit, alpha, 2 * alpha, 3 * alpha, None, lit, 1.0)
+    truth, clause = (0.84, "responds") if lit else (None, "absent")
+    return RankedUnit(unit, alpha, 2 * alpha, 3 * alpha, None, lit, 1.0, named, truth, Truth(45, 38), EVIDENCE, clause)
 
 
 def explanation(image: str = "photos/a.jpg", **changes: Any) -> Explanation:
     beach = Score("beach", 1, 0.912, 7.0)
     top = (ranked(3, 0.04, "sand"), ranked(8, 0.02), ranked(5, 0.01, "sea"), ranked(6, 0.005, "sand"), ranked(7, 0.001))
-    bottom = (ranked(2, -0.03, "sky", active=False), *(ranked(unit, -0.001 * (20 - unit)) for unit in range(10, 14)))
+    bottom = (ranked(2, -0.03, "sky", lit=False), *(ranked(unit, -0.001 * (20 - unit)) for unit in range(10, 14)))
     values: dict[str, Any] = {
         "image": image,
         "prediction": beach,
         "target": beach,
         "top": top,
         "bottom": bottom,
-        "rank_by": "alpha",
-        "among": "all",
+        "rules": Rules(among="all"),
         "passed_over": (),
-        "active_concepts": frozenset({"sand", "sea"}),
-        "min_iou": 0.05,
+        "has_evidence": True,
+        "loss": 1.5,
         "constant_alpha": False,
         "photograph": photograph(),
         "heatmap": smooth(3),
@@ -238,17 +243,19 @@ def test_small_photographs_are_not_made_large(tmp_path: Path) -> None:
 
 def test_each_unit_has_a_row_with_its_numbers(tmp_path: Path) -> None:
     text = page(tmp_path, [explanation()]).text
-    assert "sand object 3 +40.0 +80.0 0.31 active" in text
-    assert "no name 8 +20.0 +40.0 - active" in text
-    assert "sky object 2 -30.0 -60.0 0.31 silent" in text
+    assert "sand object 3 +40.0 +0.120 +80.0 0.31 0.28-0.35 0.02 97% 84% 38 of 45 lit said to respond" in text
+    assert "no name 8 +20.0 +0.060 +40.0 - - - - lit unspoken: no name" in text
+    assert "sky object 2 -30.0 -0.090 -60.0 0.31 0.28-0.35 0.02 97% - 38 of 45 silent said not to be there" in text
     assert "alpha x10⁻³" in text
 
 
-@pytest.mark.parametrize(("rank_by", "longest"), [("alpha", "0.5000"), ("contribution", "1.0000")])
+@pytest.mark.parametrize(
+    ("rank_by", "longest"), [("alpha", "0.5000"), ("effect", "0.2500"), ("contribution", "1.0000")]
+)
 def test_bars_are_as_long_as_what_the_units_are_ranked_by(tmp_path: Path, rank_by: str, longest: str) -> None:
-    top = (RankedUnit(0, 0.1, 8.0, None, active=True),)
-    bottom = (RankedUnit(1, -0.2, -2.0, None, active=True),)
-    made = page(tmp_path, [explanation(rank_by=rank_by, top=top, bottom=bottom, masks={})])
+    top = (RankedUnit(0, 0.1, 8.0, 1.0, None, True, 1.0),)
+    bottom = (RankedUnit(1, -0.2, -2.0, -4.0, None, True, 1.0),)
+    made = page(tmp_path, [explanation(rules=Rules(rank_by=rank_by), top=top, bottom=bottom, masks={})])
     assert made.all("span", **{"class": "for", "style": f"--share: {longest}"})
 
 
@@ -271,12 +278,21 @@ def test_the_target_is_shown_beside_the_prediction_only_where_it_differs(tmp_pat
 
 
 def test_what_the_answer_depends_on_is_said(tmp_path: Path) -> None:
-    text = page(tmp_path, [explanation(among="named", passed_over=(8, 21), rank_by="contribution")]).text
-    assert "Ranked by contribution among the named neurons; a neuron has a name if its IoU is at least 0.05." in text
-    assert "Skipped for lack of a name: neurons 8, 21." in text
+    rules = Rules(among="named", rank_by="contribution")
+    text = page(tmp_path, [explanation(passed_over=(ranked(21, 0.05),), rules=rules)]).text
+    assert "Ranked by contribution among the named neurons; a neuron has a name if its IoU is at least 0.05, a" in text
+    assert "a proven one if q is at most 0.05, and is said to respond if its truth is at least 50%." in text
+    assert "As strong, but passed over no name 21" in text
+    assert "said to respond the score of beach falls: 7 becomes 5.5." in text
+    assert "does not fall: 7 becomes 8." in page(tmp_path, [explanation(loss=-1.0)]).text
+    assert "score of beach" not in page(tmp_path, [explanation(loss=None)]).text
+    assert "No evidence is kept" not in text
+    assert (
+        "No evidence is kept for these names : build again." in page(tmp_path, [explanation(has_evidence=False)]).text
+    )
     assert "same alpha" not in text
     constant = page(tmp_path, [explanation(constant_alpha=True)]).text
-    assert "every neuron has the same alpha for beach in every photograph , so these are the same neurons" in constant
+    assert "every neuron has the same alpha for beach in every photograph , so they rank the same whatever" in constant
 
 
 def test_an_empty_heat_map_is_said_to_be_empty(tmp_path: Path) -> None:

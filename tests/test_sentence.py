@@ -1,37 +1,44 @@
-"""What the sentence says, and what it does not, for every kind of ranked unit."""
+"""What the sentence says, and what it does not, for every clause."""
+
+from typing import get_args
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from test_clauses import EVIDENCE
 
 from dissection.vocabulary import Concept, UnitName
+from neuronexplain.clauses import persuasive
 from neuronexplain.explanation import Explanation
 from neuronexplain.sentence import enumerate_words, percent, say
-from neuronexplain.vocabulary import RankedUnit, Score
+from neuronexplain.vocabulary import Clause, RankedUnit, Rules, Score, Unspoken
+
+CLAUSES = (*get_args(Clause), *get_args(Unspoken))
 
 
-def unit(number: int, name: str | None, *, active: bool, category: str = "object") -> RankedUnit:
+def unit(number: int, name: str | None, clause: str, *, truth: float | None = 0.8, category="object") -> RankedUnit:
+    """A unit that has a clause."""
     named = UnitName(number, Concept(number + 1, name, category), 0.1, 20) if name else None
-    return RankedUnit(number, 0.1, 0.1, named, active)
+    lit = clause in {"responds", "against", "true too rarely", "unclear effect"}
+    return RankedUnit(number, 0.1, 0.1, 0.1, None, lit, 1.0, named, truth if lit else None, None, EVIDENCE, clause)
 
 
-def explanation(top, bottom, *, active=None, target=("beach", 0.98), constant=False, rank_by="alpha") -> Explanation:
-    seen = {ranked.name.concept.spoken for ranked in (*top, *bottom) if ranked.name and ranked.active}
-    prediction = Score("beach", 0, 0.98, 5.0)
-    other = Score(target[0], 0 if target[0] == "beach" else 1, target[1], 1.0)
+def explanation(
+    top, bottom, *, passed_over=(), loss=4.1, target=("beach", 0.98, 24.0), constant=False, evidence=True, **rules
+) -> Explanation:
+    label, probability, logit = target
     return Explanation(
         image="x.jpg",
-        prediction=prediction,
-        target=other,
+        prediction=Score("beach", 0, 0.98, 24.0),
+        target=Score(label, 0 if label == "beach" else 1, probability, logit),
         top=tuple(top),
         bottom=tuple(bottom),
-        rank_by=rank_by,
-        among="all",
-        passed_over=(),
-        active_concepts=frozenset(active if active is not None else seen),
-        min_iou=0.05,
+        rules=Rules(**rules),
+        passed_over=tuple(passed_over),
+        has_evidence=evidence,
+        loss=loss if persuasive((*top, *bottom)) else None,
         constant_alpha=constant,
         photograph=Image.new("RGB", (2, 2)),
         heatmap=np.zeros((2, 2), np.float32),
@@ -40,70 +47,126 @@ def explanation(top, bottom, *, active=None, target=("beach", 0.98), constant=Fa
 
 
 def test_everything_at_once():
-    top = [unit(0, "sand", active=True), unit(1, "sea", active=True), unit(2, "sand", active=True)]
-    top += [unit(3, None, active=True), unit(4, "umbrella", active=False)]
-    bottom = [unit(5, "bed", active=False), unit(6, "lamp", active=False), unit(7, "sky", active=True)]
-    assert say(explanation(top, bottom)) == (
-        "The network says beach (98%) because its neurons for sand and sea respond, and there is no bed or lamp. "
-        "Its neuron for sky responds too, which speaks against beach. "
+    top = [unit(0, "sand", "responds"), unit(1, "sea", "responds", truth=0.61), unit(2, "sand", "responds", truth=0.84)]
+    top += [unit(4, "umbrella", "missed")]
+    bottom = [unit(5, "bed", "absent"), unit(6, "lamp", "absent"), unit(7, "sky", "against", truth=0.5)]
+    passed_over = [unit(8, None, "no name"), unit(9, "cup", "not lit"), unit(10, None, "no name")]
+    assert say(explanation(top, bottom, passed_over=passed_over)) == (
+        "The network says beach (98%) because its neurons for sand (84%) and sea (61%) respond, and there is no bed or "
+        "lamp; without these neurons its score falls by 4.1 of 24. "
+        "Its neuron for sky (50%) responds too, which speaks against beach. "
         "Its neuron for umbrella would speak for it too, but stays silent. "
-        "1 of the 8 strongest neurons has no name."
+        "Not spoken of: 2 neurons without a name and 1 that does not respond."
     )
+
+
+def test_two_names_and_what_the_score_loses_without_them():
+    said = say(explanation([unit(0, "sheep", "responds", truth=0.84), unit(1, "grass", "responds", truth=0.61)], []))
+    assert said == (
+        "The network says beach (98%) because its neurons for sheep (84%) and grass (61%) respond; without them its "
+        "score falls by 4.1 of 24."
+    )
+    said = say(explanation([unit(0, "sheep", "responds")], [], loss=30.0))
+    assert said.endswith("its neuron for sheep (80%) responds; without it, its score falls by 30, from 24.")
+    said = say(explanation([unit(0, "sheep", "responds")], [], loss=0.5, target=("beach", 0.98, -2.0)))
+    assert said.endswith("falls by 0.5, from -2.")
+
+
+@pytest.mark.parametrize("loss", [0.0, -0.3, float("nan")])
+def test_what_the_score_does_not_fall_without_is_no_reason(loss):
+    responding, absent = unit(0, "sand", "responds"), unit(1, "bed", "absent")
+    no_reason = "Its neuron for sand (80%) responds, but the score does not fall without it."
+    assert say(explanation([responding], [], loss=loss)) == f"The network says beach (98%). {no_reason}"
+    said = say(explanation([responding], [absent], loss=loss))
+    assert said == f"The network says beach (98%) because there is no bed. {no_reason}"
 
 
 def test_only_absence():
-    said = say(explanation([], [unit(0, "sky", active=False), unit(1, "road", active=False)]))
+    said = say(explanation([], [unit(0, "sky", "absent"), unit(1, "road", "absent")]))
     assert said == "The network says beach (98%) because there is no sky or road."
 
 
-def test_absence_is_not_said_where_another_unit_of_the_concept_is_active():
-    said = say(explanation([unit(9, "sand", active=True)], [unit(0, "sky", active=False)], active={"sky", "sand"}))
-    assert said == "The network says beach (98%) because its neuron for sand responds."
+def test_too_is_said_only_after_something():
+    against, missed = unit(0, "sky", "against"), unit(1, "umbrella", "missed")
+    said = say(explanation([missed], [against]))
+    assert "Its neuron for sky (80%) responds, which speaks against beach. " in said
+    assert "Its neuron for umbrella would speak for it, but stays silent." in said
+    said = say(explanation([missed], [against, unit(2, "bed", "absent")]))
+    assert "Its neuron for sky (80%) responds, which" in said
+    assert "would speak for it too" in said
 
 
 def test_a_concept_on_both_sides_pulls_both_ways():
-    said = say(explanation([unit(0, "sky", active=True)], [unit(1, "sky", active=True)]))
-    assert "pull both ways" in said
-    assert said == "The network says beach (98%); no concept speaks for it alone. Its neurons for sky pull both ways."
-
-
-def test_silent_on_both_sides_is_not_spoken_of():
-    said = say(explanation([unit(0, "sky", active=False)], [unit(1, "sky", active=False)]))
-    assert "sky" not in said
-
-
-def test_nothing_has_a_name():
-    said = say(explanation([unit(0, None, active=True)], [unit(1, None, active=True)]))
+    said = say(explanation([unit(0, "sky", "responds")], [unit(1, "sky", "against")]))
     assert said == (
-        "The network says beach (98%); none of the neurons that speak most for it has a name. "
-        "2 of the 2 strongest neurons have no name."
+        "The network says beach (98%); no concept speaks for it alone. Its neurons for sky (80%) pull both ways."
     )
 
 
-def test_nothing_speaks_for_it():
-    assert say(explanation([], [])) == "The network says beach (98%); no neuron speaks for it."
-    silent = say(explanation([unit(0, "sand", active=False)], [], active={"sand"}))
-    assert silent == "The network says beach (98%); the neurons that speak most for it and have a name stay silent."
+@pytest.mark.parametrize(
+    ("top", "passed_over", "evidence", "why"),
+    [
+        ([], [], True, "no neuron speaks for it"),
+        ([], [unit(0, None, "no name")], True, "none of the neurons that speak most for it has a proven name"),
+        ([], [unit(0, "cup", "no proven name")], True, "none of the neurons that speak most for it has a proven name"),
+        ([unit(0, None, "no name")], [], False, "none of the neurons that speak most for it has a name"),
+        (
+            [unit(0, "cup", "not lit")],
+            [unit(1, None, "no name")],
+            True,
+            "no neuron with a proven name responds among those that speak most for it",
+        ),
+        (
+            [unit(0, "cup", "true too rarely"), unit(1, "sea", "not lit")],
+            [],
+            True,
+            "no neuron with a proven name that responds is sure enough to be called a reason",
+        ),
+    ],
+)
+def test_where_nothing_speaks_for_it_the_sentence_says_why(top, passed_over, evidence, why):
+    said = say(explanation(top, [], passed_over=passed_over, evidence=evidence))
+    assert said.startswith(f"The network says beach (98%); {why}.")
+    assert ("No evidence is kept for these names: build again." in said) is not evidence
 
 
 def test_another_target():
-    said = say(explanation([unit(0, "lamp", active=True)], [unit(1, "sky", active=False)], target=("hotel", 0.004)))
-    assert said == (
+    top, bottom = [unit(0, "lamp", "responds", truth=0.7)], [unit(1, "sky", "absent")]
+    target = ("hotel", 0.004, 3.0)
+    assert say(explanation(top, bottom, target=target, loss=1.234)) == (
         "The network says beach (98%) and gives hotel under 1%; what speaks for hotel is that its neuron for lamp "
-        "responds and that there is no sky."
+        "(70%) responds and that there is no sky; without this neuron its score falls by 1.2 of 3."
+    )
+    assert say(explanation(top, [], target=target, loss=-1)) == (
+        "The network says beach (98%) and gives hotel under 1%. Its neuron for lamp (70%) responds, but the score does "
+        "not fall without it."
+    )
+    assert say(explanation([], [], target=target)) == (
+        "The network says beach (98%) and gives hotel under 1%; no neuron speaks for hotel."
     )
 
 
 def test_constant_alphas_are_said_where_they_rank():
-    ranked = [unit(0, "sand", active=True)]
+    ranked = [unit(0, "sand", "responds")]
     assert "alike in every image" in say(explanation(ranked, [], constant=True))
     assert "alike in every image" not in say(explanation(ranked, [], constant=True, rank_by="contribution"))
 
 
+def test_what_is_not_spoken_of_is_counted_by_why():
+    units = [unit(number, "cup", reason) for number, reason in enumerate(get_args(Unspoken))]
+    said = say(explanation(units[:3], units[3:], passed_over=[unit(9, "cup", "true too rarely")]))
+    assert said.endswith(
+        "Not spoken of: 1 neuron without a name, 1 without a proven name, 1 that does not respond, 2 whose concepts "
+        "are too often not there and 1 whose effect is unclear."
+    )
+
+
 def test_textures_scenes_and_colours_read_as_english():
-    top = [unit(0, "striped", active=True, category="texture"), unit(1, "street-s", active=True, category="scene")]
-    top.append(unit(2, "red-c", active=True, category="color"))
-    assert "its neurons for striped texture, street scenery and red respond." in say(explanation(top, []))
+    top = [unit(0, "striped", "responds", category="texture"), unit(1, "street-s", "responds", category="scene")]
+    top.append(unit(2, "red-c", "responds", category="color"))
+    assert "its neurons for striped texture (80%), street scenery (80%) and red (80%) respond;" in say(
+        explanation(top, [])
+    )
 
 
 @pytest.mark.parametrize(
@@ -118,20 +181,22 @@ def test_a_percentage_never_claims_certainty(probability):
     assert percent(probability) not in {"0%", "100%"}
 
 
-NAMES = st.sampled_from(["sky", "sea", "bed", None])
+UNITS = st.lists(st.tuples(st.sampled_from(["sky", "sea", "bed"]), st.sampled_from(CLAUSES)), max_size=5)
 
 
-@given(st.lists(st.tuples(NAMES, st.booleans()), max_size=5), st.lists(st.tuples(NAMES, st.booleans()), max_size=5))
-def test_no_claim_beyond_the_evidence(top, bottom):
-    top_units = [unit(number, name, active=active) for number, (name, active) in enumerate(top)]
-    bottom_units = [unit(number + 5, name, active=active) for number, (name, active) in enumerate(bottom)]
-    made = explanation(top_units, bottom_units)
-    said = say(made)
+@given(UNITS, UNITS, st.sampled_from([-1.0, 0.0, 2.0]))
+def test_no_claim_beyond_the_evidence(top, bottom, loss):
+    units = [unit(number, name, clause) for number, (name, clause) in enumerate([*top, *bottom])]
+    said = say(explanation(units[: len(top)], units[len(top) :], loss=loss))
     reason = said.split(". ")[0]
-    absent = reason.partition("there is no ")[2]
+    responding, _, absent = reason.partition("because")[2].partition("there is no ")
     for name in ("sky", "sea", "bed"):
-        if name in absent:
-            assert name not in made.active_concepts
-            assert (name, False) in bottom
-        if name in reason.partition("because its neuron")[2].partition("there is no")[0]:
-            assert (name, True) in top
+        clauses = {clause for other, clause in [*top, *bottom] if other == name}
+        assert (name in absent.partition(";")[0]) is ("absent" in clauses)
+        if name in responding:
+            assert "responds" in clauses
+            assert "against" not in clauses
+            assert loss > 0
+        if not clauses & set(get_args(Clause)):
+            assert name not in said
+    assert ("score falls by" in said) is (loss > 0 and bool(persuasive(units)))

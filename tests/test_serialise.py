@@ -12,13 +12,25 @@ from hypothesis import strategies as st
 from PIL import Image
 from shapes import unchecked
 
-from dissection.vocabulary import Concept, UnitName
+from dissection.vocabulary import Concept, Evidence, Truth, UnitName
 from neuronexplain.explanation import Explanation, MethodMap
 from neuronexplain.methods import METHODS
 from neuronexplain.serialise import to_json
-from neuronexplain.vocabulary import RankedUnit, Score
+from neuronexplain.vocabulary import RankedUnit, Rules, Score
 
 POOL = UnitName(7, Concept(3, "swimming_pool-s", "scene"), iou=0.25, images=12)
+
+
+EVIDENCE = Evidence(0.005, 0.01, 0.97, (0.2, 0.3), (0.1, 0.15), (Concept(4, "sea", "object"),), (), (0.5,))
+
+
+def unnamed(
+    unit: int, alpha: float, contribution: float, effect: float, potential: float | None, peak: float
+) -> object:
+    """A unit without a name that is not lit."""
+    nothing = ("name", "category", "iou", "truth", "lit_images", "hit_images", "evidence", "clause")
+    numbers = {"unit": unit, "alpha": alpha, "contribution": contribution, "effect": effect, "potential": potential}
+    return {**numbers, "lit": False, "peak": peak, **dict.fromkeys(nothing), "unspoken": "no name"}
 
 
 @pytest.fixture(autouse=True)
@@ -31,13 +43,12 @@ def explanation(**changes: Any) -> Explanation:
         image="photos/a.jpg",
         prediction=Score("beach", 2, 0.75, 4.5),
         target=Score("forest", 1, 0.125, 2.0),
-        top=(RankedUnit(7, 0.5, 1.5, POOL, active=True),),
-        bottom=(RankedUnit(0, -0.25, 0.0, None, active=False),),
-        rank_by="alpha",
-        among="named",
-        passed_over=(4, 9),
-        active_concepts=frozenset({"swimming pool"}),
-        min_iou=0.05,
+        top=(RankedUnit(7, 0.5, 1.5, 3.0, None, True, 2.5, POOL, 0.75, Truth(20, 15), EVIDENCE, "responds"),),
+        bottom=(RankedUnit(0, -0.25, 0.0, 0.0, None, False, 0.0),),
+        rules=Rules(among="named"),
+        passed_over=(RankedUnit(4, 0.75, 1.0, 2.0, -0.5, False, 0.5),),
+        has_evidence=True,
+        loss=1.25,
         constant_alpha=False,
         photograph=Image.new("RGB", (4, 4)),
         heatmap=np.zeros((2, 2), np.float32),
@@ -66,33 +77,43 @@ def test_the_whole_value() -> None:
         "prediction": {"label": "beach", "index": 2, "probability": 0.75, "logit": 4.5},
         "target": {"label": "forest", "index": 1, "probability": 0.125, "logit": 2.0},
         "sentence": "About forest.",
+        "loss": 1.25,
         "rank_by": "alpha",
         "among": "named",
-        "constant_alpha": False,
         "min_iou": 0.05,
+        "max_q": 0.05,
+        "min_truth": 0.5,
+        "has_evidence": True,
+        "constant_alpha": False,
         "top": [
             {
                 "unit": 7,
                 "alpha": 0.5,
+                "effect": 3.0,
                 "contribution": 1.5,
+                "potential": None,
+                "lit": True,
+                "peak": 2.5,
                 "name": "swimming pool",
                 "category": "scene",
                 "iou": 0.25,
-                "active": True,
+                "truth": 0.75,
+                "lit_images": 20,
+                "hit_images": 15,
+                "evidence": {
+                    "p": 0.005,
+                    "q": 0.01,
+                    "kept": 0.97,
+                    "iou_interval": [0.2, 0.3],
+                    "margin_interval": [0.1, 0.15],
+                    "runners_up": ["sea"],
+                },
+                "clause": "responds",
+                "unspoken": None,
             }
         ],
-        "bottom": [
-            {
-                "unit": 0,
-                "alpha": -0.25,
-                "contribution": 0.0,
-                "name": None,
-                "category": None,
-                "iou": None,
-                "active": False,
-            }
-        ],
-        "passed_over": [4, 9],
+        "bottom": [unnamed(0, -0.25, 0.0, 0.0, None, 0.0)],
+        "passed_over": [unnamed(4, 0.75, 1.0, 2.0, -0.5, 0.5)],
         "heatmap": "out/a.png",
         "methods": [],
     }
@@ -104,7 +125,7 @@ def test_no_picture_is_null() -> None:
 
 @given(st.floats(), st.floats(), st.floats())
 def test_every_number_survives_strict_json_or_is_null(alpha: float, contribution: float, logit: float) -> None:
-    unit = RankedUnit(1, alpha, contribution, None, active=True)
+    unit = RankedUnit(1, alpha, contribution, alpha, contribution, True, alpha)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("neuronexplain.explanation.say", lambda _: "")
         value = to_json(explanation(top=(unit,), target=Score("a", 0, 1.0, logit)), heatmap=None)
@@ -114,7 +135,8 @@ def test_every_number_survives_strict_json_or_is_null(alpha: float, contribution
 
 
 def test_numpys_numbers_and_undecodable_paths_are_plain_json() -> None:
+    half, quarter = np.float32(0.5), np.float64(0.25)
     with unchecked():
-        unit = RankedUnit(np.int64(3), np.float32(0.5), np.float64(0.25), None, active=np.bool_(True))  # type: ignore[arg-type]
-        value = to_json(explanation(image="caf\udce9.jpg", top=(unit,), passed_over=(np.int64(4),)), heatmap=None)
+        unit = RankedUnit(np.int64(3), half, quarter, half, quarter, np.bool_(True), half)  # type: ignore[arg-type]
+        value = to_json(explanation(image="caf\udce9.jpg", top=(unit,), passed_over=(unit,)), heatmap=None)
     assert json.loads(json.dumps(value, allow_nan=False)) == value

@@ -18,6 +18,7 @@ from .tap import Cut, Graft
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from jaxtyping import Bool, Float
     from torch import Tensor
@@ -84,19 +85,29 @@ def outputs_through(
         ActivationError: if a map's shape is not the same as when the network was opened.
     """
     cuts = [Cut(network.module, layer) for layer in layers]
-    return _run(network, cuts, images), tuple(cut.output for cut in cuts)
+    return run(network, cuts, images), tuple(cut.output for cut in cuts)
 
 
-def forward_from(network: Network, maps: Float[Tensor, "images units h w"]) -> Pass:
+def forward_from(
+    network: Network,
+    maps: Float[Tensor, "images units h w"],
+    images: Float[Tensor, "images channels H W"] | None = None,
+) -> Pass:
     """The head's scores for feature maps, which need not come from any image.
+
+    Args:
+        network: the network.
+        maps: what the layer gives, whatever the images are.
+        images: what a branch beside the layer sees; by default blank.
 
     Raises:
         NetworkError: if the network gives anything but one row of scores per image.
     """
-    preprocessing = network.preprocessing
-    blank = torch.zeros(len(maps), preprocessing.channels, *preprocessing.size)
+    if images is None:
+        preprocessing = network.preprocessing
+        images = torch.zeros(len(maps), preprocessing.channels, *preprocessing.size)
     graft = Graft(network.module, network.layer, maps)
-    outputs = _run(network, [graft], blank)
+    outputs = run(network, [graft], images)
     return Pass(scores_of(network, outputs, len(maps)), (graft.output,))
 
 
@@ -109,12 +120,15 @@ def scores_of(network: Network, given: Given, images: int) -> Float[Tensor, "ima
     return widened(network.head.scores(given, images))
 
 
-def _run(network: Network, cuts: Sequence[Cut], images: Float[Tensor, "images channels H W"]) -> Given:
+def run(
+    network: Network, watches: Sequence[AbstractContextManager[object]], images: Float[Tensor, "images channels H W"]
+) -> Given:
+    """Run a network inside context managers that watch it: cuts, and modes of PyTorch's functions."""
     device = network.device
     with ExitStack() as running:
         running.enter_context(undisturbed(network.module))
         running.enter_context(arithmetic(network.precision, device))
         running.enter_context(torch.set_grad_enabled(images.requires_grad))
-        for cut in cuts:
-            running.enter_context(cut)
+        for watch in watches:
+            running.enter_context(watch)
         return network.head.run(network.module, laid_out(images.to(device, non_blocking=True), network.precision))

@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from dissection.errors import NeuronExplainError
-from neuronexplain.vocabulary import MethodName, RankBy
+from neuronexplain.vocabulary import Among, ClassRankBy, MethodName, RankBy
 
 Db = Annotated[str, typer.Option("--db", help="The database: a file, or an SQLAlchemy URL.", show_default=False)]
 RunNumber = Annotated[int | None, typer.Option("--run", help="Which run, if the database holds several.")]
@@ -57,7 +57,34 @@ MinImages = Annotated[
 Rows = Annotated[int, typer.Option("--limit", min=1, help="Rows of the table.")]
 
 Ranking = Annotated[
-    RankBy, typer.Option("--rank-by", help="Rank neurons by alpha, as the paper does, or by alpha x mean activation.")
+    ClassRankBy,
+    typer.Option("--rank-by", help="Rank neurons by alpha, as the paper does, or by alpha x mean activation."),
+]
+
+
+EvidenceRanking = Annotated[
+    RankBy,
+    typer.Option(
+        "--rank-by", help="Rank neurons by alpha, as the paper does, by effect, or by alpha x mean activation."
+    ),
+]
+AmongNeurons = Annotated[
+    Among,
+    typer.Option(
+        "--among", help="Rank neurons with a proven name that something may be said of, all with a name, or all."
+    ),
+]
+MaxQ = Annotated[
+    float, typer.Option("--max-q", min=0, max=1, help="A name is proven if its rate of false names is at most this.")
+]
+MinTruth = Annotated[
+    float,
+    typer.Option(
+        "--min-truth",
+        min=0,
+        max=1,
+        help="Speak of a neuron if its concept is there in at least this share of such images.",
+    ),
 ]
 
 

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dissection.networks.network import Network
+    from dissection.networks.preprocessing import Preprocessing
 
 _PROBES = 4
 _ACTIVE = 0.2
+_UNLIKE = 2.0
 _TOLERANCE = 1e-4
 
 
@@ -26,8 +28,8 @@ def has_constant_alphas(network: Network) -> bool:
     """Whether the alphas of a class are the same for every image.
 
     They are if pooling and one linear layer follow the tap: ``alpha_k = w_ck / Z`` (Sec. 3.1). To find out, the layers
-    after the tap are given very different maps, in which few units are active, and the alphas of all classes are
-    compared at once, as those of a randomly weighted sum of the scores.
+    after the tap are given very different maps, in which few units are active, while what runs beside them sees very
+    different images; the alphas of all classes are compared at once, as those of a randomly weighted sum of the scores.
     """
     network, layer = replace(network, precision="float32"), network.layer
     generator = torch.Generator().manual_seed(0)
@@ -35,10 +37,24 @@ def has_constant_alphas(network: Network) -> bool:
     maps *= torch.rand(_PROBES, layer.units, 1, 1, generator=generator) < _ACTIVE
     maps *= 10.0 ** torch.arange(_PROBES).view(-1, 1, 1, 1)
     weights = torch.randn(len(network.classes), generator=generator)
-    return all(_agree(network, maps[:probes], weights) for probes in (2, _PROBES))  # two may suffice to tell them apart
+    images = _unlike_images(network.preprocessing, generator)
+    # two may suffice to tell them apart
+    return all(_agree(network, maps[:probes], images[:probes], weights) for probes in (2, _PROBES))
 
 
-def _agree(network: Network, maps: Float[Tensor, "images units h w"], weights: Float[Tensor, " classes"]) -> bool:
-    result = forward_from(network, maps)
+def _unlike_images(preprocessing: Preprocessing, generator: torch.Generator) -> Float[Tensor, "images channels H W"]:
+    """Noise around a different colour in each image."""
+    channels, (height, width) = preprocessing.channels, preprocessing.size
+    colours = torch.randn(_PROBES, channels, 1, 1, generator=generator)
+    return _UNLIKE * (colours + torch.randn(_PROBES, channels, height, width, generator=generator))
+
+
+def _agree(
+    network: Network,
+    maps: Float[Tensor, "images units h w"],
+    images: Float[Tensor, "images channels H W"],
+    weights: Float[Tensor, " classes"],
+) -> bool:
+    result = forward_from(network, maps, images)
     importances = alphas(result.scores @ weights.to(result.scores), result.activation)
     return bool((importances - importances[:1]).abs().max() <= _TOLERANCE * importances.abs().max())

@@ -96,6 +96,20 @@ def contributions(
     return alphas * activation.detach().mean((2, 3))
 
 
+def effects(
+    slope: Float[Tensor, "images units h w"], activation: Float[Tensor, "images units h w"]
+) -> Float[Tensor, "images units"]:
+    """What each image's score loses to first order without each unit: ``sum_ij dy/dA^k_ij A^k_ij``."""
+    return torch.einsum("nkhw,nkhw->nk", slope, activation.detach())
+
+
+def potentials(
+    slope: Float[Tensor, "images units h w"], maps: Float[Tensor, "units h w"]
+) -> Float[Tensor, "images units"]:
+    """What each image's score would gain to first order from other maps of its units: ``sum_ij dy/dA^k_ij On^k_ij``."""
+    return torch.einsum("nkhw,khw->nk", slope, maps.to(slope))
+
+
 def heatmap(
     alphas: Float[Tensor, "images units"], activation: Float[Tensor, "images units h w"]
 ) -> Float[Tensor, "images h w"]:

@@ -31,14 +31,14 @@ class ConceptMap:
         concept: the name.
         persuasive: the neurons of that name that speak for the target.
         inhibitive: the neurons of that name that speak against it.
-        active: whether any of them is active in the photograph.
+        lit: whether any of them is lit in the photograph.
         uri: the picture.
     """
 
     concept: str
     persuasive: tuple[int, ...]
     inhibitive: tuple[int, ...]
-    active: bool
+    lit: bool
     uri: str
 
 
@@ -91,7 +91,7 @@ def concept_maps(explanation: Explanation) -> Iterator[ConceptMap]:
                 concept,
                 persuasive=tuple(unit.unit for unit in _named(concept, explanation.top)),
                 inhibitive=tuple(unit.unit for unit in _named(concept, explanation.bottom)),
-                active=any(unit.active for unit in _named(concept, ranked)),
+                lit=any(unit.lit for unit in _named(concept, ranked)),
                 uri=picture_uri(concept_picture(photograph, explanation.masks[concept])),
             )
 

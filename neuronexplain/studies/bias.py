@@ -38,6 +38,7 @@ from neuronexplain.evaluation.runner import evaluate
 from neuronexplain.explainer import Explainer
 from neuronexplain.methods import METHODS
 from neuronexplain.pictures.overlay import save_picture
+from neuronexplain.vocabulary import Rules
 
 from .attention import Attention
 from .bias_report import BiasFound, Side, found, picture
@@ -160,7 +161,7 @@ def _side(
     paths = [test.files(index)[0] for index in range(len(test))]
     evidence = ClassImages(out / "test", tuple((path, index % 2) for index, path in enumerate(paths)))
     run = build(network, named, store, quantile=study.quantile, class_images=evidence, execution=execution).run
-    explainer = Explainer.from_store(network, store, run=run)
+    explainer = Explainer.from_store(network, store, run=run, rules=Rules(among="all"))
     explanations = explainer.explain((test.image_name(index), test.photograph(index)) for index in range(len(test)))
     concepts = {label: store.concepts_of(run, index) for index, label in enumerate(network.classes)}
     return Side(name, [json.loads(line) for line in lines], list(explanations), concepts)

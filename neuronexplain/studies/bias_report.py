@@ -108,7 +108,7 @@ def _differences(before: AttentionSums, after: AttentionSums) -> AttentionSums:
 def _words(side: Side, staging: Staging) -> tuple[np.ndarray, np.ndarray]:
     """For each scene: how many of the neurons in its sentence are the things', and how many there are."""
     named = [
-        [unit.name.concept for unit in explanation.top if unit.name and unit.active]
+        [unit.name.concept for unit in explanation.top if unit.name and unit.clause == "responds"]
         for explanation in side.explanations
     ]
     thing_counts = [sum(is_of_a_thing(concept, staging) for concept in concepts) for concepts in named]

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dissection.vocabulary import MIN_IOU
 from neuronexplain.cli import console, options
-from neuronexplain.vocabulary import Among
+from neuronexplain.vocabulary import DEFAULT_RULES, Rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,10 +30,12 @@ def explain(
     target: Annotated[
         str | None, typer.Option(help="Class to explain: label, synonym or number; by default the predicted one.")
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many neurons for, and how many against.")] = 5,
-    rank_by: options.Ranking = "alpha",
-    among: Annotated[Among, typer.Option(help="Rank all neurons, as the paper does, or only named ones.")] = "all",
-    min_iou: options.MinIou = MIN_IOU,
+    top: Annotated[int, typer.Option(min=1, help="How many neurons for, and how many against.")] = DEFAULT_RULES.k,
+    rank_by: options.EvidenceRanking = DEFAULT_RULES.rank_by,
+    among: options.AmongNeurons = DEFAULT_RULES.among,
+    min_iou: options.MinIou = DEFAULT_RULES.min_iou,
+    max_q: options.MaxQ = DEFAULT_RULES.max_q,
+    min_truth: options.MinTruth = DEFAULT_RULES.min_truth,
     network: Annotated[
         str | None, typer.Option(help="The network, if it has moved since its neurons were named.")
     ] = None,
@@ -72,10 +73,7 @@ def explain(
             open_network_of(chosen, network=network, weights=weights, device=device),
             store,
             run=chosen,
-            k=top,
-            rank_by=rank_by,
-            among=among,
-            min_iou=min_iou,
+            rules=Rules(top, rank_by, among, min_iou, max_q, min_truth),
             methods=methods,
         )
     problems: list[str] = []
@@ -198,13 +196,31 @@ def _printed(results: Iterable[Explanation]) -> Iterator[Explanation]:
 def _print(explanation: Explanation) -> None:
     console.say(explanation.image)
     console.say(f"  {explanation.sentence}")
-    for side, units in (("for", explanation.top), ("against", explanation.bottom)):
+    sides = (("for", explanation.top), ("against", explanation.bottom), ("passed", explanation.passed_over))
+    for side, units in sides:
         for unit in units:
             console.say(f"    {side:7}  {_line(unit)}")
     console.say()
 
 
 def _line(unit: RankedUnit) -> str:
-    name = f"{unit.name.concept.spoken} ({unit.name.concept.category}, IoU {unit.name.iou:.2f})" if unit.name else "-"
-    state = "active" if unit.active else "silent"
-    return f"neuron {unit.unit:4}  alpha {unit.alpha:+.2e}  contribution {unit.contribution:+.2e}  {state}  {name}"
+    said = unit.clause if unit.is_spoken else f"unspoken: {unit.clause}"
+    return (
+        f"neuron {unit.unit:4}  alpha {unit.alpha:+.2e}  effect {unit.effect:+.2e}  "
+        f"contribution {unit.contribution:+.2e}  {'lit' if unit.lit else 'silent':6}  {_name(unit)}  [{said}]"
+    )
+
+
+def _name(unit: RankedUnit) -> str:
+    """A unit's name with what speaks for it."""
+    if unit.name is None:
+        return "-"
+    iou, evidence, counts = f"IoU {unit.name.iou:.2f}", unit.evidence, unit.counts
+    facts = [unit.name.concept.category, iou]
+    if evidence is not None:
+        low, high = evidence.iou
+        facts[1:] = [f"{iou}, {low:.2f} to {high:.2f}", f"q {evidence.q:.2g}", f"kept {evidence.kept:.0%}"]
+    if counts is not None:
+        truth = "" if unit.truth is None else f"true {unit.truth:.0%}, "
+        facts.append(f"{truth}on {counts.hit_images} of {counts.lit_images} lit images")
+    return f"{unit.name.concept.spoken} ({'; '.join(facts)})"

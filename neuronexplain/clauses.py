@@ -1,0 +1,83 @@
+"""What a sentence may say of a unit: each clause has conditions that were measured.
+
+A name is *proven* where its IoU is at least ``min_iou`` and its ``q`` at most ``max_q``. Then, of a unit:
+
+============  ================================================  ====================================================
+clause        what is said                                      condition
+============  ================================================  ====================================================
+``responds``  "its neurons for sand respond"                    lit, truth >= ``min_truth``, alpha > 0 and effect > 0
+``against``   "its neuron for sky responds too, which speaks    lit, truth >= ``min_truth``, effect < 0
+              against it"
+``absent``    "there is no bed"                                 of *every* unit of the name: not lit, alpha < 0 and
+                                                                potential < 0
+``missed``    "would speak for it too, but stays silent"        no unit of the name is lit, alpha > 0, potential > 0,
+                                                                and its effect is under 1 % of all effects
+============  ================================================  ====================================================
+
+Where no evidence is kept for a name, there is neither ``q`` nor truth nor potential: the other conditions remain.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from dissection.vocabulary import Unit
+
+    from .vocabulary import Clause, RankedUnit, Rules, Unspoken
+
+_NO_EFFECT = 0.01
+"""A unit whose effect is under this share of all effects is silent."""
+
+
+def clause(unit: RankedUnit, namesakes: Sequence[RankedUnit], total_effect: float, rules: Rules) -> Clause | Unspoken:
+    """What may be said of a unit, or why nothing.
+
+    Args:
+        unit: the unit; its own ``clause`` is not looked at.
+        namesakes: every unit of the layer that has its name, itself included.
+        total_effect: the sum of the magnitudes of all units' effects.
+        rules: what counts as proven, and as true.
+    """
+    if unit.name is None:
+        return "no name"
+    if not is_proven(unit, rules):
+        return "no proven name"
+    return _of_lit(unit, rules) if unit.lit else _of_unlit(unit, namesakes, total_effect)
+
+
+def is_proven(unit: RankedUnit | Unit, rules: Rules) -> bool:
+    """Whether the name of a unit that has one is proven, as far as there is evidence for it."""
+    return unit.evidence is None or unit.evidence.q <= rules.max_q
+
+
+def persuasive(units: Iterable[RankedUnit]) -> list[RankedUnit]:
+    """The units that respond and speak for the target, and whose names do not speak against it as well."""
+    spoken = [unit for unit in units if unit.name and unit.clause in {"responds", "against"}]
+    against = {unit.name.concept.spoken for unit in spoken if unit.name and unit.clause == "against"}
+    return [unit for unit in spoken if unit.name and unit.name.concept.spoken not in against]
+
+
+def _of_lit(unit: RankedUnit, rules: Rules) -> Clause | Unspoken:
+    if unit.truth is not None and unit.truth < rules.min_truth:
+        return "true too rarely"
+    if unit.effect < 0:
+        return "against"
+    return "responds" if unit.alpha > 0 and unit.effect > 0 else "unclear effect"
+
+
+def _of_unlit(unit: RankedUnit, namesakes: Sequence[RankedUnit], total_effect: float) -> Clause | Unspoken:
+    if any(namesake.lit for namesake in namesakes):
+        return "not lit"
+    if all(namesake.alpha < 0 and _could_be(namesake, -1) for namesake in namesakes):
+        return "absent"
+    if unit.alpha > 0 and _could_be(unit, 1) and abs(unit.effect) < _NO_EFFECT * total_effect:
+        return "missed"
+    return "not lit"
+
+
+def _could_be(unit: RankedUnit, sign: int) -> bool:
+    """Whether the score would change in a direction if the unit responded; so where no evidence is kept."""
+    return unit.evidence is None or (unit.potential is not None and sign * unit.potential > 0)

@@ -1,0 +1,141 @@
+"""The units of a dissected layer, and what their responses to an image let be said of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .clauses import clause
+from .ranking import strongest
+from .vocabulary import RankedUnit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jaxtyping import Float32, Float64
+
+    from dissection.vocabulary import Unit, UnitName
+
+    from .activity import Responses
+    from .vocabulary import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The strongest units of an image.
+
+    Attributes:
+        top: those that speak most for the target, strongest first.
+        bottom: those that speak most against it, strongest first.
+        passed_over: units that were not eligible but would otherwise be among them.
+    """
+
+    top: tuple[RankedUnit, ...]
+    bottom: tuple[RankedUnit, ...]
+    passed_over: tuple[RankedUnit, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NamedLayer:
+    """The dissected units of a layer, in order, under rules for what is ranked and said.
+
+    Attributes:
+        units: the units.
+        rules: the rules; without any evidence no name is proven, and all that have a name are ranked instead.
+        names: names by unit.
+        thresholds: ``T_k`` by unit.
+    """
+
+    units: Sequence[Unit]
+    rules: Rules
+    names: Mapping[int, UnitName] = field(init=False)
+    thresholds: Float64[np.ndarray, " units"] = field(init=False)
+    _namesakes: Mapping[str, Sequence[int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = {name.unit: name for unit in self.units if (name := unit.name(self.rules.min_iou)) is not None}
+        namesakes: dict[str, list[int]] = {}
+        for number, name in names.items():
+            namesakes.setdefault(name.concept.spoken, []).append(number)
+        if self.rules.among == "proven" and not self.has_evidence:
+            object.__setattr__(self, "rules", replace(self.rules, among="named"))
+        object.__setattr__(self, "names", names)
+        object.__setattr__(self, "thresholds", np.array([unit.threshold for unit in self.units]))
+        object.__setattr__(self, "_namesakes", namesakes)
+
+    @property
+    def has_evidence(self) -> bool:
+        """Whether evidence is kept for the names."""
+        return any(unit.evidence is not None for unit in self.units)
+
+    def lit_maps(self, height: int, width: int) -> Float32[np.ndarray, "units h w"]:
+        """Each unit's map on an image where its concept is; 0 where none is kept."""
+        maps = np.zeros((len(self.units), height * width), np.float32)
+        for number, unit in enumerate(self.units):
+            if unit.evidence is not None and unit.evidence.lit_map:
+                maps[number] = unit.evidence.lit_map
+        return maps.reshape(-1, height, width)
+
+    def rank(self, responses: Responses) -> Ranking:
+        """The strongest units, each with what may be said of it."""
+        image = _OnImage(self, responses)
+        values = {
+            "alpha": responses.alpha,
+            "effect": responses.effect,
+            "contribution": responses.contribution,
+        }[self.rules.rank_by]
+        is_eligible = {
+            "proven": lambda number: image.judged(number).is_spoken,
+            "named": lambda number: number in self.names,
+            "all": lambda _number: True,
+        }[self.rules.among]
+        chosen = strongest(values, self.rules.k, is_eligible=is_eligible)
+        return Ranking(*(tuple(map(image.judged, units)) for units in (chosen.top, chosen.bottom, chosen.passed_over)))
+
+    def namesakes(self, number: int) -> Sequence[int]:
+        """All units that have the name of a unit, itself included; empty if it has none."""
+        name = self.names.get(number)
+        return self._namesakes[name.concept.spoken] if name else ()
+
+
+class _OnImage:
+    """The units of a layer on one image; each is looked at once, and only if it is asked for."""
+
+    def __init__(self, layer: NamedLayer, responses: Responses) -> None:
+        self._layer = layer
+        self._responses = responses
+        self._total_effect = float(np.abs(responses.effect).sum())
+        self._seen: dict[int, RankedUnit] = {}
+
+    def judged(self, number: int) -> RankedUnit:
+        """A unit, with what may be said of it."""
+        unit = self._look(number)
+        namesakes = [self._look(namesake) for namesake in self._layer.namesakes(number)]
+        return replace(unit, clause=clause(unit, namesakes, self._total_effect, self._layer.rules))
+
+    def _look(self, number: int) -> RankedUnit:
+        if number not in self._seen:
+            self._seen[number] = self._unit(self._layer.units[number])
+        return self._seen[number]
+
+    def _unit(self, unit: Unit) -> RankedUnit:
+        responses, number = self._responses, unit.number
+        lit, peak = bool(responses.lit[number]), float(responses.peak[number])
+        evidence, best = unit.evidence, unit.best
+        counts = best.truth if best else None
+        has_lit_map = evidence is not None and bool(evidence.lit_map)
+        return RankedUnit(
+            unit=number,
+            alpha=float(responses.alpha[number]),
+            contribution=float(responses.contribution[number]),
+            effect=float(responses.effect[number]),
+            potential=float(responses.potential[number]) if has_lit_map and not lit else None,
+            lit=lit,
+            peak=peak,
+            name=self._layer.names.get(number),
+            truth=evidence.truth(peak, counts) if lit and evidence and counts else None,
+            counts=counts,
+            evidence=evidence,
+        )

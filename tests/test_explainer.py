@@ -1,0 +1,233 @@
+"""Effects, potentials and losses of explanations, against slow versions; words from dissections with evidence."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from worlds import BIASES, COLOURS, DETECTORS, colour_concepts, colour_network, colour_square
+
+from dissection.dissect import dissect
+from dissection.networks.forward import forward
+from dissection.networks.network import Network
+from dissection.networks.preprocessing import Preprocessing
+from dissection.vocabulary import Concept, Evidence, Layer, Overlap, Quarter, Truth, Unit
+from neuronexplain.clauses import persuasive
+from neuronexplain.explainer import Explainer
+from neuronexplain.vocabulary import Rules
+
+UNITS, SIDE, CLASSES = 6, 4, tuple("abc")
+STEP, THRESHOLD = 1e-5, 1.0
+
+
+class Curved(nn.Module):
+    """A head that is not linear, beside a branch that sees the image."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(3)
+        self.conv, self.relu = nn.Conv2d(3, UNITS, 3, padding=1), nn.ReLU(inplace=True)
+        self.after, self.gate = nn.Conv2d(UNITS, 8, 3, padding=1), nn.Linear(3, 8)
+        self.head = nn.Linear(8, len(CLASSES))
+
+    def forward(self, images):
+        maps = torch.tanh(self.after(self.relu(self.conv(images)))).mean((2, 3))
+        return self.head(maps * self.gate(images.mean((2, 3))).sigmoid()) * 10
+
+
+def curved() -> Network:
+    preprocessing = Preprocessing(size=(SIDE, SIDE), resize=(SIDE, SIDE))
+    return Network(Curved().double().eval(), "curved", Layer("relu", UNITS, SIDE, SIDE), preprocessing, CLASSES)
+
+
+class Doubled(nn.Module):
+    """A network in double precision behind images in single precision, so that differences are exact enough."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, images):
+        return self.network(images.double())
+
+
+def network() -> Network:
+    module = Doubled(Curved().double()).eval()
+    return replace(curved(), module=module, layer=Layer("network.relu", UNITS, SIDE, SIDE))
+
+
+def units(threshold: float = THRESHOLD, *, evidence: bool = True) -> list[Unit]:
+    """Units with names of their own; the lit map of each is its number, all over."""
+    made = []
+    for number in range(UNITS):
+        concept = Concept(number + 1, f"thing {number}", "object")
+        overlap = Overlap(concept, 10, 20, 20, 15, Truth(20, 16) if evidence else None)
+        kept = Evidence(
+            0.01, 0.02, 0.9, (0.3, 0.4), (0.1, 0.2), (), (Quarter(0.0, 20, 16),), (float(number + 1),) * SIDE**2
+        )
+        made.append(Unit(number, threshold, (overlap,), (), kept if evidence else None))
+    return made
+
+
+def photographs(count: int = 5):
+    generator = np.random.default_rng(0)
+    return [
+        (str(number), Image.fromarray(generator.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)))
+        for number in range(count)
+    ]
+
+
+def images_of(net: Network, named) -> torch.Tensor:
+    return torch.stack([net.preprocessing.tensor(net.preprocessing.frame(photograph)) for _, photograph in named])
+
+
+def score(net: Network, image: torch.Tensor, target: int, factor: torch.Tensor, addend: torch.Tensor) -> float:
+    """One score with the layer's map multiplied and added to by a hook, in a second run of the whole network."""
+    part = net.module.get_submodule(net.layer.name)
+    handle = part.register_forward_hook(lambda _module, _inputs, maps: maps * factor + addend)
+    try:
+        with torch.no_grad():
+            return float(net.module(image[None])[0, target])
+    finally:
+        handle.remove()
+
+
+ONES, NOTHING = torch.ones(UNITS, 1, 1, dtype=torch.float64), torch.zeros(UNITS, 1, 1, dtype=torch.float64)
+
+
+def only(*units: int, value: float = 1.0) -> torch.Tensor:
+    """A value for some units and 0 for the others."""
+    values = NOTHING.clone()
+    values[list(units)] = value
+    return values
+
+
+def everything(explainer: Explainer, named):
+    return list(explainer.explain(named, batch_size=3))
+
+
+@pytest.fixture(scope="module")
+def explained():
+    net, named = network(), photographs()
+    rules = Rules(k=UNITS, among="all")
+    return net, images_of(net, named), everything(Explainer(net, units(), False, rules), named)
+
+
+def test_effects_are_finite_differences_of_the_head(explained):
+    net, images, explanations = explained
+    for image, explanation in zip(images, explanations, strict=True):
+        for unit in (*explanation.top, *explanation.bottom):
+            more, less = (
+                score(net, image, explanation.target.index, ONES + only(unit.unit, value=step), NOTHING)
+                for step in (STEP, -STEP)
+            )
+            assert unit.effect == pytest.approx((more - less) / (2 * STEP), abs=1e-5)
+
+
+def test_potentials_are_finite_differences_towards_the_lit_map(explained):
+    net, images, explanations = explained
+    assert any(unit.potential for explanation in explanations for unit in (*explanation.top, *explanation.bottom))
+    for image, explanation in zip(images, explanations, strict=True):
+        for unit in (*explanation.top, *explanation.bottom):
+            assert (unit.potential is None) is unit.lit
+            if unit.potential is not None:
+                lit_map = unit.unit + 1
+                more, less = (
+                    score(net, image, explanation.target.index, ONES, only(unit.unit, value=step * lit_map))
+                    for step in (STEP, -STEP)
+                )
+                assert unit.potential == pytest.approx((more - less) / (2 * STEP), abs=1e-4)
+
+
+def test_losses_are_those_of_a_second_run_without_the_units_that_are_said_to_speak_for_it(explained):
+    net, images, explanations = explained
+    assert sum(explanation.loss is not None for explanation in explanations) > 1
+    for image, explanation in zip(images, explanations, strict=True):
+        reasons = [unit.unit for unit in persuasive((*explanation.top, *explanation.bottom))]
+        assert (explanation.loss is None) is (not reasons)
+        if reasons:
+            without = score(net, image, explanation.target.index, ONES - only(*reasons), NOTHING)
+            assert explanation.loss == pytest.approx(explanation.target.logit - without, abs=1e-6)
+
+
+def test_a_unit_is_lit_where_a_cell_exceeds_its_threshold(explained):
+    net, images, explanations = explained
+    for explanation, maps in zip(explanations, forward(net, images).activation.detach(), strict=True):
+        for unit in (*explanation.top, *explanation.bottom):
+            assert unit.peak == pytest.approx(float(maps[unit.unit].max()))
+            assert unit.lit is bool((maps[unit.unit] > THRESHOLD).any())
+
+
+@pytest.mark.parametrize("rank_by", ["alpha", "effect", "contribution"])
+def test_units_rank_by_what_is_asked_for(rank_by):
+    (explanation, *_) = everything(
+        Explainer(network(), units(), False, Rules(rank_by=rank_by, among="all")), photographs()
+    )
+    values = [getattr(unit, rank_by) for unit in explanation.top]
+    assert values == sorted(values, reverse=True)
+    assert all(value > 0 for value in values)
+    assert all(getattr(unit, rank_by) < 0 for unit in explanation.bottom)
+
+
+def test_among_proven_only_units_of_which_something_is_said_are_ranked():
+    for explanation in everything(Explainer(network(), units(), False, Rules(k=2)), photographs()):
+        assert all(unit.is_spoken for unit in (*explanation.top, *explanation.bottom))
+        assert not any(unit.is_spoken for unit in explanation.passed_over)
+    unproven = [replace(unit, evidence=replace(unit.evidence, q=0.06)) for unit in units()]
+    for explanation in everything(Explainer(network(), unproven, False), photographs()):
+        assert explanation.top == explanation.bottom == ()
+        assert {unit.clause for unit in explanation.passed_over} == {"no proven name"}
+        assert "has a proven name" in explanation.sentence
+
+
+def test_among_named_no_sentence_denies_units_that_were_passed_over():
+    explainer = Explainer(network(), units(), False, Rules(among="named", min_iou=0.99))
+    for explanation in everything(explainer, photographs()):
+        assert explanation.top == ()
+        assert explanation.passed_over
+        assert "no neuron speaks for it" not in explanation.sentence
+
+
+def test_without_evidence_the_conditions_that_can_be_checked_hold():
+    for explanation in everything(Explainer(network(), units(evidence=False), False), photographs()):
+        assert explanation.has_evidence is False
+        assert "No evidence is kept for these names: build again." in explanation.sentence
+        assert explanation.rules.among == "named"
+        for unit in (*explanation.top, *explanation.bottom):
+            assert (unit.truth, unit.potential) == (None, None)
+            assert unit.clause != "responds" or (unit.alpha > 0 and unit.effect > 0)
+
+
+@pytest.fixture(scope="module")
+def coloured():
+    """The colour network's units, named with evidence."""
+    return dissect(colour_network(), colour_concepts(120), draws=49).units
+
+
+def test_the_sentence_written_out(coloured):
+    explainer = Explainer(colour_network(), coloured, False)
+    (explanation,) = explainer.explain([("red", colour_square("red"))])
+    weight, mean = 3.0, 144 / 1024
+    loss, score = weight * ((1 + mean) ** 2 - 1), weight * (1 + mean) ** 2 - 2 - 1 + 0.5
+    assert explanation.loss == pytest.approx(loss, rel=1e-5)
+    assert explanation.target.logit == pytest.approx(score, rel=1e-5)
+    assert explanation.sentence == (
+        "The network says fire (53%) because its neuron for red (over 99%) responds, and there is no green or blue; "
+        f"without this neuron its score falls by {loss:.2g} of {score:.2g}. "
+        "Its neuron for yellow would speak for it too, but stays silent."
+    )
+    (top, missed) = explanation.top
+    assert top.truth == pytest.approx(1.0)
+    assert (top.counts.hit_images, top.counts.lit_images) == (30, 30)
+    assert top.effect == pytest.approx(weight * 2 * (1 + mean) * mean, rel=1e-5)
+    assert missed.potential > 0 > explanation.bottom[0].potential
+
+
+def test_every_colour_is_said_to_respond_and_no_other(coloured):
+    explainer = Explainer(colour_network(), coloured, False)
+    for explanation in explainer.explain((colour, colour_square(colour)) for colour in COLOURS):
+        said = {unit.name.concept.spoken for unit in (*explanation.top, *explanation.bottom) if unit.lit}
+        detected = np.clip(np.array(DETECTORS) @ (np.array(COLOURS[explanation.image]) / 255) + BIASES, 0, None)
+        assert said <= {colour for colour, value in zip(COLOURS, detected, strict=True) if value > 0}
