@@ -123,8 +123,8 @@ class _OnImage:
     def _unit(self, unit: Unit) -> RankedUnit:
         responses, number = self._responses, unit.number
         lit, peak = bool(responses.lit[number]), float(responses.peak[number])
-        evidence, best = unit.evidence, unit.best
-        counts = best.truth if best else None
+        name, best = self._layer.names.get(number), unit.best
+        evidence, counts = (unit.evidence, best.truth) if name and best else (None, None)
         has_lit_map = evidence is not None and bool(evidence.lit_map)
         return RankedUnit(
             unit=number,
@@ -134,7 +134,7 @@ class _OnImage:
             potential=float(responses.potential[number]) if has_lit_map and not lit else None,
             lit=lit,
             peak=peak,
-            name=self._layer.names.get(number),
+            name=name,
             truth=evidence.truth(peak, counts) if lit and evidence and counts else None,
             counts=counts,
             evidence=evidence,

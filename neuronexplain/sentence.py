@@ -128,7 +128,8 @@ def say(explanation: Spoken) -> str:
     against = _Mentions.of(unit for unit in torn if _name(unit) not in both_ways)
     too = " too" if responding else ""
     against_it = f"{too}, which speaks against {spoken(explanation.target.label)}"
-    for_it = f"would speak for it{' too' if responding or absent else ''}, but"
+    has_reason = absent or (responding and _is_cause(explanation))
+    for_it = f"would speak for it{' too' if has_reason else ''}, but"
     sentences = [
         _reason(explanation, responding, absent, has_torn=bool(both_ways)),
         against.sentence(f"responds{against_it}", f"respond{against_it}"),
@@ -206,7 +207,7 @@ def _name(unit: RankedUnit) -> str:
 
 def _reason(explanation: Spoken, responding: _Mentions, absent: _Mentions, *, has_torn: bool) -> str:
     """The prediction, what speaks for it, and what the score loses without that."""
-    opening, is_cause = _opening(explanation), (explanation.loss or 0) > 0
+    opening, is_cause = _opening(explanation), _is_cause(explanation)
     is_predicted = explanation.target.index == explanation.prediction.index
     responds = responding.subject("responds", "respond") if responding and is_cause else ""
     lacks = f"there is no {absent.listed('or')}" if absent else ""
@@ -224,6 +225,11 @@ def _reason(explanation: Spoken, responding: _Mentions, absent: _Mentions, *, ha
 
 
 _NO_CAUSE = ("responds, but the score does not fall without it", "respond, but the score does not fall without them")
+
+
+def _is_cause(explanation: Spoken) -> bool:
+    """Whether the score falls without the units that respond and speak for the target."""
+    return explanation.loss is not None and explanation.loss > 0
 
 
 def _opening(explanation: Spoken) -> str:
@@ -274,7 +280,7 @@ def _nothing(explanation: Spoken, *, has_torn: bool) -> str:
         return f"none of the neurons that speak most for {target} has {a_name}"
     if not any(unit.lit for unit in named):
         return f"no neuron with {a_name} responds among those that speak most for {target}"
-    return f"no neuron with {a_name} that responds is sure enough to be called a reason"
+    return f"of the neurons that speak most for {target}, none that responds is sure enough to be called a reason"
 
 
 def _score(score: Score) -> str:

@@ -112,7 +112,7 @@ class RankedUnit:
         truth: the share of images that carry the concept where the unit responds this strongly; ``None`` if it is not
             lit, or that was not counted.
         counts: the images on which it is lit, and those of them that carry the concept; ``None`` if not counted.
-        evidence: what speaks for the name; ``None`` if none is kept.
+        evidence: what speaks for the name; ``None`` if there is no name, or none is kept.
         clause: what the sentence says of it, or why nothing.
     """
 

@@ -79,6 +79,8 @@ def test_what_the_score_does_not_fall_without_is_no_reason(loss):
     assert say(explanation([responding], [], loss=loss)) == f"The network says beach (98%). {no_reason}"
     said = say(explanation([responding], [absent], loss=loss))
     assert said == f"The network says beach (98%) because there is no bed. {no_reason}"
+    said = say(explanation([responding, unit(2, "umbrella", "missed")], [], loss=loss))
+    assert said.endswith(f"{no_reason} Its neuron for umbrella would speak for it, but stays silent.")
 
 
 def test_only_absence():
@@ -120,7 +122,7 @@ def test_a_concept_on_both_sides_pulls_both_ways():
             [unit(0, "cup", "true too rarely"), unit(1, "sea", "not lit")],
             [],
             True,
-            "no neuron with a proven name that responds is sure enough to be called a reason",
+            "of the neurons that speak most for it, none that responds is sure enough to be called a reason",
         ),
     ],
 )
