@@ -347,7 +347,7 @@ def test_a_bad_photograph_does_not_cost_the_good_ones(world, run, tmp_path):
         "explain a.png --top 0": r"'--top'.* 1; see \S+ explain --help",
         "explain --tip 3": r"no such option: --tip.*--top.*; see \S+ explain --help",
         "evaluate guessing --out x": r"no such command 'guessing'; see \S+ evaluate --help",
-        "explain a --db b --rank-by size": r"'--rank-by'.* 'size' is not one of 'alpha', 'effect', 'contribution'; see \S+",
+        "explain a --db b --rank-by size": r"'--rank-by'.* 'size' is not one of 'alpha', 'effect', 'contribution'; see",
         "explain a --db b --method tea": r"'--method'.* 'tea' is not one of 'grad-cam', .*; see \S+ explain --help",
         "concepts ponder": r"no such command 'ponder'.*; see \S+ concepts --help",
     }.items(),
