@@ -296,6 +296,7 @@ LIES_OF_EVIDENCE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
 
 
 @pytest.mark.parametrize("lie", LIES_OF_EVIDENCE)
+@unchecked()
 def test_evidence_that_lies_changes_nothing(lie: str, tmp_path: Path) -> None:
     change, message = LIES_OF_EVIDENCE[lie]
     file = tmp_path / "names.json"
@@ -501,6 +502,7 @@ def lax(path: Path, statement: str) -> None:
         "UPDATE provenance SET licence = x'00'",
     ],
 )
+@unchecked()
 def test_a_database_that_was_changed_says_so(statement: str, tmp_path: Path) -> None:
     with NameStore.create(tmp_path / "theirs.db") as theirs:
         publish(theirs, proven())
