@@ -18,6 +18,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder, SourceFileLoader
 from inspect import Parameter
 from pathlib import Path
+from threading import Lock
 from types import FunctionType
 from typing import (
     IO,
@@ -59,6 +60,8 @@ CONFIGURATION = BeartypeConf(
         }
     ),
 )
+
+_PARSING = Lock()  # Python 3.11 fails with a SystemError where two threads make syntax trees at once
 
 _checking = True
 
@@ -292,7 +295,7 @@ class _NamesForTypeCheckers(dict):
         self.scope = vars(module)
         self.statements = {
             name: compile(ast.Module([statement], []), module.__file__, "exec")
-            for branch in ast.parse(Path(module.__file__).read_bytes()).body
+            for branch in _parsed(Path(module.__file__)).body
             if isinstance(branch, ast.If) and ast.unparse(branch.test) == "TYPE_CHECKING"
             for statement in branch.body
             for name in _names(statement)
@@ -301,6 +304,11 @@ class _NamesForTypeCheckers(dict):
     def __missing__(self, name: str) -> Any:
         exec(self.statements[name], self.scope, self)
         return self[name]
+
+
+def _parsed(path: Path) -> ast.Module:
+    with _PARSING:
+        return ast.parse(path.read_bytes())
 
 
 _names_for_type_checkers = cache(_NamesForTypeCheckers)
