@@ -11,11 +11,10 @@ import torch
 from db.records import require_built
 from dissection.errors import require_finite
 from dissection.networks.reruns import Reruns
-from neuronexplain.methods.gradcam import contributions, effects, enlarge, heatmap, mean, potentials
-from neuronexplain.methods.targets import of_class
-from neuronexplain.methods.trace import gradients
+from neuronexplain.methods.gradcam import enlarge, heatmap
 
 from .activity import Responses, concept_map
+from .causes import AnyHead, PooledLinearHead
 from .classes import find_class
 from .clauses import persuasive
 from .explanation import Explanation, MethodMap
@@ -35,9 +34,9 @@ if TYPE_CHECKING:
     from db.records import Run
     from dissection.execution.settings import Progress
     from dissection.networks.network import Network
-    from dissection.networks.reruns import NotedPass
     from dissection.vocabulary import Unit, UnitName
 
+    from .causes import Causes, Head, Seen
     from .methods import Method
     from .named_layer import Ranking
     from .vocabulary import RankedUnit, Rules
@@ -67,8 +66,7 @@ class Explainer:
     rules: Rules = DEFAULT_RULES
     methods: Sequence[str] = ()
     _layer: NamedLayer = field(init=False, repr=False)
-    _lit_maps: Float[Tensor, "units h w"] = field(init=False, repr=False)
-    _reruns: Reruns = field(init=False, repr=False)
+    _head: Head = field(init=False, repr=False)
 
     @classmethod
     def from_store(
@@ -97,10 +95,11 @@ class Explainer:
     def __post_init__(self) -> None:
         check_methods(map(find_method, self.methods), self.network)
         layer = NamedLayer(self.units, self.rules)
-        lit_maps = layer.lit_maps(self.network.layer.height, self.network.layer.width)
+        height, width = self.network.layer.height, self.network.layer.width
+        lit_maps = torch.from_numpy(layer.lit_maps(height, width)).to(self.network.device)
+        head = PooledLinearHead.of(self.network, lit_maps) if self.constant_alpha else None
         object.__setattr__(self, "_layer", layer)
-        object.__setattr__(self, "_lit_maps", torch.from_numpy(lit_maps).to(self.network.device))
-        object.__setattr__(self, "_reruns", Reruns(self.network))
+        object.__setattr__(self, "_head", head or AnyHead(Reruns(self.network), lit_maps))
 
     @property
     def names(self) -> Mapping[int, UnitName]:
@@ -134,18 +133,19 @@ class Explainer:
         network = self.network
         preprocessing = network.preprocessing
         frames = [preprocessing.tensor(preprocessing.frame(photograph)) for _, photograph in photographs]
-        noted = self._reruns.forward(torch.stack(frames))
-        result = noted.result
+        images = torch.stack(frames)
+        seen = self._head.look(images)
+        result = seen.result
         require_finite(result.finite[0].tolist(), network.layer.name, [name for name, _ in photographs])
         logits = result.scores.detach().double().cpu()
         predicted = logits.argmax(1)
         targets = predicted if target_class is None else torch.full_like(predicted, target_class)
-        (slope,) = gradients(of_class(result.scores, targets), [result.activation])
-        heat = enlarge(heatmap(mean(slope), result.activation), preprocessing.size).float().cpu().numpy()
-        rankings = [self._layer.rank(responses) for responses in self._responses(slope, result.activation.detach())]
-        losses = self._losses(noted, targets, rankings)
+        causes = seen.causes(targets)
+        heat = enlarge(heatmap(causes.alphas, result.activation), preprocessing.size).float().cpu().numpy()
+        rankings = [self._layer.rank(responses) for responses in self._responses(causes, result.activation.detach())]
+        losses = _losses(seen, targets, rankings)
         method_maps = [
-            self._method_maps(watched(find_method(name), progress), noted.images, targets) for name in self.methods
+            self._method_maps(watched(find_method(name), progress), images, targets) for name in self.methods
         ]
         for number, (name, photograph) in enumerate(photographs):
             ranking = rankings[number]
@@ -166,37 +166,15 @@ class Explainer:
                 others=tuple(maps_of_method[number] for maps_of_method in method_maps),
             )
 
-    def _responses(
-        self, slope: Float[Tensor, "images units h w"], activation: Float[Tensor, "images units h w"]
-    ) -> list[Responses]:
+    def _responses(self, causes: Causes, activation: Float[Tensor, "images units h w"]) -> list[Responses]:
         """How each image's units respond, and what that does to its score."""
-        alphas = mean(slope)
-        values = (
-            alphas,
-            contributions(alphas, activation),
-            effects(slope, activation),
-            potentials(slope, self._lit_maps),
-            activation.amax((2, 3)),
-        )
+        peaks = activation.amax((2, 3))
+        values = (causes.alphas, causes.contributions, causes.effects, causes.potentials, peaks)
         by_image = torch.stack(values, 1).double().cpu().numpy()
         return [
             Responses(alpha, contribution, effect, potential, peak, peak > self._layer.thresholds)
             for alpha, contribution, effect, potential, peak in by_image
         ]
-
-    def _losses(
-        self, noted: NotedPass, targets: Int64[Tensor, " images"], rankings: Sequence[Ranking]
-    ) -> list[float | None]:
-        """What each image's score loses without the units that are said to speak for it."""
-        reasons = [[unit.unit for unit in persuasive((*ranking.top, *ranking.bottom))] for ranking in rankings]
-        if not any(reasons):
-            return [None] * len(reasons)
-        maps = noted.result.activation.detach().clone()
-        for number, units in enumerate(reasons):
-            maps[number, units] = 0
-        before, after = noted.result.scores.detach(), self._reruns.scores(noted, maps)
-        losses = (of_class(before, targets).double() - of_class(after, targets).double()).tolist()
-        return [loss if units else None for loss, units in zip(losses, reasons, strict=True)]
 
     def _method_maps(
         self, method: Method, images: Float[Tensor, "images channels H W"], targets: Tensor
@@ -214,6 +192,13 @@ class Explainer:
             name: concept_map(activation[numbers].double().cpu().numpy(), thresholds[numbers], size)
             for name, numbers in by_name.items()
         }
+
+
+def _losses(seen: Seen, targets: Int64[Tensor, " images"], rankings: Sequence[Ranking]) -> list[float | None]:
+    """What each image's score loses without the units that are said to speak for it."""
+    reasons = [[unit.unit for unit in persuasive((*ranking.top, *ranking.bottom))] for ranking in rankings]
+    losses = seen.losses(targets, reasons)
+    return [loss if units else None for loss, units in zip(losses, reasons, strict=True)]
 
 
 def _shown(view: Image.Image) -> Image.Image:

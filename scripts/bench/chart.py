@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from building import COMPARED
-from explaining import BACKWARD, BARE, OURS, PEERS
+from explaining import BACKWARD, BARE, CAUSES, OURS, PEERS
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
@@ -68,12 +68,12 @@ def _building(results: Mapping[str, Any]) -> list[Bar]:
 
 
 def _explaining(results: Mapping[str, Any]) -> list[Bar]:
-    colours = {BACKWARD: _LIMIT, OURS: _OURS}
+    colours = {BACKWARD: _LIMIT, OURS: _OURS, CAUSES: _OURS}
     bars = []
     for name, figures in results.get("explaining", {}).items():
         bars.append(Bar(spoken(name)))
         sides = figures[f"over {BARE}"]
-        bars += [Bar(side, sides[side], colours.get(side, _OTHERS)) for side in (BACKWARD, OURS, *PEERS)]
+        bars += [Bar(side, sides[side], colours.get(side, _OTHERS)) for side in (BACKWARD, OURS, CAUSES, *PEERS)]
     return bars
 
 

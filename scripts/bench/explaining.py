@@ -1,4 +1,6 @@
-"""What explaining costs: a batch's alphas and heat map, over a forward pass, beside captum, torchcam and grad-cam.
+"""What explaining costs, over a forward pass: alphas and a heat map, as captum, torchcam and grad-cam give them.
+
+Ours comes twice: alphas and heat map alone, and with what a sentence needs besides, the effects, potentials and losses.
 
 All sides run in one process with glibc's defaults, on the same images, layer and class. Networks have random
 weights: time does not depend on what they have learnt.
@@ -19,6 +21,8 @@ from torch import nn
 from torchcam.methods import GradCAM as TorchCam
 
 from dissection.networks.forward import forward
+from dissection.networks.reruns import Reruns
+from neuronexplain.causes import AnyHead, PooledLinearHead
 from neuronexplain.methods.gradcam import alphas, heatmap
 from neuronexplain.methods.targets import of_class
 
@@ -29,16 +33,17 @@ if TYPE_CHECKING:
 
     from neuronexplain import Network
 
-BARE, BACKWARD, OURS = "forward pass", "forward + head backward", "ours"
+BARE, BACKWARD, OURS, CAUSES = "forward pass", "forward + head backward", "ours", "ours, with effects and losses"
 PEERS = ("captum", "torchcam", "grad-cam")
+SILENT = 5
 
 
 def explaining(name: str, size: int, *, rounds: int) -> dict[str, object]:
     """Ratios for batches of ``size`` images."""
     with Process(sides, name, size, keeps_memory=False) as process:
-        times = in_turns({side: process.side(side) for side in (BARE, BACKWARD, OURS, *PEERS)}, rounds)
-    over_bare = {side: ratio(times, side, BARE) for side in (BACKWARD, OURS, *PEERS)}
-    over_backward = {side: ratio(times, side, BACKWARD) for side in (OURS, *PEERS)}
+        times = in_turns({side: process.side(side) for side in (BARE, BACKWARD, OURS, CAUSES, *PEERS)}, rounds)
+    over_bare = {side: ratio(times, side, BARE) for side in (BACKWARD, OURS, CAUSES, *PEERS)}
+    over_backward = {side: ratio(times, side, BACKWARD) for side in (OURS, CAUSES, *PEERS)}
     return {"batch": size, f"over {BARE}": over_bare, f"over {BACKWARD}": over_backward, "seconds": times}
 
 
@@ -54,6 +59,8 @@ def ours(net: Network, images: Tensor) -> dict[str, Callable[[], object]]:
     """Ours, and the passes it needs, written out by hand."""
     body, head = by_hand(net)
     classes = torch.zeros(len(images), dtype=torch.int64)
+    lit_maps = torch.rand(net.layer.units, net.layer.height, net.layer.width)
+    any_head = PooledLinearHead.of(net, lit_maps) or AnyHead(Reruns(net), lit_maps)
 
     def bare() -> None:
         with torch.inference_mode():
@@ -69,7 +76,12 @@ def ours(net: Network, images: Tensor) -> dict[str, Callable[[], object]]:
         result = forward(net, images)
         heatmap(alphas(of_class(result.scores, classes), result.activation), result.activation)
 
-    return {BARE: bare, BACKWARD: backward, OURS: explained}
+    def with_causes() -> None:
+        seen = any_head.look(images)
+        heatmap(seen.causes(classes).alphas, seen.result.activation)
+        seen.losses(classes, [range(SILENT)] * len(images))
+
+    return {BARE: bare, BACKWARD: backward, OURS: explained, CAUSES: with_causes}
 
 
 def peers(net: Network, images: Tensor) -> dict[str, Callable[[], object]]:

@@ -1,0 +1,177 @@
+"""What scores owe to the units of a layer: alphas, effects, potentials, and what is lost without some of the units.
+
+Two ways lead there. :class:`AnyHead` differentiates each image's score and runs the head again without the units.
+:class:`PooledLinearHead` needs neither: where global average pooling and one linear layer follow, alphas ``w_ck / Z``
+are the same for every image (Grad-CAM paper, Sec. 3.1), and everything else is linear in them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+
+from dissection.networks.forward import Pass, forward, forward_from
+from neuronexplain.methods.constant_alphas import has_constant_alphas
+from neuronexplain.methods.gradcam import contributions, effects, mean, potentials
+from neuronexplain.methods.targets import of_class
+from neuronexplain.methods.trace import gradients
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jaxtyping import Float, Int64
+    from torch import Tensor
+
+    from dissection.networks.network import Network
+    from dissection.networks.reruns import NotedPass, Reruns
+
+_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Causes:
+    """What each image's score owes to each unit.
+
+    Attributes:
+        alphas: Eq. 1.
+        contributions: ``alpha_k mean(A^k)``.
+        effects: what the score loses to first order without the unit.
+        potentials: what it would gain to first order from the unit's lit map.
+    """
+
+    alphas: Float[Tensor, "images units"]
+    contributions: Float[Tensor, "images units"]
+    effects: Float[Tensor, "images units"]
+    potentials: Float[Tensor, "images units"]
+
+
+class Seen(Protocol):
+    """A forward pass of some images that can be asked what its scores owe to the units."""
+
+    @property
+    def result(self) -> Pass:
+        """The scores and maps."""
+        ...
+
+    def causes(self, targets: Int64[Tensor, " images"]) -> Causes:
+        """What each image's score for its target owes to each unit."""
+        ...
+
+    def losses(self, targets: Int64[Tensor, " images"], units: Sequence[Sequence[int]]) -> list[float]:
+        """What each image's score for its target loses when these of its units are silent."""
+        ...
+
+
+class Head(Protocol):
+    """What follows a layer, with the lit maps of the layer's units."""
+
+    def look(self, images: Float[Tensor, "images channels H W"]) -> Seen:
+        """Run the network on images.
+
+        Raises:
+            ActivationError: if the map's shape is not the same as when the network was opened.
+            NetworkError: if the network gives anything but one row of scores per image.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnyHead:
+    """A head of any kind: differentiated for each image, and run again for losses."""
+
+    reruns: Reruns
+    lit_maps: Float[Tensor, "units h w"]
+
+    def look(self, images: Float[Tensor, "images channels H W"]) -> Seen:
+        """Run the network on images; the head has a graph."""
+        return _Differentiable(self, self.reruns.forward(images))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Differentiable:
+    head: AnyHead
+    noted: NotedPass
+
+    @property
+    def result(self) -> Pass:
+        return self.noted.result
+
+    def causes(self, targets: Int64[Tensor, " images"]) -> Causes:
+        (slope,) = gradients(of_class(self.result.scores, targets), [self.result.activation])
+        activation, alphas = self.result.activation.detach(), mean(slope)
+        return Causes(
+            alphas,
+            contributions(alphas, activation),
+            effects(slope, activation),
+            potentials(slope, self.head.lit_maps),
+        )
+
+    def losses(self, targets: Int64[Tensor, " images"], units: Sequence[Sequence[int]]) -> list[float]:
+        if not any(units):
+            return [0.0] * len(units)
+        maps = self.result.activation.detach().clone()
+        for number, silent in enumerate(units):
+            maps[number, list(silent)] = 0
+        before, after = self.result.scores.detach(), self.head.reruns.scores(self.noted, maps)
+        losses: list[float] = (of_class(before, targets).double() - of_class(after, targets).double()).tolist()
+        return losses
+
+
+class PooledLinearHead:
+    """Global average pooling and one linear layer: alphas are read once per class, and no image is differentiated.
+
+    Args:
+        network: the network.
+        probe: a pass of it with maps from elsewhere, whose graph is kept.
+        lit_maps: the units' lit maps.
+    """
+
+    def __init__(self, network: Network, probe: Pass, lit_maps: Float[Tensor, "units h w"]) -> None:
+        self._network = network
+        self._probe = probe
+        self._alphas: dict[int, Float[Tensor, " units"]] = {}
+        self.lit_sums = lit_maps.sum((1, 2))
+
+    @classmethod
+    def of(cls, network: Network, lit_maps: Float[Tensor, "units h w"]) -> PooledLinearHead | None:
+        """The head of a network if it is of this kind, and otherwise ``None``."""
+        layer = network.layer
+        generator = torch.Generator().manual_seed(0)
+        maps = torch.rand(1, layer.units, layer.height, layer.width, generator=generator)
+        probe = forward_from(network, maps)
+        weights = torch.randn(len(network.classes), generator=generator).to(probe.scores)
+        (slope,) = gradients(probe.scores @ weights, [probe.activation])
+        unevenness = (slope - mean(slope)[:, :, None, None]).abs().max()
+        is_pooled = bool(unevenness <= _TOLERANCE * slope.abs().max())
+        return cls(network, probe, lit_maps) if is_pooled and has_constant_alphas(network) else None
+
+    def look(self, images: Float[Tensor, "images channels H W"]) -> Seen:
+        """Run the network on images."""
+        result = forward(self._network, images)
+        return _Linear(self, result, result.activation.detach().mean((2, 3)))
+
+    def alphas(self, targets: Sequence[int]) -> Float[Tensor, "images units"]:
+        """The alphas of classes."""
+        for target in set(targets) - set(self._alphas):
+            (slope,) = gradients(self._probe.scores[:, target], [self._probe.activation])
+            self._alphas[target] = mean(slope)[0]
+        return torch.stack([self._alphas[target] for target in targets])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Linear:
+    head: PooledLinearHead
+    result: Pass
+    means: Float[Tensor, "images units"]
+
+    def causes(self, targets: Int64[Tensor, " images"]) -> Causes:
+        alphas = self.head.alphas(targets.tolist())
+        shares = alphas * self.means
+        area = self.result.activation.shape[2:].numel()
+        return Causes(alphas, shares, area * shares, alphas * self.head.lit_sums.to(alphas))
+
+    def losses(self, targets: Int64[Tensor, " images"], units: Sequence[Sequence[int]]) -> list[float]:
+        effects_by_image = self.causes(targets).effects.double().cpu()
+        return [float(of_units[list(silent)].sum()) for of_units, silent in zip(effects_by_image, units, strict=True)]
