@@ -35,7 +35,7 @@ def require_agreement(
     _known_concepts(dissection)
     for unit in dissection.units:
         _numbers(unit)
-        _evidence(unit, dissection)
+        _evidence(unit, dissection, has_control=run.key.control)
     _known_classes(run, importances)
     _known_images(dissection, pictures)
 
@@ -44,7 +44,7 @@ def _known_schema(run: Run, importances: Sequence[ClassImportance]) -> None:
     schema = run.key.schema
     if not OLDEST_SCHEMA <= schema <= SCHEMA:
         raise StoreError(f"the run's schema is {schema}: runs of schemas {OLDEST_SCHEMA} to {SCHEMA} can be kept")
-    has_more = run.draws or run.licence or any(importance.statistics for importance in importances)
+    has_more = run.draws or run.licence or run.key.control or any(importance.statistics for importance in importances)
     if has_more and not run.key.keeps_evidence:
         raise StoreError(f"a run of schema {schema} has no draws, licence or class statistics: make it {SCHEMA}")
 
@@ -56,6 +56,7 @@ def _one_run(run: Run, dissection: Dissection) -> None:
         ("key's quantile", run.key.quantile, dissection.quantile),
         ("key's min_images", run.key.min_images, dissection.min_images),
         ("key's draws", run.key.draws, dissection.draws),
+        ("key's control", run.key.control, run.control is not None),
         ("number of images", run.images, dissection.images),
         ("number of pixels", run.pixels, dissection.pixels),
     ):
@@ -95,7 +96,7 @@ def _numbers(unit: Unit) -> None:
         raise StoreError(f"unit {unit.number} has a threshold or an exemplar's activation that is not a number")
 
 
-def _evidence(unit: Unit, dissection: Dissection) -> None:
+def _evidence(unit: Unit, dissection: Dissection, *, has_control: bool) -> None:
     evidence = unit.evidence
     is_gathered = evidence is not None or any(overlap.truth is not None for overlap in unit.overlaps)
     if is_gathered and not dissection.draws:
@@ -105,7 +106,9 @@ def _evidence(unit: Unit, dissection: Dissection) -> None:
     area = dissection.layer.height * dissection.layer.width
     if len(evidence.lit_map) not in {0, area}:
         raise StoreError(f"unit {unit.number} has a lit map of {len(evidence.lit_map)} cells, its layer has {area}")
-    shares = (evidence.p, evidence.q, evidence.kept, *evidence.iou, *evidence.margin)
+    if (evidence.control is not None) is not has_control:
+        raise StoreError(f"unit {unit.number} has {'no' if has_control else 'a'} control, unlike the run")
+    shares = (evidence.p, evidence.q, evidence.kept, *evidence.iou, *evidence.margin, evidence.control or 0.0)
     if not all(map(isfinite, (*shares, *(quarter.least for quarter in evidence.quarters), *evidence.lit_map))):
         raise StoreError(f"unit {unit.number} has evidence that is not a finite number")
 

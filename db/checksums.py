@@ -24,19 +24,20 @@ Rows: TypeAlias = Mapping[Table, Sequence[Sequence[Any]]]
 """Rows by table, in the order of the table's key: values in the order of its columns, without the run's number."""
 
 
-def dissection_checksum(rows: Rows, *, licence: str, draws: int) -> str:
+def dissection_checksum(rows: Rows, *, licence: str, draws: int, control: int | None) -> str:
     """The checksum of a run's own row and of its dissection.
 
     Args:
         rows: of `runs` and of the tables of a dissection.
         licence: of the run.
         draws: of the run.
+        control: of the run.
 
     Raises:
         TypeError: if a value is of another type than its column.
         ValueError: likewise.
     """
-    return _checksum((runs, *DISSECTION), rows, [licence, draws])
+    return _checksum((runs, *DISSECTION), rows, [licence, draws, control])
 
 
 def whole_checksum(rows: Rows, dissection: str) -> str:

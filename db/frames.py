@@ -72,6 +72,7 @@ EVIDENCE = ("unit", "p", "q", "kept", "iou_low", "iou_high", "margin_low", "marg
 RUNNERS_UP = ("unit", "rank", "number")
 QUARTERS = ("unit", "quarter", "least", "images", "hits")
 LIT_MAPS = ("unit", "cell", "activation")
+CONTROLS = ("unit", "iou")
 CLASS_STATISTICS = ("index", "unit", *STATISTICS)
 
 
@@ -91,6 +92,7 @@ class Frames:
         runners_up: numbers of concepts, by unit and rank.
         quarters: quarters of the lit images, by unit.
         lit_maps: cells of the lit maps, by unit.
+        controls: the control's greatest IoU with the best concept, by unit.
         class_statistics: the other statistics of classes, where they were gathered, by class and unit.
     """
 
@@ -104,6 +106,7 @@ class Frames:
     runners_up: pd.DataFrame
     quarters: pd.DataFrame
     lit_maps: pd.DataFrame
+    controls: pd.DataFrame
     class_statistics: pd.DataFrame
 
 
@@ -148,6 +151,7 @@ def frames(store: NameStore, run: Run) -> Frames:
         runners_up=_frame(_runner_up_rows(dissection), RUNNERS_UP),
         quarters=_frame(_quarter_rows(dissection), QUARTERS),
         lit_maps=_frame(_lit_map_rows(dissection), LIT_MAPS),
+        controls=_frame(_control_rows(dissection), CONTROLS),
         class_statistics=_joined(map(_statistics_frame, importances), CLASS_STATISTICS),
     )
 
@@ -313,6 +317,12 @@ def _lit_map_rows(dissection: Dissection) -> Iterator[dict[str, Any]]:
             yield {"unit": unit, "cell": cell, "activation": activation}
 
 
+def _control_rows(dissection: Dissection) -> Iterator[dict[str, Any]]:
+    for unit, evidence in _proven(dissection):
+        if evidence.control is not None:
+            yield {"unit": unit, "iou": evidence.control}
+
+
 def _proven(dissection: Dissection) -> Iterator[tuple[int, Evidence]]:
     """The units for which there is evidence."""
     for unit in dissection.units:
@@ -363,6 +373,7 @@ def _evidence(frames: Frames, concepts: Mapping[int, Concept]) -> dict[int, Evid
     runners_up = _by_unit(_rows(frames.runners_up, RUNNERS_UP, by=["unit", "rank"]))
     quarters = _by_unit(_rows(frames.quarters, QUARTERS, by=["unit", "quarter"]))
     lit_maps = _by_unit(_rows(frames.lit_maps, LIT_MAPS, by=["unit", "cell"]))
+    controls = {row["unit"]: row["iou"] for row in _rows(frames.controls, CONTROLS, by=["unit"])}
     return {
         row["unit"]: Evidence(
             p=row["p"],
@@ -376,6 +387,7 @@ def _evidence(frames: Frames, concepts: Mapping[int, Concept]) -> dict[int, Evid
                 for quarter in quarters.get(row["unit"], ())
             ),
             lit_map=tuple(cell["activation"] for cell in lit_maps.get(row["unit"], ())),
+            control=controls.get(row["unit"]),
         )
         for row in _rows(frames.evidence, EVIDENCE, by=["unit"])
     }

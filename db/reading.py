@@ -28,7 +28,7 @@ from dissection.vocabulary import (
 
 from .checksums import dissection_checksum, whole_checksum
 from .errors import StoreError
-from .records import OLDEST_SCHEMA, STATISTICS, ClassImportance, Run, RunKey, WholeRun
+from .records import KEY_OF_EVIDENCE, OLDEST_SCHEMA, STATISTICS, ClassImportance, Run, RunKey, WholeRun
 from .schema import (
     ADDED,
     BESIDES,
@@ -39,6 +39,7 @@ from .schema import (
     class_statistics,
     classes,
     concepts,
+    controls,
     evidence,
     exemplars,
     importances,
@@ -82,10 +83,10 @@ def read_runs(connection: Connection, *conditions: ColumnElement[bool]) -> list[
     rows = connection.execute(select(runs).where(*conditions).order_by(runs.c.id)).all()
     if any(row.key_schema > OLDEST_SCHEMA for row in rows):  # otherwise the database may lack the table
         query = select(provenance).where(provenance.c.run.in_(numbers))
-        facts = {row.run: (row.licence, row.draws) for row in connection.execute(query)}
+        facts = {row.run: (row.licence, row.draws, row.control) for row in connection.execute(query)}
     else:
         facts = {}
-    return [_run(row, labels.get(row.id, ()), *facts.get(row.id, ("", 0))) for row in rows]
+    return [_run(row, labels.get(row.id, ()), *facts.get(row.id, ("", 0, None))) for row in rows]
 
 
 def read_dissection(connection: Connection, run: Run) -> Dissection:
@@ -168,11 +169,12 @@ def read_whole(connection: Connection, run: Run, origin: str) -> WholeRun:
     return WholeRun(run, _dissection(run, rows), gathered, jpegs, origin)
 
 
-def _run(row: Row[Any], labels: Sequence[str], licence: str, draws: int) -> Run:
-    parts = {field.name: getattr(row, f"key_{field.name}") for field in fields(RunKey) if field.name != "draws"}
+def _run(row: Row[Any], labels: Sequence[str], licence: str, draws: int, control: int | None) -> Run:
+    names = [field.name for field in fields(RunKey) if field.name not in KEY_OF_EVIDENCE]
+    parts = {name: getattr(row, f"key_{name}") for name in names}
     return Run(
         id=row.id,
-        key=RunKey(**parts, draws=draws),
+        key=RunKey(**parts, draws=draws, control=control is not None),
         created=datetime.fromisoformat(row.created),
         network=row.network,
         source=json.loads(row.source),
@@ -184,6 +186,7 @@ def _run(row: Row[Any], labels: Sequence[str], licence: str, draws: int) -> Run:
         constant_alphas=bool(row.constant_alphas),
         evidence=row.evidence,
         licence=licence,
+        control=control,
     )
 
 
@@ -221,7 +224,7 @@ def _require_unchanged(connection: Connection, run: Run, rows: Rows) -> None:
 
 
 def _agrees(kept: Row[Any], rows: Rows) -> bool:
-    dissection = dissection_checksum(rows, licence=kept.licence, draws=kept.draws)
+    dissection = dissection_checksum(rows, licence=kept.licence, draws=kept.draws, control=kept.control)
     is_whole = all(table in rows for table in BESIDES)
     return dissection == kept.dissection_checksum and (
         not is_whole or whole_checksum(rows, dissection) == kept.checksum
@@ -291,9 +294,10 @@ def _units(rows: Rows, known: Mapping[int, Concept]) -> Iterator[Unit]:
     }
     exemplars_of = {unit: tuple(map(_exemplar, members)) for unit, members in by_unit(exemplars)}
     rivals_of = {unit: tuple(known[row.concept] for row in members) for unit, members in by_unit(runners_up)}
+    control_of = {row.unit: row.iou for row in rows.get(controls, ())}
     quarters_of = {unit: tuple(map(_quarter, members)) for unit, members in by_unit(quarters)}
     evidence_of = {
-        row.unit: _evidence(row, rivals_of.get(row.unit, ()), quarters_of.get(row.unit, ()))
+        row.unit: _evidence(row, rivals_of.get(row.unit, ()), quarters_of.get(row.unit, ()), control_of.get(row.unit))
         for row in rows.get(evidence, ())
     }
     for row in rows[units]:
@@ -315,7 +319,9 @@ def _quarter(row: Row[Any]) -> Quarter:
     return Quarter(row.least, row.images, row.hits)
 
 
-def _evidence(row: Row[Any], rivals: tuple[Concept, ...], by_strength: tuple[Quarter, ...]) -> Evidence:
+def _evidence(
+    row: Row[Any], rivals: tuple[Concept, ...], by_strength: tuple[Quarter, ...], control: float | None
+) -> Evidence:
     return Evidence(
         p=row.p,
         q=row.q,
@@ -325,4 +331,5 @@ def _evidence(row: Row[Any], rivals: tuple[Concept, ...], by_strength: tuple[Qua
         runners_up=rivals,
         quarters=by_strength,
         lit_map=tuple(np.frombuffer(row.lit_map, NUMBERS).tolist()),
+        control=control,
     )

@@ -24,6 +24,9 @@ SCHEMA = 3
 OLDEST_SCHEMA = 2
 """Version of the oldest tables and runs that are read: those without evidence, licences and checksums."""
 
+KEY_OF_EVIDENCE = ("draws", "control")
+"""The fields of `RunKey` that runs have since schema 3."""
+
 IMPORTED = "imported: "
 """Prefix of a key's network and concepts if another tool made the names; no fingerprint of ours has it."""
 
@@ -50,6 +53,7 @@ class RunKey:
         evidence: fingerprint of the images that class importances were gathered over.
         schema: version of the tables that the run was made for; older runs keep theirs.
         draws: permutations behind the evidence for names; 0 where none was gathered.
+        control: whether the evidence includes a control.
     """
 
     network: str
@@ -63,6 +67,7 @@ class RunKey:
     evidence: str
     schema: int = SCHEMA
     draws: int = 0
+    control: bool = False
 
     @property
     def imported(self) -> bool:
@@ -76,9 +81,9 @@ class RunKey:
 
     @property
     def parts(self) -> dict[str, Any]:
-        """What the digest is of, by name; schema 2 knows no draws."""
+        """What the digest is of, by name; schema 2 knows no evidence."""
         parts = asdict(self)
-        return parts if self.keeps_evidence else {name: value for name, value in parts.items() if name != "draws"}
+        return {name: value for name, value in parts.items() if self.keeps_evidence or name not in KEY_OF_EVIDENCE}
 
     @property
     def digest(self) -> str:
@@ -104,6 +109,7 @@ class Run:
         constant_alphas: whether alphas are the same for every image (pooling and one linear layer follow the layer).
         evidence: the images that class importances were gathered over, for people.
         licence: what the concept dataset says of its licence; empty if nothing.
+        control: how many units of the same network with shuffled weights have a name; ``None`` if there is no control.
     """
 
     id: int
@@ -119,6 +125,7 @@ class Run:
     constant_alphas: bool
     evidence: str
     licence: str = ""
+    control: int | None = None
 
     @property
     def draws(self) -> int:

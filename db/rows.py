@@ -82,6 +82,7 @@ def _dissection_rows(dissection: Dissection) -> dict[Table, list[Row]]:
         schema.evidence: _evidence_rows,
         schema.runners_up: _runner_up_rows,
         schema.quarters: _quarter_rows,
+        schema.controls: _control_rows,
     }
     return {
         schema.concepts: list(_concept_rows(dissection)),
@@ -132,6 +133,11 @@ def _quarter_rows(unit: Unit) -> Iterator[Row]:
     quarters = unit.evidence.quarters if unit.evidence else ()
     for number, quarter in enumerate(quarters):
         yield unit.number, number, quarter.least, quarter.images, quarter.hits
+
+
+def _control_rows(unit: Unit) -> Iterator[Row]:
+    if unit.evidence is not None and unit.evidence.control is not None:
+        yield unit.number, unit.evidence.control
 
 
 def _class_rows(labels: Sequence[str], importances: Iterable[ClassImportance]) -> dict[Table, list[Row]]:

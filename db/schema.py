@@ -250,6 +250,18 @@ quarters = Table(
     sqlite_with_rowid=False,
 )
 
+# The greatest IoU of the control's units with the concept of a unit's best overlap.
+controls = Table(
+    "controls",
+    metadata,
+    _key("run"),
+    _key("unit"),
+    _required("iou", _REAL),
+    ForeignKeyConstraint(["run", "unit"], ["evidence.run", "evidence.unit"]),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
 # Arrays like those of the importances, for the classes for which they were gathered.
 class_statistics = Table(
     "class_statistics",
@@ -268,6 +280,7 @@ provenance = Table(
     _run(),
     _required("licence", Text),
     _required("draws", _WHOLE),
+    Column("control", _WHOLE),  # null if there is no control
     _required("dissection_checksum", _WORD),
     _required("checksum", _WORD),
     sqlite_strict=True,
@@ -282,6 +295,7 @@ UNITS: Final = {
     evidence: "unit",
     runners_up: "unit",
     quarters: "unit",
+    controls: "unit",
 }
 """The tables with rows of units, and their columns of the unit's number."""
 
@@ -291,5 +305,5 @@ DISSECTION: Final = (concepts, *UNITS)
 BESIDES: Final = (classes, importances, class_statistics, pictures)
 """The tables of everything else that belongs to a run."""
 
-ADDED: Final = (truths, evidence, runners_up, quarters, class_statistics, provenance)
+ADDED: Final = (truths, evidence, runners_up, quarters, controls, class_statistics, provenance)
 """The tables since schema 3."""

@@ -68,5 +68,5 @@ def _write(connection: Connection, table: Table, run: int, rows: Sequence[Sequen
 
 
 def _provenance_row(run: Run, rows: Rows) -> tuple[Any, ...]:
-    dissection = dissection_checksum(rows, licence=run.licence, draws=run.draws)
-    return run.licence, run.draws, dissection, whole_checksum(rows, dissection)
+    dissection = dissection_checksum(rows, licence=run.licence, draws=run.draws, control=run.control)
+    return run.licence, run.draws, run.control, dissection, whole_checksum(rows, dissection)

@@ -178,6 +178,8 @@ class Evidence:
         quarters: the lit images by strength, weakest first; empty where there are none.
         lit_map: the unit's map, row by row, on its fifth strongest image that carries the concept: cells above the
             threshold and their neighbours, 0 elsewhere. Empty where it responds to no such image.
+        control: the greatest IoU that a unit of the same network with shuffled weights has with the concept; ``None``
+            where no control was made.
     """
 
     p: float
@@ -188,6 +190,7 @@ class Evidence:
     runners_up: tuple[Concept, ...]
     quarters: tuple[Quarter, ...]
     lit_map: tuple[float, ...]
+    control: float | None = None
 
     def truth(self, peak: float, overall: Truth) -> float:
         """The share of images that carry the concept where the unit responds this strongly.

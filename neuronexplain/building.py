@@ -26,6 +26,7 @@ from neuronexplain.methods.constant_alphas import has_constant_alphas
 from neuronexplain.pictures.thumbnails import exemplar_pictures
 
 from .class_importance import Importances
+from .control import held_against, named, with_shuffled_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from db import NameStore
     from dissection.concepts.dataset import ConceptDataset
     from dissection.networks.network import Network
+    from dissection.vocabulary import Dissection, Layer
 
     from .class_images import ClassImages
 
@@ -47,7 +49,7 @@ class Built:
     is_new: bool
 
 
-def build(
+def build(  # noqa: PLR0913 -- what a build depends on
     network: Network,
     concepts: ConceptDataset,
     store: NameStore,
@@ -56,6 +58,7 @@ def build(
     min_images: int = MIN_IMAGES,
     class_images: ClassImages | None = None,
     draws: int = DRAWS,
+    control: bool = False,
     execution: Execution | None = None,
 ) -> Built:
     """Name the units of the network's layer, measure their importance for each class, and store both.
@@ -71,6 +74,7 @@ def build(
         class_images: images to average class importances over; by default the concept images, each counted for the
             class that the network predicts.
         draws: permutations behind the evidence for names; 0 gathers none.
+        control: whether to dissect the network with shuffled weights too, and to keep what that has names for.
         execution: how the work is run; with a scratch folder, a killed build is resumed where it stopped.
     """
     (built,) = build_layers(
@@ -81,6 +85,7 @@ def build(
         min_images=min_images,
         class_images=class_images,
         draws=draws,
+        control=control,
         execution=execution,
     )
     return built
@@ -95,6 +100,7 @@ def build_layers(  # noqa: PLR0913 -- what a build depends on
     min_images: int = MIN_IMAGES,
     class_images: ClassImages | None = None,
     draws: int = DRAWS,
+    control: bool = False,
     execution: Execution | None = None,
     fresh: bool = False,
 ) -> list[Built]:
@@ -109,15 +115,18 @@ def build_layers(  # noqa: PLR0913 -- what a build depends on
         class_images: images to average class importances over.
         draws: permutations behind the evidence for names; 0 gathers none. A layer's evidence is the same whichever
             layers are built with it.
+        control: whether to dissect the network with shuffled weights too, and to keep what that has names for.
         execution: how the work is run.
         fresh: discard what a killed build left in the scratch folder.
 
     Raises:
         CheckpointError: if the scratch folder holds work that cannot be resumed.
-        ValueError: if ``draws`` is negative, or 1, from which nothing can be concluded.
+        ValueError: if ``draws`` is negative, or 1, from which nothing can be concluded, or 0 with ``control``.
     """
     if draws < 0 or draws == 1:
         raise ValueError(f"draws is {draws}; 0 gathers no evidence, {DRAWS} are usual, at least 2 are needed")
+    if control and not draws:
+        raise ValueError("a control is evidence for names, and with 0 draws none is gathered; give some draws")
     execution = execution or Execution()
     ranks = execution.ranks
     concept_data = evidence = ""
@@ -137,6 +146,7 @@ def build_layers(  # noqa: PLR0913 -- what a build depends on
             upsampling=UPSAMPLING,
             evidence=evidence,
             draws=draws,
+            control=control,
         )
         for network in networks
     ]
@@ -185,8 +195,9 @@ def _work(key: RunKey) -> RunKey:
 
 
 def _draws(key: RunKey) -> Draws:
-    """Seeded by the first 8 bytes of the digest of what all layers' keys share: neither network nor layer."""
-    return Draws(key.draws, seed=int(replace(key, network="", layer="").digest[:16], 16))
+    """Seeded by the first 8 bytes of the digest of what all layers' keys share, with a control or without."""
+    shared = replace(key, network="", layer="", control=False)
+    return Draws(key.draws, seed=int(shared.digest[:16], 16))
 
 
 def _runs(
@@ -208,8 +219,11 @@ def _runs(
     )
     if class_images:
         importances = class_images.importances(network, layers, execution)
-    for (key, network), dissection, means_of_classes in zip(
-        networks.items(), dissections, importances.means(), strict=True
+    controls: list[Dissection | None] = [None] * len(layers)
+    if key.control:
+        controls = [*_controls(network, layers, concepts, key, execution)]
+    for (key, network), dissection, control, means_of_classes in zip(
+        networks.items(), dissections, controls, importances.means(), strict=True
     ):
         run = Run(
             id=0,
@@ -225,5 +239,24 @@ def _runs(
             constant_alphas=has_constant_alphas(network),
             evidence=f"the images in {class_images.root.name}" if class_images else CONCEPT_IMAGES,
             licence=licence_of(concepts),
+            control=None if control is None else named(control),
         )
-        yield WholeRun(run, dissection, tuple(means_of_classes))
+        held = dissection if control is None else held_against(dissection, control)
+        yield WholeRun(run, held, tuple(means_of_classes))
+
+
+def _controls(
+    network: Network, layers: Sequence[Layer], concepts: ConceptDataset, key: RunKey, execution: Execution
+) -> list[Dissection]:
+    """The dissections of the network with shuffled weights, whose unfinished work lies in a folder of its own."""
+    scratch_folder = execution.scratch and execution.scratch / "control"
+    if scratch_folder:
+        scratch_folder.mkdir(exist_ok=True)
+    return dissect_layers(
+        with_shuffled_weights(network),
+        layers,
+        concepts,
+        quantile=key.quantile,
+        min_images=key.min_images,
+        execution=replace(execution, scratch=scratch_folder),
+    )

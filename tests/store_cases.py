@@ -113,22 +113,28 @@ def proven(unit: Unit) -> Unit:
         runners_up=tuple(overlap.concept for overlap in unit.overlaps[1:]),
         quarters=(Quarter(0.5, 4, 2), Quarter(1 / 3 + 1, 4, 4)),
         lit_map=() if unit.number == 3 else (0.0, 0.1, 2.5, -0.0, 1 / 3, 9.0),
+        control=unit.number / 7,
     )
     return replace(unit, overlaps=overlaps, evidence=evidence)
 
 
 def run_of(dissection: Dissection, **key: Any) -> Run:
     """A run that fits a dissection, unpublished; ``key`` replaces parts of its key."""
+    has_control = any(unit.evidence and unit.evidence.control is not None for unit in dissection.units)
     defaults = {
         "network": "0123456789abcdef" * 4,
         "concepts": "c0ffee",
         "preprocessing": "resize 224",
         "precision": "float32",
+        "upsampling": "bilinear",
+        "evidence": "folder",
+        "draws": dissection.draws,
+        "control": has_control,
     }
     return Run(
         id=0,
         key=RunKey(
-            **(defaults | {"upsampling": "bilinear", "evidence": "folder", "draws": dissection.draws} | key),
+            **(defaults | key),
             layer=dissection.layer.name,
             quantile=dissection.quantile,
             min_images=dissection.min_images,
@@ -143,6 +149,7 @@ def run_of(dissection: Dissection, **key: Any) -> Run:
         pixels=dissection.pixels,
         constant_alphas=False,
         evidence="one folder per class",
+        control=2 if has_control else None,
     )
 
 

@@ -78,6 +78,14 @@ def test_draws_are_an_option(world, run, tmp_path):
         assert [store.dissection(kept).draws for kept in store.runs()] == [0, 5]
 
 
+def test_a_control_is_an_option_and_what_survives_it_is_told(world, run, tmp_path):
+    words = ["build", *NETWORK, "--concepts", world / "squares", "--db", tmp_path / "n.db", "--control"]
+    status, out, _ = run(*words, "--draws", 5)
+    assert status == 0
+    assert re.search(r"Control: \d neurons of the same network with shuffled weights .* of the 4 names, \d are", out)
+    assert "leave one of them out" in one_line(run(*words, "--draws", 0)[2])
+
+
 def test_several_layers_and_precisions_are_runs_of_their_own(world, run, tmp_path):
     words = ["build", *NETWORK, "--concepts", world / "squares", "--db", tmp_path / "n.db"]
     status, out, err = run(*words, "--layer", "rectify", "--layer", "detect", "--layer", "rectify")

@@ -318,11 +318,12 @@ def test_the_checksum_is_over_every_row_of_a_run(where: str) -> None:
             }
     assert all(rows[name] for name in rows.keys() - {"meta"})
     (kept,) = rows["provenance"]
-    dissected = ("runs", "concepts", "units", "overlaps", "truths", "exemplars", "evidence", "runners_up", "quarters")
+    of_evidence = ("evidence", "runners_up", "quarters", "controls")
+    dissected = ("runs", "concepts", "units", "overlaps", "truths", "exemplars", *of_evidence)
     besides = ("classes", "importances", "class_statistics", "pictures")
     of_dissection, of_whole = ([schema.metadata.tables[name] for name in names] for names in (dissected, besides))
-    dissection = slow_checksum(of_dissection, rows, ["CC BY 4.0", 199])
-    assert kept == (run.id, "CC BY 4.0", 199, dissection, slow_checksum(of_whole, rows, [dissection]))
+    dissection = slow_checksum(of_dissection, rows, ["CC BY 4.0", 199, 2])
+    assert kept == (run.id, "CC BY 4.0", 199, 2, dissection, slow_checksum(of_whole, rows, [dissection]))
     assert set(dissected) | set(besides) | {"meta", "provenance"} == set(schema.metadata.tables)
 
 
@@ -383,6 +384,6 @@ def test_a_run_of_schema_2_has_no_checksum(where: str) -> None:
 
 def test_keys_of_schema_2_have_the_digest_that_they_had() -> None:
     key = cases.run_of(cases.small_dissection(), schema=2).key
-    values = {name: value for name, value in asdict(key).items() if name != "draws"}
+    values = {name: value for name, value in asdict(key).items() if name not in {"draws", "control"}}
     assert key.digest == hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
     assert key.digest != replace(key, schema=3).digest != replace(key, schema=3, draws=199).digest

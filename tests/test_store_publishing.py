@@ -233,6 +233,8 @@ def with_evidence(dissection: Dissection, **changes: Any) -> Dissection:
         (lambda d: with_evidence(d, p=NAN), "unit 0 has evidence that is not a finite number"),
         (lambda d: with_evidence(d, iou=(0.0, float("inf"))), "unit 0 has evidence that is not a finite number"),
         (lambda d: with_evidence(d, quarters=(Quarter(NAN, 1, 1),)), "unit 0 has evidence that is not a finite number"),
+        (lambda d: with_evidence(d, control=NAN), "unit 0 has evidence that is not a finite number"),
+        (lambda d: with_evidence(d, control=None), "unit 0 has no control, unlike the run"),
         (lambda d: with_evidence(d, runners_up=(Concept(1, "air", "object"),)), "unit 0 has the runner-up .*'air'"),
     ],
 )

@@ -50,6 +50,7 @@ class KeyForm(Form, frozen=True):
     evidence: Text
     schema: Count
     draws: Count = 0
+    control: bool = False
 
 
 class LayerForm(Form, frozen=True):
@@ -120,6 +121,7 @@ class EvidenceForm(Form, frozen=True):
     runners_up: tuple[Count, ...]
     quarters: tuple[QuarterForm, ...]
     lit_map: tuple[float, ...]
+    control: float | None = None
 
 
 class UnitForm(Form, frozen=True):
@@ -172,6 +174,7 @@ class RunForm(Form, frozen=True):
     importances: tuple[ImportanceForm, ...]
     pictures: tuple[PictureForm, ...]
     licence: Text = ""
+    control: Count | None = None
 
 
 class Document(Form, frozen=True):

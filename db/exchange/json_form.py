@@ -69,6 +69,7 @@ def run_of(form: RunForm, where: str, pictures: Mapping[int, bytes]) -> WholeRun
         constant_alphas=form.constant_alphas,
         evidence=form.evidence,
         licence=form.licence,
+        control=form.control,
     )
     dissection = Dissection(layer, key.quantile, key.min_images, form.images, form.pixels, supports, units, key.draws)
     return WholeRun(run, dissection, tuple(_importances(form, origin)), pictures, origin)
@@ -108,7 +109,7 @@ def _fields(whole: WholeRun, pictures: Mapping[int, str]) -> Iterator[tuple[str,
     yield "network", run.network
     yield "source", {name: _shared(value) for name, value in run.source.items() if name != SHARED}
     yield "dataset", run.concepts
-    for name in ("images", "pixels", "constant_alphas", "evidence", "licence"):
+    for name in ("images", "pixels", "constant_alphas", "evidence", "licence", "control"):
         yield name, getattr(run, name)
     yield "key", {name: _plain(value) for name, value in key.parts.items()}
     yield "layer", {name: getattr(run.layer, name) for name in LayerForm.__struct_fields__}
@@ -147,6 +148,7 @@ def _evidence_row(evidence: Evidence) -> dict[str, object]:
         "runners_up": [concept.number for concept in evidence.runners_up],
         "quarters": [_row(quarter, QuarterForm) for quarter in evidence.quarters],
         "lit_map": evidence.lit_map,
+        "control": evidence.control,
     }
 
 
@@ -180,6 +182,7 @@ def _evidence(form: EvidenceForm, concepts: Mapping[int, Concept], origin: str) 
         runners_up=tuple(concepts[number] for number in form.runners_up),
         quarters=tuple(Quarter(**_values(quarter)) for quarter in form.quarters),
         lit_map=form.lit_map,
+        control=form.control,
     )
 
 

@@ -65,6 +65,8 @@ def _require_evidence(evidence: Evidence, unit: Unit, where: str) -> None:
         raise StoreError(f"{where}: there is evidence, but no overlap that it could be for")
     if not all(0 <= share <= 1 for share in (evidence.p, evidence.q, evidence.kept)):  # the tail of p may underflow
         raise StoreError(f"{where}: p, q and the share of resamples that keep its name are not all from 0 to 1")
+    if evidence.control is not None and not 0 <= evidence.control <= 1:
+        raise StoreError(f"{where}: the control's IoU is {evidence.control}, not from 0 to 1")
     if evidence.iou[0] > evidence.iou[1] or evidence.margin[0] > evidence.margin[1]:
         raise StoreError(f"{where}: an interval of its evidence ends before it begins")
     rivals = set(evidence.runners_up)

@@ -58,6 +58,9 @@ def build(
             min=0, help="How often labels are dealt anew, to tell names from chance; 0 gathers no evidence for names."
         ),
     ] = DRAWS,
+    control: Annotated[
+        bool, typer.Option("--control", help="Name the same network with shuffled weights too, and tell what survives.")
+    ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, evenly spaced.")] = None,
     batch_size: options.BatchSize = 16,
     device: options.Device = "cpu",
@@ -94,6 +97,8 @@ def build(
     options.require_share(quantile)
     if draws == 1:
         raise NeuronExplainError(f"--draws 1 tells nothing; give at least 2, or 0 for none: {DRAWS} are usual")
+    if control and not draws:
+        raise NeuronExplainError("--control is evidence for names, and --draws 0 gathers none; leave one of them out")
     with ranks() as group:
         dataset = open_concepts(concepts, limit=limit)
         names = [*dict.fromkeys(layer or [])]
@@ -113,6 +118,7 @@ def build(
                 min_images=min_images,
                 class_images=evidence,
                 draws=draws,
+                control=control,
                 execution=Execution(
                     batch_size=batch_size,
                     workers=_workers(device) if workers is None else workers,
@@ -182,6 +188,7 @@ def _say_builds(db: str, builds: Sequence[Built]) -> None:
 def summarise(store: NameStore, run: Run) -> None:
     """Say how many neurons have a name, what the names are, and which concepts could not become a name."""
     from dissection.concepts.surveys import out_of_reach
+    from neuronexplain.control import survivors
 
     names = store.names(run, MIN_IOU)
     console.say(
@@ -190,7 +197,14 @@ def summarise(store: NameStore, run: Run) -> None:
     )
     if names:
         console.say(f"Most frequent: {_frequent(names.values())}.")
-    support = store.dissection(run).concepts
+    dissection = store.dissection(run)
+    if run.control is not None:
+        survived = survivors(names.values(), dissection.units)
+        console.say(
+            f"Control: {run.control} neurons of the same network with shuffled weights have a name as well; of the "
+            f"{len(names)} names, {survived} are of a greater IoU than any of its neurons reaches with the concept."
+        )
+    support = dissection.concepts
     unreachable = out_of_reach(support, run.pixels, quantile=run.key.quantile, min_iou=MIN_IOU)
     say_out_of_reach(unreachable, run.key.quantile)
     rare = sum(0 < entry.images < run.key.min_images for entry in support)
