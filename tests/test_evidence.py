@@ -12,7 +12,7 @@ from worlds import slow_upsample, table_world
 
 from dissection.dissect import dissect, dissect_layers
 from dissection.engine import evidence_blocks
-from dissection.engine.cell_tables import CellTables, ious, labelled_cells, lit_cells
+from dissection.engine.cell_tables import CellTables, labelled_cells, lit_cells
 from dissection.engine.chance import chance, p_values, q_values
 from dissection.engine.evidence import Draws
 from dissection.engine.overlaps import Columns
@@ -42,6 +42,14 @@ def tables(maps, labels, thresholds):
     images, units = np.nonzero((maps > thresholds[:, None, None]).any((2, 3)))
     lit = lit_cells(images.astype(np.int32), units.astype(np.int32), maps[images, units], thresholds)
     return CellTables.of(maps.shape[1], COLUMNS, lit, labelled_cells(labels, COLUMNS, *maps.shape[2:]))
+
+
+def intersections(made):
+    return (made.lit @ made.labelled).toarray()
+
+
+def ious(made):
+    return intersections(made) / (made.areas() - intersections(made))
 
 
 def slow_shares(maps, thresholds):
@@ -76,7 +84,7 @@ def test_cells_are_counted_as_by_hand(seed):
     made = tables(maps, labels, thresholds)
     points, pixels = slow_shares(maps, thresholds), slow_pixels(labels, *maps.shape[2:])
     expected = np.einsum("iuyx,icyx->uc", points, pixels)
-    assert (made.intersections() == expected).all()
+    assert (intersections(made) == expected).all()
     assert (made.concept_areas() == pixels.sum((0, 2, 3))).all()
     assert (made.carried() == pixels.any((2, 3))).all()
     by_category = np.stack([pixels[:, COLUMNS.categories == g].any((1, 2, 3)) for g in range(2)], 1)
@@ -85,9 +93,15 @@ def test_cells_are_counted_as_by_hand(seed):
     areas = np.einsum("iuyx,iyx,ig->ug", points, sizes, by_category)
     assert (made.unit_areas() == areas).all()
     assert [row.sum() for row in made.sizes] == [label.maps[0].size for label in labels]
-    by_image, concepts_by_image = made.by_image()
-    assert (by_image.sum(0) == areas).all()
-    assert (concepts_by_image.sum(0) == 16 * made.concept_areas()).all()
+    concept_areas = pixels.sum((0, 2, 3))
+    assert (made.areas() == areas[:, COLUMNS.categories] + 16 * concept_areas).all()
+    assert (made.lit_by_image() == np.einsum("iuyx,iyx->iu", points, sizes)).all()
+    assert (made.covered_by_image() == 16 * pixels.sum((2, 3))).all()
+    shared, by_image = np.einsum("iuyx,icyx->uic", points, pixels), made.shared_by_image()
+    for unit in range(len(shared)):
+        images, shares = by_image.of(unit, [2, 0])
+        assert (images == np.flatnonzero(points[:, unit].any((1, 2)))).all()
+        assert (shares == shared[unit][images][:, [2, 0]]).all()
 
 
 def test_what_was_not_kept_of_a_map_is_not_lit():
@@ -99,22 +113,15 @@ def test_what_was_not_kept_of_a_map_is_not_lit():
             shifted = np.roll(above, (dy, dx), (2, 3))
             near |= shifted
     pruned = np.where(near, maps, -np.inf).astype(np.float32)
-    assert (
-        tables(pruned, labels, thresholds).intersections() == tables(maps, labels, thresholds).intersections()
-    ).all()
+    assert (intersections(tables(pruned, labels, thresholds)) == intersections(tables(maps, labels, thresholds))).all()
 
 
-def test_ious_are_quotients_and_nothing_by_nothing_is_0():
-    made = tables(*world(1))
-    quotients = ious(COLUMNS, made.intersections(), made.unit_areas(), made.concept_areas())
-    for unit in range(6):
-        for column, concept in enumerate(CONCEPTS.values()):
-            shared = int(made.intersections()[unit, column])
-            category = ("object", "color").index(concept.category)
-            union = int(made.unit_areas()[unit, category]) + 16 * int(made.concept_areas()[column]) - shared
-            assert quotients[unit, column] == shared / union
-    nothing = np.zeros((1, 4), np.int64)
-    assert ious(COLUMNS, nothing, np.zeros((1, 2), np.int64), np.zeros(4, np.int64)).tolist() == [[0.0] * 4]
+def test_images_meet_the_labels_that_they_are_dealt():
+    maps, labels, thresholds = world(1)
+    made = tables(maps, labels, thresholds)
+    source = np.random.default_rng(0).permutation(len(labels))
+    points, pixels = slow_shares(maps, thresholds), slow_pixels(labels, *maps.shape[2:])
+    assert ((made.dealt(source) @ made.labelled).toarray() == np.einsum("iuyx,icyx->uc", points, pixels[source])).all()
 
 
 def slow_null(maps, labels, thresholds, eligible, draws, seed):
@@ -177,7 +184,7 @@ def test_q_values_are_benjamini_and_hochbergs():
 def test_stability_is_that_of_images_drawn_by_hand():
     maps, labels, thresholds = world(3)
     made = tables(maps, labels, thresholds)
-    quotients = ious(COLUMNS, made.intersections(), made.unit_areas(), made.concept_areas())
+    quotients = ious(made)
     overlaps = [sorted(np.flatnonzero(row).tolist(), key=lambda column, row=row: -row[column])[:3] for row in quotients]
     told = stability(made, overlaps, resamples=40, seed=5)
     strata, points = made.strata(), slow_shares(maps, thresholds)
@@ -395,7 +402,7 @@ def test_detectors_are_proven_and_hardly_anything_else(seed):
     lit = lit_cells(images.astype(np.int32), units.astype(np.int32), maps[images, units], thresholds)
     made = CellTables.of(maps.shape[1], columns, lit, labelled_cells(labels, columns, *maps.shape[2:]))
     told = chance(made, np.ones(24, bool), draws=99, seed=seed)
-    quotients = ious(columns, made.intersections(), made.unit_areas(), made.concept_areas())
+    quotients = ious(made)
     proven = (told.q <= 0.05) & (quotients.max(1) >= 0.05)
     assert proven[140:170].all()
     assert (quotients[140:170].argmax(1) + 1 == detected).all()

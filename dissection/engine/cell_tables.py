@@ -174,35 +174,66 @@ class CellTables:
         """``G``: pixels of each concept."""
         return np.asarray(self.labelled.sum(0)).reshape(-1)
 
-    def by_image(self) -> tuple[Int64[np.ndarray, "images units categories"], Int64[np.ndarray, "images concepts"]]:
-        """``A`` and ``G`` of each image by itself, both in sixteenths of a pixel."""
-        images, area = self.sizes.shape
+    def areas(self) -> Int64[np.ndarray, "units concepts"]:
+        """``A + G`` of each unit and concept, in sixteenths of a pixel; their IoU is ``I / (A + G - I)``."""
+        areas = self.unit_areas()[:, self.columns.categories] + POINTS * self.concept_areas()
+        return np.asarray(areas)
+
+    def dealt(self, source: Int64[np.ndarray, " images"]) -> csr_array:
+        """``lit``, moved to the cells of another image: image ``i`` meets the labels of image ``source[i]``."""
+        image, cell = np.divmod(self.lit.indices, self.sizes.shape[1])
+        return csr_array(
+            (self.lit.data, source[image] * self.sizes.shape[1] + cell, self.lit.indptr), shape=self.lit.shape
+        )
+
+    def lit_by_image(self) -> Int64[np.ndarray, "images units"]:
+        """What each unit lights of each image, in sixteenths of a pixel."""
         entries = self.lit.tocoo()
-        image, cell = np.divmod(entries.col, area)
-        lit = np.zeros((images, self.lit.shape[0]), np.int64)
+        image, cell = np.divmod(entries.col, self.sizes.shape[1])
+        lit = np.zeros((self.images, self.lit.shape[0]), np.int64)
         np.add.at(lit, (image, entries.row), entries.data * self.sizes[image, cell])
-        covered = self.labelled.tocoo()
-        concepts = np.zeros((images, self.labelled.shape[1]), np.int64)
-        np.add.at(concepts, (covered.row // area, covered.col), covered.data)
-        return lit[:, :, None] * self.categories()[:, None], POINTS * concepts
+        return lit
 
-    def intersections(self) -> Int64[np.ndarray, "units concepts"]:
-        """``I``, in sixteenths of a pixel."""
-        shared: Int64[np.ndarray, "units concepts"] = (self.lit @ self.labelled).toarray()
-        return shared
+    def covered_by_image(self) -> Int64[np.ndarray, "images concepts"]:
+        """What each concept covers of each image, in sixteenths of a pixel."""
+        entries = self.labelled.tocoo()
+        covered = np.zeros((self.images, self.labelled.shape[1]), np.int64)
+        np.add.at(covered, (entries.row // self.sizes.shape[1], entries.col), POINTS * entries.data)
+        return covered
+
+    def shared_by_image(self) -> SharedByImage:
+        """What each unit shares with each concept, image by image."""
+        entries = self.lit.tocoo()
+        images = entries.col // self.sizes.shape[1]
+        begins = np.ones(len(images), bool)
+        begins[1:] = (images[1:] != images[:-1]) | (entries.row[1:] != entries.row[:-1])
+        starts = np.flatnonzero(begins)
+        pairs = csr_array((entries.data, entries.col, np.append(starts, len(images))), (len(starts), self.lit.shape[1]))
+        units = np.arange(self.lit.shape[0] + 1)
+        firsts = np.searchsorted(entries.row[starts], units)
+        return SharedByImage(pairs @ self.labelled, images[starts].astype(np.int64), firsts)
 
 
-def ious(
-    columns: Columns,
-    intersections: Int64[np.ndarray, "units concepts"],
-    unit_areas: Int64[np.ndarray, "units categories"],
-    concept_areas: Int64[np.ndarray, " concepts"],
-) -> Float64[np.ndarray, "units concepts"]:
-    """``I / (A + G - I)``, category by category; 0 where that is 0 / 0."""
-    unions = unit_areas[:, columns.categories] + POINTS * concept_areas - intersections
-    quotients: Float64[np.ndarray, "units concepts"] = np.zeros(intersections.shape)
-    np.divide(intersections, unions, out=quotients, where=unions > 0)
-    return quotients
+@dataclass(frozen=True, slots=True, eq=False)
+class SharedByImage:
+    """What units share with concepts, in sixteenths of a pixel, for pairs of a unit and an image that it lights.
+
+    Attributes:
+        shared: what each pair (row) shares with each concept (column), ordered by unit, then image.
+        images: the image of each pair.
+        starts: the first pair of each unit, and the number of pairs.
+    """
+
+    shared: csr_array
+    images: Int64[np.ndarray, " pairs"]
+    starts: Int64[np.ndarray, " units_and_end"]
+
+    def of(
+        self, unit: int, columns: Sequence[int]
+    ) -> tuple[Int64[np.ndarray, " lit"], Int64[np.ndarray, "lit overlaps"]]:
+        """The images that a unit lights, and what it shares on each with some concepts."""
+        pairs = slice(self.starts[unit], self.starts[unit + 1])
+        return self.images[pairs], self.shared[pairs][:, list(columns)].toarray()
 
 
 def _cover(

@@ -85,8 +85,15 @@ class Block:
         if not len(self.units):
             return self
         is_above = np.maximum.reduceat(self.values, self.sizes.cumsum() - self.sizes) > bounds[self.units]
-        images, units, sizes, places = (array[is_above] for array in (self.images, self.units, self.sizes, self.places))
-        values = self.values[np.repeat(is_above, self.sizes)]
+        return self._chosen(is_above)
+
+    def of(self, image: int, unit: int) -> Block:
+        """The block with one pair only, or none if nothing is kept of it."""
+        return self._chosen((self.images == image) & (self.units == unit))
+
+    def _chosen(self, pairs: Bool[np.ndarray, " pairs"]) -> Block:
+        images, units, sizes, places = (array[pairs] for array in (self.images, self.units, self.sizes, self.places))
+        values = self.values[np.repeat(pairs, self.sizes)]
         return Block(self.first, self.count, self.steady, images, units, sizes, places, values)
 
     def to_bytes(self) -> bytes:

@@ -24,10 +24,9 @@ import numpy as np
 from dissection.execution.ranks import Ranks
 from dissection.vocabulary import DRAWS
 
-from .cell_tables import ious
-
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float64, Int64
+    from scipy.sparse import csr_array
 
     from .cell_tables import CellTables
 
@@ -67,17 +66,14 @@ def chance(
         ranks: the processes that share the draws; every one must call it with the same tables.
     """
     strata = tables.strata()
-    unit_areas, concept_areas = tables.unit_areas(), tables.concept_areas()
-
-    def greatest(intersections: Int64[np.ndarray, "units concepts"]) -> Float64[np.ndarray, " units"]:
-        quotients = ious(tables.columns, intersections, unit_areas, concept_areas)
-        best: Float64[np.ndarray, " units"] = quotients[:, eligible].max(1, initial=0.0)
-        return best
-
-    observed = greatest(tables.intersections())
+    labelled, areas = tables.labelled[:, np.flatnonzero(eligible)], tables.areas()[:, eligible]
+    observed = _greatest(tables.lit @ labelled, areas)
     ranks = ranks or Ranks()
     mine = range(ranks.number, draws, ranks.count)
-    drawn = {draw: greatest(_dealt(tables, strata, np.random.default_rng([seed, draw]))) for draw in mine}
+    drawn = {
+        draw: _greatest(tables.dealt(_dealt(strata, np.random.default_rng([seed, draw]))) @ labelled, areas)
+        for draw in mine
+    }
     everyones = reduce(or_, ranks.gather(drawn))
     maxima = np.stack([everyones[draw] for draw in range(draws)])
     p = np.where(observed > 0, p_values(observed, maxima), 1.0)
@@ -109,15 +105,18 @@ def q_values(p: Float64[np.ndarray, " units"], tested: Bool[np.ndarray, " units"
     return q
 
 
-def _dealt(
-    tables: CellTables, strata: Int64[np.ndarray, " images"], generator: np.random.Generator
-) -> Int64[np.ndarray, "units concepts"]:
-    """The intersections with label tables that are dealt anew within strata."""
-    source = np.arange(tables.images)
+def _greatest(shared: csr_array, areas: Int64[np.ndarray, "units concepts"]) -> Float64[np.ndarray, " units"]:
+    """The greatest IoU of each unit, from its intersections with concepts."""
+    units = np.repeat(np.arange(len(areas)), np.diff(shared.indptr))
+    greatest = np.zeros(len(areas))
+    np.maximum.at(greatest, units, shared.data / (areas[units, shared.indices] - shared.data))
+    return greatest
+
+
+def _dealt(strata: Int64[np.ndarray, " images"], generator: np.random.Generator) -> Int64[np.ndarray, " images"]:
+    """The image whose labels each image gets, of its stratum."""
+    source = np.arange(len(strata))
     for stratum in range(int(strata.max(initial=-1)) + 1):
         members = np.flatnonzero(strata == stratum)
         source[members] = generator.permutation(members)
-    area = tables.sizes.shape[1]
-    rows = (source[:, None] * area + np.arange(area)).reshape(-1)
-    shared: Int64[np.ndarray, "units concepts"] = (tables.lit @ tables.labelled[rows]).toarray()
-    return shared
+    return source

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dissection.execution.ranks import Ranks
     from dissection.vocabulary import Quarter, Unit
 
-    from .cells import Cells
+    from .cells import Block, Cells
     from .chance import Chance
     from .evidence_blocks import EvidenceBlock, EvidenceFile
     from .overlaps import Columns
@@ -156,18 +156,22 @@ class LitMaps:
     def of(self, images: Mapping[int, int]) -> Iterator[tuple[int, tuple[float, ...]]]:
         """Unit and map, of those units whose image this rank has."""
         starts = [block.start for block in self.blocks]
+        by_block: dict[int, list[int]] = {}
         for unit, image in images.items():
             number = bisect_right(starts, image) - 1
             if number >= 0 and image in self.blocks[number]:
-                yield unit, self._map(number, unit, image - starts[number])
+                by_block.setdefault(number, []).append(unit)
+        for number, units in by_block.items():
+            block = self.cells.read(self.places[number])
+            for unit in units:
+                yield unit, self._map(block.of(images[unit] - starts[number], unit), unit)
 
-    def _map(self, number: int, unit: int, image: int) -> tuple[float, ...]:
+    def _map(self, pair: Block, unit: int) -> tuple[float, ...]:
         """Cells above the threshold and their neighbours, and 0 elsewhere."""
-        block = self.cells.pruned(self.cells.read(self.places[number]), self.thresholds.astype(np.float32))
-        pairs = np.flatnonzero((block.units == unit) & (block.images == image))
-        if not len(pairs):
+        pruned = self.cells.pruned(pair, self.thresholds.astype(np.float32))
+        if not len(pruned.units):
             return (float(self.first[unit]),) * self.cells.area
-        cells = self.cells.maps(block)[pairs[0]].ravel()
+        cells = self.cells.maps(pruned)[0].ravel()
         return tuple(np.where(np.isfinite(cells), cells, 0).astype(float).tolist())
 
 

@@ -55,53 +55,42 @@ def stability(
     """
     strata = tables.strata()
     weights = np.stack([_drawn(strata, np.random.default_rng([seed, resample])) for resample in range(resamples)])
-    areas_by_image, concepts_by_image = tables.by_image()
-    unit_areas = np.tensordot(weights, areas_by_image, 1)
-    concept_areas = weights @ concepts_by_image
-    found: list[Stability | None] = []
+    # Products of real numbers are quicker than those of integers, and as exact: no sum comes near 2^53.
+    weights = weights.astype(np.float64)
+    lit = tables.lit_by_image().astype(np.float64)
+    labelled = tables.categories()
+    unit_areas = np.stack([weights * labelled[:, category] @ lit for category in range(tables.columns.count)], -1)
+    concept_areas = weights @ tables.covered_by_image().astype(np.float64)
+    shared = tables.shared_by_image()
+    stable: list[Stability | None] = []
     for unit, columns in enumerate(overlaps):
         if not columns:
-            found.append(None)
+            stable.append(None)
             continue
-        intersections = weights @ _by_image(tables, unit, columns)
-        found.append(_of_unit(columns, intersections, unit_areas[:, unit], concept_areas, tables))
-    return found
-
-
-def _by_image(tables: CellTables, unit: int, columns: Sequence[int]) -> Int64[np.ndarray, "images overlaps"]:
-    """What a unit shares with each of some concepts, image by image, in sixteenths of a pixel."""
-    row = tables.lit[[unit]].tocoo()
-    shared = tables.labelled[row.col][:, list(columns)].toarray() * row.data[:, None]
-    by_image = np.zeros((tables.images, len(columns)), np.int64)
-    np.add.at(by_image, row.col // tables.sizes.shape[1], shared)
-    return by_image
+        images, shares = shared.of(unit, columns)
+        areas = unit_areas[:, unit, tables.columns.categories[list(columns)]] + concept_areas[:, list(columns)]
+        stable.append(_of_unit(columns, weights[:, images] @ shares.astype(np.float64), areas))
+    return stable
 
 
 def _of_unit(
     columns: Sequence[int],
-    intersections: Int64[np.ndarray, "resamples overlaps"],
-    unit_areas: Int64[np.ndarray, "resamples categories"],
-    concept_areas: Int64[np.ndarray, "resamples concepts"],
-    tables: CellTables,
+    intersections: Float64[np.ndarray, "resamples overlaps"],
+    areas: Float64[np.ndarray, "resamples overlaps"],
 ) -> Stability:
-    chosen = np.asarray(columns)
-    unions = unit_areas[:, tables.columns.categories[chosen]] + concept_areas[:, chosen] - intersections
+    unions = areas - intersections
     ious: Float64[np.ndarray, "resamples overlaps"] = np.zeros(intersections.shape)
     np.divide(intersections, unions, out=ious, where=unions > 0)
     winners = np.bincount(ious.argmax(1), minlength=len(columns)) / len(ious)
     rivals = ious[:, 1:].max(1, initial=0.0)
     often = [place for place in np.argsort(-winners, kind="stable") if place and winners[place] >= _RUNNER_UP]
+    (low, lowest), (high, highest) = np.quantile(np.stack([ious[:, 0], ious[:, 0] - rivals], 1), _INTERVAL, axis=0)
     return Stability(
         float(winners[0]),
-        _interval(ious[:, 0]),
-        _interval(ious[:, 0] - rivals),
+        (float(low), float(high)),
+        (float(lowest), float(highest)),
         tuple(int(columns[place]) for place in often),
     )
-
-
-def _interval(values: Float64[np.ndarray, " resamples"]) -> tuple[float, float]:
-    low, high = np.quantile(values, _INTERVAL)
-    return float(low), float(high)
 
 
 def _drawn(strata: Int64[np.ndarray, " images"], generator: np.random.Generator) -> Int64[np.ndarray, " images"]:
