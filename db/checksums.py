@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import BigInteger, Double, LargeBinary
+from sqlalchemy import BigInteger, Double, LargeBinary, Table
 
 from .schema import BESIDES, DISSECTION, NUMBERS, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from sqlalchemy import Column
 
-    from sqlalchemy import Column, Table
-
-    Rows = Mapping[Table, Sequence[Sequence[Any]]]
-    """Rows by table, in the order of the table's key: values in the order of its columns, without the run's number."""
+Rows = Mapping[Table, Sequence[Sequence[Any]]]
+"""Rows by table, in the order of the table's key: values in the order of its columns, without the run's number."""
 
 
 def dissection_checksum(rows: Rows, *, licence: str, draws: int) -> str:
