@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from sqlalchemy import BigInteger, Double, LargeBinary, Table
@@ -20,7 +20,7 @@ from .schema import BESIDES, DISSECTION, NUMBERS, runs
 if TYPE_CHECKING:
     from sqlalchemy import Column
 
-Rows = Mapping[Table, Sequence[Sequence[Any]]]
+Rows: TypeAlias = Mapping[Table, Sequence[Sequence[Any]]]
 """Rows by table, in the order of the table's key: values in the order of its columns, without the run's number."""
 
 

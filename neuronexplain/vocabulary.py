@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 RankBy = Literal["alpha", "contribution"]
 """What units are ranked by: their importance (Eq. 1), or their importance times their mean activation."""
 
+ClassRankBy = Literal["lit", "alpha", "contribution"]
+"""What the database's answers about classes are ranked by, see :data:`db.RankBy`."""
+
 Among = Literal["all", "named"]
 """Which units are ranked."""
 

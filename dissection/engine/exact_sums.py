@@ -102,7 +102,9 @@ class ClassSums:
         self._counts[index] = self._counts.get(index, 0) + 1
 
     def _sum(self, words: Int64[np.ndarray, "words ..."]) -> Float64[np.ndarray, "*shape"]:
-        total: np.ndarray = sum(word / scale for word, scale in zip(words, self._scales, strict=True))
+        total = np.zeros(self._shape)
+        for word, scale in zip(words, self._scales, strict=True):
+            total += word / scale
         return total
 
     def _zeros(self) -> Int64[np.ndarray, "words ..."]:

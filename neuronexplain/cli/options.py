@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from dissection.errors import NeuronExplainError
-from neuronexplain.vocabulary import MethodName, RankBy
+from neuronexplain.vocabulary import ClassRankBy, MethodName, RankBy
 
 Db = Annotated[str, typer.Option("--db", help="The database: a file, or an SQLAlchemy URL.", show_default=False)]
 RunNumber = Annotated[int | None, typer.Option("--run", help="Which run, if the database holds several.")]
@@ -58,6 +58,15 @@ Rows = Annotated[int, typer.Option("--limit", min=1, help="Rows of the table.")]
 
 Ranking = Annotated[
     RankBy, typer.Option("--rank-by", help="Rank neurons by alpha, as the paper does, or by alpha x mean activation.")
+]
+ClassRanking = Annotated[
+    ClassRankBy | None,
+    typer.Option(
+        "--rank-by",
+        help="Rank by what lit cells contribute above the average class (lit), or by the sum of alphas or of alpha x "
+        "mean activation.",
+        show_default="lit, where class statistics are kept",
+    ),
 ]
 
 
