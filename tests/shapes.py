@@ -18,6 +18,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder, SourceFileLoader
 from inspect import Parameter
 from pathlib import Path
+from threading import Lock
 from types import FunctionType
 from typing import (
     IO,
@@ -284,19 +285,24 @@ def _hints(thing) -> dict[str, Any]:
     return hints
 
 
+_PARSING = Lock()
+"""Python 3.11 cannot make syntax trees in two threads at once."""
+
+
 class _NamesForTypeCheckers(dict):
     """What a module names under ``if TYPE_CHECKING``; imported when an annotation asks for it."""
 
     def __init__(self, module: ModuleType) -> None:
         super().__init__()
         self.scope = vars(module)
-        self.statements = {
-            name: compile(ast.Module([statement], []), module.__file__, "exec")
-            for branch in ast.parse(Path(module.__file__).read_bytes()).body
-            if isinstance(branch, ast.If) and ast.unparse(branch.test) == "TYPE_CHECKING"
-            for statement in branch.body
-            for name in _names(statement)
-        }
+        with _PARSING:
+            self.statements = {
+                name: compile(ast.Module([statement], []), module.__file__, "exec")
+                for branch in ast.parse(Path(module.__file__).read_bytes()).body
+                if isinstance(branch, ast.If) and ast.unparse(branch.test) == "TYPE_CHECKING"
+                for statement in branch.body
+                for name in _names(statement)
+            }
 
     def __missing__(self, name: str) -> Any:
         exec(self.statements[name], self.scope, self)
