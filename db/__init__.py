@@ -1,6 +1,7 @@
 """Keeps names: dissections in an SQL database."""
 
 from .errors import ConceptNotFoundError, RunNotFoundError, SchemaError, StoreError
+from .excess import Excess
 from .queries import ClassConcept, ConceptClass, RankBy
 from .records import SCHEMA, Adopted, ClassImportance, Run, RunKey, WholeRun
 from .store import NameStore
@@ -12,6 +13,7 @@ __all__ = [
     "ClassImportance",
     "ConceptClass",
     "ConceptNotFoundError",
+    "Excess",
     "NameStore",
     "RankBy",
     "Run",

@@ -23,6 +23,7 @@ from dissection.vocabulary import (
 )
 
 from .errors import StoreError
+from .excess import standard_errors
 from .records import STATISTICS, ClassImportance
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ OVERLAPS = (
 )
 EXEMPLARS = ("unit", "rank", "image", "index", "activation", "row", "column")
 IMPORTANCES = ("index", "label", "images", "unit", "alpha", "contribution")
+IMPORTANCES_WITH_ERRORS = (*IMPORTANCES, "alpha_error", "contribution_error", "lit", "lit_error")
 TRUTHS = ("unit", "rank", "lit_images", "hit_images")
 EVIDENCE = ("unit", "p", "q", "kept", "iou_low", "iou_high", "margin_low", "margin_high")
 RUNNERS_UP = ("unit", "rank", "number")
@@ -130,8 +132,12 @@ def overlaps_frame(store: NameStore, run: Run) -> pd.DataFrame:
 
 
 def importances_frame(store: NameStore, run: Run) -> pd.DataFrame:
-    """One row per class and unit, for the classes that importances were gathered for."""
-    return _joined([_importance_frame(importance) for importance in _gathered(store, run)], IMPORTANCES)
+    """One row per class and unit, for the classes that importances were gathered for.
+
+    ``lit`` is the mean lit contribution. It and the standard errors of the means are NaN where no statistics are kept;
+    errors also for a class of one image.
+    """
+    return _joined(map(_importance_frame_with_errors, _gathered(store, run)), IMPORTANCES_WITH_ERRORS)
 
 
 def frames(store: NameStore, run: Run) -> Frames:
@@ -340,6 +346,20 @@ def _importance_frame(importance: ClassImportance) -> pd.DataFrame:
         "contribution": importance.contributions,
     }
     return pd.DataFrame(columns, columns=list(IMPORTANCES))
+
+
+def _importance_frame_with_errors(importance: ClassImportance) -> pd.DataFrame:
+    frame = _importance_frame(importance)
+    if importance.statistics:
+        alpha_squares, contribution_squares, lits, lit_squares = importance.statistics
+        frame["lit"] = lits
+        for name, means, squares in (
+            ("alpha", importance.alphas, alpha_squares),
+            ("contribution", importance.contributions, contribution_squares),
+            ("lit", lits, lit_squares),
+        ):
+            frame[f"{name}_error"] = standard_errors(means, squares, importance.images)
+    return frame.reindex(columns=list(IMPORTANCES_WITH_ERRORS))
 
 
 def _statistics_frame(importance: ClassImportance) -> pd.DataFrame:

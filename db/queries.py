@@ -1,6 +1,8 @@
 """Which concepts matter for a class, and for which classes a concept matters.
 
-SQL finds the units; the sums of their importances are taken here, correctly rounded (`math.fsum`).
+SQL finds the units; the sums of their importances are taken here, correctly rounded (`math.fsum`). A sum of alphas
+grows with the number of units that have a name. The excess of the lit contribution (:mod:`db.excess`) is a mean over
+them, compared with other classes; it needs the statistics of all classes, which runs before schema 3 lack.
 """
 
 from __future__ import annotations
@@ -10,26 +12,28 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from math import fsum
 from operator import attrgetter
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from sqlalchemy import bindparam, or_, select
 
 from dissection.errors import ClassNotFoundError
-from dissection.vocabulary import Concept
+from dissection.vocabulary import THIN_EVIDENCE, Concept
 
 from .errors import ConceptNotFoundError, StoreError
-from .reading import read_importance, read_importances, read_names
+from .reading import read_importance, read_importances, read_lit_contributions, read_names
 from .rows import spoken_key
 from .schema import BEST, classes, concepts, overlaps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
 
+    from .excess import Excess
     from .records import Run
 
-RankBy = Literal["alpha", "contribution"]
+RankBy = Literal["lit", "alpha", "contribution"]
+"""What answers are ranked by: the excess of the lit contribution, or a sum of means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,8 @@ class ClassConcept:
         contribution: sum of the units' mean contributions to the class.
         iou: the best IoU among the units.
         images: images of the concept dataset that carry the concept.
+        lit: how much more the units' lit cells contribute to the class than to the average class; ``None`` where the
+            run keeps no statistics of classes.
     """
 
     concept: Concept
@@ -51,6 +57,7 @@ class ClassConcept:
     contribution: float
     iou: float
     images: int
+    lit: Excess | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,8 @@ class ConceptClass:
         alpha: sum of the mean alphas of the concept's units.
         contribution: sum of the mean contributions of the concept's units.
         units: the units that the concept names.
+        lit: how much more their lit cells contribute to the class than to the average class; ``None`` where the run
+            keeps no statistics of classes.
     """
 
     index: int
@@ -72,6 +81,12 @@ class ConceptClass:
     alpha: float
     contribution: float
     units: tuple[int, ...]
+    lit: Excess | None = None
+
+    @property
+    def is_thin(self) -> bool:
+        """Whether fewer images are behind it than a mean should rest on."""
+        return self.images < THIN_EVIDENCE
 
 
 _NAMED = (
@@ -112,13 +127,13 @@ def class_images(connection: Connection, run: int) -> dict[int, int]:
 
 
 def concepts_of(
-    connection: Connection, run: Run, class_index: int, *, rank_by: RankBy, min_iou: float
+    connection: Connection, run: Run, class_index: int, *, rank_by: RankBy | None, min_iou: float
 ) -> list[ClassConcept]:
     """Concepts that name units, by their units' importance for a class, strongest first.
 
     Raises:
         ClassNotFoundError: if the network has no such class.
-        StoreError: if no importances were gathered for it, or they are damaged.
+        StoreError: if no importances were gathered for it, or they are damaged, or it cannot be ranked by ``rank_by``.
     """
     importance = read_importance(connection, run, class_index)
     if importance is None:
@@ -131,8 +146,9 @@ def concepts_of(
         units[concept].append(unit)
         ious[concept] = max(iou, ious.get(concept, iou))
         images.setdefault(concept, support)
+    kept = read_lit_contributions(connection, run)
     return _strongest(
-        (
+        [
             ClassConcept(
                 Concept(number, name, category),
                 tuple(units[number]),
@@ -140,30 +156,29 @@ def concepts_of(
                 fsum(contributions[unit] for unit in units[number]),
                 ious[number],
                 images[number],
+                kept.excess(class_index, units[number]) if kept else None,
             )
             for number, name, category in connection.execute(_CONCEPTS, {"run": run.id}).all()
             if number in units
-        ),
-        rank_by,
+        ],
+        ranking(run, rank_by, has_statistics=kept is not None),
     )
 
 
 def classes_for(
-    connection: Connection, run: Run, concept_name: str, *, rank_by: RankBy, min_iou: float
+    connection: Connection, run: Run, concept_name: str, *, rank_by: RankBy | None, min_iou: float
 ) -> list[ConceptClass]:
     """Classes by the importance of the units that a concept names, strongest first.
 
     Raises:
         ConceptNotFoundError: if the concept names no unit; the message offers near names that do.
-        StoreError: if a class's importances are damaged.
+        StoreError: if a class's importances are damaged, or cannot be ranked by ``rank_by``.
     """
-    spoken = spoken_key(concept_name)
-    parameters = {"run": run.id, "min_iou": min_iou, "spoken": spoken, "name": concept_name}
-    units = list(connection.execute(_UNITS_NAMED, parameters).scalars())
-    if not units:
-        raise _names_no_unit(connection, run.id, concept_name, min_iou)
+    units = units_named(connection, run, concept_name, min_iou=min_iou)
+    kept = read_lit_contributions(connection, run)
+    excesses = kept.excesses(units) if kept else {}
     return _strongest(
-        (
+        [
             ConceptClass(
                 importance.index,
                 importance.label,
@@ -171,17 +186,55 @@ def classes_for(
                 fsum(importance.alphas[units]),
                 fsum(importance.contributions[units]),
                 tuple(units),
+                excesses.get(importance.index),
             )
             for importance in read_importances(connection, run)
-        ),
-        rank_by,
+        ],
+        ranking(run, rank_by, has_statistics=kept is not None),
     )
 
 
-def _strongest(entries: Iterable[_Ranked], rank_by: RankBy) -> list[_Ranked]:
-    if rank_by not in {"alpha", "contribution"}:
-        raise StoreError(f"cannot rank by {rank_by!r}: give 'alpha' or 'contribution'")
-    return sorted(entries, key=attrgetter(rank_by), reverse=True)  # stable: ties stay in ascending order of numbers
+def units_named(connection: Connection, run: Run, concept_name: str, *, min_iou: float) -> list[int]:
+    """The units that a concept names, as spoken, in any case; ascending.
+
+    Raises:
+        ConceptNotFoundError: if there are none; the message offers near names.
+    """
+    spoken = spoken_key(concept_name)
+    parameters = {"run": run.id, "min_iou": min_iou, "spoken": spoken, "name": concept_name}
+    units = list(connection.execute(_UNITS_NAMED, parameters).scalars())
+    if not units:
+        raise _names_no_unit(connection, run.id, concept_name, min_iou)
+    return units
+
+
+def ranking(run: Run, rank_by: RankBy | None, *, has_statistics: bool) -> RankBy:
+    """What answers are ranked by: by default the lit contribution, where statistics are kept, and otherwise alpha.
+
+    Raises:
+        StoreError: if there is no such ranking, or the run lacks what it needs.
+    """
+    if rank_by is None:
+        return "lit" if has_statistics else "alpha"
+    if rank_by not in _KEYS:
+        raise StoreError(f"cannot rank by {rank_by!r}: give 'lit', 'alpha' or 'contribution'")
+    if rank_by == "lit" and not has_statistics:
+        raise StoreError(
+            f"run {run.id} keeps no class statistics, so nothing can be ranked by 'lit': build it again with draws, or "
+            "rank by 'alpha' or 'contribution'"
+        )
+    return rank_by
+
+
+_KEYS: dict[RankBy, Callable[[Any], float]] = {
+    "lit": attrgetter("lit.value"),
+    "alpha": attrgetter("alpha"),
+    "contribution": attrgetter("contribution"),
+}
+
+
+def _strongest(entries: list[_Ranked], rank_by: RankBy) -> list[_Ranked]:
+    return sorted(entries, key=_KEYS[rank_by], reverse=True)  # stable: ties stay in ascending order of numbers
 
 
 def _no_importances(run: Run, index: int) -> ClassNotFoundError | StoreError:

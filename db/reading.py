@@ -28,6 +28,7 @@ from dissection.vocabulary import (
 
 from .checksums import dissection_checksum, whole_checksum
 from .errors import StoreError
+from .excess import LitContributions
 from .records import KEY_OF_EVIDENCE, OLDEST_SCHEMA, STATISTICS, ClassImportance, Run, RunKey, WholeRun
 from .schema import (
     ADDED,
@@ -71,7 +72,11 @@ _CLASSES = classes.outerjoin(
 _CLASSES_WITH_STATISTICS = _CLASSES.outerjoin(
     class_statistics, (class_statistics.c.run == classes.c.run) & (class_statistics.c["class"] == classes.c.number)
 )
+_STATISTICS_OF_CLASSES = classes.outerjoin(
+    class_statistics, (class_statistics.c.run == classes.c.run) & (class_statistics.c["class"] == classes.c.number)
+)
 _MEANS = (importances.c.alphas, importances.c.contributions)
+_LIT = (class_statistics.c.lits, class_statistics.c.lit_squares)
 _STATISTICS = tuple(class_statistics.c[name] for name in STATISTICS)
 
 
@@ -144,7 +149,7 @@ def read_importances(connection: Connection, run: Run) -> Iterator[ClassImportan
     Raises:
         StoreError: if an array does not hold a number for every unit.
     """
-    return _importances(connection, run)
+    return _importances(connection, run, _importances_query(run).order_by(classes.c.number))
 
 
 def read_importance(connection: Connection, run: Run, index: int) -> ClassImportance | None:
@@ -153,7 +158,29 @@ def read_importance(connection: Connection, run: Run, index: int) -> ClassImport
     Raises:
         StoreError: if an array does not hold a number for every unit.
     """
-    return next(_importances(connection, run, classes.c.number == index), None)
+    return next(_importances(connection, run, _importances_query(run).where(classes.c.number == index)), None)
+
+
+def read_lit_contributions(connection: Connection, run: Run) -> LitContributions | None:
+    """The lit contributions to every class that has importances, or ``None`` if any lacks them.
+
+    Raises:
+        StoreError: if an array does not hold a number for every unit.
+    """
+    if not run.key.keeps_evidence:
+        return None
+    query = (
+        select(classes.c.number, classes.c.label, classes.c.images, *_LIT)
+        .select_from(_STATISTICS_OF_CLASSES)
+        .where(classes.c.run == run.id, classes.c.images.is_not(None))
+    )
+    rows = sorted(connection.execute(query), key=attrgetter("number"))
+    if not rows or any(row.lits is None for row in rows):
+        return None
+    means, squares = (
+        np.stack([_numbers(getattr(row, column.name), run, row.label) for row in rows]) for column in _LIT
+    )
+    return LitContributions([row.number for row in rows], [row.images for row in rows], means, squares)
 
 
 def read_whole(connection: Connection, run: Run, origin: str) -> WholeRun:
@@ -245,15 +272,17 @@ def _dissection(run: Run, rows: Rows) -> Dissection:
     )
 
 
-def _importances(connection: Connection, run: Run, *conditions: ColumnElement[bool]) -> Iterator[ClassImportance]:
+def _importances_query(run: Run) -> Select[Any]:
     tables = _CLASSES_WITH_STATISTICS if run.key.keeps_evidence else _CLASSES
     statistics = _STATISTICS if run.key.keeps_evidence else ()
-    query = (
+    return (
         select(classes.c.number, classes.c.label, classes.c.images, *_MEANS, *statistics)
         .select_from(tables)
-        .where(classes.c.run == run.id, classes.c.images.is_not(None), *conditions)
-        .order_by(classes.c.number)
+        .where(classes.c.run == run.id, classes.c.images.is_not(None))
     )
+
+
+def _importances(connection: Connection, run: Run, query: Select[Any]) -> Iterator[ClassImportance]:
     for row in connection.execute(query):
         index, label, images, alphas, contributions, *others = tuple(row)
         arrays = (alphas, contributions, *(array for array in others if array is not None))

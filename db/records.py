@@ -184,6 +184,18 @@ def require_built(run: Run, part: str) -> None:
         )
 
 
+def require_evidence(run: Run) -> None:
+    """Check that evidence for names was gathered.
+
+    Raises:
+        StoreError: if not, so that no name can be proven.
+    """
+    if not run.draws:
+        raise StoreError(
+            f"run {run.id} keeps no evidence for names, so none is proven: build it again with draws (--draws 199)"
+        )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class WholeRun:
     """A run with everything that belongs to it.

@@ -284,29 +284,50 @@ class NameStore:
             return queries.class_images(connection, run.id)
 
     def concepts_of(
-        self, run: Run, class_index: int, *, rank_by: RankBy = "alpha", min_iou: float = MIN_IOU
+        self, run: Run, class_index: int, *, rank_by: RankBy | None = None, min_iou: float = MIN_IOU
     ) -> list[ClassConcept]:
         """Concepts that name units, by their units' importance for a class, strongest first.
 
+        Args:
+            run: the run.
+            class_index: the class.
+            rank_by: ``lit``, by how much more the units' lit cells contribute to the class than to the average class
+                (the mean over the concept's units); ``alpha`` or ``contribution``, by the sum of the units' means.
+                Without it by ``lit``, or by ``alpha`` where the run keeps no statistics of classes, and answers have no
+                ``lit``.
+            min_iou: least IoU at which a unit has a name.
+
         Raises:
             ClassNotFoundError: if the network has no such class.
-            StoreError: if no importances were gathered for it.
+            StoreError: if no importances were gathered for it, or the run lacks what ``rank_by`` needs.
         """
         require_built(run, "importances")
         with self._reading(run) as connection:
             return queries.concepts_of(connection, run, class_index, rank_by=rank_by, min_iou=min_iou)
 
     def classes_for(
-        self, run: Run, concept_name: str, *, rank_by: RankBy = "alpha", min_iou: float = MIN_IOU
+        self, run: Run, concept_name: str, *, rank_by: RankBy | None = None, min_iou: float = MIN_IOU
     ) -> list[ConceptClass]:
         """Classes by the importance of the units that a concept names (as spoken, in any case), strongest first.
 
+        They are ranked as in `concepts_of`.
+
         Raises:
             ConceptNotFoundError: if the concept names no unit; the message offers near names that do.
+            StoreError: if the run lacks what ``rank_by`` needs.
         """
         require_built(run, "importances")
         with self._reading(run) as connection:
             return queries.classes_for(connection, run, concept_name, rank_by=rank_by, min_iou=min_iou)
+
+    def units_named(self, run: Run, concept_name: str, *, min_iou: float = MIN_IOU) -> list[int]:
+        """The units that a concept names (as spoken, in any case), ascending.
+
+        Raises:
+            ConceptNotFoundError: if the concept names no unit; the message offers near names that do.
+        """
+        with self._reading(run) as connection:
+            return queries.units_named(connection, run, concept_name, min_iou=min_iou)
 
     def _is_empty(self) -> bool:
         try:

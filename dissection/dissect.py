@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -20,25 +20,32 @@ from .execution.checkpoint import Checkpoint, ResumableJob
 from .execution.loading import work_ahead
 from .execution.settings import Execution
 from .execution.statistic import Bundle
-from .networks.passes import observed
+from .networks.passes import Observer, observed
 from .vocabulary import MIN_IMAGES, QUANTILE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from jaxtyping import UInt8
+    from jaxtyping import Float64, UInt8
     from torch import Tensor
 
     from .concepts.dataset import ConceptDataset
     from .execution.statistic import Statistic
     from .networks.forward import Pass
     from .networks.network import Network
-    from .networks.passes import Observer, Watcher
+    from .networks.passes import Watcher
     from .networks.preprocessing import Preprocessing
     from .vocabulary import Dissection, Layer
 
 _SHARING = 32
 """Batches between two exchanges of bounds among ranks."""
+
+
+class ImageObserver(Observer, Protocol):
+    """Collects statistics of every image: of the network's pass, and of how strongly units are lit."""
+
+    def add_lit_means(self, images: range, by_layer: Sequence[Float64[np.ndarray, "images units"]], /) -> None:
+        """Add the lit means of a few images, see :mod:`dissection.engine.lit_means`; ``images`` are their indices."""
 
 
 def dissect(
@@ -75,7 +82,7 @@ def dissect_layers(
     quantile: float = QUANTILE,
     min_images: int = MIN_IMAGES,
     draws: Draws = NO_DRAWS,
-    observer: Observer | None = None,
+    observer: ImageObserver | None = None,
     execution: Execution | None = None,
 ) -> list[Dissection]:
     """Name the units of several layers of a network by the concepts of a dataset.
@@ -87,7 +94,7 @@ def dissect_layers(
         quantile: share of a unit's activations that count as strong.
         min_images: images a concept must appear in to become a name.
         draws: of the evidence for names; without any, none is gathered.
-        observer: called with every forward pass, to collect further statistics.
+        observer: called with every forward pass, and again when thresholds are known, to collect further statistics.
         execution: how the work is carried out.
 
     Raises:
@@ -121,7 +128,7 @@ def dissect_layers(
                 state.clear()
         _look(network, layers, concepts, watchers, states, job, execution)
         blocks = [piece for batch in execution.batches(len(concepts)) for piece in pieces(batch)]
-        _count(concepts, blocks, states, job, execution)
+        _count(concepts, blocks, states, observer, job, execution)
         statistics.pool(execution.ranks)
         return [state.with_evidence(state.named(min_images), blocks, execution.ranks) for state in states]
 
@@ -153,6 +160,7 @@ def _count(
     concepts: ConceptDataset,
     blocks: Sequence[range],
     states: Sequence[LayerState],
+    observer: ImageObserver | None,
     job: ResumableJob,
     execution: Execution,
 ) -> None:
@@ -165,6 +173,8 @@ def _count(
     for number, compared_by_layer in zip(remaining, results, strict=True):
         for state, compared in zip(states, compared_by_layer, strict=True):
             state.count(compared)
+        if observer is not None:
+            observer.add_lit_means(blocks[number], [compared.lit_means for compared in compared_by_layer])
         job.advance("counted")
         execution.report("comparing neurons with concepts", blocks[number].stop, len(concepts))
         job.save_if_due()

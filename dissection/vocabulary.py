@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MIN_IOU = 0.05
 """A unit is named if its best IoU reaches this (Grad-CAM paper, Sec. 7, footnote 7)."""
 
+MAX_Q = 0.05
+"""A name is proven if the rate of false names among those as sure is at most this."""
+
 QUANTILE = 0.005
 """Share of a unit's activations that count as strong (Bau et al. 2017, Sec. 2.2)."""
 
@@ -246,6 +249,10 @@ class Unit:
         if best is None or best.iou < min_iou:
             return None
         return UnitName(self.number, best.concept, best.iou, best.images)
+
+    def is_proven(self, min_iou: float = MIN_IOU, max_q: float = MAX_Q) -> bool:
+        """Whether the unit has a name, and its ``q`` is at most ``max_q``; not so where no evidence was gathered."""
+        return self.name(min_iou) is not None and self.evidence is not None and self.evidence.q <= max_q
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from db.records import OLDEST_SCHEMA, Run, RunKey, WholeRun
@@ -26,17 +29,23 @@ from neuronexplain.methods.constant_alphas import has_constant_alphas
 from neuronexplain.pictures.thumbnails import exemplar_pictures
 
 from .class_importance import Importances
+from .class_statistics import ClassStatistics, DeferredStatistics
 from .control import held_against, named, with_shuffled_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from db import NameStore
+    from jaxtyping import Float64
+
+    from db import ClassImportance, NameStore
     from dissection.concepts.dataset import ConceptDataset
     from dissection.networks.network import Network
-    from dissection.vocabulary import Dissection, Layer
+    from dissection.vocabulary import Dissection
 
     from .class_images import ClassImages
+
+STATISTICS_FORMAT = 1
+"""Version of the class statistics that a build with draws leaves unfinished; one of another version is not resumed."""
 
 CONCEPT_IMAGES = "the concept images that the network assigns to the class"
 
@@ -73,7 +82,7 @@ def build(  # noqa: PLR0913 -- what a build depends on
         min_images: how many images must show a concept before it can become a name.
         class_images: images to average class importances over; by default the concept images, each counted for the
             class that the network predicts.
-        draws: permutations behind the evidence for names; 0 gathers none.
+        draws: permutations behind the evidence for names; 0 gathers neither that nor statistics of classes.
         control: whether to dissect the network with shuffled weights too, and to keep what that has names for.
         execution: how the work is run; with a scratch folder, a killed build is resumed where it stopped.
     """
@@ -113,8 +122,8 @@ def build_layers(  # noqa: PLR0913 -- what a build depends on
         quantile: share of a unit's activations that count as strong.
         min_images: how many images must show a concept before it can become a name.
         class_images: images to average class importances over.
-        draws: permutations behind the evidence for names; 0 gathers none. A layer's evidence is the same whichever
-            layers are built with it.
+        draws: permutations behind the evidence for names; 0 gathers neither that nor statistics of classes. A layer's
+            evidence is the same whichever layers are built with it.
         control: whether to dissect the network with shuffled weights too, and to keep what that has names for.
         execution: how the work is run.
         fresh: discard what a killed build left in the scratch folder.
@@ -185,6 +194,8 @@ def _scratch(keys: Sequence[RunKey], network: Network, execution: Execution, *, 
 def _folder_name(keys: Sequence[RunKey], network: Network, execution: Execution) -> str:
     """A folder name that identifies runs and the settings they are computed with."""
     settings = [str(execution.batch_size), network.device.type, torch.__version__, str(CHECKPOINT_FORMAT)]
+    if any(key.draws for key in keys):
+        settings.append(f"statistics {STATISTICS_FORMAT}")
     works = [_work(key).digest for key in keys]
     return hashlib.sha256("\n".join([*works, *settings]).encode()).hexdigest()[:16]
 
@@ -203,27 +214,10 @@ def _draws(key: RunKey) -> Draws:
 def _runs(
     networks: Mapping[RunKey, Network], concepts: ConceptDataset, class_images: ClassImages | None, execution: Execution
 ) -> Iterator[WholeRun]:
-    network = next(iter(networks.values()))
-    layers = [tapped.layer for tapped in networks.values()]
-    key = next(iter(networks))
-    importances = Importances(network.classes, layers)
-    dissections = dissect_layers(
-        network,
-        layers,
-        concepts,
-        quantile=key.quantile,
-        min_images=key.min_images,
-        draws=_draws(key),
-        observer=None if class_images else importances,
-        execution=execution,
-    )
-    if class_images:
-        importances = class_images.importances(network, layers, execution)
-    controls: list[Dissection | None] = [None] * len(layers)
-    if key.control:
-        controls = [*_controls(network, layers, concepts, key, execution)]
-    for (key, network), dissection, control, means_of_classes in zip(
-        networks.items(), dissections, controls, importances.means(), strict=True
+    dissections, importances = _gathered(networks, concepts, class_images, execution)
+    controls = _controls(networks, concepts, execution)
+    for (key, network), dissection, control, by_class in zip(
+        networks.items(), dissections, controls, importances, strict=True
     ):
         run = Run(
             id=0,
@@ -242,21 +236,71 @@ def _runs(
             control=None if control is None else named(control),
         )
         held = dissection if control is None else held_against(dissection, control)
-        yield WholeRun(run, held, tuple(means_of_classes))
+        yield WholeRun(run, held, tuple(by_class))
 
 
 def _controls(
-    network: Network, layers: Sequence[Layer], concepts: ConceptDataset, key: RunKey, execution: Execution
-) -> list[Dissection]:
+    networks: Mapping[RunKey, Network], concepts: ConceptDataset, execution: Execution
+) -> Sequence[Dissection | None]:
     """The dissections of the network with shuffled weights, whose unfinished work lies in a folder of its own."""
+    key, network = next(iter(networks.items()))
+    if not key.control:
+        return [None] * len(networks)
     scratch_folder = execution.scratch and execution.scratch / "control"
     if scratch_folder:
         scratch_folder.mkdir(exist_ok=True)
     return dissect_layers(
         with_shuffled_weights(network),
-        layers,
+        [tapped.layer for tapped in networks.values()],
         concepts,
         quantile=key.quantile,
         min_images=key.min_images,
         execution=replace(execution, scratch=scratch_folder),
     )
+
+
+def _gathered(
+    networks: Mapping[RunKey, Network], concepts: ConceptDataset, class_images: ClassImages | None, execution: Execution
+) -> tuple[list[Dissection], list[list[ClassImportance]]]:
+    """The dissection of each layer, and its importances by class: with statistics where there are draws."""
+    key, network = next(iter(networks.items()))
+    layers = [tapped.layer for tapped in networks.values()]
+    dissected = partial(
+        dissect_layers,
+        network,
+        layers,
+        concepts,
+        quantile=key.quantile,
+        min_images=key.min_images,
+        draws=_draws(key),
+        execution=execution,
+    )
+    importances: Importances | ClassStatistics
+    if class_images:
+        dissections, classes = dissected(), class_images.classes
+        if key.draws:
+            importances = ClassStatistics(network.classes, layers, classes, list(map(_thresholds, dissections)))
+        else:
+            importances = Importances(network.classes, layers, classes)
+        class_images.show(importances, network, layers, execution)
+        return dissections, importances.means()
+    if not key.draws:
+        importances = Importances(network.classes, layers)
+        return dissected(observer=importances), importances.means()
+    with _folder(execution) as folder:
+        statistics = DeferredStatistics(network.classes, layers, folder / "alphas")
+        return dissected(observer=statistics), statistics.means()
+
+
+@contextmanager
+def _folder(execution: Execution) -> Iterator[Path]:
+    """The scratch folder, or one that is removed at once."""
+    if execution.scratch is not None:
+        yield execution.scratch
+        return
+    with TemporaryDirectory(prefix="neuronexplain-") as folder:
+        yield Path(folder)
+
+
+def _thresholds(dissection: Dissection) -> Float64[np.ndarray, " units"]:
+    return np.array([unit.threshold for unit in dissection.units])

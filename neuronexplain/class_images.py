@@ -16,20 +16,19 @@ from dissection.execution.statistic import Bundle
 from dissection.images.photographs import open_photograph, photographs_in
 from dissection.networks.passes import observed
 
-from .class_importance import Importances
 from .classes import find_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from jaxtyping import UInt8
+    from jaxtyping import Int64, UInt8
     from torch import Tensor
 
     from dissection.execution.settings import Execution
     from dissection.networks.forward import Pass
     from dissection.networks.network import Network
-    from dissection.networks.passes import Watcher
+    from dissection.networks.passes import Observer, Watcher
     from dissection.networks.preprocessing import Preprocessing
     from dissection.vocabulary import Layer
 
@@ -54,14 +53,18 @@ class ClassImages:
             digest.update(path.read_bytes())
         return digest.hexdigest()
 
-    def importances(self, network: Network, layers: Sequence[Layer], execution: Execution) -> Importances:
-        """The importances of the layers' units over all images, each framed by the network's preprocessing.
+    @property
+    def classes(self) -> Int64[Tensor, " images"]:
+        """The class of each image."""
+        return torch.tensor([index for _, index in self.images])
+
+    def show(self, importances: Observer, network: Network, layers: Sequence[Layer], execution: Execution) -> None:
+        """Gather the importances of the layers' units over all images, each framed by the network's preprocessing.
 
         Raises:
             ActivationError: if a feature map holds a NaN or an infinity; the message names the image.
             PhotographError: if a file is not a photograph.
         """
-        importances = Importances(network.classes, layers, torch.tensor([index for _, index in self.images]))
         finite = _Finite([layer.name for layer in layers], [str(path) for path, _ in self.images])
         watchers: dict[str, Watcher] = {"finite": finite, "importances": importances}
         checkpoint = Checkpoint(execution.scratch, "class-images") if execution.scratch else None
@@ -79,7 +82,6 @@ class ClassImages:
         ):
             pass
         importances.pool(execution.ranks)
-        return importances
 
     def _frame_of(self, network: Network) -> Callable[[int], UInt8[np.ndarray, "h w 3"]]:
         return partial(_frame, network.preprocessing, [path for path, _ in self.images])

@@ -1,4 +1,8 @@
-"""Which units matter for which class: means of alphas and contributions over a class's images."""
+"""Which units matter for which class: means of alphas and contributions over a class's images.
+
+Here are the means alone; :mod:`neuronexplain.class_statistics` gathers how much images differ as well, and how much the
+lit cells contribute.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy as np
-    from jaxtyping import Int64
+    from jaxtyping import Float, Float64, Int64
     from torch import Tensor
 
     from dissection.networks.forward import Pass
@@ -40,29 +44,22 @@ class Importances(Bundle[ClassSums]):
         self._labels = labels
         self._classes = classes
         super().__init__(
-            {
-                str(number): ClassSums((2, layer.units), f"the alphas and contributions of layer {layer.name!r}")
-                for number, layer in enumerate(layers)
-            }
+            {str(number): ClassSums((2, layer.units), summed(layer)) for number, layer in enumerate(layers)}
         )
 
     def look(self, forward: Pass, images: range) -> dict[str, Tensor]:
         """Alphas and contributions of a forward pass, and the class they count for."""
-        if self._classes is None:
-            classes = forward.scores.detach().argmax(1)
-        else:
-            classes = self._classes[images.start : images.stop].to(forward.scores.device)
-        alphas = alphas_of_layers(of_class(forward.scores, classes), forward.activations)
-        by_layer = [
-            torch.stack([alpha, contributions(alpha, activation)], 1)
-            for alpha, activation in zip(alphas, forward.activations, strict=True)
-        ]
-        return {"classes": classes, **{str(number): values.float() for number, values in enumerate(by_layer)}}
+        classes = predicted(forward) if self._classes is None else self._classes[images.start : images.stop]
+        by_layer = alphas_and_contributions(forward, classes)
+        return {"classes": classes, **{str(number): values for number, values in enumerate(by_layer)}}
 
     def add(self, _images: range, values: Mapping[str, np.ndarray]) -> None:
         """Add the values that :meth:`look` computed."""
         for number, sums in self.parts.items():
             sums.add(values["classes"], values[number])
+
+    def add_lit_means(self, images: range, by_layer: Sequence[Float64[np.ndarray, "images units"]]) -> None:
+        """Do nothing: these means need no thresholds."""
 
     def means(self) -> list[list[ClassImportance]]:
         """The mean importances of each layer, per class, ascending by class index."""
@@ -73,3 +70,22 @@ class Importances(Bundle[ClassSums]):
             ]
             for sums in self.parts.values()
         ]
+
+
+def summed(layer: Layer) -> str:
+    """What is summed, as errors call it."""
+    return f"the alphas and contributions of layer {layer.name!r}"
+
+
+def predicted(forward: Pass) -> Int64[Tensor, " images"]:
+    """The class that the network predicts for each image."""
+    return forward.scores.detach().argmax(1)
+
+
+def alphas_and_contributions(forward: Pass, classes: Int64[Tensor, " images"]) -> list[Float[Tensor, "images 2 units"]]:
+    """Each unit's alpha (Eq. 1) and contribution for each image's class, in single precision, by layer."""
+    alphas = alphas_of_layers(of_class(forward.scores, classes), forward.activations)
+    return [
+        torch.stack([alpha, contributions(alpha, activation)], 1).float()
+        for alpha, activation in zip(alphas, forward.activations, strict=True)
+    ]

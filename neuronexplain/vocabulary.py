@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from dissection.vocabulary import MIN_IOU
+from dissection.vocabulary import MAX_Q, MIN_IOU
 
 if TYPE_CHECKING:
     from dissection.vocabulary import Evidence, Truth, UnitName
@@ -17,8 +17,8 @@ RankBy = Literal["alpha", "effect", "contribution"]
 """What units are ranked by: their importance (Eq. 1), what the score loses to first order without them, or their
 importance times their mean activation."""
 
-ClassRankBy = Literal["alpha", "contribution"]
-"""What units are ranked by over the images of a class."""
+ClassRankBy = Literal["lit", "alpha", "contribution"]
+"""What the database's answers about classes are ranked by, see :data:`db.RankBy`."""
 
 Among = Literal["proven", "named", "all"]
 """Which units are ranked: those with a proven name of which something may be said, those with a name, or all."""
@@ -28,9 +28,6 @@ Clause = Literal["responds", "absent", "against", "missed"]
 
 Unspoken = Literal["no name", "no proven name", "true too rarely", "unclear effect", "not lit"]
 """Why a sentence says nothing of a unit."""
-
-MAX_Q = 0.05
-"""A name is proven if the rate of false names among those as sure is at most this."""
 
 MIN_TRUTH = 0.5
 """A unit that responds is spoken of if its concept is there in at least this share of such images."""

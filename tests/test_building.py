@@ -89,7 +89,7 @@ def test_class_importances_are_means_over_the_classes_images(built):
         assert kept.contributions.tolist() == pytest.approx(
             [expected[u] * (mean if u == index else 0) for u in range(4)], rel=1e-5
         )
-    strongest = store.concepts_of(run, 0)
+    strongest = store.concepts_of(run, 0, rank_by="alpha")
     assert [found.concept.spoken for found in strongest] == ["red", "yellow", "blue", "green"]
     assert next(found.label for found in store.classes_for(run, "Yellow")) == "sun"
 

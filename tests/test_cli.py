@@ -210,11 +210,70 @@ def test_units_below_the_cut_keep_their_best_concept(world, run, tmp_path):
 def test_concepts_of_a_class_and_classes_for_a_concept(world, run):
     status, out, _ = run("concepts", "of", "Fire", "--db", world / "n.db", "--json")
     assert status == 0
+    assert next(row["concept"] for row in json.loads(out)) == "red"
+    _, out, _ = run("concepts", "of", "Fire", "--db", world / "n.db", "--rank-by", "alpha", "--json")
     assert [row["concept"] for row in json.loads(out)] == ["red", "yellow", "blue", "green"]
     _, out, _ = run("concepts", "of", "fire", "--db", world / "n.db")
     assert "over 10 images" in out
     _, out, _ = run("classes", "for", "RED", "--db", world / "n.db", "--csv")
     assert next(csv.DictReader(io.StringIO(out)))["class"] == "fire"
+
+
+def test_answers_about_classes_say_what_they_are_ranked_by_and_what_is_thin(world, run, tmp_path):
+    _, out, _ = run("concepts", "of", "fire", "--db", world / "n.db", "--json")
+    rows = json.loads(out)
+    assert [row["lit"] for row in rows] == sorted((row["lit"] for row in rows), reverse=True)
+    assert all(row["lit_low"] <= row["lit"] <= row["lit_high"] for row in rows)
+    assert {(row["class_images"], row["thin"]) for row in rows} == {(10, False)}
+    assert run("concepts", "of", "fire", "--db", world / "n.db", "--rank-by", "lit", "--json")[1] == out
+    _, out, _ = run("concepts", "of", "fire", "--db", world / "n.db")
+    assert "lit: what lit cells contribute above the average class, with its 95 % interval." in out
+    words = ["build", *NETWORK, "--classes", world / "classes.txt", "--concepts", world / "squares", "--limit", 24]
+    db = tmp_path / "few.db"
+    assert run(*words, "--min-images", 2, "--db", db)[0] == 0
+    _, out, _ = run("concepts", "of", "fire", "--db", db)
+    assert out.startswith(
+        "Thin evidence: 6 images of fire, fewer than 10. Build with --class-images, a folder of images"
+    )
+    _, out, _ = run("classes", "for", "red", "--db", db)
+    assert out.startswith("4 of 4 classes rest on fewer than 10 images and are marked: build with --class-images")
+    assert out.count(" thin ") == 4
+    _, out, _ = run("classes", "for", "red", "--db", db, "--json")
+    assert {(row["images"], row["thin"]) for row in json.loads(out)} == {(6, True)}
+
+
+def test_without_class_statistics_answers_are_ranked_by_alpha_and_say_so(world, run, tmp_path):
+    db = tmp_path / "plain.db"
+    words = ["build", *NETWORK, "--classes", world / "classes.txt", "--concepts", world / "squares", "--draws", 0]
+    assert run(*words, "--db", db)[0] == 0
+    said = "No class statistics are kept with run 1, so this is ranked by alpha: build again with --draws 199."
+    for words in (["concepts", "of", "fire"], ["classes", "for", "red"]):
+        assert said in run(*words, "--db", db)[1].splitlines()
+        _, out, err = run(*words, "--db", db, "--json")
+        assert err.splitlines() == [said]
+        assert {row["lit"] for row in json.loads(out)} == {None}
+        assert said not in run(*words, "--db", db, "--rank-by", "alpha")[1]
+        status, _, err = run(*words, "--db", db, "--rank-by", "lit")
+        assert status == 2
+        assert "run 1 keeps no class statistics" in err
+        assert len(err.splitlines()) == 1
+    status, _, err = run("units", "--db", db, "--proven")
+    assert status == 2
+    said = "run 1 keeps no evidence for names, so none is proven: build it again with draws (--draws 199)"
+    assert err == f"neuronexplain: {said}\n"
+
+
+def test_units_show_truth_and_q_and_can_be_those_of_proven_names(world, run):
+    _, out, _ = run("units", "--db", world / "n.db", "--json")
+    rows = json.loads(out)
+    assert [(row["truth"], row["lit_images"], row["hit_images"]) for row in rows] == [(1, 10, 10)] * 4
+    assert all(row["q"] <= 0.05 and row["proven"] for row in rows)
+    assert json.loads(run("units", "--db", world / "n.db", "--proven", "--json")[1]) == rows
+    assert json.loads(run("units", "--db", world / "n.db", "--proven", "--concept", "RED", "--json")[1])
+    status, _, err = run("units", "--db", world / "n.db", "--concept", "rad")
+    assert status == 2
+    assert "no concept of run 1 is called 'rad'; units are named, for instance, red" in err
+    assert len(err.splitlines()) == 1
 
 
 def test_runs_lists_what_the_database_holds(world, run):

@@ -30,9 +30,13 @@ def content(database):
         return (
             run.key,
             store.dissection(run),
-            [(each.images, each.alphas.tolist(), each.contributions.tolist()) for each in importances],
+            [(each.images, *map(as_list, (*each.means, *each.statistics))) for each in importances],
             [store.picture(run, image) for image in range(IMAGES)],
         )
+
+
+def as_list(array):
+    return array.tolist()
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +99,7 @@ def _store(database):
         return (
             run.key,
             store.dissection(run),
-            [(i.index, i.alphas.tolist(), i.contributions.tolist()) for i in importances],
+            [(i.index, *map(as_list, (*i.means, *i.statistics))) for i in importances],
         )
 
 

@@ -74,7 +74,7 @@ def test_overlaps_and_importances(small: tuple[NameStore, Run]) -> None:
         [1, "sky", "object", 0.2],
     ]
     importances = tables.importances_frame(*small)
-    assert tuple(importances.columns) == tables.IMPORTANCES
+    assert tuple(importances.columns) == tables.IMPORTANCES_WITH_ERRORS
     assert importances[importances["unit"] == 0][["label", "images", "alpha", "contribution"]].to_numpy().tolist() == [
         ["beach", 12, 0.5, -1.0],
         ["street", 3, -0.5, 2.0],
@@ -86,7 +86,7 @@ def test_an_empty_store_has_empty_frames(tmp_path: Path) -> None:
     with NameStore.create(tmp_path / "names.db") as store:
         assert tables.runs_frame(store).empty
         run = store.publish(cases.run_of(dissection), dissection)
-        assert tuple(tables.importances_frame(store, run).columns) == tables.IMPORTANCES
+        assert tuple(tables.importances_frame(store, run).columns) == tables.IMPORTANCES_WITH_ERRORS
         assert tables.values(run, tables.frames(store, run)) == (dissection, [])
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .evidence_blocks import evidence_block
+from .lit_means import lit_means
 from .overlap_counting import count_overlaps
 
 if TYPE_CHECKING:
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Compared:
-    """What is counted of a few images, and what evidence is made of, if it is gathered."""
+    """What is counted of a few images, how strongly units are lit, and what evidence is made of, if it is gathered."""
 
     counts: Counts
+    lit_means: Float64[np.ndarray, "images units"]
     evidence: EvidenceBlock | None
 
 
@@ -53,10 +55,11 @@ class LayerComparison:
         if len(plain):  # rare: units that were saturated all along
             images, units, maps = self._with_plain(plain, len(labels), images, units, maps)
         counts = count_overlaps(self.columns, labels, images, units, maps, self.thresholds)
+        means = lit_means(images, units, maps, self.thresholds, len(labels))
         if not self.gathers_evidence:
-            return Compared(counts, None)
+            return Compared(counts, means, None)
         block = evidence_block(kept.first, labels, self.columns, images, units, maps, self.thresholds, self.total)
-        return Compared(counts, block)
+        return Compared(counts, means, block)
 
     def _with_plain(
         self,

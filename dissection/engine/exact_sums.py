@@ -1,7 +1,7 @@
 """Sums of floating-point numbers that do not depend on the order, so that ranks and resumed builds agree.
 
 A number is split into a multiple of 2^-24 and a remainder, which is rounded to a multiple of 2^-66. Both are summed
-exactly, as integers.
+exactly, as integers. Squares range further: they are split into multiples of 2^12, 2^-30 and 2^-72.
 """
 
 from __future__ import annotations
@@ -16,15 +16,21 @@ from dissection.errors import ActivationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jaxtyping import Float32, Float64, Int64
+    from jaxtyping import Float, Float64, Int64
 
     from dissection.execution.ranks import Ranks
 
-_COARSE = 2.0**24
-_FINE = 2.0**66
+VALUES = (24, 66)
+"""Splits numbers into multiples of 2^-24 and 2^-66."""
+
+SQUARES = (-12, 30, 72)
+"""Splits squares of such numbers into multiples of 2^12, 2^-30 and 2^-72."""
+
 _CARRY = 42
-_LARGEST = 2.0**36
-"""Limit of every number and sum; below it no sum can overflow unnoticed."""
+"""Bits between a step and the next."""
+
+_BITS = 60
+"""Of the coarsest word; a sum that needs more is refused, so that none can overflow unnoticed."""
 
 
 class ClassSums:
@@ -33,39 +39,42 @@ class ClassSums:
     Args:
         shape: shape of a vector.
         what: name of the vectors in errors.
+        steps: what numbers are split into, as exponents of 1/2, coarsest first: `VALUES` or `SQUARES`.
     """
 
-    def __init__(self, shape: tuple[int, ...], what: str) -> None:
+    def __init__(self, shape: tuple[int, ...], what: str, steps: tuple[int, ...] = VALUES) -> None:
         self._shape = shape
         self._what = what
+        self._scales = [2.0**step for step in steps]
+        self._largest = 2.0**_BITS / self._scales[0]
         self._sums: dict[int, np.ndarray] = {}
         self._counts: dict[int, int] = {}
 
-    def add(self, classes: Int64[np.ndarray, " rows"], vectors: Float32[np.ndarray, "rows ..."]) -> None:
+    def add(self, classes: Int64[np.ndarray, " rows"], vectors: Float[np.ndarray, "rows ..."]) -> None:
         """Add the vector of each row to the sum of its class.
 
         Raises:
             ActivationError: if a number is not finite, or a sum grows too large.
         """
-        wide = vectors.astype(np.float64)
-        self._check(wide)
-        coarse = np.floor(wide * _COARSE)
-        fine = np.rint((wide - coarse / _COARSE) * _FINE)
-        words = np.stack([coarse, fine], 1).astype(np.int64)
-        for index, row in zip(classes.tolist(), words, strict=True):
+        rest = vectors.astype(np.float64)
+        self._check(rest)
+        words = []
+        for scale in self._scales[:-1]:
+            words.append(np.floor(rest * scale))
+            rest -= words[-1] / scale
+        words.append(np.rint(rest * self._scales[-1]))
+        split = np.stack(words, 1).astype(np.int64)
+        for index, row in zip(classes.tolist(), split, strict=True):
             self._add(index, row)
 
     def means(self) -> dict[int, tuple[int, Float64[np.ndarray, "*shape"]]]:
         """Number of vectors and their mean, by class, ascending."""
-        return {
-            index: (count, (self._sums[index][0] / _COARSE + self._sums[index][1] / _FINE) / count)
-            for index, count in sorted(self._counts.items())
-        }
+        return {index: (count, self._sum(self._sums[index]) / count) for index, count in sorted(self._counts.items())}
 
     def pool(self, ranks: Ranks) -> None:
         """Add up the sums of all ranks; every rank must call it."""
         classes = sorted(set().union(*ranks.gather(list(self._counts))))
-        zeros = np.zeros((2, *self._shape), np.int64)
+        zeros = self._zeros()
         for index in classes:
             row = torch.from_numpy(self._sums.get(index, zeros))
             count = int(ranks.sum(torch.tensor(self._counts.get(index, 0))))
@@ -77,7 +86,7 @@ class ClassSums:
         return {
             "classes": np.array(classes, np.int64),
             "counts": np.array(list(self._counts.values()), np.int64),
-            "sums": np.stack([self._sums[index] for index in classes] or [np.zeros((2, *self._shape), np.int64)]),
+            "sums": np.stack([self._sums[index] for index in classes] or [self._zeros()]),
         }
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
@@ -86,21 +95,34 @@ class ClassSums:
         self._counts = dict(zip(classes, state["counts"].tolist(), strict=True))
         self._sums = {index: state["sums"][row].copy() for row, index in enumerate(classes)}
 
-    def _add(self, index: int, words: Int64[np.ndarray, "2 ..."]) -> None:
+    def _add(self, index: int, words: Int64[np.ndarray, "words ..."]) -> None:
         previous = self._sums.get(index)
         self._sums[index] = _carried(words if previous is None else previous + words)
-        self._check(self._sums[index][0] / _COARSE)
+        self._check(self._sums[index][0] / self._scales[0])
         self._counts[index] = self._counts.get(index, 0) + 1
 
+    def _sum(self, words: Int64[np.ndarray, "words ..."]) -> Float64[np.ndarray, "*shape"]:
+        total = np.zeros(self._shape)
+        for word, scale in zip(words, self._scales, strict=True):
+            total += word / scale
+        return total
+
+    def _zeros(self) -> Int64[np.ndarray, "words ..."]:
+        return np.zeros((len(self._scales), *self._shape), np.int64)
+
     def _check(self, numbers: Float64[np.ndarray, "*shape"]) -> None:
-        if not (np.abs(numbers) < _LARGEST).all():
+        if not (np.abs(numbers) < self._largest).all():
             raise ActivationError(
-                f"{self._what} are not finite, or add up to more than {_LARGEST:.0e}; check the weights and the "
+                f"{self._what} are not finite, or add up to more than {self._largest:.0e}; check the weights and the "
                 "preprocessing (--mean, --std)"
             )
 
 
-def _carried(words: Int64[np.ndarray, "2 ..."]) -> Int64[np.ndarray, "2 ..."]:
-    """The same sum, with as much as possible in the coarse word: one form for each sum."""
-    carry = words[1] >> _CARRY
-    return np.stack([words[0] + carry, words[1] - (carry << _CARRY)])
+def _carried(words: Int64[np.ndarray, "words ..."]) -> Int64[np.ndarray, "words ..."]:
+    """The same sum, with as much as possible in the coarser words: one form for each sum."""
+    carried = words.copy()
+    for finer in range(len(words) - 1, 0, -1):
+        carry = carried[finer] >> _CARRY
+        carried[finer - 1] += carry
+        carried[finer] -= carry << _CARRY
+    return carried

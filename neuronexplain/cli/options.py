@@ -57,12 +57,6 @@ MinImages = Annotated[
 Rows = Annotated[int, typer.Option("--limit", min=1, help="Rows of the table.")]
 
 Ranking = Annotated[
-    ClassRankBy,
-    typer.Option("--rank-by", help="Rank neurons by alpha, as the paper does, or by alpha x mean activation."),
-]
-
-
-EvidenceRanking = Annotated[
     RankBy,
     typer.Option(
         "--rank-by", help="Rank neurons by alpha, as the paper does, by effect, or by alpha x mean activation."
@@ -84,6 +78,15 @@ MinTruth = Annotated[
         min=0,
         max=1,
         help="Speak of a neuron if its concept is there in at least this share of such images.",
+    ),
+]
+ClassRanking = Annotated[
+    ClassRankBy | None,
+    typer.Option(
+        "--rank-by",
+        help="Rank by what lit cells contribute above the average class (lit), or by the sum of alphas or of alpha x "
+        "mean activation.",
+        show_default="lit, where class statistics are kept",
     ),
 ]
 

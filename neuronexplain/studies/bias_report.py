@@ -106,10 +106,9 @@ def _differences(before: AttentionSums, after: AttentionSums) -> AttentionSums:
 
 
 def _words(side: Side, staging: Staging) -> tuple[np.ndarray, np.ndarray]:
-    """For each scene: how many of the neurons in its sentence are the things', and how many there are."""
+    """For each scene: how many of the named neurons that speak for it and respond are the things', and of how many."""
     named = [
-        [unit.name.concept for unit in explanation.top if unit.name and unit.clause == "responds"]
-        for explanation in side.explanations
+        [unit.name.concept for unit in explanation.top if unit.name and unit.lit] for explanation in side.explanations
     ]
     thing_counts = [sum(is_of_a_thing(concept, staging) for concept in concepts) for concepts in named]
     return 100 * np.array(thing_counts, float), np.array([len(concepts) for concepts in named], float)

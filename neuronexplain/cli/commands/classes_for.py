@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from dissection.vocabulary import MIN_IOU, THIN_EVIDENCE
-from neuronexplain.cli import console, options
+from neuronexplain.cli import class_answers, console, options
 
 
 def classes_for(
     concept: Annotated[str, typer.Argument(metavar="CONCEPT", help="A concept that neurons are named after.")],
     db: options.Db,
-    rank_by: options.Ranking = "alpha",
+    rank_by: options.ClassRanking = None,
     limit: options.Rows = 20,
     min_iou: options.MinIou = MIN_IOU,
     run: options.RunNumber = None,
@@ -21,6 +21,8 @@ def classes_for(
     csv: options.Csv = False,
 ) -> None:
     """List the classes that a concept matters for, strongest first; those that it speaks against come last.
+
+    A lit contribution is a mean over the concept's neurons; alpha and contribution are summed over them.
 
     Example: neuronexplain classes for sky --db names.db
     """
@@ -32,19 +34,28 @@ def classes_for(
             {
                 "class": answer.label,
                 "index": answer.index,
+                **class_answers.excess_row(answer.lit),
                 "alpha": answer.alpha,
                 "contribution": answer.contribution,
                 "images": answer.images,
+                "thin": answer.is_thin,
                 "units": list(answer.units),
             }
             for answer in store.classes_for(chosen, concept, rank_by=rank_by, min_iou=min_iou)
         ]
-    columns = {"class": "class", "alpha": "alpha", "contribution": "contribution", "images": "images"}
-    columns |= {"units": "neurons"}
     for_people = not (json or csv)
+    thin = sum(row["thin"] is True for row in rows)
+    if thin and for_people:
+        console.say(
+            f"{thin} of {len(rows)} classes rest on fewer than {THIN_EVIDENCE} images and are marked: build with "
+            "--class-images, a folder of images per class, for more."
+        )
     if for_people:
         console.say(f"What {concept} matters for, over {chosen.evidence}:")
-    console.write_rows(console.ends(rows, limit) if for_people else rows, columns, as_json=json, as_csv=csv)
-    thin = sum(int(str(row["images"])) < THIN_EVIDENCE for row in rows)
-    if thin and for_people:
-        console.say(f"{thin} of {len(rows)} classes rest on fewer than {THIN_EVIDENCE} images: thin evidence.")
+    class_answers.say_ranking(chosen, rows, is_default=rank_by is None, for_people=for_people)
+    columns = {"class": "class", **class_answers.HEADINGS, "images": "images", "mark": "", "units": "neurons"}
+    if for_people:
+        shown = [row | {"mark": "thin" if row["thin"] else None} for row in console.ends(rows, limit)]
+        console.write_rows(shown, columns, as_json=False, as_csv=False)
+    else:
+        console.write_rows(rows, columns, as_json=json, as_csv=csv)

@@ -110,7 +110,7 @@ def _section(store: NameStore, run: Run, index: int) -> ClassSection:
 
     rows = tuple(
         ConceptRow(answer.concept.spoken, answer.concept.category, len(answer.units), answer.alpha, answer.contribution)
-        for answer in console.ends(store.concepts_of(run, index), _QUERIED)
+        for answer in console.ends(store.concepts_of(run, index, rank_by="alpha"), _QUERIED)
     )
     return ClassSection(run.classes[index], store.class_images(run).get(index, 0), rows)
 

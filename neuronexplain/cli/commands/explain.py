@@ -31,7 +31,7 @@ def explain(
         str | None, typer.Option(help="Class to explain: label, synonym or number; by default the predicted one.")
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many neurons for, and how many against.")] = DEFAULT_RULES.k,
-    rank_by: options.EvidenceRanking = DEFAULT_RULES.rank_by,
+    rank_by: options.Ranking = DEFAULT_RULES.rank_by,
     among: options.AmongNeurons = DEFAULT_RULES.among,
     min_iou: options.MinIou = DEFAULT_RULES.min_iou,
     max_q: options.MaxQ = DEFAULT_RULES.max_q,

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dissection.vocabulary import MIN_IOU, THIN_EVIDENCE
-from neuronexplain.cli import console, options
-
-if TYPE_CHECKING:
-    from db.records import Run
+from neuronexplain.cli import class_answers, console, options
 
 
 def concepts_of(
     class_name: Annotated[str, typer.Argument(metavar="CLASS", help="A class: label, synonym or number.")],
     db: options.Db,
-    rank_by: options.Ranking = "alpha",
+    rank_by: options.ClassRanking = None,
     limit: options.Rows = 20,
     min_iou: options.MinIou = MIN_IOU,
     run: options.RunNumber = None,
@@ -25,7 +22,8 @@ def concepts_of(
 ) -> None:
     """List the concepts that matter for a class, strongest first; those that speak against it come last.
 
-    Alpha and contribution are means over the class's images, summed over the neurons of the concept.
+    All numbers are means over the class's images. A lit contribution is also a mean over the concept's neurons; alpha
+    and contribution are summed over them.
 
     Example: neuronexplain concepts of beach --db names.db
     """
@@ -37,28 +35,33 @@ def concepts_of(
         chosen = store.choose(run)
         require_built(chosen, "importances")
         index = find_class(chosen.classes, class_name)
+        images = store.class_images(chosen).get(index, 0)
         rows: list[console.Row] = [
             {
                 "concept": answer.concept.spoken,
                 "category": answer.concept.category,
+                **class_answers.excess_row(answer.lit),
                 "alpha": answer.alpha,
                 "contribution": answer.contribution,
                 "iou": answer.iou,
+                "class_images": images,
+                "thin": images < THIN_EVIDENCE,
                 "units": list(answer.units),
             }
             for answer in store.concepts_of(chosen, index, rank_by=rank_by, min_iou=min_iou)
         ]
-        images = store.class_images(chosen)[index]
-    columns = {"concept": "concept", "category": "category", "alpha": "alpha", "contribution": "contribution"}
-    columns |= {"iou": "best IoU", "units": "neurons"}
-    for_people = not (json or csv)
+    label, for_people = chosen.classes[index], not (json or csv)
+    counted = f"{images} image{'' if images == 1 else 's'}"
+    if images < THIN_EVIDENCE and for_people:
+        console.say(
+            f"Thin evidence: {counted} of {label}, fewer than {THIN_EVIDENCE}. Build with --class-images, a folder of "
+            "images per class, for more."
+        )
     if for_people:
-        console.say(f"What matters for {chosen.classes[index]}, over {_evidence(images, chosen)}:")
-    console.write_rows(console.ends(rows, limit) if for_people else rows, columns, as_json=json, as_csv=csv)
+        console.say(f"What matters for {label}, over {counted} ({chosen.evidence}):")
+    class_answers.say_ranking(chosen, rows, is_default=rank_by is None, for_people=for_people)
+    columns = {"concept": "concept", "category": "category", **class_answers.HEADINGS, "iou": "best IoU"}
+    shown = console.ends(rows, limit) if for_people else rows
+    console.write_rows(shown, columns | {"units": "neurons"}, as_json=json, as_csv=csv)
     if chosen.constant_alphas and for_people:
         console.say("Alphas of this network are the same for every image; contributions are not.")
-
-
-def _evidence(images: int, run: Run) -> str:
-    thin = f"; thin evidence, fewer than {THIN_EVIDENCE}" if images < THIN_EVIDENCE else ""
-    return f"{images} image{'' if images == 1 else 's'} ({run.evidence}{thin})"
