@@ -137,7 +137,7 @@ def page(folder: Path, explanations: Sequence[Explanation], **more: Any) -> Page
 SECTIONS: dict[str, Any] = {
     "classes": (
         ClassSection(
-            "beach", 3, (ConceptRow("sand", "material", 2, 0.4, 0.2), ConceptRow("sky", "object", 1, -0.1, 0))
+            "beach", 3, (ConceptRow("sand", "material", 2, 0.4, (0.2, 0.6)), ConceptRow("sky", "object", 1, -0.1, None))
         ),
         ClassSection("forest", 40, ()),
         ClassSection("desert", 0, ()),
@@ -217,7 +217,7 @@ def test_hostile_names_and_paths_stay_text(tmp_path: Path) -> None:
         [hostile] * 4,
         title=HOSTILE,
         facts={HOSTILE: HOSTILE},
-        classes=[ClassSection(HOSTILE, 1, (ConceptRow(HOSTILE, HOSTILE, 1, 0.1, 0.1),))],
+        classes=[ClassSection(HOSTILE, 1, (ConceptRow(HOSTILE, HOSTILE, 1, 0.1, (0.0, 0.2)),))],
         neurons=[NeuronCard(1, HOSTILE, HOSTILE, 0.1, (jpeg(),))],
     )
     assert not made.all("script")
@@ -311,7 +311,7 @@ def test_many_explanations_have_a_list_of_contents(tmp_path: Path, number: int, 
 def test_classes_say_how_thin_their_evidence_is(tmp_path: Path) -> None:
     text = page(tmp_path, [], **SECTIONS).text
     assert "beach mean over 3 images thin evidence" in text
-    assert "sand material +0.400 +0.200 2 sky object -0.100 0.000 1" in text
+    assert "sand material +0.400 +0.200 to +0.600 2 sky object -0.100 unknown 1" in text
     assert "forest mean over 40 images No named neuron matters for this class." in text
     assert "desert no image of this class was seen" in text
 

@@ -15,15 +15,15 @@ class ConceptRow:
         concept: the name as it is spoken.
         category: its category.
         units: how many units have the name.
-        alpha: their mean alphas, summed.
-        contribution: their mean contributions, summed.
+        lit: what their lit cells contribute to the class above what they contribute to the average class.
+        interval: its 95 % interval; ``None`` if it is not known.
     """
 
     concept: str
     category: str
     units: int
-    alpha: float
-    contribution: float
+    lit: float
+    interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True, slots=True)

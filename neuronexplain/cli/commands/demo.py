@@ -109,8 +109,11 @@ def _section(store: NameStore, run: Run, index: int) -> ClassSection:
     from neuronexplain.report.sections import ClassSection, ConceptRow
 
     rows = tuple(
-        ConceptRow(answer.concept.spoken, answer.concept.category, len(answer.units), answer.alpha, answer.contribution)
-        for answer in console.ends(store.concepts_of(run, index, rank_by="alpha"), _QUERIED)
+        ConceptRow(
+            answer.concept.spoken, answer.concept.category, len(answer.units), answer.lit.value, answer.lit.interval
+        )
+        for answer in console.ends(store.concepts_of(run, index), _QUERIED)
+        if answer.lit is not None
     )
     return ClassSection(run.classes[index], store.class_images(run).get(index, 0), rows)
 
@@ -118,10 +121,16 @@ def _section(store: NameStore, run: Run, index: int) -> ClassSection:
 def _query(section: ClassSection) -> None:
     console.say(f"What matters for {section.label}, over {section.images} scenes:")
     rows: list[console.Row] = [
-        {"concept": row.concept, "category": row.category, "alpha": row.alpha, "contribution": row.contribution}
+        {
+            "concept": row.concept,
+            "category": row.category,
+            "lit": row.lit,
+            "lit_low": row.interval and row.interval[0],
+            "lit_high": row.interval and row.interval[1],
+        }
         for row in section.rows
     ]
-    headings = {"concept": "concept", "category": "category", "alpha": "alpha", "contribution": "contribution"}
+    headings = {"concept": "concept", "category": "category", "lit": "lit", "lit_low": "from", "lit_high": "to"}
     console.write_rows(rows, headings, as_json=False, as_csv=False)
 
 
