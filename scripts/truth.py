@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from db import NameStore
@@ -24,10 +25,11 @@ SEED = 2
 def main() -> None:
     """Build as the demo does, explain unseen scenes, and print how true the sentences are."""
     network = open_network("scenes")
-    with tempfile.TemporaryDirectory() as name, console.progress() as progress:
-        folder, execution = Path(name), Execution(progress=progress)
-        write_scenes(folder / "named", images=DEMO_SCENES, seed=1)
-        write_scenes(folder / "unseen", images=UNSEEN, seed=SEED)
+    with tempfile.TemporaryDirectory() as scratch, console.progress() as progress:
+        folder, execution = Path(scratch), Execution(progress=progress)
+        for name, images, seed in (("named", DEMO_SCENES, 1), ("unseen", UNSEEN, SEED)):
+            report_drawn = partial(progress, f"drawing {name} scenes", total=images)
+            write_scenes(folder / name, images=images, seed=seed, progress=report_drawn)
         with NameStore.create(folder / "scenes.db") as store:
             named = open_concepts(folder / "named")
             run = build(network, named, store, quantile=DEMO_QUANTILE, execution=execution).run

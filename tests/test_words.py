@@ -39,6 +39,7 @@ from neuronexplain.evaluation.words.trials import Trial, trials_of
 from neuronexplain.explainer import Explainer
 from neuronexplain.metrics.calibration import area_under_roc, bin_of
 from neuronexplain.metrics.like_units import NEAREST, like_units
+from neuronexplain.metrics.pointing_game import halves
 from neuronexplain.metrics.reader import UNKNOWN, World
 
 probabilities = st.floats(0, 1)
@@ -215,6 +216,7 @@ def test_trials_change_reasons_together_and_other_mentions_alone():
     activation = np.zeros((30, 2, 2))
     activation[:, 0, 0] = np.arange(30)
     lit_maps = np.ones((30, 2, 2), np.float32)
+    lit_maps[[3, 4, *range(20, 29)]] = 5
     lit_maps[[5, 6, 29]] = 0
     thresholds = np.full(30, 100.0)
     thresholds[20:25] = 0.0
@@ -233,6 +235,7 @@ def test_trials_change_reasons_together_and_other_mentions_alone():
             if change.is_on:
                 assert not set(change.units) & {*range(20, 25), 29}
     assert {change.units[0] for change in trials[1].random} <= set(range(8, 8 + NEAREST))
+    assert len({change.units[0] for change in trials[2].random} & set(range(25, 29))) > 1
     assert trials[0].outcome(5.0, [3.0, *[4.5] * 9]) == Outcome("responds", 2.0, (0.5,) * 9)
     assert trials[1].outcome(5.0, [3.0, *[4.5] * 9]) == Outcome("against", -2.0, (-0.5,) * 9)
     assert trials[2].outcome(5.0, [3.0, *[4.5] * 9]).moved == 2.0
@@ -580,6 +583,17 @@ def test_halves_of_a_known_world_agree():
         colour_network(), colour_concepts(80), quantile=0.005, min_images=5, min_iou=0.04, seed=0
     )
     assert (found.units, found.same) == (4, 4)
+
+
+def test_halves_of_a_dataset_that_changes_its_mind_do_not():
+    world, is_first = colour_concepts(80), halves(80, seed=3)
+    labels = [
+        entry if is_first[index] else Labels(np.where(entry.maps == 1, 5, entry.maps).astype(np.int32))
+        for index, entry in enumerate(world.all_labels)
+    ]
+    world = replace(world, all_labels=labels, concepts=world.concepts | {5: Concept(5, "crimson-c", "color")})
+    found = agreement_of_halves(colour_network(), world, quantile=0.005, min_images=5, min_iou=0.04, seed=3)
+    assert (found.units, found.same) == (4, 3)
 
 
 def test_a_selection_keeps_the_order_of_its_indices():
