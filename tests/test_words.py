@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from test_cli import NETWORK, one_line
 from test_explainer import NOTHING, ONES, SIDE, UNITS, curved, images_of, network, only, photographs, score, units
@@ -60,6 +60,8 @@ def test_the_auc_counts_pairs(statements):
 
 
 @given(probabilities)
+@example(0.2)
+@example(1.0)
 def test_a_bin_is_a_fifth(said):
     edges = [0.0, 0.2, 0.4, 0.6, 0.8]
     assert bin_of(said) == max(number for number, edge in enumerate(edges) if said >= edge)
@@ -102,6 +104,13 @@ def test_the_reader_learns_nothing_from_the_image_itself():
     world = World(classes, present, np.ones((4, 1), bool))
     assert world.guess(0, [(0, True)]) == 1
     assert world.guess(2, [(0, False)]) == 0
+
+
+def test_the_reader_guesses_no_class_that_they_never_saw():
+    present = np.array([[True, True], *[[False, False]] * 6])
+    world = World(np.array([0, *[1] * 6]), present, np.ones((7, 2), bool))
+    assert not world.knows(0, 0)
+    assert world.guess(0, [(0, True), (1, True)]) == 1
 
 
 @given(
