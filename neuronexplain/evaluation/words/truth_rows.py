@@ -12,13 +12,11 @@ from neuronexplain.metrics.intervals import figure
 from .records import count, counted, frequencies, mean, percentage, row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from neuronexplain.evaluation.tables import TableRow
 
     from .records import JudgedMention, SentenceRecord
-
-    Chosen = Callable[[SentenceRecord], list[JudgedMention]]
 
 
 def truth_rows(records: Sequence[SentenceRecord]) -> Iterator[TableRow]:
@@ -49,16 +47,7 @@ def _responding(records: Sequence[SentenceRecord], rates: Mapping[str, float]) -
 def _said(records: Sequence[SentenceRecord], rates: Mapping[str, float]) -> Iterator[TableRow]:
     mentions = [mention for record in records for mention in _with_truth(record)]
     for number in sorted({bin_of(_said_of(mention)) for mention in mentions}):
-        low, high = (round(100 * edge / BINS) for edge in (number, number + 1))
-        chosen = _in_bin(number)
-        yield row(
-            f"said-{low}",
-            f"said with {low} to {high} %: X is there, %",
-            percentage(records, lambda record, chosen=chosen: map(_is_there, chosen(record))),  # type: ignore[misc]
-            percentage(records, lambda record, chosen=chosen: map(_said_of, chosen(record))),  # type: ignore[misc]
-            meaning="what was said",
-            over=counted(records, chosen, "mention"),
-        )
+        yield _bin(records, number)
     over = count(len(mentions), "mention")
     yield row(
         "brier",
@@ -71,6 +60,22 @@ def _said(records: Sequence[SentenceRecord], rates: Mapping[str, float]) -> Iter
     said, is_there = (np.array([of(mention) for mention in mentions]) for of in (_said_of, _is_there))
     auc = area_under_roc(said.astype(np.float64), is_there.astype(bool))
     yield row("auc", "AUC of what was said", auc, 0.5, meaning="chance", over=over)
+
+
+def _bin(records: Sequence[SentenceRecord], number: int) -> TableRow:
+    low, high = (round(100 * edge / BINS) for edge in (number, number + 1))
+
+    def chosen(record: SentenceRecord) -> list[JudgedMention]:
+        return [mention for mention in _with_truth(record) if bin_of(_said_of(mention)) == number]
+
+    return row(
+        f"said-{low}",
+        f"said with {low} to {high} %: X is there, %",
+        percentage(records, lambda record: map(_is_there, chosen(record))),
+        percentage(records, lambda record: map(_said_of, chosen(record))),
+        meaning="what was said",
+        over=counted(records, chosen, "mention"),
+    )
 
 
 def _absent(records: Sequence[SentenceRecord], rates: Mapping[str, float]) -> TableRow:
@@ -101,10 +106,6 @@ def _lit_shares(record: SentenceRecord) -> list[tuple[str, float]]:
 
 def _with_truth(record: SentenceRecord) -> list[JudgedMention]:
     return [mention for mention in record.judged("responds") if mention.said is not None]
-
-
-def _in_bin(number: int) -> Chosen:
-    return lambda record: [mention for mention in _with_truth(record) if bin_of(_said_of(mention)) == number]
 
 
 def _is_there(mention: JudgedMention) -> float:
