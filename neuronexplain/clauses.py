@@ -19,10 +19,12 @@ Where no evidence is kept for a name, there is neither ``q`` nor truth nor poten
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
+
+from .vocabulary import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dissection.vocabulary import Unit
 
@@ -53,11 +55,28 @@ def is_proven(unit: RankedUnit | Unit, rules: Rules) -> bool:
     return unit.evidence is None or unit.evidence.q <= rules.max_q
 
 
-def persuasive(units: Iterable[RankedUnit]) -> list[RankedUnit]:
+def roles(units: Iterable[RankedUnit]) -> Mapping[Role, Sequence[RankedUnit]]:
+    """The units that a sentence speaks of, in order, by what it says of their names.
+
+    A name of which one unit speaks for the target and another against it is no reason: it pulls both ways.
+    """
+    by_role: dict[Role, list[RankedUnit]] = {role: [] for role in get_args(Role)}
+    spoken = [unit for unit in units if unit.name and unit.is_spoken]
+    names_for = {_name(unit) for unit in spoken if unit.clause == "responds"}
+    both_ways = names_for & {_name(unit) for unit in spoken if unit.clause == "against"}
+    for unit in spoken:
+        is_torn = unit.clause in {"responds", "against"} and _name(unit) in both_ways
+        by_role["torn" if is_torn else cast("Clause", unit.clause)].append(unit)
+    return by_role
+
+
+def persuasive(units: Iterable[RankedUnit]) -> Sequence[RankedUnit]:
     """The units that respond and speak for the target, and whose names do not speak against it as well."""
-    spoken = [unit for unit in units if unit.name and unit.clause in {"responds", "against"}]
-    against = {unit.name.concept.spoken for unit in spoken if unit.name and unit.clause == "against"}
-    return [unit for unit in spoken if unit.name and unit.name.concept.spoken not in against]
+    return roles(units)["responds"]
+
+
+def _name(unit: RankedUnit) -> str:
+    return unit.name.concept.spoken if unit.name else ""
 
 
 def _of_lit(unit: RankedUnit, rules: Rules) -> Clause | Unspoken:

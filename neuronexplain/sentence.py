@@ -12,14 +12,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from .clauses import persuasive
+from .clauses import roles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from dissection.vocabulary import Concept
 
-    from .vocabulary import Clause, RankedUnit, Rules, Score, Unspoken
+    from .vocabulary import RankedUnit, Rules, Score, Unspoken
 
 
 class Spoken(Protocol):
@@ -120,21 +120,17 @@ class _Mentions:
 
 def say(explanation: Spoken) -> str:
     """The explanation as sentences that claim no more than its numbers support."""
-    units = (*explanation.top, *explanation.bottom)
-    reasons = persuasive(units)
-    torn = [unit for unit in units if unit.clause in {"responds", "against"} and unit not in reasons]
-    both_ways = {_name(unit) for unit in torn if unit.clause == "responds"}
-    responding, absent = _Mentions.of(reasons), _with_clause(units, "absent")
-    against = _Mentions.of(unit for unit in torn if _name(unit) not in both_ways)
+    by_role = {role: _Mentions.of(units) for role, units in roles((*explanation.top, *explanation.bottom)).items()}
+    responding, absent, torn = by_role["responds"], by_role["absent"], by_role["torn"]
     too = " too" if responding else ""
     against_it = f"{too}, which speaks against {spoken(explanation.target.label)}"
     has_reason = absent or (responding and _is_cause(explanation))
     for_it = f"would speak for it{' too' if has_reason else ''}, but"
     sentences = [
-        _reason(explanation, responding, absent, has_torn=bool(both_ways)),
-        against.sentence(f"responds{against_it}", f"respond{against_it}"),
-        _with_clause(units, "missed").sentence(f"{for_it} stays silent", f"{for_it} stay silent"),
-        _Mentions.of(unit for unit in torn if _name(unit) in both_ways).sentence("pulls both ways", "pull both ways"),
+        _reason(explanation, responding, absent, has_torn=bool(torn)),
+        by_role["against"].sentence(f"responds{against_it}", f"respond{against_it}"),
+        by_role["missed"].sentence(f"{for_it} stays silent", f"{for_it} stay silent"),
+        torn.sentence("pulls both ways", "pull both ways"),
         _counted(explanation),
         _constant(explanation),
         "" if explanation.has_evidence else "No evidence is kept for these names: build again.",
@@ -195,14 +191,6 @@ _UNSPOKEN: Mapping[Unspoken, tuple[str, str]] = {
     "unclear effect": ("whose effect is unclear", "whose effects are unclear"),
 }
 """What is said of one such unit, and of several."""
-
-
-def _with_clause(units: Iterable[RankedUnit], clause: Clause) -> _Mentions:
-    return _Mentions.of(unit for unit in units if unit.clause == clause)
-
-
-def _name(unit: RankedUnit) -> str:
-    return unit.name.concept.spoken if unit.name else ""
 
 
 def _reason(explanation: Spoken, responding: _Mentions, absent: _Mentions, *, has_torn: bool) -> str:

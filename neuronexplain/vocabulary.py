@@ -26,6 +26,9 @@ Among = Literal["proven", "named", "all"]
 Clause = Literal["responds", "absent", "against", "missed"]
 """What a sentence says of a unit, see :mod:`neuronexplain.clauses`."""
 
+Role = Literal["responds", "absent", "against", "missed", "torn"]
+"""What a sentence says of a name: a clause, or that it pulls both ways."""
+
 Unspoken = Literal["no name", "no proven name", "true too rarely", "unclear effect", "not lit"]
 """Why a sentence says nothing of a unit."""
 

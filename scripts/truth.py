@@ -1,59 +1,43 @@
-"""Checks the demo's sentences against the truth: generated scenes know what they show.
-
-For named neurons that speak for a prediction and respond, how often is the concept in the scene? And how often is a
-concept that a sentence calls absent really missing? Prints both, with the rates expected by chance.
-"""
+"""Checks the demo's sentences: `neuronexplain evaluate words` on generated scenes that named no neuron."""
 
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from db import NameStore
 from dissection.concepts.generated import write_scenes
 from dissection.concepts.layouts import open_concepts
-from dissection.scenes.scene import Scene, draw_scene
+from dissection.execution.settings import Execution
 from neuronexplain import Explainer, build, open_network
+from neuronexplain.cli import console
 from neuronexplain.cli.commands.demo import DEMO_QUANTILE, DEMO_SCENES
+from neuronexplain.cli.evaluate.measuring import INTERVAL, say_report
+from neuronexplain.evaluation.ground_truth.labelled_concepts import open_unseen
+from neuronexplain.evaluation.protocols import Words
+from neuronexplain.evaluation.runner import evaluate
 
 UNSEEN = 240
 SEED = 2
 
 
-def shown(scene: Scene) -> set[int]:
-    """The label numbers of a scene."""
-    return {int(number) for labels in scene.labels.values() for number in set(labels.flatten().tolist())} | {
-        scene.number
-    }
-
-
-def rate(hits: list[bool]) -> str:
-    """A share with its count."""
-    return f"{sum(hits) / max(len(hits), 1):.1%} of {len(hits)}"
-
-
 def main() -> None:
-    """Build, explain unseen scenes, and count."""
+    """Build as the demo does, explain unseen scenes, and print how true the sentences are."""
     network = open_network("scenes")
-    scenes = [draw_scene(SEED, index) for index in range(UNSEEN)]
-    truths = [shown(scene) for scene in scenes]
-    with tempfile.TemporaryDirectory() as folder:
-        write_scenes(Path(folder) / "scenes", images=DEMO_SCENES, seed=1)
-        with NameStore.create(Path(folder) / "scenes.db") as store:
-            run = build(network, open_concepts(Path(folder) / "scenes"), store, quantile=DEMO_QUANTILE).run
+    with tempfile.TemporaryDirectory() as scratch, console.progress() as progress:
+        folder, execution = Path(scratch), Execution(progress=progress)
+        for name, images, seed in (("named", DEMO_SCENES, 1), ("unseen", UNSEEN, SEED)):
+            report_drawn = partial(progress, f"drawing {name} scenes", total=images)
+            write_scenes(folder / name, images=images, seed=seed, progress=report_drawn)
+        with NameStore.create(folder / "scenes.db") as store:
+            named = open_concepts(folder / "named")
+            run = build(network, named, store, quantile=DEMO_QUANTILE, execution=execution).run
             explainer = Explainer.from_store(network, store, run=run)
-        explained = list(explainer.explain((scene.name, scene.photograph) for scene in scenes))
-    responds, absent, chance, rarity = [], [], [], []
-    for explanation, truth in zip(explained, truths, strict=True):
-        for unit in explanation.top:
-            if unit.name and unit.clause == "responds":
-                responds.append(unit.name.concept.number in truth)
-                chance += [unit.name.concept.number in numbers for numbers in truths]
-        for name in {unit.name for unit in explanation.bottom if unit.name and unit.clause == "absent"}:
-            absent.append(name.concept.number not in truth)
-            rarity += [name.concept.number not in numbers for numbers in truths]
-    print(f"responding neurons whose concept is in the scene: {rate(responds)} (by chance {rate(chance)})")
-    print(f"concepts called absent that are not in the scene: {rate(absent)} (by chance {rate(rarity)})")
+        ground = open_unseen(open_concepts(folder / "unseen"), run.key.concepts)
+        protocol = Words.over(ground, explainer, run, seed=SEED)
+        report = evaluate(protocol, network, [], ground, folder, view="centre", execution=execution)
+    say_report(report, INTERVAL)
 
 
 if __name__ == "__main__":

@@ -460,6 +460,7 @@ RESULTS = {"out", "batch-size", "workers", "fresh", "json"}
 NETWORKS = {"network", "db", "run", "weights", "device", "classes", "mean", "std", "input-size", "resize", "channels"}
 NETWORKS |= {"output", "multi-label"}
 METHODS_COMPARED = NETWORKS | {"layer", "method"} | IMAGES | RESULTS
+RULES = {"top", "rank-by", "among", "min-iou", "max-q", "min-truth"}
 TAKES = {
     "localisation": METHODS_COMPARED,
     "pointing": METHODS_COMPARED | {"tolerance"},
@@ -468,6 +469,7 @@ TAKES = {
     "ratio": METHODS_COMPARED,
     "insertion-deletion": METHODS_COMPARED | {"steps"},
     "units": {"db", "run", "weights", "device", "min-iou", "top"} | IMAGES | RESULTS,
+    "words": {"db", "run", "weights", "device", "concepts", "scenes", "limit", "seed", "halves"} | RULES | RESULTS,
     "adversarial": METHODS_COMPARED | {"radius"},
     "bias": {"limit", "seed"} | RESULTS - {"workers"},
     "layers": NETWORKS | {"data", "target", "out", "json"},
@@ -498,6 +500,7 @@ def test_help_names_every_protocol_and_where_it_is_from(run):
         ("ratio", "Sec. 8.1"),
         ("insertion-deletion", "Petsiuk et al. 2018"),
         ("units", "Sec. 7"),
+        ("words", "Sec. 7"),
         ("adversarial", "Sec. 6.2"),
         ("bias", "Sec. 6.3"),
         ("layers", "App. B.1 and G"),

@@ -83,12 +83,12 @@ class DatasetWrapper:
         return index
 
 
-class Subset(DatasetWrapper):
-    """``count`` images of a dataset, evenly spaced: the i-th is image ``floor(i * len / count)``; the same concepts."""
+class Selection(DatasetWrapper):
+    """Some images of a dataset, in the order of ``indices``; the same concepts."""
 
-    def __init__(self, dataset: ConceptDataset, count: int) -> None:
+    def __init__(self, dataset: ConceptDataset, indices: Sequence[int]) -> None:
         super().__init__(dataset)
-        self._indices = [i * len(dataset) // count for i in range(count)]
+        self._indices = indices
 
     @property
     def name(self) -> str:
@@ -100,6 +100,13 @@ class Subset(DatasetWrapper):
 
     def _place(self, index: int) -> int:
         return self._indices[index]
+
+
+class Subset(Selection):
+    """``count`` images of a dataset, evenly spaced: the i-th is image ``floor(i * len / count)``; the same concepts."""
+
+    def __init__(self, dataset: ConceptDataset, count: int) -> None:
+        super().__init__(dataset, [i * len(dataset) // count for i in range(count)])
 
 
 class Sized(DatasetWrapper):

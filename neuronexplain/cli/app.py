@@ -11,7 +11,17 @@ import typer
 from . import allocator, console, failures
 from .commands import build, classes_for, demo, explain, export, import_, layers, networks, runs, units, weights_convert
 from .commands.concepts import check, convert, fetch, find, join, kinds, of, show
-from .evaluate import adversarial, bias, insertion_deletion, localisation, occlusion_correlation, pointing, ratio, seeds
+from .evaluate import (
+    adversarial,
+    bias,
+    insertion_deletion,
+    localisation,
+    occlusion_correlation,
+    pointing,
+    ratio,
+    seeds,
+    words,
+)
 from .evaluate import layers as evaluate_layers
 from .evaluate import units as evaluate_units
 
@@ -47,6 +57,7 @@ evaluate.command("seeds")(seeds.seeds)
 evaluate.command("ratio")(ratio.ratio)
 evaluate.command("insertion-deletion")(insertion_deletion.insertion_deletion)
 evaluate.command("units")(evaluate_units.units)
+evaluate.command("words")(words.words)
 evaluate.command("adversarial")(adversarial.adversarial)
 evaluate.command("bias")(bias.bias)
 evaluate.command("layers")(evaluate_layers.layers)

@@ -154,6 +154,8 @@ def _check(protocol: Protocol, ground: Ground, methods: Sequence[Method], view: 
         raise NeuronExplainError(
             f"{protocol.name} alters what the network sees, which must be one crop; use another --view"
         )
+    if "centre" in protocol.needs and view.kind != "centre":
+        raise NeuronExplainError(f"{protocol.name} explains what the network usually sees; use --view centre")
     if "masks" in protocol.needs:
         first = next((place for place in ground.annotated(0).places.values()), None)
         if first is not None and first.mask is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,12 +14,15 @@ from neuronexplain.cli import console, options
 from .inputs import ImageOptions, NetworkOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from dissection.execution.settings import Execution
     from dissection.networks.network import Network
+    from neuronexplain.evaluation.ground_truth.truth import Ground
     from neuronexplain.evaluation.protocols.protocol import Protocol
     from neuronexplain.evaluation.tables import Report
     from neuronexplain.methods import Method
+    from neuronexplain.vocabulary import ViewKind
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results; the same command resumes.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start over.")]
@@ -38,19 +42,31 @@ class Measurement:
 
     def run(self, protocol: Protocol, network: Network, methods: Sequence[Method], images: ImageOptions) -> None:
         """Run a protocol, with progress, and print its report."""
-        from dissection.execution.settings import Execution
+        ground = images.open(network.classes, masks="masks" in protocol.needs)
+        self.measure(protocol, network, methods, ground, view=images.view)
+
+    def measure(
+        self, protocol: Protocol, network: Network, methods: Sequence[Method], ground: Ground, *, view: ViewKind
+    ) -> None:
+        """Run a protocol over images that are open, with progress, and print its report."""
         from neuronexplain.evaluation.runner import evaluate
 
-        ground = images.open(network.classes, masks="masks" in protocol.needs)
-        with console.progress() as progress:
-            execution = Execution(batch_size=self.batch_size, workers=self.workers, progress=progress)
+        with self.execution() as execution:
             report = evaluate(
-                protocol, network, methods, ground, self.out, view=images.view, execution=execution, fresh=self.fresh
+                protocol, network, methods, ground, self.out, view=view, execution=execution, fresh=self.fresh
             )
         if self.json:
             console.write_json(report.to_json())
         else:
             say_report(report, f"{network.name}, {network.layer.name}, on {ground.name}. {INTERVAL}")
+
+    @contextmanager
+    def execution(self) -> Iterator[Execution]:
+        """How the work is run, with bars for its progress."""
+        from dissection.execution.settings import Execution
+
+        with console.progress() as progress:
+            yield Execution(batch_size=self.batch_size, workers=self.workers, progress=progress)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

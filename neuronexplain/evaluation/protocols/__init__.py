@@ -11,6 +11,7 @@ from .protocol import Protocol
 from .ratio import Ratio
 from .seeds import Seeds
 from .unit_ablation import UnitAblation
+from .words import Words
 
 __all__ = [
     "InsertionDeletion",
@@ -21,4 +22,5 @@ __all__ = [
     "Ratio",
     "Seeds",
     "UnitAblation",
+    "Words",
 ]

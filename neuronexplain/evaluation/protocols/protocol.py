@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.tables import Report
     from neuronexplain.methods import Method
 
-Need = Literal["objects", "masks", "one crop", "methods"]
+Need = Literal["objects", "masks", "one crop", "centre", "methods"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Protocol(ABC):
 
     Attributes:
         name: the protocol's name for users.
-        needs: its requirements: annotated objects, masks of them, a view of one crop, methods.
+        needs: its requirements: annotated objects, masks of them, a view of one crop, what the
+            network usually sees of a photograph, methods.
     """
 
     name: ClassVar[str]

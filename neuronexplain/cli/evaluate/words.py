@@ -1,0 +1,132 @@
+"""``neuronexplain evaluate words``: how true the sentences are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dissection.errors import NeuronExplainError
+from neuronexplain.cli import console, options
+from neuronexplain.cli.groups import grouped
+from neuronexplain.vocabulary import DEFAULT_RULES, Rules
+
+from .inputs import open_stored
+from .measuring import Measurement
+
+if TYPE_CHECKING:
+    from db.records import Run
+    from dissection.concepts.dataset import ConceptDataset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleOptions:
+    """What a sentence may say, as in ``neuronexplain explain``."""
+
+    top: Annotated[int, typer.Option(min=1, help="How many neurons for, and how many against.")] = DEFAULT_RULES.k
+    rank_by: options.Ranking = DEFAULT_RULES.rank_by
+    among: options.AmongNeurons = DEFAULT_RULES.among
+    min_iou: options.MinIou = DEFAULT_RULES.min_iou
+    max_q: options.MaxQ = DEFAULT_RULES.max_q
+    min_truth: options.MinTruth = DEFAULT_RULES.min_truth
+
+    @property
+    def rules(self) -> Rules:
+        """The rules."""
+        return Rules(self.top, self.rank_by, self.among, self.min_iou, self.max_q, self.min_truth)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnseenOptions:
+    """Concept data that names were not found with."""
+
+    concepts: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A concept dataset that did not name the neurons.")
+    ] = None
+    scenes: Annotated[
+        int | None, typer.Option(min=1, help="Generate this many scenes, instead of --concepts; the demo's seed is 1.")
+    ] = None
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, evenly spaced.")] = None
+    seed: Annotated[int, typer.Option(help="Seed of generated scenes and of all random choices.")] = 2
+
+    def open(self, out: Path) -> ConceptDataset:
+        """Open the dataset; scenes are drawn into ``out`` unless they are there."""
+        from dissection.concepts.generated import write_scenes
+        from dissection.concepts.layouts import open_concepts
+
+        if (self.concepts is None) == (self.scenes is None):
+            raise NeuronExplainError("name the concept data with --concepts, or a number of scenes with --scenes")
+        if self.concepts is not None:
+            return open_concepts(self.concepts)
+        count = self.scenes or 0
+        folder = out / f"scenes-{count}-{self.seed}"
+        if not folder.is_dir():
+            with console.progress() as progress:
+                write_scenes(
+                    folder, images=count, seed=self.seed, progress=lambda done: progress("drawing scenes", done, count)
+                )
+        return open_concepts(folder)
+
+
+@grouped
+def words(
+    *,
+    db: options.Db,
+    run: options.RunNumber = None,
+    weights: options.Weights = None,
+    device: options.Device = "cpu",
+    unseen: UnseenOptions,
+    rules: RuleOptions,
+    halves: Annotated[
+        bool, typer.Option("--halves", help="Also name the neurons with each half of the data, and compare.")
+    ] = False,
+    measurement: Measurement,
+) -> None:
+    """Check sentences: is what they say there, does the score do what they say, what do readers learn? (Sec. 7).
+
+    The concept data must be other than what named the neurons.
+
+    Example: neuronexplain evaluate words --db names.db --concepts other-concepts --out figures
+    """
+    from db import NameStore
+    from neuronexplain.evaluation.ground_truth.labelled_concepts import open_unseen
+    from neuronexplain.evaluation.protocols import Words
+    from neuronexplain.evaluation.words.halves import agreement_of_halves
+    from neuronexplain.explainer import Explainer
+
+    with NameStore.open(db) as store:
+        network, naming_run = open_stored(store, run, weights=weights, device=device)
+        explainer = Explainer.from_store(network, store, run=naming_run, rules=rules.rules)
+    _require_evidence(naming_run)
+    dataset = unseen.open(measurement.out)
+    with console.progress() as progress:
+        ground = open_unseen(
+            dataset,
+            naming_run.key.concepts,
+            limit=unseen.limit,
+            progress=lambda done, total: progress("reading the concept data", done, total),
+        )
+    agreement = None
+    if halves:
+        with measurement.execution() as execution:
+            agreement = agreement_of_halves(
+                network,
+                ground.dataset,
+                quantile=naming_run.key.quantile,
+                min_images=naming_run.key.min_images,
+                min_iou=rules.min_iou,
+                seed=unseen.seed,
+                execution=execution,
+            )
+    protocol = Words.over(ground, explainer, naming_run, agreement=agreement, seed=unseen.seed)
+    measurement.measure(protocol, network, [], ground, view="centre")
+
+
+def _require_evidence(run: Run) -> None:
+    if not run.draws:
+        raise NeuronExplainError(
+            f"run {run.id} keeps no evidence for its names, without which nothing can be checked; build again with "
+            "--draws 199"
+        )

@@ -1,0 +1,231 @@
+"""How true are sentences? On images that named no unit: what is there, what the score does, what a reader learns.
+
+Each image is explained, and each claim of its sentence is checked:
+
+- Where neurons for X respond, X is in the part of the image that the network sees; where "there is no X", it is not.
+  This is asked only of images that are labelled in the category of X.
+- The score does what the clause says of it. It falls without all units that are said to speak for the class
+  (``responds``), rises without the units that speak against it (``against``), falls where the units of an absent
+  concept are switched on (``absent``), and rises where those that stay silent are (``missed``). A unit is switched on
+  by its lit map, which its evidence keeps. Random units that are as active are changed alike.
+- The sentence depends on the network: it is said again, of the same class, with the weights behind the layer shuffled.
+
+:mod:`neuronexplain.evaluation.words` holds the parts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from dissection.engine.upsampling import upsample
+from dissection.networks.reruns import Reruns
+from neuronexplain.evaluation.ground_truth.labelled_concepts import category_of
+from neuronexplain.evaluation.words.interventions import Change, changed_scores
+from neuronexplain.evaluation.words.mentions import mentions_of
+from neuronexplain.evaluation.words.records import JudgedMention, SentenceRecord
+from neuronexplain.evaluation.words.shuffled_head import with_shuffled_head
+from neuronexplain.evaluation.words.table import words_report
+from neuronexplain.evaluation.words.trials import trials_of
+from neuronexplain.named_layer import NamedLayer
+
+from .protocol import Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from jaxtyping import Float32, Float64
+
+    from db.records import Run
+    from neuronexplain.evaluation.batch import Batch
+    from neuronexplain.evaluation.framing import Truth
+    from neuronexplain.evaluation.ground_truth.labelled_concepts import LabelledConcepts
+    from neuronexplain.evaluation.ground_truth.truth import Objects
+    from neuronexplain.evaluation.record_journal import Record
+    from neuronexplain.evaluation.tables import Report
+    from neuronexplain.evaluation.words.halves import Agreement
+    from neuronexplain.evaluation.words.mentions import Mention
+    from neuronexplain.evaluation.words.trials import Trial
+    from neuronexplain.explainer import Explainer
+    from neuronexplain.explanation import Explanation
+    from neuronexplain.methods import Method
+
+    Said = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Words(Protocol):
+    """Whether sentences are true of what is in the images, and of the network.
+
+    Attributes:
+        explainer: says the sentences; its units have evidence for their names.
+        run: digest of the run that names the units.
+        vocabulary: the keys of the dataset's concepts; of others nothing is known.
+        scenes: the class that a scene of the dataset is, by its concept's key; empty if no scene is a class.
+        agreement: of the names that two halves of the dataset give, if they were compared.
+        draws: random choices of units for each change.
+        seed: seed of all random choices.
+    """
+
+    explainer: Explainer
+    run: str
+    vocabulary: frozenset[str]
+    scenes: Mapping[str, int]
+    agreement: Agreement | None = None
+    draws: int = 4
+    seed: int = 0
+
+    name = "words"
+    needs = frozenset(("centre",))
+
+    @classmethod
+    def over(
+        cls,
+        ground: LabelledConcepts,
+        explainer: Explainer,
+        run: Run,
+        *,
+        agreement: Agreement | None = None,
+        seed: int = 0,
+    ) -> Words:
+        """The protocol for a dataset.
+
+        Args:
+            ground: the dataset, which did not name the units.
+            explainer: says the sentences.
+            run: names its units.
+            agreement: of the names that two halves of the dataset give.
+            seed: seed of all random choices.
+        """
+        scenes = ground.scenes(explainer.network.classes)
+        return cls(explainer, run.key.digest, ground.vocabulary, scenes, agreement, seed=seed)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the records depend on besides network and data, as JSON values."""
+        return {"run": self.run, "rules": asdict(self.explainer.rules), "draws": self.draws, "seed": self.seed}
+
+    def observe(self, batch: Batch, methods: Sequence[Method], out: Path) -> list[Record]:  # noqa: ARG002
+        """What each image shows and its sentence mentions, and what the score does when maps are changed."""
+        explanations = _explained(self.explainer, batch, range(len(batch)))
+        mentions = [mentions_of(explanation) for explanation in explanations]
+        noted = self._reruns.forward(batch.images[:, 0])
+        activations = noted.result.activation.detach().double().cpu().numpy()
+        trials = [self._trials(batch.start + image, mentions[image], activations[image]) for image in range(len(batch))]
+        everything = Change(tuple(range(len(self.explainer.units))))
+        changes = [
+            [Change(()), everything, *chain.from_iterable(trial.changes for trial in of_image)] for of_image in trials
+        ]
+        targets = torch.tensor([explanation.target.index for explanation in explanations])
+        scores = changed_scores(self._reruns, noted, targets, torch.from_numpy(self._lit_maps), changes)
+        shuffled = self._shuffled_mentions(batch, explanations)
+        records: list[Record] = []
+        for image, annotated in enumerate(batch.annotated):
+            before, emptied, *after = scores[image]
+            remaining = iter(after)
+            record = SentenceRecord(
+                image=annotated.name,
+                predicted=explanations[image].target.index,
+                scene=next((self.scenes[key] for key in annotated.places if key in self.scenes), None),
+                sentence=explanations[image].sentence,
+                labelled=frozenset(map(category_of, annotated.places)),
+                shows={key: float(truth.region.mean()) for key, truth in batch.truths[image].items()},
+                mentions=tuple(self._judged(mention, batch, image, activations[image]) for mention in mentions[image]),
+                outcomes=tuple(
+                    trial.outcome(before, [next(remaining) for _ in trial.changes]) for trial in trials[image]
+                ),
+                emptied=before - emptied,
+                shuffled=shuffled[image],
+            )
+            records.append(record.to_json())
+        return records
+
+    def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:  # noqa: ARG002
+        """One table for everything."""
+        return words_report(
+            list(map(SentenceRecord.from_json, records)),
+            names=self.explainer.names,
+            units=self.explainer.units,
+            max_q=self.explainer.rules.max_q,
+            by_scene=bool(self.scenes),
+            agreement=self.agreement,
+            seed=self.seed,
+        )
+
+    @cached_property
+    def _reruns(self) -> Reruns:
+        return Reruns(self.explainer.network)
+
+    @cached_property
+    def _layer(self) -> NamedLayer:
+        return NamedLayer(self.explainer.units, self.explainer.rules)
+
+    @cached_property
+    def _lit_maps(self) -> Float32[np.ndarray, "units h w"]:
+        layer = self.explainer.network.layer
+        return self._layer.lit_maps(layer.height, layer.width)
+
+    @cached_property
+    def _shuffled(self) -> Explainer | None:
+        network = with_shuffled_head(self.explainer.network, seed=self.seed)
+        return replace(self.explainer, network=network) if network else None
+
+    def _trials(
+        self, image: int, mentions: Sequence[Mention], activation: Float64[np.ndarray, "units h w"]
+    ) -> list[Trial]:
+        return trials_of(
+            mentions,
+            activation,
+            self._lit_maps,
+            self._layer.thresholds,
+            draws=self.draws,
+            generator=np.random.default_rng((self.seed, image)),
+        )
+
+    def _shuffled_mentions(self, batch: Batch, explanations: Sequence[Explanation]) -> list[Said | None]:
+        """Role and concept of what is said of each image where the head is shuffled; ``None`` if it has no weights."""
+        said: list[Said | None] = [None] * len(batch)
+        if self._shuffled is None:
+            return said
+        for target in sorted({explanation.target.index for explanation in explanations}):
+            images = [image for image in range(len(batch)) if explanations[image].target.index == target]
+            explained = _explained(self._shuffled, batch, images, target)
+            for image, explanation in zip(images, explained, strict=True):
+                said[image] = tuple((mention.role, mention.concept) for mention in mentions_of(explanation))
+        return said
+
+    def _judged(
+        self, mention: Mention, batch: Batch, image: int, activation: Float64[np.ndarray, "units h w"]
+    ) -> JudgedMention:
+        """A mention, held against what the network sees of an image."""
+        is_labelled = category_of(mention.concept) in map(category_of, batch.annotated[image].places)
+        truth = batch.truths[image].get(mention.concept)
+        return JudgedMention(
+            role=mention.role,
+            concept=mention.concept,
+            units=mention.units,
+            said=mention.said,
+            is_there=truth is not None if is_labelled and mention.concept in self.vocabulary else None,
+            on_concept=self._lit_share(mention, activation, truth) if truth and mention.role == "responds" else None,
+        )
+
+    def _lit_share(self, mention: Mention, activation: Float64[np.ndarray, "units h w"], truth: Truth) -> float | None:
+        """Which share of the lit area of a mention's units lies on its concept; ``None`` if no pixel is lit."""
+        units = list(mention.units)
+        masks = upsample(activation[units], *truth.region.shape) > self._layer.thresholds[units, None, None]
+        lit = np.logical_or.reduce(list(masks))
+        return float((lit & truth.region).sum() / lit.sum()) if lit.any() else None
+
+
+def _explained(
+    explainer: Explainer, batch: Batch, images: Sequence[int], target: int | None = None
+) -> list[Explanation]:
+    """The explanations of some images of a batch."""
+    photographs = [(batch.annotated[image].name, batch.annotated[image].photograph) for image in images]
+    return list(explainer.explain(photographs, target=target, batch_size=len(batch)))
