@@ -63,6 +63,10 @@ class Seen(Protocol):
         """What each image's score for its target loses when these of its units are silent."""
         ...
 
+    def gains(self, targets: Int64[Tensor, " images"], units: Sequence[Sequence[int]]) -> list[float]:
+        """What each image's score for its target gains when the maps of these of its units are their lit maps."""
+        ...
+
 
 class Head(Protocol):
     """What follows a layer, with the lit maps of the layer's units."""
@@ -109,14 +113,26 @@ class _Differentiable:
         )
 
     def losses(self, targets: Int64[Tensor, " images"], units: Sequence[Sequence[int]]) -> list[float]:
+        return [-change for change in self._changes(targets, units, torch.zeros_like(self.head.lit_maps))]
+
+    def gains(self, targets: Int64[Tensor, " images"], units: Sequence[Sequence[int]]) -> list[float]:
+        return self._changes(targets, units, self.head.lit_maps)
+
+    def _changes(
+        self,
+        targets: Int64[Tensor, " images"],
+        units: Sequence[Sequence[int]],
+        replacements: Float[Tensor, "units h w"],
+    ) -> list[float]:
+        """What becomes of each image's score when the maps of some of its units are replaced."""
         if not any(units):
             return [0.0] * len(units)
         maps = self.result.activation.detach().clone()
-        for number, silent in enumerate(units):
-            maps[number, list(silent)] = 0
+        for number, changed in enumerate(units):
+            maps[number, list(changed)] = replacements[list(changed)].to(maps)
         before, after = self.result.scores.detach(), self.head.reruns.scores(self.noted, maps)
-        losses: list[float] = (of_class(before, targets).double() - of_class(after, targets).double()).tolist()
-        return losses
+        changes: list[float] = (of_class(after, targets).double() - of_class(before, targets).double()).tolist()
+        return changes
 
 
 class PooledLinearHead:
@@ -173,5 +189,14 @@ class _Linear:
         return Causes(alphas, shares, area * shares, alphas * self.head.lit_sums.to(alphas))
 
     def losses(self, targets: Int64[Tensor, " images"], units: Sequence[Sequence[int]]) -> list[float]:
-        effects_by_image = self.causes(targets).effects.double().cpu()
-        return [float(of_units[list(silent)].sum()) for of_units, silent in zip(effects_by_image, units, strict=True)]
+        return _sums(self.causes(targets).effects, units)
+
+    def gains(self, targets: Int64[Tensor, " images"], units: Sequence[Sequence[int]]) -> list[float]:
+        causes = self.causes(targets)
+        return _sums(causes.potentials - causes.effects, units)
+
+
+def _sums(values: Float[Tensor, "images units"], units: Sequence[Sequence[int]]) -> list[float]:
+    """The sum over some of the units of each image."""
+    by_image = values.double().cpu()
+    return [float(of_units[list(chosen)].sum()) for of_units, chosen in zip(by_image, units, strict=True)]

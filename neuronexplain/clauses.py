@@ -14,7 +14,11 @@ clause        what is said                                      condition
                                                                 and its effect is under 1 % of all effects
 ============  ================================================  ====================================================
 
-Where no evidence is kept for a name, there is neither ``q`` nor truth nor potential: the other conditions remain.
+Effect and potential are of first order. So whoever explains tries ``against`` and ``missed`` out: they are said where
+the score rises indeed without the former, and with the latter as they are on an image where their concept is.
+
+Where no evidence is kept for a name, there is neither ``q`` nor truth nor potential: nothing is ``missed``, and of the
+others the remaining conditions hold.
 """
 
 from __future__ import annotations
@@ -90,13 +94,13 @@ def _of_lit(unit: RankedUnit, rules: Rules) -> Clause | Unspoken:
 def _of_unlit(unit: RankedUnit, namesakes: Sequence[RankedUnit], total_effect: float) -> Clause | Unspoken:
     if any(namesake.lit for namesake in namesakes):
         return "not lit"
-    if all(namesake.alpha < 0 and _could_be(namesake, -1) for namesake in namesakes):
+    if all(namesake.alpha < 0 and _could_lower(namesake) for namesake in namesakes):
         return "absent"
-    if unit.alpha > 0 and _could_be(unit, 1) and abs(unit.effect) < _NO_EFFECT * total_effect:
+    if unit.alpha > 0 and (unit.potential or 0) > 0 and abs(unit.effect) < _NO_EFFECT * total_effect:
         return "missed"
     return "not lit"
 
 
-def _could_be(unit: RankedUnit, sign: int) -> bool:
-    """Whether the score would change in a direction if the unit responded; so where no evidence is kept."""
-    return unit.evidence is None or (unit.potential is not None and sign * unit.potential > 0)
+def _could_lower(unit: RankedUnit) -> bool:
+    """Whether the score would fall if the unit responded; so where no evidence is kept."""
+    return unit.evidence is None or (unit.potential is not None and unit.potential < 0)

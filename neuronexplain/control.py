@@ -12,8 +12,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-import torch
-
+from dissection.networks.shuffling import shuffle
 from dissection.vocabulary import MIN_IOU
 
 if TYPE_CHECKING:
@@ -26,12 +25,8 @@ if TYPE_CHECKING:
 def with_shuffled_weights(network: Network) -> Network:
     """A copy of a network in which the values of each parameter and of each buffer of real numbers are permuted."""
     module = deepcopy(network.module)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for tensor in chain(module.parameters(), module.buffers()):
-            if tensor.is_floating_point():
-                order = torch.randperm(tensor.numel(), generator=generator).to(tensor.device)
-                tensor.copy_(tensor.flatten()[order].view(tensor.shape))
+    tensors = chain(module.parameters(), module.buffers())
+    shuffle((tensor for tensor in tensors if tensor.is_floating_point()), seed=0)
     return replace(network, module=module)
 
 

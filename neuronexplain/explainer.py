@@ -16,7 +16,7 @@ from neuronexplain.methods.gradcam import enlarge, heatmap
 from .activity import Responses, concept_map
 from .causes import AnyHead, PooledLinearHead
 from .classes import find_class
-from .clauses import persuasive
+from .clauses import persuasive, roles
 from .explanation import Explanation, MethodMap
 from .methods import check_methods, find_method, watched
 from .named_layer import NamedLayer
@@ -143,6 +143,7 @@ class Explainer:
         causes = seen.causes(targets)
         heat = enlarge(heatmap(causes.alphas, result.activation), preprocessing.size).float().cpu().numpy()
         rankings = [self._layer.rank(responses) for responses in self._responses(causes, result.activation.detach())]
+        rankings = _confirmed(seen, targets, rankings)
         losses = _losses(seen, targets, rankings)
         method_maps = [
             self._method_maps(watched(find_method(name), progress), images, targets) for name in self.methods
@@ -194,9 +195,34 @@ class Explainer:
         }
 
 
+def _confirmed(seen: Seen, targets: Int64[Tensor, " images"], rankings: Sequence[Ranking]) -> list[Ranking]:
+    """Retract what the score does not bear out.
+
+    It must rise without the units that are said to speak against the target, and when those respond that are said to
+    stay silent.
+    """
+    spoken = [roles(ranking.ranked) for ranking in rankings]
+    against, missed = ([by_role[role] for by_role in spoken] for role in ("against", "missed"))
+    losses = seen.losses(targets, list(map(_numbers, against)))
+    gains = seen.gains(targets, list(map(_numbers, missed)))
+    return [
+        ranking.retracted(units_against, "unclear effect").retracted(units_missed, "not lit")
+        for ranking, units_against, units_missed in zip(
+            rankings,
+            [units if loss >= 0 else [] for units, loss in zip(against, losses, strict=True)],
+            [units if gain <= 0 else [] for units, gain in zip(missed, gains, strict=True)],
+            strict=True,
+        )
+    ]
+
+
+def _numbers(units: Iterable[RankedUnit]) -> list[int]:
+    return [unit.unit for unit in units]
+
+
 def _losses(seen: Seen, targets: Int64[Tensor, " images"], rankings: Sequence[Ranking]) -> list[float | None]:
     """What each image's score loses without the units that are said to speak for it."""
-    reasons = [[unit.unit for unit in persuasive((*ranking.top, *ranking.bottom))] for ranking in rankings]
+    reasons = [_numbers(persuasive(ranking.ranked)) for ranking in rankings]
     losses = seen.losses(targets, reasons)
     return [loss if units else None for loss, units in zip(losses, reasons, strict=True)]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dissection.vocabulary import Unit, UnitName
 
     from .activity import Responses
-    from .vocabulary import Rules
+    from .vocabulary import Rules, Unspoken
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,20 @@ class Ranking:
     top: tuple[RankedUnit, ...]
     bottom: tuple[RankedUnit, ...]
     passed_over: tuple[RankedUnit, ...]
+
+    @property
+    def ranked(self) -> tuple[RankedUnit, ...]:
+        """Those that speak for the target, then those that speak against it."""
+        return (*self.top, *self.bottom)
+
+    def retracted(self, units: Sequence[RankedUnit], reason: Unspoken) -> Ranking:
+        """The same, but nothing is said of some units."""
+        numbers = {unit.unit for unit in units}
+        top, bottom = (
+            tuple(replace(unit, clause=reason) if unit.unit in numbers else unit for unit in ranked)
+            for ranked in (self.top, self.bottom)
+        )
+        return Ranking(top, bottom, self.passed_over)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -91,6 +91,12 @@ def test_a_pooled_linear_head_gives_what_its_definition_says(images):
         with torch.no_grad():
             remaining = net.module.linear(without.mean((2, 3)))[0, targets[number]]
         assert loss == pytest.approx(float(expected_scores[number, targets[number]] - remaining), abs=1e-5)
+    for number, gain in enumerate(seen.gains(targets, silent)):
+        lit = maps[number : number + 1].clone()
+        lit[:, silent[number]] = LIT_MAPS[silent[number]]
+        with torch.no_grad():
+            reached = net.module.linear(lit.mean((2, 3)))[0, targets[number]]
+        assert gain == pytest.approx(float(reached - expected_scores[number, targets[number]]), abs=1e-5)
 
 
 def test_both_ways_agree(images):
@@ -101,6 +107,7 @@ def test_both_ways_agree(images):
         ours, theirs = (getattr(way.causes(targets), name) for way in (read, differentiated))
         assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-6)
     assert read.losses(targets, silent) == pytest.approx(differentiated.losses(targets, silent), abs=1e-5)
+    assert read.gains(targets, silent) == pytest.approx(differentiated.gains(targets, silent), abs=1e-5)
 
 
 def test_a_class_is_read_once_and_no_image_is_differentiated(images, monkeypatch):

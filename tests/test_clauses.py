@@ -33,7 +33,7 @@ def slow(ranked, namesakes, total, rules):
     is_proven = ranked.evidence is None or ranked.evidence.q <= rules.max_q
     is_sure = ranked.truth is None or ranked.truth >= rules.min_truth
     nobody_lit = all(not other.lit for other in namesakes)
-    all_against = all(other.alpha < 0 and could(other, -1) for other in namesakes)
+    all_against = all(other.alpha < 0 and could_lower(other) for other in namesakes)
     rows = {
         "no name": not ranked.name,
         "no proven name": not is_proven,
@@ -42,15 +42,15 @@ def slow(ranked, namesakes, total, rules):
         "against": ranked.lit and ranked.effect < 0,
         "unclear effect": ranked.lit,
         "absent": nobody_lit and all_against,
-        "missed": nobody_lit and ranked.alpha > 0 and could(ranked, 1) and abs(ranked.effect) < 0.01 * total,
+        "missed": nobody_lit and ranked.alpha > 0 and (ranked.potential or 0) > 0 and abs(ranked.effect) < 0.01 * total,
         "not lit": True,
     }
     return next(row for row, holds in rows.items() if holds)
 
 
-def could(ranked, sign):
-    """Whether the score would rise (1) or fall (-1) if the unit responded, as far as that is kept."""
-    return ranked.evidence is None or (ranked.potential is not None and sign * ranked.potential > 0)
+def could_lower(ranked):
+    """Whether the score would fall if the unit responded, as far as that is kept."""
+    return ranked.evidence is None or (ranked.potential is not None and ranked.potential < 0)
 
 
 SIGNS = (-1.0, 0.0, 1.0)

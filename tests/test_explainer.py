@@ -14,7 +14,7 @@ from dissection.networks.forward import forward
 from dissection.networks.network import Network
 from dissection.networks.preprocessing import Preprocessing
 from dissection.vocabulary import Concept, Evidence, Layer, Overlap, Quarter, Truth, Unit
-from neuronexplain.clauses import persuasive
+from neuronexplain.clauses import persuasive, roles
 from neuronexplain.explainer import Explainer
 from neuronexplain.vocabulary import Rules
 
@@ -150,6 +150,31 @@ def test_losses_are_those_of_a_second_run_without_the_units_that_are_said_to_spe
         if reasons:
             without = score(net, image, explanation.target.index, ONES - only(*reasons), NOTHING)
             assert explanation.loss == pytest.approx(explanation.target.logit - without, abs=1e-6)
+
+
+def test_what_speaks_against_it_and_what_is_missed_is_tried_out():
+    net, named = network(), photographs(60)
+    with torch.no_grad():
+        net.module.network.after.weight.mul_(8)  # saturated, so that slopes mislead
+    images = images_of(net, named)
+    explainer = Explainer(net, units(), False, Rules(k=UNITS, among="all"))
+    counts = dict.fromkeys(("against", "retracted", "missed"), 0)
+    for image, explanation in zip(images, everything(explainer, named), strict=True):
+        target, ranked = explanation.target, (*explanation.top, *explanation.bottom)
+        spoken = roles(ranked)
+        against, missed = ([unit.unit for unit in spoken[role]] for role in ("against", "missed"))
+        if against:
+            assert score(net, image, target.index, ONES - only(*against), NOTHING) > target.logit
+        if missed:
+            lit = sum(only(number, value=number + 1.0) for number in missed)
+            assert score(net, image, target.index, ONES - only(*missed), lit) > target.logit
+        doubted = [unit.unit for unit in ranked if unit.lit and unit.effect < 0 and unit.clause == "unclear effect"]
+        if doubted:
+            assert score(net, image, target.index, ONES - only(*doubted), NOTHING) <= target.logit
+        counts["against"] += bool(against)
+        counts["missed"] += bool(missed)
+        counts["retracted"] += bool(doubted)
+    assert min(counts.values()) > 0, counts
 
 
 def test_a_unit_is_lit_where_a_cell_exceeds_its_threshold(explained):

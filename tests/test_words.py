@@ -663,7 +663,7 @@ def test_mistakes_are_told_in_a_line(folder, database, run, tmp_path):
         (["--db", database, "--concepts", folder / "named"], "named these neurons"),
         (["--db", database, "--concepts", folder / "named", "--limit", 9], "named these neurons"),
         (["--db", database, "--concepts", tmp_path / "nowhere"], "there is no such folder"),
-        (["--db", bare, "--concepts", folder / "unseen"], "run 1 keeps no evidence for its names"),
+        (["--db", bare, "--concepts", folder / "unseen"], "run 1 keeps no evidence for names"),
     ):
         status, out, error = run("evaluate", "words", *words, "--out", tmp_path / "out")
         assert (status, out) == (2, "")

@@ -17,7 +17,6 @@ from .inputs import open_stored
 from .measuring import Measurement
 
 if TYPE_CHECKING:
-    from db.records import Run
     from dissection.concepts.dataset import ConceptDataset
 
 
@@ -91,6 +90,7 @@ def words(
     Example: neuronexplain evaluate words --db names.db --concepts other-concepts --out figures
     """
     from db import NameStore
+    from db.records import require_evidence
     from neuronexplain.evaluation.ground_truth.labelled_concepts import open_unseen
     from neuronexplain.evaluation.protocols import Words
     from neuronexplain.evaluation.words.halves import agreement_of_halves
@@ -99,7 +99,7 @@ def words(
     with NameStore.open(db) as store:
         network, naming_run = open_stored(store, run, weights=weights, device=device)
         explainer = Explainer.from_store(network, store, run=naming_run, rules=rules.rules)
-    _require_evidence(naming_run)
+    require_evidence(naming_run)
     dataset = unseen.open(measurement.out)
     with console.progress() as progress:
         ground = open_unseen(
@@ -122,11 +122,3 @@ def words(
             )
     protocol = Words.over(ground, explainer, naming_run, agreement=agreement, seed=unseen.seed)
     measurement.measure(protocol, network, [], ground, view="centre")
-
-
-def _require_evidence(run: Run) -> None:
-    if not run.draws:
-        raise NeuronExplainError(
-            f"run {run.id} keeps no evidence for its names, without which nothing can be checked; build again with "
-            "--draws 199"
-        )

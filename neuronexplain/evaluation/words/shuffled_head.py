@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from dissection.networks.forward import forward
+from dissection.networks.shuffling import shuffle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,9 +38,6 @@ def with_shuffled_head(network: Network, *, seed: int = 0) -> Network | None:
     scores = forward(shuffled, blank).scores
     slopes: Sequence[torch.Tensor | None] = torch.autograd.grad(scores.sum(), weights, allow_unused=True)
     behind = [weight.detach() for weight, slope in zip(weights, slopes, strict=True) if slope is not None]
-    generator = torch.Generator().manual_seed(seed)
-    for weight in behind:
-        order = torch.randperm(weight.numel(), generator=generator).to(weight.device)
-        weight.copy_(weight.flatten()[order].view_as(weight))
+    shuffle(behind, seed=seed)
     module.requires_grad_(requires_grad=False)
     return shuffled if behind else None
