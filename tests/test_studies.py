@@ -207,7 +207,7 @@ def test_training_leaves_random_numbers_alone_and_gives_the_same_again():
     torch.testing.assert_close(torch.get_rng_state(), before)
 
 
-SMALL = Bias(images=24, tested=16, named=36, training=Training(epochs=2, batch=6, rate=3e-4))
+SMALL = Bias(images=24, tested=16, named=36, training=Training(epochs=3, batch=6, rate=3e-4))
 
 
 @pytest.fixture(scope="module")

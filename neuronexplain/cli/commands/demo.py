@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 DEMO_SCENES = 600
 """Number of scenes that the neurons are named with."""
 
-DEMO_QUANTILE = 0.01
-"""Wider than Broden's: with a narrower one, concepts that cover much of a few hundred scenes are out of reach."""
+DEMO_QUANTILE = 0.0075
+"""Wide enough for concepts that cover much of a few hundred scenes, and so narrow that of things, not of what surrounds
+them, most is within the masks."""
 
 _SEED = 1
 _UNSEEN = 2
