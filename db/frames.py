@@ -69,7 +69,7 @@ OVERLAPS = (
 EXEMPLARS = ("unit", "rank", "image", "index", "activation", "row", "column")
 IMPORTANCES = ("index", "label", "images", "unit", "alpha", "contribution")
 IMPORTANCES_WITH_ERRORS = (*IMPORTANCES, "alpha_error", "contribution_error", "lit", "lit_error")
-TRUTHS = ("unit", "rank", "lit_images", "hit_images")
+TRUTHS = ("unit", "rank", "lit_images", "hit_images", "dark_images", "missed_images")
 EVIDENCE = ("unit", "p", "q", "kept", "iou_low", "iou_high", "margin_low", "margin_high")
 RUNNERS_UP = ("unit", "rank", "number")
 QUARTERS = ("unit", "quarter", "least", "images", "hits")
@@ -176,7 +176,9 @@ def values(run: Run, frames: Frames) -> tuple[Dissection, list[ClassImportance]]
     overlaps = _by_unit(_rows(frames.overlaps, columns, by=["unit", "rank"]))
     exemplars = _by_unit(_rows(frames.exemplars, EXEMPLARS, by=["unit", "rank"]))
     truths = {
-        (row["unit"], row["rank"]): Truth(row["lit_images"], row["hit_images"])
+        (row["unit"], row["rank"]): Truth(
+            row["lit_images"], row["hit_images"], row["dark_images"], row["missed_images"]
+        )
         for row in _rows(frames.truths, TRUTHS, by=["unit", "rank"])
     }
     evidence = _evidence(frames, concepts)

@@ -316,7 +316,10 @@ def _units(rows: Rows, known: Mapping[int, Concept]) -> Iterator[Unit]:
     def by_unit(table: Table) -> Iterator[tuple[int, Iterator[Any]]]:
         return _grouped(rows.get(table, ()), "unit")
 
-    truth_of = {(row.unit, row.rank): Truth(row.lit_images, row.hit_images) for row in rows.get(truths, ())}
+    truth_of = {
+        (row.unit, row.rank): Truth(row.lit_images, row.hit_images, row.dark_images, row.missed_images)
+        for row in rows.get(truths, ())
+    }
     overlaps_of = {
         unit: tuple(_overlap(row, known, truth_of.get((unit, row.rank))) for row in members)
         for unit, members in by_unit(overlaps)

@@ -206,6 +206,8 @@ truths = Table(
     _key("rank"),
     _required("lit_images", _WHOLE),
     _required("hit_images", _WHOLE),
+    _required("dark_images", _WHOLE),
+    _required("missed_images", _WHOLE),
     ForeignKeyConstraint(["run", "unit", "rank"], ["overlaps.run", "overlaps.unit", "overlaps.rank"]),
     sqlite_strict=True,
     sqlite_with_rowid=False,

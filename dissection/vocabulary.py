@@ -94,20 +94,36 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """How often a concept is there when a unit responds: counts of images that are labelled in its category.
+    """How often a concept is there when a unit responds, and when not: counts of images labelled in its category.
 
     Attributes:
         lit_images: images on which the unit is lit: some cell of its map exceeds the threshold.
         hit_images: those of them that carry the concept.
+        dark_images: images on which it is not lit.
+        missed_images: those of them that carry the concept.
     """
 
     lit_images: int
     hit_images: int
+    dark_images: int
+    missed_images: int
 
     @property
     def precision(self) -> float:
         """The share of the lit images that carry the concept; 0 where the unit is never lit."""
         return self.hit_images / self.lit_images if self.lit_images else 0.0
+
+    @property
+    def absence(self) -> float:
+        """The share of images without the concept among those on which the unit is not lit.
+
+        With one image more, which lacks the concept as often as images do on the whole; 0 if there are no images.
+        """
+        images = self.lit_images + self.dark_images
+        if not images:
+            return 0.0
+        lacking = 1 - (self.hit_images + self.missed_images) / images
+        return (self.dark_images - self.missed_images + lacking) / (self.dark_images + 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ clause        what is said                                      condition
 ``against``   "its neuron for sky responds too, which speaks    lit, truth >= ``min_truth``, effect < 0
               against it"
 ``absent``    "there is no bed"                                 of *every* unit of the name: not lit, alpha < 0 and
-                                                                potential < 0
+                                                                potential < 0; of one of them: where it is not lit,
+                                                                99 % of the images lack the concept
 ``missed``    "would speak for it too, but stays silent"        no unit of the name is lit, alpha > 0, potential > 0,
                                                                 and its effect is under 1 % of all effects
 ============  ================================================  ====================================================
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from dissection.vocabulary import Unit
 
     from .vocabulary import Clause, RankedUnit, Rules, Unspoken
+
+_ABSENT = 0.99
+"""The least share of images without a concept by which a unit that is not lit tells that the concept is not there."""
 
 _NO_EFFECT = 0.01
 """A unit whose effect is under this share of all effects is silent."""
@@ -95,10 +99,15 @@ def _of_unlit(unit: RankedUnit, namesakes: Sequence[RankedUnit], total_effect: f
     if any(namesake.lit for namesake in namesakes):
         return "not lit"
     if all(namesake.alpha < 0 and _could_lower(namesake) for namesake in namesakes):
-        return "absent"
+        return "absent" if any(map(_is_telling, namesakes)) else "not lit"
     if unit.alpha > 0 and (unit.potential or 0) > 0 and abs(unit.effect) < _NO_EFFECT * total_effect:
         return "missed"
     return "not lit"
+
+
+def _is_telling(unit: RankedUnit) -> bool:
+    """Whether the concept is hardly ever there when the unit is not lit; so where that was not counted."""
+    return unit.absence is None or unit.absence >= _ABSENT
 
 
 def _could_lower(unit: RankedUnit) -> bool:

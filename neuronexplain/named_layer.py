@@ -150,6 +150,7 @@ class _OnImage:
             peak=peak,
             name=name,
             truth=evidence.truth(peak, counts) if lit and evidence and counts else None,
+            absence=counts.absence if counts and not lit else None,
             counts=counts,
             evidence=evidence,
         )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
+
+from dissection.vocabulary import Truth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
     from .explanation import Explanation
     from .methods import Method
     from .vocabulary import RankedUnit, Score
+
+_COUNTS = [field.name for field in fields(Truth)]
 
 
 def to_json(
@@ -79,8 +84,8 @@ def _unit(unit: RankedUnit) -> dict[str, object]:
         "category": name.concept.category if name else None,
         "iou": _finite(name.iou) if name else None,
         "truth": _optional(unit.truth),
-        "lit_images": unit.counts.lit_images if unit.counts else None,
-        "hit_images": unit.counts.hit_images if unit.counts else None,
+        "absence": _optional(unit.absence),
+        **(asdict(unit.counts) if unit.counts else dict.fromkeys(_COUNTS)),
         "evidence": _evidence(unit.evidence) if unit.evidence else None,
         "clause": unit.clause if unit.is_spoken else None,
         "unspoken": None if unit.is_spoken else unit.clause,

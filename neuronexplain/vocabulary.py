@@ -111,9 +111,11 @@ class RankedUnit:
         name: its name, or ``None``.
         truth: the share of images that carry the concept where the unit responds this strongly; ``None`` if it is not
             lit, or that was not counted.
-        counts: the images on which it is lit, and those of them that carry the concept; ``None`` if not counted.
+        counts: the images on which it is lit or not, and those of them that carry the concept; ``None`` if not counted.
         evidence: what speaks for the name; ``None`` if there is no name, or none is kept.
         clause: what the sentence says of it, or why nothing.
+        absence: the share of images without the concept among those where the unit is not lit; ``None`` if it is lit,
+            or that was not counted.
     """
 
     unit: int
@@ -128,6 +130,7 @@ class RankedUnit:
     counts: Truth | None = None
     evidence: Evidence | None = None
     clause: Clause | Unspoken = "no name"
+    absence: float | None = None
 
     @property
     def is_spoken(self) -> bool:

@@ -102,7 +102,8 @@ def proven_dissection() -> Dissection:
 
 def proven(unit: Unit) -> Unit:
     overlaps = tuple(
-        replace(overlap, truth=Truth(lit_images=8, hit_images=6 - rank)) for rank, overlap in enumerate(unit.overlaps)
+        replace(overlap, truth=Truth(8, hits := min(6 - rank, overlap.images), 700, overlap.images - hits))
+        for rank, overlap in enumerate(unit.overlaps)
     )
     evidence = Evidence(
         p=0.005 * (unit.number + 1),
@@ -212,7 +213,7 @@ def units(draw: st.DrawFn, number: int, concepts: tuple[ConceptSupport, ...], ar
     """A unit; it may have evidence if the ``area`` of the layer's map is given."""
     pixels = st.integers(0, 50) | counts
     of = st.sampled_from([support.concept for support in concepts]) if concepts else st.nothing()
-    truth = st.none() if area is None else st.none() | st.builds(Truth, counts, counts)
+    truth = st.none() if area is None else st.none() | st.builds(Truth, counts, counts, counts, counts)
     overlap = st.builds(Overlap, of, st.integers(0, 5), pixels, st.integers(5, 50) | counts, counts, truth)
     exemplar = st.builds(Exemplar, texts, counts, reals, counts, counts)
     overlaps = draw(st.lists(overlap, max_size=4 if concepts else 0))

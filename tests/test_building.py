@@ -175,7 +175,7 @@ def test_draws_are_in_the_key_and_add_evidence_alone(folder, tmp_path):
             for unit in dissection.units
         ]
         assert replace(dissection, units=tuple(units), draws=0) == plain
-        assert all(unit.evidence.kept == 1.0 and unit.best.truth == Truth(10, 10) for unit in dissection.units)
+        assert all(unit.evidence.kept == 1.0 and unit.best.truth == Truth(10, 10, 30, 0) for unit in dissection.units)
 
 
 def test_a_layer_s_evidence_is_the_same_whichever_layers_are_built_with_it(folder, tmp_path):

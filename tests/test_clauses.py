@@ -17,7 +17,7 @@ EVIDENCE = Evidence(0.01, 0.02, 0.9, (0.08, 0.12), (0.01, 0.03), (), (), (1.0,))
 def unit(number: int = 0, name: str | None = "sand", **changes) -> RankedUnit:
     """A unit that is proven, lit, and speaks for the target."""
     named = UnitName(number, Concept(number + 1, name, "object"), 0.1, 20) if name else None
-    base = RankedUnit(number, 0.5, 0.1, 2.0, None, True, 1.0, named, 0.8, Truth(40, 30), EVIDENCE)
+    base = RankedUnit(number, 0.5, 0.1, 2.0, None, True, 1.0, named, 0.8, Truth(40, 30, 160, 1), EVIDENCE)
     return replace(base, **changes)
 
 
@@ -41,8 +41,12 @@ def slow(ranked, namesakes, total, rules):
         "responds": ranked.lit and ranked.alpha > 0 and ranked.effect > 0,
         "against": ranked.lit and ranked.effect < 0,
         "unclear effect": ranked.lit,
-        "absent": nobody_lit and all_against,
-        "missed": nobody_lit and ranked.alpha > 0 and (ranked.potential or 0) > 0 and abs(ranked.effect) < 0.01 * total,
+        "absent": nobody_lit and all_against and any((other.absence or 1) >= 0.99 for other in namesakes),
+        "missed": nobody_lit
+        and not all_against
+        and ranked.alpha > 0
+        and (ranked.potential or 0) > 0
+        and abs(ranked.effect) < 0.01 * total,
         "not lit": True,
     }
     return next(row for row, holds in rows.items() if holds)
@@ -65,14 +69,22 @@ def test_every_row_of_the_table():
         SIGNS,
         (-0.009, 0.0, 0.009, 0.01, 1.0),
         (None, *SIGNS),
+        (None, 0.98),
     )
     said = set()
-    for name, q, lit, truth, alpha, effect, potential in cases:
+    for name, q, lit, truth, alpha, effect, potential, absence in cases:
         evidence = None if q is None else replace(EVIDENCE, q=q)
-        ranked = unit(
-            name=name, evidence=evidence, lit=lit, truth=truth, alpha=alpha, effect=effect, potential=potential
-        )
-        for others in ([], [silent(1)], [unit(1)], [silent(1, alpha=0.1)], [silent(1, potential=None)]):
+        numbers = {"truth": truth, "alpha": alpha, "effect": effect, "potential": potential, "absence": absence}
+        ranked = unit(name=name, evidence=evidence, lit=lit, **numbers)
+        for others in (
+            [],
+            [silent(1)],
+            [unit(1)],
+            [silent(1, alpha=0.1)],
+            [silent(1, potential=None)],
+            [silent(1, absence=0.989)],
+            [silent(1, absence=0.99)],
+        ):
             judged = clause(ranked, [ranked, *others], 1.0, DEFAULT_RULES)
             assert judged == slow(ranked, [ranked, *others], 1.0, DEFAULT_RULES), (ranked, others)
             said.add(judged)

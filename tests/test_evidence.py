@@ -238,10 +238,14 @@ def slow_evidence(maps, labels, dissection):
     """Truth, quarters and lit maps, written out from their definitions."""
     for unit in dissection.units:
         lit = [image for image in range(len(maps)) if maps[image, unit.number].max() > unit.threshold]
+        dark = [image for image in range(len(maps)) if image not in lit]
         for overlap in unit.overlaps:
-            same = [image for image in lit if _categories(labels[image]) & {overlap.concept.category}]
-            hits = [image for image in same if overlap.concept.number in _numbers(labels[image])]
-            yield unit.number, "truth", overlap.concept.number, len(same), len(hits)
+            counts = []
+            for images in (lit, dark):
+                same = [image for image in images if _categories(labels[image]) & {overlap.concept.category}]
+                hits = [image for image in same if overlap.concept.number in _numbers(labels[image])]
+                counts += [len(same), len(hits)]
+            yield unit.number, "truth", overlap.concept.number, *counts
         if not unit.overlaps:
             continue
         best = unit.overlaps[0].concept
@@ -354,8 +358,15 @@ def test_a_sample_is_spread_evenly(monkeypatch):
 def test_the_truth_of_a_response_is_its_quarters_with_one_image_at_the_overall_precision():
     quarters = (Quarter(1.0, 4, 1), Quarter(2.0, 4, 2), Quarter(4.0, 2, 2))
     evidence = Evidence(0.1, 0.1, 1.0, (0, 1), (0, 1), (), quarters, ())
-    overall = Truth(10, 5)
+    overall = Truth(10, 5, 30, 2)
     assert [evidence.truth(peak, overall) for peak in (0.5, 1.5, 2.0, 9.0)] == [1.5 / 5, 1.5 / 5, 2.5 / 5, 2.5 / 3]
+
+
+def test_absence_has_one_image_more_at_the_concepts_own_rate():
+    assert Truth(10, 5, 30, 1).absence == (29 + 34 / 40) / 31
+    assert Truth(0, 0, 0, 0).absence == 0
+    assert Truth(4, 4, 0, 0).absence == 0  # a concept on every image is never known to lack
+    assert Truth(0, 0, 40, 0).absence == 1
 
 
 def hand_made_world(seed, images=200, concepts=24, grid=14, side=112):

@@ -63,7 +63,7 @@ def units(threshold: float = THRESHOLD, *, evidence: bool = True) -> list[Unit]:
     made = []
     for number in range(UNITS):
         concept = Concept(number + 1, f"thing {number}", "object")
-        overlap = Overlap(concept, 10, 20, 20, 15, Truth(20, 16) if evidence else None)
+        overlap = Overlap(concept, 10, 20, 20, 15, Truth(20, 16, 400, 0) if evidence else None)
         kept = Evidence(
             0.01, 0.02, 0.9, (0.3, 0.4), (0.1, 0.2), (), (Quarter(0.0, 20, 16),), (float(number + 1),) * SIDE**2
         )

@@ -58,7 +58,9 @@ def ranked(unit: int, alpha: float, name: str | None = None, *, lit: bool = True
     if not named:
         return RankedUnit(unit, alpha, 2 * alpha, 3 * alpha, None, lit, 1.0)
     truth, clause = (0.84, "responds") if lit else (None, "absent")
-    return RankedUnit(unit, alpha, 2 * alpha, 3 * alpha, None, lit, 1.0, named, truth, Truth(45, 38), EVIDENCE, clause)
+    return RankedUnit(
+        unit, alpha, 2 * alpha, 3 * alpha, None, lit, 1.0, named, truth, Truth(45, 38, 555, 3), EVIDENCE, clause
+    )
 
 
 def explanation(image: str = "photos/a.jpg", **changes: Any) -> Explanation:

@@ -24,11 +24,14 @@ POOL = UnitName(7, Concept(3, "swimming_pool-s", "scene"), iou=0.25, images=12)
 EVIDENCE = Evidence(0.005, 0.01, 0.97, (0.2, 0.3), (0.1, 0.15), (Concept(4, "sea", "object"),), (), (0.5,))
 
 
+COUNTS = ("lit_images", "hit_images", "dark_images", "missed_images")
+
+
 def unnamed(
     unit: int, alpha: float, contribution: float, effect: float, potential: float | None, peak: float
 ) -> object:
     """A unit without a name that is not lit."""
-    nothing = ("name", "category", "iou", "truth", "lit_images", "hit_images", "evidence", "clause")
+    nothing = ("name", "category", "iou", "truth", "absence", *COUNTS, "evidence", "clause")
     numbers = {"unit": unit, "alpha": alpha, "contribution": contribution, "effect": effect, "potential": potential}
     return {**numbers, "lit": False, "peak": peak, **dict.fromkeys(nothing), "unspoken": "no name"}
 
@@ -43,7 +46,7 @@ def explanation(**changes: Any) -> Explanation:
         image="photos/a.jpg",
         prediction=Score("beach", 2, 0.75, 4.5),
         target=Score("forest", 1, 0.125, 2.0),
-        top=(RankedUnit(7, 0.5, 1.5, 3.0, None, True, 2.5, POOL, 0.75, Truth(20, 15), EVIDENCE, "responds"),),
+        top=(RankedUnit(7, 0.5, 1.5, 3.0, None, True, 2.5, POOL, 0.75, Truth(20, 15, 80, 4), EVIDENCE, "responds"),),
         bottom=(RankedUnit(0, -0.25, 0.0, 0.0, None, False, 0.0),),
         rules=Rules(among="named"),
         passed_over=(RankedUnit(4, 0.75, 1.0, 2.0, -0.5, False, 0.5),),
@@ -98,8 +101,11 @@ def test_the_whole_value() -> None:
                 "category": "scene",
                 "iou": 0.25,
                 "truth": 0.75,
+                "absence": None,
                 "lit_images": 20,
                 "hit_images": 15,
+                "dark_images": 80,
+                "missed_images": 4,
                 "evidence": {
                     "p": 0.005,
                     "q": 0.01,

@@ -74,10 +74,12 @@ class SupportForm(Form, frozen=True):
 
 
 class TruthForm(Form, frozen=True):
-    """The images on which a unit is lit, of those labelled in the concept's category, and those that carry it."""
+    """Of the images labelled in a concept's category, those on which a unit is lit or not, and those that carry it."""
 
     lit_images: Count
     hit_images: Count
+    dark_images: Count
+    missed_images: Count
 
 
 class OverlapForm(Form, frozen=True):

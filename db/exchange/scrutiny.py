@@ -53,10 +53,22 @@ def _require_overlaps(unit: Unit, where: str) -> None:
 
 def _require_truth(overlap: Overlap, images: int, where: str) -> None:
     truth = overlap.truth
-    if truth is not None and not (0 <= truth.hit_images <= truth.lit_images <= images):
+    if truth is None:
+        return
+    if not (0 <= truth.hit_images <= truth.lit_images <= images):
         raise StoreError(
             f"{where}: of {images} images, {truth.lit_images} cannot be lit and {truth.hit_images} of them carry "
             f"{overlap.concept.name!r}"
+        )
+    if truth.missed_images > truth.dark_images or truth.lit_images + truth.dark_images > images:
+        raise StoreError(
+            f"{where}: of {images} images, {truth.lit_images} cannot be lit and {truth.dark_images} not, of which "
+            f"{truth.missed_images} carry {overlap.concept.name!r}"
+        )
+    if truth.hit_images + truth.missed_images != overlap.images:
+        raise StoreError(
+            f"{where}: {overlap.concept.name!r} is on {overlap.images} images, not on {truth.hit_images} that are lit "
+            f"and {truth.missed_images} that are not"
         )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from dissection.vocabulary import Evidence, Truth
+from dissection.vocabulary import Evidence
 
 from .cell_tables import CellTables, LabelledCells, LitCells
 from .chance import chance
@@ -109,10 +109,7 @@ class Gathering:
         lit_map: tuple[float, ...],
     ) -> Unit:
         counted = tuple(
-            replace(
-                overlap,
-                truth=Truth(self.truth.lit_images(unit.number, column), self.truth.hit_images(unit.number, column)),
-            )
+            replace(overlap, truth=self.truth.of(unit.number, column))
             for overlap, column in zip(unit.overlaps, overlaps, strict=True)
         )
         if stable is None:

@@ -13,7 +13,7 @@ import torch
 
 from dissection.execution.kernels import kernel
 from dissection.execution.statistic import ArrayStatistic
-from dissection.vocabulary import Quarter
+from dissection.vocabulary import Quarter, Truth
 
 from .rank_selection import RankSelection
 
@@ -31,17 +31,22 @@ QUARTERS = 4
 
 
 class TruthCounts(ArrayStatistic):
-    """By unit, the lit images that are labelled in each category, and those that carry each concept."""
+    """How many images are labelled in each category and carry each concept, and by unit how many of them are lit."""
 
-    ARRAYS = ("_lit", "_hits")
+    ARRAYS = ("_labelled", "_carriers", "_lit", "_hits")
 
     def __init__(self, units: int, columns: Columns) -> None:
         self._columns = columns
+        self._labelled = np.zeros(columns.count, np.int64)
+        self._carriers = np.zeros(len(columns.numbers), np.int64)
         self._lit = np.zeros((units, columns.count), np.int64)
         self._hits = np.zeros((units, len(columns.numbers)), np.int64)
 
     def add(self, block: EvidenceBlock) -> None:
         """Take in a few images."""
+        self._carriers += np.bincount(block.carried, minlength=len(self._carriers))
+        labelled = np.unique(np.stack([block.carriers, self._columns.categories[block.carried]]), axis=1)
+        self._labelled += np.bincount(labelled[1], minlength=len(self._labelled))
         edges = np.searchsorted(block.carriers, np.arange(int(block.images.max(initial=-1)) + 2))
         _tally(
             block.images, block.units, edges, block.carried, self._columns.categories, self._lit, self._hits,
@@ -49,16 +54,18 @@ class TruthCounts(ArrayStatistic):
 
     def pool(self, ranks: Ranks) -> None:
         """Take in the counts of all ranks; every rank must call it."""
-        self._lit = ranks.sum(torch.from_numpy(self._lit)).numpy()
-        self._hits = ranks.sum(torch.from_numpy(self._hits)).numpy()
+        for name in self.ARRAYS:
+            setattr(self, name, ranks.sum(torch.from_numpy(getattr(self, name))).numpy())
 
     def lit_images(self, unit: int, column: int) -> int:
         """Images labelled in a concept's category on which a unit is lit."""
         return int(self._lit[unit, self._columns.categories[column]])
 
-    def hit_images(self, unit: int, column: int) -> int:
-        """Those of them that carry the concept."""
-        return int(self._hits[unit, column])
+    def of(self, unit: int, column: int) -> Truth:
+        """How often a concept is there when a unit is lit, and when not."""
+        lit, hits = self.lit_images(unit, column), int(self._hits[unit, column])
+        labelled = int(self._labelled[self._columns.categories[column]])
+        return Truth(lit, hits, labelled - lit, int(self._carriers[column]) - hits)
 
 
 def quarters(
