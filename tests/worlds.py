@@ -150,7 +150,7 @@ class Table(nn.Module):
         self.register_buffer("maps", maps)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.maps[(images[:, 0, 0, 0] * 255).round().long()]
+        return self.maps[(images[:, 0, 0, 0] * 255).round().long().clamp(0, len(self.maps) - 1)]
 
 
 def table_world(maps: torch.Tensor, labels: list[Labels], concepts: dict[int, Concept], categories: tuple[str, ...]):
