@@ -62,6 +62,10 @@ class LitContributions:
     means: Float64[np.ndarray, "classes units"]
     squares: Float64[np.ndarray, "classes units"]
 
+    def by_unit(self) -> dict[int, Float64[np.ndarray, " units"]]:
+        """The excess of each unit by itself, by class."""
+        return dict(zip(self.classes, self.means - self.means.mean(0), strict=True))
+
     def excesses(self, units: Sequence[int]) -> dict[int, Excess]:
         """The excess of a concept that names ``units``, by class."""
         values, half_widths = self._values(units).tolist(), self._half_widths(units).tolist()

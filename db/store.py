@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from dissection.vocabulary import Dissection, Unit, UnitName
 
+    from .excess import LitContributions
     from .queries import ClassConcept, ConceptClass, RankBy
     from .records import Adopted, ClassImportance, Run, RunKey
 
@@ -277,6 +278,11 @@ class NameStore:
         """The importances for a class, or ``None`` if none were gathered."""
         with self._reading(run) as connection:
             return reading.read_importance(connection, run, class_index)
+
+    def lit_contributions(self, run: Run) -> LitContributions | None:
+        """The lit contributions of units to classes, or ``None`` where they were not gathered."""
+        with self._reading(run) as connection:
+            return reading.read_lit_contributions(connection, run)
 
     def class_images(self, run: Run) -> Mapping[int, int]:
         """Images behind each class's importances, by class; classes without importances are missing keys."""

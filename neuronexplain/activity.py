@@ -24,6 +24,7 @@ class Responses:
         potential: ``sum_ij dy/dA_ij On_ij`` with the map that a unit has where its concept is.
         peak: the greatest activation.
         lit: whether it exceeds the threshold.
+        excess: the mean lit contribution to the target's class above that to the average class; ``None`` if unknown.
     """
 
     alpha: Float64[np.ndarray, " units"]
@@ -32,6 +33,7 @@ class Responses:
     potential: Float64[np.ndarray, " units"]
     peak: Float64[np.ndarray, " units"]
     lit: Bool[np.ndarray, " units"]
+    excess: Float64[np.ndarray, " units"] | None = None
 
 
 def concept_map(

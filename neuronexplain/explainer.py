@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
-    from jaxtyping import Float, Int64
+    from jaxtyping import Float, Float64, Int64
     from PIL import Image
     from torch import Tensor
 
@@ -55,6 +55,7 @@ class Explainer:
         constant_alpha: whether the network's alphas are the same for every image.
         rules: which units are ranked, and what may be said of them.
         methods: names of other methods to explain the same target with; each adds its own passes.
+        excesses: by class, each unit's mean lit contribution above that to the average class, where that is known.
 
     Raises:
         NetworkError: if there is no such method, or it is not defined for the network.
@@ -65,6 +66,7 @@ class Explainer:
     constant_alpha: bool
     rules: Rules = DEFAULT_RULES
     methods: Sequence[str] = ()
+    excesses: Mapping[int, Float64[np.ndarray, " units"]] = field(default_factory=dict)
     _layer: NamedLayer = field(init=False, repr=False)
     _head: Head = field(init=False, repr=False)
 
@@ -90,7 +92,9 @@ class Explainer:
         if run is None or run.key.network != network.fingerprint:
             run = store.run_for(network.fingerprint)
         require_built(run, "thresholds")
-        return cls(network, store.dissection(run).units, run.constant_alphas, rules, methods)
+        contributions = store.lit_contributions(run)
+        excesses = contributions.by_unit() if contributions else {}
+        return cls(network, store.dissection(run).units, run.constant_alphas, rules, methods, excesses)
 
     def __post_init__(self) -> None:
         check_methods(map(find_method, self.methods), self.network)
@@ -142,7 +146,8 @@ class Explainer:
         targets = predicted if target_class is None else torch.full_like(predicted, target_class)
         causes = seen.causes(targets)
         heat = enlarge(heatmap(causes.alphas, result.activation), preprocessing.size).float().cpu().numpy()
-        rankings = [self._layer.rank(responses) for responses in self._responses(causes, result.activation.detach())]
+        responses = self._responses(causes, result.activation.detach(), targets)
+        rankings = list(map(self._layer.rank, responses))
         rankings = _confirmed(seen, targets, rankings)
         losses = _losses(seen, targets, rankings)
         method_maps = [
@@ -167,14 +172,18 @@ class Explainer:
                 others=tuple(maps_of_method[number] for maps_of_method in method_maps),
             )
 
-    def _responses(self, causes: Causes, activation: Float[Tensor, "images units h w"]) -> list[Responses]:
+    def _responses(
+        self, causes: Causes, activation: Float[Tensor, "images units h w"], targets: Int64[Tensor, " images"]
+    ) -> list[Responses]:
         """How each image's units respond, and what that does to its score."""
         peaks = activation.amax((2, 3))
         values = (causes.alphas, causes.contributions, causes.effects, causes.potentials, peaks)
         by_image = torch.stack(values, 1).double().cpu().numpy()
         return [
-            Responses(alpha, contribution, effect, potential, peak, peak > self._layer.thresholds)
-            for alpha, contribution, effect, potential, peak in by_image
+            Responses(
+                alpha, contribution, effect, potential, peak, peak > self._layer.thresholds, self.excesses.get(target)
+            )
+            for (alpha, contribution, effect, potential, peak), target in zip(by_image, targets.tolist(), strict=True)
         ]
 
     def _method_maps(
@@ -201,6 +210,7 @@ def _confirmed(seen: Seen, targets: Int64[Tensor, " images"], rankings: Sequence
     It must rise without the units that are said to speak against the target, and when those respond that are said to
     stay silent.
     """
+    rankings = [ranking.retracted(list(filter(_is_odd, ranking.ranked)), "not lit") for ranking in rankings]
     spoken = [roles(ranking.ranked) for ranking in rankings]
     against, missed = ([by_role[role] for by_role in spoken] for role in ("against", "missed"))
     losses = seen.losses(targets, list(map(_numbers, against)))
@@ -214,6 +224,11 @@ def _confirmed(seen: Seen, targets: Int64[Tensor, " images"], rankings: Sequence
             strict=True,
         )
     ]
+
+
+def _is_odd(unit: RankedUnit) -> bool:
+    """Whether a unit is missed that contributes less to the class than to others: see :mod:`.clauses`."""
+    return unit.clause == "missed" and unit.excess is not None and unit.excess <= 0
 
 
 def _numbers(units: Iterable[RankedUnit]) -> list[int]:

@@ -151,6 +151,7 @@ class _OnImage:
             name=name,
             truth=evidence.truth(peak, counts) if lit and evidence and counts else None,
             absence=counts.absence if counts and not lit else None,
+            excess=None if responses.excess is None else float(responses.excess[number]),
             counts=counts,
             evidence=evidence,
         )

@@ -85,6 +85,7 @@ def _unit(unit: RankedUnit) -> dict[str, object]:
         "iou": _finite(name.iou) if name else None,
         "truth": _optional(unit.truth),
         "absence": _optional(unit.absence),
+        "excess": _optional(unit.excess),
         **(asdict(unit.counts) if unit.counts else dict.fromkeys(_COUNTS)),
         "evidence": _evidence(unit.evidence) if unit.evidence else None,
         "clause": unit.clause if unit.is_spoken else None,

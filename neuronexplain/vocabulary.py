@@ -116,6 +116,7 @@ class RankedUnit:
         clause: what the sentence says of it, or why nothing.
         absence: the share of images without the concept among those where the unit is not lit; ``None`` if it is lit,
             or that was not counted.
+        excess: the mean lit contribution to the target's class above that to the average class; ``None`` if unknown.
     """
 
     unit: int
@@ -131,6 +132,7 @@ class RankedUnit:
     evidence: Evidence | None = None
     clause: Clause | Unspoken = "no name"
     absence: float | None = None
+    excess: float | None = None
 
     @property
     def is_spoken(self) -> bool:

@@ -177,6 +177,19 @@ def test_what_speaks_against_it_and_what_is_missed_is_tried_out():
     assert min(counts.values()) > 0, counts
 
 
+def test_nothing_is_said_of_a_unit_that_is_missed_where_other_classes_have_it():
+    net, named = network(), photographs(40)
+    said = {}
+    for sign in (-1.0, 0.0, 1.0):
+        excesses = {target: np.full(UNITS, sign) for target in range(len(CLASSES))}
+        explainer = Explainer(net, units(), False, Rules(k=UNITS, among="all"), excesses=excesses)
+        ranked = [(*explanation.top, *explanation.bottom) for explanation in everything(explainer, named)]
+        assert {unit.excess for of_image in ranked for unit in of_image} == {sign}
+        said[sign] = sum(unit.clause == "missed" for of_image in ranked for unit in of_image)
+    assert said[-1.0] == said[0.0] == 0
+    assert said[1.0] > 0
+
+
 def test_a_unit_is_lit_where_a_cell_exceeds_its_threshold(explained):
     net, images, explanations = explained
     for explanation, maps in zip(explanations, forward(net, images).activation.detach(), strict=True):

@@ -31,7 +31,7 @@ def unnamed(
     unit: int, alpha: float, contribution: float, effect: float, potential: float | None, peak: float
 ) -> object:
     """A unit without a name that is not lit."""
-    nothing = ("name", "category", "iou", "truth", "absence", *COUNTS, "evidence", "clause")
+    nothing = ("name", "category", "iou", "truth", "absence", "excess", *COUNTS, "evidence", "clause")
     numbers = {"unit": unit, "alpha": alpha, "contribution": contribution, "effect": effect, "potential": potential}
     return {**numbers, "lit": False, "peak": peak, **dict.fromkeys(nothing), "unspoken": "no name"}
 
@@ -102,6 +102,7 @@ def test_the_whole_value() -> None:
                 "iou": 0.25,
                 "truth": 0.75,
                 "absence": None,
+                "excess": None,
                 "lit_images": 20,
                 "hit_images": 15,
                 "dark_images": 80,
