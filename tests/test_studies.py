@@ -266,6 +266,15 @@ def test_a_figure_of_nothing_is_unknown_and_so_is_its_difference():
     assert report.to_json()["rows"][2]["mass"] == {"value": None, "low": None, "high": None, "images": 0}
 
 
+def test_a_study_may_test_a_single_scene(tmp_path):
+    result = study_bias(replace(SMALL, images=2, tested=1, training=Training(epochs=1, batch=2)), tmp_path)
+    assert {row["class"] for row in result.words.rows} == {"cow"}
+    for row in result.measured.cells():
+        assert row["images"] == "1"
+        assert "unknown" in {row["usual"], row["unusual"]}
+    assert (tmp_path / "bias.png").exists() == bool(result.sentences)
+
+
 def test_a_study_without_a_picture_is_told_in_one_line(run, tmp_path, monkeypatch):
     sides = [side("biased", [True] * 4), side("rebalanced", [False] * 4)]
     monkeypatch.setattr(bias, "study_bias", lambda *_, **__: found(sides, Staging(), (93, 22)))

@@ -164,7 +164,8 @@ def _side(
     run = build(network, named, store, quantile=study.quantile, class_images=evidence, execution=execution).run
     explainer = Explainer.from_store(network, store, run=run, rules=Rules(among="all"))
     explanations = explainer.explain((test.image_name(index), test.photograph(index)) for index in range(len(test)))
-    concepts = {label: store.concepts_of(run, index, rank_by="alpha") for index, label in enumerate(network.classes)}
+    tested = network.classes[: study.tested]  # of a class without a test scene nothing is known
+    concepts = {label: store.concepts_of(run, index, rank_by="alpha") for index, label in enumerate(tested)}
     return Side(name, [json.loads(line) for line in lines], list(explanations), concepts)
 
 

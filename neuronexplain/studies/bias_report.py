@@ -45,7 +45,7 @@ class Side:
         name: what the network was trained on.
         records: the record of each test scene, see :class:`~neuronexplain.studies.attention.Attention`.
         explanations: the explanation of each test scene.
-        concepts: the concepts that matter for each class, strongest first.
+        concepts: the concepts that matter for each class that was tested, strongest first.
     """
 
     name: str
