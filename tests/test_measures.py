@@ -28,7 +28,7 @@ from neuronexplain.metrics import (
 from neuronexplain.metrics import (
     seed_maps as seeds,
 )
-from neuronexplain.metrics.intervals import figure
+from neuronexplain.metrics.intervals import UNKNOWN, difference, figure
 
 MAPS = arrays.arrays(np.float64, st.tuples(st.integers(1, 7), st.integers(1, 7)), elements=st.integers(0, 6).map(float))
 MASKS = arrays.arrays(bool, st.tuples(st.integers(1, 7), st.integers(1, 7)))
@@ -274,6 +274,29 @@ def test_intervals_are_the_percentile_bootstraps():
     wanted = stats.bootstrap((values,), np.mean, n_resamples=4000, method="percentile", rng=0).confidence_interval
     assert found.low == pytest.approx(wanted.low, abs=0.03)
     assert found.high == pytest.approx(wanted.high, abs=0.03)
+
+
+def test_a_difference_redraws_the_images_of_both():
+    generator = np.random.default_rng(1)
+    before, after = generator.random((2, 40))
+    counts = generator.integers(1, 4, 40)
+    found, alike = difference((after, counts), (before, counts)), figure(after - before, counts)
+    assert (found.value, found.low, found.high) == pytest.approx((alike.value, alike.low, alike.high))
+    assert found.images == 40
+    same = difference((after, counts), (after, counts))
+    assert same.value == same.low == same.high == 0
+
+
+@pytest.mark.parametrize("empty", [0, 1])
+def test_a_difference_from_nothing_is_unknown(empty):
+    sums = [([1.0, 2.0], [1.0, 1.0]), ([0.0, 0.0], [0.0, 0.0])]
+    assert difference(sums[empty], sums[1 - empty]) is UNKNOWN
+
+
+def test_resamples_without_one_of_the_two_do_not_count():
+    once, often = ([5.0, 0.0, 0.0], [1.0, 0.0, 0.0]), ([1.0, 1.0, 1.0], [1.0, 1.0, 1.0])
+    found = difference(once, often)
+    assert found.value == found.low == found.high == 4
 
 
 def test_intervals_cover_as_often_as_they_say():

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 from captum.robust import PGD
-from PIL import Image
 from scipy import stats
 from test_evaluate import Squares, rows
+from test_sentence import explanation
 from torch import nn
 from worlds import colour_network, colour_square
 
@@ -29,11 +29,12 @@ from neuronexplain.evaluation.runner import evaluate
 from neuronexplain.methods import METHODS
 from neuronexplain.metrics.intervals import Figure
 from neuronexplain.pictures.tiles import sheet
+from neuronexplain.studies import bias
 from neuronexplain.studies.adversarial import Adversarial
 from neuronexplain.studies.attack import Attack, attacked
 from neuronexplain.studies.attention import share_inside
 from neuronexplain.studies.bias import Bias, study_bias
-from neuronexplain.studies.bias_report import is_of_a_thing
+from neuronexplain.studies.bias_report import Side, found, is_of_a_thing, picture
 
 GRADCAM = METHODS["grad-cam"]
 
@@ -207,7 +208,7 @@ def test_training_leaves_random_numbers_alone_and_gives_the_same_again():
     torch.testing.assert_close(torch.get_rng_state(), before)
 
 
-SMALL = Bias(images=24, tested=16, named=36, training=Training(epochs=3, batch=6, rate=3e-4))
+SMALL = Bias(images=24, tested=16, named=36, training=Training(epochs=2, batch=6, rate=3e-4))
 
 
 @pytest.fixture(scope="module")
@@ -229,8 +230,58 @@ def test_the_study_of_bias_measures_both_networks(studied):
     assert sum(record["usual"] for record in kept) == 8
     assert {row["class"] for row in found.words.rows} == {"cow", "dog"}
     assert json.loads((out / "bias.json").read_text())["measured"]["rows"][0]["set"] == "biased"
-    with Image.open(out / "bias.png") as picture:
-        assert picture.width == 3 * 224 + 2 * 8
+    assert (out / "bias.png").exists() == bool(found.sentences)
+
+
+def side(name: str, right: list[bool], *, mass: float | None = 0.5) -> Side:
+    """A network's results on four staged scenes, of which it says nothing; the last two are in the unusual place."""
+    records = [
+        {"image": str(index), "usual": index < 2, "right": is_right, "area": 0.25, "mass": {"grad-cam": mass}}
+        for index, is_right in enumerate(right)
+    ]
+    return Side(name, records, [explanation([], [])] * len(records), {"cow": [], "dog": []})
+
+
+def test_a_study_without_a_scene_to_show_has_no_picture_and_says_so():
+    sides = [side("biased", [True, True, True, False]), side("rebalanced", [True, False, False, False])]
+    assert picture(sides, Staging()) is None
+    result = found(sides, Staging(), (93, 22))
+    assert result.sentences == ()
+    assert result.measured.notes[1] == (
+        "no picture: the rebalanced network is right about no scene in the other place, nor where the biased is wrong"
+    )
+    shown = [sides[0], side("rebalanced", [False, False, True, True])]
+    assert picture(shown, Staging()).width == 3 * 224 + 2 * 8
+    assert len(found(shown, Staging(), (93, 22)).measured.notes) == 1
+
+
+def test_a_figure_of_nothing_is_unknown_and_so_is_its_difference():
+    sides = [side("biased", [True] * 4), side("rebalanced", [True] * 4, mass=None)]
+    report = found(sides, Staging(), (93, 22)).measured
+    biased, rebalanced, difference = report.cells()
+    assert biased["mass"] == "50.0 (50.0 to 50.0)"
+    assert {row["words"] for row in (biased, rebalanced, difference)} == {"unknown"}
+    assert (rebalanced["mass"], difference["mass"]) == ("unknown", "unknown")
+    assert difference["accuracy"] == "0 (0 to 0)"
+    assert report.to_json()["rows"][2]["mass"] == {"value": None, "low": None, "high": None, "images": 0}
+
+
+def test_a_study_may_test_a_single_scene(tmp_path):
+    result = study_bias(replace(SMALL, images=2, tested=1, training=Training(epochs=1, batch=2)), tmp_path)
+    assert {row["class"] for row in result.words.rows} == {"cow"}
+    for row in result.measured.cells():
+        assert row["images"] == "1"
+        assert "unknown" in {row["usual"], row["unusual"]}
+    assert (tmp_path / "bias.png").exists() == bool(result.sentences)
+
+
+def test_a_study_without_a_picture_is_told_in_one_line(run, tmp_path, monkeypatch):
+    sides = [side("biased", [True] * 4), side("rebalanced", [False] * 4)]
+    monkeypatch.setattr(bias, "study_bias", lambda *_, **__: found(sides, Staging(), (93, 22)))
+    status, out, err = run("evaluate", "bias", "--out", tmp_path)
+    assert (status, err) == (0, "")
+    assert "No picture: the rebalanced network is right about no scene" in out
+    assert "bias.png" not in out
 
 
 def test_the_study_goes_on_where_it_was_and_refuses_another_ones_folder(studied):

@@ -29,7 +29,7 @@ class Report:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
-        """JSON values; a figure is its value, its interval and the number of images; a missing number is null."""
+        """JSON values; a figure is its value, its interval and the number of images; an unknown number is null."""
         rows = [{key: _plain(value) for key, value in row.items()} for row in self.rows]
         return {"title": self.title, "columns": dict(self.columns), "rows": rows, "notes": list(self.notes)}
 
@@ -39,7 +39,7 @@ class Report:
 
 
 def shown(value: Value) -> str:
-    """A value as people read it.
+    """A value as people read it; a number that is the mean of nothing is unknown.
 
     >>> shown(Figure(56.514, 50.25, 61.5, 200))
     '56.5 (50.2 to 61.5)'
@@ -47,8 +47,8 @@ def shown(value: Value) -> str:
     match value:
         case None:
             return ""
-        case Figure() if math.isnan(value.value):
-            return "none"
+        case Figure(value=float(number)) | float(number) if math.isnan(number):
+            return "unknown"
         case Figure():
             digits = _digits(max(abs(value.value), abs(value.high)))
             return f"{value.value:.{digits}f} ({value.low:.{digits}f} to {value.high:.{digits}f})"

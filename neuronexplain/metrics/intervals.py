@@ -24,7 +24,7 @@ _AT_ONCE = 250
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure and its confidence interval; all three are NaN if no image counts.
+    """A figure and its confidence interval; all three are NaN, which is unknown, if no image counts.
 
     Attributes:
         value: the figure over all images.
@@ -37,6 +37,10 @@ class Figure:
     low: float
     high: float
     images: int
+
+
+UNKNOWN = Figure(np.nan, np.nan, np.nan, 0)
+"""The figure where there is nothing to be the mean of."""
 
 
 def figure(
@@ -55,15 +59,60 @@ def figure(
     >>> figure([1, 0, 1, 1]).value
     0.75
     """
+    numerator, denominator = _sums(numerators, denominators)
+    if not denominator.any():
+        return UNKNOWN
+    resampled = _resampled(numerator, denominator, resamples, seed)
+    return _with_interval(_value(numerator, denominator), resampled, denominator)
+
+
+def difference(
+    minuend: tuple[ArrayLike, ArrayLike],
+    subtrahend: tuple[ArrayLike, ArrayLike],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Figure:
+    """A :func:`figure` less another of the same images, which are redrawn for both at once; unknown if either is.
+
+    Args:
+        minuend: numerators and denominators of the first.
+        subtrahend: numerators and denominators of the second.
+        resamples: how many times the images are redrawn.
+        seed: seed of the draws.
+
+    >>> difference(([1, 1, 1, 1], [1, 1, 1, 1]), ([1, 0, 1, 1], [1, 1, 1, 1])).value
+    0.25
+    """
+    first, second = _sums(*minuend), _sums(*subtrahend)
+    if not (first[1].any() and second[1].any()):
+        return UNKNOWN
+    resampled = _resampled(*first, resamples, seed) - _resampled(*second, resamples, seed)
+    return _with_interval(_value(*first) - _value(*second), resampled, np.hstack([first[1], second[1]]))
+
+
+def _sums(
+    numerators: ArrayLike, denominators: ArrayLike | None
+) -> tuple[Float64[np.ndarray, "images categories"], Float64[np.ndarray, "images categories"]]:
+    """Numerators and denominators by image and category."""
     numerator = np.asarray(numerators, np.float64)
     denominator = np.ones_like(numerator) if denominators is None else np.asarray(denominators, np.float64)
-    numerator, denominator = numerator.reshape(len(numerator), -1), denominator.reshape(len(denominator), -1)
-    images = int((denominator != 0).any(1).sum())
-    if not images:
-        return Figure(np.nan, np.nan, np.nan, 0)
-    value = float(_quotients(np.ones((1, len(numerator))), numerator, denominator)[0])
-    low, high = np.nanquantile(_resampled(numerator, denominator, resamples, seed), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Figure(value, float(low), float(high), images)
+    return numerator.reshape(len(numerator), -1), denominator.reshape(len(denominator), -1)
+
+
+def _value(
+    numerator: Float64[np.ndarray, "images categories"], denominator: Float64[np.ndarray, "images categories"]
+) -> float:
+    """The figure over all images, each counted once."""
+    return float(_quotients(np.ones((1, len(numerator))), numerator, denominator)[0])
+
+
+def _with_interval(
+    value: float, resampled: Float64[np.ndarray, " resamples"], denominator: Float64[np.ndarray, "images categories"]
+) -> Figure:
+    """The figure with the interval of its resamples, leaving out those that drew nothing to be the mean of."""
+    low, high = np.nanquantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Figure(value, float(low), float(high), int((denominator != 0).any(1).sum()))
 
 
 def _resampled(

@@ -105,4 +105,9 @@ def figures_of(columns: AttentionSums) -> Mapping[str, Any]:
     figures: dict[str, Figure | int] = {
         key: figure(numerators, denominators) for key, (numerators, denominators) in columns.items()
     }
-    return figures | {"images": len(next(iter(columns.values()))[0])}
+    return figures | {"images": images_of(columns)}
+
+
+def images_of(columns: AttentionSums) -> int:
+    """The number of images."""
+    return len(next(iter(columns.values()))[0])

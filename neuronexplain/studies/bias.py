@@ -89,7 +89,7 @@ def study_bias(study: Bias, out: Path, *, execution: Execution | None = None, fr
     """Train on biased scenes and on balanced ones, and compare.
 
     Everything is stored in ``out``: scenes, weights, names (``names.db``), figures (``bias.json``) and a picture like
-    the paper's Fig. 8 (``bias.png``). The same study is resumed where it stopped.
+    the paper's Fig. 8 (``bias.png``), if there is a scene to show. The same study is resumed where it stopped.
 
     Args:
         study: what is staged.
@@ -108,7 +108,8 @@ def study_bias(study: Bias, out: Path, *, execution: Execution | None = None, fr
     with NameStore.create(str(out / "names.db")) as store:
         sides = [_side(study, name, out, store, test, named, execution) for name in study.stagings]
     result = found(sides, study.staging, study.percent)
-    save_picture(picture(sides, study.staging), out / "bias.png")
+    if page := picture(sides, study.staging):
+        save_picture(page, out / "bias.png")
     replace_file(out / "bias.json", json.dumps(result.to_json(), indent=2, ensure_ascii=False).encode())
     return result
 
@@ -120,7 +121,7 @@ def _claim(out: Path, study: Bias, *, fresh: bool) -> None:
     if fresh:
         for name in ("test", "named", *study.stagings):
             shutil.rmtree(out / name, ignore_errors=True)
-        for name in ("names.db", *(f"{name}.safetensors" for name in study.stagings)):
+        for name in ("names.db", "bias.png", *(f"{name}.safetensors" for name in study.stagings)):
             (out / name).unlink(missing_ok=True)
     elif file.exists() and file.read_text() != settings:
         raise CheckpointError(f"{out} holds another study of bias; name another --out, or start over with --fresh")
@@ -163,7 +164,8 @@ def _side(
     run = build(network, named, store, quantile=study.quantile, class_images=evidence, execution=execution).run
     explainer = Explainer.from_store(network, store, run=run, rules=Rules(among="all"))
     explanations = explainer.explain((test.image_name(index), test.photograph(index)) for index in range(len(test)))
-    concepts = {label: store.concepts_of(run, index, rank_by="alpha") for index, label in enumerate(network.classes)}
+    tested = network.classes[: study.tested]  # of a class without a test scene nothing is known
+    concepts = {label: store.concepts_of(run, index, rank_by="alpha") for index, label in enumerate(tested)}
     return Side(name, [json.loads(line) for line in lines], list(explanations), concepts)
 
 

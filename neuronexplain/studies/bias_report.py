@@ -9,10 +9,11 @@ import numpy as np
 
 from dissection.scenes.words import PARTS_OF
 from neuronexplain.evaluation.tables import Report
+from neuronexplain.metrics.intervals import difference
 from neuronexplain.pictures.overlay import overlay
 from neuronexplain.pictures.tiles import sheet
 
-from .attention import COLUMNS, columns_of, figures_of
+from .attention import COLUMNS, columns_of, figures_of, images_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from dissection.scenes.staged import Staging
     from dissection.vocabulary import Concept
     from neuronexplain.evaluation.record_journal import Record
-    from neuronexplain.evaluation.tables import TableRow
+    from neuronexplain.evaluation.tables import TableRow, Value
     from neuronexplain.explanation import Explanation
     from neuronexplain.pictures.tiles import Tile
 
@@ -44,7 +45,7 @@ class Side:
         name: what the network was trained on.
         records: the record of each test scene, see :class:`~neuronexplain.studies.attention.Attention`.
         explanations: the explanation of each test scene.
-        concepts: the concepts that matter for each class, strongest first.
+        concepts: the concepts that matter for each class that was tested, strongest first.
     """
 
     name: str
@@ -58,9 +59,10 @@ class BiasFound:
     """The results of the study.
 
     Attributes:
-        measured: the two networks on the test set, and their difference.
+        measured: the two networks on the test set, and their difference; a note if no scene is pictured.
         words: the concepts that matter most for each class of each network.
-        sentences: for each scene in the picture, the scene and each network's sentence.
+        sentences: for each scene in the picture, the scene and each network's sentence; without any there is no
+            picture.
     """
 
     measured: Report
@@ -82,27 +84,22 @@ def found(sides: Sequence[Side], staging: Staging, percent: tuple[int, int]) -> 
     rows: list[TableRow] = [
         {"set": side.name, **figures_of(side_columns)} for side, side_columns in zip(sides, columns, strict=True)
     ]
-    rows.append({"set": "the difference", **figures_of(_differences(*columns))})
+    rows.append({"set": "the difference", **_differences(*columns)})
     headings = {"set": "trained on", **{key: title for key, title in COLUMNS.items() if key != "method"}}
     (first_thing, second_thing), places = staging.things, staging.places
-    note = (
+    staged = (
         f"biased: of {first_thing} and {second_thing}, {percent[0]} % and {percent[1]} % are in the scene {places[0]}, "
         f"the rest in {places[1]}; rebalanced, and in the test: half of each"
     )
-    title = f"Bias, Sec. 6.3: {first_thing} or {second_thing}"
-    return BiasFound(
-        Report(title, {**headings, "words": _WORDS}, tuple(rows), (note,)),
-        _concepts(sides),
-        tuple(_sentences(sides, staging)),
-    )
+    title, sentences = f"Bias, Sec. 6.3: {first_thing} or {second_thing}", tuple(_sentences(sides, staging))
+    notes = (staged,) if sentences else (staged, _unpictured(sides))
+    measured = Report(title, {**headings, "words": _WORDS}, tuple(rows), notes)
+    return BiasFound(measured, _concepts(sides), sentences)
 
 
-def _differences(before: AttentionSums, after: AttentionSums) -> AttentionSums:
-    """The second less the first, image by image; counted twice, since a figure is the mean over two categories."""
-    return {
-        key: (np.stack([2 * after[key][0], -2 * before[key][0]], 1), np.stack([after[key][1], before[key][1]], 1))
-        for key in before
-    }
+def _differences(before: AttentionSums, after: AttentionSums) -> Mapping[str, Value]:
+    """The second's figures less the first's, each over all images, and the number of images."""
+    return {key: difference(after[key], before[key]) for key in before} | {"images": images_of(before)}
 
 
 def _words(side: Side, staging: Staging) -> tuple[np.ndarray, np.ndarray]:
@@ -156,6 +153,14 @@ def _picked(sides: Sequence[Side]) -> list[int]:
     return [*mended, *twice_right]
 
 
+def _unpictured(sides: Sequence[Side]) -> str:
+    """Why no scene is picked."""
+    first, second = (side.name for side in sides)
+    return (
+        f"no picture: the {second} network is right about no scene in the other place, nor where the {first} is wrong"
+    )
+
+
 def _sentences(sides: Sequence[Side], staging: Staging) -> list[Mapping[str, str]]:
     return [
         {"scene": f"{staging.thing(index)}, {staging.place(index)}"}
@@ -164,8 +169,11 @@ def _sentences(sides: Sequence[Side], staging: Staging) -> list[Mapping[str, str
     ]
 
 
-def picture(sides: Sequence[Side], staging: Staging) -> Image.Image:
-    """A picture like Fig. 8, with a row for each scene: the scene, and Grad-CAM of each network's prediction."""
+def picture(sides: Sequence[Side], staging: Staging) -> Image.Image | None:
+    """A picture like Fig. 8, with a row for each scene: the scene, and Grad-CAM of each network's prediction.
+
+    None if no scene is picked.
+    """
     rows: list[list[Tile]] = []
     for index in _picked(sides):
         row: list[Tile] = [
@@ -176,4 +184,4 @@ def picture(sides: Sequence[Side], staging: Staging) -> Image.Image:
             prediction = f"{explanation.prediction.label}, {100 * explanation.prediction.probability:.3g}%"
             row.append((overlay(explanation.photograph, explanation.heatmap), f"{side.name}: {prediction}"))
         rows.append(row)
-    return sheet(rows, tile=224)
+    return sheet(rows, tile=224) if rows else None

@@ -1,8 +1,10 @@
 """What building costs, from files to the database, compared with a bare forward pass on decoded images.
 
+What evidence costs is measured by another build, which gathers none: no draws, and no statistics of classes.
+
 On the CPU the allocator matters greatly: the command line makes glibc keep freed memory, which halves the pass of a
-light network. So two processes take turns, one with glibc's defaults and one that keeps memory, and each times both the
-bare pass and the build. The networks compute in single precision, with contiguous layout.
+light network. So two processes take turns, one with glibc's defaults and one that keeps memory, and each times the bare
+pass and both builds. The networks compute in single precision, with contiguous layout.
 
 The photographs are generated scenes in Broden's form: JPEGs of its sizes, labelled in the categories that its sources
 label, on average 2.9 label maps each. Networks have random weights: time does not depend on what they have learnt.
@@ -29,6 +31,7 @@ from db import NameStore
 from dissection.concepts.generated import write_scenes
 from dissection.concepts.layouts import open_concepts
 from dissection.networks.precision import arithmetic, laid_out
+from dissection.vocabulary import DRAWS
 from neuronexplain import Execution, Network, build
 
 if TYPE_CHECKING:
@@ -43,6 +46,12 @@ COMPARED = {
     "neither keeps memory": ("build, default memory", "pass, default memory"),
 }
 """The ratios: the build as the command line runs it over the usual pass, and both with the same allocator."""
+
+EVIDENCE = {
+    "both keep memory": ("build, kept memory", "build without evidence, kept memory"),
+    "neither keeps memory": ("build, default memory", "build without evidence, default memory"),
+}
+"""The ratios of a build with evidence, as it is by default, over one without, both with the same allocator."""
 
 SOURCES = {
     10: ("color", "scene", "object", "part"),
@@ -111,20 +120,26 @@ def building(name: str, folder: Path, *, rounds: int, batch_size: int) -> dict[s
                 "pass, kept memory": kept.side("pass"),
                 "build, kept memory": kept.side("build"),
                 "build, default memory": default.side("build"),
+                "build without evidence, default memory": default.side("build without evidence"),
+                "build without evidence, kept memory": kept.side("build without evidence"),
             },
             rounds,
         )
-    compared = {comparison: ratio(times, *pair) for comparison, pair in COMPARED.items()}
-    return {"images": len(open_concepts(folder)), "batch": batch_size, **compared, "seconds": times}
+    compared, evidence = (
+        {comparison: ratio(times, *pair) for comparison, pair in pairs.items()} for pairs in (COMPARED, EVIDENCE)
+    )
+    images = len(open_concepts(folder))
+    return {"images": images, "batch": batch_size, **compared, "with evidence / without": evidence, "seconds": times}
 
 
 def sides(name: str, folder: Path, batch_size: int) -> dict[str, Callable[[], float]]:
-    """Both sides, in the process that runs them."""
+    """All sides, in the process that runs them."""
     net, concepts, execution = network(name), open_concepts(folder), Execution(batch_size=batch_size)
     net.fingerprint  # noqa: B018 -- read once per process, whatever is built
     return {
         "pass": timed(bare(net, decoded(net, concepts), execution)),
         "build": timed(whole(net, concepts, execution)),
+        "build without evidence": timed(whole(net, concepts, execution, draws=0)),
     }
 
 
@@ -165,14 +180,17 @@ def bare(net: Network, images: torch.Tensor, execution: Execution) -> Callable[[
     return run
 
 
-def whole(net: Network, concepts: ConceptDataset, execution: Execution) -> Callable[[], None]:
-    """Decode, forward passes, thresholds, overlaps, class importances, exemplars, pictures, checkpoints, store."""
+def whole(net: Network, concepts: ConceptDataset, execution: Execution, *, draws: int = DRAWS) -> Callable[[], None]:
+    """Decode, forward passes, thresholds, overlaps, class importances, exemplars, pictures, checkpoints, store.
+
+    Unless there are no ``draws``, also evidence for names and statistics of classes.
+    """
 
     def run() -> None:
         folder = Path(tempfile.mkdtemp())
         try:
             with NameStore.create(folder / "names.db") as store:
-                build(net, concepts, store, execution=replace(execution, scratch=folder / "unfinished"))
+                build(net, concepts, store, draws=draws, execution=replace(execution, scratch=folder / "unfinished"))
         finally:
             shutil.rmtree(folder)
 

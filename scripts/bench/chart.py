@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from building import COMPARED
+from building import COMPARED, EVIDENCE
 from explaining import BACKWARD, BARE, CAUSES, OURS, PEERS
 from matplotlib.figure import Figure
 
@@ -54,6 +54,7 @@ def chart(results: Mapping[str, Any], file: Path) -> None:
 def _panels(results: Mapping[str, Any]) -> dict[str, list[Bar]]:
     return {
         "Building, over a bare forward pass": _building(results),
+        "Building with evidence, over building without": _evidence(results),
         "Explaining, over a bare forward pass": _explaining(results),
         "Building on a GPU, over its own forward pass": _on_gpu(results),
     }
@@ -62,8 +63,16 @@ def _panels(results: Mapping[str, Any]) -> dict[str, list[Bar]]:
 def _building(results: Mapping[str, Any]) -> list[Bar]:
     bars = []
     for name, figures in results.get("building", {}).items():
-        bars.append(Bar(f"{spoken(name)}, {figures['images']:,} images"))
+        bars.append(Bar(spoken(name)))
         bars += [Bar(compared, figures[compared]) for compared in COMPARED]
+    return bars
+
+
+def _evidence(results: Mapping[str, Any]) -> list[Bar]:
+    bars = []
+    for name, figures in results.get("building", {}).items():
+        bars.append(Bar(spoken(name)))
+        bars += [Bar(compared, figures["with evidence / without"][compared]) for compared in EVIDENCE]
     return bars
 
 

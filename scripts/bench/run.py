@@ -43,6 +43,7 @@ class Sizes:
 
     vgg16: int = 300
     efficientnet_b0: int = 4000
+    efficientnet_b0_few: int = 1200
     evaluated: int = 1000
     gpu: int = 6400
     few: int = 500
@@ -55,7 +56,7 @@ class Sizes:
     """Rounds with single images for each round with batches: they take little time."""
 
 
-TRIAL = Sizes(4, 8, 4, gpu=512, few=32, many=128, broden=320, runs=3, questions=10, batches=(1,), singles=1)
+TRIAL = Sizes(4, 8, 6, 4, gpu=512, few=32, many=128, broden=320, runs=3, questions=10, batches=(1,), singles=1)
 """Shows whether everything runs; its figures mean nothing."""
 
 
@@ -69,10 +70,16 @@ class Bench:
     at_broden: bool
 
     def building(self) -> Iterator[tuple[str, object]]:
-        """The whole build over a bare pass, on the CPU."""
-        for name in ("vgg16", "efficientnet_b0"):
-            folder = photographs(self.place / name, getattr(self.sizes, name))
-            yield name, building(name, folder, rounds=self.rounds, batch_size=BATCH)
+        """The whole build over a bare pass, and with evidence over without, on the CPU."""
+        light = "efficientnet_b0"
+        cases = (
+            ("vgg16", self.sizes.vgg16),
+            (light, self.sizes.efficientnet_b0),
+            (light, self.sizes.efficientnet_b0_few),
+        )
+        for name, images in cases:
+            folder = photographs(self.place / f"{name}-{images}", images)
+            yield f"{name}, {images:,} images", building(name, folder, rounds=self.rounds, batch_size=BATCH)
 
     def explaining(self) -> Iterator[tuple[str, object]]:
         """Explaining over a bare pass, on the CPU."""

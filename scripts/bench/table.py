@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from building import COMPARED
+from building import COMPARED, EVIDENCE
 from chart import chart, spoken
 from explaining import BACKWARD, BARE, OURS, PEERS
 
@@ -36,11 +36,13 @@ def places(machine: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def building(results: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Builds over bare passes."""
+    """Builds over bare passes, and with evidence over without."""
     for name, figures in results.get("building", {}).items():
         for compared in COMPARED:
-            title = f"{spoken(name)}, {figures['images']:,} images: build / forward pass, {compared}"
-            yield title, NOTHING, between(figures[compared])
+            yield f"{spoken(name)}: build / forward pass, {compared}", NOTHING, between(figures[compared])
+        for compared in EVIDENCE:
+            figure = figures["with evidence / without"][compared]
+            yield f"{spoken(name)}: build with evidence / without, {compared}", NOTHING, between(figure)
 
 
 def explaining(results: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

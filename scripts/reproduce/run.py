@@ -100,7 +100,8 @@ class Run:
         sentences = Report("What the two networks say of the same scenes, Sec. 7", columns, results.sentences)
         for name, report in (("bias", results.measured), ("concepts", results.words), ("sentences", sentences)):
             self.tables.append(Measured(name, "the small networks", "staged scenes", report))
-        self.pictures.append(("Bias, as Fig. 8", "bias/bias.png"))
+        if results.sentences:
+            self.pictures.append(("Bias, as Fig. 8", "bias/bias.png"))
 
     def write(self) -> Path:
         """Write the report, and return its path."""

@@ -40,4 +40,5 @@ def bias(
         for name, sentence in scene.items():
             console.say(f"{name}: {sentence}")
         console.say()
-    console.say(f"Picture: {out / 'bias.png'}")
+    if result.sentences:
+        console.say(f"Picture: {out / 'bias.png'}")
