@@ -1,11 +1,15 @@
 """Draws the README's pictures of photographs that must not be shown: only heat map and named neurons.
 
 Usage: scripts/readme_pictures.py DATABASE FOLDER PHOTOGRAPH...
+
+The README shows a goldfinch, an oxcart, a mountain bike, a zebra and a boxer. The picture of the demo's page, page.jpg,
+is not drawn here: it is a browser's view of demo/index.html, 1280 x 1600, reduced to 1000 x 1250.
 """
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,12 +39,13 @@ def tile(picture: Image.Image, caption: str) -> Image.Image:
 
 def strip(explanation: Explanation) -> Image.Image:
     """The heat map, and where the neurons that are said to respond do so."""
-    responding = {unit.name.concept.spoken for unit in explanation.top if unit.name and unit.clause == "responds"}
+    responding = Counter(u.name.concept.spoken for u in explanation.top if u.name and u.clause == "responds")
     tiles = [tile(heatmap_image(explanation.heatmap, size=(SIDE, SIDE)), f"why {explanation.target.label}")]
     for name, mask in explanation.masks.items():
         if name in responding:
             grey = np.where(mask > 1, 255, np.clip(mask * 90, 0, 90)).astype(np.uint8)
-            tiles.append(tile(Image.fromarray(grey), f"neurons for {name}"))
+            neurons = "neuron" if responding[name] == 1 else "neurons"
+            tiles.append(tile(Image.fromarray(grey), f"{neurons} for {name}"))
     sheet = Image.new("RGB", (len(tiles) * (SIDE + GAP) - GAP, SIDE + CAPTION), "white")
     for number, picture in enumerate(tiles):
         sheet.paste(picture, (number * (SIDE + GAP), 0))
