@@ -12,7 +12,9 @@ clause        what is said                                      condition
                                                                 potential < 0; of one of them: where it is not lit,
                                                                 99 % of the images lack the concept
 ``missed``    "would speak for it too, but stays silent"        no unit of the name is lit, alpha > 0, potential > 0,
-                                                                and its effect is under 1 % of all effects
+                                                                its effect is under 1 % of all effects, and the
+                                                                concept is there on >= ``min_truth`` of all images on
+                                                                which it is lit
 ============  ================================================  ====================================================
 
 Effect and potential are of first order. So whoever explains tries ``against`` and ``missed`` out: they are said where
@@ -59,7 +61,7 @@ def clause(unit: RankedUnit, namesakes: Sequence[RankedUnit], total_effect: floa
         return "no name"
     if not is_proven(unit, rules):
         return "no proven name"
-    return _of_lit(unit, rules) if unit.lit else _of_unlit(unit, namesakes, total_effect)
+    return _of_lit(unit, rules) if unit.lit else _of_unlit(unit, namesakes, total_effect, rules)
 
 
 def is_proven(unit: RankedUnit | Unit, rules: Rules) -> bool:
@@ -99,12 +101,16 @@ def _of_lit(unit: RankedUnit, rules: Rules) -> Clause | Unspoken:
     return "responds" if unit.alpha > 0 and unit.effect > 0 else "unclear effect"
 
 
-def _of_unlit(unit: RankedUnit, namesakes: Sequence[RankedUnit], total_effect: float) -> Clause | Unspoken:
+def _of_unlit(
+    unit: RankedUnit, namesakes: Sequence[RankedUnit], total_effect: float, rules: Rules
+) -> Clause | Unspoken:
     if any(namesake.lit for namesake in namesakes):
         return "not lit"
     if all(namesake.alpha < 0 and _could_lower(namesake) for namesake in namesakes):
         return "absent" if any(map(_is_telling, namesakes)) else "not lit"
-    if unit.alpha > 0 and (unit.potential or 0) > 0 and abs(unit.effect) < _NO_EFFECT * total_effect:
+    is_true = unit.counts is None or unit.counts.precision >= rules.min_truth
+    could_raise = unit.alpha > 0 and (unit.potential or 0) > 0
+    if is_true and could_raise and abs(unit.effect) < _NO_EFFECT * total_effect:
         return "missed"
     return "not lit"
 

@@ -206,11 +206,14 @@ def _reason(explanation: Spoken, responding: _Mentions, absent: _Mentions, *, ha
         return f"{opening}{nothing}. {no_cause}".rstrip()
     loss = f"; {_loss(explanation, responding, absent)}" if responds else ""
     if is_predicted:
-        because = f"because {', and '.join(reasons)}"
+        because = f"{_strength(explanation) if responds else ''}because {', and '.join(reasons)}"
     else:
         opening, because = f"{opening};", f"what speaks for {_target(explanation)} is that {' and that '.join(reasons)}"
     return f"{opening} {because}{loss}. {no_cause}".rstrip()
 
+
+_SMALL = 0.1
+"""A reason whose loss is under this share of the score is a small part of it."""
 
 _NO_CAUSE = ("responds, but the score does not fall without it", "respond, but the score does not fall without them")
 
@@ -231,6 +234,12 @@ def _opening(explanation: Spoken) -> str:
 def _target(explanation: Spoken) -> str:
     is_predicted = explanation.target.index == explanation.prediction.index
     return "it" if is_predicted else spoken(explanation.target.label)
+
+
+def _strength(explanation: Spoken) -> str:
+    """A word for reasons without which the score is almost what it was."""
+    score, loss = explanation.target.logit, explanation.loss or 0.0
+    return "in small part " if loss < _SMALL * score else ""
 
 
 def _loss(explanation: Spoken, responding: _Mentions, absent: _Mentions) -> str:

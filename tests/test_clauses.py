@@ -46,6 +46,7 @@ def slow(ranked, namesakes, total, rules):
         and not all_against
         and ranked.alpha > 0
         and (ranked.potential or 0) > 0
+        and ranked.counts.precision >= rules.min_truth
         and abs(ranked.effect) < 0.01 * total,
         "not lit": True,
     }
@@ -70,11 +71,13 @@ def test_every_row_of_the_table():
         (-0.009, 0.0, 0.009, 0.01, 1.0),
         (None, *SIGNS),
         (None, 0.98),
+        (Truth(40, 30, 160, 1), Truth(40, 19, 160, 1)),
     )
     said = set()
-    for name, q, lit, truth, alpha, effect, potential, absence in cases:
+    for name, q, lit, truth, alpha, effect, potential, absence, counts in cases:
         evidence = None if q is None else replace(EVIDENCE, q=q)
         numbers = {"truth": truth, "alpha": alpha, "effect": effect, "potential": potential, "absence": absence}
+        numbers |= {"counts": counts}
         ranked = unit(name=name, evidence=evidence, lit=lit, **numbers)
         for others in (
             [],

@@ -72,6 +72,12 @@ def test_two_names_and_what_the_score_loses_without_them():
     assert said.endswith("falls by 0.5, from -2.")
 
 
+@pytest.mark.parametrize(("loss", "word"), [(2.3, "in small part because"), (2.5, "(98%) because")])
+def test_a_reason_without_which_the_score_is_almost_the_same_is_a_small_part(loss, word):
+    said = say(explanation([unit(0, "sheep", "responds")], [unit(1, "bed", "absent")], loss=loss))
+    assert f"{word} its neuron for sheep (80%) responds, and there is no bed; without" in said
+
+
 @pytest.mark.parametrize("loss", [0.0, -0.3, float("nan")])
 def test_what_the_score_does_not_fall_without_is_no_reason(loss):
     responding, absent = unit(0, "sand", "responds"), unit(1, "bed", "absent")

@@ -14,6 +14,7 @@ Other arithmetic gives other activations, so the precision is part of a run's ke
 from __future__ import annotations
 
 from contextlib import contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING, Any, get_args
 
 import torch
@@ -32,23 +33,56 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 @contextmanager
 def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
-    """Let networks on a device compute in a precision; the former settings are restored afterwards.
+    """Let networks on a device compute in a precision; the former settings are restored when the last one has run.
+
+    The settings are the process's: of threads that run networks in different precisions, the last to begin decides.
 
     Raises:
         NetworkError: if there is no such precision.
     """
     if precision not in PRECISIONS:
         raise NetworkError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
-    settings: tuple[Any, ...] = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)  # type: ignore[attr-defined]
-    before = [setting.fp32_precision for setting in settings]
+    held = _SETTINGS.hold("ieee" if precision == "float32" else "tf32")
     try:
-        for setting in settings:
-            setting.fp32_precision = "ieee" if precision == "float32" else "tf32"
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             yield
     finally:
-        for setting, value in zip(settings, before, strict=True):
+        _SETTINGS.release(held)
+
+
+class _Settings:
+    """How single precision is computed, as whoever holds it wants; of several, the last."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._held: list[tuple[object, str]] = []
+        self._before: list[str] = []
+
+    def hold(self, value: str) -> object:
+        held = object()
+        with self._lock:
+            if not self._held:
+                self._before = [setting.fp32_precision for setting in _backends()]
+            self._held.append((held, value))
+            self._apply()
+        return held
+
+    def release(self, held: object) -> None:
+        with self._lock:
+            self._held = [entry for entry in self._held if entry[0] is not held]
+            self._apply()
+
+    def _apply(self) -> None:
+        values = [self._held[-1][1]] * len(self._before) if self._held else self._before
+        for setting, value in zip(_backends(), values, strict=True):
             setting.fp32_precision = value
+
+
+def _backends() -> tuple[Any, ...]:
+    return torch.backends.cudnn.conv, torch.backends.cuda.matmul  # type: ignore[attr-defined]
+
+
+_SETTINGS = _Settings()
 
 
 def laid_out(

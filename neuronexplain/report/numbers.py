@@ -25,6 +25,10 @@ def percentage(share: float) -> str:
     return f"{share:.1%}" if share >= 0.001 else "<0.1%"
 
 
+_LEAST_POWER = -300
+"""Ten to the power of less than -323 is 0."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
     """One format for a whole column: three digits for its largest value, the same decimals for all.
@@ -48,7 +52,8 @@ class Scale:
         largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
         if largest == 0 or 0.1 <= largest < 1000:
             return cls(largest, 0)
-        return cls(largest, 3 * math.floor(math.log10(largest) / 3))
+        power = 3 * math.floor(math.log10(largest) / 3)
+        return cls(largest, max(power, _LEAST_POWER))
 
     @property
     def factor(self) -> str:
