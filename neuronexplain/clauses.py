@@ -21,8 +21,8 @@ Effect and potential are of first order. So whoever explains tries ``against`` a
 the score rises indeed without the former, and with the latter as they are on an image where their concept is.
 
 A score often rises with a unit that hardly ever responds in images of the class: a pillow in the desert. That is true
-of the network, and tells a reader nothing. So of ``missed`` units nothing is said whose mean lit contribution to the
-class does not exceed that to the average class, as far as it is known.
+of the network, and tells a reader nothing. So ``missed`` units are spoken of only where it is known that their mean lit
+contribution to the class exceeds that to the average class.
 
 Where no evidence is kept for a name, there is neither ``q`` nor truth nor potential: nothing is ``missed``, and of the
 others the remaining conditions hold.

@@ -227,8 +227,8 @@ def _confirmed(seen: Seen, targets: Int64[Tensor, " images"], rankings: Sequence
 
 
 def _is_odd(unit: RankedUnit) -> bool:
-    """Whether a unit is missed that contributes less to the class than to others: see :mod:`.clauses`."""
-    return unit.clause == "missed" and unit.excess is not None and unit.excess <= 0
+    """Whether a unit is missed that is not known to contribute more to the class than to others."""
+    return unit.clause == "missed" and (unit.excess is None or unit.excess <= 0)
 
 
 def _numbers(units: Iterable[RankedUnit]) -> list[int]:

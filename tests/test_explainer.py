@@ -104,6 +104,11 @@ def only(*units: int, value: float = 1.0) -> torch.Tensor:
     return values
 
 
+def usual(classes, excess=1.0, units=UNITS):
+    """All units contribute so much more to each class than to the average one."""
+    return {target: np.full(units, excess) for target in range(len(classes))}
+
+
 def everything(explainer: Explainer, named):
     return list(explainer.explain(named, batch_size=3))
 
@@ -157,7 +162,7 @@ def test_what_speaks_against_it_and_what_is_missed_is_tried_out():
     with torch.no_grad():
         net.module.network.after.weight.mul_(8)  # saturated, so that slopes mislead
     images = images_of(net, named)
-    explainer = Explainer(net, units(), False, Rules(k=UNITS, among="all"))
+    explainer = Explainer(net, units(), False, Rules(k=UNITS, among="all"), excesses=usual(CLASSES))
     counts = dict.fromkeys(("against", "retracted", "missed"), 0)
     for image, explanation in zip(images, everything(explainer, named), strict=True):
         target, ranked = explanation.target, (*explanation.top, *explanation.bottom)
@@ -179,14 +184,16 @@ def test_what_speaks_against_it_and_what_is_missed_is_tried_out():
 
 def test_nothing_is_said_of_a_unit_that_is_missed_where_other_classes_have_it():
     net, named = network(), photographs(40)
-    said = {}
+    said = {None: 0}
+    for explanation in everything(Explainer(net, units(), False, Rules(k=UNITS, among="all")), named):
+        said[None] += sum(unit.clause == "missed" for unit in (*explanation.top, *explanation.bottom))
     for sign in (-1.0, 0.0, 1.0):
-        excesses = {target: np.full(UNITS, sign) for target in range(len(CLASSES))}
+        excesses = usual(CLASSES, sign)
         explainer = Explainer(net, units(), False, Rules(k=UNITS, among="all"), excesses=excesses)
         ranked = [(*explanation.top, *explanation.bottom) for explanation in everything(explainer, named)]
         assert {unit.excess for of_image in ranked for unit in of_image} == {sign}
         said[sign] = sum(unit.clause == "missed" for of_image in ranked for unit in of_image)
-    assert said[-1.0] == said[0.0] == 0
+    assert said[None] == said[-1.0] == said[0.0] == 0
     assert said[1.0] > 0
 
 
@@ -245,7 +252,8 @@ def coloured():
 
 
 def test_the_sentence_written_out(coloured):
-    explainer = Explainer(colour_network(), coloured, False)
+    network = colour_network()
+    explainer = Explainer(network, coloured, False, excesses=usual(network.classes, units=len(coloured)))
     (explanation,) = explainer.explain([("red", colour_square("red"))])
     weight, mean = 3.0, 144 / 1024
     loss, score = weight * ((1 + mean) ** 2 - 1), weight * (1 + mean) ** 2 - 2 - 1 + 0.5

@@ -15,7 +15,7 @@ from test_cli import NETWORK, one_line
 from test_explainer import NOTHING, ONES, SIDE, UNITS, curved, images_of, network, only, photographs, score, units
 from test_sentence import unit as spoken_unit
 from torch import nn
-from worlds import CLASSES, HEAD, MemoryConcepts, colour_concepts, colour_network, write_colour_folder
+from worlds import CLASSES, DETECTORS, HEAD, MemoryConcepts, colour_concepts, colour_network, write_colour_folder
 
 from dissection.concepts.wrappers import Selection
 from dissection.dissect import dissect
@@ -254,7 +254,9 @@ def test_trials_change_reasons_together_and_other_mentions_alone():
 @pytest.fixture(scope="module")
 def explainer():
     """The colour network, its units named with evidence."""
-    return Explainer(colour_network(), dissect(colour_network(), colour_concepts(120), draws=49).units, False)
+    usual = {target: np.ones(len(DETECTORS)) for target in range(len(CLASSES))}
+    dissected = dissect(colour_network(), colour_concepts(120), draws=49).units
+    return Explainer(colour_network(), dissected, False, excesses=usual)
 
 
 def unseen(images: int = 12) -> MemoryConcepts:
@@ -344,7 +346,7 @@ def test_random_units_are_not_spoken_of(explainer, tmp_path):
 
 def test_what_a_shuffled_head_says_is_of_the_same_class(explainer, tmp_path):
     records = sentences(explainer, tmp_path, seed=3)
-    shuffled = Explainer(with_shuffled_head(explainer.network, seed=3), explainer.units, False)
+    shuffled = replace(explainer, network=with_shuffled_head(explainer.network, seed=3))
     for record, photograph in zip(records, unseen().photographs, strict=True):
         (explanation,) = shuffled.explain([("", photograph)], target=record.predicted)
         assert record.shuffled == tuple((mention.role, mention.concept) for mention in mentions_of(explanation))
