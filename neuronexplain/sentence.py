@@ -200,7 +200,7 @@ def _reason(explanation: Spoken, responding: _Mentions, absent: _Mentions, *, ha
     responds = responding.subject("responds", "respond") if responding and is_cause else ""
     lacks = f"there is no {absent.listed('or')}" if absent else ""
     reasons = [reason for reason in (responds, lacks) if reason]
-    no_cause = "" if is_cause else responding.sentence(*_NO_CAUSE)
+    no_cause = "" if is_cause else responding.sentence(*_no_cause(explanation))
     if not reasons:
         nothing = "" if no_cause else f"; {_nothing(explanation, has_torn=has_torn)}"
         return f"{opening}{nothing}. {no_cause}".rstrip()
@@ -215,12 +215,20 @@ def _reason(explanation: Spoken, responding: _Mentions, absent: _Mentions, *, ha
 _SMALL = 0.1
 """A reason whose loss is under this share of the score is a small part of it."""
 
-_NO_CAUSE = ("responds, but the score does not fall without it", "respond, but the score does not fall without them")
+_TINY = 0.01
+"""Units whose loss is under this share of the score are no reason."""
+
+
+def _no_cause(explanation: Spoken) -> tuple[str, str]:
+    """What is said of one unit that responds and is no reason, and of several."""
+    falls = "hardly falls" if (explanation.loss or 0.0) > 0 else "does not fall"
+    return f"responds, but the score {falls} without it", f"respond, but the score {falls} without them"
 
 
 def _is_cause(explanation: Spoken) -> bool:
-    """Whether the score falls without the units that respond and speak for the target."""
-    return explanation.loss is not None and explanation.loss > 0
+    """Whether the score falls, and not just a little, without the units that respond and speak for the target."""
+    score, loss = explanation.target.logit, explanation.loss or 0.0
+    return loss > 0 and loss >= _TINY * score
 
 
 def _opening(explanation: Spoken) -> str:

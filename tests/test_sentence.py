@@ -78,6 +78,15 @@ def test_a_reason_without_which_the_score_is_almost_the_same_is_a_small_part(los
     assert f"{word} its neuron for sheep (80%) responds, and there is no bed; without" in said
 
 
+def test_a_reason_without_which_the_score_hardly_falls_is_none():
+    said = say(explanation([unit(0, "sheep", "responds")], [], loss=0.23))
+    assert (
+        said
+        == "The network says beach (98%). Its neuron for sheep (80%) responds, but the score hardly falls without it."
+    )
+    assert " because " in say(explanation([unit(0, "sheep", "responds")], [], loss=0.24))
+
+
 @pytest.mark.parametrize("loss", [0.0, -0.3, float("nan")])
 def test_what_the_score_does_not_fall_without_is_no_reason(loss):
     responding, absent = unit(0, "sand", "responds"), unit(1, "bed", "absent")
