@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +107,9 @@ def _overlap_rows(unit: Unit) -> Iterator[Row]:
 def _truth_rows(unit: Unit) -> Iterator[Row]:
     for rank, overlap in enumerate(unit.overlaps):
         if overlap.truth is not None:
-            yield unit.number, rank, *astuple(overlap.truth)
+            truth = overlap.truth
+            lit, dark = (truth.lit_images, truth.hit_images), (truth.dark_images, truth.missed_images)
+            yield unit.number, rank, *lit, *dark
 
 
 def _exemplar_rows(unit: Unit) -> Iterator[Row]:
