@@ -116,14 +116,6 @@ def test_what_was_not_kept_of_a_map_is_not_lit():
     assert (intersections(tables(pruned, labels, thresholds)) == intersections(tables(maps, labels, thresholds))).all()
 
 
-def test_images_meet_the_labels_that_they_are_dealt():
-    maps, labels, thresholds = world(1)
-    made = tables(maps, labels, thresholds)
-    source = np.random.default_rng(0).permutation(len(labels))
-    points, pixels = slow_shares(maps, thresholds), slow_pixels(labels, *maps.shape[2:])
-    assert ((made.dealt(source) @ made.labelled).toarray() == np.einsum("iuyx,icyx->uc", points, pixels[source])).all()
-
-
 def slow_null(maps, labels, thresholds, eligible, draws, seed):
     """The greatest IoU of each unit in each draw, with label tables dealt by hand."""
     made = tables(maps, labels, thresholds)

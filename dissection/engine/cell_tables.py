@@ -179,13 +179,6 @@ class CellTables:
         areas = self.unit_areas()[:, self.columns.categories] + POINTS * self.concept_areas()
         return np.asarray(areas)
 
-    def dealt(self, source: Int64[np.ndarray, " images"]) -> csr_array:
-        """``lit``, moved to the cells of another image: image ``i`` meets the labels of image ``source[i]``."""
-        image, cell = np.divmod(self.lit.indices, self.sizes.shape[1])
-        return csr_array(
-            (self.lit.data, source[image] * self.sizes.shape[1] + cell, self.lit.indptr), shape=self.lit.shape
-        )
-
     def lit_by_image(self) -> Int64[np.ndarray, "images units"]:
         """What each unit lights of each image, in sixteenths of a pixel."""
         entries = self.lit.tocoo()

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dissection.execution.kernels import kernel
 from dissection.execution.ranks import Ranks
 from dissection.vocabulary import DRAWS
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float64, Int64
-    from scipy.sparse import csr_array
+    from jaxtyping import Bool, Float64, Int, Int64
 
     from .cell_tables import CellTables
 
@@ -65,15 +65,14 @@ def chance(
         seed: of the draws; each has a generator of its own.
         ranks: the processes that share the draws; every one must call it with the same tables.
     """
-    strata = tables.strata()
-    labelled, areas = tables.labelled[:, np.flatnonzero(eligible)], tables.areas()[:, eligible]
-    observed = _greatest(tables.lit @ labelled, areas)
+    strata, areas = tables.strata(), tables.areas()
+    areas[:, ~eligible] = 0
+    image, cell = np.divmod(tables.lit.indices, tables.sizes.shape[1])
+    observed = _greatest(tables, areas, tables.lit.indices)
     ranks = ranks or Ranks()
     mine = range(ranks.number, draws, ranks.count)
-    drawn = {
-        draw: _greatest(tables.dealt(_dealt(strata, np.random.default_rng([seed, draw]))) @ labelled, areas)
-        for draw in mine
-    }
+    sources = ((draw, _dealt(strata, np.random.default_rng([seed, draw]))) for draw in mine)
+    drawn = {draw: _greatest(tables, areas, source[image] * tables.sizes.shape[1] + cell) for draw, source in sources}
     everyones = reduce(or_, ranks.gather(drawn))
     maxima = np.stack([everyones[draw] for draw in range(draws)])
     p = np.where(observed > 0, p_values(observed, maxima), 1.0)
@@ -105,12 +104,44 @@ def q_values(p: Float64[np.ndarray, " units"], tested: Bool[np.ndarray, " units"
     return q
 
 
-def _greatest(shared: csr_array, areas: Int64[np.ndarray, "units concepts"]) -> Float64[np.ndarray, " units"]:
-    """The greatest IoU of each unit, from its intersections with concepts."""
-    units = np.repeat(np.arange(len(areas)), np.diff(shared.indptr))
+def _greatest(
+    tables: CellTables, areas: Int64[np.ndarray, "units concepts"], cells: Int[np.ndarray, " lit"]
+) -> Float64[np.ndarray, " units"]:
+    """The greatest IoU of each unit where it meets the labels of other cells.
+
+    Args:
+        tables: units and concepts on cells.
+        areas: ``A + G`` of each unit and concept; 0 for a concept that cannot become a name.
+        cells: by entry of what units light, the cell whose labels it meets.
+    """
     greatest = np.zeros(len(areas))
-    np.maximum.at(greatest, units, shared.data / (areas[units, shared.indices] - shared.data))
+    lit, labelled = tables.lit, tables.labelled
+    _look(lit.indptr, cells, lit.data, labelled.indptr, labelled.indices, labelled.data, areas, greatest)
     return greatest
+
+
+@kernel
+def _look(
+    units: Int[np.ndarray, " units_and_end"],
+    cells: Int[np.ndarray, " lit"],
+    points: Int64[np.ndarray, " lit"],
+    rows: Int[np.ndarray, " cells_and_end"],
+    columns: Int[np.ndarray, " labelled"],
+    pixels: Int64[np.ndarray, " labelled"],
+    areas: Int64[np.ndarray, "units concepts"],
+    greatest: Float64[np.ndarray, " units"],
+) -> None:
+    """Sum up what each unit shares with each concept, and keep the greatest quotient; quicker than a sparse product."""
+    shared = np.zeros(areas.shape[1], np.int64)
+    for unit in range(len(greatest)):
+        shared[:] = 0
+        for entry in range(units[unit], units[unit + 1]):
+            for place in range(rows[cells[entry]], rows[cells[entry] + 1]):
+                shared[columns[place]] += points[entry] * pixels[place]
+        for column in range(len(shared)):
+            if shared[column] > 0 and areas[unit, column] > 0:
+                iou = shared[column] / (areas[unit, column] - shared[column])
+                greatest[unit] = max(greatest[unit], iou)
 
 
 def _dealt(strata: Int64[np.ndarray, " images"], generator: np.random.Generator) -> Int64[np.ndarray, " images"]:
