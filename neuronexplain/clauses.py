@@ -37,8 +37,6 @@ from .vocabulary import Role
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from dissection.vocabulary import Unit
-
     from .vocabulary import Clause, RankedUnit, Rules, Unspoken
 
 _ABSENT = 0.99
@@ -59,14 +57,14 @@ def clause(unit: RankedUnit, namesakes: Sequence[RankedUnit], total_effect: floa
     """
     if unit.name is None:
         return "no name"
-    if not is_proven(unit, rules):
+    if unit.evidence is not None and unit.evidence.q > rules.max_q:
         return "no proven name"
     return _of_lit(unit, rules) if unit.lit else _of_unlit(unit, namesakes, total_effect, rules)
 
 
-def is_proven(unit: RankedUnit | Unit, rules: Rules) -> bool:
-    """Whether the name of a unit that has one is proven, as far as there is evidence for it."""
-    return unit.evidence is None or unit.evidence.q <= rules.max_q
+def is_unusual(unit: RankedUnit) -> bool:
+    """Whether a unit is missed that is not known to contribute more to the class than to the average one."""
+    return unit.clause == "missed" and (unit.excess is None or unit.excess <= 0)
 
 
 def roles(units: Iterable[RankedUnit]) -> Mapping[Role, Sequence[RankedUnit]]:

@@ -16,7 +16,7 @@ from neuronexplain.methods.gradcam import enlarge, heatmap
 from .activity import Responses, concept_map
 from .causes import AnyHead, PooledLinearHead
 from .classes import find_class
-from .clauses import persuasive, roles
+from .clauses import is_unusual, persuasive, roles
 from .explanation import Explanation, MethodMap
 from .methods import check_methods, find_method, watched
 from .named_layer import NamedLayer
@@ -210,7 +210,7 @@ def _confirmed(seen: Seen, targets: Int64[Tensor, " images"], rankings: Sequence
     It must rise without the units that are said to speak against the target, and when those respond that are said to
     stay silent.
     """
-    rankings = [ranking.retracted(list(filter(_is_odd, ranking.ranked)), "not lit") for ranking in rankings]
+    rankings = [ranking.retracted(list(filter(is_unusual, ranking.ranked)), "not lit") for ranking in rankings]
     spoken = [roles(ranking.ranked) for ranking in rankings]
     against, missed = ([by_role[role] for by_role in spoken] for role in ("against", "missed"))
     losses = seen.losses(targets, list(map(_numbers, against)))
@@ -224,11 +224,6 @@ def _confirmed(seen: Seen, targets: Int64[Tensor, " images"], rankings: Sequence
             strict=True,
         )
     ]
-
-
-def _is_odd(unit: RankedUnit) -> bool:
-    """Whether a unit is missed that is not known to contribute more to the class than to others."""
-    return unit.clause == "missed" and (unit.excess is None or unit.excess <= 0)
 
 
 def _numbers(units: Iterable[RankedUnit]) -> list[int]:

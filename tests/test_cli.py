@@ -82,7 +82,7 @@ def test_a_control_is_an_option_and_what_survives_it_is_told(world, run, tmp_pat
     words = ["build", *NETWORK, "--concepts", world / "squares", "--db", tmp_path / "n.db", "--control"]
     status, out, _ = run(*words, "--draws", 5)
     assert status == 0
-    assert re.search(r"Control: \d neurons of the same network with shuffled weights .* of the 4 names, \d are", out)
+    assert re.search(r"Control: with shuffled weights, \d of 4 neurons have a name\. .*: \d of 4 names\.", out)
     assert "leave one of them out" in one_line(run(*words, "--draws", 0)[2])
 
 

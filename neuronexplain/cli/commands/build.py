@@ -201,8 +201,8 @@ def summarise(store: NameStore, run: Run) -> None:
     if run.control is not None:
         survived = survivors(names.values(), dissection.units)
         console.say(
-            f"Control: {run.control} neurons of the same network with shuffled weights have a name as well; of the "
-            f"{len(names)} names, {survived} are of a greater IoU than any of its neurons reaches with the concept."
+            f"Control: with shuffled weights, {run.control} of {run.layer.units} neurons have a name. "
+            f"A greater IoU than any of those reaches with the concept: {survived} of {len(names)} names."
         )
     support = dissection.concepts
     unreachable = out_of_reach(support, run.pixels, quantile=run.key.quantile, min_iou=MIN_IOU)
