@@ -146,6 +146,10 @@ class Overlap:
     images: int
     truth: Truth | None = None
 
+    def with_truth(self, truth: Truth) -> Overlap:
+        """The same, counted; a run has tens of thousands, and ``dataclasses.replace`` takes five times as long."""
+        return Overlap(self.concept, self.intersection, self.unit_area, self.concept_area, self.images, truth)
+
     @property
     def union(self) -> int:
         """``A + G - I``."""

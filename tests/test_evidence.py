@@ -97,11 +97,21 @@ def test_cells_are_counted_as_by_hand(seed):
     assert (made.areas() == areas[:, COLUMNS.categories] + 16 * concept_areas).all()
     assert (made.lit_by_image() == np.einsum("iuyx,iyx->iu", points, sizes)).all()
     assert (made.covered_by_image() == 16 * pixels.sum((2, 3))).all()
-    shared, by_image = np.einsum("iuyx,icyx->uic", points, pixels), made.shared_by_image()
-    for unit in range(len(shared)):
-        images, shares = by_image.of(unit, [2, 0])
-        assert (images == np.flatnonzero(points[:, unit].any((1, 2)))).all()
-        assert (shares == shared[unit][images][:, [2, 0]]).all()
+
+
+@pytest.mark.parametrize("sources", [[0, 1, 2, 3, 4, 5], [3, 0, 0, 5, 1, 2]])
+def test_entries_meet_the_labels_of_their_sources(sources):
+    maps, labels, thresholds = world(1)
+    entries = tables(maps, labels, thresholds).entries()
+    points, pixels = slow_shares(maps, thresholds), slow_pixels(labels, *maps.shape[2:])
+    sources = np.array(sources + sources)[: len(labels)]
+    met = entries.labelled_as(sources)
+    shared = np.zeros((maps.shape[1], len(CONCEPTS)), int)
+    for unit in range(maps.shape[1]):
+        for entry in range(entries.units[unit], entries.units[unit + 1]):
+            for label in range(entries.rows[met[entry]], entries.rows[met[entry] + 1]):
+                shared[unit, entries.columns[label]] += int(entries.points[entry]) * int(entries.pixels[label])
+    assert (shared == np.einsum("iuyx,icyx->uc", points, pixels[sources])).all()
 
 
 def test_what_was_not_kept_of_a_map_is_not_lit():

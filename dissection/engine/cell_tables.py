@@ -21,7 +21,7 @@ from .upsampling import steps
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jaxtyping import Float32, Float64, Int32, Int64, UInt8
+    from jaxtyping import Float32, Float64, Int32, Int64, UInt8, UInt32
 
     from dissection.vocabulary import Labels
 
@@ -194,39 +194,52 @@ class CellTables:
         np.add.at(covered, (entries.row // self.sizes.shape[1], entries.col), POINTS * entries.data)
         return covered
 
-    def shared_by_image(self) -> SharedByImage:
-        """What each unit shares with each concept, image by image."""
-        entries = self.lit.tocoo()
-        images = entries.col // self.sizes.shape[1]
-        begins = np.ones(len(images), bool)
-        begins[1:] = (images[1:] != images[:-1]) | (entries.row[1:] != entries.row[:-1])
-        starts = np.flatnonzero(begins)
-        pairs = csr_array((entries.data, entries.col, np.append(starts, len(images))), (len(starts), self.lit.shape[1]))
-        units = np.arange(self.lit.shape[0] + 1)
-        firsts = np.searchsorted(entries.row[starts], units)
-        return SharedByImage(pairs @ self.labelled, images[starts].astype(np.int64), firsts)
+    def entries(self) -> Entries:
+        """What kernels read."""
+        lit, labelled, area = self.lit, self.labelled, self.sizes.shape[1]
+        image, cell = np.divmod(lit.indices, area)
+        return Entries(
+            lit.indptr.astype(np.uint32),
+            image.astype(np.uint32),
+            cell.astype(np.uint32),
+            lit.data.astype(np.uint32),
+            labelled.indptr.astype(np.uint32),
+            labelled.indices.astype(np.uint32),
+            labelled.data.astype(np.uint32),
+            area,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SharedByImage:
-    """What units share with concepts, in sixteenths of a pixel, for pairs of a unit and an image that it lights.
+class Entries:
+    """The entries of both tables, for kernels.
+
+    The numbers are unsigned: a kernel then need not ask whether an index counts from the end, and takes half the time.
 
     Attributes:
-        shared: what each pair (row) shares with each concept (column), ordered by unit, then image.
-        images: the image of each pair.
-        starts: the first pair of each unit, and the number of pairs.
+        units: where what each unit lights begins, and its end.
+        images: the image of each cell that a unit lights.
+        cells: the cell within the image.
+        points: sixteenths of it that are lit.
+        rows: where the labels of each cell begin, counted through the images, and their end.
+        columns: the concept of each label.
+        pixels: how many pixels of the cell it covers.
+        area: cells of an image.
     """
 
-    shared: csr_array
-    images: Int64[np.ndarray, " pairs"]
-    starts: Int64[np.ndarray, " units_and_end"]
+    units: UInt32[np.ndarray, " units_and_end"]
+    images: UInt32[np.ndarray, " lit"]
+    cells: UInt32[np.ndarray, " lit"]
+    points: UInt32[np.ndarray, " lit"]
+    rows: UInt32[np.ndarray, " cells_and_end"]
+    columns: UInt32[np.ndarray, " labelled"]
+    pixels: UInt32[np.ndarray, " labelled"]
+    area: int
 
-    def of(
-        self, unit: int, columns: Sequence[int]
-    ) -> tuple[Int64[np.ndarray, " lit"], Int64[np.ndarray, "lit overlaps"]]:
-        """The images that a unit lights, and what it shares on each with some concepts."""
-        pairs = slice(self.starts[unit], self.starts[unit + 1])
-        return self.images[pairs], self.shared[pairs][:, list(columns)].toarray()
+    def labelled_as(self, sources: Int64[np.ndarray, " images"]) -> UInt32[np.ndarray, " lit"]:
+        """For each cell that a unit lights, the cell whose labels it meets where images have those of their sources."""
+        first = (sources * self.area).astype(np.uint32)
+        return np.asarray(first[self.images] + self.cells)
 
 
 def _cover(

@@ -23,12 +23,13 @@ import numpy as np
 
 from dissection.execution.kernels import kernel
 from dissection.execution.ranks import Ranks
+from dissection.execution.threads import in_threads
 from dissection.vocabulary import DRAWS
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float64, Int, Int64
+    from jaxtyping import Bool, Float64, Int64, UInt32
 
-    from .cell_tables import CellTables
+    from .cell_tables import CellTables, Entries
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,14 +66,12 @@ def chance(
         seed: of the draws; each has a generator of its own.
         ranks: the processes that share the draws; every one must call it with the same tables.
     """
-    strata, areas = tables.strata(), tables.areas()
-    areas[:, ~eligible] = 0
-    image, cell = np.divmod(tables.lit.indices, tables.sizes.shape[1])
-    observed = _greatest(tables, areas, tables.lit.indices)
+    strata, greatest = tables.strata(), _Greatest(tables.entries(), np.where(eligible, tables.areas(), 0))
+    observed = greatest(np.arange(tables.images))
     ranks = ranks or Ranks()
     mine = range(ranks.number, draws, ranks.count)
-    sources = ((draw, _dealt(strata, np.random.default_rng([seed, draw]))) for draw in mine)
-    drawn = {draw: _greatest(tables, areas, source[image] * tables.sizes.shape[1] + cell) for draw, source in sources}
+    sources = (_dealt(strata, np.random.default_rng([seed, draw])) for draw in mine)
+    drawn = dict(zip(mine, in_threads(greatest, sources), strict=True))
     everyones = reduce(or_, ranks.gather(drawn))
     maxima = np.stack([everyones[draw] for draw in range(draws)])
     p = np.where(observed > 0, p_values(observed, maxima), 1.0)
@@ -104,30 +103,35 @@ def q_values(p: Float64[np.ndarray, " units"], tested: Bool[np.ndarray, " units"
     return q
 
 
-def _greatest(
-    tables: CellTables, areas: Int64[np.ndarray, "units concepts"], cells: Int[np.ndarray, " lit"]
-) -> Float64[np.ndarray, " units"]:
-    """The greatest IoU of each unit where it meets the labels of other cells.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Greatest:
+    """The greatest IoU of each unit where images have the labels of others, their sources.
 
-    Args:
-        tables: units and concepts on cells.
+    Attributes:
+        entries: units and concepts on cells.
         areas: ``A + G`` of each unit and concept; 0 for a concept that cannot become a name.
-        cells: by entry of what units light, the cell whose labels it meets.
     """
-    greatest = np.zeros(len(areas))
-    lit, labelled = tables.lit, tables.labelled
-    _look(lit.indptr, cells, lit.data, labelled.indptr, labelled.indices, labelled.data, areas, greatest)
-    return greatest
+
+    entries: Entries
+    areas: Int64[np.ndarray, "units concepts"]
+
+    def __call__(self, sources: Int64[np.ndarray, " images"]) -> Float64[np.ndarray, " units"]:
+        entries, greatest = self.entries, np.zeros(len(self.areas))
+        _look(
+            entries.units, entries.labelled_as(sources), entries.points, entries.rows, entries.columns, entries.pixels,
+            self.areas, greatest,
+        )  # fmt: skip
+        return greatest
 
 
 @kernel
 def _look(
-    units: Int[np.ndarray, " units_and_end"],
-    cells: Int[np.ndarray, " lit"],
-    points: Int64[np.ndarray, " lit"],
-    rows: Int[np.ndarray, " cells_and_end"],
-    columns: Int[np.ndarray, " labelled"],
-    pixels: Int64[np.ndarray, " labelled"],
+    units: UInt32[np.ndarray, " units_and_end"],
+    cells: UInt32[np.ndarray, " lit"],
+    points: UInt32[np.ndarray, " lit"],
+    rows: UInt32[np.ndarray, " cells_and_end"],
+    columns: UInt32[np.ndarray, " labelled"],
+    pixels: UInt32[np.ndarray, " labelled"],
     areas: Int64[np.ndarray, "units concepts"],
     greatest: Float64[np.ndarray, " units"],
 ) -> None:
@@ -137,7 +141,7 @@ def _look(
         shared[:] = 0
         for entry in range(units[unit], units[unit + 1]):
             for place in range(rows[cells[entry]], rows[cells[entry] + 1]):
-                shared[columns[place]] += points[entry] * pixels[place]
+                shared[columns[place]] += np.int64(points[entry]) * np.int64(pixels[place])
         for column in range(len(shared)):
             if shared[column] > 0 and areas[unit, column] > 0:
                 iou = shared[column] / (areas[unit, column] - shared[column])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from .cells import Block, Cells
     from .chance import Chance
-    from .evidence_blocks import EvidenceBlock, EvidenceFile
+    from .evidence_blocks import EvidenceFile
     from .overlaps import Columns
     from .stability import Stability
     from .truth import TruthCounts
@@ -109,7 +110,7 @@ class Gathering:
         lit_map: tuple[float, ...],
     ) -> Unit:
         counted = tuple(
-            replace(overlap, truth=self.truth.of(unit.number, column))
+            overlap.with_truth(self.truth.of(unit.number, column))
             for overlap, column in zip(unit.overlaps, overlaps, strict=True)
         )
         if stable is None:
@@ -174,19 +175,14 @@ class LitMaps:
 
 def _tables(file: EvidenceFile, units: int, columns: Columns, ranks: Ranks) -> CellTables:
     """The tables of the sample, of all ranks, in the order of the images."""
-    blocks = [_sample(block) for block in file.blocks() if len(block.sampled)]
-    everything = sorted(chain.from_iterable(ranks.gather(blocks)), key=lambda block: block[0])
+    samples = sorted(chain.from_iterable(ranks.gather(list(file.samples()))), key=attrgetter("first"))
     lit, labelled, images = [], [], 0
-    for _, lit_cells, labelled_cells in everything:
-        area = labelled_cells.sizes.shape[1]
-        lit.append(LitCells(lit_cells.units, lit_cells.cells + images * area, lit_cells.points))
-        labelled.append(replace(labelled_cells, cells=labelled_cells.cells + images * area))
-        images += len(labelled_cells.sizes)
+    for sample in samples:
+        area = sample.labelled.sizes.shape[1]
+        lit.append(replace(sample.lit, cells=sample.lit.cells + images * area))
+        labelled.append(replace(sample.labelled, cells=sample.labelled.cells + images * area))
+        images += len(sample.labelled.sizes)
     return CellTables.of(units, columns, _joined(LitCells, lit), _joined(LabelledCells, labelled))
-
-
-def _sample(block: EvidenceBlock) -> tuple[int, LitCells, LabelledCells]:
-    return block.first, block.lit, block.labelled
 
 
 def _joined(kind: type[Entries], parts: Sequence[Entries]) -> Entries:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,8 +35,8 @@ MOST_IMAGES = 8192
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class EvidenceBlock:
-    """What is known of a few images that follow each other; indices of images are counted from the first of them.
+class Responses:
+    """What a few images that follow each other light and carry; indices of images are counted from the first of them.
 
     Attributes:
         first: index of the first image.
@@ -44,9 +45,6 @@ class EvidenceBlock:
         peaks: the greatest activation of each pair.
         carriers: the image of each pair of an image and a concept that it carries, ascending.
         carried: the concept of each pair, by column.
-        sampled: images of the sample.
-        lit: cells that units light in the sampled images, in their order.
-        labelled: cells that concepts cover there.
     """
 
     first: int
@@ -55,25 +53,45 @@ class EvidenceBlock:
     peaks: Float32[np.ndarray, " lit"]
     carriers: Int32[np.ndarray, " carried"]
     carried: Int32[np.ndarray, " carried"]
-    sampled: Int32[np.ndarray, " sampled"]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """As written to disk."""
+        names = ("images", "units", "peaks", "carriers", "carried")
+        return _contiguous({name: getattr(self, name) for name in names} | {"first": np.array([self.first])})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """What is on the cells of those images of a block that are in the sample.
+
+    Attributes:
+        first: index of the block's first image.
+        lit: cells that units light in the sampled images, in their order.
+        labelled: cells that concepts cover there.
+    """
+
+    first: int
     lit: LitCells
     labelled: LabelledCells
 
-    def to_bytes(self) -> bytes:
+    def arrays(self) -> dict[str, np.ndarray]:
         """As written to disk."""
-        names = ("images", "units", "peaks", "carriers", "carried", "sampled")
-        arrays = {name: getattr(self, name) for name in names} | {"first": np.array([self.first])}
-        arrays |= {f"lit.{name}": getattr(self.lit, name) for name in LitCells.__slots__}
-        arrays |= {f"labelled.{name}": getattr(self.labelled, name) for name in LabelledCells.__slots__}
-        return save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+        lit = {f"lit.{name}": getattr(self.lit, name) for name in LitCells.__slots__}
+        labelled = {f"labelled.{name}": getattr(self.labelled, name) for name in LabelledCells.__slots__}
+        return _contiguous(lit | labelled | {"first": np.array([self.first])})
 
-    @classmethod
-    def from_bytes(cls, data: bytes) -> EvidenceBlock:
-        """What :meth:`to_bytes` was called on."""
-        arrays = load(data)
-        lit = LitCells(**{name: arrays.pop(f"lit.{name}") for name in LitCells.__slots__})
-        labelled = LabelledCells(**{name: arrays.pop(f"labelled.{name}") for name in LabelledCells.__slots__})
-        return cls(int(arrays.pop("first")[0]), **arrays, lit=lit, labelled=labelled)
+
+def _contiguous(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Laid out as safetensors writes them."""
+    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EvidenceBlock:
+    """What is known of a few images that follow each other."""
+
+    responses: Responses
+    sample: Sample
 
 
 def evidence_block(
@@ -100,22 +118,17 @@ def evidence_block(
     """
     covered = labelled_cells(labels, columns, *maps.shape[1:])
     area = maps.shape[1] * maps.shape[2]
-    carried = np.unique(covered.cells // area * len(columns.numbers) + covered.columns)
+    carries = np.zeros((len(labels), len(columns.numbers)), bool)
+    carries[covered.cells // area, covered.columns] = True
+    carriers, carried = np.nonzero(carries)
+    peaks = maps.reshape(len(maps), area).max(1, initial=-np.inf)
+    responses = Responses(first, images, units, peaks, carriers.astype(np.int32), carried.astype(np.int32))
     is_sampled = _sampled(np.arange(first, first + len(labels)), total)
-    sampled = np.flatnonzero(is_sampled).astype(np.int32)
-    lit_sampled = is_sampled[images]
-    place = is_sampled.cumsum() - 1
-    return EvidenceBlock(
-        first,
-        images,
-        units,
-        maps.reshape(len(maps), area).max(1, initial=-np.inf),
-        (carried // len(columns.numbers)).astype(np.int32),
-        (carried % len(columns.numbers)).astype(np.int32),
-        sampled,
-        lit_cells(place[images[lit_sampled]].astype(np.int32), units[lit_sampled], maps[lit_sampled], thresholds),
-        _of_images(covered, is_sampled, place),
-    )
+    if is_sampled.all():
+        return EvidenceBlock(responses, Sample(first, lit_cells(images, units, maps, thresholds), covered))
+    pairs, place = is_sampled[images], is_sampled.cumsum() - 1
+    lit = lit_cells(place[images[pairs]].astype(np.int32), units[pairs], maps[pairs], thresholds)
+    return EvidenceBlock(responses, Sample(first, lit, _of_images(covered, is_sampled, place)))
 
 
 def _sampled(images: np.ndarray, total: int) -> Bool[np.ndarray, " images"]:
@@ -152,16 +165,31 @@ class EvidenceFile:
     def add(self, block: EvidenceBlock) -> None:
         """Write a block behind the others."""
         with self._path.open("ab") as file:
-            self._written += write_frame(file, block.to_bytes())
+            for part in (block.responses, block.sample):
+                self._written += write_frame(file, save(part.arrays()))
 
-    def blocks(self) -> Iterator[EvidenceBlock]:
-        """Every block, in order.
+    def responses(self) -> Iterator[Responses]:
+        """The responses of every block, in order.
 
         Raises:
-            CheckpointError: if one is not as it was written.
+            CheckpointError: if some are not as they were written.
         """
-        for offset in frame_offsets(self._path):
-            yield EvidenceBlock.from_bytes(read_frame(self._path, offset))
+        for offset in islice(frame_offsets(self._path), 0, None, 2):
+            arrays = load(read_frame(self._path, offset))
+            yield Responses(int(arrays.pop("first")[0]), **arrays)
+
+    def samples(self) -> Iterator[Sample]:
+        """The sampled images of every block that has any, in order.
+
+        Raises:
+            CheckpointError: if some are not as they were written.
+        """
+        for offset in islice(frame_offsets(self._path), 1, None, 2):
+            arrays = load(read_frame(self._path, offset))
+            lit = LitCells(*(arrays[f"lit.{name}"] for name in LitCells.__slots__))
+            labelled = LabelledCells(*(arrays[f"labelled.{name}"] for name in LabelledCells.__slots__))
+            if len(labelled.sizes):
+                yield Sample(int(arrays["first"][0]), lit, labelled)
 
     def pool(self, _ranks: Ranks) -> None:
         """Blocks stay with the rank that compared their images."""

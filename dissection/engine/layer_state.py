@@ -126,7 +126,7 @@ class LayerState(Bundle[Statistic]):
         """Take in what a comparison counted."""
         self._overlaps.add(compared.counts)
         if compared.evidence is not None:
-            self._truth.add(compared.evidence)
+            self._truth.add(compared.evidence.responses)
             self._evidence.add(compared.evidence)
 
     def named(self, min_images: int) -> Dissection:

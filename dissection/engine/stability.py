@@ -8,14 +8,18 @@ of Efron and Tibshirani 1993, within strata).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dissection.execution.kernels import kernel
+from dissection.execution.slices import in_slices
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jaxtyping import Float64, Int64
+    from jaxtyping import Float64, Int64, UInt32
 
     from .cell_tables import CellTables
 
@@ -54,43 +58,134 @@ def stability(
         seed: of the draws; each has a generator of its own.
     """
     strata = tables.strata()
-    weights = np.stack([_drawn(strata, np.random.default_rng([seed, resample])) for resample in range(resamples)])
+    weights = np.stack([_drawn(strata, np.random.default_rng([seed, resample])) for resample in range(resamples)], 1)
     # Products of real numbers are quicker than those of integers, and as exact: no sum comes near 2^53.
     weights = weights.astype(np.float64)
-    lit = tables.lit_by_image().astype(np.float64)
+    lit = tables.lit_by_image().astype(np.float64).T
     labelled = tables.categories()
-    unit_areas = np.stack([weights * labelled[:, category] @ lit for category in range(tables.columns.count)], -1)
-    concept_areas = weights @ tables.covered_by_image().astype(np.float64)
-    shared = tables.shared_by_image()
-    stable: list[Stability | None] = []
-    for unit, columns in enumerate(overlaps):
-        if not columns:
-            stable.append(None)
-            continue
-        images, shares = shared.of(unit, columns)
-        areas = unit_areas[:, unit, tables.columns.categories[list(columns)]] + concept_areas[:, list(columns)]
-        stable.append(_of_unit(columns, weights[:, images] @ shares.astype(np.float64), areas))
-    return stable
+    unit_areas = np.stack([lit @ (labelled[:, [category]] * weights) for category in range(tables.columns.count)], 1)
+    concept_areas = tables.covered_by_image().astype(np.float64).T @ weights
+    resampled = _Resampled.empty(overlaps, resamples)
+    entries, rows = tables.entries(), np.arange(tables.images)
+    in_slices(
+        _resample,
+        len(overlaps),
+        entries.units, entries.images, entries.labelled_as(rows), entries.points,
+        entries.rows, entries.columns, entries.pixels,
+        weights, unit_areas, concept_areas, tables.columns.categories,
+        resampled.starts, resampled.columns, resampled.wins, resampled.ious, resampled.margins,
+        numbers=resampled.ious.size * len(entries.points),
+    )  # fmt: skip
+    return resampled.stabilities()
 
 
-def _of_unit(
-    columns: Sequence[int],
-    intersections: Float64[np.ndarray, "resamples overlaps"],
-    areas: Float64[np.ndarray, "resamples overlaps"],
-) -> Stability:
-    unions = areas - intersections
-    ious: Float64[np.ndarray, "resamples overlaps"] = np.zeros(intersections.shape)
-    np.divide(intersections, unions, out=ious, where=unions > 0)
-    winners = np.bincount(ious.argmax(1), minlength=len(columns)) / len(ious)
-    rivals = ious[:, 1:].max(1, initial=0.0)
-    often = [place for place in np.argsort(-winners, kind="stable") if place and winners[place] >= _RUNNER_UP]
-    (low, lowest), (high, highest) = np.quantile(np.stack([ious[:, 0], ious[:, 0] - rivals], 1), _INTERVAL, axis=0)
-    return Stability(
-        float(winners[0]),
-        (float(low), float(high)),
-        (float(lowest), float(highest)),
-        tuple(int(columns[place]) for place in often),
-    )
+@dataclass(frozen=True, slots=True, eq=False)
+class _Resampled:
+    """What became of the overlaps of all units.
+
+    Attributes:
+        starts: where the overlaps of each unit begin, and their number.
+        columns: the concept of each overlap.
+        wins: how often it was the best of its unit.
+        ious: the IoU of each unit's first overlap.
+        margins: that less the greatest of the others.
+    """
+
+    starts: Int64[np.ndarray, " units_and_end"]
+    columns: Int64[np.ndarray, " overlaps"]
+    wins: Int64[np.ndarray, " overlaps"]
+    ious: Float64[np.ndarray, "units resamples"]
+    margins: Float64[np.ndarray, "units resamples"]
+
+    @classmethod
+    def empty(cls, overlaps: Sequence[Sequence[int]], resamples: int) -> _Resampled:
+        starts = np.cumsum([0, *map(len, overlaps)])
+        columns = np.array(list(chain.from_iterable(overlaps)), np.int64)
+        ious = np.zeros((len(overlaps), resamples))
+        return cls(starts, columns, np.zeros_like(columns), ious, np.zeros_like(ious))
+
+    def stabilities(self) -> list[Stability | None]:
+        """Of each unit."""
+        ious, margins = (np.quantile(values, _INTERVAL, axis=1).T.tolist() for values in (self.ious, self.margins))
+        resamples = self.ious.shape[1]
+        stable: list[Stability | None] = []
+        for unit, (start, end) in enumerate(pairwise(self.starts.tolist())):
+            if start == end:
+                stable.append(None)
+                continue
+            wins = self.wins[start:end]
+            often = [
+                place for place in np.argsort(-wins, kind="stable") if place and wins[place] / resamples >= _RUNNER_UP
+            ]
+            runners_up = tuple(int(self.columns[start + place]) for place in often)
+            stable.append(Stability(int(wins[0]) / resamples, tuple(ious[unit]), tuple(margins[unit]), runners_up))
+        return stable
+
+
+@kernel
+def _resample(  # noqa: PLR0913, PLR0917
+    units: UInt32[np.ndarray, " units_and_end"],
+    images: UInt32[np.ndarray, " lit"],
+    cells: UInt32[np.ndarray, " lit"],
+    points: UInt32[np.ndarray, " lit"],
+    rows: UInt32[np.ndarray, " cells_and_end"],
+    columns: UInt32[np.ndarray, " labelled"],
+    pixels: UInt32[np.ndarray, " labelled"],
+    weights: Float64[np.ndarray, "images resamples"],
+    unit_areas: Float64[np.ndarray, "units categories resamples"],
+    concept_areas: Float64[np.ndarray, "concepts resamples"],
+    categories: Int64[np.ndarray, " concepts"],
+    starts: Int64[np.ndarray, " units_and_end"],
+    overlaps: Int64[np.ndarray, " overlaps"],
+    wins: Int64[np.ndarray, " overlaps"],
+    ious: Float64[np.ndarray, "units resamples"],
+    margins: Float64[np.ndarray, "units resamples"],
+    first: int,
+    last: int,
+) -> None:
+    """Weigh what each unit shares with its concepts by how often images are drawn, and compare the quotients."""
+    place = np.full(len(categories), -1)
+    for unit in range(first, last):
+        compared = overlaps[starts[unit] : starts[unit + 1]]
+        place[compared] = np.arange(len(compared))
+        shared = np.zeros((len(compared), weights.shape[1]))
+        for entry in range(units[unit], units[unit + 1]):
+            for label in range(rows[cells[entry]], rows[cells[entry] + 1]):
+                if place[columns[label]] >= 0:
+                    amount = np.float64(points[entry]) * np.float64(pixels[label])
+                    shared[place[columns[label]]] += amount * weights[images[entry]]
+        place[compared] = -1
+        if len(compared):
+            areas = unit_areas[unit], concept_areas, categories
+            _compare(compared, shared, *areas, wins[starts[unit] : starts[unit + 1]], ious[unit], margins[unit])
+
+
+@kernel
+def _compare(
+    columns: Int64[np.ndarray, " overlaps"],
+    shared: Float64[np.ndarray, "overlaps resamples"],
+    unit_areas: Float64[np.ndarray, "categories resamples"],
+    concept_areas: Float64[np.ndarray, "concepts resamples"],
+    categories: Int64[np.ndarray, " concepts"],
+    wins: Int64[np.ndarray, " overlaps"],
+    ious: Float64[np.ndarray, " resamples"],
+    margins: Float64[np.ndarray, " resamples"],
+) -> None:
+    """The quotients of one unit: which is the greatest, the first one, and how far that is from the others."""
+    for resample in range(len(ious)):
+        best, greatest, rival = 0, 0.0, 0.0
+        for index, column in enumerate(columns):
+            areas = unit_areas[categories[column], resample] + concept_areas[column, resample]
+            union = areas - shared[index, resample]
+            iou = shared[index, resample] / union if union > 0 else 0.0
+            if index == 0:
+                ious[resample] = greatest = iou
+            else:
+                rival = max(rival, iou)
+            if iou > greatest:
+                best, greatest = index, iou
+        wins[best] += 1
+        margins[resample] = ious[resample] - rival
 
 
 def _drawn(strata: Int64[np.ndarray, " images"], generator: np.random.Generator) -> Int64[np.ndarray, " images"]:

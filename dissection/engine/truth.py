@@ -18,13 +18,13 @@ from dissection.vocabulary import Quarter, Truth
 from .rank_selection import RankSelection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from jaxtyping import Bool, Float32, Int32, Int64
 
     from dissection.execution.ranks import Ranks
 
-    from .evidence_blocks import EvidenceBlock, EvidenceFile
+    from .evidence_blocks import EvidenceFile, Responses
     from .overlaps import Columns
 
 QUARTERS = 4
@@ -42,12 +42,14 @@ class TruthCounts(ArrayStatistic):
         self._lit = np.zeros((units, columns.count), np.int64)
         self._hits = np.zeros((units, len(columns.numbers)), np.int64)
 
-    def add(self, block: EvidenceBlock) -> None:
+    def add(self, block: Responses) -> None:
         """Take in a few images."""
         self._carriers += np.bincount(block.carried, minlength=len(self._carriers))
-        labelled = np.unique(np.stack([block.carriers, self._columns.categories[block.carried]]), axis=1)
-        self._labelled += np.bincount(labelled[1], minlength=len(self._labelled))
-        edges = np.searchsorted(block.carriers, np.arange(int(block.images.max(initial=-1)) + 2))
+        images = int(max(block.images.max(initial=-1), block.carriers.max(initial=-1))) + 1
+        labelled = np.zeros((images, self._columns.count), bool)
+        labelled[block.carriers, self._columns.categories[block.carried]] = True
+        self._labelled += labelled.sum(0)
+        edges = np.searchsorted(block.carriers, np.arange(images + 1))
         _tally(
             block.images, block.units, edges, block.carried, self._columns.categories, self._lit, self._hits,
         )  # fmt: skip
@@ -87,9 +89,7 @@ def quarters(
         columns: the order of the concepts.
         ranks: the processes that share the images.
     """
-    edges = np.stack(
-        [_smallest(file, best, lit, quarter * lit // QUARTERS, columns, ranks) for quarter in range(1, QUARTERS)]
-    )
+    edges = _smallest(file, best, [lit - quarter * lit // QUARTERS for quarter in range(1, QUARTERS)], columns, ranks)
     counts = np.zeros((len(best), QUARTERS, 2), np.int64)
     least = np.full((len(best), QUARTERS), np.inf, np.float32)
     for units, peaks, hits in _peaks(file, best, columns):
@@ -117,7 +117,7 @@ def strongest_carriers(
     Equally strong ones are in their order. Every rank must call it.
     """
     images, peaks = np.full((len(best), count), -1), np.full((len(best), count), -np.inf, np.float32)
-    for block in file.blocks():
+    for block in file.responses():
         units, strengths, hits, places = _responses(block, best, columns)
         _rank(units[hits], strengths[hits], block.first + places[hits].astype(np.int64), images, peaks)
     for other_images, other_peaks in ranks.gather((images.copy(), peaks.copy())):
@@ -131,30 +131,31 @@ def strongest_carriers(
 def _smallest(
     file: EvidenceFile,
     best: Int64[np.ndarray, " units"],
-    lit: Int64[np.ndarray, " units"],
-    smaller: Int64[np.ndarray, " units"],
+    places: Sequence[Int64[np.ndarray, " units"]],
     columns: Columns,
     ranks: Ranks,
-) -> Float32[np.ndarray, " units"]:
-    """The peak of each unit that so many are smaller than, or as small as before it in order."""
-    selection = RankSelection(lit - smaller)
-    while not selection.is_done:
+) -> Float32[np.ndarray, "places units"]:
+    """The peaks of each unit at some places, counted from the greatest peak."""
+    selections = [RankSelection(place) for place in places]
+    while not selections[0].is_done:
         for units, peaks, _ in _peaks(file, best, columns):
-            selection.add(units, peaks)
-        selection.choose(ranks)
-    return selection.values()
+            for selection in selections:
+                selection.add(units, peaks)
+        for selection in selections:
+            selection.choose(ranks)
+    return np.stack([selection.values() for selection in selections])
 
 
 def _peaks(
     file: EvidenceFile, best: Int64[np.ndarray, " units"], columns: Columns
 ) -> Iterator[tuple[Int32[np.ndarray, " lit"], Float32[np.ndarray, " lit"], Bool[np.ndarray, " lit"]]]:
     """Block by block: units, peaks and hits, see :func:`_responses`."""
-    for block in file.blocks():
+    for block in file.responses():
         yield _responses(block, best, columns)[:3]
 
 
 def _responses(
-    block: EvidenceBlock, best: Int64[np.ndarray, " units"], columns: Columns
+    block: Responses, best: Int64[np.ndarray, " units"], columns: Columns
 ) -> tuple[Int32[np.ndarray, " lit"], Float32[np.ndarray, " lit"], Bool[np.ndarray, " lit"], Int32[np.ndarray, " lit"]]:
     """Units, peaks, hits and images of all responses in images labelled in the category of the unit's best concept.
 
