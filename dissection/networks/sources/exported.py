@@ -1,7 +1,8 @@
 """Turns programs that ``torch.export.save`` wrote (``.pt2``) into modules again, so that their layers can be read.
 
-Such a program, like a factory, is its author's code: open only what you would run. TorchScript is refused: its modules
-run inside a compiled interpreter, where no layer can be read.
+Such a program is its author's code, which says what torch's operators do. It is opened only if the user names it, and
+:mod:`program_archive` looks for anything else in it. TorchScript is refused: its modules run inside a compiled
+interpreter, where no layer can be read.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dissection.networks.isolation import undisturbed
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.recording import parts
 
+from .program_archive import HoldsCodeError, require_plain
 from .spec import NetworkSpec, load
 
 if TYPE_CHECKING:
@@ -49,8 +51,11 @@ def open_exported(path: Path, weights: Path | None = None) -> NetworkSpec:
 
 def _opened(path: Path) -> ExportedProgram:
     try:
+        require_plain(path)
         with warnings.catch_warnings(action="ignore"):
             return torch.export.load(path)
+    except HoldsCodeError as error:
+        raise NetworkError(f"{path} is refused, since opening it could run anything: {error}; {_ADVICE}") from error
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise NetworkError(
