@@ -26,7 +26,7 @@ from dissection.vocabulary import MIN_IOU
 from .csv_tables import write_overlaps, write_units
 from .json_fields import document
 from .json_form import header, run_lines, run_of
-from .scrutiny import GREATEST_PICTURE
+from .scrutiny.pictures import GREATEST_PICTURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
