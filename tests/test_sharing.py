@@ -453,6 +453,14 @@ LIES_OF_EVIDENCE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "peak above all": (lambda run: evidence(run)["quarters"][1].update(least=9.6), "weakest peak is not above"),
     "dark map": (lambda run: evidence(run).update(lit_map=[0.0] * 6), "no cell of its lit map is lit"),
     "map above all": (lambda run: evidence(run).update(lit_map=[10.0] * 6), "or one is above its greatest value"),
+    "threshold below 0 of a rectified map": (
+        lambda run: (
+            run["layer"].update(rectifier=""),
+            thresholds(run, -5.0),
+            evidence(run).update(lit_map=[0.0, 2.5, 0.0, 1 / 3, 9.0, 0.0]),
+        ),
+        "its lit map has cells of exactly 0, so it is rectified; its threshold cannot be -5",
+    ),
     "control that names nothing": (lambda run: run.update(control=0), "but no unit of the control has a name"),
     "control of more units": (lambda run: run.update(control=7), "its control has names for 7 of 6 units"),
     "square below the mean's": (

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from db.errors import StoreError
 from dissection.vocabulary import MIN_IOU
 
 if TYPE_CHECKING:
+    from jaxtyping import Bool, Float64
+
+    from db.records import Run
     from dissection.vocabulary import Evidence, Overlap, Unit
 
 _QUARTERS: Final = 4
@@ -16,6 +21,8 @@ _RUNNER_UP: Final = 0.1
 _ROUNDING: Final = 1e-9
 _ABOUT: Final = 2.0
 """An interval is of the IoU on a layer's cells, which is about that on pixels."""
+_ZEROS: Final = 3
+"""Cells of exactly 0 that no map has by rounding."""
 _SURE: Final = 0.975
 """A name that fewer resamples keep has a margin that begins at 0 or below."""
 
@@ -61,13 +68,13 @@ def _require_truth(overlap: Overlap, images: int, where: str) -> None:
         raise StoreError(f"{where}: it meets {overlap.concept.name!r}, but is lit on no image that carries it")
 
 
-def require_possible_evidence(evidence: Evidence, unit: Unit, control: int | None, where: str) -> None:
+def require_possible_evidence(evidence: Evidence, unit: Unit, run: Run, where: str) -> None:
     """Check a unit's evidence.
 
     Args:
         evidence: the unit's.
         unit: the unit.
-        control: how many units of the control have a name.
+        run: the run that it belongs to.
         where: for messages.
 
     Raises:
@@ -79,11 +86,12 @@ def require_possible_evidence(evidence: Evidence, unit: Unit, control: int | Non
         raise StoreError(f"{where}: p, q and the share of resamples that keep its name are not all from 0 to 1")
     if evidence.control is not None and not 0 <= evidence.control <= 1:
         raise StoreError(f"{where}: the control's IoU is {evidence.control}, not from 0 to 1")
-    if control == 0 and evidence.control is not None and evidence.control >= MIN_IOU:
+    if run.control == 0 and evidence.control is not None and evidence.control >= MIN_IOU:
         raise StoreError(f"{where}: the control's IoU is {evidence.control}, but no unit of the control has a name")
     _require_resamples(evidence, unit, where)
     _require_quarters(evidence, unit, where)
-    _require_lit_map(evidence, unit, where)
+    if evidence.lit_map:
+        _require_lit_map(np.reshape(evidence.lit_map, (run.layer.height, run.layer.width)), unit, where)
 
 
 def _require_resamples(evidence: Evidence, unit: Unit, where: str) -> None:
@@ -122,7 +130,22 @@ def _require_quarters(evidence: Evidence, unit: Unit, where: str) -> None:
         raise StoreError(f"{where}: a quarter's weakest peak is not above its threshold, or above its greatest value")
 
 
-def _require_lit_map(evidence: Evidence, unit: Unit, where: str) -> None:
+def _require_lit_map(cells: Float64[np.ndarray, "h w"], unit: Unit, where: str) -> None:
     greatest = unit.exemplars[0].activation if unit.exemplars else float("inf")
-    if evidence.lit_map and not unit.threshold < max(evidence.lit_map) <= greatest:
+    if not unit.threshold < cells.max() <= greatest:
         raise StoreError(f"{where}: no cell of its lit map is lit, or one is above its greatest value")
+    if unit.threshold < 0 and _zeros_beside(cells, (cells > unit.threshold) & (cells != 0)) >= _ZEROS:
+        raise StoreError(
+            f"{where}: its lit map has cells of exactly 0, so it is rectified; its threshold cannot be "
+            f"{unit.threshold:g}"
+        )
+
+
+def _zeros_beside(cells: Float64[np.ndarray, "h w"], lit: Bool[np.ndarray, "h w"]) -> int:
+    """Cells of 0 beside a lit one: their values are kept as they are, where others are kept as 0."""
+    beside = np.zeros_like(lit)
+    beside[1:] |= lit[:-1]
+    beside[:-1] |= lit[1:]
+    beside[:, 1:] |= lit[:, :-1]
+    beside[:, :-1] |= lit[:, 1:]
+    return int((beside & (cells == 0)).sum())

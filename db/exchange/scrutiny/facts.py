@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Final, get_args
 
 from db.errors import StoreError
-from dissection.plain_text import steers, visible
+from dissection.plain_text import steers
 from dissection.vocabulary import RECTIFIERS, UPSAMPLING, Precision
 
 from .preprocessing import preprocessing_problem
@@ -78,7 +78,7 @@ def _require_names(run: Run, where: str) -> None:
 
 def _require_text(what: str, text: str, where: str) -> None:
     if steers(text):
-        raise StoreError(f"{where}: {what} holds control characters, which steer a terminal: {visible(text)[:80]!r}")
+        raise StoreError(f"{where}: {what} holds control characters, which steer a terminal: {text[:80]!r}")
 
 
 def _require_settings(run: Run, where: str) -> None:

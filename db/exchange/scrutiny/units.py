@@ -40,7 +40,7 @@ def require_possible_unit(unit: Unit, whole: WholeRun) -> None:
     if dissection.draws and (unit.evidence is not None) is not bool(unit.overlaps):
         raise StoreError(f"{where}: a unit has evidence where it has overlaps, and no other has any")
     if unit.evidence is not None:
-        require_possible_evidence(unit.evidence, unit, whole.run.control, where)
+        require_possible_evidence(unit.evidence, unit, whole.run, where)
 
 
 def require_same_images(units: Iterable[Unit], where: str) -> None:
