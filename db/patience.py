@@ -1,6 +1,6 @@
 """An SQLite connection that no file can hold up: statements end within seconds, and signals are heard meanwhile.
 
-SQLite runs a statement in C, where Python's signal handlers wait. It calls a progress handler every few thousand
+SQLite runs a statement in C, where Python's signal handlers wait. It calls a progress handler every so many
 instructions; an exception of a signal that is raised there would be swallowed, so it is kept and raised again outside.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LONGEST: Final = 20.0
 """Seconds of the processor's time for a statement; those of a build need less than one."""
-_INSTRUCTIONS: Final = 20_000
+_INSTRUCTIONS: Final = 200_000
 _WATCH: Final = "watch"
 
 
