@@ -225,6 +225,19 @@ def test_parts_that_are_damaged_are_said_in_one_line(part: str, content: bytes, 
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.parametrize("length", [0, 1, 4, 8, 500])
+def test_torch_tells_nothing_of_a_damaged_program(
+    length: int, good: Path, tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    members = members_of(good)
+    path = write(
+        tmp_path / "damaged.pt2", members | {"data/weights/weight_0": members["data/weights/weight_0"][:length]}
+    )
+    with pytest.raises(NetworkError, match=r"damaged\.pt2 is not a program that this torch can open"):
+        open_network(str(path))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_what_torch_writes_is_plain(good: Path, tmp_path: Path) -> None:
     require_plain(good)
     assert open_network(str(good)).layer.units == 5

@@ -7,7 +7,9 @@ interpreter, where no layer can be read.
 
 from __future__ import annotations
 
+import logging
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,6 +23,7 @@ from .program_archive import HoldsCodeError, require_plain
 from .spec import NetworkSpec, load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -52,7 +55,7 @@ def open_exported(path: Path, weights: Path | None = None) -> NetworkSpec:
 def _opened(path: Path) -> ExportedProgram:
     try:
         require_plain(path)
-        with warnings.catch_warnings(action="ignore"):
+        with _quiet():
             return torch.export.load(path)
     except HoldsCodeError as error:
         raise NetworkError(f"{path} is refused, since opening it could run anything: {error}; {_ADVICE}") from error
@@ -61,6 +64,18 @@ def _opened(path: Path) -> ExportedProgram:
         raise NetworkError(
             f"{path} is not a program that this torch can open ({type(error).__name__}: {reason}); {_ADVICE}"
         ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep torch from logging a traceback of what goes wrong: it is told in one line."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _image(program: ExportedProgram, path: Path) -> tuple[int, int, int]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _MEMBERS: Final = re.compile(
@@ -70,7 +70,9 @@ def require_plain(path: Path) -> None:
         if member.startswith("models/"):
             _require_program(json.loads(reader.get_record(member)))
         elif member.endswith("_config.json"):
-            _require_tensors(json.loads(reader.get_record(member)), member)
+            folder = member.rpartition("/")[0]
+            sizes = {name: reader.get_record_size(name) for name in members if name.startswith(f"{folder}/")}
+            _require_tensors(json.loads(reader.get_record(member)), member, sizes)
         elif member.startswith("data/sample_inputs/"):
             _require_data(reader.get_record(member), member)
 
@@ -89,10 +91,15 @@ def _require_members(path: Path, members: list[str]) -> None:
         raise HoldsCodeError("its members are compressed, which torch.export.save does not do")
 
 
-def _require_tensors(config: dict[str, Any], member: str) -> None:
+def _require_tensors(config: dict[str, Any], member: str, sizes: Mapping[str, int]) -> None:
+    """Tensors as bytes; where there are none, torch would take what happens to be in memory."""
+    folder = member.rpartition("/")[0]
     for name, payload in config["config"].items():
         if payload["use_pickle"] is not False or not re.fullmatch(r"(weight|tensor)_\d+", payload["path_name"]):
             raise HoldsCodeError(f"{member} has {name!r} as an object, not as a tensor")
+        is_empty = any(side.get("as_int") == 0 for side in payload["tensor_meta"]["sizes"])
+        if not sizes[f"{folder}/{payload['path_name']}"] and not is_empty:
+            raise ValueError(f"the tensor {name!r} has no content")
 
 
 def _require_data(content: bytes, member: str) -> None:
