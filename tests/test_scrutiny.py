@@ -22,6 +22,7 @@ from db.exchange.scrutiny.whole_run import require_possible
 from db.records import CONCEPT_IMAGES
 from dissection.engine import stability
 from dissection.engine.chance import q_values
+from dissection.engine.evidence_blocks import MOST_IMAGES
 from dissection.engine.naming import KEPT_OVERLAPS
 from dissection.engine.thresholds import strong_values
 from dissection.engine.truth import QUARTERS
@@ -36,6 +37,7 @@ def test_rules_are_the_engine_s() -> None:
     assert units._KEPT == KEPT_OVERLAPS
     assert evidence._QUARTERS == QUARTERS
     assert evidence._RUNNER_UP == stability._RUNNER_UP
+    assert evidence._SAMPLE == MOST_IMAGES
     assert get_args(Precision) == ("float32", "fast", "bfloat16")
 
 

@@ -314,6 +314,7 @@ LIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "exemplars rising": (lambda run: run["units"][0]["exemplars"].reverse(), "its exemplars are not in order"),
     "exemplar twice": (lambda run: exemplar(run, 1, 0).update(index=7), "image 7 has two names|not in order"),
     "ties in disorder": (lambda run: exemplar(run, 7 - 7, 0).update(activation=1 / 3, index=9), "not in order"),
+    "no exemplars": (lambda run: run["units"][3].update(exemplars=[]), "unit 3: it has no exemplars"),
     "two names of an image": (lambda run: exemplar(run, 2, 1).update(image="x.jpg"), "image 7 has two names"),
     # importances
     "importances over no image": (lambda run: run["importances"][0].update(images=0), "class 0: it has importances"),
@@ -702,7 +703,7 @@ def silent(importance: ClassImportance) -> ClassImportance:
 CHANGES: dict[str, Callable[[WholeRun], WholeRun]] = {
     "the threshold of unit 3": lambda whole: units(whole, 3, threshold=7.0),
     "the overlaps of unit 1": lambda whole: units(whole, 1, overlaps=(cases.grass(61, 86),)),
-    "the exemplars of unit 4": lambda whole: units(whole, 4, exemplars=()),
+    "the exemplars of unit 4": lambda whole: units(whole, 4, exemplars=whole.dissection.units[4].exemplars[:1]),
     "concepts or their support": lambda whole: replace(
         whole,
         dissection=replace(whole.dissection, concepts=(*whole.dissection.concepts, cases.SEA)),

@@ -16,8 +16,10 @@ _ROUNDING: Final = 1e-6
 """Of means of single precision, as a share."""
 _FINEST: Final = 1e-20
 """What squares are summed to, see :mod:`dissection.engine.exact_sums`."""
-_SLACK: Final = 1e-3
-"""Of activations that are read from means."""
+_SLACK: Final = 1e-2
+"""Of activations that are read from means, which may be of half precision."""
+_SMALL: Final = 1e-3
+"""Alphas of which nothing can be read, as a share of the greatest."""
 
 
 def require_possible_importances(whole: WholeRun) -> None:
@@ -60,7 +62,7 @@ def _require_thresholds(importance: ClassImportance, whole: WholeRun, where: str
     """
     units = whole.dissection.units
     sizes = np.abs(importance.alphas)
-    known = (sizes > _SLACK * sizes.max()) & np.array([bool(unit.exemplars) for unit in units])
+    known = (sizes > _SMALL * sizes.max()) & np.array([bool(unit.exemplars) for unit in units])
     if not known.any():
         return
     thresholds = np.array([unit.threshold for unit in units])[known]

@@ -33,8 +33,8 @@ def require_possible_unit(unit: Unit, whole: WholeRun) -> None:
     _require_order(unit.overlaps, where)
     _require_areas(unit.overlaps, dissection, where, is_built=is_built)
     if is_built:
-        _require_activations(unit, dissection.layer, where)
         _require_exemplars(unit.exemplars, dissection, where)
+        _require_activations(unit, dissection.layer, where)
         _require_support(unit.overlaps, dissection, where)
     require_possible_truths(unit, dissection.images, where)
     if dissection.draws and (unit.evidence is not None) is not bool(unit.overlaps):
@@ -107,8 +107,7 @@ def _require_activations(unit: Unit, layer: Layer, where: str) -> None:
             f"{where}: {layer.rectifier} does not give values from {min(values):g} to {max(values):g}, as its "
             "threshold and exemplars have"
         )
-    is_beyond = activations and (unit.threshold >= activations[0] if unit.overlaps else unit.threshold > activations[0])
-    if is_beyond:
+    if unit.threshold > activations[0] or (unit.overlaps and unit.threshold == activations[0]):
         raise StoreError(
             f"{where}: its threshold {unit.threshold:g} is not below its greatest value {activations[0]:g}"
         )
@@ -116,6 +115,8 @@ def _require_activations(unit: Unit, layer: Layer, where: str) -> None:
 
 def _require_exemplars(exemplars: Sequence[Exemplar], dissection: Dissection, where: str) -> None:
     layer = dissection.layer
+    if not exemplars:
+        raise StoreError(f"{where}: it has no exemplars, though some image excites it most")
     for exemplar in exemplars:
         if exemplar.row >= layer.height or exemplar.column >= layer.width or exemplar.index >= dissection.images:
             raise StoreError(
