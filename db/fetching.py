@@ -26,8 +26,8 @@ def fetched(connection: Connection, query: Select[Any], **parameters: object) ->
         kind = column.type.python_type
         others = set(map(type, values)) - {kind}
         if others - ({_NONE} if has_gaps or getattr(column, "nullable", False) else set()):
-            found = ", ".join(sorted(other.__name__ for other in others))
+            names = ", ".join(sorted(other.__name__ for other in others))
             raise WrongTypeError(
-                f"column {column.name!r} holds a value of the wrong type, {found} in place of {kind.__name__}"
+                f"column {column.name!r} holds a value of the wrong type, {names} in place of {kind.__name__}"
             )
     return rows

@@ -45,7 +45,7 @@ def version_of(connection: Connection, location: object) -> int | None:
     """
     definitions = _definitions(connection)
     expected = _expected(connection.dialect, SCHEMA)
-    if not definitions.keys() & {_name(meta)} or definitions[_name(meta)] != expected[_name(meta)]:
+    if definitions.get(_name(meta)) != expected[_name(meta)]:
         return None
     version = _version(connection)
     if version is None:
@@ -124,7 +124,7 @@ def _definitions(connection: Connection) -> Definitions:
         kinds = {row.relname: "table" if row.relkind == "r" else "view" for row in rows}
         kinds |= {row.relname: "table with triggers or rules" for row in rows if row.acts}
     return {
-        f"{kind} {name}": _columns({found["name"]: found["type"].python_type for found in inspector.get_columns(name)})
+        f"{kind} {name}": _columns({info["name"]: info["type"].python_type for info in inspector.get_columns(name)})
         for name, kind in kinds.items()
         if name in names
     }
