@@ -17,7 +17,7 @@ _ROUNDING: Final = 1e-6
 _FINEST: Final = 1e-20
 """What squares are summed to, see :mod:`dissection.engine.exact_sums`."""
 _SLACK: Final = 1e-2
-"""Of activations that are read from means, which may be of half precision."""
+"""Of activations that are read from means, as a share: they may be of half precision."""
 _SMALL: Final = 1e-3
 """Alphas of which nothing can be read, as a share of the greatest."""
 
@@ -71,11 +71,13 @@ def _require_thresholds(importance: ClassImportance, whole: WholeRun, where: str
     is_of_concepts = whole.run.key.evidence == CONCEPT_IMAGES
     lit = min(1.0, whole.run.key.quantile * whole.run.images / importance.images) if is_of_concepts else 1.0
     if importance.lits is None:
-        means, bounds = contributions / alphas, thresholds + lit * (greatest - thresholds)
+        lits = np.zeros(len(alphas))
+        bounds = thresholds + lit * (greatest - thresholds)
     else:
-        means = (contributions - importance.lits[known]) / alphas
+        lits = importance.lits[known]
         bounds = np.where(thresholds < 0, thresholds * (1 - lit), thresholds)
-    slack = _SLACK * (np.abs(contributions / alphas) + np.abs(greatest) + np.abs(thresholds))
-    if (means > bounds + slack).any():
-        unit = int(np.flatnonzero(known)[(means > bounds + slack).argmax()])
+    slack = _SLACK * (np.abs(contributions) + np.abs(lits)) / np.abs(alphas)
+    impossible = (contributions - lits) / alphas > bounds + slack
+    if impossible.any():
+        unit = int(np.flatnonzero(known)[impossible.argmax()])
         raise StoreError(f"{where}: unit {unit} is not lit as often as its threshold of {units[unit].threshold:g} says")
