@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
-from sqlalchemy import URL, create_engine, event, insert, inspect, select, update
+from sqlalchemy import URL, create_engine, event, insert, update
 from sqlalchemy.exc import IntegrityError, NoSuchModuleError, ProgrammingError
 
-from .errors import SchemaError, StoreError, explained
+from .errors import StoreError, explained
 from .location import Location
+from .own_tables import require_room, version_of
+from .patience import give_patience
 from .records import OLDEST_SCHEMA, SCHEMA
 from .schema import ADDED, meta, metadata
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from sqlalchemy import Connection, Engine, Table
+    from sqlalchemy import Connection, Engine
 
 Mode = Literal["read", "write"]
 
 _PATIENCE = 60.0  # seconds to wait for another process that is publishing
+_LONGEST_VALUE = 2**26
+"""Bytes of the longest value that is read from a file: arrays, pictures and sources have some millions at most."""
+_SERVER_PATIENCE = 120_000  # milliseconds that a server may think about a question
 
 
 def opened(location: Location) -> Engine:
@@ -83,12 +88,19 @@ def _engine(location: Location, mode: Mode) -> Engine:
 
 def _server(url: URL, mode: Mode) -> Engine:
     # A reader sees a single moment, so a run that is deleted meanwhile stays whole for it.
-    return create_engine(
+    engine = create_engine(
         url,
         isolation_level="REPEATABLE READ",
         pool_pre_ping=True,
         execution_options={"postgresql_readonly": mode == "read"},
     )
+    if mode == "read" and engine.dialect.name == "postgresql":
+
+        def begin(connection: Connection) -> None:
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {_SERVER_PATIENCE}")
+
+        event.listen(engine, "begin", begin)
+    return engine
 
 
 def _sqlite(path: Path, mode: Mode, *, access: Literal["rw", "rwc"] = "rw") -> Engine:
@@ -101,6 +113,9 @@ def _sqlite(path: Path, mode: Mode, *, access: Literal["rw", "rwc"] = "rw") -> E
 
     def configure(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # the driver's own transactions leave out CREATE TABLE
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
         connection.execute("PRAGMA foreign_keys = ON")
         if mode == "read":
             connection.execute("PRAGMA query_only = ON")
@@ -108,6 +123,7 @@ def _sqlite(path: Path, mode: Mode, *, access: Literal["rw", "rwc"] = "rw") -> E
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
 
+    give_patience(engine, path)
     event.listen(engine, "connect", configure)
     event.listen(engine, "begin", begin)
     return engine
@@ -148,24 +164,20 @@ def _make_tables(engine: Engine, location: Location) -> None:
         except (IntegrityError, ProgrammingError):
             # Another process may have made the tables at the same moment: then use those.
             with engine.begin() as connection:
-                if _version(connection) != SCHEMA:
+                if version_of(connection, location) != SCHEMA:
                     raise
 
 
 def _make_missing_tables(connection: Connection, location: Location) -> None:
-    if "meta" not in inspect(connection).get_table_names():
-        _create(connection, metadata.sorted_tables, location)
-        connection.execute(insert(meta), {"name": "schema", "value": str(SCHEMA)})
-    elif _version(connection) == OLDEST_SCHEMA:
-        _create(connection, ADDED, location)
-        connection.execute(update(meta).where(meta.c.name == "schema").values(value=str(SCHEMA)))
-
-
-def _create(connection: Connection, tables: Sequence[Table], location: Location) -> None:
-    existing = set(inspect(connection).get_table_names())
-    if taken := sorted(existing & {table.name for table in tables}):
-        raise StoreError(f"{location} holds tables of something else ({', '.join(taken)}): give a new database")
-    metadata.create_all(connection, tables, checkfirst=False)
+    match version_of(connection, location):
+        case None:
+            require_room(connection, metadata.sorted_tables, location)
+            metadata.create_all(connection, metadata.sorted_tables, checkfirst=False)
+            connection.execute(insert(meta), {"name": "schema", "value": str(SCHEMA)})
+        case version if version == OLDEST_SCHEMA:
+            require_room(connection, list(ADDED), location)
+            metadata.create_all(connection, ADDED, checkfirst=False)
+            connection.execute(update(meta).where(meta.c.name == "schema").values(value=str(SCHEMA)))
 
 
 @contextmanager
@@ -177,25 +189,8 @@ def _disposed_on_error(engine: Engine) -> Iterator[None]:
         raise
 
 
-def _version(connection: Connection) -> int | None:
-    inspector = inspect(connection)
-    if "meta" not in inspector.get_table_names():
-        return None
-    if not {"name", "value"} <= {column["name"] for column in inspector.get_columns("meta")}:
-        return None
-    text = str(connection.execute(select(meta.c.value).where(meta.c.name == "schema")).scalar())
-    return int(text) if text.isdecimal() else None
-
-
 def _require_ours(engine: Engine, location: Location) -> None:
     with explained(location), engine.begin() as connection:
-        version = _version(connection)
+        version = version_of(connection, location)
     if version is None:
         raise StoreError(f"{location} holds no names: build them with `neuronexplain build ... --db {location}`")
-    if OLDEST_SCHEMA <= version <= SCHEMA:
-        return
-    remedy = "update NeuronExplain" if version > SCHEMA else "build its runs again into a new database"
-    raise SchemaError(
-        f"{location} is of schema version {version}, this NeuronExplain reads versions {OLDEST_SCHEMA} to {SCHEMA}: "
-        f"{remedy}"
-    )

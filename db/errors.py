@@ -29,10 +29,17 @@ class SchemaError(StoreError):
     """A database was written by another version."""
 
 
+class WrongTypeError(ValueError):
+    """A row holds a value of another type than its column."""
+
+
 _ADVICE = (
     ("is full", "the disk is full, and the database is as it was before: make room and try again"),
     ("no space left", "the disk is full, and the database is as it was before: make room and try again"),
     ("is locked", "another process is writing to it: try again when that is done"),
+    ("malformed", "it is damaged: take a copy of it, or build its runs again into a new database"),
+    ("could not decode", "it is damaged, it holds text that is not UTF-8: take a copy of it, or build its runs again"),
+    ("string or blob too big", "it is damaged, or made to be: no value that we keep is as large"),
     ("file is not a database", "it is not an SQLite database: give one made by `neuronexplain build`"),
     ("readonly", "it is open for reading only: use NameStore.create to write, and a writable file"),
     ("read-only", "it is open for reading only: use NameStore.create to write"),
@@ -52,6 +59,23 @@ def explained(where: object) -> Iterator[None]:
         raise StoreError(f"{where}: {_reason(error)}") from error
     except (UnicodeEncodeError, OverflowError) as error:
         raise StoreError(f"{where} cannot keep a value: {error}") from error
+
+
+@contextmanager
+def whole_values(where: object) -> Iterator[None]:
+    """Turn what goes wrong when values are made of rows into a `StoreError`: only damaged or forged rows do that.
+
+    Raises:
+        StoreError: in place of an error of Python's.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        if isinstance(error, UnicodeEncodeError | OverflowError):  # of a value that was asked for, see `explained`
+            raise
+        kind = "" if isinstance(error, WrongTypeError) else f"{type(error).__name__}: "
+        reason = f"{kind}{' '.join(str(error).split())[:200]}"
+        raise StoreError(f"{where} is damaged, or was never one of ours: {reason}") from error
 
 
 def _reason(error: SQLAlchemyError) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from db.exchange.scrutiny import require_possible
+from db.exchange.scrutiny.whole_run import require_possible
 
 from .agreement import require_agreement
 from .errors import StoreError

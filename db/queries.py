@@ -20,6 +20,7 @@ from dissection.errors import ClassNotFoundError
 from dissection.vocabulary import THIN_EVIDENCE, Concept
 
 from .errors import ConceptNotFoundError, StoreError
+from .fetching import fetched
 from .reading import read_importance, read_importances, read_lit_contributions, read_names
 from .rows import spoken_key
 from .schema import BEST, classes, concepts, overlaps
@@ -123,7 +124,7 @@ _Ranked = TypeVar("_Ranked", ClassConcept, ConceptClass)
 def class_images(connection: Connection, run: int) -> dict[int, int]:
     """Images behind each class's importances, by class; classes without importances are missing keys."""
     gathered = select(classes.c.number, classes.c.images).where(classes.c.run == run, classes.c.images.is_not(None))
-    return {row.number: row.images for row in connection.execute(gathered.order_by(classes.c.number))}
+    return {row.number: row.images for row in fetched(connection, gathered.order_by(classes.c.number))}
 
 
 def concepts_of(
@@ -142,24 +143,24 @@ def concepts_of(
     units: dict[int, list[int]] = defaultdict(list)
     ious: dict[int, float] = {}
     images: dict[int, int] = {}
-    for concept, unit, iou, support in connection.execute(_BEST_OVERLAPS, {"run": run.id, "min_iou": min_iou}).all():
-        units[concept].append(unit)
-        ious[concept] = max(iou, ious.get(concept, iou))
-        images.setdefault(concept, support)
+    for row in fetched(connection, _BEST_OVERLAPS, run=run.id, min_iou=min_iou):
+        units[row.concept].append(row.unit)
+        ious[row.concept] = max(row.iou, ious.get(row.concept, row.iou))
+        images.setdefault(row.concept, row.images)
     kept = read_lit_contributions(connection, run)
     return _strongest(
         [
             ClassConcept(
-                Concept(number, name, category),
-                tuple(units[number]),
-                fsum(alphas[unit] for unit in units[number]),
-                fsum(contributions[unit] for unit in units[number]),
-                ious[number],
-                images[number],
-                kept.excess(class_index, units[number]) if kept else None,
+                Concept(row.number, row.name, row.category),
+                tuple(units[row.number]),
+                fsum(alphas[unit] for unit in units[row.number]),
+                fsum(contributions[unit] for unit in units[row.number]),
+                ious[row.number],
+                images[row.number],
+                kept.excess(class_index, units[row.number]) if kept else None,
             )
-            for number, name, category in connection.execute(_CONCEPTS, {"run": run.id}).all()
-            if number in units
+            for row in fetched(connection, _CONCEPTS, run=run.id)
+            if row.number in units
         ],
         ranking(run, rank_by, has_statistics=kept is not None),
     )
@@ -202,7 +203,7 @@ def units_named(connection: Connection, run: Run, concept_name: str, *, min_iou:
     """
     spoken = spoken_key(concept_name)
     parameters = {"run": run.id, "min_iou": min_iou, "spoken": spoken, "name": concept_name}
-    units = list(connection.execute(_UNITS_NAMED, parameters).scalars())
+    units = [row.unit for row in fetched(connection, _UNITS_NAMED, **parameters)]
     if not units:
         raise _names_no_unit(connection, run.id, concept_name, min_iou)
     return units
@@ -248,7 +249,7 @@ def _no_importances(run: Run, index: int) -> ClassNotFoundError | StoreError:
 
 def _names_no_unit(connection: Connection, run: int, name: str, min_iou: float) -> ConceptNotFoundError:
     spoken = spoken_key(name)
-    support = connection.execute(_SUPPORT, {"run": run, "spoken": spoken}).scalars().first()
+    support = next((row.images for row in fetched(connection, _SUPPORT, run=run, spoken=spoken)), None)
     problem = (
         f"no concept of run {run} is called {name!r}"
         if support is None

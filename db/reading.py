@@ -29,6 +29,7 @@ from dissection.vocabulary import (
 from .checksums import dissection_checksum, whole_checksum
 from .errors import StoreError
 from .excess import LitContributions
+from .fetching import fetched
 from .records import KEY_OF_EVIDENCE, OLDEST_SCHEMA, STATISTICS, ClassImportance, Run, RunKey, WholeRun
 from .schema import (
     ADDED,
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float64
     from sqlalchemy import ColumnElement, Connection, Row, Select, Table
 
-    Rows = dict[Table, Sequence[Row[Any]]]
+    Rows = Mapping[Table, Sequence[Row[Any]]]
 
 _CONCEPT = (concepts.c.number, concepts.c.name, concepts.c.category)
 
@@ -81,17 +82,31 @@ _STATISTICS = tuple(class_statistics.c[name] for name in STATISTICS)
 
 
 def read_runs(connection: Connection, *conditions: ColumnElement[bool]) -> list[Run]:
-    """The runs that meet all conditions, oldest first."""
+    """The runs that meet all conditions, oldest first.
+
+    Raises:
+        StoreError: if a run's key is not that of its digest.
+    """
     numbers = select(runs.c.id).where(*conditions)
     labelled = select(classes).where(classes.c.run.in_(numbers)).order_by(*classes.primary_key)
-    labels = {run: tuple(row.label for row in rows) for run, rows in _grouped(connection.execute(labelled), "run")}
-    rows = connection.execute(select(runs).where(*conditions).order_by(runs.c.id)).all()
+    labels = {run: tuple(row.label for row in rows) for run, rows in _grouped(fetched(connection, labelled), "run")}
+    rows = fetched(connection, select(runs).where(*conditions).order_by(runs.c.id))
     if any(row.key_schema > OLDEST_SCHEMA for row in rows):  # otherwise the database may lack the table
         query = select(provenance).where(provenance.c.run.in_(numbers))
-        facts = {row.run: (row.licence, row.draws, row.control) for row in connection.execute(query)}
+        facts = {row.run: (row.licence, row.draws, row.control) for row in fetched(connection, query)}
     else:
         facts = {}
     return [_run(row, labels.get(row.id, ()), *facts.get(row.id, ("", 0, None))) for row in rows]
+
+
+def require_unchanged(connection: Connection, run: Run, tables: Sequence[Table]) -> None:
+    """Check that a run's dissection (`DISSECTION`), or what else belongs to it (`BESIDES`), is as it was stored.
+
+    Raises:
+        StoreError: if it was changed or damaged.
+    """
+    if run.key.keeps_evidence:
+        _require_unchanged(connection, run, _rows(connection, run, tables))
 
 
 def read_dissection(connection: Connection, run: Run) -> Dissection:
@@ -108,12 +123,12 @@ def read_dissection(connection: Connection, run: Run) -> Dissection:
 def read_unit(connection: Connection, run: Run, number: int) -> Unit | None:
     """One unit, or ``None``."""
     rows = {
-        table: connection.execute(_of(table, run.id, table.c[column] == number)).all()
+        table: fetched(connection, _of(table, run.id, table.c[column] == number))
         for table, column in UNITS.items()
         if _is_kept(table, run)
     }
     mentioned = {row.concept for table in (overlaps, runners_up) for row in rows.get(table, ())}
-    supports = connection.execute(_of(concepts, run.id, concepts.c.number.in_(mentioned))).all()
+    supports = fetched(connection, _of(concepts, run.id, concepts.c.number.in_(mentioned)))
     return next(_units(rows, _known(_supports(supports))), None)
 
 
@@ -126,21 +141,20 @@ def read_names(connection: Connection, run: int, min_iou: float) -> Iterator[Uni
         .where(overlaps.c.run == run, overlaps.c.rank == BEST, overlaps.c.iou >= min_iou)
         .order_by(overlaps.c.unit)
     )
-    for unit, iou, images, *concept in connection.execute(query).all():
-        yield UnitName(unit, Concept(*concept), iou, images)
+    for row in fetched(connection, query):
+        yield UnitName(row.unit, Concept(row.number, row.name, row.category), row.iou, row.images)
 
 
 def read_thresholds(connection: Connection, run: int) -> Float64[np.ndarray, " units"]:
     """``T_k`` by unit."""
     query = select(units.c.threshold).where(units.c.run == run).order_by(units.c.number)
-    return np.array(connection.execute(query).scalars().all(), dtype=np.float64)
+    return np.array([row.threshold for row in fetched(connection, query)], dtype=np.float64)
 
 
 def read_picture(connection: Connection, run: int, image: int) -> bytes | None:
     """The JPEG of an image, or ``None``."""
     condition = (pictures.c.run == run) & (pictures.c.number == image)
-    jpeg = connection.execute(select(pictures.c.jpeg).where(condition)).scalar()
-    return None if jpeg is None else bytes(jpeg)
+    return next((row.jpeg for row in fetched(connection, select(pictures.c.jpeg).where(condition))), None)
 
 
 def read_importances(connection: Connection, run: Run) -> Iterator[ClassImportance]:
@@ -174,7 +188,7 @@ def read_lit_contributions(connection: Connection, run: Run) -> LitContributions
         .select_from(_STATISTICS_OF_CLASSES)
         .where(classes.c.run == run.id, classes.c.images.is_not(None))
     )
-    rows = sorted(connection.execute(query), key=attrgetter("number"))
+    rows = sorted(fetched(connection, query), key=attrgetter("number"))
     if not rows or any(row.lits is None for row in rows):
         return None
     means, squares = (
@@ -199,9 +213,12 @@ def read_whole(connection: Connection, run: Run, origin: str) -> WholeRun:
 def _run(row: Row[Any], labels: Sequence[str], licence: str, draws: int, control: int | None) -> Run:
     names = [field.name for field in fields(RunKey) if field.name not in KEY_OF_EVIDENCE]
     parts = {name: getattr(row, f"key_{name}") for name in names}
+    key = RunKey(**parts, draws=draws, control=control is not None)
+    if key.digest != row.digest:
+        raise _changed(row.id)
     return Run(
         id=row.id,
-        key=RunKey(**parts, draws=draws, control=control is not None),
+        key=key,
         created=datetime.fromisoformat(row.created),
         network=row.network,
         source=json.loads(row.source),
@@ -224,7 +241,7 @@ def _is_kept(table: Table, run: Run) -> bool:
 
 def _rows(connection: Connection, run: Run, tables: Iterable[Table]) -> Rows:
     """The rows of a run, in the order of each table's key."""
-    return {table: connection.execute(_of(table, run.id)).all() for table in tables if _is_kept(table, run)}
+    return {table: fetched(connection, _of(table, run.id)) for table in tables if _is_kept(table, run)}
 
 
 def _of(table: Table, run: int, *conditions: ColumnElement[bool]) -> Select[Any]:
@@ -233,28 +250,38 @@ def _of(table: Table, run: int, *conditions: ColumnElement[bool]) -> Select[Any]
 
 
 def _require_unchanged(connection: Connection, run: Run, rows: Rows) -> None:
-    """Check that the rows of a dissection, or of a whole run, are those that were written."""
+    """Check that the rows of a dissection, of what else belongs to a run, or of both, are those that were written."""
+    if overlaps in rows and not _has_same_index(connection, run, rows[overlaps]):
+        raise _changed(run.id)
     if not run.key.keeps_evidence:
         return
     columns = [column for column in runs.columns if column.name != "id"]
-    checked = {runs: connection.execute(select(*columns).where(runs.c.id == run.id)).all(), **rows}
-    kept = connection.execute(select(provenance).where(provenance.c.run == run.id)).one_or_none()
-    try:
-        is_same = kept is not None and _agrees(kept, checked)
-    except (TypeError, ValueError, OverflowError):  # a value of another type than its column
-        is_same = False
-    if not is_same:
-        raise StoreError(
-            f"run {run.id} was changed or damaged since it was stored, its checksum is another: build or import it "
-            "again into a new database"
-        )
+    checked = {runs: fetched(connection, select(*columns).where(runs.c.id == run.id)), **rows}
+    kept = fetched(connection, select(provenance).where(provenance.c.run == run.id))
+    if len(kept) != 1 or not _agrees(kept[0], checked):
+        raise _changed(run.id)
+
+
+def _has_same_index(connection: Connection, run: Run, rows: Sequence[Row[Any]]) -> bool:
+    """Whether the index that names are read from says what the table says: it is a copy, and may be damaged alone."""
+    columns = [overlaps.c[name] for name in ("unit", "concept", "iou", "images")]
+    query = select(*columns).where(overlaps.c.run == run.id, overlaps.c.rank == BEST).order_by(overlaps.c.unit)
+    best = [(row.unit, row.concept, row.iou, row.images) for row in rows if row.rank == 0]
+    return best == [tuple(row) for row in fetched(connection, query)]
 
 
 def _agrees(kept: Row[Any], rows: Rows) -> bool:
-    dissection = dissection_checksum(rows, licence=kept.licence, draws=kept.draws, control=kept.control)
-    is_whole = all(table in rows for table in BESIDES)
-    return dissection == kept.dissection_checksum and (
-        not is_whole or whole_checksum(rows, dissection) == kept.checksum
+    if DISSECTION[0] in rows:
+        dissection = dissection_checksum(rows, licence=kept.licence, draws=kept.draws, control=kept.control)
+        if dissection != kept.dissection_checksum:
+            return False
+    return BESIDES[0] not in rows or whole_checksum(rows, kept.dissection_checksum) == kept.checksum
+
+
+def _changed(run: int) -> StoreError:
+    return StoreError(
+        f"run {run} was changed or damaged since it was stored, its checksum is another: build or import it again into "
+        "a new database"
     )
 
 
@@ -283,7 +310,7 @@ def _importances_query(run: Run) -> Select[Any]:
 
 
 def _importances(connection: Connection, run: Run, query: Select[Any]) -> Iterator[ClassImportance]:
-    for row in connection.execute(query):
+    for row in fetched(connection, query):
         index, label, images, alphas, contributions, *others = tuple(row)
         arrays = (alphas, contributions, *(array for array in others if array is not None))
         yield ClassImportance(index, label, images, *(_numbers(array, run, label) for array in arrays))

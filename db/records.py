@@ -33,8 +33,11 @@ IMPORTED = "imported: "
 STATISTICS = ("alpha_squares", "contribution_squares", "lits", "lit_squares")
 """The fields of `ClassImportance` that need not be there: all of them are, or none."""
 
+CONCEPT_IMAGES = "the concept images that the network assigns to the class"
+"""A key's evidence if importances were gathered over the concept images, each of which counts for one class."""
+
 SHARED = "shared"
-"""Entry in the source of a run that came from another store: such a source must not decide which code is run."""
+"""Entry in the source of a run that came from another store."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from dissection.vocabulary import MIN_IOU
 
 from . import engines, merging, queries, reading, writing
 from .agreement import require_agreement
-from .errors import RunNotFoundError, StoreError, explained
+from .errors import RunNotFoundError, StoreError, explained, whole_values
 from .location import Location
 from .records import WholeRun, require_built
-from .schema import runs
+from .schema import BESIDES, DISSECTION, runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from jaxtyping import Float64
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, Table
 
     from dissection.vocabulary import Dissection, Unit, UnitName
 
@@ -43,13 +43,15 @@ class NameStore:
     """Runs of the dissection in a database; made by `create` or `open`.
 
     Every answer about a run comes from that very run: a `Run` from another database, or one deleted since, raises a
-    `RunNotFoundError`. Any method raises a `StoreError` if the database fails.
+    `RunNotFoundError`. Any method raises a `StoreError` if the database fails, or holds something else of the run than
+    was stored, which is checked when the run is first asked.
     """
 
     def __init__(self, engine: Engine, location: Location, *, made: Path | None = None) -> None:
         self._engine = engine
         self._location = location
         self._made = made
+        self._unchanged: set[tuple[int, str, str]] = set()
 
     @classmethod
     def create(cls, where: str | Path) -> Self:
@@ -133,7 +135,7 @@ class NameStore:
 
     def _published(self, wholes: Iterable[WholeRun]) -> list[Run]:
         created, kept = datetime.now(UTC), []
-        with engines.writing(self._engine) as connection:
+        with whole_values(self._location), engines.writing(self._engine) as connection:
             for whole in wholes:
                 held = reading.read_runs(connection, runs.c.digest == whole.run.key.digest)
                 number = held[0].id if held else writing.write_whole(connection, whole, created)
@@ -148,7 +150,7 @@ class NameStore:
         Raises:
             StoreError: if a run's parts do not fit together, or the store holds a different run with its key.
         """
-        with explained(self._location), engines.writing(self._engine) as connection:
+        with explained(self._location), whole_values(self._location), engines.writing(self._engine) as connection:
             return [merging.adopt(connection, whole) for whole in given]
 
     def whole(self, run: Run) -> WholeRun:
@@ -166,12 +168,8 @@ class NameStore:
         Raises:
             StoreError: if the tables do not hold valid runs.
         """
-        try:
-            for run in self.runs():
-                yield self.whole(run)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            raise StoreError(f"{self.where} is damaged, or was never one of ours: {reason}") from error
+        for run in self.runs():
+            yield self.whole(run)
 
     def delete(self, run: Run) -> None:
         """Delete a run and everything that belongs to it; its number is not used again."""
@@ -247,7 +245,7 @@ class NameStore:
         Raises:
             StoreError: if the layer has no such unit.
         """
-        with self._reading(run) as connection:
+        with self._reading(run, DISSECTION) as connection:
             unit = reading.read_unit(connection, run, number)
         if unit is None:
             last = run.layer.units - 1
@@ -256,7 +254,7 @@ class NameStore:
 
     def names(self, run: Run, min_iou: float = MIN_IOU) -> Mapping[int, UnitName]:
         """Names by unit; a unit without a name is a missing key."""
-        with self._reading(run) as connection:
+        with self._reading(run, DISSECTION) as connection:
             return {name.unit: name for name in reading.read_names(connection, run.id, min_iou)}
 
     def thresholds(self, run: Run) -> Float64[np.ndarray, " units"]:
@@ -266,27 +264,27 @@ class NameStore:
             StoreError: if the run was imported from a tool that does not give them.
         """
         require_built(run, "thresholds")
-        with self._reading(run) as connection:
+        with self._reading(run, DISSECTION) as connection:
             return reading.read_thresholds(connection, run.id)
 
     def picture(self, run: Run, image: int) -> bytes | None:
         """The JPEG of an image, by its index in exemplars, or ``None``."""
-        with self._reading(run) as connection:
+        with self._reading(run, BESIDES) as connection:
             return reading.read_picture(connection, run.id, image)
 
     def importance(self, run: Run, class_index: int) -> ClassImportance | None:
         """The importances for a class, or ``None`` if none were gathered."""
-        with self._reading(run) as connection:
+        with self._reading(run, BESIDES) as connection:
             return reading.read_importance(connection, run, class_index)
 
     def lit_contributions(self, run: Run) -> LitContributions | None:
         """The lit contributions of units to classes, or ``None`` where they were not gathered."""
-        with self._reading(run) as connection:
+        with self._reading(run, BESIDES) as connection:
             return reading.read_lit_contributions(connection, run)
 
     def class_images(self, run: Run) -> Mapping[int, int]:
         """Images behind each class's importances, by class; classes without importances are missing keys."""
-        with self._reading(run) as connection:
+        with self._reading(run, BESIDES) as connection:
             return queries.class_images(connection, run.id)
 
     def concepts_of(
@@ -308,7 +306,7 @@ class NameStore:
             StoreError: if no importances were gathered for it, or the run lacks what ``rank_by`` needs.
         """
         require_built(run, "importances")
-        with self._reading(run) as connection:
+        with self._reading(run, DISSECTION, BESIDES) as connection:
             return queries.concepts_of(connection, run, class_index, rank_by=rank_by, min_iou=min_iou)
 
     def classes_for(
@@ -323,7 +321,7 @@ class NameStore:
             StoreError: if the run lacks what ``rank_by`` needs.
         """
         require_built(run, "importances")
-        with self._reading(run) as connection:
+        with self._reading(run, DISSECTION, BESIDES) as connection:
             return queries.classes_for(connection, run, concept_name, rank_by=rank_by, min_iou=min_iou)
 
     def units_named(self, run: Run, concept_name: str, *, min_iou: float = MIN_IOU) -> list[int]:
@@ -332,7 +330,7 @@ class NameStore:
         Raises:
             ConceptNotFoundError: if the concept names no unit; the message offers near names that do.
         """
-        with self._reading(run) as connection:
+        with self._reading(run, DISSECTION) as connection:
             return queries.units_named(connection, run, concept_name, min_iou=min_iou)
 
     def _is_empty(self) -> bool:
@@ -342,11 +340,20 @@ class NameStore:
             return False
 
     @contextmanager
-    def _reading(self, run: Run | None = None) -> Iterator[Connection]:
-        with explained(self._location), self._engine.begin() as connection:
+    def _reading(self, run: Run | None = None, *parts: Sequence[Table]) -> Iterator[Connection]:
+        """A moment of the database, in which parts of a run are as they were stored: `DISSECTION` or `BESIDES`."""
+        with explained(self._location), whole_values(self._location), self._engine.begin() as connection:
             if run is not None:
                 self._require(connection, run)
+                for tables in parts:
+                    self._require_unchanged(connection, run, tables)
             yield connection
+
+    def _require_unchanged(self, connection: Connection, run: Run, tables: Sequence[Table]) -> None:
+        part = (run.id, run.key.digest, tables[0].name)
+        if part not in self._unchanged:
+            reading.require_unchanged(connection, run, tables)
+            self._unchanged.add(part)
 
     def _require(self, connection: Connection, run: Run) -> None:
         condition = (runs.c.id == run.id) & (runs.c.digest == run.key.digest)

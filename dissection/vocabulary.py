@@ -38,6 +38,12 @@ THIN_EVIDENCE = 10
 """A mean over fewer images of a class than this is reported as thin evidence."""
 
 
+UPSAMPLING = "bilinear, half-pixel centres, float64"
+"""How maps are upsampled to the size of label maps: part of a run's key."""
+
+RECTIFIERS = ("relu", "relu6")
+"""The functions that a layer's rectifier may be."""
+
 Precision = Literal["float32", "fast", "bfloat16"]
 """The arithmetic of a network, see :mod:`dissection.networks.precision`."""
 

@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from db.records import OLDEST_SCHEMA, Run, RunKey, WholeRun
+from db.records import CONCEPT_IMAGES, OLDEST_SCHEMA, Run, RunKey, WholeRun
 from dissection.concepts.fingerprints import fingerprint
 from dissection.concepts.notes import licence_of
 from dissection.dissect import dissect_layers
 from dissection.engine.evidence import Draws
-from dissection.engine.upsampling import UPSAMPLING
 from dissection.errors import NetworkError
 from dissection.execution.checkpoint import CHECKPOINT_FORMAT
 from dissection.execution.scratch import discard, scratch
 from dissection.execution.settings import Execution
-from dissection.vocabulary import DRAWS, MIN_IMAGES, QUANTILE
+from dissection.networks.opening import runs_code
+from dissection.vocabulary import DRAWS, MIN_IMAGES, QUANTILE, UPSAMPLING
 from neuronexplain.methods.constant_alphas import has_constant_alphas
 from neuronexplain.pictures.thumbnails import exemplar_pictures
 
+from .built_here import remember
 from .class_importance import Importances
 from .class_statistics import ClassStatistics, DeferredStatistics
 from .control import held_against, named, with_shuffled_weights
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
 
 STATISTICS_FORMAT = 1
 """Version of the class statistics that a build with draws leaves unfinished; one of another version is not resumed."""
-
-CONCEPT_IMAGES = "the concept images that the network assigns to the class"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +176,16 @@ def build_layers(  # noqa: PLR0913 -- what a build depends on
     elif execution.scratch is not None and ranks.number == 0:
         # A build that was killed right after publishing has not tidied up.
         discard(execution.scratch / _folder_name(keys, networks[0], execution))
+    if store:
+        _remember([built[key].run for key in keys], networks)
     return [built[key] for key in keys]
+
+
+def _remember(runs: Sequence[Run], networks: Sequence[Network]) -> None:
+    """Let runs of this network open it again, if it is code; not a held run of the same key that names other code."""
+    for run, network in zip(runs, networks, strict=True):
+        if network.source and runs_code(network.source.network) and run.source == network.source.to_json():
+            remember(run)
 
 
 @contextmanager

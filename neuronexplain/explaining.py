@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from db.records import SHARED, Run, require_built
+from db.records import Run, require_built
 from dissection.errors import NetworkError
 from dissection.images.photographs import open_photograph
 from dissection.networks.network import Source
-from dissection.networks.opening import open_network
+from dissection.networks.opening import open_network, runs_code
 from dissection.networks.preprocessing import Preprocessing
 
+from .built_here import is_built_here
 from .explainer import Explainer
 from .vocabulary import DEFAULT_RULES
 
@@ -60,22 +61,24 @@ def open_network_of(
 ) -> Network:
     """Open a run's network again, from its source.
 
+    Code, which is a factory or an exported program, is run only if this user built the run here, or names the network.
+
     Args:
         run: the run.
-        network: the network's new place, if it has moved.
+        network: the network's new place, if it has moved; or its name, if it is code and the run was built elsewhere.
         weights: the weights file's new place, if it has moved.
         device: the device to put the network on.
 
     Raises:
-        NetworkError: if the network cannot be opened, or is code that came with somebody else's names. Whether it is
-            the same network, :func:`explain` checks.
+        NetworkError: if the network cannot be opened, or is code that nobody named. Whether it is the same network,
+            :func:`explain` checks.
         StoreError: if the run was imported: it cannot explain predictions.
     """
     require_built(run, "thresholds")
     source = Source.from_json(run.source)
-    if network is None and run.source.get(SHARED) and ":" in source.network:
+    if network is None and runs_code(source.network) and not is_built_here(run):
         raise NetworkError(
-            f"run {run.id} came from another store, and {source.network!r} is code, which is not run on trust; "
+            f"run {run.id} was not built here, and {source.network!r} is code, which is not run on trust; "
             "name the network with --network"
         )
     opened = open_network(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing of the code
 settings.load_profile("any machine")
+
+
+os.environ["XDG_STATE_HOME"] = mkdtemp(prefix="neuronexplain-state-")  # of subprocesses too; not the user's own
 
 
 @pytest.fixture

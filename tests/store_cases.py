@@ -16,6 +16,7 @@ from sqlalchemy import create_engine, make_url, text
 from db import ClassImportance, Run, RunKey
 from db.records import OLDEST_SCHEMA, SCHEMA, STATISTICS
 from dissection.vocabulary import (
+    UPSAMPLING,
     Concept,
     ConceptSupport,
     Dissection,
@@ -63,16 +64,29 @@ STREET = Concept(4, "street-s", "scene")
 TRAFFIC_LIGHT = Concept(9, "traffic_light", "object")
 
 
+SEA = ConceptSupport(Concept(12, "sea", "object"), 0, 0)
+PIXELS = {SKY: 100, GRASS: 174, STREET: 100, TRAFFIC_LIGHT: 100}
+
+PREPROCESSING = (
+    '{"interpolation":"bilinear","mean":[0.485,0.456,0.406],"resize":256,"size":[224,224],"std":[0.229,0.224,0.225]}'
+)
+
+
 def overlap(concept: Concept, percent: int) -> Overlap:
-    """An overlap whose IoU is ``percent`` / 100."""
-    return Overlap(concept, intersection=percent, unit_area=100, concept_area=percent, images=10 + concept.number)
+    """An overlap whose IoU is ``percent`` / 100, of a mask that lies within the concept's 100 pixels."""
+    return Overlap(concept, intersection=percent, unit_area=percent, concept_area=100, images=10 + concept.number)
+
+
+def grass(intersection: int, unit_area: int) -> Overlap:
+    """An overlap with the 174 pixels of grass."""
+    return Overlap(GRASS, intersection, unit_area, PIXELS[GRASS], images=10 + GRASS.number)
 
 
 def small_dissection() -> Dissection:
     """Units 0 and 2: sky; 1: grass; 3: nothing reaches 0.05; 4: no overlap; 5: street."""
     best = [
-        (overlap(SKY, 40), overlap(GRASS, 7)),
-        (overlap(GRASS, 30),),
+        (overlap(SKY, 40), grass(14, 40)),  # 0.07
+        (grass(60, 86),),  # 0.3
         (overlap(SKY, 5),),
         (overlap(TRAFFIC_LIGHT, 4),),
         (),
@@ -84,7 +98,7 @@ def small_dissection() -> Dissection:
         min_images=10,
         images=800,
         pixels=800 * 112 * 112,
-        concepts=tuple(ConceptSupport(c, 10 + c.number, 99) for c in (SKY, GRASS, STREET, TRAFFIC_LIGHT)),
+        concepts=tuple(ConceptSupport(concept, 10 + concept.number, pixels) for concept, pixels in PIXELS.items()),
         units=tuple(
             Unit(k, 0.1 + k, overlaps, (Exemplar(f"{k}.jpg", k, 9.5, 3, k), Exemplar("other.jpg", 7, 1 / 3, 0, 0)))
             for k, overlaps in enumerate(best)
@@ -96,27 +110,31 @@ def proven_dissection() -> Dissection:
     """The same with evidence, and a smaller map; unit 3 responds to no image that carries its concept."""
     small = small_dissection()
     layer = replace(small.layer, height=1, width=6)
-    units = tuple(proven(unit) if unit.overlaps else unit for unit in small.units)
+    units = tuple(proven(unit) if unit.overlaps else in_first_row(unit) for unit in small.units)
     return replace(small, layer=layer, units=units, draws=199)
+
+
+def in_first_row(unit: Unit) -> Unit:
+    return replace(unit, exemplars=tuple(replace(exemplar, row=0) for exemplar in unit.exemplars))
 
 
 def proven(unit: Unit) -> Unit:
     overlaps = tuple(
-        replace(overlap, truth=Truth(8, hits := min(6 - rank, overlap.images), 700, overlap.images - hits))
+        replace(overlap, truth=Truth(8, hits := 6 - rank, 700, overlap.images - hits))
         for rank, overlap in enumerate(unit.overlaps)
     )
     evidence = Evidence(
         p=0.005 * (unit.number + 1),
-        q=1 / 3,
+        q=0.03,
         kept=0.875,
-        iou=(0.3, 0.5),
-        margin=(-0.125, 1 / 7),
+        iou=(unit.overlaps[0].iou * 0.75, unit.overlaps[0].iou * 1.25),
+        margin=(-0.125, 1 / 77),
         runners_up=tuple(overlap.concept for overlap in unit.overlaps[1:]),
-        quarters=(Quarter(0.5, 4, 2), Quarter(1 / 3 + 1, 4, 4)),
+        quarters=(Quarter(unit.threshold + 0.5, 4, 2), Quarter(unit.threshold + 1 / 3 + 1, 4, 4)),
         lit_map=() if unit.number == 3 else (0.0, 0.1, 2.5, -0.0, 1 / 3, 9.0),
         control=unit.number / 7,
     )
-    return replace(unit, overlaps=overlaps, evidence=evidence)
+    return replace(in_first_row(unit), overlaps=overlaps, evidence=evidence)
 
 
 def run_of(dissection: Dissection, **key: Any) -> Run:
@@ -125,9 +143,9 @@ def run_of(dissection: Dissection, **key: Any) -> Run:
     defaults = {
         "network": "0123456789abcdef" * 4,
         "concepts": "c0ffee",
-        "preprocessing": "resize 224",
+        "preprocessing": PREPROCESSING,
         "precision": "float32",
-        "upsampling": "bilinear",
+        "upsampling": UPSAMPLING,
         "evidence": "folder",
         "draws": dissection.draws,
         "control": has_control,
@@ -169,8 +187,9 @@ def importance(index: int, label: str, images: int, alphas: Sequence[float]) -> 
 
 def with_statistics(importance: ClassImportance) -> ClassImportance:
     """The same with statistics, whose values do not matter but differ."""
-    arrays = {name: importance.alphas**2 + number / 3 for number, name in enumerate(STATISTICS)}
-    return replace(importance, **arrays)
+    lits = importance.alphas + 2 / 3
+    arrays = (importance.alphas**2, importance.contributions**2 + 1 / 3, lits, lits**2 + 1)
+    return replace(importance, **dict(zip(STATISTICS, arrays, strict=True)))
 
 
 def same(found: ClassImportance | None, wanted: ClassImportance) -> bool:

@@ -468,8 +468,10 @@ TAKES = {
     "seeds": METHODS_COMPARED,
     "ratio": METHODS_COMPARED,
     "insertion-deletion": METHODS_COMPARED | {"steps"},
-    "units": {"db", "run", "weights", "device", "min-iou", "top"} | IMAGES | RESULTS,
-    "words": {"db", "run", "weights", "device", "concepts", "scenes", "limit", "seed", "halves"} | RULES | RESULTS,
+    "units": {"db", "run", "network", "weights", "device", "min-iou", "top"} | IMAGES | RESULTS,
+    "words": {"db", "run", "network", "weights", "device", "concepts", "scenes", "limit", "seed", "halves"}
+    | RULES
+    | RESULTS,
     "adversarial": METHODS_COMPARED | {"radius"},
     "bias": {"limit", "seed"} | RESULTS - {"workers"},
     "layers": NETWORKS | {"data", "target", "out", "json"},

@@ -32,6 +32,7 @@ from db.exchange.plain_files import read_folder, read_json, write_csv, write_fol
 from db.merging import difference
 from db.records import IMPORTED, RunKey
 from dissection.errors import OutputError
+from dissection.vocabulary import Truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -162,7 +163,7 @@ def test_csv_has_a_line_for_each_unit(tmp_path: Path) -> None:
         ("5", "street", "street"),
     ]
     assert float(rows[0]["iou"]) == 0.4
-    assert (rows[0]["intersection"], rows[0]["unit_area"], rows[0]["concept_area"]) == ("40", "100", "40")
+    assert (rows[0]["intersection"], rows[0]["unit_area"], rows[0]["concept_area"]) == ("40", "40", "100")
 
 
 def test_a_key_has_the_same_parts_in_json() -> None:
@@ -230,7 +231,128 @@ LIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "infinite importance": (lambda run: run["importances"][0]["alphas"].__setitem__(0, "Infinity"), "alphas"),
     "threshold": (lambda run: run["units"][0].update(threshold="NaN"), "threshold"),
     "pictures": (lambda run: run["pictures"].append({"index": 7, "sha256": "0" * 64}), "folder with pictures"),
+    # settings that no build has
+    "quantile of 5": (lambda run: rekeyed(run, quantile=5.0), "its quantile is 5.0, not a share"),
+    "quantile of 0": (lambda run: rekeyed(run, quantile=0.0), "its quantile is 0.0, not a share"),
+    "quantile of 1": (lambda run: rekeyed(run, quantile=1.0), "its quantile is 1.0, not a share"),
+    "infinite quantile": (lambda run: (run["key"].update(quantile="Infinity"), redigested(run)), "its quantile is inf"),
+    "preprocessing": (lambda run: rekeyed(run, preprocessing="nonsense"), "its preprocessing 'nonsense' is not one"),
+    "precision": (lambda run: rekeyed(run, precision="float7"), "its precision is 'float7', not float32, fast"),
+    "upsampling": (lambda run: rekeyed(run, upsampling="nearest"), "upsampled by 'nearest'"),
+    "least images": (lambda run: rekeyed(run, min_images=0), "nor name what is on 0 images"),
+    "one draw": (lambda run: rekeyed(run, draws=1), "it has 1 draws"),
+    "control without evidence": (lambda run: rekeyed(run, control=True), "control"),
+    "rectifier": (lambda run: run["layer"].update(rectifier="gelu"), "rectifier is 'gelu', not relu or relu6"),
+    "no images": (lambda run: run.update(images=0), "it cannot be of 0 images"),
+    "more images than pixels": (lambda run: run.update(pixels=799), "it cannot be of 800 images with 799 pixels"),
+    "no map": (lambda run: run["layer"].update(height=0), "its map of 0 x 14"),
+    "no classes": (lambda run: run.update(classes=[], importances=[]), "its 0 classes are none"),
+    "source's network": (lambda run: run["source"].update(network=["x"]), "the network of its source is"),
+    "source's weights": (lambda run: run["source"].update(weights={"a": 1}), "the weights of its source is"),
+    "source's output": (lambda run: run["source"].update(output=5), "the output of its source is 5, of the wrong type"),
+    "source's classes": (lambda run: run["source"].update(multi_label="no"), "the multi_label of its source is"),
+    # names that steer a terminal
+    "escape in the network": (lambda run: run.update(network="\x1b]0;owned\x07"), "the network's name holds control"),
+    "escape in a concept": (lambda run: concept(run).update(name="\x1b[8msky"), "concept 1 holds control characters"),
+    "escape in a category": (lambda run: concept(run).update(category="\x9b8m"), "concept 1 holds control characters"),
+    "escape in a class": (lambda run: run["classes"].__setitem__(2, "\u202egpj"), "label of class 2 holds control"),
+    "line in the data's name": (lambda run: run.update(dataset="msrc\nAll is well."), "concept data's name holds"),
+    "escape in the evidence": (lambda run: run.update(evidence="\x07"), "evidence holds control characters"),
+    "escape in the licence": (lambda run: run.update(licence="CC0\n\x1b[2J"), "its licence holds control"),
+    # counts that contradict each other
+    "huge counts": (
+        lambda run: overlap(run).update(intersection=10**15, unit_area=10**15, concept_area=10**15, iou=1.0),
+        "two areas|cover 1000000000000000 pixels",
+    ),
+    "no intersection": (
+        lambda run: overlap(run, 1).update(intersection=0, iou=0.0),
+        "the intersection with 'grass' is",
+    ),
+    "named after what is on no image": (lambda run: concept(run).update(images=0, pixels=0), "is on 0 images"),
+    "another support": (lambda run: concept(run).update(pixels=101), "is on 11 images with 101 pixels, not on"),
+    "another count of images": (
+        lambda run: overlap(run).update(images=12),
+        "is on 11 images with 100 pixels, not on 12",
+    ),
+    "too rare": (lambda run: rekeyed(run, min_images=12), "cannot be a name below 12"),
+    "pixels on no image": (lambda run: concept(run, 3).update(images=0), "cannot cover 100 of"),
+    "more images than pixels of a concept": (
+        lambda run: concept(run).update(pixels=10),
+        "cannot be on 11 of 800 images",
+    ),
+    "more images than there are": (lambda run: concept(run).update(images=801), "cannot be on 801 of 800 images"),
+    "more pixels than there are": (lambda run: concept(run).update(pixels=10**9), "cannot cover 1000000000 of"),
+    "concept 0": (lambda run: concept(run).update(number=0), "concept 1, which is not listed|lacks a number from 1"),
+    "concept without a name": (lambda run: concept(run).update(name=""), "lacks a number from 1, a name"),
+    "two areas of one mask": (
+        lambda run: (
+            overlap(run, 5).update(unit_area=61, iou=60 / 101)
+            or run["units"][5]["overlaps"][1].update(concept=1)
+            or concept(run, 2).update(category="object")
+        ),
+        "its mask has two areas in the images labelled by 'object'",
+    ),
+    "more overlaps than are kept": (
+        lambda run: (
+            run.update(concepts=many_concepts())
+            or run["units"][0].update(overlaps=[many_overlaps(number) for number in range(1, 13)])
+        ),
+        "keeps more than the 10 best overlaps",
+    ),
+    # thresholds and exemplars
+    "infinite thresholds": (lambda run: thresholds(run, "Infinity"), "its threshold inf or an exemplar's activation"),
+    "thresholds below 0": (lambda run: thresholds(run, -5.0), "relu does not give values from -5 to 9.5"),
+    "thresholds above 6": (
+        lambda run: run["layer"].update(rectifier="relu6"),
+        "relu6 does not give values from 0.1 to 9.5",
+    ),
+    "threshold above all": (lambda run: thresholds(run, 9.5), "its threshold 9.5 is not below its greatest value 9.5"),
+    "infinite activation": (lambda run: exemplar(run).update(activation="Infinity"), "activation is not finite"),
+    "exemplar below the map": (lambda run: exemplar(run).update(row=14), "at row 14 and column 0 of a map of 14 x 14"),
+    "exemplar beside the map": (lambda run: exemplar(run).update(column=10**6), "column 1000000 of a map of 14 x 14"),
+    "exemplar of no image": (lambda run: exemplar(run).update(index=800), "is image 800 of 800"),
+    "exemplars rising": (lambda run: run["units"][0]["exemplars"].reverse(), "its exemplars are not in order"),
+    "exemplar twice": (lambda run: exemplar(run, 1, 0).update(index=7), "image 7 has two names|not in order"),
+    "ties in disorder": (lambda run: exemplar(run, 7 - 7, 0).update(activation=1 / 3, index=9), "not in order"),
+    "no exemplars": (lambda run: run["units"][3].update(exemplars=[]), "unit 3: it has no exemplars"),
+    "two names of an image": (lambda run: exemplar(run, 2, 1).update(image="x.jpg"), "image 7 has two names"),
+    # importances
+    "importances over no image": (lambda run: run["importances"][0].update(images=0), "class 0: it has importances"),
+    "more images than the data has": (
+        lambda run: rekeyed(run, evidence="the concept images that the network assigns to the class"),
+        "its classes have 15 images, not the 800 of the data",
+    ),
 }
+
+
+def redigested(run: dict[str, Any]) -> None:
+    key = run["key"] | {"quantile": float(run["key"]["quantile"])}
+    run["digest"] = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+
+
+def concept(run: dict[str, Any], place: int = 0) -> dict[str, Any]:
+    return run["concepts"][place]
+
+
+def exemplar(run: dict[str, Any], unit: int = 0, rank: int = 0) -> dict[str, Any]:
+    return run["units"][unit]["exemplars"][rank]
+
+
+def thresholds(run: dict[str, Any], value: object) -> None:
+    for unit in run["units"]:
+        unit["threshold"] = value
+
+
+def many_concepts() -> list[dict[str, Any]]:
+    return [
+        {"number": number, "name": f"concept {number}", "category": "object", "images": 10 + number, "pixels": 100}
+        for number in range(1, 13)
+    ]
+
+
+def many_overlaps(number: int) -> dict[str, Any]:
+    counts = {"intersection": 50 - number, "unit_area": 50, "concept_area": 100, "images": 10 + number}
+    return {"concept": number, "iou": (50 - number) / (100 + number), **counts}
 
 
 @pytest.mark.parametrize("lie", LIES)
@@ -240,6 +362,12 @@ def test_a_file_that_lies_changes_nothing(lie: str, tmp_path: Path) -> None:
     file = tmp_path / "names.json"
     file.write_bytes(spoilt(change))
     refused(file, message, tmp_path)
+
+
+def rates(run: dict[str, Any], q: float) -> None:
+    for unit in run["units"]:
+        if "evidence" in unit:
+            unit["evidence"]["q"] = q
 
 
 def evidence(run: dict[str, Any], unit: int = 0) -> dict[str, Any]:
@@ -292,12 +420,57 @@ LIES_OF_EVIDENCE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "lit map": (lambda run: evidence(run)["lit_map"].pop(), "a lit map of 5 cells, its layer has 6"),
     "infinite cell": (lambda run: evidence(run)["lit_map"].__setitem__(0, "Infinity"), "lit_map"),
-    "no overlap": (lambda run: run["units"][4].update(evidence=evidence(run)), "no overlap that it could be for"),
+    "no overlap": (
+        lambda run: run["units"][4].update(evidence=evidence(run)),
+        "a unit has evidence where it has overlaps, and no other has any",
+    ),
     "some statistics": (lambda run: run["importances"][1].pop("lits"), "only some of its statistics"),
     "statistics": (lambda run: run["importances"][1]["lits"].pop(), "shape"),
     "negative square": (
         lambda run: run["importances"][1]["lit_squares"].__setitem__(0, -1.0),
         "class 1: a mean of squares is negative",
+    ),
+    "rate below p": (lambda run: evidence(run).update(q=0.001), "its q of 0.001 does not follow from the p"),
+    "rates too small": (lambda run: rates(run, 0.014), "its q of 0.014 does not follow from the p of all units"),
+    "rates too great": (lambda run: rates(run, 0.06), "its q of 0.06 does not follow from the p of all units"),
+    "evidence of some units": (lambda run: run["units"][0].pop("evidence"), "and there is no evidence; or the reverse"),
+    "truth of some overlaps": (lambda run: overlap(run).pop("truth"), "only some of its overlaps say how often"),
+    "no truth": (lambda run: overlap(run, 1).pop("truth"), "and there is no evidence; or the reverse"),
+    "no hits": (lambda run: truth(run).update(hit_images=0, missed_images=11), "lit on no image that carries it"),
+    "labelled twice": (lambda run: truth(run).update(dark_images=701), "two counts of lit images are labelled by"),
+    "IoU below 0": (lambda run: evidence(run).update(iou=[-0.1, 0.5]), "are not of an IoU and what it exceeds"),
+    "IoU above 1": (lambda run: evidence(run).update(iou=[0.3, 1.5]), "are not of an IoU and what it exceeds"),
+    "IoU elsewhere": (lambda run: evidence(run).update(iou=[0.9, 0.95]), "is far from its interval of 0.9 to 0.95"),
+    "margin above the IoU": (lambda run: evidence(run).update(margin=[-0.1, 0.9]), "are not of an IoU and what"),
+    "margin above 0": (lambda run: evidence(run).update(margin=[0.1, 0.2]), "and yet its margin is above 0"),
+    "shares above 1": (lambda run: evidence(run).update(kept=0.95), "leave nothing for 1 runners-up"),
+    "images of quarters": (lambda run: evidence(run)["quarters"][0].update(images=3), "hold 7 lit images and 6 hits"),
+    "hits of all quarters": (lambda run: evidence(run)["quarters"][0].update(hits=1), "hold 8 lit images and 5 hits"),
+    "no quarters": (lambda run: evidence(run).update(quarters=[]), "hold 0 lit images and 0 hits"),
+    "peak below the threshold": (
+        lambda run: evidence(run)["quarters"][0].update(least=0.05),
+        "weakest peak is not above",
+    ),
+    "peak above all": (lambda run: evidence(run)["quarters"][1].update(least=9.6), "weakest peak is not above"),
+    "dark map": (lambda run: evidence(run).update(lit_map=[0.0] * 6), "no cell of its lit map is lit"),
+    "map above all": (lambda run: evidence(run).update(lit_map=[10.0] * 6), "or one is above its greatest value"),
+    "threshold below 0 of a rectified map": (
+        lambda run: (
+            run["layer"].update(rectifier=""),
+            thresholds(run, -5.0),
+            evidence(run).update(lit_map=[0.0, 2.5, 0.0, 1 / 3, 9.0, 0.0]),
+        ),
+        "its lit map has cells of exactly 0, so it is rectified; its threshold cannot be -5",
+    ),
+    "control that names nothing": (lambda run: run.update(control=0), "but no unit of the control has a name"),
+    "control of more units": (lambda run: run.update(control=7), "its control has names for 7 of 6 units"),
+    "square below the mean's": (
+        lambda run: run["importances"][1]["alpha_squares"].__setitem__(3, 80.0),
+        "class 1: a mean of squares is less than the square of the mean",
+    ),
+    "square of one image": (
+        lambda run: run["importances"][1].update(images=1),
+        "class 1: with one image, a mean of squares is more than the square of the mean",
     ),
     "licence": (lambda run: run.update(licence=None), "licence"),
     "unknown evidence": (lambda run: evidence(run).update(more=1), "more"),
@@ -458,7 +631,7 @@ STATEMENTS = {
     "UPDATE units SET threshold = NULL WHERE number = 5": "is damaged|wrong type",
     "UPDATE units SET threshold = 'x' WHERE number = 5": "is damaged|wrong type",
     "UPDATE runs SET layer_units = 4611686018427387904": "give each unit once|bytes of importances",
-    "UPDATE runs SET key_network = 'mine'": "does not hold run 1",
+    "UPDATE runs SET key_network = 'mine'": "run 1 was changed or damaged",
     "UPDATE runs SET source = '[' WHERE id = 1": "is damaged",
     "UPDATE runs SET source = '[1]'": "is damaged|wrong type",
     "UPDATE runs SET created = 'yesterday'": "is damaged",
@@ -483,19 +656,20 @@ def test_a_database_that_lies_changes_nothing(statement: str, tmp_path: Path) ->
 
 
 def lax(path: Path, statement: str) -> None:
-    """Run a statement on tables that take anything, as somebody's own tool could have made them."""
+    """Run a statement on tables that take anything, as somebody's own tool can; then they look like ours again."""
+    with sqlite3.connect(path) as database:
+        ours = database.execute("SELECT sql, name FROM sqlite_master WHERE sql LIKE '%STRICT%'").fetchall()
+    anything = [(re.sub(r"NOT NULL|STRICT,?", "", sql).rstrip(" ,\n"), name) for sql, name in ours]
+    redefine(path, anything)
+    with sqlite3.connect(path) as database:
+        assert database.execute(statement).rowcount
+    redefine(path, ours)
+
+
+def redefine(path: Path, definitions: list[tuple[str, str]]) -> None:
     database = sqlite3.connect(path, isolation_level=None)
-    tables = database.execute(
-        "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND sql LIKE '%STRICT%'"
-    ).fetchall()
-    for name, sql in tables:
-        database.execute(f"ALTER TABLE {name} RENAME TO old_{name}")
-        plain = re.sub(
-            r"NOT NULL|STRICT|WITHOUT ROWID,?|,\s*FOREIGN KEY.*?\)\s*REFERENCES.*?\)", "", sql, flags=re.DOTALL
-        )
-        database.execute(plain.rstrip(" ,\n"))
-        database.execute(f"INSERT INTO {name} SELECT * FROM old_{name}")
-    assert database.execute(statement).rowcount
+    database.execute("PRAGMA writable_schema = ON")
+    database.executemany("UPDATE sqlite_master SET sql = ? WHERE type = 'table' AND name = ?", definitions)
     database.close()
 
 
@@ -517,24 +691,27 @@ def test_a_database_that_was_changed_says_so(statement: str, tmp_path: Path) -> 
     with NameStore.create(tmp_path / "theirs.db") as theirs:
         publish(theirs, proven())
     lax(tmp_path / "theirs.db", statement)
-    with NameStore.open(tmp_path / "theirs.db") as theirs:
-        (run,) = theirs.runs()
-        with pytest.raises(StoreError, match="run 1 was changed or damaged since it was stored"):
-            theirs.whole(run)
+    said = r"run 1 was changed or damaged since it was stored|of the wrong type"
+    with NameStore.open(tmp_path / "theirs.db") as theirs, pytest.raises(StoreError, match=said):
+        theirs.whole(theirs.runs()[0])
+
+
+def silent(importance: ClassImportance) -> ClassImportance:
+    return replace(importance, contributions=np.zeros(len(importance.alphas)))
 
 
 CHANGES: dict[str, Callable[[WholeRun], WholeRun]] = {
     "the threshold of unit 3": lambda whole: units(whole, 3, threshold=7.0),
-    "the overlaps of unit 1": lambda whole: units(whole, 1, overlaps=(cases.overlap(cases.GRASS, 31),)),
-    "the exemplars of unit 4": lambda whole: units(whole, 4, exemplars=()),
+    "the overlaps of unit 1": lambda whole: units(whole, 1, overlaps=(cases.grass(61, 86),)),
+    "the exemplars of unit 4": lambda whole: units(whole, 4, exemplars=whole.dissection.units[4].exemplars[:1]),
     "concepts or their support": lambda whole: replace(
         whole,
-        dissection=replace(
-            whole.dissection, concepts=tuple(replace(each, pixels=98) for each in whole.dissection.concepts)
-        ),
+        dissection=replace(whole.dissection, concepts=(*whole.dissection.concepts, cases.SEA)),
     ),
     "classes": lambda whole: replace(whole, run=replace(whole.run, classes=("beach", "street", "zoo"))),
-    "constant alphas": lambda whole: replace(whole, run=replace(whole.run, constant_alphas=True)),
+    "constant alphas": lambda whole: replace(
+        whole, run=replace(whole.run, constant_alphas=True), importances=(silent(whole.importances[0]),)
+    ),
     "the classes that importances were gathered for": lambda whole: replace(whole, importances=whole.importances[:1]),
     "the importances of class 1": lambda whole: replace(
         whole, importances=(whole.importances[0], cases.importance(1, "street", 3, [-0.5, 0.25, 1e-300, 9, 9, 2]))
@@ -544,7 +721,9 @@ CHANGES: dict[str, Callable[[WholeRun], WholeRun]] = {
 
 CHANGES_OF_EVIDENCE: dict[str, Callable[[WholeRun], WholeRun]] = {
     "the overlaps of unit 1": lambda whole: units(
-        whole, 1, overlaps=(replace(whole.dissection.units[1].overlaps[0], truth=None),)
+        whole,
+        1,
+        overlaps=(replace(whole.dissection.units[1].overlaps[0], truth=Truth(8, 6, 701, 6)),),
     ),
     "the evidence of unit 0": lambda whole: units(
         whole, 0, evidence=replace(whole.dissection.units[0].evidence, kept=0.5)

@@ -91,6 +91,9 @@ def test_shared_names_do_not_bring_code_to_run(world, run, tmp_path, form, monke
     status, _, err = run("explain", world / "red.png", "--run", 1, "--db", "mine.db")
     assert "'evil.py:make' is code, which is not run on trust; name the network with --network" in one_line(status, err)
     assert not (tmp_path / "ran").exists()
+    status, _, err = run("explain", world / "red.png", "--run", 1, "--db", "theirs.db")
+    assert "run 1 was not built here, and 'evil.py:make' is code" in one_line(status, err)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_one_run_may_be_chosen_and_csv_needs_one(world, run, tmp_path):
@@ -125,7 +128,7 @@ def test_the_licence_of_the_concept_data_is_written_unless_another_is_given(worl
 def test_all_files_or_none(world, run, tmp_path):
     run("export", "--db", world / "n.db", tmp_path / "good.json")
     stored = json.loads((tmp_path / "good.json").read_text())
-    stored["runs"][1]["units"][0]["threshold"] += 1
+    stored["runs"][1]["units"][0]["threshold"] += 1 / 8
     (tmp_path / "bad.json").write_text(json.dumps(stored))
     status, out, err = run("import", "--db", tmp_path / "new.db", tmp_path / "good.json", tmp_path / "bad.json")
     told = one_line(status, err)

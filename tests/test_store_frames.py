@@ -99,7 +99,8 @@ def test_what_is_known_of_a_unit(tmp_path: Path) -> None:
         unknown = tables.units_frame(store, plain)
     columns = ["truth", "lit_images", "p", "q", "kept", "iou_low", "iou_high"]
     assert list(frame.columns[-7:]) == columns
-    assert frame[columns].iloc[1].tolist() == [6 / 8, 8, 0.01, 1 / 3, 0.875, 0.3, 0.5]
+    low, high = dissection.units[1].evidence.iou
+    assert frame[columns].iloc[1].tolist() == [6 / 8, 8, 0.01, 0.03, 0.875, low, high]
     assert frame[columns].iloc[4].isna().all()
     assert {str(kind) for kind in frame[columns].dtypes} == {"float64"}
     assert unknown[columns].isna().all(axis=None)

@@ -1,4 +1,7 @@
-"""Names and counts as CSV, for people and their spreadsheets: they have no run's key, so they cannot be read back."""
+"""Names and counts as CSV, for people and their spreadsheets: they have no run's key, so they cannot be read back.
+
+A name that a spreadsheet would take for a formula stands after an apostrophe.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import csv
 import io
 from math import isfinite
 from typing import TYPE_CHECKING
+
+from dissection.plain_text import cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,16 +52,16 @@ def _write(stream: BinaryIO, columns: tuple[str, ...], rows: Iterable[tuple[obje
 
 def _unit_row(unit: Unit) -> tuple[object, ...]:
     name, best = unit.name(), unit.best
-    named = (name.concept.spoken, name.concept.category) if name else ("", "")
+    named = (cell(name.concept.spoken), cell(name.concept.category)) if name else ("", "")
     threshold = unit.threshold if isfinite(unit.threshold) else ""
     if best is None:
         return (unit.number, *named, 0.0, "", "", "", "", threshold, "")
     counts = (best.iou, best.intersection, best.unit_area, best.concept_area, best.images)
-    return (unit.number, *named, *counts, threshold, best.concept.spoken)
+    return (unit.number, *named, *counts, threshold, cell(best.concept.spoken))
 
 
 def _overlap_rows(unit: Unit) -> Iterator[tuple[object, ...]]:
     for rank, overlap in enumerate(unit.overlaps):
-        named = (overlap.concept.spoken, overlap.concept.category, overlap.iou)
+        named = (cell(overlap.concept.spoken), cell(overlap.concept.category), overlap.iou)
         counts = (overlap.intersection, overlap.unit_area, overlap.concept_area, overlap.images)
         yield (unit.number, rank, *named, *counts)

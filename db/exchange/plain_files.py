@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING
 
 from db.errors import StoreError
 from dissection.files.atomic import new_folder, replacing
+from dissection.plain_text import visible
 from dissection.vocabulary import MIN_IOU
 
 from .csv_tables import write_overlaps, write_units
 from .json_fields import document
 from .json_form import header, run_lines, run_of
-from .scrutiny import GREATEST_PICTURE
+from .scrutiny.pictures import GREATEST_PICTURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -159,14 +160,16 @@ def _write_beside(folder: Path, whole: WholeRun) -> dict[int, str]:
 
 def _readme(rows: Sequence[str], path: Path, licence: str | None) -> str:
     note = licence or "Nothing was said of it: ask who made it. The concept dataset has its own."
-    return _README.format(folder=path.name, rows="\n".join(rows), min_iou=MIN_IOU, licence=note)
+    note = "\n".join(map(visible, note.splitlines()))
+    return _README.format(folder=visible(path.name), rows="\n".join(rows), min_iou=MIN_IOU, licence=note)
 
 
 def _readme_row(whole: WholeRun) -> str:
     run = whole.run
     named = f"{len(whole.dissection.names())} of {run.layer.units}"
     cells = (_name(run.key.digest), run.network, run.key.network, run.layer.name, run.concepts)
-    return f"| {' | '.join(cells)} | {run.images or 'not known'} | {run.key.quantile:g} | {named} |"
+    named_cells = " | ".join(visible(text).replace("|", "\\|").replace("<", "&lt;") for text in cells)
+    return f"| {named_cells} | {run.images or 'not known'} | {run.key.quantile:g} | {named} |"
 
 
 def _pictures(root: Path, form: RunForm) -> Iterator[tuple[int, bytes]]:

@@ -11,9 +11,6 @@ from dissection.execution.kernels import kernel
 if TYPE_CHECKING:
     from jaxtyping import Float64, Int64
 
-UPSAMPLING = "bilinear, half-pixel centres, float64"
-"""How maps are upsampled: part of a run's key."""
-
 
 def upsample(maps: Float64[np.ndarray, "n h w"], height: int, width: int) -> Float64[np.ndarray, "n H W"]:
     """Bilinear interpolation at half-pixel centres, clamped at the border; rows first, then columns.

@@ -77,6 +77,14 @@ def open_network(
     return replace(opened, source=source).to(device)
 
 
+def runs_code(network: str) -> bool:
+    """Whether opening the network of this name runs code that its author wrote: a factory or an exported program.
+
+    All others are architectures of installed packages, whose weights are read as data.
+    """
+    return network != SCENES and (_is_program(network) or ":" in network)
+
+
 def open_architecture(network: str, *, progress: Bytes | None = None, **changes: Unpack[Changes]) -> Network:
     """As :func:`open_network`, if weights do not matter: those of a torchvision network are not fetched."""
     from dissection.networks.sources.torchvision import open_untrained, published_names  # noqa: PLC0415 -- torchvision's models take a second to import
@@ -118,7 +126,7 @@ def _draft(network: str, weights: Path | None, progress: Bytes | None) -> Networ
         from dissection.networks.sources.scenes import open_scenes  # noqa: PLC0415
 
         return open_scenes(weights)
-    if Path(network).suffix == ".pt2":
+    if _is_program(network):
         from dissection.networks.sources.exported import open_exported  # noqa: PLC0415
 
         return open_exported(Path(network).expanduser().resolve(), weights)
@@ -134,6 +142,10 @@ def _draft(network: str, weights: Path | None, progress: Bytes | None) -> Networ
 
             return open_hf(network, weights)
     return _published(network, weights, progress)
+
+
+def _is_program(network: str) -> bool:
+    return Path(network).suffix == ".pt2"
 
 
 def _published(network: str, weights: Path | None, progress: Bytes | None) -> NetworkSpec:

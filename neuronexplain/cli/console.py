@@ -12,6 +12,8 @@ from shutil import get_terminal_size
 from textwrap import fill
 from typing import TYPE_CHECKING, TypeVar
 
+from dissection.plain_text import cell, visible, visible_json
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -80,7 +82,7 @@ def _bars(*counts: ProgressColumn) -> Iterator[Progress]:
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), *counts, TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), *counts, TimeRemainingColumn())
     bars = Bars(*columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False)
     stages: dict[str, TaskID] = {}
 
@@ -88,7 +90,7 @@ def _bars(*counts: ProgressColumn) -> Iterator[Progress]:
         if not stages:
             bars.start()
         if stage not in stages:
-            stages[stage] = bars.add_task(stage, total=total or None)
+            stages[stage] = bars.add_task(visible(stage), total=total or None)
         bars.update(stages[stage], completed=done, total=total or None)
 
     try:
@@ -106,24 +108,25 @@ def counted(items: Iterable[Item], progress: Callable[[int], None]) -> Iterator[
 
 
 def say(text: str = "") -> None:
-    """Write a line to standard output."""
-    sys.stdout.write(f"{text}\n")
+    """Write a line to standard output; a line break inside, as in a stranger's name, is shown as an escape."""
+    sys.stdout.write(f"{visible(text)}\n")
 
 
 def say_wrapped(text: str) -> None:
     """Write an indented paragraph to standard output."""
     width = get_terminal_size().columns if sys.stdout.isatty() else 120
-    say(fill(text, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False))
+    filled = fill(visible(text), width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    sys.stdout.write(f"{filled}\n")
 
 
 def note(text: str) -> None:
     """Write a line to standard error, for people: programs read standard output."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{visible(text)}\n")
 
 
 def write_json(value: object) -> None:
     """Write a value as JSON to standard output."""
-    say(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    sys.stdout.write(f"{visible_json(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))}\n")
 
 
 def write_rows(rows: Sequence[Row], columns: Mapping[str, str], *, as_json: bool, as_csv: bool) -> None:
@@ -140,7 +143,7 @@ def write_rows(rows: Sequence[Row], columns: Mapping[str, str], *, as_json: bool
     elif as_csv:
         writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else list(columns), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({key: _csv_cell(value) for key, value in row.items()} for row in rows)
     else:
         _write_table(rows, columns)
 
@@ -163,11 +166,16 @@ def _write_table(rows: Sequence[Row], columns: Mapping[str, str]) -> None:
     for key, heading in columns.items():
         table.add_column(heading, justify="right" if key in numeric else "left")
     for row in rows:
-        table.add_row(*(Text(_cell(row[key])) for key in columns))
+        table.add_row(*(Text(visible(_table_cell(row[key]))) for key in columns))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
-def _cell(value: object) -> str:
+def _csv_cell(value: object) -> object:
+    """Numbers as they are: only text can be a formula."""
+    return value if value is None or isinstance(value, int | float) else cell(str(value))
+
+
+def _table_cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):

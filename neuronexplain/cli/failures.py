@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dissection.errors import NeuronExplainError, RanksError
+from dissection.plain_text import visible
 
 from . import console
 
@@ -44,7 +45,7 @@ def listen() -> None:
 def tell(error: BaseException) -> int:
     """Write in one line what went wrong, unless another of torchrun's processes has; return the exit status."""
     message, status = _outcome(error)
-    line = f"neuronexplain: {' '.join(message.split())}"
+    line = f"neuronexplain: {visible(' '.join(message.split()))}"
     if os.environ.get("NEURONEXPLAIN_DEBUG"):
         traceback.print_exception(error)
     is_first = _is_first(error)
@@ -56,7 +57,7 @@ def tell(error: BaseException) -> int:
 
 def tell_usage(error: Any) -> int:  # noqa: ANN401 -- typer exports no type for it
     """Write in one line what is wrong with a mistyped command; return the exit status."""
-    message = " ".join(error.format_message().split()).rstrip(".")
+    message = visible(" ".join(error.format_message().split())).rstrip(".")
     if message:  # a command without arguments has shown its help
         command = error.ctx.command_path if error.ctx else "neuronexplain"
         sys.stderr.write(f"neuronexplain: {message[0].lower()}{message[1:]}; see {command} --help\n")

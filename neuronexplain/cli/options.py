@@ -33,6 +33,10 @@ NetworkName = Annotated[
         show_default=False,
     ),
 ]
+NetworkNow = Annotated[
+    str | None,
+    typer.Option("--network", help="The network, if it has moved, or is code and its neurons were named elsewhere."),
+]
 InputSize = Annotated[int | None, typer.Option("--input-size", min=1, help="Side of the network's input, in pixels.")]
 Channels = Annotated[int | None, typer.Option("--channels", help="Channels of the input: 3 for colour, 1 for grey.")]
 Output = Annotated[

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
+from dissection.plain_text import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -46,7 +48,7 @@ def _wrapped(caption: str, font: Font, width: int) -> list[str]:
     """A caption in lines that fit, broken between words and inside layer names."""
     lines: list[str] = []
     for paragraph in caption.split("\n") if caption else ():
-        pieces = _PIECE.findall(" ".join(paragraph.split()))
+        pieces = _PIECE.findall(visible(" ".join(paragraph.split())))
         while pieces:
             starts = ["".join(pieces[:count]).strip() for count in range(len(pieces), 0, -1)]
             line = next((start for start in starts if font.getlength(start) <= width), starts[-1])

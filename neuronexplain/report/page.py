@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from dissection.files.atomic import replace_file
+from dissection.plain_text import visible
 from neuronexplain.pictures.overlay import COLORMAP, DIVERGING
 
 from . import inline_pictures as pictures
@@ -68,6 +70,7 @@ def environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("neuronexplain.report"),
         autoescape=True,
+        finalize=_visible,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -83,6 +86,11 @@ def environment() -> Environment:
         "method_uri": pictures.method_uri,
     }
     return environment
+
+
+def _visible(value: object) -> object:
+    """Text without overrides of the direction of writing, which would reorder what stands beside it."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _colours(colormap: str, steps: int = 8) -> list[str]:

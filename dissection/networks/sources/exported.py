@@ -1,12 +1,15 @@
 """Turns programs that ``torch.export.save`` wrote (``.pt2``) into modules again, so that their layers can be read.
 
-Such a program, like a factory, is its author's code: open only what you would run. TorchScript is refused: its modules
-run inside a compiled interpreter, where no layer can be read.
+Such a program is its author's code, which says what torch's operators do. It is opened only if the user names it, and
+:mod:`program_archive` looks for anything else in it. TorchScript is refused: its modules run inside a compiled
+interpreter, where no layer can be read.
 """
 
 from __future__ import annotations
 
+import logging
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,9 +19,11 @@ from dissection.networks.isolation import undisturbed
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.recording import parts
 
+from .program_archive import HoldsCodeError, require_plain
 from .spec import NetworkSpec, load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -49,13 +54,28 @@ def open_exported(path: Path, weights: Path | None = None) -> NetworkSpec:
 
 def _opened(path: Path) -> ExportedProgram:
     try:
-        with warnings.catch_warnings(action="ignore"):
+        require_plain(path)
+        with _quiet():
             return torch.export.load(path)
+    except HoldsCodeError as error:
+        raise NetworkError(f"{path} is refused, since opening it could run anything: {error}; {_ADVICE}") from error
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise NetworkError(
             f"{path} is not a program that this torch can open ({type(error).__name__}: {reason}); {_ADVICE}"
         ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep torch from logging a traceback of what goes wrong: it is told in one line."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _image(program: ExportedProgram, path: Path) -> tuple[int, int, int]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PREFIX = "hf/"
+_NO_CODE = {"trust_remote_code": False}
+"""Without it, transformers asks on the terminal whether to run a repository's code."""
 
 _INTERPOLATION = {
     Image.Resampling.BILINEAR: "bilinear",
@@ -40,12 +42,12 @@ def open_hf(name: str, weights: Path | None = None) -> NetworkSpec:
     location = _location(name)
     advice = f"fetch the repository if you can, and give its folder: --network {_PREFIX}FOLDER"
     with fetching(name, advice):
-        config = hub.AutoConfig.from_pretrained(location)
-        processor = hub.AutoImageProcessor.from_pretrained(location).to_dict()
+        config = hub.AutoConfig.from_pretrained(location, **_NO_CODE)
+        processor = hub.AutoImageProcessor.from_pretrained(location, **_NO_CODE).to_dict()
         if weights is None:
-            module = hub.AutoModelForImageClassification.from_pretrained(location, torch_dtype="float32")
+            module = hub.AutoModelForImageClassification.from_pretrained(location, torch_dtype="float32", **_NO_CODE)
         else:
-            module = load(hub.AutoModelForImageClassification.from_config(config), weights)
+            module = load(hub.AutoModelForImageClassification.from_config(config, **_NO_CODE), weights)
     return NetworkSpec(
         module,
         location.rstrip("/").rpartition("/")[2],

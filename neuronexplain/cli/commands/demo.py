@@ -64,11 +64,15 @@ def demo(
     with NameStore.open(database) as store:
         summarise(store, run)
         explainer = Explainer.from_store(network, store, run=run)
-        console.say("\nNew scenes, and why the network says what it says:\n")
+        console.say()
+        console.say("New scenes, and why the network says what it says:")
+        console.say()
         explanations = []
         for explanation in explainer.explain(_unseen(out / "photographs", len(network.classes))):
             explanations.append(explanation)
-            console.say(f"  {explanation.image}\n    {explanation.sentence}\n")
+            console.say(f"  {explanation.image}")
+            console.say(f"    {explanation.sentence}")
+            console.say()
         sections = [_section(store, run, index) for index in range(len(run.classes))]
         _query(sections[0])
         explain.write_pictures(out, explanations)
@@ -81,7 +85,8 @@ def demo(
             classes=sections,
             neurons=_cards(store, run),
         )
-    console.say(f"\nLook at the page: {page}")
+    console.say()
+    console.say(f"Look at the page: {page}")
     console.say(f"Ask the database: neuronexplain concepts of {run.classes[-1]} --db {database}")
 
 

@@ -36,9 +36,7 @@ def explain(
     min_iou: options.MinIou = DEFAULT_RULES.min_iou,
     max_q: options.MaxQ = DEFAULT_RULES.max_q,
     min_truth: options.MinTruth = DEFAULT_RULES.min_truth,
-    network: Annotated[
-        str | None, typer.Option(help="The network, if it has moved since its neurons were named.")
-    ] = None,
+    network: options.NetworkNow = None,
     weights: options.Weights = None,
     run: options.RunNumber = None,
     out: Annotated[

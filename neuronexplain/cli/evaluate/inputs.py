@@ -27,9 +27,13 @@ class NetworkOptions:
     """A network by name, or the network of a database."""
 
     network: Annotated[
-        str | None, typer.Option(help="A name that 'neuronexplain networks' lists, program.pt2, or a factory.")
+        str | None,
+        typer.Option(
+            help="A name that 'neuronexplain networks' lists, program.pt2, or a factory; beside --db, the database's "
+            "network, if it has moved, or is code and its neurons were named elsewhere."
+        ),
     ] = None
-    db: Annotated[str | None, typer.Option(help="A database whose network is measured, instead of --network.")] = None
+    db: Annotated[str | None, typer.Option(help="A database whose network is measured.")] = None
     run: options.RunNumber = None
     weights: options.Weights = None
     device: options.Device = "cpu"
@@ -46,28 +50,30 @@ class NetworkOptions:
             from db import NameStore
 
             with NameStore.open(self.db) as store:
-                return open_stored(store, self.run, weights=self.weights, device=self.device)[0]
+                return open_stored(store, self.run, network=self.network, weights=self.weights, device=self.device)[0]
         if self.network is None:
             raise NeuronExplainError("no network is named; name one with --network, or a database with --db")
         return self.settings.open(self.network, weights=self.weights, layer=layer, device=self.device)
 
     def _refuse_changes(self, layer: str | None) -> None:
-        changes = {"network": self.network, "layer": layer, **asdict(self.settings)}
+        changes = {"layer": layer, **asdict(self.settings)}
         ignored = [name for name, value in changes.items() if value is not None and value is not False]
         if ignored:
             listed = ", ".join(f"--{name.replace('_', '-')}" for name in ignored)
             raise NeuronExplainError(f"--db brings its own network, so {listed} would be ignored; leave it out")
 
 
-def open_stored(store: NameStore, run: int | None, *, weights: Path | None, device: str) -> tuple[Network, Run]:
-    """The network of a database's run, and the run that names its units."""
+def open_stored(
+    store: NameStore, run: int | None, *, network: str | None, weights: Path | None, device: str
+) -> tuple[Network, Run]:
+    """The network of a database's run, and the run that names its units; see `open_network_of`."""
     from neuronexplain.explaining import open_network_of
 
     chosen = store.choose(run)
-    network = open_network_of(chosen, weights=weights, device=device)
-    if network.fingerprint != chosen.key.network:
-        chosen = store.run_for(network.fingerprint)
-    return network, chosen
+    opened = open_network_of(chosen, network=network, weights=weights, device=device)
+    if opened.fingerprint != chosen.key.network:
+        chosen = store.run_for(opened.fingerprint)
+    return opened, chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ def units(
     *,
     db: options.Db,
     run: options.RunNumber = None,
+    network: options.NetworkNow = None,
     weights: options.Weights = None,
     device: options.Device = "cpu",
     min_iou: options.MinIou = MIN_IOU,
@@ -35,11 +36,11 @@ def units(
     from neuronexplain.evaluation.protocols import UnitAblation
 
     with NameStore.open(db) as store:
-        network, naming_run = open_stored(store, run, weights=weights, device=device)
+        opened, naming_run = open_stored(store, run, network=network, weights=weights, device=device)
         named_units = tuple(sorted(store.names(naming_run, min_iou)))
     if not named_units:
         raise NeuronExplainError(
             f"units needs names of neurons, and run {naming_run.id} has none with an IoU of at least {min_iou:g}; name "
             "another database with --db, or lower --min-iou"
         )
-    measurement.run(UnitAblation(named_units, k=top, seed=images.seed), network, [], images)
+    measurement.run(UnitAblation(named_units, k=top, seed=images.seed), opened, [], images)

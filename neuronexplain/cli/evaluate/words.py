@@ -74,6 +74,7 @@ def words(
     *,
     db: options.Db,
     run: options.RunNumber = None,
+    network: options.NetworkNow = None,
     weights: options.Weights = None,
     device: options.Device = "cpu",
     unseen: UnseenOptions,
@@ -97,8 +98,8 @@ def words(
     from neuronexplain.explainer import Explainer
 
     with NameStore.open(db) as store:
-        network, naming_run = open_stored(store, run, weights=weights, device=device)
-        explainer = Explainer.from_store(network, store, run=naming_run, rules=rules.rules)
+        opened, naming_run = open_stored(store, run, network=network, weights=weights, device=device)
+        explainer = Explainer.from_store(opened, store, run=naming_run, rules=rules.rules)
     require_evidence(naming_run)
     dataset = unseen.open(measurement.out)
     with console.progress() as progress:
@@ -112,7 +113,7 @@ def words(
     if halves:
         with measurement.execution() as execution:
             agreement = agreement_of_halves(
-                network,
+                opened,
                 ground.dataset,
                 quantile=naming_run.key.quantile,
                 min_images=naming_run.key.min_images,
@@ -121,4 +122,4 @@ def words(
                 execution=execution,
             )
     protocol = Words.over(ground, explainer, naming_run, agreement=agreement, seed=unseen.seed)
-    measurement.measure(protocol, network, [], ground, view="centre")
+    measurement.measure(protocol, opened, [], ground, view="centre")

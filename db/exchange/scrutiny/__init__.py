@@ -1,0 +1,1 @@
+"""Checks of a run that another store made, beyond those of `db.agreement` for our own runs: it may lie."""
