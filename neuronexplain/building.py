@@ -24,6 +24,7 @@ from dissection.errors import NetworkError
 from dissection.execution.checkpoint import CHECKPOINT_FORMAT
 from dissection.execution.scratch import discard, scratch
 from dissection.execution.settings import Execution
+from dissection.files.paths import readable
 from dissection.vocabulary import DRAWS, MIN_IMAGES, QUANTILE
 from neuronexplain.methods.constant_alphas import has_constant_alphas
 from neuronexplain.pictures.thumbnails import exemplar_pictures
@@ -231,7 +232,7 @@ def _runs(
             images=dissection.images,
             pixels=dissection.pixels,
             constant_alphas=has_constant_alphas(network),
-            evidence=f"the images in {class_images.root.name}" if class_images else CONCEPT_IMAGES,
+            evidence=f"the images in {readable(class_images.root.name)}" if class_images else CONCEPT_IMAGES,
             licence=licence_of(concepts),
             control=None if control is None else named(control),
         )

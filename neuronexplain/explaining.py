@@ -10,6 +10,7 @@ from PIL import Image
 
 from db.records import SHARED, Run, require_built
 from dissection.errors import NetworkError
+from dissection.files.paths import readable
 from dissection.images.photographs import open_photograph
 from dissection.networks.network import Source
 from dissection.networks.opening import open_network
@@ -50,7 +51,7 @@ def explain(
     """
     explainer = Explainer.from_store(network, store, rules=rules)
     photograph = image.convert("RGB") if isinstance(image, Image.Image) else open_photograph(Path(image))
-    name = "the picture" if isinstance(image, Image.Image) else str(image)
+    name = "the picture" if isinstance(image, Image.Image) else readable(image)
     (explanation,) = explainer.explain([(name, photograph)], target=target)
     return explanation
 

@@ -17,7 +17,8 @@ from PIL.PngImagePlugin import PngInfo
 from scipy.ndimage import gaussian_filter
 
 from dissection.images.decoding import plain_jpeg, plain_png
-from dissection.images.photographs import open_image, open_photograph, plain_pixels
+from dissection.images.label_images import open_image, plain_pixels
+from dissection.images.photographs import open_photograph
 
 if TYPE_CHECKING:
     from collections.abc import Callable

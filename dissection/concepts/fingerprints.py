@@ -7,6 +7,8 @@ import json
 from io import FileIO
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from dissection.files.paths import readable
+
 from .problems import BadFileError
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def fingerprint(dataset: ConceptDataset, *, progress: Counter | None = None) -> 
 def fingerprint_extra(dataset: ConceptDataset, index: int) -> str:
     """What the labels of an image depend on besides the contents of its files."""
     if isinstance(dataset, Describable):
-        return dataset.fingerprint_extra(index)
+        return readable(dataset.fingerprint_extra(index))
     labels = dataset.labels(index)
     return json.dumps([labels.maps.shape, labels.whole])
 

@@ -164,15 +164,16 @@ def _photographs(paths: Iterable[Path]) -> Iterator[Path]:
 def _readable(paths: Iterable[Path], problems: list[str]) -> Iterator[tuple[str, Image.Image]]:
     """The photographs that can be read; errors of the others go into ``problems``."""
     from dissection.errors import PhotographError
+    from dissection.files.paths import readable
     from dissection.images.photographs import open_photograph
 
     for path in paths:
         try:
             photograph = open_photograph(path)
         except PhotographError as error:
-            problems.append(str(error))
+            problems.append(readable(str(error)))
         else:
-            yield str(path), photograph
+            yield readable(path), photograph
 
 
 def _file_names(explanations: Sequence[Explanation]) -> Iterator[str]:
