@@ -57,7 +57,7 @@ def explain(
 
 
 def open_network_of(
-    run: Run, *, network: str | None = None, weights: Path | None = None, device: str = "cpu"
+    run: Run, *, network: str | None = None, weights: Path | None = None, ema: bool = False, device: str = "cpu"
 ) -> Network:
     """Open a run's network again, from its source.
 
@@ -65,6 +65,7 @@ def open_network_of(
         run: the run.
         network: the network's new place, if it has moved.
         weights: the weights file's new place, if it has moved.
+        ema: whether to take the averaged weights of that file, if the source does not say so itself.
         device: the device to put the network on.
 
     Raises:
@@ -82,6 +83,7 @@ def open_network_of(
     opened = open_network(
         network or source.network,
         weights=weights or source.weights,
+        ema=ema or source.ema,
         layer=run.layer.name,
         classes=run.classes,
         preprocessing=Preprocessing.from_canonical(run.key.preprocessing),

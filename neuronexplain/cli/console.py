@@ -6,11 +6,14 @@ import csv
 import json
 import os
 import sys
+import warnings
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import fill
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dissection.errors import NoteWarning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -119,6 +122,19 @@ def say_wrapped(text: str) -> None:
 def note(text: str) -> None:
     """Write a line to standard error, for people: programs read standard output."""
     sys.stderr.write(f"{text}\n")
+
+
+def show_warnings() -> None:
+    """Write warnings that are meant for users as notes; all others as Python does."""
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any) -> None:  # noqa: ANN401 -- Python's own
+        if isinstance(message, NoteWarning):
+            note(f"Note: {message}.")
+        else:
+            usual(message, category, *place)
+
+    warnings.showwarning = show  # type: ignore[assignment]  # its last arguments are of no interest
 
 
 def write_json(value: object) -> None:

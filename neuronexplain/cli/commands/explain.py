@@ -40,6 +40,7 @@ def explain(
         str | None, typer.Option(help="The network, if it has moved since its neurons were named.")
     ] = None,
     weights: options.Weights = None,
+    ema: options.Ema = False,
     run: options.RunNumber = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for a picture of each image, explanations.json and index.html.")
@@ -70,7 +71,7 @@ def explain(
     with NameStore.open(db) as store:
         chosen = store.choose(run)
         explainer = Explainer.from_store(
-            open_network_of(chosen, network=network, weights=weights, device=device),
+            open_network_of(chosen, network=network, weights=weights, ema=ema, device=device),
             store,
             run=chosen,
             rules=Rules(top, rank_by, among, min_iou, max_q, min_truth),

@@ -32,6 +32,7 @@ class NetworkOptions:
     db: Annotated[str | None, typer.Option(help="A database whose network is measured, instead of --network.")] = None
     run: options.RunNumber = None
     weights: options.Weights = None
+    ema: options.Ema = False
     device: options.Device = "cpu"
     settings: NetworkSettings
 
@@ -46,10 +47,10 @@ class NetworkOptions:
             from db import NameStore
 
             with NameStore.open(self.db) as store:
-                return open_stored(store, self.run, weights=self.weights, device=self.device)[0]
+                return open_stored(store, self.run, weights=self.weights, ema=self.ema, device=self.device)[0]
         if self.network is None:
             raise NeuronExplainError("no network is named; name one with --network, or a database with --db")
-        return self.settings.open(self.network, weights=self.weights, layer=layer, device=self.device)
+        return self.settings.open(self.network, weights=self.weights, ema=self.ema, layer=layer, device=self.device)
 
     def _refuse_changes(self, layer: str | None) -> None:
         changes = {"network": self.network, "layer": layer, **asdict(self.settings)}
@@ -59,12 +60,14 @@ class NetworkOptions:
             raise NeuronExplainError(f"--db brings its own network, so {listed} would be ignored; leave it out")
 
 
-def open_stored(store: NameStore, run: int | None, *, weights: Path | None, device: str) -> tuple[Network, Run]:
+def open_stored(
+    store: NameStore, run: int | None, *, weights: Path | None, ema: bool, device: str
+) -> tuple[Network, Run]:
     """The network of a database's run, and the run that names its units."""
     from neuronexplain.explaining import open_network_of
 
     chosen = store.choose(run)
-    network = open_network_of(chosen, weights=weights, device=device)
+    network = open_network_of(chosen, weights=weights, ema=ema, device=device)
     if network.fingerprint != chosen.key.network:
         chosen = store.run_for(network.fingerprint)
     return network, chosen

@@ -21,6 +21,7 @@ def units(
     db: options.Db,
     run: options.RunNumber = None,
     weights: options.Weights = None,
+    ema: options.Ema = False,
     device: options.Device = "cpu",
     min_iou: options.MinIou = MIN_IOU,
     top: Annotated[int, typer.Option(min=1, help="How many neurons are left out.")] = 5,
@@ -35,7 +36,7 @@ def units(
     from neuronexplain.evaluation.protocols import UnitAblation
 
     with NameStore.open(db) as store:
-        network, naming_run = open_stored(store, run, weights=weights, device=device)
+        network, naming_run = open_stored(store, run, weights=weights, ema=ema, device=device)
         named_units = tuple(sorted(store.names(naming_run, min_iou)))
     if not named_units:
         raise NeuronExplainError(

@@ -75,6 +75,7 @@ def words(
     db: options.Db,
     run: options.RunNumber = None,
     weights: options.Weights = None,
+    ema: options.Ema = False,
     device: options.Device = "cpu",
     unseen: UnseenOptions,
     rules: RuleOptions,
@@ -97,7 +98,7 @@ def words(
     from neuronexplain.explainer import Explainer
 
     with NameStore.open(db) as store:
-        network, naming_run = open_stored(store, run, weights=weights, device=device)
+        network, naming_run = open_stored(store, run, weights=weights, ema=ema, device=device)
         explainer = Explainer.from_store(network, store, run=naming_run, rules=rules.rules)
     require_evidence(naming_run)
     dataset = unseen.open(measurement.out)
