@@ -98,7 +98,7 @@ def test_several_layers_and_precisions_are_runs_of_their_own(world, run, tmp_pat
     assert (status, out.count("Stored as run 3")) == (0, 1)
     status, out, _ = run("runs", "--db", tmp_path / "n.db", "--json")
     assert [each["layer"] for each in json.loads(out)] == ["rectify", "detect", "detect"]
-    assert not list(tmp_path.glob("*unfinished*")) + list(tmp_path.glob("scratch*"))
+    assert not list(tmp_path.glob("*unfinished*")) + list(tmp_path.glob("scratch*")), "both were made for the builds"
 
 
 def test_a_scratch_folder_that_cannot_be_made_is_told(world, run, tmp_path):
