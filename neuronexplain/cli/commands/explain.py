@@ -113,6 +113,7 @@ def write_pictures(out: Path, explanations: Sequence[Explanation]) -> dict[str, 
     import json
 
     from dissection.files.atomic import replace_file
+    from dissection.files.paths import readable
     from neuronexplain.pictures.overlay import method_picture, overlay, save_picture, side_by_side
 
     out.mkdir(parents=True, exist_ok=True)
@@ -128,7 +129,7 @@ def write_pictures(out: Path, explanations: Sequence[Explanation]) -> dict[str, 
         for path, picture in pictures.values():
             path.parent.mkdir(exist_ok=True)
             save_picture(picture, path)
-        paths[explanation.image] = {method: str(path) for method, (path, _) in pictures.items()}
+        paths[explanation.image] = {method: readable(path) for method, (path, _) in pictures.items()}
     values = [_json(explanation, paths[explanation.image]) for explanation in explanations]
     replace_file(out / "explanations.json", json.dumps(values, indent=2, ensure_ascii=False).encode())
     return paths
