@@ -499,15 +499,15 @@ def test_names_that_are_not_utf_8_go_through_every_command(world, run, tmp_path)
     shutil.copytree(world / "squares", data)
     for folder in ("images", "masks"):
         (data / folder / "000.png").rename(data / folder / "caf\udce9.png")
-    (tmp_path / "classes" / "fire").mkdir(parents=True)
-    shutil.copy(data / "images" / "caf\udce9.png", tmp_path / "classes" / "fire" / "caf\udce9.png")
+    (tmp_path / "classes" / "class 0").mkdir(parents=True)
+    shutil.copy(data / "images" / "caf\udce9.png", tmp_path / "classes" / "class 0" / "caf\udce9.png")
     assert run("concepts", "check", data)[0] == 0
     words = ["build", *NETWORK, "--concepts", data, "--db", tmp_path / "n.db", "--class-images", tmp_path / "classes"]
     status, out, err = run(*words)
     assert (status, "d%E9" in out) == (0, True), err
     photograph, missing = data / "images" / "caf\udce9.png", tmp_path / "none\udce9.png"
     status, out, err = run("explain", photograph, missing, "--db", tmp_path / "n.db", "--out", tmp_path / "w\udce9")
-    assert status == 2
+    assert status == 2, err
     assert "caf%E9.png" in out
     assert "none%E9.png: there is no such file" in err
     assert len(json.loads((tmp_path / "w\udce9" / "explanations.json").read_text())) == 1

@@ -14,6 +14,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dissection.errors import NoteWarning
+from dissection.files.paths import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -110,7 +111,7 @@ def counted(items: Iterable[Item], progress: Callable[[int], None]) -> Iterator[
 
 def say(text: str = "") -> None:
     """Write a line to standard output."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{readable(text)}\n")
 
 
 def say_wrapped(text: str) -> None:
@@ -121,7 +122,7 @@ def say_wrapped(text: str) -> None:
 
 def note(text: str) -> None:
     """Write a line to standard error, for people: programs read standard output."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{readable(text)}\n")
 
 
 def show_warnings() -> None:
