@@ -13,6 +13,7 @@ import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from tarfile import EOFHeaderError, HeaderError, ReadError, TarFile  # type: ignore[attr-defined]  # not all in typeshed
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from dissection.errors import ArchiveError
@@ -115,13 +116,13 @@ class _Header(tarfile.TarInfo):
     """A member's header. Of the first one tarfile refuses what is damaged; later it would take it for the end."""
 
     @classmethod
-    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+    def fromtarfile(cls, tarfile: TarFile) -> Self:
         try:
-            return super().fromtarfile(archive)
-        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # typeshed lacks it
+            return super().fromtarfile(tarfile)
+        except EOFHeaderError:
             raise
-        except tarfile.HeaderError as error:
-            raise tarfile.ReadError(f"{error} where a header or the end should be") from None
+        except HeaderError as error:
+            raise ReadError(f"{error} where a header or the end should be") from None
 
 
 class _Forward(io.RawIOBase):

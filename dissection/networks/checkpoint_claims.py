@@ -116,14 +116,14 @@ class _Surveyor(InertUnpickler):
         super().__init__(file)
         self.claims: dict[str, int] = {}
 
-    def persistent_load(self, identity: Any) -> Any:  # noqa: ANN401 -- whatever is in the file
+    def persistent_load(self, pid: Any) -> Any:  # noqa: ANN401 -- whatever is in the file
         """Take in a storage: ``("storage", its class, its key, its device, its length)``, perhaps with a view of it.
 
         Old files name modules here too: ``("module", its class, its file, its code)``.
         """
-        if identity[0] == "module":
-            return identity[1]
-        kind, storage, key, _, length, *_ = identity
+        if pid[0] == "module":
+            return pid[1]
+        kind, storage, key, _, length, *_ = pid
         if kind != "storage" or not isinstance(length, int) or length < 0:
             raise ValueError(f"a storage is {kind!r:.20} of length {length!r:.20}")
         claim = length * _width(storage)
