@@ -126,23 +126,20 @@ def opened_image(path: Path | Encoded) -> Iterator[ImageFile.ImageFile]:
         raise _damaged(path, _one_line(error)) from error
 
 
-@contextmanager
-def decoded_image(path: Path | Encoded) -> Iterator[ImageFile.ImageFile]:
-    """An image of one frame with its pixels, which are as they were written as far as the file can tell.
+def decode(path: Path | Encoded, image: ImageFile.ImageFile) -> None:
+    """Read the pixels of an opened image, which are as they were written as far as the file can tell.
 
     Raises:
-        PhotographError: as :func:`opened_image`, or if a checksum or libjpeg says that the pixels are damaged.
+        PhotographError: if a checksum or libjpeg says that they are damaged.
     """
-    with opened_image(path) as image:
-        flaw = _FLAWS.get(image.format or "")
-        if flaw and (reason := flaw(image.fp)):
-            raise _damaged(path, reason)
-        if image.format == "TIFF":  # decoding one reads its tags again, and warns
-            with _quiet():
-                image.load()
-        else:
+    flaw = _FLAWS.get(image.format or "")
+    if flaw and (reason := flaw(image.fp)):
+        raise _damaged(path, reason)
+    if image.format == "TIFF":  # decoding one reads its tags again, and warns
+        with _quiet():
             image.load()
-        yield image
+    else:
+        image.load()
 
 
 _FLAWS: dict[str, Callable[[Any], str]] = {"PNG": png_flaw, "JPEG": jpeg_flaw}

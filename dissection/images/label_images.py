@@ -16,7 +16,7 @@ from PIL import Image
 from dissection.errors import PhotographError
 
 from .decoding import plain_png
-from .image_files import Encoded, decoded_image, opened_image, turn_of, whole_file
+from .image_files import Encoded, decode, opened_image, turn_of, whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +50,7 @@ def open_image(path: str | PathLike[str] | Encoded) -> Image.Image:
     path = path if isinstance(path, Encoded) else Path(path)
     with opened_image(path) as image:
         scale = _scale(path, image.format, _raw_modes(image), image.info.get("compression"))
-    with decoded_image(path) as image:
+        decode(path, image)
         if turn_of(image) is not None:
             raise PhotographError(f"{path}: its metadata would turn this label map; save it upright, without them")
         if scale == 1:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from .decoding import plain_jpeg
-from .image_files import SIDEWAYS, Encoded, decoded_image, opened_image, turn_of, whole_file
+from .decoding import may_turn, stored_jpeg
+from .image_files import SIDEWAYS, Encoded, decode, opened_image, turn_of, whole_file
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -35,12 +35,15 @@ def open_photograph(path: str | PathLike[str] | Encoded) -> Image.Image:
             ``Image.MAX_IMAGE_PIXELS``.
     """
     path = path if isinstance(path, Encoded) else Path(path)
-    pixels = plain_jpeg(whole_file(path))
-    if pixels is not None:
+    data = whole_file(path)
+    pixels = stored_jpeg(data)
+    if pixels is not None and not may_turn(data):
         return Image.fromarray(pixels)
-    with decoded_image(path) as image:
+    with opened_image(path) as image:
+        if pixels is None:
+            decode(path, image)
+        colours = _rgb(image) if pixels is None else Image.fromarray(pixels)
         turn = turn_of(image)
-        colours = _rgb(image)
         upright = colours if turn is None else colours.transpose(turn)
     upright.info.clear()
     return upright
@@ -54,9 +57,8 @@ def photograph_size(path: str | PathLike[str] | Encoded) -> tuple[int, int]:
     """
     path = path if isinstance(path, Encoded) else Path(path)
     with opened_image(path) as image:
-        if image.format != "TIFF":
-            return _upright_size(image)
-    with decoded_image(path) as image:  # Pillow turns a TIFF itself, when it decodes it
+        if image.format == "TIFF":  # Pillow turns it itself, when it decodes it
+            decode(path, image)
         return _upright_size(image)
 
 
