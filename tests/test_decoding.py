@@ -209,9 +209,7 @@ def test_files_are_read_by_either_way_alike(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
-def test_a_photograph_with_metadata_has_the_pixels_of_pillow_turned(
-    orientation: int, mode: str, tmp_path: Path
-) -> None:
+def test_a_photograph_with_metadata_has_pillows_pixels_turned(orientation: int, mode: str, tmp_path: Path) -> None:
     data = encoded(PICTURE.convert(mode), "JPEG", exif=exif(orientation))
     (tmp_path / "a.jpg").write_bytes(data)
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
