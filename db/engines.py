@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import URL, create_engine, event, insert, update
 from sqlalchemy.exc import IntegrityError, NoSuchModuleError, ProgrammingError
+
+from dissection.files.leftovers import sweep, temporary_sibling
 
 from .errors import StoreError, explained
 from .location import Location
@@ -21,6 +21,7 @@ from .schema import ADDED, meta, metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from sqlalchemy import Connection, Engine
 
@@ -59,8 +60,10 @@ def created(location: Location) -> Engine:
         SchemaError: if a newer version wrote it, or one that is too old.
     """
     path = location.path
-    if path is not None and not path.exists():
-        _make_file(path)
+    if path is not None:
+        sweep(path.absolute().parent)
+        if not path.exists():
+            _make_file(path)
     engine = _engine(location, "write")
     with _disposed_on_error(engine):
         _make_tables(engine, location)
@@ -134,8 +137,9 @@ def _make_file(path: Path) -> None:
     if not path.parent.is_dir():
         raise StoreError(f"{path}: the folder {path.parent} does not exist: make it first")
     try:
-        with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            fresh = Path(folder) / path.name
+        with temporary_sibling(path) as folder:
+            folder.mkdir()
+            fresh = folder / path.name
             engine = _sqlite(fresh, "write", access="rwc")
             try:
                 _make_tables(engine, Location.of(path))

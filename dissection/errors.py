@@ -34,6 +34,10 @@ class NeuronExplainError(Exception):
     """Anything a user can put right: the command line prints its message as one line and exits with status 2."""
 
 
+class NoteWarning(UserWarning):
+    """Something that a user should know and that is no error: the command line writes its message as a note."""
+
+
 class PhotographError(NeuronExplainError):
     """An image file is missing, truncated, animated or empty."""
 

@@ -15,14 +15,16 @@ import numpy as np
 import torch
 
 from db.records import CONCEPT_IMAGES, OLDEST_SCHEMA, Run, RunKey, WholeRun
-from dissection.concepts.fingerprints import fingerprint
+from dissection.concepts.fingerprints import changed_file, fingerprint
 from dissection.concepts.notes import licence_of
 from dissection.dissect import dissect_layers
 from dissection.engine.evidence import Draws
-from dissection.errors import NetworkError
+from dissection.errors import ConceptDataError, NetworkError
 from dissection.execution.checkpoint import CHECKPOINT_FORMAT
-from dissection.execution.scratch import discard, scratch
+from dissection.execution.scratch import discard, empty, scratch
 from dissection.execution.settings import Execution
+from dissection.files.paths import readable
+from dissection.files.read_files import ReadFiles
 from dissection.networks.opening import runs_code
 from dissection.vocabulary import DRAWS, MIN_IMAGES, QUANTILE, UPSAMPLING
 from neuronexplain.methods.constant_alphas import has_constant_alphas
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
     from db import ClassImportance, NameStore
     from dissection.concepts.dataset import ConceptDataset
+    from dissection.execution.ranks import Ranks
     from dissection.networks.network import Network
     from dissection.vocabulary import Dissection
 
@@ -129,6 +132,7 @@ def build_layers(  # noqa: PLR0913 -- what a build depends on
 
     Raises:
         CheckpointError: if the scratch folder holds work that cannot be resumed.
+        ConceptDataError: if the data cannot be read, or are changed meanwhile; then nothing is kept.
         ValueError: if ``draws`` is negative, or 1, from which nothing can be concluded, or 0 with ``control``.
     """
     if draws < 0 or draws == 1:
@@ -137,11 +141,8 @@ def build_layers(  # noqa: PLR0913 -- what a build depends on
         raise ValueError("a control is evidence for names, and with 0 draws none is gathered; give some draws")
     execution = execution or Execution()
     ranks = execution.ranks
-    concept_data = evidence = ""
-    if ranks.number == 0:
-        concept_data = fingerprint(concepts, progress=partial(execution.report, "reading the concept data"))
-        evidence = class_images.fingerprint() if class_images else CONCEPT_IMAGES
-    concept_data, evidence = ranks.broadcast((concept_data, evidence))
+    data = _Data(concepts, class_images)
+    concept_data, evidence = data.fingerprints(execution)
     keys = [
         RunKey(
             network=network.fingerprint,
@@ -164,15 +165,22 @@ def build_layers(  # noqa: PLR0913 -- what a build depends on
     built = ranks.broadcast(built)
     missing = {key: network for key, network in zip(keys, networks, strict=True) if key not in built}
     if missing:
-        with _scratch(list(missing), next(iter(missing.values())), execution, fresh=fresh) as run_execution:
+        with _scratch(list(missing), next(iter(missing.values())), data, execution, fresh=fresh) as run_execution:
             unillustrated = list(_runs(missing, concepts, class_images, run_execution))
-            if store:
-                whole_runs = [
-                    replace(whole_run, pictures=exemplar_pictures(whole_run.dissection, concepts))
-                    for whole_run in unillustrated
-                ]
+            whole_runs = [
+                replace(whole_run, pictures=exemplar_pictures(whole_run.dissection, concepts))
+                for whole_run in unillustrated
+                if store
+            ]
+            changed = data.changed(ranks)
+            if store and not changed:
                 built |= {run.key: Built(run, is_new=True) for run in store.publish_all(whole_runs)}
             built = ranks.broadcast(built)
+        if changed:  # what was kept of this build is gone by now
+            raise ConceptDataError(
+                f"{changed} was changed while the build read it, so nothing was kept; leave the data alone, and start "
+                "the build again"
+            )
     elif execution.scratch is not None and ranks.number == 0:
         # A build that was killed right after publishing has not tidied up.
         discard(execution.scratch / _folder_name(keys, networks[0], execution))
@@ -188,14 +196,60 @@ def _remember(runs: Sequence[Run], networks: Sequence[Network]) -> None:
             remember(run)
 
 
+class _Data:
+    """The data of a build as this process reads them: fingerprinted first, and compared with that at the end."""
+
+    def __init__(self, concepts: ConceptDataset, class_images: ClassImages | None) -> None:
+        self._concepts = concepts
+        self._class_images = class_images
+        self._read, self._read_of_classes = ReadFiles(), ReadFiles()
+
+    def fingerprints(self, execution: Execution) -> tuple[str, str]:
+        """Of the concept data and of the images for class importances; every rank reads them, perhaps from other disks.
+
+        Raises:
+            ConceptDataError: if a file cannot be read, or ranks read different data.
+        """
+        report = partial(execution.report, "reading the concept data")
+        concepts = fingerprint(self._concepts, progress=report, read=self._read)
+        images = self._class_images.fingerprint(self._read_of_classes) if self._class_images else CONCEPT_IMAGES
+        if len(set(execution.ranks.gather((concepts, images)))) > 1:
+            raise ConceptDataError(
+                f"the processes of this build read different data in {self._concepts.name}; give all the same copy"
+            )
+        return concepts, images
+
+    @property
+    def state(self) -> str:
+        """What tells these files from files that were changed and changed back."""
+        return f"{self._read.digest} {self._read_of_classes.digest}"
+
+    def changed(self, ranks: Ranks) -> str:
+        """The first file that any rank finds other than it was fingerprinted; empty if there is none."""
+        changed = changed_file(self._concepts, self._read)
+        if changed is None and self._class_images:
+            changed = self._class_images.changed_file(self._read_of_classes)
+        return next(filter(None, ranks.gather("" if changed is None else readable(changed))), "")
+
+
 @contextmanager
-def _scratch(keys: Sequence[RunKey], network: Network, execution: Execution, *, fresh: bool) -> Iterator[Execution]:
-    """Execution with a scratch folder reserved for these runs, computed with these settings."""
+def _scratch(
+    keys: Sequence[RunKey], network: Network, data: _Data, execution: Execution, *, fresh: bool
+) -> Iterator[Execution]:
+    """Execution with a scratch folder reserved for these runs, computed with these settings, from data as they are.
+
+    What an earlier process left is discarded if the data were changed since then, and be it back to what they are.
+    """
     if execution.scratch is None:
         yield execution
         return
     folder = execution.scratch / _folder_name(keys, network, execution)
     with scratch(folder, ranks=execution.ranks.count, rank=execution.ranks.number, fresh=fresh) as run_folder:
+        note = run_folder / "data"
+        is_stale = note.exists() and note.read_text() != data.state
+        if any(execution.ranks.gather(is_stale)):
+            empty(run_folder)
+        note.write_text(data.state)
         yield replace(execution, scratch=run_folder)
 
 
@@ -239,7 +293,7 @@ def _runs(
             images=dissection.images,
             pixels=dissection.pixels,
             constant_alphas=has_constant_alphas(network),
-            evidence=f"the images in {class_images.root.name}" if class_images else CONCEPT_IMAGES,
+            evidence=f"the images in {readable(class_images.root.name)}" if class_images else CONCEPT_IMAGES,
             licence=licence_of(concepts),
             control=None if control is None else named(control),
         )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dissection.execution.settings import Execution
+    from dissection.files.read_files import ReadFiles
     from dissection.networks.forward import Pass
     from dissection.networks.network import Network
     from dissection.networks.passes import Observer, Watcher
@@ -45,13 +46,19 @@ class ClassImages:
     root: Path
     images: tuple[tuple[Path, int], ...]
 
-    def fingerprint(self) -> str:
-        """sha256 over the classes and contents of all images."""
+    def fingerprint(self, read: ReadFiles) -> str:
+        """sha256 over the classes and contents of all images; ``read`` takes in the files."""
         digest = hashlib.sha256()
         for path, index in self.images:
-            digest.update(f"{index} {path.stat().st_size} ".encode())
-            digest.update(path.read_bytes())
+            with read.open(path) as stream:
+                content = stream.read()
+            digest.update(f"{index} {len(content)} ".encode())
+            digest.update(content)
         return digest.hexdigest()
+
+    def changed_file(self, read: ReadFiles) -> Path | None:
+        """The first image that is not as it was fingerprinted."""
+        return read.first_changed(path for path, _ in self.images)
 
     @property
     def classes(self) -> Int64[Tensor, " images"]:

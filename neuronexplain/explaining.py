@@ -10,6 +10,7 @@ from PIL import Image
 
 from db.records import Run, require_built
 from dissection.errors import NetworkError
+from dissection.files.paths import readable
 from dissection.images.photographs import open_photograph
 from dissection.networks.network import Source
 from dissection.networks.opening import open_network, runs_code
@@ -51,13 +52,13 @@ def explain(
     """
     explainer = Explainer.from_store(network, store, rules=rules)
     photograph = image.convert("RGB") if isinstance(image, Image.Image) else open_photograph(Path(image))
-    name = "the picture" if isinstance(image, Image.Image) else str(image)
+    name = "the picture" if isinstance(image, Image.Image) else readable(image)
     (explanation,) = explainer.explain([(name, photograph)], target=target)
     return explanation
 
 
 def open_network_of(
-    run: Run, *, network: str | None = None, weights: Path | None = None, device: str = "cpu"
+    run: Run, *, network: str | None = None, weights: Path | None = None, ema: bool = False, device: str = "cpu"
 ) -> Network:
     """Open a run's network again, from its source.
 
@@ -67,6 +68,7 @@ def open_network_of(
         run: the run.
         network: the network's new place, if it has moved; or its name, if it is code and the run was built elsewhere.
         weights: the weights file's new place, if it has moved.
+        ema: whether to take the averaged weights of that file, if the source does not say so itself.
         device: the device to put the network on.
 
     Raises:
@@ -84,6 +86,7 @@ def open_network_of(
     opened = open_network(
         network or source.network,
         weights=weights or source.weights,
+        ema=ema or source.ema,
         layer=run.layer.name,
         classes=run.classes,
         preprocessing=Preprocessing.from_canonical(run.key.preprocessing),

@@ -9,6 +9,8 @@ import numpy as np
 from PIL import Image
 from scipy.io import savemat
 
+from dissection.concepts.formats.shared.voc_masks import voc_colour
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -101,7 +103,7 @@ def write_voc(root: Path, images: dict[str, np.ndarray], lists: dict[str, list[s
     for seed, (name, codes) in enumerate(images.items()):
         write_photograph(root / "JPEGImages" / f"{name}.jpg", seed)
         mask = Image.fromarray(codes.astype(np.uint8))
-        mask.putpalette([level for colour in range(256) for level in (colour, 255 - colour, colour // 2)])
+        mask.putpalette([level for code in range(256) for level in voc_colour(code)])
         mask.save(root / "SegmentationClass" / f"{name}.png")
     for name, lines in lists.items():
         (root / "ImageSets" / "Segmentation" / f"{name}.txt").write_text("\n".join(lines) + "\n")

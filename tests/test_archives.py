@@ -1,6 +1,9 @@
 """Archives: good ones come out as they went in, hostile and damaged ones leave nothing behind."""
 
+import bz2
+import gzip
 import io
+import lzma
 import random
 import shutil
 import stat
@@ -11,8 +14,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pngs import flips
 
 from dissection.errors import ArchiveError, OutputError
+from dissection.files import archive_members
 from dissection.files.archives import Limits, lift, unpack, unpack_into
 
 FILES = {"set/index.csv": b"image\n", "set/images/a/1.jpg": random.Random(0).randbytes(400_000), "set/empty": b""}
@@ -223,6 +228,66 @@ def test_a_damaged_member_is_found_out(tmp_path):
     archive = make_zip(tmp_path / "a.zip", {"a": b"0123456789" * 50}, zipfile.ZIP_STORED)
     archive.write_bytes(archive.read_bytes().replace(b"0123456789", b"0123456788", 1))
     refused(archive, "Bad CRC-32")
+
+
+@pytest.mark.parametrize("ending", ["zip", "tar.gz", "tar.bz2", "tar.xz"])
+def test_one_changed_bit_is_refused_or_changes_nothing(tmp_path, ending):
+    files = {"set/a": b"0123456789" * 9, "set/b": b"x"}
+    archive = make(tmp_path / f"a.{ending}", files)
+    refusals, whole = 0, archive.read_bytes()
+    for changed in flips(whole):
+        archive.write_bytes(changed)
+        try:
+            unpack(archive, tmp_path / "new")
+        except ArchiveError:
+            refusals += 1
+        else:
+            assert contents(tmp_path / "new") == files
+            shutil.rmtree(tmp_path / "new")
+    assert refusals > len(whole), "others are of dates and the like"
+
+
+def test_a_damaged_header_of_a_tar_is_not_its_end(tmp_path):
+    archive = make_tar(tmp_path / "a.tar", {"a": b"", "b": b"", "c": b""})
+    whole = archive.read_bytes()
+    for place in range(3 * 512):
+        changed = bytearray(whole)
+        changed[place] ^= 4
+        archive.write_bytes(changed)
+        if 148 <= place % 512 < 156:  # the checksum itself, of which some bytes do not count
+            continue
+        refused(archive, "not a zip or tar that can be unpacked")
+
+
+def test_an_entry_of_a_zip_that_swallows_others(tmp_path):
+    """One changed bit does it if entries are as long as a power of 2; zipfile itself would leave them out."""
+    for field in (30, 32):  # lengths of extra field and comment
+        archive = make_zip(tmp_path / "a.zip", {f"{number:018}": b"x" for number in range(40)})
+        data = bytearray(archive.read_bytes())
+        data[data.index(b"PK\1\2") + field + 1] ^= 2
+        archive.write_bytes(data)
+        refused(archive, "not a zip or tar that can be unpacked")
+
+
+@pytest.mark.parametrize("ending", TARS)
+def test_a_tar_that_ends_between_two_members_is_cut_short(tmp_path, monkeypatch, ending):
+    monkeypatch.setattr(archive_members, "_PADDING", 1 << 21)
+    make_tar(tmp_path / "whole.tar", {"a": b"a" * 512, "b": b"b"})
+    archive = tmp_path / f"a.{ending}"
+    packing = {"tar": open, "tgz": gzip.open, "tar.gz": gzip.open, "tar.bz2": bz2.open, "tar.xz": lzma.open}
+    data = (tmp_path / "whole.tar").read_bytes()
+    for content, why in (
+        (data[:1024], "where a header or the end should be"),
+        (data + b"more", "goes on behind the mark of its end"),
+        (data + data, "goes on behind the mark of its end"),
+        (data + bytes(1 << 22), "zeros behind its end"),
+    ):
+        with packing[ending](archive, "wb") as file:
+            file.write(content)
+        refused(archive, why)
+    with packing[ending](archive, "wb") as file:
+        file.write(data + bytes(1 << 20))
+    assert contents(unpack(archive, tmp_path / "new")) == {"a": b"a" * 512, "b": b"b"}
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>Not found</html>", bytes(2000), b"PK", b"\x1f\x8b\x08 nothing"])

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -98,7 +99,7 @@ def test_several_layers_and_precisions_are_runs_of_their_own(world, run, tmp_pat
     assert (status, out.count("Stored as run 3")) == (0, 1)
     status, out, _ = run("runs", "--db", tmp_path / "n.db", "--json")
     assert [each["layer"] for each in json.loads(out)] == ["rectify", "detect", "detect"]
-    assert not list(tmp_path.glob("*unfinished*")) + list(tmp_path.glob("scratch*"))
+    assert not list(tmp_path.glob("*unfinished*")) + list(tmp_path.glob("scratch*")), "both were made for the builds"
 
 
 def test_a_scratch_folder_that_cannot_be_made_is_told(world, run, tmp_path):
@@ -491,3 +492,28 @@ def test_help_has_an_example_for_every_command(name, run):
     status, out, _ = run(*name.split()[1:], "--help")
     assert status == 0
     assert f"Example: {name} " in f"{' '.join(out.split())} "
+
+
+def test_names_that_are_not_utf_8_go_through_every_command(world, run, tmp_path):
+    data = tmp_path / "d\udce9"
+    shutil.copytree(world / "squares", data)
+    for folder in ("images", "masks"):
+        (data / folder / "000.png").rename(data / folder / "caf\udce9.png")
+    (tmp_path / "classes" / "class 0").mkdir(parents=True)
+    shutil.copy(data / "images" / "caf\udce9.png", tmp_path / "classes" / "class 0" / "caf\udce9.png")
+    assert run("concepts", "check", data)[0] == 0
+    words = ["build", *NETWORK, "--concepts", data, "--db", tmp_path / "n.db", "--class-images", tmp_path / "classes"]
+    status, out, err = run(*words)
+    assert (status, "d%E9" in out) == (0, True), err
+    photograph, missing = data / "images" / "caf\udce9.png", tmp_path / "none\udce9.png"
+    status, out, err = run("explain", photograph, missing, "--db", tmp_path / "n.db", "--out", tmp_path / "w\udce9")
+    assert status == 2, err
+    assert "caf%E9.png" in out
+    assert "none%E9.png: there is no such file" in err
+    assert len(json.loads((tmp_path / "w\udce9" / "explanations.json").read_text())) == 1
+    status, out, err = run("export", tmp_path / "names.json", "--db", tmp_path / "n.db")
+    assert status == 0, err
+    words = ["evaluate", "insertion-deletion", "--db", tmp_path / "n.db", "--kind", "photographs"]
+    status, out, err = run(*words, "--data", data / "images", "--out", tmp_path / "figures")
+    assert status == 0, err
+    assert "caf%E9.png" in (tmp_path / "figures" / "insertion-deletion.jsonl").read_text()

@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,13 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 from worlds import colour_square, write_colour_folder
+
+from dissection.networks.opening import open_network
+
+PROTOCOLS = (
+    *("localisation", "pointing", "occlusion-correlation", "seeds", "ratio", "insertion-deletion"),
+    *("units", "words", "adversarial", "bias", "layers"),
+)
 
 
 @pytest.fixture
@@ -157,3 +166,34 @@ def test_layers_of_a_torchvision_network_need_no_weights(run, monkeypatch) -> No
     assert status == 0, err
     (default,) = [row for row in json.loads(out) if row["default"]]
     assert (default["layer"], default["units"]) == ("features.11", 256)
+
+
+def test_averaged_weights_are_taken_by_every_command_that_takes_weights(run, tmp_path: Path) -> None:
+    module = open_network("scenes").module
+    averaged = {name: value * 0.9 for name, value in module.state_dict().items()}
+    torch.save({"model": module.state_dict(), "model_ema": averaged}, tmp_path / "c.pt")
+    torch.save(averaged, tmp_path / "averaged.pt")
+    chosen = ("--network", "scenes", "--weights")
+    fingerprints = [open_network("scenes", weights=tmp_path / "averaged.pt").fingerprint]
+    fingerprints.append(open_network("scenes", weights=tmp_path / "c.pt", ema=True).fingerprint)
+    assert fingerprints[0] == fingerprints[1]
+    assert run("layers", *chosen, tmp_path / "c.pt", "--ema")[0] == 0
+    assert run("weights", "convert", tmp_path / "c.pt", tmp_path / "new.safetensors", "--ema")[0] == 0
+    assert open_network("scenes", weights=tmp_path / "new.safetensors").fingerprint == fingerprints[0]
+    status, _, err = run("layers", *chosen, tmp_path / "averaged.pt", "--ema")
+    assert (status, "no averaged weights" in err) == (2, True)
+    status, _, err = run("layers", "--network", "scenes", "--ema")
+    assert (status, "name one with --weights" in err) == (2, True)
+    for command in ("build", "explain", "layers", "weights convert", *(f"evaluate {name}" for name in PROTOCOLS)):
+        page = run(*command.split(), "--help")[1]
+        assert ("--ema" in page) == ("--weights" in page or command == "weights convert"), command
+
+
+def test_averaged_weights_beside_raw_ones_are_a_note(tmp_path: Path) -> None:
+    module = open_network("scenes").module
+    torch.save({"model": module.state_dict(), "model_ema": module.state_dict()}, tmp_path / "c.pt")
+    command = [sys.executable, "-m", "neuronexplain", "layers", "--network", "scenes", "--weights", tmp_path / "c.pt"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "Note: " in done.stderr
+    assert "also holds averaged weights (model_ema), and the others were taken; --ema takes those." in done.stderr
+    assert "Warning" not in done.stderr

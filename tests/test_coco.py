@@ -19,7 +19,8 @@ from dissection.concepts.checking import check
 from dissection.concepts.conversion import convert
 from dissection.concepts.formats.shared.coco_words import CocoCategory, coco_names, coco_words
 from dissection.errors import ConceptDataError
-from dissection.images.photographs import open_image
+from dissection.images.label_images import open_image
+from neuronexplain.evaluation.ground_truth.coco_objects import CocoObjects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,6 +131,43 @@ JSON = "annotations/panoptic_train.json"
 PNG = "annotations/panoptic_train/001.png"
 
 
+def test_categories_may_count_from_0(panoptic: Path) -> None:
+    """All labels are then one higher: a label map's 0 means "none"."""
+
+    def from_0(content: Any) -> None:
+        content["categories"][0]["id"] = 0
+        for annotation in content["annotations"]:
+            annotation["segments_info"][-1]["category_id"] = 0
+
+    edit(panoptic / JSON, from_0)
+    dataset = formats.find_format("coco-panoptic").open(panoptic, label_size=8)
+    assert [dataset.concepts[number].name for number in (1, 18, 19)] == ["person", "cat", "dog"]
+    assert dataset.labels(1).maps[0, :, 3].tolist() == [18, 19, 191, 196, 1, 0, 0, 0]
+
+
+def test_regions_of_category_0_are_read(tmp_path: Path) -> None:
+    region = {"iscrowd": 0, "segmentation": [[0, 0, 8, 0, 8, 16, 0, 16]], "bbox": [0, 0, 8, 16]}
+    annotations = [region | {"id": index, "image_id": index, "category_id": index} for index in range(2)]
+    categories = [{"id": 0, "name": "mug", "supercategory": "none"}, {"id": 1, "name": "cat", "supercategory": "mug"}]
+    root = write(tmp_path / "coco", "instances", annotations, categories)
+    dataset = formats.find_format("coco-instances").open(root, label_size=2)
+    assert [(concept.number, concept.name) for concept in dataset.concepts.values()] == [(1, "mug"), (2, "cat")]
+    assert [dataset.labels(index).maps.tolist() for index in range(2)] == [[[[1, 0], [1, 0]]], [[[2, 0], [2, 0]]]]
+    ground = CocoObjects(root, ["cat", "mug"], split="train")
+    assert [list(ground.annotated(index).places) for index in range(2)] == [["mug"], ["cat"]]
+
+
+def test_a_photograph_that_is_turned_is_not_what_the_annotations_say(panoptic: Path) -> None:
+    """Every reader that knows a size compares it, and names what may be the cause."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (16, 12)).save(panoptic / "train/001.jpg", exif=exif)
+    edit(panoptic / JSON, lambda content: content["images"][1].update(width=16, height=12))
+    dataset = formats.find_format("coco-panoptic").open(panoptic, label_size=8)
+    with pytest.raises(ConceptDataError, match=r"12 pixels wide and 16 high; 16 by 12 is needed.*EXIF orientation"):
+        dataset.photograph(1)
+
+
 def spoil(change: Callable[[Any], object]) -> Callable[[Path], object]:
     return lambda root: edit(root / JSON, change)
 
@@ -155,7 +193,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "no height": (spoil(lambda c: c["images"][0].update(height="tall")), JSON, "height is 'tall'"),
     "twice": (spoil(lambda c: c["images"][0].update(id=1)), JSON, "image 1 appears twice"),
     "no name": (spoil(lambda c: c["categories"][0].update(name="")), JSON, "name is ''"),
-    "a large category": (spoil(lambda c: c["categories"][0].update(id=70000)), JSON, "from 1 to 65535"),
+    "a large category": (spoil(lambda c: c["categories"][0].update(id=70000)), JSON, "from 0 to 65534"),
     "no such image": (spoil(lambda c: c["annotations"][0].update(image_id=8)), JSON, "annotation of image 8"),
     "no such category": (spoil(lambda c: c["categories"].pop(1)), JSON, "segment of category 17"),
     "no segments_info": (spoil(lambda c: c["annotations"][0].pop("segments_info")), JSON, "is not a list of segments"),

@@ -13,10 +13,13 @@ from PIL import Image
 
 from dissection.concepts.broden.layout import BrodenLayout
 from dissection.concepts.checking import check, inspect
+from dissection.concepts.conversion import convert
+from dissection.concepts.fingerprints import fingerprint
 from dissection.concepts.layouts import open_concepts
 from dissection.concepts.plain_layout import PlainLayout
 from dissection.concepts.problems import Problem
 from dissection.concepts.surveys import areas, out_of_reach, survey
+from dissection.errors import ConceptDataError
 from dissection.vocabulary import MIN_IOU, Concept, ConceptSupport, Labels
 
 if TYPE_CHECKING:
@@ -126,6 +129,81 @@ def test_every_bad_line_of_brodens_tables(broden: Path) -> None:
         ("label.csv", "label 7 (sky) is on no image"),
         ("label.csv", "label 9 (none) is on no image"),
     ]
+
+
+def test_blue_in_a_label_map_is_another_code(broden: Path) -> None:
+    Image.new("RGB", (2, 2), (2, 0, 1)).save(broden / "images" / "5_part.png")
+    Image.new("RGBA", (2, 2), (2, 0, 0, 255)).save(broden / "images" / "6_part.png")
+    assert "1 of blue" in briefly(check(broden))["images/5_part.png"]
+    with pytest.raises(ConceptDataError, match=r"5_part\.png: a pixel has 1 of blue"):
+        BrodenLayout(broden).labels(5)
+
+
+def test_masks_without_a_label_are_warned_of_and_all_of_them_are_an_error(plain: Path, broden: Path) -> None:
+    empty = Image.new("L", (4, 4))
+    for index in range(2):
+        empty.save(plain / "masks" / f"{index}.png")
+    problems = check(plain)
+    assert [(problem.file, problem.severity) for problem in problems] == [
+        ("masks/0.png", "warning"),
+        ("masks/1.png", "warning"),
+    ]
+    assert all("0 throughout" in problem.what for problem in problems)
+    for index in range(8):
+        empty.save(plain / "masks" / f"{index}.png")
+    assert "every label map is 0 throughout" in briefly(check(plain))["."]
+    Image.new("RGB", (2, 2)).save(broden / "images" / "5_part.png")
+    assert not briefly(check(broden)), "it still has its scene and its object"
+
+
+def test_of_many_masks_without_a_label_some_are_named(plain: Path) -> None:
+    for index in range(30):
+        Image.new("RGB", (4, 4)).save(plain / "images" / f"more-{index}.jpg")
+        Image.new("L", (4, 4)).save(plain / "masks" / f"more-{index}.png")
+    whats = [problem.what for problem in check(plain)]
+    assert len(whats) == 21
+    assert whats[-1] == "10 more images have label maps of 0 throughout"
+
+
+@pytest.mark.parametrize(
+    ("table", "swapped"),
+    [
+        ("1,object,sky\n2,object,sea\n", True),
+        ("1,thing,sky\n2,thing,sea\n", True),
+        ("1,part,sky\n2,object,sea\n", True),
+        ("1,sky,object\n2,sea,object\n", False),
+        ("1,sky,nature\n2,sea,nature\n", False),
+        ("1,sky,nature\n2,object,object\n", False),
+    ],
+)
+def test_a_name_and_a_category_that_are_swapped(plain: Path, table: str, swapped: bool) -> None:
+    (plain / "concepts.csv").write_text(f"number,name,category\n{table}")
+    problems = [(problem.file, problem.severity) for problem in check(plain) if "swapped" in problem.what]
+    assert problems == [("concepts.csv", "warning")] * swapped
+
+
+def test_one_changed_bit_in_a_mask_is_found(plain: Path, broden: Path) -> None:
+    for root, name in ((plain, "masks/3.png"), (broden, "images/5_part.png"), (broden, "images/4_object.png")):
+        data = bytearray((root / name).read_bytes())
+        data[-20] ^= 4
+        (root / name).write_bytes(data)
+        assert "checksum" in {problem.file: problem.what for problem in check(root)}[name]
+
+
+def test_names_that_are_not_utf_8_work(plain: Path, tmp_path: Path) -> None:
+    for folder, ending in (("images", ".jpg"), ("masks", ".png")):
+        (plain / folder / f"0{ending}").rename(plain / folder / f"caf\udce9{ending}")
+    plain = plain.rename(tmp_path / "d\udce9")
+    assert check(plain) == []
+    dataset = open_concepts(plain)
+    assert (dataset.name, dataset.image_name(len(dataset) - 1)) == ("d%E9", "caf%E9.jpg")
+    assert len(fingerprint(dataset)) == 64
+    summary = convert(dataset, tmp_path / "new\udce9", size=4, label_size=4, min_images=1)
+    assert summary.images == 8
+    assert check(tmp_path / "new\udce9") == []
+    (plain / "masks/caf\udce9.png").unlink()
+    (problem,) = check(plain)
+    assert (problem.file, problem.what) == ("images/caf%E9.jpg", "it has no mask; masks/caf%E9.png is needed")
 
 
 def test_a_frequency_that_the_pixels_do_not_show(broden: Path) -> None:

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 from scipy.ndimage import gaussian_filter
 
 from dissection.images.decoding import plain_jpeg, plain_png
-from dissection.images.photographs import open_image, open_photograph, plain_pixels
+from dissection.images.label_images import open_image, plain_pixels
+from dissection.images.photographs import open_photograph
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -204,6 +205,15 @@ def test_files_are_read_by_either_way_alike(tmp_path: Path) -> None:
         file = tmp_path / f"{name}.png"
         file.write_bytes(data)
         np.testing.assert_array_equal(plain_pixels(file), open_image(file))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_photograph_with_metadata_has_pillows_pixels_turned(orientation: int, mode: str, tmp_path: Path) -> None:
+    data = encoded(PICTURE.convert(mode), "JPEG", exif=exif(orientation))
+    (tmp_path / "a.jpg").write_bytes(data)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+    np.testing.assert_array_equal(open_photograph(tmp_path / "a.jpg"), upright)
 
 
 def test_a_photograph_that_xmp_turns_is_turned(tmp_path: Path) -> None:

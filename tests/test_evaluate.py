@@ -457,7 +457,8 @@ def test_mistakes_are_told_in_a_line(folder, run, tmp_path):
 
 IMAGES = {"data", "kind", "split", "matches", "view", "limit", "seed"}
 RESULTS = {"out", "batch-size", "workers", "fresh", "json"}
-NETWORKS = {"network", "db", "run", "weights", "device", "classes", "mean", "std", "input-size", "resize", "channels"}
+NETWORKS = {"network", "db", "run", "weights", "ema", "device"}
+NETWORKS |= {"classes", "mean", "std", "input-size", "resize", "channels"}
 NETWORKS |= {"output", "multi-label"}
 METHODS_COMPARED = NETWORKS | {"layer", "method"} | IMAGES | RESULTS
 RULES = {"top", "rank-by", "among", "min-iou", "max-q", "min-truth"}
@@ -468,8 +469,8 @@ TAKES = {
     "seeds": METHODS_COMPARED,
     "ratio": METHODS_COMPARED,
     "insertion-deletion": METHODS_COMPARED | {"steps"},
-    "units": {"db", "run", "network", "weights", "device", "min-iou", "top"} | IMAGES | RESULTS,
-    "words": {"db", "run", "network", "weights", "device", "concepts", "scenes", "limit", "seed", "halves"}
+    "units": {"db", "run", "network", "weights", "ema", "device", "min-iou", "top"} | IMAGES | RESULTS,
+    "words": {"db", "run", "network", "weights", "ema", "device", "concepts", "scenes", "limit", "seed", "halves"}
     | RULES
     | RESULTS,
     "adversarial": METHODS_COMPARED | {"radius"},

@@ -1,13 +1,15 @@
 """Networks of timm, transformers and the index: their preprocessing, labels and scores are those of the packages."""
 
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from db import NameStore
 from dissection.concepts.layouts import open_concepts
@@ -111,6 +113,33 @@ class TestTransformers:
         assert theirs["pixel_values"].shape == ours.shape
         assert (theirs["pixel_values"] - ours).abs().mean() < 0.02
         torch.testing.assert_close(forward(network, ours).scores, module(ours).logits)
+
+    @pytest.mark.parametrize(
+        ("spoil", "words"),
+        [
+            (lambda state: state.pop("classifier.1.weight"), r"lacks the weights classifier\.1\.weight"),
+            (lambda state: state["classifier.1.bias"].fill_(math.nan), r"a NaN or an infinity \(classifier\.1\.bias\)"),
+        ],
+    )
+    def test_a_folder_with_weights_that_cannot_be_right(
+        self, spoil: Callable[[dict[str, torch.Tensor]], object], words: str, tmp_path: Path
+    ) -> None:
+        self.saved(tmp_path, {"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32}})
+        state = load_file(tmp_path / "model.safetensors")
+        spoil(state)
+        save_file(state, tmp_path / "model.safetensors", {"format": "pt"})
+        with pytest.raises(WeightsError, match=words) as caught:
+            open_network(f"hf/{tmp_path}")
+        assert "\n" not in str(caught.value)
+
+    def test_a_folder_with_damaged_weights(self, tmp_path: Path) -> None:
+        self.saved(tmp_path, {"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32}})
+        file = tmp_path / "model.safetensors"
+        for damage in (file.read_bytes()[:-9], b"", b"\xff" * 99):
+            file.write_bytes(damage)
+            with pytest.raises(WeightsError, match="cannot load") as caught:
+                open_network(f"hf/{tmp_path}")
+            assert "\n" not in str(caught.value)
 
     def test_placeholders_are_no_labels(self, tmp_path: Path) -> None:
         self.saved(tmp_path, {"image_processor_type": "ViTImageProcessor"}, problem_type="multi_label_classification")

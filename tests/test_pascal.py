@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from pngs import png
 from published import SIZE, halves, nearest, part_object, write_context, write_parts, write_photograph, write_voc
 from scipy.io import savemat
 from torchvision.datasets import VOCSegmentation
@@ -16,6 +17,7 @@ from torchvision.datasets import VOCSegmentation
 from dissection.concepts.formats.pascal_context import PascalContext
 from dissection.concepts.formats.pascal_part import PascalPart, part_name
 from dissection.concepts.formats.shared import matlab_elements
+from dissection.concepts.formats.shared.voc_masks import voc_colour
 from dissection.concepts.formats.voc import Voc
 from dissection.errors import ConceptDataError
 
@@ -97,6 +99,64 @@ def test_a_broken_voc_is_named(voc: Path, spoil: Callable[[Path], None], words: 
         Voc(voc.parent, label_size=4).labels(0)
     assert all(word in str(caught.value) for word in words), caught.value
     assert "\n" not in str(caught.value)
+
+
+def masked(voc: Path, mask: bytes | Image.Image) -> list[list[list[int]]]:
+    file = voc / "SegmentationClass/2007_000032.png"
+    if isinstance(mask, bytes):
+        file.write_bytes(mask)
+    else:
+        mask.save(file)
+    return Voc(voc, label_size=4).labels(0).maps.tolist()
+
+
+def test_a_palette_that_was_sorted_anew_goes_by_its_colours(voc: Path) -> None:
+    classes = np.array([15, 8, 0, 255])  # person, cat, background, void
+    places = noise(3)
+    palette = [level for code in classes for level in voc_colour(int(code))]
+    for depth in (2, 8):
+        assert masked(voc, png(places, depth, 3, palette)) == [nearest(np.where(places == 3, 0, classes[places]), 4)]
+
+
+def test_vocs_colours_without_a_palette_are_read(voc: Path) -> None:
+    codes = noise(20)
+    colours = np.array([voc_colour(code) for code in range(21)], np.uint8)[codes]
+    assert masked(voc, Image.fromarray(colours)) == [nearest(codes, 4)]
+    assert masked(voc, Image.fromarray(colours).convert("RGBA")) == [nearest(codes, 4)]
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_grey_masks_of_voc_hold_the_numbers(voc: Path, depth: int) -> None:
+    codes = noise(min(2**depth - 1, 20))
+    assert masked(voc, png(codes, depth)) == [nearest(codes, 4)]
+    ramp = [level for code in range(2**depth) for level in (code,) * 3]
+    assert masked(voc, png(codes, depth, 3, ramp)) == [nearest(codes, 4)]
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        (Image.new("RGB", SIZE[::-1], (1, 2, 3)), "colour 1, 2, 3"),
+        (png(noise(1), 1, 3, [0, 0, 0, 10, 20, 30]), "colour 10, 20, 30"),
+        (png(noise(3), 2, 3, [0, 0, 0, 128, 0, 0]), "palette has 2 colours"),
+    ],
+    ids=["RGB", "palette", "a short palette"],
+)
+def test_a_colour_of_no_class_is_refused(voc: Path, mask: bytes | Image.Image, words: str) -> None:
+    with pytest.raises(ConceptDataError, match=words):
+        masked(voc, mask)
+
+
+def test_an_annotation_tools_own_colours_are_those_of_its_list(voc: Path) -> None:
+    list_file = voc / "labelmap.txt"
+    list_file.write_text("# label:color_rgb:parts:actions\nbackground:0,0,0::\ncat:128,0,0::\ndog:1,2,3:head:\n")
+    colours = np.array([(0, 0, 0), (128, 0, 0), (1, 2, 3)], np.uint8)
+    codes = noise(2)
+    assert masked(voc, Image.fromarray(colours[codes])) == [nearest(np.array([0, 8, 12])[codes], 4)]
+    for text, words in (("mug:128,0,0::\n", "'mug' is not one of VOC"), ("cat 128 0 0\n", "a line like")):
+        list_file.write_text(text)
+        with pytest.raises(ConceptDataError, match=words):
+            Voc(voc, label_size=4)
 
 
 # --- Pascal Context

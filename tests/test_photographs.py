@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
 from dissection.errors import PhotographError
-from dissection.images.photographs import Encoded, open_image, open_photograph, photograph_size
+from dissection.images.image_files import Encoded
+from dissection.images.label_images import open_image
+from dissection.images.photographs import open_photograph, photograph_size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -250,7 +252,8 @@ def test_bytes_are_read_as_a_file_is(tmp_path):
     encoded = Encoded("row 3", (tmp_path / "x.jpg").read_bytes())
     assert photograph_size(encoded) == photograph_size(tmp_path / "x.jpg") == (4, 2)
     assert open_photograph(encoded).tobytes() == open_photograph(tmp_path / "x.jpg").tobytes()
-    assert open_image(encoded).size == (2, 4)
+    Image.new("L", (2, 4), 7).save(tmp_path / "x.png")
+    assert open_image(Encoded("row 3", (tmp_path / "x.png").read_bytes())).getpixel((0, 0)) == 7
     for data, words in ((b"", "row 3: the image is empty"), (b"no", "row 3: this is not an image")):
         with pytest.raises(PhotographError, match=words):
             open_photograph(Encoded("row 3", data))

@@ -20,7 +20,7 @@ from dissection.concepts.label_maps import shrink
 from dissection.concepts.layouts import open_concepts
 from dissection.concepts.plain_layout import PlainLayout
 from dissection.errors import ConceptDataError
-from dissection.images.photographs import open_image
+from dissection.images.label_images import open_image
 from dissection.vocabulary import Concept
 
 if TYPE_CHECKING:

@@ -1,16 +1,29 @@
 """Weights are data: anything else is refused, and they are loaded whole or not at all."""
 
+import math
 import pickle
+import re
+import struct
+import time
+import tracemalloc
+import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from dissection.errors import WeightsError
-from dissection.networks.weights import fit, read_weights
+from dissection.errors import NetworkError, NoteWarning, WeightsError
+from dissection.networks.network import Source
+from dissection.networks.opening import open_network
+from dissection.networks.pickled_weights import convert_pickle, read_legacy
+from dissection.networks.weights import WeightsFile, fit, read_weights
 
 
 @pytest.fixture
@@ -138,3 +151,223 @@ def test_what_does_not_fit_leaves_the_module_untouched(net: nn.Module) -> None:
         "5 unexpected (extra.0, extra.1, extra.2, ...); 1 misshapen (3.weight 5x4x1x1 instead of 2x4x1x1)"
     )
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda state: state["0.weight"].fill_(math.nan), "1 with a NaN or an infinity (0.weight)"),
+        (lambda state: state["1.running_var"].fill_(-math.inf), "1 with a NaN or an infinity (1.running_var)"),
+        (
+            lambda state: state.update({"0.bias": torch.ones(4, dtype=torch.int64)}),
+            "0.bias whole numbers instead",
+        ),
+        (lambda state: state.update({"0.bias": torch.ones(4, dtype=torch.bool)}), "1 of another kind"),
+        (lambda state: state.update({"0.bias": torch.ones(4, dtype=torch.complex64)}), "complex numbers instead"),
+    ],
+)
+def test_values_that_cannot_be_weights_are_refused(net: nn.Module, change: Any, words: str) -> None:
+    state = {name: value.clone() for name, value in net.state_dict().items()}
+    change(state)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    with pytest.raises(WeightsError, match=re.escape(words)):
+        fit(net, state, where="here")
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+def test_a_mask_may_be_infinite_where_the_network_has_it_so(net: nn.Module) -> None:
+    net.register_buffer("mask", torch.tensor([0.0, -math.inf, math.nan]))
+    fit(net, {name: value.clone() for name, value in net.state_dict().items()}, where="here")
+    for wrong in ([-math.inf, -math.inf, math.nan], [0.0, -math.inf, math.inf], [math.nan, -math.inf, math.nan]):
+        with pytest.raises(WeightsError, match="mask"):
+            fit(net, net.state_dict() | {"mask": torch.tensor(wrong)}, where="here")
+
+
+def test_halves_and_doubles_fit_floats(net: nn.Module) -> None:
+    for dtype in (torch.float16, torch.bfloat16, torch.float64, torch.float8_e4m3fn):
+        floats = {name: value.to(dtype) for name, value in net.state_dict().items() if value.is_floating_point()}
+        fit(net, net.state_dict() | floats, where="here")
+
+
+@pytest.mark.parametrize("key", ["state_dict_ema", "model_ema", "ema", "ema_state_dict", "swa_state_dict"])
+def test_averaged_weights_beside_raw_ones_are_told_of_and_can_be_taken(
+    tmp_path: Path, net: nn.Module, key: str
+) -> None:
+    raw = net.state_dict()
+    averaged = {f"module.{name}": torch.full_like(value, 3) for name, value in raw.items()}
+    torch.save({"state_dict": raw, key: averaged | {"n_averaged": torch.tensor(9)}}, tmp_path / "c.pt")
+    with pytest.warns(NoteWarning, match=rf"also holds averaged weights \({key}\).*--ema"):
+        state = read_weights(tmp_path / "c.pt")
+    assert_state(state, net)
+    state = read_weights(WeightsFile(tmp_path / "c.pt", ema=True))
+    assert state.keys() == raw.keys()
+    assert all((value == 3).all() for value in state.values())
+
+
+def test_what_holds_no_averaged_weights(tmp_path: Path, net: nn.Module) -> None:
+    torch.save({"state_dict": net.state_dict(), "ema_decay": 0.9}, tmp_path / "c.pt")
+    assert_state(read_weights(tmp_path / "c.pt"), net)
+    with pytest.raises(WeightsError, match="no averaged weights"):
+        read_weights(WeightsFile(tmp_path / "c.pt", ema=True))
+
+
+def test_ema_is_kept_with_the_source(tmp_path: Path) -> None:
+    module = open_network("scenes").module
+    torch.save({"model": module.state_dict(), "ema": module.state_dict()}, tmp_path / "c.pt")
+    network = open_network("scenes", weights=tmp_path / "c.pt", ema=True)
+    assert network.source is not None
+    assert Source.from_json(network.source.to_json()) == network.source
+    assert network.source.ema
+    assert "ema" not in Source("scenes").to_json()
+    with pytest.raises(NetworkError, match="none is given"):
+        open_network("scenes", ema=True)
+
+
+def bounded(work: Callable[[], object]) -> str:
+    """What a refusal says; it must come in seconds and with little memory."""
+    tracemalloc.start()
+    started = time.monotonic()
+    try:
+        with pytest.raises(WeightsError) as caught:
+            work()
+        assert time.monotonic() - started < 5
+        assert tracemalloc.get_traced_memory()[1] < 30e6
+    finally:
+        tracemalloc.stop()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def pickled(path: Path, content: bytes) -> Path:
+    """A checkpoint as torch writes them, with this pickle in it."""
+    torch.save({}, path)
+    with zipfile.ZipFile(path) as archive:
+        records = {info.filename: archive.read(info) for info in archive.infolist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in records.items():
+            archive.writestr(name, content if name.endswith("data.pkl") else data)
+    return path
+
+
+def legacy(path: Path, content: bytes) -> Path:
+    header = [pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})]
+    path.write_bytes(b"".join(header) + content + pickle.dumps(["0"], 2) + struct.pack("<Q", 1) + bytes(4))
+    return path
+
+
+STORAGE = b"((X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0\x30X\3\0\0\0cpuJ\xff\xff\xff\x3ftQ"
+HOSTILE = {
+    "a memo of gigabytes": b"\x80\2}r\xff\xff\xff\x7f.",
+    "a storage of gigabytes": b"\x80\2" + STORAGE[1:] + b".",
+    "a bytearray of gigabytes": b"\x80\2cbuiltins\nbytearray\nJ\xff\xff\xff\x7f\x85R.",
+    "a tensor of gigabytes": b"\x80\2ctorch\nFloatTensor\nJ\xff\xff\xff\x7f\x85R.",
+    "a text of gigabytes": b"\x80\4\x8d\xff\xff\xff\xff\xff\xff\xff\x7f.",
+    "a key that takes for ever to hash": b"\x80\2}()" + b"q\0h\0\x86" * 200 + b"K\1u.",
+    "a set that takes for ever to hash": b"\x80\2cbuiltins\nset\n])" + b"q\0h\0\x86" * 200 + b"a\x85R.",
+    "pairs that take for ever to hash": b"\x80\2ccollections\nOrderedDict\n]])" + b"q\0h\0\x86" * 200 + b"aK\1aa\x85R.",
+    "a state dict that holds itself": b"\x80\2}q\0X\x0a\0\0\0state_dicth\0s.",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("write", [pickled, legacy])
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_checkpoints_are_refused_in_seconds_and_little_memory(
+    tmp_path: Path, write: Callable[[Path, bytes], Path], content: bytes
+) -> None:
+    path = write(tmp_path / "c.pt", content)
+    bounded(lambda: read_weights(path))
+    bounded(lambda: convert_pickle(path, tmp_path / "new.safetensors"))
+    assert not (tmp_path / "new.safetensors").exists()
+
+
+def test_a_checkpoint_that_was_packed_anew_is_refused(tmp_path: Path, net: nn.Module) -> None:
+    torch.save({"weight": torch.zeros(10**6)}, tmp_path / "c.pt")
+    with zipfile.ZipFile(tmp_path / "c.pt") as old, zipfile.ZipFile(tmp_path / "new.pt", "w") as new:
+        for info in old.infolist():
+            new.writestr(info.filename, old.read(info), zipfile.ZIP_DEFLATED)
+    assert "packed anew" in bounded(lambda: read_weights(tmp_path / "new.pt"))
+
+
+def test_a_changed_bit_in_a_checkpoint_is_noticed(tmp_path: Path) -> None:
+    torch.save({"weight": torch.arange(64.0)}, tmp_path / "c.pt")
+    data = (tmp_path / "c.pt").read_bytes()
+    place = data.index(torch.arange(64.0).numpy().tobytes())
+    for bit in range(0, 8 * 256, 97):
+        changed = bytearray(data)
+        changed[place + bit // 8] ^= 1 << bit % 8
+        (tmp_path / "c.pt").write_bytes(changed)
+        with pytest.raises(WeightsError, match="CRC"):
+            read_weights(tmp_path / "c.pt")
+
+
+@pytest.mark.parametrize("modern", [True, False])
+def test_any_damage_is_one_line(tmp_path: Path, net: nn.Module, modern: bool) -> None:
+    torch.save({"model": net.state_dict(), "epoch": 3}, tmp_path / "c.pt", _use_new_zipfile_serialization=modern)
+    whole, random = (tmp_path / "c.pt").read_bytes(), np.random.default_rng(0)
+    for _ in range(150):
+        changed = bytearray(whole)
+        for place in random.integers(0, min(len(whole), 1500), 3):
+            changed[place] = random.integers(0, 256)
+        (tmp_path / "c.pt").write_bytes(changed)
+        for read in (read_weights, lambda path: read_legacy(WeightsFile(path))):
+            with suppress(WeightsError):
+                read(tmp_path / "c.pt")
+
+
+def test_etc_passwd_is_no_weights_file(tmp_path: Path) -> None:
+    path = tmp_path / "passwd"
+    path.write_text("root:x:0:0:root:/root:/bin/bash\n" * 40)
+    assert "give safetensors or a saved state dict" in bounded(lambda: read_weights(path))
+
+
+class Odd(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.arange(6.0).reshape(2, 3))
+        self.weight.axis = "units"
+        self.register_buffer("kept", torch.ones(2))
+        self.register_buffer("passing", torch.ones(3), persistent=False)
+        self.register_buffer("none", None)
+        self.register_parameter("bias", None)
+        self.small = nn.Parameter(torch.ones(4).to(torch.float8_e4m3fn), requires_grad=False)
+        self.short = nn.Parameter(torch.ones(4, dtype=torch.bfloat16))
+        self.part = nn.Linear(3, 2)
+        self.tied = self.part
+        self.last = nn.BatchNorm2d(2)
+
+
+@pytest.mark.parametrize("modern", [True, False])
+def test_a_whole_model_gives_exactly_its_state_dict(tmp_path: Path, modern: bool) -> None:
+    model = Odd()
+    if not modern:
+        del model.small  # torch itself cannot read 8-bit floats from such files
+    torch.save({"model": model, "epoch": 3}, tmp_path / "c.pt", _use_new_zipfile_serialization=modern)
+    assert convert_pickle(tmp_path / "c.pt", tmp_path / "new.safetensors") == len(model.state_dict())
+    state = load_file(tmp_path / "new.safetensors")
+    assert sorted(state) == sorted(model.state_dict())
+    for name, value in model.state_dict().items():
+        assert state[name].dtype == value.dtype
+        assert torch.equal(state[name].float(), value.float())
+    model.load_state_dict(state)
+
+
+def test_a_module_that_holds_itself_is_refused(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(2, 2))
+    model._modules["again"] = model
+    torch.save(model, tmp_path / "c.pt")
+    assert "holds itself" in bounded(lambda: convert_pickle(tmp_path / "c.pt", tmp_path / "new.safetensors"))
+
+
+def test_averaged_models_can_be_converted(tmp_path: Path, net: nn.Module) -> None:
+    averaged = torch.optim.swa_utils.AveragedModel(net)
+    torch.save({"model": net, "model_ema": averaged}, tmp_path / "c.pt")
+    with pytest.warns(NoteWarning, match="model_ema"):
+        convert_pickle(tmp_path / "c.pt", tmp_path / "raw.safetensors")
+    convert_pickle(tmp_path / "c.pt", tmp_path / "ema.safetensors", ema=True)
+    assert load_file(tmp_path / "ema.safetensors").keys() == net.state_dict().keys()
+
+
+def test_tensors_that_repeat_themselves_beyond_reason_are_refused(tmp_path: Path) -> None:
+    torch.save({"weight": torch.ones(1).expand(10**9)}, tmp_path / "c.pt")
+    assert "out of far fewer" in bounded(lambda: convert_pickle(tmp_path / "c.pt", tmp_path / "new.safetensors"))

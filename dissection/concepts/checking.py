@@ -13,13 +13,17 @@ from .problems import BadFileError, Problem
 from .surveys import Survey, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from os import PathLike
 
     from dissection.vocabulary import ConceptSupport
 
     from .plain_layout import PlainLayout
     from .problems import Counter
+
+
+_SHOWN = 20
+"""How many images without a label are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +59,34 @@ def inspect(path: str | PathLike[str], *, progress: Counter | None = None) -> In
         layout = open_layout(root, report)
     except BadFileError as error:
         return Inspection((error.problem(root),), Survey(0, 0, ()))
-    tally = Tally(layout.concepts)
+    tally, unlabelled = Tally(layout.concepts), list[int]()
     for index in range(len(layout)):
         try:
             layout.photograph(index)
         except BadFileError as error:
             problems[error.problem(root)] = None
-        tally.add(layout.read_labels(index, report))
+        labels = layout.read_labels(index, report)
+        tally.add(labels)
+        if len(labels.maps) and not (labels.maps.any() or labels.whole):
+            unlabelled.append(index)
         if progress is not None:
             progress(index + 1, len(layout))
     survey = tally.survey()
-    oddities = (*_unused(layout, survey), *(() if incomplete else _miscounted(layout, survey)))
+    miscounted = () if incomplete else _miscounted(layout, survey)
+    miscounted = () if incomplete else _miscounted(layout, survey)
+    oddities = (*_empty(root, layout, unlabelled), *_unused(layout, survey), *miscounted)
     return Inspection((*problems, *oddities), survey)
+
+
+def _empty(root: Path, layout: BrodenLayout | PlainLayout, unlabelled: Sequence[int]) -> Iterator[Problem]:
+    """Label maps without a label: a few may be meant, all cannot be."""
+    if unlabelled and len(unlabelled) == len(layout):
+        yield Problem(".", "every label map is 0 throughout, so nothing is labelled; write the labels into them")
+    for index in unlabelled[:_SHOWN]:
+        for file in layout.files(index)[1:]:
+            yield BadFileError(file, "it is 0 throughout: nothing in this image is labelled", "warning").problem(root)
+    if len(unlabelled) > _SHOWN:
+        yield Problem(".", f"{len(unlabelled) - _SHOWN} more images have label maps of 0 throughout", "warning")
 
 
 def _unused(layout: BrodenLayout | PlainLayout, survey: Survey) -> Iterator[Problem]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from dissection.files.paths import readable
 
 from .notes import notes_in
 
@@ -32,13 +35,16 @@ class Folder:
         synonyms: Mapping[int, tuple[str, ...]] = MappingProxyType({}),
     ) -> None:
         self._root = root
-        self._concepts = concepts
-        self._synonyms = synonyms
+        self._concepts = {
+            number: replace(concept, name=readable(concept.name), category=readable(concept.category))
+            for number, concept in concepts.items()
+        }
+        self._synonyms = {number: tuple(map(readable, words)) for number, words in synonyms.items()}
 
     @property
     def name(self) -> str:
         """The folder's name."""
-        return self._root.resolve().name
+        return readable(self._root.resolve().name)
 
     @property
     def concepts(self) -> Mapping[int, Concept]:

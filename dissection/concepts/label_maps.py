@@ -9,7 +9,8 @@ from PIL import Image
 
 from dissection.errors import PhotographError
 from dissection.execution.kernels import kernel
-from dissection.images.photographs import open_image, open_photograph, plain_pixels
+from dissection.images.label_images import open_image, plain_pixels
+from dissection.images.photographs import open_photograph
 
 from .problems import BadFileError
 
@@ -27,13 +28,18 @@ def read_label_map(file: Path, named: Bool[np.ndarray, " 65536"]) -> tuple[Int32
     """The numbers of a map in Broden's code, ``R + 256 G``, and whether all of them are ``named``.
 
     Raises:
-        BadFileError: if the file cannot be read or has no colours.
+        BadFileError: if the file cannot be read, has no colours, or has any blue, which this code does not use.
     """
     colors = plain_pixels(file)
     if colors is None or colors.ndim != 3:
         colors = np.asarray(read_colors(file))
     numbers = np.empty(colors.shape[:2], np.int32)
-    return numbers, _decode(colors, named, numbers)
+    all_named, blue = _decode(colors, named, numbers)
+    if blue:
+        raise BadFileError(
+            file, f"a pixel has {blue} of blue; in Broden's code, number = R + 256 G, it is 0: write it in that code"
+        )
+    return numbers, bool(all_named)
 
 
 def named_numbers(numbers: Collection[int]) -> Bool[np.ndarray, " 65536"]:
@@ -49,10 +55,22 @@ def read_colors(file: Path) -> Image.Image:
     Raises:
         BadFileError: if the file cannot be read or has no colours.
     """
-    image = _open(file)
+    image = read_label_image(file)
     if image.mode not in {"RGB", "RGBA"}:
         raise BadFileError(file, f"an image of mode {image.mode} was found; RGB is needed, number = R + 256 G")
     return image
+
+
+def read_label_image(file: Path) -> Image.Image:
+    """A label map as an image, with its stored values.
+
+    Raises:
+        BadFileError: if the file cannot be read, or does not keep numbers.
+    """
+    try:
+        return open_image(file)
+    except PhotographError as error:
+        raise bad_image(file, error) from error
 
 
 def color_numbers(image: Image.Image) -> Int32[np.ndarray, "h w"]:
@@ -68,14 +86,14 @@ def write_label_map(file: Path, numbers: Int32[np.ndarray, "h w"], *, compress_l
 
 
 def read_index_mask(file: Path) -> Int32[np.ndarray, "h w"]:
-    """An image whose pixel values are the numbers: palette, grey of 8 or 16 bits.
+    """An image whose stored values are the numbers: palette, or grey of 1 to 16 bits.
 
     Raises:
         BadFileError: if the file cannot be read or has colours instead of numbers.
     """
     grey = plain_pixels(file)
     if grey is None or grey.ndim != 2:
-        return index_numbers(file, _open(file))
+        return index_numbers(file, read_label_image(file))
     return grey.astype(np.int32)
 
 
@@ -111,10 +129,11 @@ def check_numbers(file: Path, numbers: Int32[np.ndarray, "h w"], known: Collecti
 def check_size(file: Path, size: tuple[int, int], expected_size: tuple[int, int], source: str) -> None:
     """Raise a ``BadFileError`` if a (height, width) is not the one that ``source`` states."""
     if size != expected_size:
+        turned = "; the photograph's EXIF orientation may turn it" if size == expected_size[::-1] else ""
         raise BadFileError(
             file,
             f"it is {size[1]} pixels wide and {size[0]} high; "
-            f"{expected_size[1]} by {expected_size[0]} is needed, as {source}",
+            f"{expected_size[1]} by {expected_size[0]} is needed, as {source}{turned}",
         )
 
 
@@ -145,18 +164,12 @@ def bad_image(file: Path, error: PhotographError) -> BadFileError:
 @kernel
 def _decode(
     colors: UInt8[np.ndarray, "h w channels"], named: Bool[np.ndarray, " 65536"], numbers: Int32[np.ndarray, "h w"]
-) -> bool:
-    all_named = True
+) -> tuple[bool, int]:
+    all_named, blue = True, 0
     for y in range(colors.shape[0]):
         for x in range(colors.shape[1]):
             number = np.int32(colors[y, x, 0]) + 256 * np.int32(colors[y, x, 1])
             numbers[y, x] = number
             all_named &= named[number]
-    return all_named
-
-
-def _open(file: Path) -> Image.Image:
-    try:
-        return open_image(file)
-    except PhotographError as error:
-        raise bad_image(file, error) from error
+            blue |= colors[y, x, 2]
+    return all_named, blue

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dissection.errors import PhotographError
+from dissection.files.paths import readable
 from dissection.images.photographs import ENDINGS, photograph_size
 from dissection.vocabulary import Concept, Labels
 
@@ -37,6 +38,7 @@ LABEL_SIZE = 112
 """Height and width of the label maps, as in Broden."""
 
 _CATEGORY = re.compile(r"[\w -]+")
+_USUAL_CATEGORIES = {"object", "part", "scene", "material", "texture", "color", "colour", "group"}
 _LITTER = {"thumbs.db", "desktop.ini"}
 
 
@@ -65,7 +67,7 @@ class PlainLayout(Folder):
 
     def image_name(self, index: int) -> str:
         """The photograph's file name."""
-        return self._pairs[index][0].name
+        return readable(self._pairs[index][0].name)
 
     def photograph(self, index: int) -> Image.Image:
         """The photograph at its own size."""
@@ -123,7 +125,18 @@ def _read_concepts(file: Path, report: ProblemReport) -> tuple[dict[int, Concept
         warn_of_twin(file, concept, concepts, report)
         concepts[concept.number] = concept
     refuse_empty(file, mentioned, report)
+    if _seem_swapped(list(concepts.values())):
+        message = "name and category seem to be swapped; a name like dog and a category like object are usual"
+        report(BadFileError(file, message, "warning"))
     return dict(sorted(concepts.items())), mentioned
+
+
+def _seem_swapped(concepts: Sequence[Concept]) -> bool:
+    """Whether names look like categories: a few words that repeat, while no category does, or the usual words."""
+    names = {concept.name.lower() for concept in concepts}
+    categories = {concept.category for concept in concepts}
+    usual = bool(names & _USUAL_CATEGORIES) and not categories & _USUAL_CATEGORIES
+    return usual or len(names) < len(categories)
 
 
 def _pairs(root: Path, report: ProblemReport) -> Iterator[tuple[Path, Path]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from dissection.errors import ConceptDataError
+from dissection.files.paths import readable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,7 @@ class BadFileError(ConceptDataError):
     """A file of a concept dataset that is not what its layout promises."""
 
     def __init__(self, file: Path, what: str, severity: Severity = "error") -> None:
-        super().__init__(f"{file}: {what}")
+        super().__init__(readable(f"{file}: {what}"))
         self.file = file
         self.what = what
         self.severity: Severity = severity
@@ -40,7 +41,7 @@ class BadFileError(ConceptDataError):
     def problem(self, root: Path) -> Problem:
         """The same problem as a value, for a list."""
         file = self.file.relative_to(root) if self.file.is_relative_to(root) else self.file
-        return Problem(file.as_posix(), self.what, self.severity)
+        return Problem(readable(file.as_posix()), readable(self.what), self.severity)
 
 
 ProblemReport = Callable[[BadFileError], None]

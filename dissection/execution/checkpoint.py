@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from dissection.errors import CheckpointError
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 CHECKPOINT_FORMAT = 3
 """Version of the format of states and cell files; a build of another version is not resumed."""
 
+_CHECKSUM = "crc32"
+
 _PAUSE = 2.0
 """Least number of seconds between two checkpoints: about what a killed build loses."""
 
@@ -33,8 +36,8 @@ class Checkpoint:
     """The state of a job on disk, complete at any moment.
 
     States are numbered files; each is written beside the previous one, which is then deleted. (Replacing a file makes
-    some file systems wait for the disk.) A killed process leaves its last state behind. Damage from a power failure is
-    noticed on reading.
+    some file systems wait for the disk.) A killed process leaves its last state behind. Each has a checksum, so that
+    damage is noticed on reading; those of earlier versions have none.
 
     Args:
         folder: folder of the states; created if missing.
@@ -62,9 +65,14 @@ class Checkpoint:
         if not states:
             return None
         try:
-            return load_file(states[-1])
-        except SafetensorError as error:
-            raise CheckpointError(f"{states[-1]} is damaged; start the build again with --fresh") from error
+            with safe_open(states[-1], framework="numpy") as file:
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- it is no mapping
+                stated = (file.metadata() or {}).get(_CHECKSUM)
+        except (SafetensorError, ValueError, TypeError) as error:
+            raise _damaged(states[-1]) from error
+        if stated not in {None, _checksum(state)}:
+            raise _damaged(states[-1])
+        return state
 
     def save(self, state: Mapping[str, np.ndarray]) -> None:
         """Save this state in place of the last."""
@@ -72,7 +80,7 @@ class Checkpoint:
         previous = self._states()
         number = int(previous[-1].stem.rpartition("-")[2]) + 1 if previous else 0
         file = self._folder / f"{self._name}-{number:08}.state"
-        save_file(dict(state), file.with_suffix(".new"))
+        save_file(dict(state), file.with_suffix(".new"), {_CHECKSUM: _checksum(state)})
         file.with_suffix(".new").rename(file)
         for old in previous:
             old.unlink()
@@ -81,6 +89,19 @@ class Checkpoint:
 
     def _states(self) -> list[Path]:
         return sorted(self._folder.glob(f"{self._name}-*.state"))
+
+
+def _checksum(state: Mapping[str, np.ndarray]) -> str:
+    """The crc32 of names, types, shapes and values."""
+    checksum = 0
+    for name, array in sorted(state.items()):
+        checksum = zlib.crc32(f"{name} {array.dtype.str} {array.shape}\n".encode(), checksum)
+        checksum = zlib.crc32(np.ascontiguousarray(array).data.cast("B") if array.size else b"", checksum)
+    return f"{checksum:08x}"
+
+
+def _damaged(file: Path) -> CheckpointError:
+    return CheckpointError(f"{file} is damaged; start again with --fresh, or remove {file.parent}")
 
 
 class ResumableJob:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+_CHECKSUM = "crc32"
+
 
 class Journal:
     """Records, one line of JSON each. A line that a killed process left unfinished is cut off on reading.
+
+    Records that are objects carry their checksum as ``crc32``; journals of earlier versions do not.
 
     Args:
         path: the file; created if missing.
@@ -31,10 +36,16 @@ class Journal:
         """The records, in order.
 
         Raises:
-            ValueError: if a line is not JSON.
+            ValueError: if a line is not as it was written.
         """
-        for line, _ in self._lines():
-            yield json.loads(line)
+        checked = None
+        for number, (line, _) in enumerate(self._lines(), start=1):
+            record = json.loads(line)
+            checksum = record.pop(_CHECKSUM, None) if isinstance(record, dict) else None
+            checked = checksum is not None if checked is None else checked
+            if isinstance(record, dict) and checksum != (_checksum(record) if checked else None):
+                raise ValueError(f"line {number} is damaged")
+            yield record
 
     def append(self, records: Iterable[Any]) -> None:
         """Append records. They survive a kill, but a power failure only after :meth:`sync`."""
@@ -70,4 +81,10 @@ class Journal:
 
 
 def _line(record: object) -> bytes:
-    return json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    checked = {**record, _CHECKSUM: _checksum(record)} if isinstance(record, dict) else record
+    return json.dumps(checked, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
+def _checksum(record: object) -> str:
+    """The crc32 of a record as JSON gives it back, where keys are text."""
+    return f"{zlib.crc32(json.dumps(json.loads(json.dumps(record)), sort_keys=True).encode()):08x}"

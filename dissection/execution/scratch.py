@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -13,6 +14,11 @@ from dissection.errors import CheckpointError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+_MADE = ".made-for-unfinished-builds"
+"""Marks the folder around the builds' folders if it was made for them: it goes with the last of them."""
+
+_RANK = re.compile(r"\d+-of-\d+")
 
 
 @contextmanager
@@ -28,13 +34,16 @@ def scratch(folder: Path, *, ranks: int, rank: int, fresh: bool) -> Iterator[Pat
     Raises:
         CheckpointError: if another process works in it, or another number of processes began the build.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    if not folder.parent.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        (folder.parent / _MADE).touch()
+    folder.mkdir(exist_ok=True)
     rank_folder = folder / f"{rank}-of-{ranks}"
     with alone(folder, rank_folder.with_suffix(".lock")):
-        mismatched = [path for path in folder.iterdir() if path.is_dir() and not path.name.endswith(f"-of-{ranks}")]
+        mismatched = [path for path in _rank_folders(folder) if not path.name.endswith(f"-of-{ranks}")]
         if fresh:
             for path in (*mismatched, rank_folder):
-                shutil.rmtree(path, ignore_errors=True)  # other ranks do the same
+                _remove(path)  # other ranks do the same
         elif mismatched:
             processes = mismatched[0].name.rpartition("-")[2]
             raise CheckpointError(
@@ -42,6 +51,7 @@ def scratch(folder: Path, *, ranks: int, rank: int, fresh: bool) -> Iterator[Pat
                 f"{processes} again to resume it, or discard it with --fresh"
             )
         rank_folder.mkdir(exist_ok=True)
+        _refuse_links(rank_folder)
         yield rank_folder
         shutil.rmtree(rank_folder)
     rank_folder.with_suffix(".lock").unlink(missing_ok=True)
@@ -50,17 +60,50 @@ def scratch(folder: Path, *, ranks: int, rank: int, fresh: bool) -> Iterator[Pat
 
 def discard(folder: Path) -> None:
     """Remove a build that will not be resumed, except the folders that a process is working in."""
-    for lock_file in folder.glob("*.lock"):
+    for lock_file in folder.glob("*-of-*.lock"):
         with suppress(CheckpointError), alone(folder, lock_file):
-            shutil.rmtree(lock_file.with_suffix(""), ignore_errors=True)
+            _remove(lock_file.with_suffix(""))
             lock_file.unlink()
     _remove_empty(folder)
 
 
+def empty(folder: Path) -> None:
+    """Remove what is in a folder; of links the link, never what it leads to."""
+    for path in folder.iterdir():
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_symlink() or path.is_file():
+        path.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _rank_folders(folder: Path) -> list[Path]:
+    """The folders of ranks, of however many; other things in the user's folder are not ours."""
+    return [path for path in folder.iterdir() if _RANK.fullmatch(path.name) and path.is_dir() and not path.is_symlink()]
+
+
+def _refuse_links(folder: Path) -> None:
+    """Refuse a folder that leads elsewhere, or has anything in it that does: files are written and removed there.
+
+    Raises:
+        CheckpointError: if there is such a link.
+    """
+    links = (path for path in (folder, *folder.rglob("*")) if path.is_symlink())
+    if (link := next(links, None)) is not None:
+        raise CheckpointError(f"{link} is a link, which no build makes; remove it, or name another --scratch folder")
+
+
 def _remove_empty(folder: Path) -> None:
-    for emptied in (folder, folder.parent):
-        with suppress(OSError):
-            emptied.rmdir()
+    """Remove the folder of a build, and its parent if that is one that we made; a user's own folder stays."""
+    mark = folder.parent / _MADE
+    with suppress(OSError):
+        folder.rmdir()
+        if [path.name for path in folder.parent.iterdir()] == [_MADE]:
+            mark.unlink()
+            folder.parent.rmdir()
 
 
 @contextmanager

@@ -13,7 +13,8 @@ import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any
+from tarfile import EOFHeaderError, HeaderError, ReadError, TarFile  # type: ignore[attr-defined]  # not all in typeshed
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from dissection.errors import ArchiveError
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ZIP = b"PK"
+_ENTRY = b"PK\1\2"
 _ENCRYPTED = 0x1
 _COMPRESSIONS: tuple[tuple[bytes, Callable[[IO[bytes]], Any]], ...] = (
     (b"\x1f\x8b", lambda file: gzip.GzipFile(fileobj=file)),
@@ -29,6 +31,9 @@ _COMPRESSIONS: tuple[tuple[bytes, Callable[[IO[bytes]], Any]], ...] = (
     (b"\xfd7zXZ\x00", lzma.LZMAFile),
 )
 _HEADER = 1 << 20
+_PADDING = 1 << 26
+"""Bytes behind the end of a tar that are still read: programs add up to the length of a block."""
+
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError, NotImplementedError)
 """What Python raises on archives that are cut short, damaged or malicious. (A bad gzip raises an OSError.)"""
 
@@ -77,6 +82,8 @@ def reading_members(archive: Path) -> Iterator[Iterator[Member]]:
 def _of_zip(archive: Path, opened: zipfile.ZipFile) -> Iterator[Member]:
     read = 0
     for info in opened.infolist():
+        if _ENTRY in info.comment or _ENTRY in info.extra:  # a damaged length: zipfile would leave entries out
+            raise zipfile.BadZipFile("an entry of its table is longer than it can be")
         if info.flag_bits & _ENCRYPTED:
             raise ArchiveError(f"{archive}: {info.filename!r} is encrypted; unpack it by hand, with its password")
         mode = stat.S_IFMT(info.external_attr >> 16)
@@ -90,17 +97,32 @@ def _of_tar(archive: Path, file: IO[bytes]) -> Iterator[Member]:
     magic = file.read(max(len(start) for start, _ in _COMPRESSIONS))
     file.seek(0)
     plain = next((decompressed(file) for start, decompressed in _COMPRESSIONS if magic.startswith(start)), file)
-    with tarfile.open(fileobj=_Forward(archive, plain), mode="r:") as opened:
+    stream = _Forward(archive, plain)
+    with tarfile.open(fileobj=stream, mode="r:", tarinfo=_Header) as opened:
         while info := opened.next():
             kind = "" if info.isreg() or info.isdir() else "link or device"
             yield Member(info.name, info.size, info.isdir(), kind, partial(_content, opened, info), file.tell())
             opened.members.clear()  # type: ignore[attr-defined]  # tarfile keeps every member
+    stream.finish()
 
 
 def _content(opened: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
     content = opened.extractfile(info)
     assert content is not None, "only regular files are read"
     return content
+
+
+class _Header(tarfile.TarInfo):
+    """A member's header. Of the first one tarfile refuses what is damaged; later it would take it for the end."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile: TarFile) -> Self:
+        try:
+            return super().fromtarfile(tarfile)
+        except EOFHeaderError:
+            raise
+        except HeaderError as error:
+            raise ReadError(f"{error} where a header or the end should be") from None
 
 
 class _Forward(io.RawIOBase):
@@ -128,3 +150,17 @@ class _Forward(io.RawIOBase):
         while self._place < place and self.read(min(place - self._place, _HEADER)):
             pass
         return self._place
+
+    def finish(self) -> None:
+        """Read what follows the last member: zeros, and the checksums of a compressed stream, which need its end.
+
+        Raises:
+            ArchiveError: if there is anything else, or more than any program adds.
+        """
+        for _ in range(_PADDING // _HEADER):
+            data = self.read(_HEADER)
+            if not data:
+                return
+            if data.strip(b"\0"):
+                raise ArchiveError(f"{self._archive} goes on behind the mark of its end; it is damaged, get it again")
+        raise ArchiveError(f"{self._archive} has more than {_PADDING} zeros behind its end; it is a bomb")

@@ -68,6 +68,9 @@ def download(
                 if not path.exists():
                     _fetch(request, progress, patience or Patience())
                     return path
+        elif _lock_file(path).exists():  # a process was killed when only this was left to do
+            with _alone(path):
+                pass
         mismatch = request.contradiction(path)
     except OSError as error:
         raise unwritable(path, error, "make room, or name another place") from error
@@ -125,12 +128,16 @@ def _digest(file: Path, kind: str) -> str:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    lock_file = path.with_name(f"{path.name}.lock")
+    lock_file = _lock_file(path)
     with FileLock(lock_file):
         try:
             yield
         finally:
             lock_file.unlink(missing_ok=True)  # a process that waits for it notices that it is gone, and makes another
+
+
+def _lock_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lock")
 
 
 def _fetch(request: _Request, progress: Bytes | None, patience: Patience) -> None:

@@ -33,7 +33,17 @@ _GREY, _RGB = 0, 2
 
 def plain_jpeg(data: bytes) -> UInt8[np.ndarray, "h w 3"] | None:
     """The pixels of a JPEG in the usual colours or in grey, if it is upright, flawless and within Pillow's limit."""
-    if not data.startswith(JPEG) or any(word in data for word in _TURNING):
+    return None if may_turn(data) else stored_jpeg(data)
+
+
+def may_turn(data: bytes) -> bool:
+    """Whether metadata in a file may ask for it to be turned."""
+    return any(word in data for word in _TURNING)
+
+
+def stored_jpeg(data: bytes) -> UInt8[np.ndarray, "h w 3"] | None:
+    """As :func:`plain_jpeg`, but not turned, whatever the metadata ask for."""
+    if not data.startswith(JPEG):
         return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)

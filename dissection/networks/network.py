@@ -40,12 +40,14 @@ class Source:
         weights: path of a weights file, or ``None``.
         output: which of several outputs holds the scores, if the user chose it.
         multi_label: whether the user declared classes to be independent of each other.
+        ema: whether the averaged weights of that file are meant.
     """
 
     network: str
     weights: str | None = None
     output: str = ""
     multi_label: bool = False
+    ema: bool = False
 
     def to_json(self) -> dict[str, object]:
         """Plain JSON values."""
@@ -62,7 +64,8 @@ class Source:
         network, weights = values.get("network"), values.get("weights")
         if not isinstance(network, str) or not (weights is None or isinstance(weights, str)):
             raise NetworkError(f"{dict(values)} is not a source of a network; name the network with --network")
-        return cls(network, weights, str(values.get("output") or ""), bool(values.get("multi_label")))
+        choices = bool(values.get("multi_label")), bool(values.get("ema"))
+        return cls(network, weights, str(values.get("output") or ""), *choices)
 
 
 @dataclass(frozen=True, eq=False)

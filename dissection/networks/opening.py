@@ -13,7 +13,7 @@ from dissection.networks.sources.spec import SCENES
 
 from .network import Network, Source
 from .preprocessing import Preprocessing
-from .weights import is_torchscript
+from .weights import WeightsFile, is_torchscript
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +38,7 @@ def open_network(
     network: str,
     *,
     weights: Path | str | None = None,
+    ema: bool = False,
     layer: str | None = None,
     classes: Path | str | Sequence[str] | None = None,
     preprocessing: Preprocessing | None = None,
@@ -52,6 +53,7 @@ def open_network(
             ``efficientnet-lite0``; ``path/to/program.pt2``; ``path/to/file.py:factory`` or ``package.module:factory``;
             the factory returns an ``nn.Module`` or a :class:`Network`.
         weights: a file to load into it; by default a published name stands for its published weights.
+        ema: whether to take the averaged weights of a checkpoint that holds both; otherwise a warning tells of them.
         layer: the layer to dissect; by default the last rectified convolutional map.
         classes: labels, or a file with one label per line; by default those that the source knows.
         preprocessing: replaces that of the source.
@@ -66,13 +68,16 @@ def open_network(
         LayerNotFoundError: if the layer does not exist, or has no feature map.
     """
     path = None if weights is None else Path(weights).expanduser().resolve()
-    draft = _draft(network, path, progress)
+    if ema and path is None:
+        raise NetworkError("averaged weights (--ema) are those of a file, and none is given; name one with --weights")
+    draft = _draft(network, None if path is None else WeightsFile(path, ema), progress)
     opened = _opened(draft, layer, classes, preprocessing, changes)
     source = Source(
         draft.spec or network,
         None if path is None else str(path),
         changes.get("output") or "",
         bool(changes.get("multi_label")),
+        ema,
     )
     return replace(opened, source=source).to(device)
 
@@ -120,7 +125,7 @@ def _opened(
     )
 
 
-def _draft(network: str, weights: Path | None, progress: Bytes | None) -> NetworkSpec:
+def _draft(network: str, weights: WeightsFile | None, progress: Bytes | None) -> NetworkSpec:
     """The spec from a network's source; a source is imported when it is needed, since some take seconds."""
     if network == SCENES:
         from dissection.networks.sources.scenes import open_scenes  # noqa: PLC0415
@@ -148,7 +153,7 @@ def _is_program(network: str) -> bool:
     return Path(network).suffix == ".pt2"
 
 
-def _published(network: str, weights: Path | None, progress: Bytes | None) -> NetworkSpec:
+def _published(network: str, weights: WeightsFile | None, progress: Bytes | None) -> NetworkSpec:
     from dissection.networks.sources.efficientnet_lite import LITE, open_lite  # noqa: PLC0415 -- torchvision's models take a second to import
     from dissection.networks.sources.places365 import open_places, places_names  # noqa: PLC0415
     from dissection.networks.sources.torchvision import open_published, published_names  # noqa: PLC0415

@@ -2,17 +2,15 @@
 
 A pickle is a program that names functions to call. Here it gets only those that make tensors and ordered dictionaries;
 any other name stands for a thing that keeps its state and does nothing. So the tensors of a whole pickled model, or of
-a checkpoint with an optimizer's state, can be read. None of a model's code is needed or run.
+a checkpoint with an optimizer's state, can be read: those that the model's ``state_dict()`` would hold. None of a
+model's code is needed or run.
 """
 
 from __future__ import annotations
 
-import pickle
-import tarfile
 import warnings
-from collections import OrderedDict
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import save
@@ -21,23 +19,53 @@ from torch import Tensor, _utils
 from dissection.errors import OutputError, WeightsError
 from dissection.files.atomic import replace_file
 
-from .weights import is_torchscript, own_names, state_dict
+from .checkpoint_claims import STORAGES, refuse_claims
+from .inert_pickles import InertUnpickler, Thing
+from .weights import WeightsFile, is_torchscript, own_names, state_dict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-_TENSORS = {
-    "_rebuild_tensor": _utils._rebuild_tensor,  # noqa: SLF001 -- the functions that torch.save names in its pickles
-    "_rebuild_tensor_v2": _utils._rebuild_tensor_v2,  # noqa: SLF001
-    "_rebuild_parameter": _utils._rebuild_parameter,  # noqa: SLF001
+_DEEPEST = 500
+"""Modules in modules: more than any network has."""
+
+_LARGER = 8
+"""How much larger than its file the tensors may be: some may share their values."""
+
+
+def _parameter(data: object, *_state: object) -> object:
+    """A parameter as its tensor, without attributes and hooks."""
+    return data
+
+
+def _subclassed(rebuild: object, _kind: object, arguments: object, _state: object) -> object:
+    """A tensor that has attributes, or is of a subclass, as a plain one."""
+    known = rebuild in _TENSORS.values() and isinstance(arguments, tuple)
+    return rebuild(*arguments) if known and callable(rebuild) and isinstance(arguments, tuple) else Thing()
+
+
+_TENSORS: Mapping[tuple[str, str], Any] = {
+    ("torch._utils", "_rebuild_tensor"): _utils._rebuild_tensor,  # noqa: SLF001 -- the functions that torch.save names
+    ("torch._utils", "_rebuild_tensor_v2"): _utils._rebuild_tensor_v2,  # noqa: SLF001
+    ("torch._utils", "_rebuild_tensor_v3"): _utils._rebuild_tensor_v3,  # noqa: SLF001
+    ("torch._utils", "_rebuild_parameter"): _parameter,
+    ("torch._utils", "_rebuild_parameter_with_state"): _parameter,
+    ("torch._tensor", "_rebuild_from_type_v2"): _subclassed,
 }
-_STORAGES = frozenset(
-    f"{kind}Storage" for kind in ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
-)
+_PLAIN: Mapping[tuple[str, str], Any] = {
+    ("torch", "Size"): torch.Size,
+    ("torch.storage", "UntypedStorage"): torch.UntypedStorage,
+}
 
 
-def convert_pickle(source: Path, target: Path) -> int:
+def convert_pickle(source: Path, target: Path, *, ema: bool = False) -> int:
     """Write the tensors of a checkpoint as safetensors; returns their number.
+
+    Args:
+        source: the checkpoint.
+        target: the file to write.
+        ema: whether to take the averaged weights of a checkpoint that holds both.
 
     Raises:
         WeightsError: if the file is not a checkpoint, or holds no weights.
@@ -45,22 +73,32 @@ def convert_pickle(source: Path, target: Path) -> int:
     """
     if target.exists():
         raise OutputError(f"{target} already exists; remove it, or name another file")
-    state = {name: value.clone().contiguous() for name, value in read_legacy(source).items()}
+    state = read_legacy(WeightsFile(source, ema))
+    limit = _LARGER * source.stat().st_size
+    if (size := sum(value.numel() * value.element_size() for value in state.values())) > limit:
+        raise WeightsError(f"{source} makes {size} bytes out of far fewer; do not trust it")
+    try:
+        content = save({name: value.clone().contiguous() for name, value in state.items()})
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise WeightsError(f"{source} holds tensors that safetensors cannot hold ({reason})") from error
     target.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(target, save(state))
+    replace_file(target, content)
     return len(state)
 
 
-def read_legacy(path: Path) -> dict[str, Tensor]:
-    """A checkpoint's tensors by name, whatever else it holds; for a whole model, its parameters and buffers.
+def read_legacy(file: WeightsFile) -> dict[str, Tensor]:
+    """A checkpoint's tensors by name, whatever else it holds; for a whole model, those of its ``state_dict()``.
 
     Raises:
-        WeightsError: if the file is not a checkpoint, or holds no weights.
+        WeightsError: if the file is not a checkpoint, is damaged or hostile, or holds no weights.
     """
+    path = file.path
     if not path.is_file():
         raise WeightsError(f"no file {path}; give a checkpoint that torch.save wrote")
-    if is_torchscript(path) or tarfile.is_tarfile(path):
+    if is_torchscript(path) or _is_tar(path):
         raise WeightsError(f"{path} is an archive of another kind; give a checkpoint that torch.save wrote")
+    refuse_claims(path)
     try:
         with warnings.catch_warnings(action="ignore"):
             content = torch.load(path, map_location="cpu", weights_only=False, pickle_module=_Harmless)
@@ -69,50 +107,23 @@ def read_legacy(path: Path) -> dict[str, Tensor]:
         raise WeightsError(
             f"{path} cannot be read as a checkpoint ({type(error).__name__}: {reason}); fetch it again"
         ) from error
-    return own_names(state_dict(_plain(content), path))
+    return own_names(state_dict(content, file, lambda value: _opened(value, path)))
 
 
-class _Thing:
-    """Stands for anything that a pickle names: it takes any arguments, keeps its state, and does nothing."""
-
-    dump_patches = False
-    """torch reads it from a module's class in an old file, and compares sources if it is true."""
-
-    def __new__(cls, *_args: object, **_kwargs: object) -> Self:
-        return super().__new__(cls)
-
-    def __init__(self, *_args: object, **_kwargs: object) -> None:
-        self.state: object = None
-
-    def __call__(self, *_args: object, **_kwargs: object) -> _Thing:
-        return _Thing()
-
-    def __setstate__(self, state: object) -> None:
-        self.state = state
-
-    def __setitem__(self, _key: object, _value: object) -> None:
-        pass
-
-    def append(self, _value: object) -> None:
-        """As a list's."""
-
-    def extend(self, _values: object) -> None:
-        """As a list's."""
+def _is_tar(path: Path) -> bool:
+    """Whether a file is a tar, as torch wrote before 2017; only its first header is read."""
+    with path.open("rb") as file:
+        return file.read(512)[257:262] == b"ustar"
 
 
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: Any, **options: Any) -> None:  # noqa: ANN401 -- torch's
-        settings: dict[str, Any] = {**options, "encoding": "latin1"}  # Python 2 wrote some of these files
-        super().__init__(file, **settings)
-
+class _Unpickler(InertUnpickler):
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 -- a function, or the thing that stands for one
-        if module == "torch._utils" and name in _TENSORS:
-            return _TENSORS[name]
-        if module == "torch" and name in _STORAGES:
+        known = _TENSORS.get((module, name)) or _PLAIN.get((module, name))
+        if known is not None:
+            return known
+        if module == "torch" and (name in STORAGES or isinstance(getattr(torch, name, None), torch.dtype)):
             return getattr(torch, name)
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        return _Thing
+        return super().find_class(module, name)
 
 
 def _load(file: Any, **options: Any) -> object:  # noqa: ANN401 -- torch's
@@ -122,23 +133,34 @@ def _load(file: Any, **options: Any) -> object:  # noqa: ANN401 -- torch's
 _Harmless = SimpleNamespace(Unpickler=_Unpickler, load=_load, __name__="harmless")
 
 
-def _plain(content: object) -> object:
-    """State dicts in place of whole models."""
-    if isinstance(content, _Thing):
-        return dict(_weights(content, ""))
-    if isinstance(content, dict):
-        return {name: _plain(value) for name, value in content.items()}
-    return content
+def _opened(content: object, path: Path) -> object:
+    """The state dict of a whole model; anything else as it is."""
+    return dict(_weights(content, path)) if isinstance(content, Thing) else content
 
 
-def _weights(part: object, prefix: str) -> list[tuple[str, Tensor]]:
-    """Parameters and buffers of a pickled module and of its submodules."""
-    state = part.state if isinstance(part, _Thing) and isinstance(part.state, dict) else {}
-    weights = [
-        (f"{prefix}{name}", value.data)
-        for kind in ("_parameters", "_buffers")
-        for name, value in dict(state.get(kind) or {}).items()
-        if isinstance(value, Tensor)
-    ]
-    children = dict(state.get("_modules") or {}).items()
-    return weights + [weight for name, child in children for weight in _weights(child, f"{prefix}{name}.")]
+def _weights(model: Thing, path: Path) -> Iterator[tuple[str, Tensor]]:
+    """Parameters and persistent buffers of a pickled module and of its submodules, in the order of ``state_dict()``."""
+    waiting: list[tuple[str, object, int]] = [("", model, 0)]
+    most = path.stat().st_size  # a name takes a byte, so there are fewer modules
+    while waiting:
+        prefix, part, depth = waiting.pop()
+        most -= 1
+        if depth > _DEEPEST or not most:
+            raise WeightsError(f"{path} holds a module that holds itself, or modules without end; do not trust it")
+        state = part.state if isinstance(part, Thing) and isinstance(part.state, dict) else {}
+        transient = state.get("_non_persistent_buffers_set") or ()
+        for kind in ("_parameters", "_buffers"):
+            for name, value in _items(state, kind):
+                if kind == "_buffers" and isinstance(transient, frozenset | tuple) and name in transient:
+                    continue
+                if isinstance(value, Tensor) and value.layout is torch.strided and not value.is_quantized:
+                    yield f"{prefix}{name}", value.detach()
+                elif value is not None:
+                    raise WeightsError(f"{path}: {prefix}{name} is no plain tensor; save model.state_dict() instead")
+        children = [(f"{prefix}{name}.", child, depth + 1) for name, child in _items(state, "_modules")]
+        waiting.extend(reversed(children))
+
+
+def _items(state: Mapping[Any, object], kind: str) -> list[tuple[Any, object]]:
+    named = state.get(kind)
+    return list(named.items()) if isinstance(named, dict) else []

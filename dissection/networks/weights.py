@@ -6,44 +6,70 @@ accepts are read.
 
 from __future__ import annotations
 
+import math
 import pickle
 import re
 import warnings
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from dissection.errors import WeightsError
+from dissection.errors import NoteWarning, WeightsError
+
+from .checkpoint_claims import damaged, refuse_claims
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import nn
 
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "params", "module")
+_AVERAGED = re.compile(r"(^|_)(ema|swa|averaged)(_|$)")
+"""Keys of averaged weights in a checkpoint: ``state_dict_ema``, ``model_ema``, ``params_ema``, ``swa_state_dict``."""
+_EMA = ("ema_model.", "averaged_model.")
 _PARALLEL, _COMPILED = "module.", "_orig_mod."
+_DEEP = 8
+"""Mappings in mappings, at most, around a state dict."""
 
 
-def read_weights(path: Path | str) -> dict[str, Tensor]:
+@dataclass(frozen=True, slots=True)
+class WeightsFile:
+    """A weights file, and which weights of it: ``ema`` takes the averaged ones of a checkpoint that holds both."""
+
+    path: Path
+    ema: bool = False
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+def read_weights(file: WeightsFile | Path | str) -> dict[str, Tensor]:
     """A file's tensors by name, on the CPU.
 
     Understands safetensors and ``torch.save``, a state dict wrapped in a checkpoint, and the prefixes of
-    ``DataParallel`` and ``torch.compile``.
+    ``DataParallel`` and ``torch.compile``. Warns if averaged weights (EMA) are left out.
 
     Raises:
-        WeightsError: if the file is missing, truncated, foreign, or holds code.
+        WeightsError: if the file is missing, damaged, foreign, claims more than it holds, or holds code; or if it has
+            no averaged weights and they are requested.
     """
-    path = Path(path)
+    file = file if isinstance(file, WeightsFile) else WeightsFile(Path(file))
+    path = file.path
     if not path.is_file():
         raise WeightsError(f"no weights file {path}; give the path of a .safetensors file or a saved state dict")
     content = _read_safetensors(path) if _is_safetensors(path) else _read_torch(path)
-    return own_names(state_dict(content, path))
+    return own_names(state_dict(content, file))
 
 
 def fit(module: nn.Module, state: Mapping[str, Tensor], *, where: str) -> None:
@@ -52,7 +78,7 @@ def fit(module: nn.Module, state: Mapping[str, Tensor], *, where: str) -> None:
     ``where`` names the origin of the weights in errors. A BatchNorm's batch counter may be missing.
 
     Raises:
-        WeightsError: if names or shapes differ.
+        WeightsError: if names, shapes or kinds differ (integers for floats), or a value is a NaN or an infinity.
     """
     current = module.state_dict()
     tensors = {name for name, value in current.items() if isinstance(value, Tensor)}
@@ -63,19 +89,56 @@ def fit(module: nn.Module, state: Mapping[str, Tensor], *, where: str) -> None:
         for name in current
         if name in tensors & state.keys() and current[name].shape != state[name].shape
     ]
-    problems = [_listed(missing, "missing"), _listed(unexpected, "unexpected"), _listed(misshapen, "misshapen")]
+    fitting = [name for name in current if name in tensors & state.keys() and current[name].shape == state[name].shape]
+    strange = [name for name in fitting if not _is_alike(name, state[name], current[name])]
+    unusable = [name for name in fitting if name not in strange and not _is_usable(state[name], current[name])]
+    other = [f"{name} {_kind(state[name])} instead of {_kind(current[name])}" for name in strange]
+    problems = [
+        _listed(missing, "missing"),
+        _listed(unexpected, "unexpected"),
+        _listed(misshapen, "misshapen"),
+        _listed(other, "of another kind"),
+        _listed(unusable, "with a NaN or an infinity"),
+    ]
     if any(problems):
         kind = type(module).__name__
         raise WeightsError(f"weights of {where} do not fit {kind}: {'; '.join(filter(None, problems))}")
     module.load_state_dict({name: state.get(name, value) for name, value in current.items()})
 
 
+def is_finite(tensor: Tensor) -> bool:
+    """Whether a tensor has neither a NaN nor an infinity."""
+    if not tensor.is_floating_point() or not tensor.numel():
+        return True
+    return all(math.isfinite(extreme) for extreme in torch.aminmax(tensor.float()))
+
+
+def _is_usable(tensor: Tensor, current: Tensor) -> bool:
+    """Whether a tensor is finite except where the network itself is not, as a mask may be."""
+    if is_finite(tensor) or tensor.device != current.device:
+        return is_finite(tensor)
+    odd = ~tensor.float().isfinite()
+    return bool(tensor.float()[odd].isclose(current.float()[odd], equal_nan=True).all())
+
+
+def _is_alike(name: str, tensor: Tensor, current: Tensor) -> bool:
+    """Whether a tensor is of the network's kind: floats, complex numbers, or whole ones; counters may be floats."""
+    return _kind(tensor) == _kind(current) or name.endswith("num_batches_tracked")
+
+
+def _kind(tensor: Tensor) -> str:
+    if tensor.is_floating_point():
+        return "floats"
+    return "complex numbers" if tensor.is_complex() else "whole numbers"
+
+
 def is_torchscript(path: Path) -> bool:
     """Whether a file is a TorchScript program: an archive with constants and code."""
-    if not zipfile.is_zipfile(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return False
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
     return any(name.endswith("/constants.pkl") for name in names) and any("/code/" in name for name in names)
 
 
@@ -89,53 +152,97 @@ def _is_safetensors(path: Path) -> bool:
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{path} is not a complete safetensors file ({error}); fetch it again") from error
+    except Exception as error:  # not only SafetensorError: what is in the header reaches torch
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise WeightsError(f"{path} is not a complete safetensors file ({reason}); fetch it again") from error
 
 
 def _read_torch(path: Path) -> object:
+    if not is_torchscript(path):
+        refuse_claims(path)
     try:
         with warnings.catch_warnings(action="ignore"):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(_refusal(path, error)) from error
+    except Exception as error:
+        raise _refusal(path, error) from error
 
 
-def _refusal(path: Path, error: Exception) -> str:
+def _refusal(path: Path, error: Exception) -> WeightsError:
     reason = str(error)
     if "TorchScript" in reason:
-        return (
+        return WeightsError(
             f"{path} is a TorchScript program, which is refused; load it in the program that made it and save only its "
             "weights: safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
         )
     convert = f"to take out its weights without running it: neuronexplain weights convert {path} NEW.safetensors"
     if code := re.search(r"GLOBAL ([\w.]+)", reason):
-        return f"{path} holds code ({code[1]}), which is refused: opening it could run anything; {convert}"
-    if isinstance(error, pickle.UnpicklingError):
-        return f"{path} is a pickle of something other than weights, which is refused; {convert}"
-    return f"{path} is cut short or of another kind ({type(error).__name__}); give safetensors or a saved state dict"
+        return WeightsError(
+            f"{path} holds code ({code[1]}), which is refused: opening it could run anything; {convert}"
+        )
+    with path.open("rb") as file:
+        is_pickle = file.read(1) in {b"\x80", b"P"}
+    if isinstance(error, pickle.UnpicklingError) and is_pickle:
+        return WeightsError(f"{path} is a pickle of something other than weights, which is refused; {convert}")
+    return damaged(path, error)
 
 
-def state_dict(content: object, path: Path) -> dict[str, Tensor]:
-    """The mapping from names to tensors in a checkpoint."""
-    while isinstance(content, Mapping):
-        if wrapped := [content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)]:
-            content = wrapped[0]
-            continue
-        tensors = {
-            name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)
-        }
-        if tensors:
-            return tensors
-        keys = ", ".join(map(str, list(content)[:4])) or "nothing in it"
+def state_dict(
+    content: object, file: WeightsFile, opened: Callable[[object], object] = lambda content: content
+) -> dict[str, Tensor]:
+    """The mapping from names to tensors in a checkpoint.
+
+    Args:
+        content: what was saved.
+        file: where; whether it is the averaged weights that are requested.
+        opened: makes a mapping of what is saved as something else.
+    """
+    content = opened(content)
+    if file.ema:
+        content = opened(_averaged(content, file.path))
+    elif isinstance(content, Mapping) and (keys := _averaged_keys(content)):
+        message = f"{file.path} also holds averaged weights ({keys[0]}), and the others were taken; --ema takes those"
+        warnings.warn(message, NoteWarning, stacklevel=2)
+    for _ in range(_DEEP):
+        if not isinstance(content, Mapping):
+            break
+        inner = (opened(content[key]) for key in _WRAPPERS if key in content)
+        if (wrapped := next((value for value in inner if isinstance(value, Mapping)), None)) is None:
+            return _tensors(content, file.path)
+        content = wrapped
+    what = "mappings without end" if isinstance(content, Mapping) else f"a {type(content).__name__}"
+    raise WeightsError(f"{file.path} holds no state dict, only {what}; save model.state_dict()")
+
+
+def _averaged_keys(content: Mapping[Any, object]) -> list[str]:
+    return [
+        key
+        for key, value in content.items()
+        if isinstance(key, str) and _AVERAGED.search(key) and not isinstance(value, Tensor | float | int | str | None)
+    ]
+
+
+def _averaged(content: object, path: Path) -> object:
+    keys = _averaged_keys(content) if isinstance(content, Mapping) else []
+    if not keys or not isinstance(content, Mapping):
+        raise WeightsError(f"{path} holds no averaged weights (nothing in it is called ema); leave out --ema")
+    return content[keys[0]]
+
+
+def _tensors(content: Mapping[Any, object], path: Path) -> dict[str, Tensor]:
+    tensors = {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)}
+    if not tensors:
+        keys = ", ".join(str(key)[:40] for key in list(content)[:4]) or "nothing in it"
         raise WeightsError(f"{path} holds no state dict, only a mapping with {keys}; save model.state_dict()")
-    raise WeightsError(f"{path} holds no state dict, only a {type(content).__name__}; save model.state_dict()")
+    return tensors
 
 
 def own_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Names as the network itself has them, without the prefixes of wrappers around it."""
-    state = {name.replace(_COMPILED, ""): value for name, value in state.items()}
-    while all(name.startswith(_PARALLEL) for name in state):
+    for averaged in _EMA:  # of ema-pytorch, which also keeps the raw ones and counters there
+        if any(name.startswith(averaged) for name in state):
+            state = {name.removeprefix(averaged): state[name] for name in state if name.startswith(averaged)}
+    state = {name.replace(_COMPILED, ""): value for name, value in state.items() if name != "n_averaged"}
+    while state and all(name.startswith(_PARALLEL) for name in state):
         state = {name.removeprefix(_PARALLEL): value for name, value in state.items()}
     return state
 

@@ -96,6 +96,7 @@ def _run() -> int | None:
 def main() -> None:
     """Run the command line; an error is one line and exit status 2."""
     failures.listen()
+    console.show_warnings()
     allocator.keep_freed_memory()
     try:
         with console.only_rank_0():

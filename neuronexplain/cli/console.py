@@ -6,12 +6,15 @@ import csv
 import json
 import os
 import sys
+import warnings
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import fill
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from dissection.errors import NoteWarning
+from dissection.files.paths import readable
 from dissection.plain_text import cell, visible, visible_json
 
 if TYPE_CHECKING:
@@ -109,7 +112,7 @@ def counted(items: Iterable[Item], progress: Callable[[int], None]) -> Iterator[
 
 def say(text: str = "") -> None:
     """Write a line to standard output; a line break inside, as in a stranger's name, is shown as an escape."""
-    sys.stdout.write(f"{visible(text)}\n")
+    sys.stdout.write(f"{visible(readable(text))}\n")
 
 
 def say_wrapped(text: str) -> None:
@@ -121,7 +124,20 @@ def say_wrapped(text: str) -> None:
 
 def note(text: str) -> None:
     """Write a line to standard error, for people: programs read standard output."""
-    sys.stderr.write(f"{visible(text)}\n")
+    sys.stderr.write(f"{visible(readable(text))}\n")
+
+
+def show_warnings() -> None:
+    """Write warnings that are meant for users as notes; all others as Python does."""
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any) -> None:  # noqa: ANN401 -- Python's own
+        if isinstance(message, NoteWarning):
+            note(f"Note: {message}.")
+        else:
+            usual(message, category, *place)
+
+    warnings.showwarning = show  # type: ignore[assignment]  # its last arguments are of no interest
 
 
 def write_json(value: object) -> None:

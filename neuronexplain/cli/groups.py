@@ -71,7 +71,7 @@ class NetworkSettings:
     output: options.Output = None
     multi_label: options.MultiLabel = False
 
-    def open(self, network: str, *, weights: Path | None, layer: str | None, device: str) -> Network:
+    def open(self, network: str, *, weights: Path | None, ema: bool, layer: str | None, device: str) -> Network:
         """Open a network by name with these settings; a bar shows the download of its weights."""
         from dissection.networks.opening import open_network
 
@@ -79,6 +79,7 @@ class NetworkSettings:
             return open_network(
                 network,
                 weights=weights,
+                ema=ema,
                 layer=layer,
                 classes=self.classes,
                 device=device,

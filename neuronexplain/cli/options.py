@@ -23,6 +23,9 @@ BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Images in o
 Weights = Annotated[
     Path | None, typer.Option("--weights", help="Weights: safetensors, or a state dict written by torch.save.")
 ]
+Ema = Annotated[
+    bool, typer.Option("--ema", help="Take the averaged weights (EMA) of a checkpoint that also holds raw ones.")
+]
 
 NetworkName = Annotated[
     str,

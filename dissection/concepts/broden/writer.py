@@ -17,7 +17,7 @@ from dissection.concepts.csv_tables import LARGEST
 from dissection.concepts.label_maps import write_label_map
 from dissection.concepts.support import Supports
 from dissection.concepts.surveys import areas
-from dissection.errors import ConceptDataError
+from dissection.errors import CheckpointError, ConceptDataError
 from dissection.execution.journal import Journal
 from dissection.files.paths import leads_out
 from dissection.vocabulary import Labels
@@ -94,8 +94,12 @@ class BrodenWriter:
         self._check_concepts()
         (folder / "images").mkdir(exist_ok=True)
         self._journal = Journal(journal)
-        for entry in self._journal:
-            self._take_in(entry)
+        try:
+            for entry in self._journal:
+                self._take_in(entry)
+        except ValueError as error:
+            self._journal.close()
+            raise CheckpointError(f"{journal} is damaged ({error}); remove {journal.parent} to start over") from error
 
     def __enter__(self) -> Self:
         return self

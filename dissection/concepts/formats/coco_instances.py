@@ -74,7 +74,7 @@ class CocoInstances(Coco):
             if layer is None:
                 layer = np.zeros(size, np.int32)
                 layers.append(layer)
-            layer[mask] = category
+            layer[mask] = category + self._offset
         return np.stack(layers) if layers else np.zeros((0, *size), np.int32)
 
     def _regions_of(self, file: CocoFile, image: CocoImage) -> dict[int, list[Any]]:

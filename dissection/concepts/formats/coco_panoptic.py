@@ -79,7 +79,7 @@ class CocoPanoptic(Coco):
         if not isinstance(segments, list) or not all(isinstance(segment, dict) for segment in segments):
             raise file.bad(f"the segments_info of image {number} is not a list of segments")
         categories = {
-            whole(file.file, segment, "id", most=_MOST): whole(file.file, segment, "category_id")
+            whole(file.file, segment, "id", most=_MOST): whole(file.file, segment, "category_id", least=0)
             for segment in segments
         }
         unknown = sorted(set(categories.values()) - known)
@@ -98,5 +98,6 @@ class CocoPanoptic(Coco):
             raise BadFileError(
                 segments.file, f"segment {unknown[0]} was found, which {file.file.name} does not list for it"
             )
-        numbers = np.array([segments.categories.get(segment, 0) for segment in ids.tolist()], np.int32)
+        labels = {segment: category + self._offset for segment, category in segments.categories.items()}
+        numbers = np.array([labels.get(segment, 0) for segment in ids.tolist()], np.int32)
         return numbers[positions].reshape(1, self._label_size, self._label_size)

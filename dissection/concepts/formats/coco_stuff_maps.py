@@ -19,6 +19,7 @@ from dissection.concepts.formats.shared.coco_words import CocoCategory, coco_wor
 from dissection.concepts.formats.shared.photograph_folder import read_lines
 from dissection.concepts.label_maps import check_numbers, read_index_mask, read_photograph_of, shrink
 from dissection.concepts.problems import BadFileError
+from dissection.files.paths import readable
 from dissection.vocabulary import Labels
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class CocoStuffMaps(Folder):
     def image_name(self, index: int) -> str:
         """The split and the photograph's file name."""
         mask = self._masks[index]
-        return f"{mask.parent.name}/{mask.stem}.jpg"
+        return readable(f"{mask.parent.name}/{mask.stem}.jpg")
 
     def photograph(self, index: int) -> Image.Image:
         """The photograph; it must be of the size of its pixel map."""

@@ -20,7 +20,10 @@ from dissection.concepts.formats.shared.photograph_folder import read_text
 from dissection.concepts.label_maps import check_size, index_numbers
 from dissection.concepts.problems import BadFileError
 from dissection.errors import PhotographError
-from dissection.images.photographs import Encoded, open_image, open_photograph, photograph_size
+from dissection.files.paths import readable
+from dissection.images.image_files import Encoded
+from dissection.images.label_images import open_image
+from dissection.images.photographs import open_photograph, photograph_size
 from dissection.vocabulary import Labels
 
 if TYPE_CHECKING:
@@ -81,7 +84,7 @@ class HuggingFace(Folder):
     @property
     def name(self) -> str:
         """The folder's or file's name."""
-        return self._src.resolve().stem
+        return readable(self._src.resolve().stem)
 
     @property
     def notes(self) -> Notes:

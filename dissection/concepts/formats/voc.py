@@ -5,6 +5,7 @@
     VOC2012/JPEGImages/2007_000032.jpg
     VOC2012/SegmentationClass/2007_000032.png       palette: 1 to 20, 255 = boundaries and omitted objects
     VOC2012/ImageSets/Segmentation/trainval.txt     names of images, one per line
+    VOC2012/labelmap.txt                            colours of the classes, from annotation tools
 
 torchvision's ``VOCSegmentation`` reads one list at a time from a folder that must be called ``VOCdevkit``; the tests
 compare with it.
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from dissection.concepts.formats.shared.label_table import Label, LabelTable
 from dissection.concepts.formats.shared.photograph_folder import Published, locate, read_lines
 from dissection.concepts.formats.shared.voc_classes import CLASSES
-from dissection.concepts.label_maps import read_index_mask
+from dissection.concepts.formats.shared.voc_masks import BOUNDARY, read_colours, read_voc_mask
 from dissection.concepts.problems import BadFileError
 from dissection.files.paths import leads_out
 from dissection.vocabulary import Labels
@@ -25,9 +26,6 @@ from dissection.vocabulary import Labels
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-BOUNDARY = 255
-"""VOC's "void": boundaries of objects, and objects that were too difficult."""
 
 
 class Voc(Published):
@@ -41,6 +39,7 @@ class Voc(Published):
 
     def __init__(self, src: Path, *, label_size: int) -> None:
         root = locate(src, "SegmentationClass").parent
+        self._colours = read_colours(root)
         self._masks = [root / "SegmentationClass" / f"{name}.png" for name in _listed(root)]
         label_table = LabelTable(
             (Label("object", code, names) for code, names in enumerate(CLASSES.values(), start=1)),
@@ -53,7 +52,7 @@ class Voc(Published):
     def labels(self, index: int) -> Labels:
         """One map; boundaries are 0."""
         file = self._masks[index]
-        codes = read_index_mask(file)
+        codes = read_voc_mask(file, self._colours)
         self._check_size(file, [codes.shape], index)
         return Labels(self._stack([self._table.label_map(file, codes, "object", self._label_size)]))
 

@@ -16,13 +16,15 @@ from .spec import NetworkSpec, load
 if TYPE_CHECKING:
     from torch import nn
 
+    from dissection.networks.weights import WeightsFile
+
 LITE = "efficientnet-lite0"
 
 _PREPROCESSING = Preprocessing((224, 224), 256, (0.498,) * 3, (0.502,) * 3, "bicubic")
 """For the published weights: with ImageNet's usual mean and deviation, a tenth of the predictions changes."""
 
 
-def open_lite(weights: Path | None = None) -> NetworkSpec:
+def open_lite(weights: WeightsFile | Path | None = None) -> NetworkSpec:
     """The network; with the package's weights unless a file is given.
 
     Raises:

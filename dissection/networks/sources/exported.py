@@ -29,13 +29,15 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.export import ExportedProgram
 
+    from dissection.networks.weights import WeightsFile
+
 _ADVICE = (
     "export it in evaluation mode with a batch of any size: torch.export.export(model.eval(), (images,), "
     "dynamic_shapes=({0: torch.export.Dim('batch')},))"
 )
 
 
-def open_exported(path: Path, weights: Path | None = None) -> NetworkSpec:
+def open_exported(path: Path, weights: WeightsFile | Path | None = None) -> NetworkSpec:
     """The network of an exported program, which sets the size of its images.
 
     Raises:

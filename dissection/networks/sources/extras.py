@@ -39,7 +39,9 @@ def fetching(network: str, advice: str) -> Iterator[None]:
     log.setLevel(logging.ERROR)
     try:
         yield
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+    except NetworkError:
+        raise
+    except Exception as error:  # damaged files reach these packages' own code
         reason = " ".join(str(error).split())[:200]
         raise WeightsError(f"cannot load {network} ({type(error).__name__}: {reason}); {advice}") from error
     finally:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
+    from dissection.networks.weights import WeightsFile
+
 
 @dataclass(frozen=True, slots=True)
 class Made:
@@ -39,7 +41,7 @@ class Made:
     name: str
 
 
-def open_made(spec: str, weights: Path | None = None) -> NetworkSpec:
+def open_made(spec: str, weights: WeightsFile | Path | None = None) -> NetworkSpec:
     """The network that a factory makes, with a file's weights if one is given.
 
     Raises:

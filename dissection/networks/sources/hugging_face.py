@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from dissection.errors import NetworkError
+from dissection.errors import NetworkError, WeightsError
+from dissection.networks.checkpoint_claims import refuse_claims
 from dissection.networks.preprocessing import Preprocessing
+from dissection.networks.weights import is_finite
 
 from .extras import fetching, needs
 from .spec import NetworkSpec, load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from torch import nn
+
+    from dissection.networks.weights import WeightsFile
 
 _PREFIX = "hf/"
 _NO_CODE = {"trust_remote_code": False}
@@ -29,7 +35,7 @@ _CROPPED_BELOW = 384
 """ConvNeXt's processor crops smaller inputs from a larger photograph, and squashes photographs to larger inputs."""
 
 
-def open_hf(name: str, weights: Path | None = None) -> NetworkSpec:
+def open_hf(name: str, weights: WeightsFile | Path | None = None) -> NetworkSpec:
     """A network by the name of its repository or by a folder; no code of a repository is run.
 
     Raises:
@@ -45,7 +51,7 @@ def open_hf(name: str, weights: Path | None = None) -> NetworkSpec:
         config = hub.AutoConfig.from_pretrained(location, **_NO_CODE)
         processor = hub.AutoImageProcessor.from_pretrained(location, **_NO_CODE).to_dict()
         if weights is None:
-            module = hub.AutoModelForImageClassification.from_pretrained(location, torch_dtype="float32", **_NO_CODE)
+            module = _pretrained(hub, name, location)
         else:
             module = load(hub.AutoModelForImageClassification.from_config(config, **_NO_CODE), weights)
     return NetworkSpec(
@@ -57,6 +63,23 @@ def open_hf(name: str, weights: Path | None = None) -> NetworkSpec:
         multi_label=config.problem_type == "multi_label_classification",
         spec=f"{_PREFIX}{location}",
     )
+
+
+def _pretrained(hub: Any, name: str, location: str) -> nn.Module:  # noqa: ANN401 -- transformers
+    """The repository's network; transformers itself would fill in missing weights at random, and say so in a log."""
+    for file in Path(location).glob("*.bin") if Path(location).is_dir() else ():
+        refuse_claims(file)
+    module: nn.Module
+    module, loading = hub.AutoModelForImageClassification.from_pretrained(
+        location, torch_dtype="float32", output_loading_info=True, **_NO_CODE
+    )
+    missing = [str(key) for key in loading["missing_keys"]]
+    if missing:
+        raise WeightsError(f"{name} lacks the weights {', '.join(missing[:3])}; fetch one that was trained for it")
+    odd = [key for key, value in module.named_parameters() if not is_finite(value)]
+    if odd:
+        raise WeightsError(f"the weights of {name} hold a NaN or an infinity ({', '.join(odd[:3])}); fetch them again")
+    return module
 
 
 def _location(name: str) -> str:

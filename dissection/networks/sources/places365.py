@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dissection.files.transfers import Bytes
+    from dissection.networks.weights import WeightsFile
 
 _PREFIX = "places365/"
 
@@ -49,7 +50,7 @@ def places_classes() -> tuple[str, ...]:
     return tuple(line.replace("_", " ") for line in text.splitlines())
 
 
-def open_places(name: str, weights: Path | None = None, progress: Bytes | None = None) -> NetworkSpec:
+def open_places(name: str, weights: WeightsFile | Path | None = None, progress: Bytes | None = None) -> NetworkSpec:
     """A network by its name; its weights are fetched, once, unless a file is given.
 
     Raises:

@@ -12,8 +12,10 @@ from .spec import SCENES, NetworkSpec, load
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dissection.networks.weights import WeightsFile
 
-def open_scenes(weights: Path | None = None) -> NetworkSpec:
+
+def open_scenes(weights: WeightsFile | Path | None = None) -> NetworkSpec:
     """The network; with the weights that come with it unless a file is given.
 
     Raises:

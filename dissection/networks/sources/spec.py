@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from dissection.networks.preprocessing import Preprocessing
+    from dissection.networks.weights import WeightsFile
 
 
 SCENES = "scenes"
@@ -45,7 +46,7 @@ class NetworkSpec:
     spec: str | None = None
 
 
-def load(module: nn.Module, weights: Path | None) -> nn.Module:
+def load(module: nn.Module, weights: WeightsFile | Path | None) -> nn.Module:
     """The module, with a file's weights if one is given.
 
     Raises:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from dissection.networks.weights import WeightsFile
+
 _PREFIX = "timm/"
 
 
@@ -35,7 +37,7 @@ def timm_names() -> tuple[str, ...]:
     return tuple(f"{_PREFIX}{name}" for name in timm.list_models(pretrained=True))
 
 
-def open_timm(name: str, weights: Path | None = None) -> NetworkSpec:
+def open_timm(name: str, weights: WeightsFile | Path | None = None) -> NetworkSpec:
     """A network by its name; timm fetches its published weights, once, unless a file is given.
 
     Raises:
@@ -57,7 +59,7 @@ def open_timm(name: str, weights: Path | None = None) -> NetworkSpec:
     return NetworkSpec(module, name, _preprocessing(timm, module), _labels(timm, module))
 
 
-def _from_file(timm: Any, architecture: str, weights: Path) -> nn.Module:  # noqa: ANN401 -- timm is not typed
+def _from_file(timm: Any, architecture: str, weights: WeightsFile | Path) -> nn.Module:  # noqa: ANN401 -- timm is not typed
     """The architecture, with as many classes as the file's classifier."""
     state = current_names(read_weights(weights))
     with torch.device("meta"):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torchvision.models import WeightsEnum
 
     from dissection.files.transfers import Bytes
+    from dissection.networks.weights import WeightsFile
 
 
 @cache
@@ -28,7 +29,7 @@ def published_names() -> tuple[str, ...]:
     return tuple(models.list_models(module=models))
 
 
-def open_published(name: str, weights: Path | None = None, progress: Bytes | None = None) -> NetworkSpec:
+def open_published(name: str, weights: WeightsFile | Path | None = None, progress: Bytes | None = None) -> NetworkSpec:
     """A torchvision classifier; without a file its published weights are fetched, once.
 
     With a file it has as many classes as the file's last layer, and expects what the published weights of the
@@ -53,7 +54,7 @@ def open_untrained(name: str) -> NetworkSpec:
     return NetworkSpec(build_architecture(name, {}), name, _preprocessing(known), tuple(known.meta["categories"]))
 
 
-def _known_weights(name: str, path: Path | None) -> Any:  # noqa: ANN401 -- torchvision is not typed
+def _known_weights(name: str, path: WeightsFile | Path | None) -> Any:  # noqa: ANN401 -- torchvision is not typed
     """The published weights that a file's name belongs to; the default ones for any other file or none."""
     published = _published_weights(name)
     return next(

@@ -39,6 +39,7 @@ def build(
     ],
     db: options.Db,
     weights: options.Weights = None,
+    ema: options.Ema = False,
     layer: Annotated[
         list[str] | None,
         typer.Option(help="Layer to name (repeatable); by default the last rectified feature map."),
@@ -103,7 +104,7 @@ def build(
         dataset = open_concepts(concepts, limit=limit)
         names = [*dict.fromkeys(layer or [])]
         first_layer = names[0] if names else None
-        opened = settings.open(network, weights=weights, layer=first_layer, device=local_device(device))
+        opened = settings.open(network, weights=weights, ema=ema, layer=first_layer, device=local_device(device))
         opened = replace(opened, precision=precision)
         networks = [opened, *(opened.at(name) for name in names[1:])]
         evidence = open_class_images(class_images, opened.classes) if class_images else None

@@ -38,6 +38,7 @@ def explain(
     min_truth: options.MinTruth = DEFAULT_RULES.min_truth,
     network: options.NetworkNow = None,
     weights: options.Weights = None,
+    ema: options.Ema = False,
     run: options.RunNumber = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for a picture of each image, explanations.json and index.html.")
@@ -68,7 +69,7 @@ def explain(
     with NameStore.open(db) as store:
         chosen = store.choose(run)
         explainer = Explainer.from_store(
-            open_network_of(chosen, network=network, weights=weights, device=device),
+            open_network_of(chosen, network=network, weights=weights, ema=ema, device=device),
             store,
             run=chosen,
             rules=Rules(top, rank_by, among, min_iou, max_q, min_truth),
@@ -110,6 +111,7 @@ def write_pictures(out: Path, explanations: Sequence[Explanation]) -> dict[str, 
     import json
 
     from dissection.files.atomic import replace_file
+    from dissection.files.paths import readable
     from neuronexplain.pictures.overlay import method_picture, overlay, save_picture, side_by_side
 
     out.mkdir(parents=True, exist_ok=True)
@@ -125,7 +127,7 @@ def write_pictures(out: Path, explanations: Sequence[Explanation]) -> dict[str, 
         for path, picture in pictures.values():
             path.parent.mkdir(exist_ok=True)
             save_picture(picture, path)
-        paths[explanation.image] = {method: str(path) for method, (path, _) in pictures.items()}
+        paths[explanation.image] = {method: readable(path) for method, (path, _) in pictures.items()}
     values = [_json(explanation, paths[explanation.image]) for explanation in explanations]
     replace_file(out / "explanations.json", json.dumps(values, indent=2, ensure_ascii=False).encode())
     return paths
@@ -162,15 +164,16 @@ def _photographs(paths: Iterable[Path]) -> Iterator[Path]:
 def _readable(paths: Iterable[Path], problems: list[str]) -> Iterator[tuple[str, Image.Image]]:
     """The photographs that can be read; errors of the others go into ``problems``."""
     from dissection.errors import PhotographError
+    from dissection.files.paths import readable
     from dissection.images.photographs import open_photograph
 
     for path in paths:
         try:
             photograph = open_photograph(path)
         except PhotographError as error:
-            problems.append(str(error))
+            problems.append(readable(str(error)))
         else:
-            yield str(path), photograph
+            yield readable(path), photograph
 
 
 def _file_names(explanations: Sequence[Explanation]) -> Iterator[str]:

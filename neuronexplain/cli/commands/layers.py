@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def layers(
     network: options.NetworkName,
     weights: options.Weights = None,
+    ema: options.Ema = False,
     input_size: options.InputSize = None,
     channels: options.Channels = None,
     output: options.Output = None,
@@ -32,7 +33,7 @@ def layers(
     from dissection.networks.receptive_field import receptive_fields
 
     with console.bytes_progress() as progress:
-        open_function = partial(open_network, weights=weights) if weights else open_architecture
+        open_function = partial(open_network, weights=weights, ema=ema) if weights or ema else open_architecture
         opened = open_function(
             network,
             input_size=input_size,

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from neuronexplain.cli import console
+from neuronexplain.cli import console, options
 
 
 def convert(
     source: Annotated[Path, typer.Argument(metavar="OLD", help="A checkpoint written by torch.save.")],
     target: Annotated[Path, typer.Argument(metavar="NEW", help="The safetensors file to write.")],
+    ema: options.Ema = False,
 ) -> None:
     """Take the weights out of a pickled checkpoint, or a whole pickled model, without running anything in it.
 
@@ -20,5 +21,5 @@ def convert(
     """
     from dissection.networks.pickled_weights import convert_pickle as write
 
-    count = write(source, target)
+    count = write(source, target, ema=ema)
     console.say(f"{count} tensors written to {target}. Next: neuronexplain build --weights {target} …")

@@ -36,6 +36,7 @@ class NetworkOptions:
     db: Annotated[str | None, typer.Option(help="A database whose network is measured.")] = None
     run: options.RunNumber = None
     weights: options.Weights = None
+    ema: options.Ema = False
     device: options.Device = "cpu"
     settings: NetworkSettings
 
@@ -50,10 +51,13 @@ class NetworkOptions:
             from db import NameStore
 
             with NameStore.open(self.db) as store:
-                return open_stored(store, self.run, network=self.network, weights=self.weights, device=self.device)[0]
+                opened, _ = open_stored(
+                    store, self.run, network=self.network, weights=self.weights, ema=self.ema, device=self.device
+                )
+                return opened
         if self.network is None:
             raise NeuronExplainError("no network is named; name one with --network, or a database with --db")
-        return self.settings.open(self.network, weights=self.weights, layer=layer, device=self.device)
+        return self.settings.open(self.network, weights=self.weights, ema=self.ema, layer=layer, device=self.device)
 
     def _refuse_changes(self, layer: str | None) -> None:
         changes = {"layer": layer, **asdict(self.settings)}
@@ -64,13 +68,13 @@ class NetworkOptions:
 
 
 def open_stored(
-    store: NameStore, run: int | None, *, network: str | None, weights: Path | None, device: str
+    store: NameStore, run: int | None, *, network: str | None, weights: Path | None, ema: bool, device: str
 ) -> tuple[Network, Run]:
     """The network of a database's run, and the run that names its units; see `open_network_of`."""
     from neuronexplain.explaining import open_network_of
 
     chosen = store.choose(run)
-    opened = open_network_of(chosen, network=network, weights=weights, device=device)
+    opened = open_network_of(chosen, network=network, weights=weights, ema=ema, device=device)
     if opened.fingerprint != chosen.key.network:
         chosen = store.run_for(opened.fingerprint)
     return opened, chosen

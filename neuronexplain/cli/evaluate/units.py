@@ -22,6 +22,7 @@ def units(
     run: options.RunNumber = None,
     network: options.NetworkNow = None,
     weights: options.Weights = None,
+    ema: options.Ema = False,
     device: options.Device = "cpu",
     min_iou: options.MinIou = MIN_IOU,
     top: Annotated[int, typer.Option(min=1, help="How many neurons are left out.")] = 5,
@@ -36,7 +37,7 @@ def units(
     from neuronexplain.evaluation.protocols import UnitAblation
 
     with NameStore.open(db) as store:
-        opened, naming_run = open_stored(store, run, network=network, weights=weights, device=device)
+        opened, naming_run = open_stored(store, run, network=network, weights=weights, ema=ema, device=device)
         named_units = tuple(sorted(store.names(naming_run, min_iou)))
     if not named_units:
         raise NeuronExplainError(

@@ -76,6 +76,7 @@ def words(
     run: options.RunNumber = None,
     network: options.NetworkNow = None,
     weights: options.Weights = None,
+    ema: options.Ema = False,
     device: options.Device = "cpu",
     unseen: UnseenOptions,
     rules: RuleOptions,
@@ -98,7 +99,7 @@ def words(
     from neuronexplain.explainer import Explainer
 
     with NameStore.open(db) as store:
-        opened, naming_run = open_stored(store, run, network=network, weights=weights, device=device)
+        opened, naming_run = open_stored(store, run, network=network, weights=weights, ema=ema, device=device)
         explainer = Explainer.from_store(opened, store, run=naming_run, rules=rules.rules)
     require_evidence(naming_run)
     dataset = unseen.open(measurement.out)

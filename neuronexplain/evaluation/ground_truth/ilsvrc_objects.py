@@ -15,6 +15,7 @@ from dissection.concepts.formats.shared.photograph_folder import read_lines
 from dissection.concepts.label_maps import read_photograph_of
 from dissection.concepts.problems import BadFileError
 from dissection.errors import ConceptDataError
+from dissection.files.paths import readable
 
 from .box_files import read_boxes
 from .stamps import digest, stamp
@@ -68,7 +69,7 @@ class IlsvrcObjects:
         photograph = read_photograph_of(file, boxes.size, f"{self._xml(file).name} says")
         names = dict.fromkeys(instance.name for instance in boxes.instances)
         return AnnotatedImage(
-            file.relative_to(self._images).as_posix(),
+            readable(file.relative_to(self._images).as_posix()),
             photograph,
             {name: ObjectLocation(boxes.shares(name)) for name in names},
         )

@@ -6,6 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dissection.files.paths import readable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -14,7 +16,7 @@ def digest(parts: Iterable[str | Path]) -> str:
     """sha256 over texts and the contents of files; for a photograph, pass its :func:`stamp` instead."""
     total = hashlib.sha256()
     for part in parts:
-        content = part.read_bytes() if isinstance(part, Path) else part.encode()
+        content = part.read_bytes() if isinstance(part, Path) else readable(part).encode()
         total.update(hashlib.sha256(content).digest())
     return total.hexdigest()
 

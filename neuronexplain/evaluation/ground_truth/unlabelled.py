@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dissection.errors import ConceptDataError
+from dissection.files.paths import readable
 from dissection.images.photographs import open_photograph, photographs_in
 
 from .stamps import digest, stamp
@@ -28,7 +29,7 @@ class Photographs:
         self._files = [root] if root.is_file() else photographs_in(root)
         if not self._files:
             raise ConceptDataError(f"{root} holds no photographs; name a folder that does")
-        self.name = root.name
+        self.name = readable(root.name)
         self.objects: Objects = {}
 
     def __len__(self) -> int:
@@ -38,7 +39,7 @@ class Photographs:
         """A photograph without annotations."""
         file = self._files[index]
         name = file.name if file == self._root else file.relative_to(self._root).as_posix()
-        return AnnotatedImage(name, open_photograph(file), {})
+        return AnnotatedImage(readable(name), open_photograph(file), {})
 
     def identity(self) -> str:
         """Names and sizes of the photographs."""

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from dissection.concepts.formats.shared.photograph_folder import locate
 from dissection.concepts.formats.shared.voc_classes import CLASSES
-from dissection.concepts.formats.voc import BOUNDARY, voc_names
-from dissection.concepts.label_maps import check_size, read_index_mask, read_photograph_of
+from dissection.concepts.formats.shared.voc_masks import BOUNDARY, COLOURS_FILE, read_colours, read_voc_mask
+from dissection.concepts.formats.voc import voc_names
+from dissection.concepts.label_maps import check_size, read_photograph_of
 from dissection.concepts.problems import BadFileError
+from dissection.files.paths import readable
 
 from .box_files import read_boxes
 from .matching import match
@@ -50,13 +52,14 @@ class VocObjects:
     ) -> None:
         self._root = locate(root, "JPEGImages").parent
         self._masks = masks
+        self._colours = read_colours(self._root)
         kind = "Segmentation" if masks else "Main"
         list_file = self._root / "ImageSets" / kind / f"{split}.txt"
         if not list_file.is_file():
             splits = ", ".join(sorted(file.stem for file in list_file.parent.glob("*.txt"))) or "none"
             raise BadFileError(list_file, f"there is no such list of images; lists there: {splits} (--split)")
         self._names = voc_names(list_file)
-        self.name = f"{self._root.name} {split}"
+        self.name = readable(f"{self._root.name} {split}")
         self.objects: Objects = match(CLASSES, classes, table=table)
 
     def __len__(self) -> int:
@@ -74,6 +77,8 @@ class VocObjects:
     def identity(self) -> str:
         """Names and sizes of the photographs, and the contents of their annotations."""
         parts: list[str | Path] = [repr(self.objects)]
+        if (colours := self._root / COLOURS_FILE).exists():
+            parts.append(colours)
         for name in self._names:
             parts += [stamp(self._photograph(name)), *([self._mask(name)] if self._masks else [])]
             parts.append(self._xml(name) if self._xml(name).is_file() else "missing")
@@ -93,7 +98,7 @@ class VocObjects:
 
     def _numbers(self, name: str, size: tuple[int, int]) -> Int32[np.ndarray, "h w"]:
         file = self._mask(name)
-        numbers = read_index_mask(file)
+        numbers = read_voc_mask(file, self._colours)
         check_size(file, numbers.shape, size, f"{name}.xml says")
         return numbers
 

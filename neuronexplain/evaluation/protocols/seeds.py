@@ -11,6 +11,7 @@ from PIL import Image
 
 from dissection.execution.threads import in_threads
 from dissection.files.atomic import replace_file
+from dissection.images.label_images import open_image
 from neuronexplain.evaluation.tables import Report
 from neuronexplain.metrics.intervals import figure
 from neuronexplain.metrics.seed_maps import BACKGROUND, CUES_SIZE, NONE, SEED_SHARE, counts, cues, seed_map
@@ -158,6 +159,5 @@ def _write(file: Path, seeds: Int64[np.ndarray, "h w"], numbers: Sequence[int]) 
 
 
 def _read(file: Path) -> Int64[np.ndarray, "h w"]:
-    with Image.open(file) as picture:
-        values = np.asarray(picture).astype(np.int64)
+    values = np.asarray(open_image(file)).astype(np.int64)
     return np.where(values == _NOTHING, NONE, values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 class Coco(Folder):
     """Annotations of one or more splits as a ``ConceptDataset``; subclasses make the label maps.
 
+    Labels have COCO's numbers, or those plus 1 (``_offset``) if the categories count from 0, which means "no label".
+
     Args:
         root: COCO's folder, with ``annotations`` in it.
         files: the annotations; all have the same categories.
@@ -40,7 +43,10 @@ class Coco(Folder):
                 raise file.bad(
                     f"its categories differ from those of {files[0].file.name}; convert one of them at a time"
                 )
-        words = coco_words(files[0].categories)
+        self._offset = int(files[0].categories[0].number == 0)
+        words = coco_words(
+            [replace(category, number=category.number + self._offset) for category in files[0].categories]
+        )
         super().__init__(root, words.concepts)
         self._files = files
         self._label_size = label_size
@@ -79,5 +85,5 @@ class Coco(Folder):
         raise NotImplementedError
 
     def _layers(self, file: CocoFile, image: CocoImage) -> Int32[np.ndarray, "layers size size"]:
-        """Label maps of categories, of ``label_size``."""
+        """Label maps of categories, of ``label_size``; a category's label is its number plus ``_offset``."""
         raise NotImplementedError

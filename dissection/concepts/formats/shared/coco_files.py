@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from dissection.concepts.csv_tables import LARGEST
 from dissection.concepts.problems import BadFileError
-from dissection.files.paths import leads_out
+from dissection.files.paths import leads_out, readable
 
 from .coco_words import CocoCategory
 
@@ -82,7 +82,7 @@ class CocoFile:
         known = {category.number for category in self.categories}
         by_image: dict[int, dict[int, list[CocoRecord]]] = {}
         for record in self.annotations:
-            number, category = self.image_of(record), whole(self.file, record, "category_id")
+            number, category = self.image_of(record), whole(self.file, record, "category_id", least=0)
             if category not in known:
                 raise self.bad(f"image {number} has a region of category {category}, which is not among its categories")
             by_image.setdefault(number, {}).setdefault(category, []).append(record)
@@ -183,7 +183,7 @@ def _list(file: Path, content: CocoRecord, key: str) -> list[CocoRecord]:
 
 
 def _category(file: Path, record: CocoRecord) -> CocoCategory:
-    number = whole(file, record, "id", most=LARGEST)
+    number = whole(file, record, "id", least=0, most=LARGEST - 1)
     return CocoCategory(number, required_text(file, record, "name"), str(record.get("supercategory", "")))
 
 
@@ -194,7 +194,7 @@ def _image(file: Path, folder: Path, split: str, record: CocoRecord) -> CocoImag
     licence = record.get("license")
     return CocoImage(
         number=whole(file, record, "id", least=0),
-        name=f"{split}/{name}",
+        name=readable(f"{split}/{name}"),
         file=folder / name,
         size=(whole(file, record, "height"), whole(file, record, "width")),
         licence=licence if isinstance(licence, int) else 0,

@@ -11,6 +11,7 @@ from dissection.concepts.folders import Folder
 from dissection.concepts.label_maps import bad_image, check_size, read_photograph
 from dissection.concepts.problems import BadFileError
 from dissection.errors import PhotographError
+from dissection.files.paths import readable
 from dissection.images.photographs import photograph_size
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Published(Folder):
 
     def image_name(self, index: int) -> str:
         """The photograph's path inside the dataset."""
-        return self._photographs[index].relative_to(self._base).as_posix()
+        return readable(self._photographs[index].relative_to(self._base).as_posix())
 
     def photograph(self, index: int) -> Image.Image:
         """The photograph at its own size."""

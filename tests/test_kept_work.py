@@ -1,0 +1,97 @@
+"""What an interrupted job keeps is read as it was written, or refused: one changed bit is enough."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from pngs import flips
+from safetensors.numpy import save_file
+
+from dissection.concepts.broden.writer import BrodenWriter
+from dissection.errors import CheckpointError
+from dissection.execution.checkpoint import Checkpoint
+from dissection.execution.journal import Journal
+from dissection.vocabulary import Concept
+from neuronexplain.evaluation.record_journal import open_journal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STATE = {"a.counts": np.arange(3), "b.sums": np.array(2.5), "c.none": np.zeros((0, 2), np.float32)}
+
+
+def test_one_changed_bit_of_a_state_is_noticed(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path, "job")
+    checkpoint.save(STATE)
+    (file,) = tmp_path.iterdir()
+    for changed in flips(file.read_bytes()):
+        file.write_bytes(changed)
+        try:
+            state = checkpoint.load()
+        except CheckpointError:
+            continue
+        assert state is not None
+        assert state.keys() == STATE.keys(), "only a flip in the checksum's own name goes unnoticed"
+        assert all(np.array_equal(state[name], value) for name, value in STATE.items())
+        assert all(state[name].dtype == value.dtype for name, value in STATE.items())
+
+
+def test_a_damaged_state_is_one_line(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path, "job")
+    checkpoint.save(STATE)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    with pytest.raises(CheckpointError) as caught:
+        checkpoint.load()
+    assert str(caught.value) == f"{file} is damaged; start again with --fresh, or remove {tmp_path}"
+
+
+def test_a_state_of_an_earlier_version_has_no_checksum(tmp_path: Path) -> None:
+    save_file(STATE, tmp_path / "job-00000003.state")
+    state = Checkpoint(tmp_path, "job").load()
+    assert state is not None
+    assert state.keys() == STATE.keys()
+
+
+RECORDS = [{"name": "caf\u00e9", "values": [1, 2.5, None]}, {"name": "b", "nested": {"1": True}}, {"name": "c"}]
+
+
+def test_one_changed_bit_of_a_journal_is_noticed_or_its_last_line_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    with Journal(path) as journal:
+        journal.append(RECORDS)
+    for changed in flips(path.read_bytes()):
+        path.write_bytes(changed)
+        with Journal(path) as journal:
+            try:
+                records = list(journal)
+            except ValueError:
+                continue
+        assert records in (RECORDS, RECORDS[:2])
+
+
+def test_a_journal_of_an_earlier_version_has_no_checksums(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    path.write_text("".join(f"{json.dumps(record)}\n" for record in RECORDS))
+    with Journal(path) as journal:
+        assert list(journal) == RECORDS
+
+
+def test_a_damaged_journal_of_an_evaluation_is_one_line(tmp_path: Path) -> None:
+    path, heading = tmp_path / "pointing.jsonl", {"images": 9}
+    with open_journal(path, heading, batch_size=1) as journal:
+        journal.add(range(1), [{"hits": 3}])
+    path.write_text(path.read_text().replace('"hits": 3', '"hits": 2'))
+    with pytest.raises(CheckpointError, match=r"pointing\.jsonl .*line 2 is damaged.*--fresh"):  # noqa: SIM117
+        with open_journal(path, heading, batch_size=1):
+            pass
+
+
+def test_a_damaged_journal_of_a_conversion_is_one_line(tmp_path: Path) -> None:
+    journal, concepts = tmp_path / "journal", [Concept(1, "sky", "object")]
+    journal.write_text('{"stem": "a", "crc32": "00000000"}\n')
+    with pytest.raises(CheckpointError, match=r"journal is damaged \(line 1 is damaged\); remove"):
+        BrodenWriter(tmp_path, concepts, (2, 2), journal)
