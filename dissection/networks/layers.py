@@ -26,14 +26,14 @@ from typing import TYPE_CHECKING
 from dissection.errors import LayerNotFoundError
 from dissection.vocabulary import Layer
 
-from .map_layouts import grid
+from .map_layouts import Layout, grid, layout_of
 from .operations import RECTIFIERS
-from .recording import Call, Recording, Value, record
+from .recording import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from torch import nn
+    from .recording import Call, Recording
 
 _CONVOLUTIONS = {f"conv{kind}{axes}d" for kind in ("", "_transpose") for axes in (1, 2, 3)}
 _PRODUCTS = {"linear", "bilinear", "matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "addmm", "baddbmm", "einsum"}
@@ -47,30 +47,17 @@ _SHAPING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class FeatureMap:
-    """A layer that can be dissected, and whether its map is rectified."""
+    """A layer that can be dissected.
+
+    Attributes:
+        layer: the layer.
+        rectified: whether its map is rectified.
+        layout: how its map lies in its output, if that is unusual.
+    """
 
     layer: Layer
     rectified: bool
-
-
-def feature_maps(module: nn.Module, input_size: tuple[int, int], channels: int = 3) -> list[FeatureMap]:
-    """Every layer that can be dissected, in order of execution.
-
-    Raises:
-        NetworkError: if the module cannot run on an image of this height, width and number of channels.
-    """
-    return Layers(record(module, input_size, channels)).maps()
-
-
-def find_layer(module: nn.Module, name: str, input_size: tuple[int, int], channels: int = 3) -> Layer:
-    """The layer of this name.
-
-    Raises:
-        LayerNotFoundError: if there is none, or it cannot be dissected; the message lists layers that can, those with
-            similar names first.
-        NetworkError: if the module cannot run on an image of this height, width and number of channels.
-    """
-    return Layers(record(module, input_size, channels)).named(name)
+    layout: Layout | None = None
 
 
 class Layers:
@@ -88,8 +75,19 @@ class Layers:
         self._calls = [call for call in recording.calls if runs[call.name] == 1 and self._grid(call.output)]
 
     def maps(self) -> list[FeatureMap]:
-        """Every layer that can be dissected, in order of execution."""
+        """Every layer whose output has the shape of a map, in order of execution."""
         return [FeatureMap(self._layer(call), self._is_rectified(call)) for call in self._calls]
+
+    def layouts(self, layers: Iterable[Layer]) -> dict[str, Layout | None]:
+        """By layer, the layout of its output's map as the data flow shows it; ``None`` where only a trial can tell."""
+        outputs = {call.name: call.output for call in self._calls if call.output}
+        return {layer.name: _layout(outputs[layer.name]) for layer in layers}
+
+    def usual(self, name: str) -> Layout | None:
+        """The layout that the shape of a layer's output suggests."""
+        value = next(call.output for call in self._calls if call.name == name)
+        size = self._grid_by_shape(value) if value else None
+        return layout_of(value.shape, size) if value and size else None
 
     def default(self) -> Layer:
         """The last rectified map before a weight.
@@ -152,8 +150,15 @@ class Layers:
 
     def _grid(self, value: Value | None) -> tuple[int, int, int] | None:
         """Units, height and width of the map that a value holds."""
+        if value is None or not value.floating:
+            return None
+        if value.places and (layout := value.places.layout()):
+            return value.shape[layout.axis], *value.places.grid
+        return self._grid_by_shape(value)
+
+    def _grid_by_shape(self, value: Value) -> tuple[int, int, int] | None:
         height, width = self._recording.image.shape[2:]
-        return grid(value.shape, value.channels, (height, width)) if value and value.floating else None
+        return grid(value.shape, value.channels, (height, width))
 
     def _rectifier(self, value: Value) -> str:
         """The function that rectifies a value before anything else uses it, unless a module that can be tapped does."""
@@ -202,6 +207,10 @@ class Layers:
         names = [call.name for call in [call for call in usable if self._is_rectified(call)] or usable]
         offered = list(dict.fromkeys(get_close_matches(name, names, n=6, cutoff=0.5) + names[::-1]))[:6]
         return f"layers with units: {', '.join(offered)}" if offered else "it has no layers with units"
+
+
+def _layout(value: Value) -> Layout | None:
+    return value.places.layout() if value.places else None
 
 
 def _origin(value: Value) -> str:
