@@ -71,8 +71,8 @@ class Layers:
     def __init__(self, recording: Recording, score: Value | None = None) -> None:
         self._recording = recording
         self._score = score or recording.score
-        runs = Counter(call.name for call in recording.calls)
-        self._calls = [call for call in recording.calls if runs[call.name] == 1 and self._grid(call.output)]
+        self._runs = Counter(call.name for call in recording.calls)
+        self._calls = [call for call in recording.calls if self._runs[call.name] == 1 and self._grid(call.output)]
 
     def maps(self) -> list[FeatureMap]:
         """Every layer whose output has the shape of a map, in order of execution."""
@@ -93,8 +93,10 @@ class Layers:
         """The last rectified map before a weight.
 
         Raises:
-            LayerNotFoundError: if there is none.
+            LayerNotFoundError: if there is none, or most of the network is behind it, or the image is too small for what
+                is behind it.
         """
+        self._require_room()
         before = self._before(_is_weighted)
         candidates = [value for value in reversed(self._recording.values) if value in before]
         attended = self._attended()
@@ -102,7 +104,8 @@ class Layers:
         chosen = self._first(rectified) or self._unrectified(candidates)
         if chosen is None:
             raise LayerNotFoundError(self._nothing())
-        return chosen
+        self._require_near_scores(chosen, attended)
+        return self._layer(chosen)
 
     def named(self, name: str) -> Layer:
         """The layer of this name.
@@ -115,15 +118,42 @@ class Layers:
                 return self._layer(call)
         raise LayerNotFoundError(f"{self._problem(name)}; {self._offer(name)}")
 
-    def _first(self, values: Iterable[Value]) -> Layer | None:
-        """The layer of the first value that a module gives, or that an activation makes of a module's output."""
+    def _require_room(self) -> None:
+        """Check that no kernel of several cells meets a map of one: its network's last maps have shrunk to nothing."""
+        for value in self._before(lambda _: True):
+            if value.parents and max(value.kernel, default=1) > 1 and value.parents[0].shape[2:] == (1, 1):
+                height, width = self._recording.image.shape[2:]
+                kernel = "x".join(map(str, value.kernel))
+                raise LayerNotFoundError(
+                    f"an image of {height}x{width} is too small for {self._recording.kind}: to the {kernel} convolution "
+                    f"of {value.module!r} it is a single cell; give a larger --input-size, or name a layer before that "
+                    "with --layer"
+                )
+
+    def _require_near_scores(self, chosen: Call, attended: set[Value]) -> None:
+        """Check that no more weights mix what comes from a map's places than have made the map."""
+        layer = chosen.output
+        assert layer is not None
+        if layer in attended:
+            return
+        way = self._before(lambda _: True)
+        before, after = _reached(layer, lambda value: value.parents), _reached(layer, lambda value: value.children)
+        mixing = [value for value in after & way if _is_weighted(value) and _has_places(value)]
+        if len(mixing) > sum(map(_is_weighted, before)):
+            raise LayerNotFoundError(
+                f"{self._recording.kind} has no feature map near its scores: after {chosen.name!r}, its last one, "
+                f"{len(mixing)} layers mix the image's places in other shapes; name a layer with --layer"
+            )
+
+    def _first(self, values: Iterable[Value]) -> Call | None:
+        """The run that gives the first value that a module gives, or that an activation makes of a module's output."""
         for value in values:
             call = self._giving(value) or (self._giving(value.parents[0]) if value.rectified else None)
             if call:
-                return self._layer(call)
+                return call
         return None
 
-    def _unrectified(self, candidates: list[Value]) -> Layer | None:
+    def _unrectified(self, candidates: list[Value]) -> Call | None:
         return self._first(value for value in candidates if value.is_map and "pool" not in value.operation)
 
     def _attended(self) -> set[Value]:
@@ -186,7 +216,9 @@ class Layers:
         return before
 
     def _nothing(self) -> str:
-        return f"{self._recording.kind} has no feature map before its last weights; {self._offer('')}"
+        several = sorted(name for name, runs in self._runs.items() if runs > 1)
+        reason = f" (a layer that runs several times, such as {several[0]!r}, has no single map)" if several else ""
+        return f"{self._recording.kind} has no feature map before its last weights{reason}; {self._offer('')}"
 
     def _problem(self, name: str) -> str:
         kind, calls = self._recording.kind, [call for call in self._recording.calls if call.name == name]
@@ -218,6 +250,21 @@ def _origin(value: Value) -> str:
     while value.operation in _SHAPING:
         value = value.parents[0]
     return value.operation
+
+
+def _reached(value: Value, step: Callable[[Value], Iterable[Value]]) -> set[Value]:
+    """The value, and all that can be reached from it."""
+    pending, reached = [value], {value}
+    while pending:
+        further = set(step(pending.pop())) - reached
+        reached |= further
+        pending.extend(further)
+    return reached
+
+
+def _has_places(value: Value) -> bool:
+    """Whether a value has more axes than one of features."""
+    return sum(length > 1 for length in value.shape) > 1
 
 
 def _is_weighted(value: Value) -> bool:

@@ -185,7 +185,6 @@ class _Ledger(TorchFunctionMode):
         self._running: list[tuple[str, tuple[Value, ...]]] = []
         self._held = WeakTensorKeyDictionary()
         self._devices = {tensor.device for tensor in chain(module.parameters(), module.buffers())}
-        self._generators = _generators(self._devices)
 
     def value(self, thing: object) -> Value | None:
         """What a tensor holds now, if that depends on the image."""
@@ -219,18 +218,15 @@ class _Ledger(TorchFunctionMode):
             result.rectified = True
         self.calls.append(Call(name, inputs, result))
 
-    def _moved_on(self) -> int:
-        """What torch's random numbers are like now, if any was drawn since the last time; 0 otherwise."""
-        before, self._generators = self._generators, _generators(self._devices)
-        return self._generators if before != self._generators else 0
-
     def __torch_function__(
         self, func: Callable[..., Any], _types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:  # noqa: ANN401 -- whatever the function gives
         kwargs = kwargs or {}
         name, parents = operation(func, args, kwargs), self._known((args, kwargs))
+        before = _generators(self._devices)
         result = func(*args, **kwargs)
-        draw = self._moved_on()
+        after = _generators(self._devices)
+        draw = after if after != before else 0
         if name == "__setitem__":
             self.enter(args[0], name, parents)
         step = Step(name, func, args, kwargs, self._places_of, self._is_known)
@@ -361,14 +357,19 @@ def _noted(module: nn.Module, ledger: _Ledger) -> Iterator[None]:
 @contextmanager
 def buffers_kept(module: nn.Module) -> Iterator[None]:
     """Restore the buffers afterwards: some modules count or average in them in any mode."""
-    before: Mapping[str, Tensor] = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    before = [
+        (part, name, buffer, None if buffer is None else buffer.clone())
+        for part in module.modules()
+        for name, buffer in part._buffers.items()  # noqa: SLF001 -- a module may put another tensor in a buffer's place
+    ]
     try:
         yield
     finally:
         with torch.no_grad():
-            for name, buffer in module.named_buffers():
-                if name in before and not torch.equal(buffer, before[name]):
-                    buffer.copy_(before[name])
+            for part, name, buffer, content in before:
+                part._buffers[name] = buffer  # noqa: SLF001
+                if buffer is not None and content is not None and not torch.equal(buffer, content):
+                    buffer.copy_(content)
 
 
 def _cannot_run(module: nn.Module, image: Tensor, error: Exception) -> str:
