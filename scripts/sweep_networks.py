@@ -53,8 +53,8 @@ SMALL = (
     "lite",
 )
 TRIED = 6
-PATCHES = 64
-BATCH = 16
+PATCHES = 24
+BATCH = 8
 LARGE = 4.0
 SETTINGS: dict[str, Any] = {
     "image_size": 64, "img_size": 64, "patch_size": 8, "num_classes": 10, "dim": 64, "depth": 2, "heads": 2,
@@ -74,7 +74,7 @@ def main() -> int:
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     done = _results(options.out)
-    for family, make in (*_vit_pytorch_families(), *_timm_families()):
+    for family, make in (*_timm_families(), *_vit_pytorch_families()):
         if family in done or options.only not in family:
             continue
         done[family] = {"family": family, **_swept(make)}

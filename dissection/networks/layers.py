@@ -93,8 +93,8 @@ class Layers:
         """The last rectified map before a weight.
 
         Raises:
-            LayerNotFoundError: if there is none, or most of the network is behind it, or the image is too small for what
-                is behind it.
+            LayerNotFoundError: if there is none, or most of the network is behind it, or the image is too small for
+                what is behind it.
         """
         self._require_room()
         before = self._before(_is_weighted)
@@ -125,8 +125,8 @@ class Layers:
                 height, width = self._recording.image.shape[2:]
                 kernel = "x".join(map(str, value.kernel))
                 raise LayerNotFoundError(
-                    f"an image of {height}x{width} is too small for {self._recording.kind}: to the {kernel} convolution "
-                    f"of {value.module!r} it is a single cell; give a larger --input-size, or name a layer before that "
+                    f"an image of {height}x{width} is too small for {self._recording.kind}: to the {kernel} "
+                    f"convolution of {value.module!r} it is a single cell; give a larger --input-size, or name a layer before that "
                     "with --layer"
                 )
 
