@@ -126,8 +126,8 @@ class Layers:
                 kernel = "x".join(map(str, value.kernel))
                 raise LayerNotFoundError(
                     f"an image of {height}x{width} is too small for {self._recording.kind}: to the {kernel} "
-                    f"convolution of {value.module!r} it is a single cell; give a larger --input-size, or name a layer before that "
-                    "with --layer"
+                    f"convolution of {value.module!r} it is a single cell; give a larger --input-size, or name a layer "
+                    "before that with --layer"
                 )
 
     def _require_near_scores(self, chosen: Call, attended: set[Value]) -> None:

@@ -162,7 +162,7 @@ class Network:
         """
         preprocessing = preprocessing or Preprocessing()
         recording = record(module, preprocessing)
-        require_certain(module, preprocessing, recording, recording.outputs.values())
+        require_certain(module, preprocessing, recording, list(recording.outputs.values()))
         layers = Layers(recording)
         network = _placed(cls(module, name or type(module).__name__, layers.named(layer), preprocessing, ()), layers)
         require_independent(module, preprocessing, recording, None, network.layer, network.layout)

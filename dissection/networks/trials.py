@@ -26,7 +26,7 @@ from .recording import buffers_kept, noise, parts, record, tensors
 from .tap import Body, Cut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from jaxtyping import Float
     from torch.autograd.graph import Node
@@ -44,23 +44,22 @@ _REPEATS = 4
 
 
 def require_certain(
-    module: nn.Module, preprocessing: Preprocessing, recording: Recording, answers: Iterable[Value]
+    module: nn.Module, preprocessing: Preprocessing, recording: Recording, answers: Sequence[Value]
 ) -> None:
     """Check that no answer is drawn at random; what is drawn in the same way each time, since it is seeded, may be.
 
     Raises:
         NetworkError: if one is; the message names the module that draws.
     """
+    if any(value.draw for value in recording.values):
+        with torch.random.fork_rng():
+            torch.seed()
+            again = {value.draw for value in record(module, preprocessing).values}
+        for value in _origins(answers):
+            if value.draw and value.draw not in again:
+                raise NetworkError(_is_random(recording.kind, f"{_named(module, value.module)} ({value.operation})"))
     if recording.may_be_random:
         _require_same_again(module, preprocessing, recording)
-    if not any(value.draw for value in recording.values):
-        return
-    with torch.random.fork_rng():
-        torch.seed()
-        again = {value.draw for value in record(module, preprocessing).values}
-    for value in _origins(answers):
-        if value.draw and value.draw not in again:
-            raise NetworkError(_is_random(recording.kind, f"{_named(module, value.module)} ({value.operation})"))
 
 
 def _require_same_again(module: nn.Module, preprocessing: Preprocessing, recording: Recording) -> None:
@@ -158,15 +157,14 @@ def _two_images(module: nn.Module, preprocessing: Preprocessing) -> Float[Tensor
     return torch.cat([one, _UNLIKE * (other + colour)])
 
 
-def _origins(values: Iterable[Value]) -> list[Value]:
+def _origins(values: Sequence[Value]) -> set[Value]:
     """The values that these are computed from, and themselves."""
-    pending, seen = list(values), set()
+    pending, seen = list(values), set(values)
     while pending:
-        value = pending.pop()
-        if value not in seen:
-            seen.add(value)
-            pending.extend(value.parents)
-    return sorted(seen, key=lambda value: not value.draw)
+        further = set(pending.pop().parents) - seen
+        seen |= further
+        pending.extend(further)
+    return seen
 
 
 def _is_same(alone: Tensor, together: Tensor) -> bool:
