@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from dissection.errors import NeuronExplainError
 from dissection.networks.forward import forward
@@ -56,6 +57,7 @@ TRIED = 6
 PATCHES = 24
 BATCH = 8
 LARGE = 4.0
+SEVENTHS = 7
 SETTINGS: dict[str, Any] = {
     "image_size": 64, "img_size": 64, "patch_size": 8, "num_classes": 10, "dim": 64, "depth": 2, "heads": 2,
     "mlp_dim": 128, "dim_head": 32, "embedding_dim": 64, "num_layers": 2, "num_heads": 2, "cls_depth": 1,
@@ -122,26 +124,40 @@ def _judged(network: Network) -> tuple[bool, str]:
 
 @torch.no_grad()
 def _moved(network: Network) -> tuple[np.ndarray, np.ndarray]:
-    """The changed cells, and where the map moved most above its usual movement, as rows and columns."""
+    """The changed cells, and where the map moved most above its usual movement, as rows and columns.
+
+    What is changed around a cell is a seventh of the image's side at least: a single cell of a fine map is lost among
+    the overlapping fields of its neighbours.
+    """
     layer, (height, width) = network.layer, network.preprocessing.size
     generator = torch.Generator().manual_seed(11)
     base = torch.randn(1, network.preprocessing.channels, height, width, generator=generator)
     cells = torch.randperm(layer.height * layer.width, generator=generator)[:PATCHES].sort().values.tolist()
     before = forward(network, base).activation.detach().double()
+    reach = max(1, round(layer.height / SEVENTHS / 2 + 0.5)), max(1, round(layer.width / SEVENTHS / 2 + 0.5))
     moves = []
     for start in range(0, len(cells), BATCH):
         images = base.repeat(len(cells[start : start + BATCH]), 1, 1, 1)
         for image, cell in zip(images, cells[start : start + BATCH], strict=True):
             row, column = divmod(cell, layer.width)
-            rows = slice(row * height // layer.height, -(-(row + 1) * height // layer.height))
-            columns = slice(column * width // layer.width, -(-(column + 1) * width // layer.width))
+            rows = _around(row, reach[0], layer.height, height)
+            columns = _around(column, reach[1], layer.width, width)
             patch = image[:, rows, columns]
             patch += LARGE * torch.randn(patch.shape, generator=generator)
         moves.append((forward(network, images).activation.detach().double() - before).norm(dim=1))
-    moved = torch.cat(moves).numpy()
-    moved = moved / np.maximum(moved.mean(0), 1e-300)
-    peaks = moved.reshape(len(cells), -1).argmax(1)
+    moved = torch.cat(moves)
+    moved = moved / moved.mean(0).clamp(min=1e-300)
+    window = 2 * reach[0] - 1, 2 * reach[1] - 1
+    padding = reach[0] - 1, reach[1] - 1
+    smooth = F.avg_pool2d(moved[:, None], window, 1, padding, count_include_pad=False)
+    peaks = smooth.flatten(1).argmax(1).tolist()
     return np.array([divmod(cell, layer.width) for cell in cells]), np.array([divmod(p, layer.width) for p in peaks])
+
+
+def _around(cell: int, reach: int, cells: int, pixels: int) -> slice:
+    """The pixels of a cell and of its neighbours that are nearer than ``reach``."""
+    first, last = max(cell - reach + 1, 0), min(cell + reach, cells)
+    return slice(first * pixels // cells, -(-last * pixels // cells))
 
 
 def _timm_families() -> Iterator[tuple[str, Callable[[], tuple[str, nn.Module, Preprocessing]]]]:
