@@ -54,9 +54,12 @@ SMALL = (
     "lite",
 )
 TRIED = 6
-PATCHES = 24
+PATCHES = 16
 BATCH = 8
 LARGE = 4.0
+LARGEST = 30_000_000
+"""Weights of the largest network that is made."""
+
 SEVENTHS = 7
 SETTINGS: dict[str, Any] = {
     "image_size": 64, "img_size": 64, "patch_size": 8, "num_classes": 10, "dim": 64, "depth": 2, "heads": 2,
@@ -183,6 +186,8 @@ def _smallest(timm: Any, family: str) -> tuple[str, nn.Module, Preprocessing]:  
             except (NotImplementedError, RuntimeError, TypeError):
                 continue
     name = min(sizes, key=sizes.__getitem__) if sizes else min(names, key=rank)
+    if sizes.get(name, 0) > LARGEST:
+        raise ValueError(f"{name} has {sizes[name] / 1e6:.0f} million weights: too large for a sweep")
     module = timm.create_model(name)
     channels, height, width = timm.data.resolve_data_config({}, model=module)["input_size"]
     return name, module, Preprocessing((height, width), (height, width)).changed(channels=channels)

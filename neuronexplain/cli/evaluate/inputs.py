@@ -88,15 +88,15 @@ class ImageOptions:
         ViewKind, typer.Option(help="What the network sees: the whole photograph, its centre, or ten crops.")
     ] = "whole"
     limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, evenly spaced.")] = None
-    stated_seed: Annotated[
+    seed: Annotated[
         int | None,
-        typer.Option("--seed", help="Seed of generated scenes and of the protocol's random draws.", show_default="0"),
+        typer.Option(help="Seed of generated scenes and of the protocol's random draws.", show_default="0"),
     ] = None
 
     @property
-    def seed(self) -> int:
-        """The seed."""
-        return self.stated_seed or 0
+    def random_seed(self) -> int:
+        """The seed, or the default one."""
+        return self.seed or 0
 
     def open(self, classes: Sequence[str], *, masks: bool, draws: bool) -> Ground:
         """Open the images, matched to a network's classes.
@@ -120,7 +120,7 @@ class ImageOptions:
             masks=masks,
             table=self.matches,
             limit=self.limit,
-            seed=self.seed,
+            seed=self.random_seed,
         )
 
     def _refuse_ignored(self, *, draws: bool) -> None:
@@ -128,7 +128,7 @@ class ImageOptions:
             "--data": self.data is None or self.kind != "scenes",
             "--split": self.split is None or self.kind in {"voc", "coco", "ilsvrc"},
             "--matches": self.matches is None or self.kind in {"voc", "coco", "concepts"},
-            "--seed": self.stated_seed is None or draws or self.kind == "scenes",
+            "--seed": self.seed is None or draws or self.kind == "scenes",
         }
         ignored = [option for option, is_used in uses.items() if not is_used]
         if ignored:
