@@ -557,7 +557,7 @@ def test_an_evaluation_is_not_shared(run, monkeypatch, tmp_path):
     assert "an evaluation runs in one process, and here are 2; start it without torchrun" in error
 
 
-GREY = """
+GREY_FACTORY = """
 from torch import nn
 def make():
     body = [nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)]
@@ -565,8 +565,8 @@ def make():
 """
 
 
-def test_stages_of_a_grey_network(run, tmp_path):
-    (tmp_path / "grey.py").write_text(GREY)
+def test_stages_of_a_grey_network_from_the_command_line(run, tmp_path):
+    (tmp_path / "grey.py").write_text(GREY_FACTORY)
     colour_square("red").save(tmp_path / "photo.png")
     network = f"{tmp_path}/grey.py:make"
     words = ["--data", str(tmp_path / "photo.png"), "--input-size", "16", "--out", str(tmp_path)]
