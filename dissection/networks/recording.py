@@ -299,9 +299,10 @@ def _version(tensor: Tensor) -> int:
 
 
 def tensors(things: object) -> Iterator[Tensor]:
-    """The tensors among things, however nested in lists, tuples and dictionaries."""
+    """The tensors among things, however deep in lists, tuples and dictionaries; ragged ones are no maps."""
     if isinstance(things, Tensor):
-        yield things
+        if not things.is_nested:
+            yield things
     elif isinstance(things, dict):
         yield from chain.from_iterable(map(tensors, things.values()))
     elif isinstance(things, (list, tuple)):
