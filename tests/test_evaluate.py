@@ -532,3 +532,47 @@ def test_a_killed_evaluation_goes_on_from_the_command_line(tmp_path, run):
     assert again[0] == 0
     assert lines()[: len(before) - 2] == before[:-2]
     assert killed.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--data", "."], "this evaluation of --kind scenes has no use for --data; leave it out"),
+        (["--split", "val", "--matches", "m.csv"], "--kind scenes has no use for --split, --matches"),
+        (["--kind", "photographs", "--data", ".", "--split", "val"], "--kind photographs has no use for --split"),
+        (["--kind", "concepts", "--data", ".", "--seed", "1"], "--kind concepts has no use for --seed"),
+        (["--run", "1"], "--run chooses among the runs of a database; name one with --db"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(words, message, run, tmp_path):
+    status, _, error = run(
+        "evaluate", "ratio", "--network", "scenes", "--kind", "scenes", *words, "--out", str(tmp_path)
+    )
+    assert status == 2
+    assert message in error
+
+
+def test_an_evaluation_is_not_shared(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    status, _, error = run("evaluate", "ratio", "--network", "scenes", "--kind", "scenes", "--out", str(tmp_path))
+    assert status == 2
+    assert "an evaluation runs in one process, and here are 2; start it without torchrun" in error
+
+
+GREY_FACTORY = """
+from torch import nn
+def make():
+    body = [nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)]
+    return nn.Sequential(*body)
+"""
+
+
+def test_stages_of_a_grey_network_from_the_command_line(run, tmp_path):
+    (tmp_path / "grey.py").write_text(GREY_FACTORY)
+    colour_square("red").save(tmp_path / "photo.png")
+    network = f"{tmp_path}/grey.py:make"
+    words = ["--data", str(tmp_path / "photo.png"), "--input-size", "16", "--out", str(tmp_path)]
+    status, out, _ = run("evaluate", "layers", "--network", network, "--channels", "1", *words, "--json")
+    assert status == 0
+    assert json.loads(out)[0]["picture"] == str(tmp_path / "photo-layers.png")

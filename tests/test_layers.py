@@ -7,20 +7,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision import models
-from worlds import default_layer
+from worlds import default_layer, network_at, seeing
 
 from dissection.errors import LayerNotFoundError, NetworkError
 from dissection.networks.forward import forward, forward_from
-from dissection.networks.layers import feature_maps, find_layer
+from dissection.networks.layers import FeatureMap, Layers
 from dissection.networks.network import Network
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.receptive_field import receptive_fields
+from dissection.networks.recording import record
 from dissection.networks.tap import Tap
 from dissection.vocabulary import Layer
 from neuronexplain.methods.constant_alphas import has_constant_alphas
 from neuronexplain.methods.gradcam import alphas
 
 SIZE = (16, 16)
+
+
+def find_layer(module: nn.Module, name: str, size: tuple[int, int]) -> Layer:
+    return network_at(module, name, size).layer
+
+
+def feature_maps(module: nn.Module, size: tuple[int, int]) -> list[FeatureMap]:
+    return Layers(record(module, seeing(size))).maps()
 
 
 def head(channels: int, classes: int = 4) -> list[nn.Module]:
@@ -431,7 +440,7 @@ def test_receptive_fields(net: Callable[[], nn.Module], layer: str, field: int |
 
 def test_receptive_fields_of_patches() -> None:
     network = Network.from_module(Patches("class", more=2), preprocessing=Preprocessing(SIZE, SIZE))
-    layers = [found.layer for found in feature_maps(network.module, SIZE)]
+    layers = [found.layer for found in network.feature_maps()]
     fields = dict(zip([layer.name for layer in layers], receptive_fields(network, layers), strict=True))
     assert fields["embed"] == fields["blocks.0.norm1"] == 4
     assert fields["blocks.1.norm1"] is None

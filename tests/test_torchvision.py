@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 from torchvision import models
+from worlds import seeing
 
 from dissection.networks.layers import Layers
 from dissection.networks.recording import record
@@ -75,7 +76,7 @@ def test_the_table_has_every_classifier() -> None:
 def test_its_layer(name: str) -> None:
     (wanted,) = (EXPECTED[family] for family in EXPECTED if re.fullmatch(family, name))
     module, size = opened(name)
-    recording = record(module, (size, size))
+    recording = record(module, seeing((size, size)))
     layers = Layers(recording)
     layer = layers.default()
     assert re.fullmatch(wanted[0], layer.name), layer
@@ -101,7 +102,7 @@ def later_maps(module: nn.Module, layers: Layers, layer: Layer) -> list[str]:
 def test_what_its_tap_reads_is_rectified(name: str) -> None:
     torch.manual_seed(0)
     module, size = opened(name)
-    layer = Layers(record(module, (size, size))).default()
+    layer = Layers(record(module, seeing((size, size)))).default()
     with torch.no_grad(), Tap(module, layer) as tap:
         module(torch.randn(2, 3, size, size))
     assert tap.output.shape == (2, layer.units, layer.height, layer.width)

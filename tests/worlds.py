@@ -139,7 +139,17 @@ def write_colour_folder(root: Path, images: int = 40) -> Path:
 
 def default_layer(module: nn.Module, size: tuple[int, int]) -> Layer:
     """The layer that is dissected unless another is named."""
-    return Layers(record(module, size)).default()
+    return Layers(record(module, seeing(size))).default()
+
+
+def seeing(size: tuple[int, int]) -> Preprocessing:
+    """The preprocessing of a network that takes images of this height and width."""
+    return Preprocessing(size, size)
+
+
+def network_at(module: nn.Module, layer: str, size: tuple[int, int]) -> Network:
+    """A network of any output, at the layer of this name."""
+    return Network.of_any_output(module, layer=layer, preprocessing=seeing(size))
 
 
 class Table(nn.Module):

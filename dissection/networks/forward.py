@@ -1,7 +1,7 @@
 """One forward pass of a network, with the maps of its layers: the body without autograd, the head with it.
 
-Autograd begins at the first tapped layer, so a pass costs no more than usual, and a gradient stops at the map: no
-parameter's ``.grad`` is touched.
+Images are given in the type of the network's weights. Autograd begins at the first tapped layer, so a pass costs no
+more than usual, and a gradient stops at the map: no parameter's ``.grad`` is touched.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import torch
 
 from .isolation import undisturbed
 from .precision import arithmetic, laid_out, widened
-from .tap import Cut, Graft
+from .recording import in_type_of
+from .tap import Body, Cut, Graft
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,8 +85,11 @@ def outputs_through(
     Raises:
         ActivationError: if a map's shape is not the same as when the network was opened.
     """
-    cuts = [Cut(network.module, layer) for layer in layers]
-    return run(network, cuts, images), tuple(cut.output for cut in cuts)
+    body = Body()
+    if images.requires_grad:
+        body.end()
+    cuts = [Cut(network.module, layer, network.layouts.get(layer.name), body) for layer in layers]
+    return run(network, [body, *cuts], images), tuple(cut.output for cut in cuts)
 
 
 def forward_from(
@@ -106,8 +110,9 @@ def forward_from(
     if images is None:
         preprocessing = network.preprocessing
         images = torch.zeros(len(maps), preprocessing.channels, *preprocessing.size)
-    graft = Graft(network.module, network.layer, maps)
-    outputs = run(network, [graft], images)
+    body = Body()
+    graft = Graft(network.module, network.layer, network.layout, body, maps)
+    outputs = run(network, [body, graft], images)
     return Pass(scores_of(network, outputs, len(maps)), (graft.output,))
 
 
@@ -124,11 +129,10 @@ def run(
     network: Network, watches: Sequence[AbstractContextManager[object]], images: Float[Tensor, "images channels H W"]
 ) -> Given:
     """Run a network inside context managers that watch it: cuts, and modes of PyTorch's functions."""
-    device = network.device
     with ExitStack() as running:
         running.enter_context(undisturbed(network.module))
-        running.enter_context(arithmetic(network.precision, device))
+        running.enter_context(arithmetic(network.precision, network.device))
         running.enter_context(torch.set_grad_enabled(images.requires_grad))
         for watch in watches:
             running.enter_context(watch)
-        return network.head.run(network.module, laid_out(images.to(device, non_blocking=True), network.precision))
+        return network.head.run(network.module, laid_out(in_type_of(network.module, images), network.precision))

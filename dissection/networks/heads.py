@@ -7,7 +7,8 @@ one tensor ``(images, classes)``        that tensor
 several, in a tuple, list or mapping    the one called ``logits``, or the only one of such a shape, or the one named
 softmax or log-softmax at its end       the input of that softmax
 a sigmoid for each class at its end     the input of that sigmoid; classes are independent of each other
-one number                              ``(-z, z)``, the log-odds of "no" and "yes"; with or without a sigmoid
+one number, ``(images, 1)`` or          ``(-z, z)``, the log-odds of "no" and "yes"; with or without a sigmoid
+``(images,)``
 ======================================  ==========================================================================
 
 Probabilities whose softmax cannot be seen are refused: their gradients differ from those of the scores.
@@ -83,9 +84,9 @@ class Head:
         scores = parts(given.outputs).get(self.output)
         if self.ending:
             scores = given.inputs[-1 - self.later] if len(given.inputs) > self.later else None
-        if scores is None or not _is_scores(scores, images):
+        if scores is None or not (_is_scores(scores, images) or _is_one_number(scores, images)):
             raise NetworkError(f"the network gives {described(given.outputs if scores is None else scores)}; {_NEEDED}")
-        return _both(scores.flatten(1))
+        return _both(scores.reshape(images, -1))
 
     def probabilities(self, scores: Float[Tensor, "*images classes"]) -> Float[Tensor, "*images classes"]:
         """The network's probability of each class: all add up to 1, or each is independent."""
@@ -117,7 +118,7 @@ def find_head(recording: Recording, *, output: str = "", multi_label: bool = Fal
         )
     function = ending.operation if ending else ""
     later = recording.values[recording.values.index(ending) + 1 :] if ending else ()
-    classes = scores.flatten(1).shape[1]
+    classes = scores.numel()
     independent = multi_label or classes == 1 or function in _SIGMOID
     head = Head(name, function, sum(value.operation == function for value in later), independent)
     return head, value, max(classes, 2)
@@ -137,6 +138,7 @@ def _chosen(recording: Recording, output: str) -> str:
     """Which output holds the scores."""
     kind, outputs = recording.kind, parts(recording.output)
     fitting = [name for name, part in outputs.items() if _is_scores(part, 1)]
+    fitting = fitting or [name for name, part in outputs.items() if _is_one_number(part, 1)]
     if output and output in fitting:
         return output
     if output:
@@ -161,6 +163,11 @@ def _is_scores(part: object, images: int) -> bool:
     if not isinstance(part, Tensor) or part.ndim < 2 or len(part) != images or not part.is_floating_point():
         return False
     return part.shape[1] > 0 and all(length == 1 for length in part.shape[2:])
+
+
+def _is_one_number(part: object, images: int) -> bool:
+    """Whether an output is a number per image, without an axis for it."""
+    return isinstance(part, Tensor) and part.ndim <= 1 and part.numel() == images and part.is_floating_point()
 
 
 def _ending(value: Value, kind: str) -> Value | None:

@@ -26,14 +26,14 @@ from typing import TYPE_CHECKING
 from dissection.errors import LayerNotFoundError
 from dissection.vocabulary import Layer
 
-from .map_layouts import grid
+from .map_layouts import Layout, grid, layout_of
 from .operations import RECTIFIERS
-from .recording import Call, Recording, Value, record
+from .recording import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from torch import nn
+    from .recording import Call, Recording
 
 _CONVOLUTIONS = {f"conv{kind}{axes}d" for kind in ("", "_transpose") for axes in (1, 2, 3)}
 _PRODUCTS = {"linear", "bilinear", "matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "addmm", "baddbmm", "einsum"}
@@ -47,30 +47,17 @@ _SHAPING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class FeatureMap:
-    """A layer that can be dissected, and whether its map is rectified."""
+    """A layer that can be dissected.
+
+    Attributes:
+        layer: the layer.
+        rectified: whether its map is rectified.
+        layout: how its map lies in its output, if that is unusual.
+    """
 
     layer: Layer
     rectified: bool
-
-
-def feature_maps(module: nn.Module, input_size: tuple[int, int], channels: int = 3) -> list[FeatureMap]:
-    """Every layer that can be dissected, in order of execution.
-
-    Raises:
-        NetworkError: if the module cannot run on an image of this height, width and number of channels.
-    """
-    return Layers(record(module, input_size, channels)).maps()
-
-
-def find_layer(module: nn.Module, name: str, input_size: tuple[int, int], channels: int = 3) -> Layer:
-    """The layer of this name.
-
-    Raises:
-        LayerNotFoundError: if there is none, or it cannot be dissected; the message lists layers that can, those with
-            similar names first.
-        NetworkError: if the module cannot run on an image of this height, width and number of channels.
-    """
-    return Layers(record(module, input_size, channels)).named(name)
+    layout: Layout | None = None
 
 
 class Layers:
@@ -84,19 +71,32 @@ class Layers:
     def __init__(self, recording: Recording, score: Value | None = None) -> None:
         self._recording = recording
         self._score = score or recording.score
-        runs = Counter(call.name for call in recording.calls)
-        self._calls = [call for call in recording.calls if runs[call.name] == 1 and self._grid(call.output)]
+        self._runs = Counter(call.name for call in recording.calls)
+        self._calls = [call for call in recording.calls if self._runs[call.name] == 1 and self._grid(call.output)]
 
     def maps(self) -> list[FeatureMap]:
-        """Every layer that can be dissected, in order of execution."""
+        """Every layer whose output has the shape of a map, in order of execution."""
         return [FeatureMap(self._layer(call), self._is_rectified(call)) for call in self._calls]
+
+    def layouts(self, layers: Iterable[Layer]) -> dict[str, Layout | None]:
+        """By layer, the layout of its output's map as the data flow shows it; ``None`` where only a trial can tell."""
+        outputs = {call.name: call.output for call in self._calls if call.output}
+        return {layer.name: _layout(outputs[layer.name]) for layer in layers}
+
+    def usual(self, name: str) -> Layout | None:
+        """The layout that the shape of a layer's output suggests."""
+        value = next(call.output for call in self._calls if call.name == name)
+        size = self._grid_by_shape(value) if value else None
+        return layout_of(value.shape, size) if value and size else None
 
     def default(self) -> Layer:
         """The last rectified map before a weight.
 
         Raises:
-            LayerNotFoundError: if there is none.
+            LayerNotFoundError: if there is none, or most of the network is behind it, or the image is too small for
+                what is behind it.
         """
+        self._require_room()
         before = self._before(_is_weighted)
         candidates = [value for value in reversed(self._recording.values) if value in before]
         attended = self._attended()
@@ -104,7 +104,8 @@ class Layers:
         chosen = self._first(rectified) or self._unrectified(candidates)
         if chosen is None:
             raise LayerNotFoundError(self._nothing())
-        return chosen
+        self._require_near_scores(chosen, attended)
+        return self._layer(chosen)
 
     def named(self, name: str) -> Layer:
         """The layer of this name.
@@ -117,15 +118,42 @@ class Layers:
                 return self._layer(call)
         raise LayerNotFoundError(f"{self._problem(name)}; {self._offer(name)}")
 
-    def _first(self, values: Iterable[Value]) -> Layer | None:
-        """The layer of the first value that a module gives, or that an activation makes of a module's output."""
+    def _require_room(self) -> None:
+        """Check that no kernel of several cells meets a map of one: its network's last maps have shrunk to nothing."""
+        for value in self._before(lambda _: True):
+            if value.parents and max(value.kernel, default=1) > 1 and value.parents[0].shape[2:] == (1, 1):
+                height, width = self._recording.image.shape[2:]
+                kernel = "x".join(map(str, value.kernel))
+                raise LayerNotFoundError(
+                    f"an image of {height}x{width} is too small for {self._recording.kind}: to the {kernel} "
+                    f"convolution of {value.module!r} it is a single cell; give a larger --input-size, or name a layer "
+                    "before that with --layer"
+                )
+
+    def _require_near_scores(self, chosen: Call, attended: set[Value]) -> None:
+        """Check that no more weights mix what comes from a map's places than have made the map."""
+        layer = chosen.output
+        assert layer is not None
+        if layer in attended:
+            return
+        way = self._before(lambda _: True)
+        before, after = _reached(layer, lambda value: value.parents), _reached(layer, lambda value: value.children)
+        mixing = [value for value in after & way if _is_weighted(value) and _has_places(value)]
+        if len(mixing) > sum(map(_is_weighted, before)):
+            raise LayerNotFoundError(
+                f"{self._recording.kind} has no feature map near its scores: after {chosen.name!r}, its last one, "
+                f"{len(mixing)} layers mix the image's places in other shapes; name a layer with --layer"
+            )
+
+    def _first(self, values: Iterable[Value]) -> Call | None:
+        """The run that gives the first value that a module gives, or that an activation makes of a module's output."""
         for value in values:
             call = self._giving(value) or (self._giving(value.parents[0]) if value.rectified else None)
             if call:
-                return self._layer(call)
+                return call
         return None
 
-    def _unrectified(self, candidates: list[Value]) -> Layer | None:
+    def _unrectified(self, candidates: list[Value]) -> Call | None:
         return self._first(value for value in candidates if value.is_map and "pool" not in value.operation)
 
     def _attended(self) -> set[Value]:
@@ -152,8 +180,15 @@ class Layers:
 
     def _grid(self, value: Value | None) -> tuple[int, int, int] | None:
         """Units, height and width of the map that a value holds."""
+        if value is None or not value.floating:
+            return None
+        if value.places and (layout := value.places.layout()):
+            return value.shape[layout.axis], *value.places.grid
+        return self._grid_by_shape(value)
+
+    def _grid_by_shape(self, value: Value) -> tuple[int, int, int] | None:
         height, width = self._recording.image.shape[2:]
-        return grid(value.shape, value.channels, (height, width)) if value and value.floating else None
+        return grid(value.shape, value.channels, (height, width))
 
     def _rectifier(self, value: Value) -> str:
         """The function that rectifies a value before anything else uses it, unless a module that can be tapped does."""
@@ -181,7 +216,9 @@ class Layers:
         return before
 
     def _nothing(self) -> str:
-        return f"{self._recording.kind} has no feature map before its last weights; {self._offer('')}"
+        several = sorted(name for name, runs in self._runs.items() if runs > 1)
+        reason = f" (a layer that runs several times, such as {several[0]!r}, has no single map)" if several else ""
+        return f"{self._recording.kind} has no feature map before its last weights{reason}; {self._offer('')}"
 
     def _problem(self, name: str) -> str:
         kind, calls = self._recording.kind, [call for call in self._recording.calls if call.name == name]
@@ -204,11 +241,30 @@ class Layers:
         return f"layers with units: {', '.join(offered)}" if offered else "it has no layers with units"
 
 
+def _layout(value: Value) -> Layout | None:
+    return value.places.layout() if value.places else None
+
+
 def _origin(value: Value) -> str:
     """The operation that made a value, before any reshaping."""
     while value.operation in _SHAPING:
         value = value.parents[0]
     return value.operation
+
+
+def _reached(value: Value, step: Callable[[Value], Iterable[Value]]) -> set[Value]:
+    """The value, and all that can be reached from it."""
+    pending, reached = [value], {value}
+    while pending:
+        further = set(step(pending.pop())) - reached
+        reached |= further
+        pending.extend(further)
+    return reached
+
+
+def _has_places(value: Value) -> bool:
+    """Whether a value has more axes than one of features."""
+    return sum(length > 1 for length in value.shape) > 1
 
 
 def _is_weighted(value: Value) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Self
@@ -12,17 +12,20 @@ import torch
 from torch import Tensor, nn
 from torch.fx import Graph
 
-from dissection.errors import NetworkError
+from dissection.errors import LayerNotFoundError, NetworkError
 
 from .heads import PLAIN, Head, find_head
-from .layers import Layers, find_layer
+from .layers import FeatureMap, Layers
 from .preprocessing import Preprocessing
 from .recording import record
+from .trials import find_layouts, require_certain, require_independent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from dissection.vocabulary import Layer, Precision
+
+    from .map_layouts import Layout
 
 _SETTINGS = (
     *("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode", "ceil_mode", "output_size"),
@@ -81,6 +84,7 @@ class Network:
         head: how scores before the softmax ``(n, classes)`` are read from the module's outputs.
         source: where it comes from, if it can be made again.
         precision: the arithmetic it runs in, see :mod:`dissection.networks.precision`.
+        layouts: by layer, where its map lies in its output, if its shape alone does not show that.
     """
 
     module: nn.Module
@@ -91,6 +95,7 @@ class Network:
     head: Head = PLAIN
     source: Source | None = None
     precision: Precision = "float32"
+    layouts: Mapping[str, Layout] = field(default_factory=dict)
 
     @classmethod
     def from_module(
@@ -104,9 +109,10 @@ class Network:
         output: str = "",
         multi_label: bool = False,
     ) -> Network:
-        """A network from a user's module, which stays as it is; it is run once to find its layers and its scores.
+        """A network from a user's module, which stays as it is.
 
-        :mod:`dissection.networks.heads` says how the scores are found.
+        It is run a few times on noise, to find its layers and its scores, see :mod:`dissection.networks.heads`, and
+        whether it can be relied upon, see :mod:`dissection.networks.trials`.
 
         Args:
             module: the network.
@@ -119,15 +125,20 @@ class Network:
 
         Raises:
             LayerNotFoundError: if the layer does not exist, or has no feature map.
-            NetworkError: if the module cannot run, gives no scores, or has another number of classes.
+            NetworkError: if the module cannot run, gives no scores, has another number of classes, or does not always
+                give an image the same scores.
+            NotConnectedError: if no gradient of the scores reaches the layer.
         """
         preprocessing = preprocessing or Preprocessing()
-        recording = record(module, preprocessing.size, preprocessing.channels)
+        recording = record(module, preprocessing)
         name = name or type(module).__name__
         head, score, count = find_head(recording, output=output, multi_label=multi_label)
+        require_certain(module, preprocessing, recording, [score] if score else [])
         layers = Layers(recording, score)
         tapped = layers.default() if layer is None else layers.named(layer)
-        return cls(module, name, tapped, preprocessing, _labels(classes, count, name), head)
+        network = _placed(cls(module, name, tapped, preprocessing, _labels(classes, count, name), head), layers)
+        require_independent(module, preprocessing, recording, head, network.layer, network.layout)
+        return network
 
     @classmethod
     def of_any_output(
@@ -150,11 +161,15 @@ class Network:
 
         Raises:
             LayerNotFoundError: if the layer does not exist, or has no feature map.
-            NetworkError: if the module cannot run on one image.
+            NetworkError: if the module cannot run on one image, or does not always give the same answers for it.
         """
         preprocessing = preprocessing or Preprocessing()
-        tapped = Layers(record(module, preprocessing.size, preprocessing.channels)).named(layer)
-        return cls(module, name or type(module).__name__, tapped, preprocessing, ())
+        recording = record(module, preprocessing)
+        require_certain(module, preprocessing, recording, list(recording.outputs.values()))
+        layers = Layers(recording)
+        network = _placed(cls(module, name or type(module).__name__, layers.named(layer), preprocessing, ()), layers)
+        require_independent(module, preprocessing, recording, None, network.layer, network.layout)
+        return network
 
     @cached_property
     def fingerprint(self) -> str:
@@ -172,6 +187,11 @@ class Network:
         return digest.hexdigest()
 
     @property
+    def layout(self) -> Layout | None:
+        """Where the layer's map lies in its output, if that is unusual."""
+        return self.layouts.get(self.layer.name)
+
+    @property
     def device(self) -> torch.device:
         """The device of its weights."""
         tensors = chain(self.module.parameters(), self.module.buffers())
@@ -183,8 +203,24 @@ class Network:
         Raises:
             LayerNotFoundError: if the layer does not exist, or has no feature map.
         """
-        size, channels = self.preprocessing.size, self.preprocessing.channels
-        return replace(self, layer=find_layer(self.module, layer, size, channels))
+        layers = Layers(record(self.module, self.preprocessing))
+        return _placed(replace(self, layer=layers.named(layer)), layers)
+
+    def feature_maps(self) -> list[FeatureMap]:
+        """Every layer that can be dissected, in order of execution."""
+        layers = Layers(record(self.module, self.preprocessing))
+        maps = layers.maps()
+        placed = _layouts(self, layers, [feature_map.layer for feature_map in maps])
+        return [
+            FeatureMap(placed[name][0], feature_map.rectified, placed[name][1])
+            for feature_map in maps
+            if (name := feature_map.layer.name) in placed
+        ]
+
+    def reading(self, maps: Iterable[FeatureMap]) -> Network:
+        """The same network, to be read at several layers that :meth:`feature_maps` found."""
+        layouts = {feature_map.layer.name: feature_map.layout for feature_map in maps if feature_map.layout}
+        return replace(self, layouts={**layouts, **self.layouts})
 
     def to(self, device: torch.device | str) -> Network:
         """Move the module to a device, as ``nn.Module.to`` does; returns this network.
@@ -203,6 +239,8 @@ class Network:
         """The modules by name, with the settings that no weight shows: a slope, a stride, an unusual head."""
         yield type(self.module).__name__
         yield f"{self.layer.name} {self.layer.rectifier}"
+        if self.layout:
+            yield str(self.layout)
         if self.head != PLAIN:
             yield str(self.head)
         for name, part in self.module.named_modules():
@@ -211,6 +249,36 @@ class Network:
             yield f"{name} {type(part).__name__} {plain}"
             if isinstance(graph := getattr(part, "graph", None), Graph):  # an exported program's settings are in there
                 yield str(graph)
+
+
+def _placed(network: Network, layers: Layers) -> Network:
+    """The same network, with its layer's map as it lies in the image.
+
+    Raises:
+        LayerNotFoundError: if it cannot be told how the map lies.
+    """
+    placed = _layouts(network, layers, [network.layer])
+    if not placed:
+        raise LayerNotFoundError(
+            f"layer {network.layer.name!r} of {network.name} gives no map of the image: when parts of an image change, "
+            "what changes in its output follows no known order of rows and columns; name another one with --layer"
+        )
+    ((layer, layout),) = placed.values()
+    return replace(network, layer=layer, layouts={layer.name: layout} if layout else {})
+
+
+def _layouts(network: Network, layers: Layers, maps: Sequence[Layer]) -> dict[str, tuple[Layer, Layout | None]]:
+    """Layers with their unusual layouts, by name; those are left out of which nothing tells how their maps lie."""
+    followed = layers.layouts(maps)
+    unclear = [layer for layer in maps if followed[layer.name] is None]
+    usual = {layer.name: layers.usual(layer.name) for layer in maps}
+    tried = find_layouts(network.module, network.preprocessing, unclear, usual)
+    placed = {layer.name: tried.get(layer.name, (layer, followed[layer.name])) for layer in maps}
+    return {
+        name: (layer, None if layout == usual[name] else layout)
+        for name, (layer, layout) in placed.items()
+        if layout is not None
+    }
 
 
 def _bytes(tensor: Tensor) -> bytes:

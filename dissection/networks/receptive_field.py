@@ -21,6 +21,7 @@ from dissection.errors import LayerNotFoundError
 
 from .isolation import undisturbed
 from .map_layouts import read
+from .recording import in_type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from dissection.vocabulary import Layer
 
+    from .map_layouts import Layout
     from .network import Network
 
 _BATCH = 8
@@ -88,14 +90,16 @@ class _Probe:
             (image[:, cut:] if below else image[:, :cut]).fill_(torch.nan)
         with undisturbed(module), torch.no_grad(), ExitStack() as hooks:
             for layer, rows in zip(self._layers, self.unknown, strict=True):
-                note = partial(_note, layer, rows)
+                note = partial(_note, layer, self._network.layouts.get(layer.name), rows)
                 hooks.callback(module.get_submodule(layer.name).register_forward_hook(note).remove)
-            module(batch.to(self._network.device))
+            module(in_type_of(module, batch))
 
 
-def _note(layer: Layer, rows: list[Tensor], _part: nn.Module, _inputs: object, output: Tensor) -> None:
-    fits = output.ndim == 4 and output.shape[1:3] == (layer.units, layer.height)
-    maps = output if fits else read(output, layer)
+def _note(
+    layer: Layer, layout: Layout | None, rows: list[Tensor], _part: nn.Module, _inputs: object, output: Tensor
+) -> None:
+    fits = output.ndim == 4 and output.shape[1:3] == (layer.units, layer.height) and layout is None
+    maps = output if fits else read(output, layer, layout)
     if maps is None:
         raise LayerNotFoundError(f"layer {layer.name!r} gives no map of a narrow image")
     rows.append(maps.isnan().any(3).any(1).cpu())

@@ -9,6 +9,7 @@ Operations that only pass a value on (dropout in evaluation mode, ``contiguous``
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Mapping
 from contextlib import ExitStack, contextmanager
@@ -18,6 +19,7 @@ from itertools import chain
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -27,9 +29,14 @@ from dissection.errors import NetworkError
 
 from .isolation import undisturbed
 from .operations import operation
+from .places import Places, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from jaxtyping import Float
+
+    from .preprocessing import Preprocessing
 
 ACTIVATIONS = frozenset(
     ["relu", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "selu", "celu", "gelu", "silu", "hardswish", "mish"]
@@ -56,6 +63,10 @@ class Value:
         channels: the axis of the channels, as far as operations show it.
         rectified: whether an activation made it, or it concatenates values that activations made.
         children: the values made from it.
+        kernel: height and width of the kernel, if a convolution made it.
+        module: the innermost module that made it; empty if that is the network itself.
+        places: where in the image its numbers belong, as far as operations show.
+        draw: a hash of the random number generators after it was drawn at random; 0 if it was not.
     """
 
     operation: str
@@ -65,6 +76,10 @@ class Value:
     channels: int = 1
     rectified: bool = False
     children: list[Value] = field(default_factory=list)
+    kernel: tuple[int, ...] = ()
+    module: str = ""
+    places: Places | None = None
+    draw: int = 0
 
     @property
     def numbers(self) -> int:
@@ -101,6 +116,7 @@ class Recording:
         output: the network's output.
         outputs: the values of its parts, see :func:`parts`; only those that depend on the image.
         score: the value of the scores: of ``output`` if that is a tensor.
+        may_be_random: whether random numbers of Python or NumPy were drawn meanwhile, by whomever.
     """
 
     kind: str
@@ -111,18 +127,21 @@ class Recording:
     output: object
     outputs: Mapping[str, Value]
     score: Value | None
+    may_be_random: bool = False
 
 
-def record(module: nn.Module, input_size: tuple[int, int], channels: int = 3) -> Recording:
+def record(module: nn.Module, preprocessing: Preprocessing) -> Recording:
     """Run a module in evaluation mode on one image of noise, and leave it as it was.
 
     Raises:
-        NetworkError: if the module cannot run on an image of this height, width and number of channels.
+        NetworkError: if the module cannot run on an image of this size, or holds a program that cannot be looked into.
     """
-    ledger = _Ledger()
-    image = _noise(module, (channels, *input_size))
+    _require_readable(module)
+    ledger, others = _Ledger(module), _other_generators()
+    image = noise(module, preprocessing)
     start = ledger.enter(image, "image", ())
-    with undisturbed(module), _buffers_kept(module), _noted(module, ledger), torch.no_grad():
+    start.places = Places.of_map(image.shape)
+    with undisturbed(module), buffers_kept(module), _noted(module, ledger), torch.no_grad():
         try:
             with ledger:
                 output = module(image)
@@ -131,7 +150,17 @@ def record(module: nn.Module, input_size: tuple[int, int], channels: int = 3) ->
     names = tuple(name for name, _ in module.named_modules() if name)
     values, calls = tuple(ledger.values), tuple(ledger.calls)
     outputs = {name: value for name, part in parts(output).items() if (value := ledger.value(part))}
-    return Recording(type(module).__name__, names, start, values, calls, output, outputs, ledger.value(output))
+    return Recording(
+        type(module).__name__,
+        names,
+        start,
+        values,
+        calls,
+        output,
+        outputs,
+        ledger.value(output),
+        others != _other_generators(),
+    )
 
 
 def parts(output: object) -> dict[str, Tensor]:
@@ -149,12 +178,13 @@ def parts(output: object) -> dict[str, Tensor]:
 class _Ledger(TorchFunctionMode):
     """Follows the values of one forward pass."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.values: list[Value] = []
         self.calls: list[Call] = []
-        self._running: list[tuple[Value, ...]] = []
+        self._running: list[tuple[str, tuple[Value, ...]]] = []
         self._held = WeakTensorKeyDictionary()
+        self._devices = {tensor.device for tensor in chain(module.parameters(), module.buffers())}
 
     def value(self, thing: object) -> Value | None:
         """What a tensor holds now, if that depends on the image."""
@@ -162,7 +192,8 @@ class _Ledger(TorchFunctionMode):
 
     def enter(self, tensor: Tensor, operation: str, parents: tuple[Value, ...]) -> Value:
         """Record that a tensor holds a new value."""
-        value = Value(operation, parents, tuple(tensor.shape), tensor.is_floating_point())
+        module = self._running[-1][0] if self._running else ""
+        value = Value(operation, parents, tuple(tensor.shape), tensor.is_floating_point(), module=module)
         value.channels = _channels(value)
         value.rectified = _is_rectified(value)
         for parent in parents:
@@ -171,16 +202,17 @@ class _Ledger(TorchFunctionMode):
         self._held[tensor] = (value, _version(tensor))
         return value
 
-    def starts(self, _part: nn.Module, args: object, kwargs: object) -> None:
+    def starts(self, name: str, _part: nn.Module, args: object, kwargs: object) -> None:
         """Note the inputs of a module that is about to run, since it may overwrite them."""
-        self._running.append(self._known((args, kwargs)))
+        self._running.append((name, self._known((args, kwargs))))
 
     def ends(self, name: str, part: nn.Module, _args: object, _kwargs: object, output: object) -> None:
         """Record that a module has run. Whatever it did out of sight counts as one operation."""
-        inputs = self._running.pop()
-        for tensor in _tensors(output):
+        _, inputs = self._running[-1]
+        for tensor in tensors(output):
             if inputs and self.value(tensor) is None:
                 self.enter(tensor, type(part).__name__, inputs)
+        self._running.pop()
         result = self.value(output)
         if result and result not in inputs and is_activation(part) and result.shape == inputs[0].shape:
             result.rectified = True
@@ -191,22 +223,37 @@ class _Ledger(TorchFunctionMode):
     ) -> Any:  # noqa: ANN401 -- whatever the function gives
         kwargs = kwargs or {}
         name, parents = operation(func, args, kwargs), self._known((args, kwargs))
+        before = _generators(self._devices)
         result = func(*args, **kwargs)
-        if not parents:
-            return result
-        for tensor in _tensors(result):
-            if self._is_unwritten(tensor):
-                continue
-            if name in _PASSING:
+        after = _generators(self._devices)
+        draw = after if after != before else 0
+        if name == "__setitem__":
+            self.enter(args[0], name, parents)
+        step = Step(name, func, args, kwargs, self._places_of, self._is_known)
+        results = list(tensors(result)) if parents else []
+        places = dict(zip(map(id, results), step.follow(results), strict=True))
+        for tensor in tensors(result) if parents or draw else ():
+            if name in _PASSING and not draw and not self._is_unwritten(tensor):
                 self._held[tensor] = (parents[0], _version(tensor))
-                continue
-            value = self.enter(tensor, name, parents)
-            if name in _MOVING:
-                value.channels = _moved(parents[0], partial(func, **kwargs), args)
+            elif draw or not self._is_unwritten(tensor):
+                value = self.enter(tensor, name, parents)
+                value.draw = draw
+                value.places = places.get(id(tensor))
+                if name in _MOVING:
+                    value.channels = _moved(parents[0], partial(func, **kwargs), args)
+                if name.startswith("conv"):
+                    value.kernel = tuple((args[1] if len(args) > 1 else kwargs["weight"]).shape[2:])
         return result
 
+    def _is_known(self, thing: object) -> bool:
+        return self.value(thing) is not None
+
+    def _places_of(self, thing: object) -> Places | None:
+        value = self.value(thing)
+        return value.places if value else None
+
     def _known(self, things: object) -> tuple[Value, ...]:
-        return tuple(dict.fromkeys(value for tensor in _tensors(things) if (value := self.value(tensor))))
+        return tuple(dict.fromkeys(value for tensor in tensors(things) if (value := self.value(tensor))))
 
     def _is_unwritten(self, tensor: Tensor) -> bool:
         """Whether a known tensor still holds the same value."""
@@ -251,20 +298,49 @@ def _version(tensor: Tensor) -> int:
     return -id(object()) if tensor.is_inference() else tensor._version  # noqa: SLF001 -- there is no other way to see a write
 
 
-def _tensors(things: object) -> Iterator[Tensor]:
+def tensors(things: object) -> Iterator[Tensor]:
+    """The tensors among things, however deep in lists, tuples and dictionaries; ragged ones are no maps."""
     if isinstance(things, Tensor):
-        yield things
+        if not things.is_nested:
+            yield things
     elif isinstance(things, dict):
-        yield from chain.from_iterable(map(_tensors, things.values()))
+        yield from chain.from_iterable(map(tensors, things.values()))
     elif isinstance(things, (list, tuple)):
-        yield from chain.from_iterable(map(_tensors, things))
+        yield from chain.from_iterable(map(tensors, things))
 
 
-def _noise(module: nn.Module, size: tuple[int, int, int]) -> Tensor:
-    """An image like a normalised photograph, the same each time, of the module's type and on its device."""
-    image = torch.randn(1, *size, generator=torch.Generator().manual_seed(0))
-    reference = next((weight for weight in module.parameters() if weight.is_floating_point()), image)
-    return image.to(reference)
+def noise(module: nn.Module, preprocessing: Preprocessing, seed: int = 0) -> Float[Tensor, "1 channels h w"]:
+    """An image like a normalised photograph, the same for each seed, of the module's type and on its device."""
+    image = torch.randn(1, preprocessing.channels, *preprocessing.size, generator=torch.Generator().manual_seed(seed))
+    return in_type_of(module, image)
+
+
+def in_type_of(module: nn.Module, images: Float[Tensor, "images channels h w"]) -> Float[Tensor, "images channels h w"]:
+    """Images in the floating-point type of a module's weights, on their device."""
+    reference = next((weight for weight in module.parameters() if weight.is_floating_point()), images)
+    return images.to(reference.device, reference.dtype, non_blocking=True)
+
+
+def _generators(devices: Iterable[torch.device]) -> int:
+    """A hash of torch's random number generators that a module on these devices can use without naming them."""
+    states = [torch.get_rng_state(), *(torch.cuda.get_rng_state(device) for device in devices if device.type == "cuda")]
+    return hash(tuple(state.numpy().tobytes() for state in states))
+
+
+def _other_generators() -> int:
+    """A hash of the global random number generators of Python and of NumPy."""
+    return hash((random.getstate(), str(np.random.get_state(legacy=False))))  # noqa: NPY002 -- a network may use it
+
+
+def _require_readable(module: nn.Module) -> None:
+    for name, part in module.named_modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            kind = type(module).__name__
+            subject = f"module {name!r} of {kind} is" if name else "the network is"
+            raise NetworkError(
+                f"{subject} a TorchScript program, whose layers cannot be read; make the network without torch.jit, or "
+                "export it with torch.export.save as a .pt2"
+            )
 
 
 @contextmanager
@@ -272,7 +348,7 @@ def _noted(module: nn.Module, ledger: _Ledger) -> Iterator[None]:
     with ExitStack() as hooks:
         for name, part in module.named_modules():
             if name:
-                start = part.register_forward_pre_hook(ledger.starts, with_kwargs=True)
+                start = part.register_forward_pre_hook(partial(ledger.starts, name), with_kwargs=True)
                 end = part.register_forward_hook(partial(ledger.ends, name), with_kwargs=True)
                 hooks.callback(start.remove)
                 hooks.callback(end.remove)
@@ -280,23 +356,28 @@ def _noted(module: nn.Module, ledger: _Ledger) -> Iterator[None]:
 
 
 @contextmanager
-def _buffers_kept(module: nn.Module) -> Iterator[None]:
+def buffers_kept(module: nn.Module) -> Iterator[None]:
     """Restore the buffers afterwards: some modules count or average in them in any mode."""
-    before: Mapping[str, Tensor] = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    before = [
+        (part, name, buffer, None if buffer is None else buffer.clone())
+        for part in module.modules()
+        for name, buffer in part._buffers.items()  # noqa: SLF001 -- a module may put another tensor in a buffer's place
+    ]
     try:
         yield
     finally:
         with torch.no_grad():
-            for name, buffer in module.named_buffers():
-                if name in before and not torch.equal(buffer, before[name]):
-                    buffer.copy_(before[name])
+            for part, name, buffer, content in before:
+                part._buffers[name] = buffer  # noqa: SLF001
+                if buffer is not None and content is not None and not torch.equal(buffer, content):
+                    buffer.copy_(content)
 
 
 def _cannot_run(module: nn.Module, image: Tensor, error: Exception) -> str:
     reason = " ".join(str(error).split())[:200]
     _, channels, height, width = image.shape
     first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
-    advice = "give the size it needs"
+    advice = "give the size it needs with --input-size"
     if first is not None and first.in_channels != channels:
         advice = f"its first convolution takes {first.in_channels} channels; {_ADVICE.get(first.in_channels, _WRAP)}"
     kind = {1: "a grey", 3: "an RGB"}.get(channels, f"a {channels}-channel")

@@ -4,9 +4,9 @@ A network is a program: only a run of it tells what follows a layer, and a branc
 image. So the first run takes notes of what each function of PyTorch returned before the layer ran (:class:`Notes`), and
 a second run of the same program is answered from them (:class:`Replay`)::
 
-    with notes, NotedCut(module, layer, notes) as cut:
+    with body, notes, NotedCut(module, layer, layout, body, notes) as cut:
         scores = module(images)
-    with Replay(notes) as replay, Insertion(module, layer, maps, replay):
+    with Replay(notes) as replay, Insertion(module, layer, layout, maps, replay):
         other_scores = module(images)
 
 Of tensors, notes keep those that are still held when the layer has run: no others can be read afterwards. The others
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from dissection.vocabulary import Layer
+
+    from .map_layouts import Layout
+    from .tap import Body
 
 
 class UnrepeatableError(Exception):
@@ -124,8 +127,8 @@ class Replay(TorchFunctionMode):
 class NotedCut(Cut):
     """A cut that ends the notes when the layer has run."""
 
-    def __init__(self, module: nn.Module, layer: Layer, notes: Notes) -> None:
-        super().__init__(module, layer)
+    def __init__(self, module: nn.Module, layer: Layer, layout: Layout | None, body: Body, notes: Notes) -> None:
+        super().__init__(module, layer, layout, body)
         self._notes = notes
 
     def _take(self, output: Tensor) -> Tensor:
@@ -137,9 +140,14 @@ class Insertion(Tap):
     """A tap after which a replayed network continues with maps from elsewhere, without a graph."""
 
     def __init__(
-        self, module: nn.Module, layer: Layer, maps: Float[Tensor, "images units h w"], replay: Replay
+        self,
+        module: nn.Module,
+        layer: Layer,
+        layout: Layout | None,
+        maps: Float[Tensor, "images units h w"],
+        replay: Replay,
     ) -> None:
-        super().__init__(module, layer)
+        super().__init__(module, layer, layout)
         self._maps = maps
         self._replay = replay
 

@@ -9,6 +9,7 @@ import torch
 
 from .forward import Pass, forward_from, run, scores_of
 from .replay import Insertion, NotedCut, Notes, Replay, UnrepeatableError
+from .tap import Body
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -52,10 +53,10 @@ class Reruns:
             ActivationError: if the map's shape is not the same as when the network was opened.
             NetworkError: if the network gives anything but one row of scores per image.
         """
-        notes = Notes()
-        cut = NotedCut(self._network.module, self._network.layer, notes)
-        outputs = run(self._network, [notes, cut], images)
-        return NotedPass(images, Pass(scores_of(self._network, outputs, len(images)), (cut.output,)), notes)
+        network, body, notes = self._network, Body(), Notes()
+        cut = NotedCut(network.module, network.layer, network.layout, body, notes)
+        outputs = run(network, [body, notes, cut], images)
+        return NotedPass(images, Pass(scores_of(network, outputs, len(images)), (cut.output,)), notes)
 
     def scores(self, noted: NotedPass, maps: Float[Tensor, "images units h w"]) -> Float[Tensor, "images classes"]:
         """The scores for other maps of the same images; they have no graph."""
@@ -75,6 +76,7 @@ class Reruns:
 
     def _replayed(self, noted: NotedPass, maps: Float[Tensor, "images units h w"]) -> Float[Tensor, "images classes"]:
         replay = Replay(noted.notes)
-        insertion = Insertion(self._network.module, self._network.layer, maps, replay)
-        outputs = run(self._network, [replay, insertion], noted.images)
-        return scores_of(self._network, outputs, len(maps))
+        network = self._network
+        insertion = Insertion(network.module, network.layer, network.layout, maps, replay)
+        outputs = run(network, [replay, insertion], noted.images)
+        return scores_of(network, outputs, len(maps))

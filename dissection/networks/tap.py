@@ -7,8 +7,8 @@
     tap.output  # (images, units, h, w)
 
 An in-place ReLU may overwrite a module's output right after the hook, so the network continues with a copy and the tap
-keeps the original. A :class:`Cut` also makes the map the leaf of what follows: autograd records nothing before it, so a
-gradient reaches the map and stops there, and no parameter's ``.grad`` is touched.
+keeps the original. A :class:`Cut` also makes the map the leaf of what follows: autograd records nothing before it (see
+:class:`Body`), so a gradient reaches the map and stops there, and no parameter's ``.grad`` is touched.
 
 Some networks rectify a module's output by calling ``F.relu`` on it. Then the tap waits for that call and keeps its
 result. Rectifying in the hook instead would leave the network's ReLU after the tap, and its slope of 0 at 0 in the
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
     from dissection.vocabulary import Layer
 
+    from .map_layouts import Layout
+
 
 class Tap:
     """Keeps the rectified output of one layer for the length of a ``with`` block, which runs the network once.
@@ -49,9 +51,10 @@ class Tap:
         LayerNotFoundError: if the layer does not run, runs twice, or its output is not a feature map.
     """
 
-    def __init__(self, module: nn.Module, layer: Layer) -> None:
+    def __init__(self, module: nn.Module, layer: Layer, layout: Layout | None = None) -> None:
         self._module = module.get_submodule(layer.name)
         self._layer = layer
+        self._layout = layout
         self._output: Tensor | None = None
 
     @property
@@ -90,12 +93,15 @@ class Tap:
         return self._take(output)
 
     def _take(self, output: Tensor) -> Tensor:
+        if output.is_inference():  # autograd can record nothing of it, but of a copy
+            with torch.inference_mode(mode=False):
+                return self._take(output.clone())
         layer = self._layer
         if self._output is not None:
             raise LayerNotFoundError(
                 f"layer {layer.name!r} runs more than once in a forward pass; choose a layer that runs once"
             )
-        maps = read(output, layer)
+        maps = read(output, layer, self._layout)
         if maps is None:
             size = (layer.units, layer.height, layer.width)
             raise ActivationError(
@@ -103,7 +109,7 @@ class Tap:
                 "was opened; open it with the input size that it is run at"
             )
         self._output = self._keep(maps)
-        return written(self._output, output).clone()
+        return written(self._output, output, self._layout).to(output.dtype, copy=True)
 
     def _keep(self, output: Tensor) -> Tensor:
         return output
@@ -133,23 +139,69 @@ class _Call(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-class Cut(Tap):
-    """A tap whose map is a leaf, by which all that follows can be differentiated. Enter it under ``torch.no_grad()``.
+class Body(TorchFunctionMode):
+    """Runs functions without autograd until :meth:`end`, while the network finds gradients switched on.
 
-    Of several cuts the first that the network reaches is the leaf; the later ones depend on it.
+    So a block of the network under ``torch.no_grad`` that holds the layer ends with gradients on, as it would if the
+    network ran alone, and what follows can be differentiated. Enter it before everything else that watches functions.
     """
 
-    def _keep(self, output: Tensor) -> Tensor:
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_running = True
+
+    def end(self) -> bool:
+        """Let autograd record what follows; returns whether it did not yet."""
+        was_running, self._is_running = self._is_running, False
+        return was_running
+
+    def __enter__(self) -> Self:
         torch.set_grad_enabled(True)
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __torch_function__(
+        self, func: Callable[..., Any], _types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:  # noqa: ANN401 -- whatever the function gives
+        if not self._is_running or func is _SWITCH:
+            return func(*args, **(kwargs or {}))
+        with torch.no_grad():
+            return func(*args, **(kwargs or {}))
+
+
+_SWITCH = torch._C._set_grad_enabled  # noqa: SLF001 -- what torch.no_grad and its relatives call
+
+
+class Cut(Tap):
+    """A tap whose map is a leaf, by which all that follows can be differentiated. Enter it after its :class:`Body`.
+
+    Of several cuts of one body the first that the network reaches is the leaf; the later ones depend on it.
+    """
+
+    def __init__(self, module: nn.Module, layer: Layer, layout: Layout | None, body: Body) -> None:
+        super().__init__(module, layer, layout)
+        self._body = body
+
+    def _keep(self, output: Tensor) -> Tensor:
         wide = widened(output)
+        if self._body.end():
+            wide = wide.detach()
+        torch.set_grad_enabled(True)
         return wide if wide.requires_grad else wide.detach().requires_grad_()
 
 
 class Graft(Cut):
     """A cut after which the network continues with maps from elsewhere."""
 
-    def __init__(self, module: nn.Module, layer: Layer, maps: Float[Tensor, "images units h w"]) -> None:
-        super().__init__(module, layer)
+    def __init__(
+        self,
+        module: nn.Module,
+        layer: Layer,
+        layout: Layout | None,
+        body: Body,
+        maps: Float[Tensor, "images units h w"],
+    ) -> None:
+        super().__init__(module, layer, layout, body)
         self._maps = maps
 
     def _keep(self, output: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from .evaluate import (
 )
 from .evaluate import layers as evaluate_layers
 from .evaluate import units as evaluate_units
+from .evaluate.measuring import in_one_process
 
 _COURTESY = 1
 """Seconds that other ranks wait for rank 0 to report a bad command: when one rank ends, torchrun stops them all."""
@@ -50,6 +51,7 @@ app.command("import")(import_.import_)
 evaluate = typer.Typer(
     help="Measure how good explanations are, by the protocols of the Grad-CAM paper.", no_args_is_help=True
 )
+evaluate.callback()(in_one_process)
 evaluate.command("localisation")(localisation.localisation)
 evaluate.command("pointing")(pointing.pointing)
 evaluate.command("occlusion-correlation")(occlusion_correlation.occlusion_correlation)

@@ -60,16 +60,17 @@ def evaluate(
         ground: the images and what is in them.
         out: folder for the results.
         view: which part of a photograph the network sees: ``whole``, ``centre`` or ``ten`` crops.
-        execution: how the work is run; only batch size, workers and progress count.
+        execution: how the work is run, in one process; only batch size, workers and progress count.
         fresh: start over.
 
     Raises:
         CheckpointError: if the folder holds another evaluation.
         ConceptDataError: if the protocol needs annotations that the images lack.
         NeuronExplainError: if the protocol cannot use this view, or needs methods, or a method is not defined for the
-            network.
+            network; or if several processes would share the images.
     """
     execution = execution or Execution()
+    require_one_process(execution.ranks.count)
     framing = Framing.of(network.preprocessing, view)
     _check(protocol, ground, methods, framing)
     check_methods(methods, network)
@@ -99,6 +100,18 @@ def evaluate(
         report = protocol.report(records, ground.objects, methods)
         replace_file(out / f"{protocol.name}.json", _document(heading, report))
     return report
+
+
+def require_one_process(processes: int) -> None:
+    """Check that no other process shares an evaluation: each would report only on its part of the images.
+
+    Raises:
+        NeuronExplainError: if one does.
+    """
+    if processes > 1:
+        raise NeuronExplainError(
+            f"an evaluation runs in one process, and here are {processes}; start it without torchrun"
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

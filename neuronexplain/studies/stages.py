@@ -12,7 +12,6 @@ import torch
 
 from dissection.errors import LayerNotFoundError
 from dissection.networks.forward import forward_through
-from dissection.networks.layers import feature_maps
 from neuronexplain.methods.gradcam import alphas_of_layers, heatmap
 from neuronexplain.methods.targets import of_class
 from neuronexplain.pictures.overlay import overlay
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
+    from dissection.networks.layers import FeatureMap
     from dissection.networks.network import Network
     from dissection.vocabulary import Layer
     from neuronexplain.pictures.tiles import Tile
@@ -47,18 +47,16 @@ class Stage:
     heat: Float32[np.ndarray, "h w"]
 
 
-def rectified_layers(network: Network) -> list[Layer]:
+def _rectified_maps(network: Network) -> list[FeatureMap]:
     """Every layer with a rectified map, in order of execution.
 
     Raises:
         LayerNotFoundError: if there is no such layer.
     """
-    size, channels = network.preprocessing.size, network.preprocessing.channels
-    maps = feature_maps(network.module, size, channels)
-    layers = [feature_map.layer for feature_map in maps if feature_map.rectified]
-    if not layers:
+    maps = [feature_map for feature_map in network.feature_maps() if feature_map.rectified]
+    if not maps:
         raise LayerNotFoundError(f"{network.name} has no rectified feature map; choose a convolutional network")
-    return layers
+    return maps
 
 
 def stages(network: Network, image: Float32[Tensor, "channels H W"], index: int) -> list[Stage]:
@@ -68,15 +66,16 @@ def stages(network: Network, image: Float32[Tensor, "channels H W"], index: int)
         LayerNotFoundError: if the network has no rectified map.
         NotConnectedError: if the class's score does not depend on one of the maps.
     """
-    layers = rectified_layers(network)
-    forward_pass = forward_through(network, layers, image[None])
+    maps = _rectified_maps(network)
+    layers = [feature_map.layer for feature_map in maps]
+    forward_pass = forward_through(network.reading(maps), layers, image[None])
     importances = alphas_of_layers(of_class(forward_pass.scores, torch.tensor([index])), forward_pass.activations)
     distinct_stages: list[Stage] = []
     earlier_maps: list[Tensor] = []
-    for layer, importance, maps in zip(layers, importances, forward_pass.activations, strict=True):
-        if not any(maps.shape == earlier.shape and torch.equal(maps, earlier) for earlier in earlier_maps[-2:]):
-            distinct_stages.append(Stage(layer, heatmap(importance, maps)[0].float().cpu().numpy()))
-        earlier_maps.append(maps.detach())
+    for layer, importance, activation in zip(layers, importances, forward_pass.activations, strict=True):
+        if not any(activation.shape == earlier.shape and activation.equal(earlier) for earlier in earlier_maps[-2:]):
+            distinct_stages.append(Stage(layer, heatmap(importance, activation)[0].float().cpu().numpy()))
+        earlier_maps.append(activation.detach())
     return distinct_stages
 
 

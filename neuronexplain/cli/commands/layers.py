@@ -28,7 +28,6 @@ def layers(
 
     Example: neuronexplain layers --network resnet18
     """
-    from dissection.networks.layers import feature_maps
     from dissection.networks.opening import open_architecture, open_network
     from dissection.networks.receptive_field import receptive_fields
 
@@ -42,10 +41,10 @@ def layers(
             progress=partial(progress, "fetching the weights"),
         )
     preprocessing = opened.preprocessing
-    maps = feature_maps(opened.module, preprocessing.size, preprocessing.channels)
+    maps = opened.feature_maps()
     with console.progress() as progress:
         fields = receptive_fields(
-            opened,
+            opened.reading(maps),
             [feature_map.layer for feature_map in maps],
             progress=partial(progress, "looking at what layers see"),
         )

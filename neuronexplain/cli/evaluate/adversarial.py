@@ -29,4 +29,4 @@ def adversarial(
     from neuronexplain.studies.adversarial import Adversarial
     from neuronexplain.studies.attack import Attack
 
-    comparison.run(Adversarial(Attack(**options.stated(radius=radius)), seed=comparison.images.seed))
+    comparison.run(Adversarial(Attack(**options.stated(radius=radius)), seed=comparison.images.random_seed))

@@ -55,6 +55,10 @@ class NetworkOptions:
                     store, self.run, network=self.network, weights=self.weights, ema=self.ema, device=self.device
                 )
                 return opened
+        if self.run is not None:
+            raise NeuronExplainError(
+                "--run chooses among the runs of a database; name one with --db, or leave --run out"
+            )
         if self.network is None:
             raise NeuronExplainError("no network is named; name one with --network, or a database with --db")
         return self.settings.open(self.network, weights=self.weights, ema=self.ema, layer=layer, device=self.device)
@@ -94,12 +98,30 @@ class ImageOptions:
         ViewKind, typer.Option(help="What the network sees: the whole photograph, its centre, or ten crops.")
     ] = "whole"
     limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, evenly spaced.")] = None
-    seed: Annotated[int, typer.Option(help="Seed of generated scenes and of the protocol's random draws.")] = 0
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Seed of generated scenes and of the protocol's random draws.", show_default="0"),
+    ] = None
 
-    def open(self, classes: Sequence[str], *, masks: bool) -> Ground:
-        """Open the images, matched to a network's classes; with masks, if the layout stores them separately."""
+    @property
+    def random_seed(self) -> int:
+        """The seed, or the default one."""
+        return self.seed or 0
+
+    def open(self, classes: Sequence[str], *, masks: bool, draws: bool) -> Ground:
+        """Open the images, matched to a network's classes.
+
+        Args:
+            classes: the network's labels.
+            masks: read masks, if the layout stores them separately.
+            draws: whether the protocol draws at random.
+
+        Raises:
+            NeuronExplainError: if an option would be ignored.
+        """
         from neuronexplain.evaluation.ground_truth.opening import open_ground
 
+        self._refuse_ignored(draws=draws)
         return open_ground(
             self.data,
             classes,
@@ -108,5 +130,18 @@ class ImageOptions:
             masks=masks,
             table=self.matches,
             limit=self.limit,
-            seed=self.seed,
+            seed=self.random_seed,
         )
+
+    def _refuse_ignored(self, *, draws: bool) -> None:
+        uses = {
+            "--data": self.data is None or self.kind != "scenes",
+            "--split": self.split is None or self.kind in {"voc", "coco", "ilsvrc"},
+            "--matches": self.matches is None or self.kind in {"voc", "coco", "concepts"},
+            "--seed": self.seed is None or draws or self.kind == "scenes",
+        }
+        ignored = [option for option, is_used in uses.items() if not is_used]
+        if ignored:
+            raise NeuronExplainError(
+                f"this evaluation of --kind {self.kind} has no use for {', '.join(ignored)}; leave it out"
+            )

@@ -24,4 +24,4 @@ def insertion_deletion(
     """
     from neuronexplain.evaluation.protocols import InsertionDeletion
 
-    comparison.run(InsertionDeletion(seed=comparison.images.seed, **options.stated(steps=steps)))
+    comparison.run(InsertionDeletion(seed=comparison.images.random_seed, **options.stated(steps=steps)))

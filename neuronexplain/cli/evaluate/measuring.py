@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ class Measurement:
 
     def run(self, protocol: Protocol, network: Network, methods: Sequence[Method], images: ImageOptions) -> None:
         """Run a protocol, with progress, and print its report."""
-        ground = images.open(network.classes, masks="masks" in protocol.needs)
+        ground = images.open(network.classes, masks="masks" in protocol.needs, draws="seed" in protocol.settings)
         self.measure(protocol, network, methods, ground, view=images.view)
 
     def measure(
@@ -87,6 +88,14 @@ class MethodComparison:
 
         methods = [METHODS[name] for name in options.method_names(self.method) or ["grad-cam"]]
         self.measurement.run(protocol, self.network.open(self.layer), methods, self.images)
+
+
+def in_one_process() -> None:
+    """Refuse to be one of several processes that torchrun started."""
+    if console.rank() is not None:
+        from neuronexplain.evaluation.runner import require_one_process
+
+        require_one_process(int(os.environ["WORLD_SIZE"]))
 
 
 def say_report(report: Report, subtitle: str) -> None:

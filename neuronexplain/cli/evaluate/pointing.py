@@ -25,4 +25,4 @@ def pointing(
     """
     from neuronexplain.evaluation.protocols import Pointing
 
-    comparison.run(Pointing(tolerance=tolerance, seed=comparison.images.seed))
+    comparison.run(Pointing(tolerance=tolerance, seed=comparison.images.random_seed))

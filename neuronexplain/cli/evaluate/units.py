@@ -44,4 +44,4 @@ def units(
             f"units needs names of neurons, and run {naming_run.id} has none with an IoU of at least {min_iou:g}; name "
             "another database with --db, or lower --min-iou"
         )
-    measurement.run(UnitAblation(named_units, k=top, seed=images.seed), opened, [], images)
+    measurement.run(UnitAblation(named_units, k=top, seed=images.random_seed), opened, [], images)

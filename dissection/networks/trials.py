@@ -1,0 +1,262 @@
+"""What a network must not do, and where its maps lie: tried on a few images when it is opened.
+
+- Its answer for an image is always the same: nothing that the scores are computed from is drawn at random.
+- Its answer for an image does not depend on the other images of a batch.
+- The scores can be differentiated with respect to the layer's map.
+- Each cell of a map lies where it is read, see :mod:`dissection.networks.places` and
+  :mod:`dissection.networks.mosaics`.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from dissection.errors import NetworkError, NotConnectedError
+
+from .heads import Given
+from .isolation import undisturbed
+from .mosaics import Mosaics, find_layout
+from .recording import buffers_kept, noise, parts, record, tensors
+from .tap import Body, Cut
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jaxtyping import Float
+    from torch.autograd.graph import Node
+
+    from dissection.vocabulary import Layer
+
+    from .heads import Head
+    from .map_layouts import Layout
+    from .preprocessing import Preprocessing
+    from .recording import Recording, Value
+
+_TOLERANCE = {torch.float64: 1e-6, torch.float32: 3e-3, torch.float16: 3e-2, torch.bfloat16: 1e-1}
+_UNLIKE = 2.0
+_REPEATS = 4
+
+
+def require_certain(
+    module: nn.Module, preprocessing: Preprocessing, recording: Recording, answers: Sequence[Value]
+) -> None:
+    """Check that no answer is drawn at random; what is drawn in the same way each time, since it is seeded, may be.
+
+    Raises:
+        NetworkError: if one is; the message names the module that draws.
+    """
+    if any(value.draw for value in recording.values):
+        with torch.random.fork_rng():
+            torch.seed()
+            again = {value.draw for value in record(module, preprocessing).values}
+        for value in _origins(answers):
+            if value.draw and value.draw not in again:
+                raise NetworkError(_is_random(recording.kind, f"{_named(module, value.module)} ({value.operation})"))
+    if recording.may_be_random:
+        _require_same_again(module, preprocessing, recording)
+
+
+def _require_same_again(module: nn.Module, preprocessing: Preprocessing, recording: Recording) -> None:
+    image, once = noise(module, preprocessing), parts(recording.output)
+    for _ in range(_REPEATS):
+        with undisturbed(module), buffers_kept(module), torch.no_grad():
+            again = parts(module(image))
+        if not all(_is_same(once[name], again[name]) for name in once.keys() & again.keys()):
+            raise NetworkError(_is_random(recording.kind, "something in its forward"))
+
+
+def require_independent(
+    module: nn.Module,
+    preprocessing: Preprocessing,
+    recording: Recording,
+    head: Head | None,
+    layer: Layer,
+    layout: Layout | None,
+) -> None:
+    """Check an image's answers beside another image, and that the scores can be differentiated.
+
+    Args:
+        module: the network.
+        preprocessing: what it expects of a photograph.
+        recording: its answers for the first image alone.
+        head: how scores are read; ``None`` if the network has other answers.
+        layer: the layer to tap.
+        layout: its layout, if that is unusual.
+
+    Raises:
+        NetworkError: if the answers are other ones; the message names the module that makes the difference.
+        NotConnectedError: if what lies between the layer and the scores hides from autograd.
+    """
+    pair = _two_images(module, preprocessing)
+    body = Body()
+    cut = Cut(module, layer, layout, body)
+    with undisturbed(module), buffers_kept(module), torch.no_grad(), body, cut:
+        try:
+            given = head.run(module, pair) if head else module(pair)
+        except NetworkError:
+            raise
+        except Exception as error:
+            raise NetworkError(
+                f"{recording.kind} runs on one image, but not on two at once ({type(error).__name__}: "
+                f"{' '.join(str(error).split())[:200]}); it has to take any number of images"
+            ) from error
+    together, alone = parts(given.outputs if isinstance(given, Given) else given), parts(recording.output)
+    shared = [name for name, values in together.items() if name in alone and values.ndim and len(values) == 2]
+    if not all(_is_same(alone[name], together[name]) for name in shared):
+        raise NetworkError(_other_answers(module, recording.kind, pair))
+    if head:
+        _require_connected(head.scores(given, 2), cut.output, recording.kind, layer)
+
+
+def find_layouts(
+    module: nn.Module,
+    preprocessing: Preprocessing,
+    layers: Sequence[Layer],
+    usual: Mapping[str, Layout | None],
+) -> dict[str, tuple[Layer, Layout]]:
+    """Layers with maps as they lie in the image, found in one pass; those are left out for which that is unclear.
+
+    Args:
+        module: the network.
+        preprocessing: what it expects of a photograph.
+        layers: layers, as the shapes of their outputs suggest.
+        usual: by layer, the layout that the shape suggests.
+    """
+    if not layers:
+        return {}
+    images = _two_images(module, preprocessing)
+    one, other = images[:1], images[1:]
+    mosaics = Mosaics.of(one, other, max(max(layer.height, layer.width) for layer in layers))
+    found: dict[str, tuple[Layer, Layout]] = {}
+
+    def look(layer: Layer, _part: nn.Module, _inputs: object, output: Tensor) -> None:
+        if len(output) != len(mosaics.images):
+            return
+        if (seen := find_layout(output, mosaics, usual[layer.name])) is not None:
+            layout, height, width = seen
+            sized = replace(layer, units=output.shape[layout.axis], height=height, width=width)
+            found[layer.name] = sized, layout
+
+    with undisturbed(module), buffers_kept(module), torch.no_grad(), ExitStack() as hooks:
+        for layer in layers:
+            hooks.callback(module.get_submodule(layer.name).register_forward_hook(partial(look, layer)).remove)
+        module(mosaics.images)
+    return found
+
+
+def _two_images(module: nn.Module, preprocessing: Preprocessing) -> Float[Tensor, "2 channels H W"]:
+    """The recorded image, and one of another colour and contrast."""
+    one, other = noise(module, preprocessing), noise(module, preprocessing, seed=1)
+    colour = torch.randn(1, one.shape[1], 1, 1, generator=torch.Generator().manual_seed(2)).to(one)
+    return torch.cat([one, _UNLIKE * (other + colour)])
+
+
+def _origins(values: Sequence[Value]) -> set[Value]:
+    """The values that these are computed from, and themselves."""
+    pending, seen = list(values), set(values)
+    while pending:
+        further = set(pending.pop().parents) - seen
+        seen |= further
+        pending.extend(further)
+    return seen
+
+
+def _is_same(alone: Tensor, together: Tensor) -> bool:
+    """Whether the first image's numbers are the same; further images may lie along the first axis or the second."""
+    beside = together.narrow(0, 0, len(alone)) if alone.ndim else together
+    if beside.shape != alone.shape and alone.ndim > 1:
+        beside = together.narrow(1, 0, alone.shape[1])
+    if beside.shape != alone.shape or not alone.is_floating_point():
+        return True
+    tolerance = _TOLERANCE[alone.dtype] * float(alone.abs().nan_to_num(0, 0, 0).max()) if alone.numel() else 0
+    return torch.allclose(alone, beside, rtol=0, atol=tolerance, equal_nan=True)
+
+
+def _other_answers(module: nn.Module, kind: str, pair: Float[Tensor, "2 channels H W"]) -> str:
+    """Why an image's answers differ: by themselves, or because of another image."""
+    alone = _runs_of(module, pair[:1])
+    if (odd := _odd(alone, _runs_of(module, pair[:1]))) is not None:
+        return _is_random(kind, _named(module, odd))
+    odd = _odd(alone, _runs_of(module, pair)) or ""
+    return (
+        f"{kind} gives an image other scores beside other images: {_named(module, odd)} mixes the images of a batch in "
+        "evaluation mode; let it keep them apart (BatchNorm: track_running_stats=True, attention: "
+        "batch_first=True)"
+    )
+
+
+_Run = tuple[str, list[Tensor], list[Tensor]]
+
+
+def _runs_of(module: nn.Module, images: Tensor) -> list[_Run]:
+    """Each run of each module, in order of completion: its name, its inputs and its outputs."""
+    runs: list[_Run] = []
+    started: list[list[Tensor]] = []
+
+    def starts(_part: nn.Module, args: object, kwargs: object) -> None:
+        started.append([tensor.clone() for tensor in tensors((args, kwargs))])
+
+    def ends(name: str, _part: nn.Module, _args: object, output: object) -> None:
+        runs.append((name, started.pop(), [tensor.clone() for tensor in tensors(output)]))
+
+    with undisturbed(module), buffers_kept(module), torch.no_grad(), ExitStack() as hooks:
+        for name, part in module.named_modules():
+            hooks.callback(part.register_forward_pre_hook(starts, with_kwargs=True).remove)
+            hooks.callback(part.register_forward_hook(partial(ends, name)).remove)
+        module(images)
+    return runs
+
+
+def _odd(alone: Sequence[_Run], others: Sequence[_Run]) -> str | None:
+    """The innermost module that makes other outputs of the same inputs, if there is one."""
+    for (name, inputs, outputs), (other_name, other_inputs, other_outputs) in zip(alone, others, strict=False):
+        if name != other_name:
+            return None
+        if all(map(_is_same, inputs, other_inputs)) and not all(map(_is_same, outputs, other_outputs)):
+            return name
+    return None
+
+
+def _require_connected(scores: Tensor, maps: Tensor, kind: str, layer: Layer) -> None:
+    between = _functions(scores)
+    if not any(getattr(function, "variable", None) is maps for function in between):
+        raise NotConnectedError(
+            f"no gradient of {kind}'s scores reaches layer {layer.name!r}: they do not depend on it, or between them "
+            "lies torch.no_grad, torch.inference_mode, detach() or a reentrant checkpoint; choose a layer behind that, "
+            "or change it"
+        )
+    if any("CheckpointFunction" in function.name() for function in between):
+        raise NotConnectedError(
+            f"{kind} has a reentrant checkpoint between layer {layer.name!r} and its scores, which autograd cannot "
+            "differentiate with respect to a map; make it with use_reentrant=False"
+        )
+
+
+def _functions(result: Tensor) -> set[Node]:
+    """Autograd's functions behind a result."""
+    pending = [result.grad_fn] if result.grad_fn else []
+    seen: set[Node] = set()
+    while pending:
+        function = pending.pop()
+        if function not in seen:
+            seen.add(function)
+            pending.extend(parent for parent, _ in function.next_functions if parent)
+    return seen
+
+
+def _is_random(kind: str, subject: str) -> str:
+    return (
+        f"{kind} gives an image other scores each time: {subject} draws random numbers in evaluation mode; let it draw "
+        "in training only (training=self.training)"
+    )
+
+
+def _named(module: nn.Module, name: str) -> str:
+    kind = type(module.get_submodule(name)).__name__
+    return f"module {name!r} ({kind})" if name else f"the forward of {kind} itself"
