@@ -108,6 +108,9 @@ def find_layout(
 ) -> tuple[Layout, int, int] | None:
     """How an output for mosaics lies in the image, with the rows and columns of its map; ``None`` if that is unclear.
 
+    It is unclear, too, if another layout agrees better than the usual one, and what is seen bears out both: they differ
+    by less than shows.
+
     Args:
         output: a layer's output for :attr:`Mosaics.images`.
         mosaics: the images.
@@ -123,6 +126,8 @@ def find_layout(
     expected = next((reading for reading in readings if reading.layout == usual), None)
     if expected and expected.agreement * _CLEARLY_BETTER >= best.agreement:
         best = expected
+    elif expected and expected.is_borne_out:
+        return None
     return (best.layout, best.height, best.width) if best.is_borne_out else None
 
 
