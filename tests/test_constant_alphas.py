@@ -118,6 +118,16 @@ def test_without_unlike_images_a_gate_would_be_called_constant(branch, monkeypat
 
 
 @pytest.mark.parametrize(
+    ("dtype", "factor"), [(torch.float16, 300.0), (torch.float32, float("inf")), (torch.float32, float("nan"))]
+)
+def test_alphas_that_overflow_are_not_called_constant(dtype, factor):
+    large = After(lambda z: z * factor * factor)
+    module = nn.Sequential(nn.Conv2d(3, UNITS, 1), nn.ReLU(), Pooled(nn.Sequential(linear(), large))).eval().to(dtype)
+    layer = Layer("1", UNITS, SIDE, SIDE)
+    assert not has_constant_alphas(Network(module, "", layer, Preprocessing(size=(SIDE, SIDE)), ("a", "b", "c")))
+
+
+@pytest.mark.parametrize(
     ("name", "value", "head"),
     [
         ("_PROBES", 1, "a rectifier"),

@@ -205,11 +205,18 @@ def test_an_exported_program(tmp_path: Path) -> None:
     ("make", "message"),
     [
         (lambda path: exported(Small().eval(), path, 1, 3, 16, 16, dynamic=False), "takes inputs of shape .*any size"),
-        (lambda path: exported(Small().train(), path, 2, 3, 16, 16), "different scores in different batches"),
+        (
+            lambda path: exported(Small().train(), path, 2, 3, 16, 16),
+            r"module 'features.1' .* mixes .*; an exported program: model.eval\(\)",
+        ),
+        (
+            lambda path: exported(nn.Sequential(Small().eval(), nn.Dropout()), path, 2, 3, 16, 16),
+            r"draws random numbers .*; an exported program: model.eval\(\)",
+        ),
         (lambda path: path.write_bytes(b"PK no program"), "is not a program that this torch can open"),
         (lambda path: None, "no file"),
     ],
-    ids=["batch", "training", "foreign", "none"],
+    ids=["batch", "training", "dropout", "foreign", "none"],
 )
 def test_programs_that_will_not_do(make: object, message: str, tmp_path: Path) -> None:
     make(tmp_path / "p.pt2")

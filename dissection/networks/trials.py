@@ -187,7 +187,7 @@ def _other_answers(module: nn.Module, kind: str, pair: Float[Tensor, "2 channels
     return (
         f"{kind} gives an image other scores beside other images: {_named(module, odd)} mixes the images of a batch in "
         "evaluation mode; let it keep them apart (BatchNorm: track_running_stats=True, attention: "
-        "batch_first=True)"
+        "batch_first=True; an exported program: model.eval() before the export)"
     )
 
 
@@ -253,7 +253,7 @@ def _functions(result: Tensor) -> set[Node]:
 def _is_random(kind: str, subject: str) -> str:
     return (
         f"{kind} gives an image other scores each time: {subject} draws random numbers in evaluation mode; let it draw "
-        "in training only (training=self.training)"
+        "in training only (training=self.training; an exported program: model.eval() before the export)"
     )
 
 

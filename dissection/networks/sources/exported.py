@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from dissection.errors import NetworkError
-from dissection.networks.isolation import undisturbed
 from dissection.networks.preprocessing import Preprocessing
-from dissection.networks.recording import parts
 
 from .program_archive import HoldsCodeError, require_plain
 from .spec import NetworkSpec, load
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from torch import Tensor, nn
     from torch.export import ExportedProgram
 
     from dissection.networks.weights import WeightsFile
@@ -41,7 +38,7 @@ def open_exported(path: Path, weights: WeightsFile | Path | None = None) -> Netw
     """The network of an exported program, which sets the size of its images.
 
     Raises:
-        NetworkError: if it cannot be opened, takes anything but a batch of images, or was exported in training mode.
+        NetworkError: if it cannot be opened, or takes anything but a batch of images.
         WeightsError: if the weights do not fit.
     """
     if not path.is_file():
@@ -49,7 +46,6 @@ def open_exported(path: Path, weights: WeightsFile | Path | None = None) -> Netw
     program = _opened(path)
     channels, height, width = _image(program, path)
     module = load(torch.export.unflatten(program), weights)
-    _check(module, (channels, height, width), path)
     preprocessing = Preprocessing((height, width), round(height * 256 / 224) if height == width else (height, width))
     return NetworkSpec(module, path.stem, preprocessing.changed(channels=channels), spec=str(path))
 
@@ -91,16 +87,3 @@ def _image(program: ExportedProgram, path: Path) -> tuple[int, int, int]:
         raise NetworkError(f"{path} takes inputs of shape {tuple(inputs[0].shape)}; {_ADVICE}")
     channels, height, width = size
     return channels, height, width
-
-
-def _check(module: nn.Module, size: tuple[int, int, int], path: Path) -> None:
-    """Check that images do not influence each other: in training mode they do, and a program's mode is fixed."""
-    images = torch.rand(2, *size, generator=torch.Generator().manual_seed(0))
-    with undisturbed(module), torch.no_grad():
-        pair, single = module(images), module(images[:1])
-    if not all(torch.allclose(a[:1], b, atol=1e-4) for a, b in zip(_tensors(pair), _tensors(single), strict=True)):
-        raise NetworkError(f"{path} gives an image different scores in different batches; {_ADVICE}")
-
-
-def _tensors(output: object) -> list[Tensor]:
-    return list(parts(output).values())
