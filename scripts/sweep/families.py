@@ -32,7 +32,7 @@ TRIED = 3
 
 LARGEST = 30_000_000
 """Weights of the largest network that is opened."""
-OTHER_INPUTS = {"frames", "num_frames", "max_frames", "seq_len"}
+OTHER_INPUTS = {"frames", "num_frames", "max_frames", "seq_len", "sequence_length"}
 """Arguments of classes that take videos or sequences."""
 
 SETTINGS: dict[str, Any] = {

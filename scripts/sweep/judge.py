@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
+from torch import nn
 
 from dissection.networks.forward import forward
 
@@ -67,7 +68,7 @@ class Judgement:
         nearness: correlation between movement and nearness to the patch.
         rival: the rival that is best against the reading.
         margin: how much better the reading is, in standard errors of the difference.
-        precision: the arithmetic that was judged.
+        means: what was done to the network so that more shows.
     """
 
     verdict: Verdict
@@ -76,32 +77,65 @@ class Judgement:
     nearness: float
     rival: str
     margin: float
-    precision: str
+    means: str
 
     def __str__(self) -> str:
         return (
             f"repeats {self.repeats:.2f} (p = {self.chance:.3f}), near {self.nearness:.2f}, "
-            f"{self.margin:+.1f} against {self.rival}{' in double precision' * (self.precision == 'float64')}"
+            f"{self.margin:+.1f} against {self.rival}{f' ({self.means})' if self.means else ''}"
         )
 
 
 def judged(network: Network) -> Judgement:
-    """A judgement on a network's map, in double precision where single precision shows nothing.
+    """A judgement on a network's map; where it is *cannot tell*, on the same network made to let more through.
 
     In deep networks with random weights, what an image changes can be smaller than the rounding of what it does not
-    change. The weights are the same, so what is found in double precision holds. The network's module is left in it.
+    change. So double precision is tried, and then normalisation by what the network computes from noise, as training
+    would have it. Neither moves a cell of the map. The network's module is left so.
     """
-    judgement = _judged(network, "float32")
-    if judgement.verdict != "cannot tell":
-        return judgement
-    try:
-        return _judged(replace(network, module=network.module.double()), "float64")
-    except RuntimeError:  # a module that makes single-precision tensors itself
-        return judgement
+    judgement = _judged(network, "")
+    for means, change in MEANS.items():
+        if judgement.verdict != "cannot tell":
+            break
+        try:
+            network = change(network)
+            judgement = _judged(network, means)
+        except (RuntimeError, ValueError):  # a module that makes single-precision tensors, a map of one cell
+            break
+    return judgement
 
 
-def _judged(network: Network, precision: str) -> Judgement:
-    layer, generator = network.layer, torch.Generator().manual_seed(11)
+def _doubled(network: Network) -> Network:
+    return replace(network, module=network.module.double())
+
+
+def _normalised(network: Network) -> Network:
+    """The network with BatchNorm's means and variances of noise images."""
+    norms = [part for part in network.module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]  # noqa: SLF001
+    settings = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+        norm.train()
+    images = torch.randn(4, network.preprocessing.channels, *network.preprocessing.size, generator=_generator(13))
+    with torch.no_grad():
+        network.module(images.double())
+    for norm, momentum in zip(norms, settings, strict=True):
+        norm.momentum = momentum
+        norm.eval()
+    return network
+
+
+MEANS = {"in double precision": _doubled, "in double precision, normalised": _normalised}
+"""What is done, one after the other, where nothing can be told."""
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _judged(network: Network, means: str) -> Judgement:
+    layer, generator = network.layer, _generator(11)
     order = torch.randperm(layer.height * layer.width, generator=generator)[:PATCHES].numpy()
     cells = np.stack(np.divmod(np.arange(layer.height * layer.width), layer.width), 1).astype(float)
     places = cells[order]
@@ -124,7 +158,7 @@ def _judged(network: Network, precision: str) -> Judgement:
         verdict = "wrong"
     elif by_chance <= BY_CHANCE and is_near:
         verdict = "right"
-    return Judgement(verdict, repeats, by_chance, close, rival, margins[rival], precision)
+    return Judgement(verdict, repeats, by_chance, close, rival, margins[rival], means)
 
 
 def _rivals(
@@ -140,8 +174,8 @@ def _rivals(
     rivals = {title: (np.where(axes, size - 1 - places, places), cells) for title, axes in mirrored.items()}
     rivals["rows for columns"] = (places[:, ::-1] * size / size[::-1], cells)
     rivals |= {title: (places + shift, cells) for title, shift in SHIFTS.items()}
-    if network.layout and sorted(network.layout.cells) == list(range(len(cells))):
-        rivals["the usual order"] = (places, cells[list(network.layout.cells)])
+    if network.layout and (order := np.argsort(np.argsort(network.layout.cells))).tolist() != list(range(len(cells))):
+        rivals["the usual order"] = (places, cells[order])
     return rivals
 
 
@@ -193,7 +227,7 @@ def _movement(
 ) -> Float64[np.ndarray, "patches cells"]:
     """How far each cell moves when a patch of the image changes, in logarithms, beyond the usual."""
     layer, (height, width) = network.layer, network.preprocessing.size
-    base = torch.randn(1, network.preprocessing.channels, height, width, generator=torch.Generator().manual_seed(12))
+    base = torch.randn(1, network.preprocessing.channels, height, width, generator=_generator(12))
     before = forward(network, base).activation.detach().double()
     images = base.repeat(len(places), 1, 1, 1)
     for image, (row, column) in zip(images, places.tolist(), strict=True):
