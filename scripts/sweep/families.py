@@ -99,8 +99,8 @@ class Family:
 
 
 def families() -> list[Family]:
-    """Every family, those first whose networks look small by their names."""
-    return [*_vit_pytorch_families(), *_timm_families()]
+    """Every family; of timm those first whose networks look small by their names."""
+    return [*_timm_families(), *_vit_pytorch_families()]
 
 
 def _timm_families() -> list[Family]:
