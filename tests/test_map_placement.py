@@ -9,6 +9,8 @@ from worlds import network_at, seeing
 
 from dissection.errors import LayerNotFoundError
 from dissection.networks.forward import forward, forward_from
+from dissection.networks.map_layouts import Layout
+from dissection.networks.mosaics import Mosaics, find_layout
 from dissection.networks.network import Network
 from dissection.networks.reruns import Reruns
 
@@ -154,6 +156,19 @@ def test_what_lies_nowhere_is_refused(alter: Callable[[Tensor], Tensor]) -> None
     module(torch.zeros(1, 3, *SIZE))
     with pytest.raises(LayerNotFoundError, match=r"layer 'altered' of Altered gives no map of the image"):
         network_at(module, "altered", SIZE)
+
+
+@pytest.mark.parametrize(("fine", "order"), [(0.01, "usual"), (0.15, "unclear"), (0.5, "transposed in blocks")])
+def test_another_order_needs_more_than_what_hardly_shows(fine: float, order: str) -> None:
+    mosaics = Mosaics.of(torch.zeros(1, 3, *SIZE), torch.ones(1, 3, *SIZE), 8)
+    transposed = torch.arange(64).view(4, 2, 4, 2).transpose(1, 3).flatten()
+    resembled = torch.from_numpy(mosaics.in_cells(8, 8))
+    resembled = torch.cat([0.5 * resembled[:4], fine * resembled[4:, transposed]])
+    output = torch.cat([torch.zeros(1, 64), torch.ones(1, 64), (1 + resembled) / 2])[:, None].expand(-1, 12, -1)
+    usual, cells = Layout((12, 64), 1, tuple(range(64))), tuple(transposed.tolist())
+    expected = {"usual": usual, "unclear": None, "transposed in blocks": Layout((12, 64), 1, cells)}
+    placed = find_layout(output.float(), mosaics, usual)
+    assert (placed and placed[0]) == expected[order]
 
 
 @pytest.mark.parametrize("alter", [folded, in_windows, lambda maps: maps.flip(3)])
