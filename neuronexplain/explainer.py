@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from db.records import require_built
-from dissection.errors import require_finite
+from dissection.errors import NetworkError, require_finite
 from dissection.networks.reruns import Reruns
 from neuronexplain.methods.gradcam import enlarge, heatmap
 
@@ -125,6 +125,10 @@ class Explainer:
             target: the class to explain, as label, synonym or index; by default the one predicted for each photograph.
             batch_size: images in one forward pass.
             progress: called with the progress of methods that need many passes per batch.
+
+        Raises:
+            ActivationError: if a map of the layer holds a NaN or an infinity; the message names the photograph.
+            NetworkError: if a score is one.
         """
         target_class = find_class(self.network.classes, str(target)) if target is not None else None
         remaining = iter(photographs)
@@ -142,6 +146,7 @@ class Explainer:
         result = seen.result
         require_finite(result.finite[0].tolist(), network.layer.name, [name for name, _ in photographs])
         logits = result.scores.detach().double().cpu()
+        _require_finite_scores(logits, network.name, [name for name, _ in photographs])
         predicted = logits.argmax(1)
         targets = predicted if target_class is None else torch.full_like(predicted, target_class)
         causes = seen.causes(targets)
@@ -235,6 +240,15 @@ def _losses(seen: Seen, targets: Int64[Tensor, " images"], rankings: Sequence[Ra
     reasons = [_numbers(persuasive(ranking.ranked)) for ranking in rankings]
     losses = seen.losses(targets, reasons)
     return [loss if units else None for loss, units in zip(losses, reasons, strict=True)]
+
+
+def _require_finite_scores(logits: Float64[Tensor, "images classes"], network: str, images: Sequence[str]) -> None:
+    for image, scores in zip(images, logits, strict=True):
+        if not scores.isfinite().all():
+            raise NetworkError(
+                f"{network} gives {image} a score that is a NaN or infinite; check its weights, or give it a type of "
+                "wider range than half precision"
+            )
 
 
 def _shown(view: Image.Image) -> Image.Image:

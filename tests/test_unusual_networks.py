@@ -8,9 +8,10 @@ from worlds import CLASSES, COLOURS, PLAIN, ColourNet, colour_square, write_colo
 
 from db import NameStore
 from dissection.concepts.plain_layout import PlainLayout
-from dissection.errors import LayerNotFoundError
+from dissection.errors import LayerNotFoundError, NetworkError
 from dissection.networks.network import Network
 from neuronexplain.building import build
+from neuronexplain.explainer import Explainer
 from neuronexplain.explaining import explain
 
 
@@ -56,6 +57,15 @@ def test_number_types(dtype: torch.dtype, folder, usual, tmp_path) -> None:
         assert [unit.unit for unit in explanation.top] == [unit.unit for unit in expected.top]
         assert alphas(explanation) == pytest.approx(alphas(expected), rel=0.02)
         np.testing.assert_allclose(explanation.heatmap, expected.heatmap, rtol=0.02, atol=1e-6)
+
+
+def test_scores_that_overflow(usual) -> None:
+    module = ColourNet().half()
+    module.head.weight.data *= 2e4
+    module.head.bias.data += 6e4
+    explainer = Explainer(opened(module, classes=CLASSES), usual[0], constant_alpha=False)
+    with pytest.raises(NetworkError, match=r"ColourNet gives red\.png a score that is a NaN or infinite"):
+        next(explainer.explain([("red.png", colour_square("red"))]))
 
 
 def alphas(explanation) -> list[float]:
