@@ -41,7 +41,7 @@ def temporary_sibling(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield sibling
     finally:
         remove(sibling)
-        lock_file.unlink(missing_ok=True)
+        remove(lock_file)
         lock.release()
 
 
