@@ -3,14 +3,17 @@
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torch import nn
-from worlds import MemoryConcepts
+from worlds import MemoryConcepts, colour_network
 
+from dissection.errors import NetworkError
+from dissection.execution.settings import Execution
 from dissection.networks.forward import forward
 from dissection.scenes.words import SCENE_CLASSES
 from neuronexplain.evaluation.baselines import BASELINES
@@ -247,3 +250,64 @@ def test_the_linear_layer_finds_known_classes_whatever_the_scale_of_the_units(sc
     torch.testing.assert_close(torch.get_rng_state(), before)
     assert isinstance(layer, nn.Linear)
     assert layer(scaled).argmax(1).tolist() == classes.tolist()
+
+
+def test_every_table_of_maps_has_every_baseline_once(script, tmp_path):
+    from test_evaluate import Squares  # noqa: PLC0415 -- which imports half of the package
+
+    squares = Squares()
+    world = SimpleNamespace(
+        name="colours",
+        title="colours",
+        network=colour_network(),
+        ground=squares,
+        some=lambda _images: squares,
+        few=12,
+        maps_only=True,
+    )
+    run = script("run").Run(tmp_path, Execution(), small=True)
+    run.world(world)
+    assert {table.protocol for table in run.tables} == {
+        *("localisation", "pointing", "seeds", "ratio", "occlusion-correlation"),
+    }
+    for table in run.tables:
+        titles = [row["method"] for row in table.report.rows]
+        assert [titles.count(baseline.title) for baseline in BASELINES] == [1, 1, 1], table.protocol
+    text = run.write().read_text()
+    assert "comparisons with the paper" in text
+    assert "c-mwp on colours" in text
+
+
+def test_a_network_that_is_not_installed_is_left_out_with_a_line(script, tmp_path, monkeypatch):
+    cases = script("cases")
+
+    def absent(name, **_):
+        raise NetworkError(f"{name} is not installed")
+
+    monkeypatch.setattr(cases, "open_network", absent)
+    for name in ("_imagenet", "_places"):
+        monkeypatch.setattr(cases, name, colour_network)
+    monkeypatch.setattr(cases, "_EARLIER", colour_network().layer.name)
+    (tmp_path / "coco").mkdir()
+    skipped = []
+    names = [world.name for world in cases._photographs(tmp_path, (4, 2), cases.SMALL, skipped.append)]
+    assert names == [
+        "squeezenet-msrc",
+        "squeezenet-earlier-msrc",
+        "squeezenet-coco",
+        "squeezenet-imagenet",
+        "places-msrc",
+    ]
+    assert skipped == ["EfficientNet-Lite0, for which CAM is defined: efficientnet-lite0 is not installed"]
+
+
+def test_without_photographs_the_scenes_are_measured_and_the_rest_is_left_out_with_a_line(
+    script, tmp_path, monkeypatch
+):
+    cases = script("cases")
+    monkeypatch.setattr(cases, "DATA", tmp_path / "nowhere")
+    size = cases.Size(scenes=(12, 10), photographs=(4, 2), named=12, ten=False)
+    skipped = []
+    worlds = list(cases.worlds(tmp_path, size, skipped.append))
+    assert [(world.name, world.maps_only) for world in worlds] == [("scenes-network", False), ("scenes-pooled", True)]
+    assert skipped == [f"networks of photographs: there is no {tmp_path / 'nowhere'}"]

@@ -58,6 +58,12 @@ REMARKS: dict[str, tuple[str, ...]] = {
 }
 """Notes for comparing our figures with the paper's."""
 
+CAM_REMARK = (
+    "where CAM is defined, Grad-CAM is its positive part (Sec. 3.1), so only negative values set them apart; the "
+    "paper's two figures are of two networks"
+)
+"""A note for every table with a row of CAM."""
+
 BIAS = {"biased": 82.0, "rebalanced": 90.0}
 """Test accuracy %, Sec. 6.3."""
 

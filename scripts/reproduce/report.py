@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from paper import BIAS, BOUNDS, BY_DEFINITION, CLAIMS, ERRORS, PAPER, REMARKS
+from paper import BIAS, BOUNDS, BY_DEFINITION, CAM_REMARK, CLAIMS, ERRORS, PAPER, REMARKS
 from verdicts import LEAST_IMAGES, Verdict, compare, interval
 
 from neuronexplain.evaluation.baselines import BASELINES
@@ -192,7 +192,14 @@ def judged(tables: Sequence[Measured]) -> list[Judgement]:
 
 def _order(tables: Sequence[Measured]) -> str:
     rows = [
-        [entry.statement, entry.claim.says, entry.table.world, f"**{entry.verdict}**", entry.figures, entry.beside]
+        [
+            entry.statement,
+            entry.claim.says,
+            f"{entry.table.world}: {entry.table.data}",
+            f"**{entry.verdict}**",
+            entry.figures,
+            entry.beside,
+        ]
         for entry in judged(tables)
     ]
     return _table(["in the paper", "where", "measured on", "verdict", "figures", "beside the baselines"], rows)
@@ -227,7 +234,9 @@ def _section(table: Measured) -> list[str]:
         cells["paper"] = "" if value is None else f"{value:g}"
         rows.append([cells[key] for key in keys])
     where = PAPER[table.protocol][0] if table.protocol in PAPER else ""
-    notes = [f"paper: {where}", *REMARKS.get(table.protocol, ())] if where else []
+    notes = [*([f"paper: {where}"] if where else ()), *REMARKS.get(table.protocol, ())]
+    if any(table.key(row) == "cam" for row in report.rows):
+        notes.append(CAM_REMARK)
     return [
         f"## {report.title}",
         f"On {table.world}: {table.data}.",

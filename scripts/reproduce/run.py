@@ -58,6 +58,10 @@ ADDED = {"localisation": (CENTRE, NOTHING), "pointing": (WHOLE,), "insertion-del
 """By protocol, the baselines that its table lacks; other tables lack all."""
 
 
+BIAS_STUDY = "bias"
+"""The folder of the study of bias."""
+
+
 class Run:
     """One run of the report.
 
@@ -98,7 +102,7 @@ class Run:
     def bias(self) -> None:
         """Carry out the study of Sec. 6.3."""
         study = Bias(tested=120, named=240) if self._small else Bias()
-        results = study_bias(study, self._out / "bias", execution=self._execution)
+        results = study_bias(study, self._out / BIAS_STUDY, execution=self._execution)
         columns = {"scene": "the scene", **{name: f"{name}: what the network says" for name in study.stagings}}
         sentences = Report("What the two networks say of the same scenes, Sec. 7", columns, results.sentences)
         for name, report in (("bias", results.measured), ("concepts", results.words), ("sentences", sentences)):
@@ -171,20 +175,42 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--small", action="store_true", help="fewer scenes, and no photographs")
-    size.add_argument("--images", type=int, help="images of each network; a quarter of them if an image takes long")
+    size.add_argument("--images", type=_count, help="images of each network; a quarter of them if an image takes long")
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", help="measure only this network (repeatable): its folder's name"
+    )
     parser.add_argument("--out", type=Path, default=Path("reproduction"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
+    names = {BIAS_STUDY}
     with console.progress() as progress:
         run = Run(options.out, Execution(batch_size=16, progress=progress), small=options.small)
         for world in worlds(options.out, _size(options), run.skip):
-            run.world(world)
-            run.write()
-        run.bias()
+            names.add(world.name)
+            if _is_chosen(world.name, options):
+                run.world(world)
+                run.write()
+        if _is_chosen(BIAS_STUDY, options):
+            run.bias()
+    if unknown := set(options.only or ()) - names:
+        parser.error(
+            f"--only {', '.join(sorted(unknown))}: there is no such network here; name {', '.join(sorted(names))}"
+        )
     print(run.write())
     print(summary(run.tables), file=sys.stderr)
     for line in opposites(run.tables):
         print(f"not as in the paper: {line}", file=sys.stderr)
+
+
+def _is_chosen(name: str, options: argparse.Namespace) -> bool:
+    return options.only is None or name in options.only
+
+
+def _count(text: str) -> int:
+    """A positive number of images; argparse tells people of a ValueError."""
+    if (count := int(text)) < 1:
+        raise ValueError(text)
+    return count
 
 
 def _size(options: argparse.Namespace) -> Size:
