@@ -45,12 +45,16 @@ PAPER: dict[str, tuple[str, str, dict[str, float]]] = {
 }
 """By protocol: the place in the paper, our column, and the figure of each method."""
 
+_ITSELF = "a map that sees no image agrees with itself, so agreement says nothing without its control"
+
 REMARKS: dict[str, tuple[str, ...]] = {
     "localisation": (
         "the paper has Backprop and c-MWP boxes by GrabCut; ours are the map's own, specks where it is of pixels",
     ),
     "ratio": ("the paper's boxes are regions that a captioner describes; ours are objects",),
     "seeds": ("the paper's figure is of a network trained on the seeds; ours is of the seeds themselves",),
+    "adversarial": (_ITSELF,),
+    "adversarial-weak": (_ITSELF,),
     "insertion-deletion": (
         "the whole picture and rejecting everything are flat and put no pixel before another: they are (at random)",
     ),
@@ -78,6 +82,7 @@ BOUNDS: dict[str, Interval] = {
 """The least and greatest value of one image, by column; other columns have no such values."""
 
 BY_DEFINITION = {
+    *((name, "agreement") for name in ("whole-picture", "centre", "nothing")),
     ("whole-picture", "correlation"),
     ("whole-picture", "ratio"),
     ("nothing", "box_1"),
