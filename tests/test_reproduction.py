@@ -263,7 +263,7 @@ def test_every_table_of_maps_has_every_baseline_once(script, tmp_path):
         ground=squares,
         some=lambda _images: squares,
         few=12,
-        maps_only=True,
+        rivals_only=True,
     )
     run = script("run").Run(tmp_path, Execution(), small=True)
     run.world(world)
@@ -309,5 +309,5 @@ def test_without_photographs_the_scenes_are_measured_and_the_rest_is_left_out_wi
     size = cases.Size(scenes=(12, 10), photographs=(4, 2), named=12, ten=False)
     skipped = []
     worlds = list(cases.worlds(tmp_path, size, skipped.append))
-    assert [(world.name, world.maps_only) for world in worlds] == [("scenes-network", False), ("scenes-pooled", True)]
+    assert [(world.name, world.rivals_only) for world in worlds] == [("scenes-network", False), ("scenes-pooled", True)]
     assert skipped == [f"networks of photographs: there is no {tmp_path / 'nowhere'}"]

@@ -48,7 +48,8 @@ class World:
         quantile: the quantile used for naming.
         ten: whether to measure ten crops, which take long.
         radius: of the adversarial attack.
-        maps_only: whether to measure the methods' maps only, and leave out variants, attacks and units.
+        rivals_only: whether to measure only Grad-CAM and what the paper localises with beside it, and leave out other
+            methods, variants, attacks and units.
     """
 
     name: str
@@ -62,7 +63,7 @@ class World:
     quantile: float = 0.005
     ten: bool = False
     radius: float = 16 / 255
-    maps_only: bool = False
+    rivals_only: bool = False
 
     @cached_property
     def ground(self) -> Ground:
@@ -116,7 +117,7 @@ def worlds(out: Path, size: Size, skipped: Callable[[str], None]) -> Iterator[Wo
     scenes = replace(scenes, images=images, few=few, quantile=0.01, ten=size.ten, radius=32 / 255)
     yield scenes
     pooled = pooled_network(scenes.concepts)
-    yield replace(scenes, name="scenes-pooled", title="the scenes network, pooled", network=pooled, maps_only=True)
+    yield replace(scenes, name="scenes-pooled", title="the scenes network, pooled", network=pooled, rivals_only=True)
     if size.photographs is None:
         return
     if DATA.is_dir():
@@ -140,14 +141,14 @@ def _photographs(out: Path, counts: tuple[int, int], size: Size, skipped: Callab
     yield photographs
     earlier = photographs.network.at(_EARLIER)
     title = f"SqueezeNet (ImageNet) at {_EARLIER} on MSRC"
-    yield replace(photographs, name="squeezenet-earlier-msrc", title=title, network=earlier, maps_only=True)
+    yield replace(photographs, name="squeezenet-earlier-msrc", title=title, network=earlier, rivals_only=True)
     try:
         lite = open_network("efficientnet-lite0")
     except NetworkError as error:
         skipped(f"EfficientNet-Lite0, for which CAM is defined: {error}")
     else:
         title = "EfficientNet-Lite0 (ImageNet) on MSRC"
-        yield replace(photographs, name="efficientnet-lite0-msrc", title=title, network=lite, maps_only=True)
+        yield replace(photographs, name="efficientnet-lite0-msrc", title=title, network=lite, rivals_only=True)
     yield replace(photographs, name="squeezenet-coco", title="SqueezeNet (ImageNet) on COCO", data=coco)
     yield replace(
         photographs,

@@ -54,6 +54,9 @@ MAPS = (
     "c-mwp",
 )
 FEW_MAPS = ("grad-cam", "guided-grad-cam", "guided-backprop", "c-mwp")
+RIVALS = ("grad-cam", "cam", "c-mwp", "gradient")
+"""The methods that the paper localises with."""
+
 ADDED = {"localisation": (CENTRE, NOTHING), "pointing": (WHOLE,), "insertion-deletion": (CENTRE,)}
 """By protocol, the baselines that its table lacks; other tables lack all."""
 
@@ -81,14 +84,14 @@ class Run:
         """Measure every protocol, and draw every picture, of one network on one set of images."""
         methods, reasons = usable(world.network)
         self.notes += [f"{name} on {world.title}: {reason}" for name, reason in reasons.items()]
-        all_maps = [methods[name] for name in MAPS if name in methods]
+        all_maps = [methods[name] for name in (RIVALS if world.rivals_only else MAPS) if name in methods]
         few_maps = [methods[name] for name in FEW_MAPS if name in methods]
         whole, some = world.ground, world.some(world.few)
         if whole.objects:
             for protocol in (protocols.Localisation(), protocols.Pointing(), protocols.Seeds(), protocols.Ratio()):
                 self._measure(world, protocol, all_maps, whole)
         self._measure(world, protocols.OcclusionCorrelation(), all_maps, some)
-        if not world.maps_only:
+        if not world.rivals_only:
             self._variants(world, methods)
             self._measure(world, protocols.InsertionDeletion(steps=10 if self._small else 25), few_maps, some)
             self._measure(world, protocols.UnitAblation(self._named(world)), [], whole)
