@@ -71,7 +71,7 @@ def test_an_order_like_the_papers_holds(report):
     assert report.opposites([measured]) == []
     text = report.document([measured], [("A picture", "a.png")], [])
     assert text.count("| **holds** |") == 3
-    assert "3 hold, 0 of them without beating every baseline; 0 do not hold; 0 cannot be told" in text
+    assert "hold: 3, of which 0 do not beat every baseline; do not hold: 0; cannot be told: 0" in text
     assert f"| Grad-CAM | 3.27 | {shown(around(3.0))} |" in text
     assert "![A picture](a.png)" in text
     assert "- a note" in text
@@ -181,7 +181,7 @@ def test_the_verdict_names_the_baselines_and_how_the_better_method_stands_to_the
         "Grad-CAM beats rejecting everything (100.0 (100.0 to 100.0)); "
         "cannot be told from the whole picture (38.0 (33.0 to 43.0)); is worse than the centre (20.0 (15.0 to 25.0))"
     )
-    assert "1 hold, 1 of them without beating every baseline" in report.summary([measured])
+    assert "hold: 1, of which 1 do not beat every baseline" in report.summary([measured])
     assert entry.beside in report.document([measured], [], [])
 
 

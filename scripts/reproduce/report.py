@@ -124,8 +124,8 @@ def summary(tables: Sequence[Measured]) -> str:
     counts = Counter(entry.verdict for entry in judgements)
     unproven = sum(entry.verdict is Verdict.HOLDS and not entry.beats_baselines for entry in judgements)
     return (
-        f"{len(judgements)} comparisons with the paper: {counts[Verdict.HOLDS]} hold, {unproven} of them without "
-        f"beating every baseline; {counts[Verdict.OPPOSITE]} do not hold; {counts[Verdict.UNCLEAR]} cannot be told"
+        f"{len(judgements)} comparisons with the paper; hold: {counts[Verdict.HOLDS]}, of which {unproven} do not beat "
+        f"every baseline; do not hold: {counts[Verdict.OPPOSITE]}; cannot be told: {counts[Verdict.UNCLEAR]}"
     )
 
 
