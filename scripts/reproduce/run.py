@@ -210,10 +210,9 @@ def _is_chosen(name: str, options: argparse.Namespace) -> bool:
 
 
 def _count(text: str) -> int:
-    """A positive number of images; argparse tells people of a ValueError."""
-    if (count := int(text)) < 1:
-        raise ValueError(text)
-    return count
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of images; give 1 or more")
+    return int(text)
 
 
 def _size(options: argparse.Namespace) -> Size:
