@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import URL, create_engine, event, insert, inspect, select, update
 from sqlalchemy.exc import IntegrityError, NoSuchModuleError, ProgrammingError
+
+from dissection.files.siblings import sibling_folder
 
 from .errors import SchemaError, StoreError, explained
 from .location import Location
@@ -19,6 +19,7 @@ from .schema import ADDED, meta, metadata
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from sqlalchemy import Connection, Engine, Table
 
@@ -118,8 +119,8 @@ def _make_file(path: Path) -> None:
     if not path.parent.is_dir():
         raise StoreError(f"{path}: the folder {path.parent} does not exist: make it first")
     try:
-        with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            fresh = Path(folder) / path.name
+        with sibling_folder(path) as folder:
+            fresh = folder / path.name
             engine = _sqlite(fresh, "write", access="rwc")
             try:
                 _make_tables(engine, Location.of(path))

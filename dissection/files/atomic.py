@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dissection.errors import OutputError
+
+from .siblings import sibling_file, sibling_folder
 
 if TYPE_CHECKING:
     import os
@@ -23,15 +23,13 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Raises:
         OutputError: if the file cannot be written.
     """
-    sibling = _sibling(path)
     try:
-        with sibling.open("xb") as stream:
-            yield stream
-        sibling.replace(path)
+        with sibling_file(Path(path)) as sibling:
+            with sibling.open("wb") as stream:
+                yield stream
+            sibling.replace(path)
     except OSError as error:
         raise unwritable(path, error) from error
-    finally:
-        sibling.unlink(missing_ok=True)
 
 
 def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
@@ -51,16 +49,14 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         OutputError: if the path is a file or a folder that is not empty, or cannot be written.
     """
-    target, sibling = Path(path), _sibling(path)
+    target = Path(path)
     refuse_taken(target)
     try:
-        sibling.mkdir(parents=True)
-        yield sibling
-        put_in_place(sibling, target)
+        with sibling_folder(target) as sibling:
+            yield sibling
+            put_in_place(sibling, target)
     except OSError as error:
         raise unwritable(target, error) from error
-    finally:
-        shutil.rmtree(sibling, ignore_errors=True)
 
 
 def refuse_taken(target: Path) -> None:
@@ -93,7 +89,3 @@ def unwritable(
 ) -> OutputError:
     """The error for a file or folder that cannot be written."""
     return OutputError(f"cannot write {path} ({error.strerror or error}); {remedy}")
-
-
-def _sibling(path: str | os.PathLike[str]) -> Path:
-    return Path(path).absolute().with_name(f".{secrets.token_hex(8)}.part")
