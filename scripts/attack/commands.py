@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from interposer import Interposer, Strike
 
@@ -28,6 +28,7 @@ MOST_MEMORY = 2 << 30
 _LIMIT = 3 << 30
 """Bytes of address space that a command may add: beyond them it is refused memory, so that the machine survives."""
 
+_DEADLY = {signal.SIGINT, signal.SIGTERM}
 _TICK = 0.004
 _LONGEST_TICK = 0.2
 """A longer pause means that this process was stopped itself; it is not the command's."""
@@ -54,6 +55,29 @@ class Ending:
     calls: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A command that was started.
+
+    Attributes:
+        number: of its process, which leads a session of its own.
+        out: a file in memory with its standard output.
+        err: one with its standard error.
+    """
+
+    number: int
+    out: int
+    err: int
+
+    def ending(self, beside: Callable[[int], None] | None = None, patience: float = PATIENCE) -> Ending:
+        """Wait for its end; to be called once."""
+        status, peak, hung = _awaited(self.number, beside, patience)
+        ending = Ending(status, _text(self.out), _text(self.err), peak, hung)
+        os.close(self.out)
+        os.close(self.err)
+        return ending
+
+
 class Warm:
     """A process with everything imported, whose children each run one command in a fraction of a second."""
 
@@ -64,7 +88,7 @@ class Warm:
         """Run a command in this process, so that what it loads and compiles is there for the children."""
         from neuronexplain.cli.app import app
 
-        with _captured() as (out, err), _redirected(out, err):
+        with open(os.devnull, "w") as nowhere, _redirected(nowhere.fileno()):  # noqa: PTH123
             app([str(word) for word in words], standalone_mode=False)
 
     def run(
@@ -77,7 +101,7 @@ class Warm:
         beside: Callable[[int], None] | None = None,
         patience: float = PATIENCE,
     ) -> Ending:
-        """Run a command in a child.
+        """Run a command in a child to its end.
 
         Args:
             words: the command.
@@ -90,12 +114,26 @@ class Warm:
         interposer = self.interposer if strike else None
         if interposer and strike:
             interposer.prepare(strike, root)
-        with _captured() as (out, err):
-            child = os.fork()
-            if child == 0:
-                self._live([str(word) for word in words], out, err, before, interposer)
-            status, peak, hung = _awaited(child, beside, patience)
-            return Ending(status, _text(out), _text(err), peak, hung, interposer.seen if interposer else 0)
+        ending = self.start(words, before=before, interposer=interposer).ending(beside, patience)
+        return replace(ending, calls=interposer.seen) if interposer else ending
+
+    def start(
+        self,
+        words: Sequence[object],
+        *,
+        before: Callable[[], None] | None = None,
+        interposer: Interposer | None = None,
+    ) -> Running:
+        """Start a command in a child."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        out, err = os.memfd_create("out"), os.memfd_create("err")
+        signal.pthread_sigmask(signal.SIG_BLOCK, _DEADLY)  # none may end the child as if it were this process
+        child = os.fork()
+        if child == 0:
+            self._live([str(word) for word in words], out, err, before, interposer)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _DEADLY)
+        return Running(child, out, err)
 
     @staticmethod
     def _live(
@@ -110,6 +148,7 @@ class Warm:
             _limit_memory()
             if before is not None:
                 before()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _DEADLY)
             if interposer is not None:
                 interposer.arm()
             from neuronexplain.cli.app import main
@@ -122,6 +161,7 @@ class Warm:
         except BaseException:  # noqa: BLE001 -- the parent reads it
             sys.excepthook(*sys.exc_info())
         finally:
+            signal.pthread_sigmask(signal.SIG_BLOCK, _DEADLY)
             with suppress(Exception):
                 sys.stdout.flush()
                 sys.stderr.flush()
@@ -159,20 +199,19 @@ def launched(
     patience: float = PATIENCE * 4,
 ) -> Ending:
     """Run any program, in a session of its own."""
-    base = plain_environment() if environment is None else dict(environment)
-    with _captured() as (out, err):
-        process = subprocess.Popen(
-            line,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            env=base,
-            preexec_fn=before,
-            start_new_session=True,
-        )
-        status, peak, hung = _awaited(process.pid, beside, patience)
-        process.returncode = status  # waited for already
-        return Ending(status, _text(out), _text(err), peak, hung)
+    out, err = os.memfd_create("out"), os.memfd_create("err")
+    process = subprocess.Popen(
+        line,
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=err,
+        env=plain_environment() if environment is None else dict(environment),
+        preexec_fn=before,
+        start_new_session=True,
+    )
+    ending = Running(process.pid, out, err).ending(beside, patience)
+    process.returncode = ending.status  # waited for already
+    return ending
 
 
 def plain_environment() -> dict[str, str]:
@@ -209,37 +248,22 @@ def _awaited(child: int, beside: Callable[[int], None] | None, patience: float) 
     return os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024, hung
 
 
-class _captured:  # noqa: N801 -- used as a function
-    """Two files in memory, for a command's output."""
-
-    def __enter__(self) -> tuple[int, int]:
-        self._files = os.memfd_create("out"), os.memfd_create("err")
-        return self._files
-
-    def __exit__(self, *exception: object) -> None:
-        for descriptor in self._files:
-            os.close(descriptor)
-
-
-class _redirected:  # noqa: N801 -- used as a function
-    """Standard output and error of this process, led elsewhere."""
-
-    def __init__(self, out: int, err: int) -> None:
-        self._places = {1: out, 2: err}
-
-    def __enter__(self) -> None:
+@contextmanager
+def _redirected(descriptor: int) -> Iterator[None]:
+    """Leads standard output and error of this process elsewhere."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = {place: os.dup(place) for place in (1, 2)}
+    for place in kept:
+        os.dup2(descriptor, place)
+    try:
+        yield
+    finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        self._kept = {place: os.dup(place) for place in self._places}
-        for place, descriptor in self._places.items():
-            os.dup2(descriptor, place)
-
-    def __exit__(self, *exception: object) -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for place, descriptor in self._kept.items():
-            os.dup2(descriptor, place)
-            os.close(descriptor)
+        for place, original in kept.items():
+            os.dup2(original, place)
+            os.close(original)
 
 
 def _text(descriptor: int) -> str:

@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 
 def subjects() -> Mapping[str, Callable[[Bench], Iterator[Attempt]]]:
     """All attacks, by name."""
+    from crowds import crowds
     from failing_calls import failing_calls
     from interruptions import interruptions
+    from killed_ranks import killed_ranks
     from kills import kills
     from limits import limits
     from mutations import mutations
@@ -45,6 +47,8 @@ def subjects() -> Mapping[str, Callable[[Bench], Iterator[Attempt]]]:
         "mutations": mutations,
         "signals": interruptions,
         "limits": limits,
+        "crowds": crowds,
+        "ranks": killed_ranks,
     }
 
 
