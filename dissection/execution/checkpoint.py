@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -67,12 +69,16 @@ class Checkpoint:
             raise CheckpointError(f"{states[-1]} is damaged; start the build again with --fresh") from error
 
     def save(self, state: Mapping[str, np.ndarray]) -> None:
-        """Save this state in place of the last."""
+        """Save this state in place of the last.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
         started = time.monotonic()
         previous = self._states()
         number = int(previous[-1].stem.rpartition("-")[2]) + 1 if previous else 0
         file = self._folder / f"{self._name}-{number:08}.state"
-        save_file(dict(state), file.with_suffix(".new"))
+        _write(state, file.with_suffix(".new"))
         file.with_suffix(".new").rename(file)
         for old in previous:
             old.unlink()
@@ -81,6 +87,17 @@ class Checkpoint:
 
     def _states(self) -> list[Path]:
         return sorted(self._folder.glob(f"{self._name}-*.state"))
+
+
+def _write(state: Mapping[str, np.ndarray], file: Path) -> None:
+    """Write a state; what the disk says stands in the message of safetensors' error."""
+    try:
+        save_file(dict(state), file)
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(file)) from error
 
 
 class ResumableJob:
