@@ -8,11 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from operations import operations
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from commands import Warm
+    from operations import Operation
     from world import World
 
 
@@ -54,6 +57,7 @@ class Bench:
         sizes: how often.
         seed: of everything that is drawn.
         work: folder for cases.
+        commands: names of the commands that are attacked; empty for all.
     """
 
     world: World
@@ -61,6 +65,13 @@ class Bench:
     sizes: Sizes
     seed: int
     work: Path
+    commands: frozenset[str] = frozenset()
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """The commands that are attacked."""
+        every = operations(self.world)
+        return tuple(operation for operation in every if not self.commands or operation.name in self.commands)
 
     def dice(self, *name: object) -> random.Random:
         """Random numbers of one case: the same for the same seed and name, whatever was drawn before."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from interposer import CHANGES, GROWTH, Calls, Strike
 from kills import restored, run, undisturbed
-from operations import Operation, Reference, operations
 from outcomes import Attempt, Outcome, fault
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench import Bench
+    from operations import Operation, Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def failing_calls(bench: Bench) -> Iterator[Attempt]:
     """Let calls of every command that writes fail, one after another: all, or as many as are asked for."""
     if bench.warm.interposer is None:
         return
-    for operation in operations(bench.world):
+    for operation in bench.operations:
         for failure in FAILURES:
             reference, calls = undisturbed(bench, operation, failure.strike, root=bench.world.folder.parent)
             dice = bench.dice("io", operation.name, failure.name)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from commands import cold
 from interposer import CHANGES, Strike
 from kills import restored, save_often, undisturbed
-from operations import Operation, Reference, operations
 from outcomes import Attempt, Outcome, fault
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from bench import Bench
+    from operations import Operation, Reference
 
 INTERRUPTED = {130: "SIGINT", 143: "SIGTERM"}
 """Exit statuses of commands that were asked to stop."""
@@ -64,7 +64,7 @@ WAYS = {"stopped": _once, "Ctrl-C twice": _twice, "paused": _paused}
 
 def interruptions(bench: Bench) -> Iterator[Attempt]:
     """Send signals to every command that writes, at random moments, and to a build that is starting up."""
-    for operation in operations(bench.world):
+    for operation in bench.operations:
         begun = time.monotonic()
         reference, _ = undisturbed(bench, operation, Strike(CHANGES))
         seconds = (time.monotonic() - begun) / 2

@@ -6,7 +6,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from interposer import CHANGES, Strike
-from operations import Operation, Reference, contents, operations
+from operations import Operation, Reference, contents
 from outcomes import Attempt, Outcome, fault
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def kills(bench: Bench) -> Iterator[Attempt]:
     """Kill every command that writes, again and again, at calls drawn at random."""
     if bench.warm.interposer is None:
         return
-    for operation in operations(bench.world):
+    for operation in bench.operations:
         reference, calls = undisturbed(bench, operation, Strike(CHANGES))
         times = bench.sizes.build_kills if operation.name == "build" else bench.sizes.kills
         for number in range(times):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from commands import cold, plain_environment
-from operations import Operation, contents, operations
+from operations import Operation, contents
 from outcomes import Attempt, Outcome, fault, refusals
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ _FEW = ("build", "export a file", "import", "evaluate", "explain", "convert")
 
 def limits(bench: Bench) -> Iterator[Attempt]:
     """Run commands in every poor place, each as a shell starts it, and then again in a good one."""
-    chosen = [operation for operation in operations(bench.world) if operation.name in _FEW]
+    chosen = [operation for operation in bench.operations if operation.name in _FEW]
     for number, place in enumerate(PLACES):
         if bench.sizes.signals < len(chosen):  # a few, in turns
             some = [chosen[(number + turn) % len(chosen)] for turn in range(bench.sizes.signals)]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from damage import damaged
+from files import write_files
 from operations import DATED, IDENTITY, contents
 from outcomes import Attempt, Outcome, fault
 from readers import ANSWER, Reader, copied, readers
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 def mutations(bench: Bench) -> Iterator[Attempt]:
     """Damage a file of every kind, again and again."""
+    write_files(bench.world.folder)
     for reader in readers(bench.world):
         with bench.place() as folder:
             copy, _ = copied(reader, folder)

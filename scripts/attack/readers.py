@@ -75,7 +75,6 @@ def readers(world: World) -> tuple[Reader, ...]:  # noqa: C901 -- a list, with a
         drawn = ["--data", world.squares, "--classes", base / "classes.txt", "--matches", copy]
         return ["evaluate", "pointing", *world.network, *drawn, "--out", out]
 
-    (base / "matches.csv").write_text("class,object\nred,red\ngreen,green\nblue,blue\nyellow,yellow\n")
     return (
         Reader("label map (PNG)", world.squares, "masks/000.png", build),
         Reader("photograph (PNG)", world.squares, "images/000.png", build),

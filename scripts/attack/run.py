@@ -40,11 +40,13 @@ def subjects() -> Mapping[str, Callable[[Bench], Iterator[Attempt]]]:
     from kills import kills
     from limits import limits
     from mutations import mutations
+    from unfinished import unfinished
 
     return {
         "kills": kills,
         "io": failing_calls,
         "mutations": mutations,
+        "unfinished": unfinished,
         "signals": interruptions,
         "limits": limits,
         "crowds": crowds,
@@ -60,6 +62,7 @@ def options() -> argparse.Namespace:
     size.add_argument("--small", action="store_true", help="a few cases of everything (the default)")
     size.add_argument("--full", action="store_true", help="all cases; takes hours")
     parser.add_argument("--only", default="", help="subjects, separated by commas; by default all")
+    parser.add_argument("--commands", default="", help="commands that write, separated by commas; by default all")
     parser.add_argument("--cases", type=int, help="number of cases in place of that of the size")
     parser.add_argument("--seed", type=int, default=0, help="of all that is drawn (%(default)s)")
     parser.add_argument("--json", type=Path, help="file for the counts and the faults")
@@ -93,6 +96,7 @@ def attack(chosen: argparse.Namespace, scratch: Path, interposer: Interposer | N
     import bench as benches
     import torch
     from commands import Warm
+    from operations import operations
     from world import write_world
 
     torch.set_num_threads(1)
@@ -105,7 +109,11 @@ def attack(chosen: argparse.Namespace, scratch: Path, interposer: Interposer | N
         sys.exit(f"there is no subject {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
     (scratch / "world").mkdir()
     warm = Warm(interposer)
-    prepared = benches.Bench(write_world(scratch / "world", warm), warm, size, chosen.seed, scratch / "work")
+    commands = frozenset(chosen.commands.split(",")) if chosen.commands else frozenset()
+    world = write_world(scratch / "world", warm)
+    prepared = benches.Bench(world, warm, size, chosen.seed, scratch / "work", commands)
+    if commands and len(prepared.operations) < len(commands):
+        sys.exit(f"there is no such command; choose from {', '.join(o.name for o in operations(world))}")
     table = Table()
     for name in names:
         for attempt in known[name](prepared):
