@@ -19,6 +19,7 @@ from test_house import command_names
 from worlds import CLASSES, colour_square, write_colour_folder
 
 from db import NameStore
+from neuronexplain.cli import failures
 from neuronexplain.cli.options import Method
 from neuronexplain.methods import METHODS
 from neuronexplain.vocabulary import MethodName
@@ -491,3 +492,20 @@ def test_help_has_an_example_for_every_command(name, run):
     status, out, _ = run(*name.split()[1:], "--help")
     assert status == 0
     assert f"Example: {name} " in f"{' '.join(out.split())} "
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_a_command_works_with_standard_streams_closed(closed, world, tmp_path):
+    words = ["build", *NETWORK, "--concepts", world / "squares", "--draws", "0", "--db", tmp_path / "n.db"]
+    line = ["bash", "-c", f'"$@" {closed}', "bash", sys.executable, "-m", "neuronexplain", *map(str, words)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert ("Stored as run 1" in done.stdout) is closed.startswith(("2", "<"))
+    with NameStore.open(tmp_path / "n.db") as store:
+        assert len(store.runs()) == 1
+
+
+def test_a_library_that_does_not_fit_into_memory_is_told():
+    error = ImportError("libtorch_cpu.so: failed to map segment from shared object")
+    assert failures._outcome(error) == (f"out of memory: {error}; allow the process more of it", 2)
+    assert failures._outcome(ImportError("no module"))[1] == 1
