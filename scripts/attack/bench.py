@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from operations import operations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from commands import Warm
-    from operations import Operation
+    from operations import Operation, Reference
     from world import World
 
 
@@ -43,7 +43,7 @@ class Sizes:
 
 
 SMOKE = Sizes(build_kills=2, kills=1, errors=1, mutations=1, ranks=0, signals=1, crowds=0)
-SMALL = Sizes(build_kills=10, kills=2, errors=2, mutations=3, ranks=1, signals=2, crowds=1)
+SMALL = Sizes(build_kills=5, kills=1, errors=1, mutations=1, ranks=0, signals=1, crowds=1)
 FULL = Sizes(build_kills=1000, kills=200, errors=1_000_000, mutations=300, ranks=20, signals=40, crowds=20)
 
 
@@ -58,6 +58,7 @@ class Bench:
         seed: of everything that is drawn.
         work: folder for cases.
         commands: names of the commands that are attacked; empty for all.
+        references: by command, what it leaves undisturbed, once that is known.
     """
 
     world: World
@@ -66,6 +67,7 @@ class Bench:
     seed: int
     work: Path
     commands: frozenset[str] = frozenset()
+    references: dict[str, Reference] = field(default_factory=dict)
 
     @property
     def operations(self) -> tuple[Operation, ...]:

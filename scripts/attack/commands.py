@@ -215,9 +215,8 @@ def launched(
 
 
 def plain_environment() -> dict[str, str]:
-    """This process's variables, without the interposer, and with this project first on Python's path."""
-    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
-    return {**environment, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    """This process's variables, with this project first on Python's path."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
 def _limit_memory() -> None:

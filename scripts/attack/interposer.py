@@ -77,13 +77,15 @@ class Interposer:
 
     def __init__(self, library: Path) -> None:
         self._library = ctypes.CDLL(str(library))
+        shutil.rmtree(library.parent)  # it is loaded, and this process makes a folder of its own
         self._memory = mmap.mmap(-1, ctypes.sizeof(_Plan))  # shared with the children
         self._plan = _Plan.from_buffer(self._memory)
 
     @classmethod
     def loaded(cls) -> Self | None:
         """The interposer, if this process was started under it."""
-        library = os.environ.get(_LIBRARY)
+        library = os.environ.pop(_LIBRARY, None)
+        os.environ.pop("LD_PRELOAD", None)  # programs that are started are on their own
         return cls(Path(library)) if library else None
 
     def prepare(self, strike: Strike, root: Path) -> None:

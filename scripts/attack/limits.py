@@ -84,7 +84,7 @@ def _attempt(bench: Bench, operation: Operation, place: _Place) -> Attempt:
         if bad and bad[0] is Outcome.MEMORY and place.takes_memory and refusals(ending):
             bad = None
         if bad is None and ending.status and operation.name in {"export a file", "import"}:
-            extra = sorted(set(contents(folder)) - before)
+            extra = sorted(set(contents(folder)) - before - set(operation.whole))
             bad = (Outcome.LEFT_OVER, ", ".join(extra[:5])) if extra else None
     outcome, detail = bad or (Outcome.REFUSED if ending.status else Outcome.RIGHT, "")
     return Attempt("limits", place.name, outcome, case, detail)

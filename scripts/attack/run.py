@@ -1,6 +1,6 @@
 """Attacks the command line and prints how it held: a table of attacks by outcome, of which the last five should be 0.
 
-    scripts/attack/run.py --small                   a minute or two
+    scripts/attack/run.py --small                   some minutes
     scripts/attack/run.py --full                    hours
     scripts/attack/run.py --only kills,io --seed 7
 
@@ -72,10 +72,10 @@ def options() -> argparse.Namespace:
 def main() -> None:
     """Attack, and print the table; the exit status is 1 if there are faults."""
     chosen = options()
+    interposer = Interposer.loaded()
     with tempfile.TemporaryDirectory(prefix="attack-", ignore_cleanup_errors=True) as scratch:
-        interposer = Interposer.loaded()
-        if interposer is None and not os.environ.get("NEURONEXPLAIN_ATTACK_PLAIN"):
-            restart_under(Path(tempfile.mkdtemp(prefix="attack-")))
+        if interposer is None:
+            restart_under(Path(scratch))
             print("there is no C compiler: kills and failing calls are left out", file=sys.stderr)
         table = attack(chosen, Path(scratch).resolve(), interposer)
     print(table.markdown())
