@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from sqlalchemy import URL, create_engine, event, insert, inspect, select, update
 from sqlalchemy.exc import IntegrityError, NoSuchModuleError, ProgrammingError
 
-from dissection.files.siblings import sibling_folder
+from dissection.files.siblings import remove_leftovers, sibling_folder
 
 from .errors import SchemaError, StoreError, explained
 from .location import Location
@@ -56,7 +56,9 @@ def created(location: Location) -> Engine:
         SchemaError: if a newer version wrote it, or one that is too old.
     """
     path = location.path
-    if path is not None and not path.exists():
+    if path is not None and path.exists():
+        remove_leftovers(path)  # of a process that was killed just after it had made the file
+    elif path is not None:
         _make_file(path)
     engine = _engine(location, "write")
     with _disposed_on_error(engine):

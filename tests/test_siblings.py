@@ -55,6 +55,10 @@ def test_the_next_database_removes_what_a_killed_process_left(tmp_path):
     with NameStore.create(tmp_path / "names.db"):
         pass
     assert names(tmp_path) == ["names.db"]
+    killed(tmp_path / "names.db", "folder")  # just after the file was made
+    with NameStore.create(tmp_path / "names.db"):
+        pass
+    assert names(tmp_path) == ["names.db"]
 
 
 def test_what_a_living_process_writes_is_left_alone(tmp_path):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dissection.errors import CheckpointError
+
 from .evidence_blocks import evidence_block
 from .lit_means import lit_means
 from .overlap_counting import count_overlaps
@@ -45,7 +47,16 @@ class LayerComparison:
     total: int
 
     def read(self, number: int) -> Block:
-        """The pairs of a block that have a mask; this saves memory, since the first blocks hold whole maps."""
+        """The pairs of a block that have a mask; this saves memory, since the first blocks hold whole maps.
+
+        Raises:
+            CheckpointError: if the block is missing or damaged.
+        """
+        if number >= len(self.places):
+            raise CheckpointError(
+                f"a file of unfinished work lacks blocks: {number + 1} or more were written, {len(self.places)} are "
+                f"there; start the build again with --fresh"
+            )
         return self.cells.read(self.places[number]).above(self.thresholds)
 
     def count(self, kept: Block, labels: Sequence[Labels]) -> Compared:

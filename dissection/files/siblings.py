@@ -16,7 +16,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 
@@ -42,6 +42,19 @@ def sibling_folder(target: Path) -> Iterator[Path]:
         yield path
 
 
+def remove_leftovers(target: Path) -> None:
+    """Remove what killed processes left beside a target that is not written now."""
+    _remove_leftovers(target, count())
+
+
+def _remove_leftovers(target: Path, numbers: Iterable[int]) -> None:
+    for number in numbers:
+        leftover = _numbered(target, number)
+        if not os.path.lexists(leftover):
+            break
+        _remove_leftover(leftover)
+
+
 @contextmanager
 def _sibling(target: Path, make: Callable[[Path], object]) -> Iterator[Path]:
     numbers = count()
@@ -52,11 +65,7 @@ def _sibling(target: Path, make: Callable[[Path], object]) -> Iterator[Path]:
     finally:
         if _is_still(path, identity):  # once it has been moved, another process may use the path
             _remove(path)
-        for number in numbers:  # of processes that worked on the same target at the same time and were killed
-            leftover = _numbered(target, number)
-            if not os.path.lexists(leftover):
-                break
-            _remove_leftover(leftover)
+        _remove_leftovers(target, numbers)
         if lock is not None:
             os.close(lock)
 

@@ -68,6 +68,9 @@ class BrodenWriter:
         journal: a file that lists what has been written; what it lists already is not written again.
         synonyms: other words for a concept, by label number.
         encoding: how image files are written.
+
+    Raises:
+        ConceptDataError: if the journal is damaged.
     """
 
     def __init__(
@@ -94,8 +97,14 @@ class BrodenWriter:
         self._check_concepts()
         (folder / "images").mkdir(exist_ok=True)
         self._journal = Journal(journal)
-        for entry in self._journal:
-            self._take_in(entry)
+        try:
+            for entry in self._journal:
+                self._take_in(entry)
+        except (LookupError, TypeError, ValueError) as error:
+            self._journal.close()
+            raise ConceptDataError(
+                f"{journal} is damaged ({error}); run the same command again to start over"
+            ) from error
 
     def __enter__(self) -> Self:
         return self
