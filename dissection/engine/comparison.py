@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dissection.errors import CheckpointError
-
+from .cells import place_of
 from .evidence_blocks import evidence_block
 from .lit_means import lit_means
 from .overlap_counting import count_overlaps
@@ -52,12 +51,7 @@ class LayerComparison:
         Raises:
             CheckpointError: if the block is missing or damaged.
         """
-        if number >= len(self.places):
-            raise CheckpointError(
-                f"a file of unfinished work lacks blocks: {number + 1} or more were written, {len(self.places)} are "
-                f"there; start the build again with --fresh"
-            )
-        return self.cells.read(self.places[number]).above(self.thresholds)
+        return self.cells.read(place_of(self.places, number)).above(self.thresholds)
 
     def count(self, kept: Block, labels: Sequence[Labels]) -> Compared:
         """What is counted of a block's images, whose labels these are."""
