@@ -20,6 +20,7 @@ from test_house import command_names
 from worlds import CLASSES, colour_square, write_colour_folder
 
 from db import NameStore
+from neuronexplain.cli import failures
 from neuronexplain.cli.options import Method
 from neuronexplain.methods import METHODS
 from neuronexplain.vocabulary import MethodName
@@ -517,3 +518,20 @@ def test_names_that_are_not_utf_8_go_through_every_command(world, run, tmp_path)
     status, out, err = run(*words, "--data", data / "images", "--out", tmp_path / "figures")
     assert status == 0, err
     assert "caf%E9.png" in (tmp_path / "figures" / "insertion-deletion.jsonl").read_text()
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_a_command_works_with_standard_streams_closed(closed, world, tmp_path):
+    words = ["build", *NETWORK, "--concepts", world / "squares", "--draws", "0", "--db", tmp_path / "n.db"]
+    line = ["bash", "-c", f'"$@" {closed}', "bash", sys.executable, "-m", "neuronexplain", *map(str, words)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert ("Stored as run 1" in done.stdout) is closed.startswith(("2", "<"))
+    with NameStore.open(tmp_path / "n.db") as store:
+        assert len(store.runs()) == 1
+
+
+def test_a_library_that_does_not_fit_into_memory_is_told():
+    error = ImportError("libtorch_cpu.so: failed to map segment from shared object")
+    assert failures._outcome(error) == (f"out of memory: {error}; allow the process more of it", 2)
+    assert failures._outcome(ImportError("no module"))[1] == 1

@@ -33,6 +33,16 @@ def rank() -> int | None:
     return int(os.environ["RANK"]) if "RANK" in os.environ and "WORLD_SIZE" in os.environ else None
 
 
+def open_missing_streams() -> None:
+    """Open the null device in place of standard streams that were closed.
+
+    Otherwise the next files to be opened, a database for one, would be standard output to whatever writes there.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+
+
 @contextmanager
 def only_rank_0() -> Iterator[None]:
     """Let only rank 0, or a single process, write; bars, notes, results and warnings of other ranks are dropped."""

@@ -64,8 +64,6 @@ def explain(
     methods = options.method_names(method)
     if methods and not out:
         raise NeuronExplainError(f"--method {methods[0]} makes a picture; name a folder for pictures with --out")
-    if out:
-        out.mkdir(parents=True, exist_ok=True)
     with NameStore.open(db) as store:
         chosen = store.choose(run)
         explainer = Explainer.from_store(
@@ -75,6 +73,8 @@ def explain(
             rules=Rules(top, rank_by, among, min_iou, max_q, min_truth),
             methods=methods,
         )
+    if out:
+        out.mkdir(parents=True, exist_ok=True)  # before the work, which would be lost
     problems: list[str] = []
     paths = list(_photographs(images))
     with console.progress() if json else console.passing_progress() as progress:
