@@ -7,7 +7,7 @@ import pytest
 
 from dissection.concepts.broden.writer import BrodenWriter
 from dissection.engine.cells import place_of
-from dissection.errors import CheckpointError, ConceptDataError
+from dissection.errors import CheckpointError
 from dissection.execution.framed_file import frame_offsets, read_frame, write_frame
 from dissection.vocabulary import Concept
 
@@ -50,5 +50,5 @@ def test_a_damaged_journal_is_told(damage, tmp_path):
     journal = tmp_path / "journal"
     journal.write_bytes(damage)
     (tmp_path / "data").mkdir()
-    with pytest.raises(ConceptDataError, match=r"journal is damaged .*; run the same command again to start over"):
+    with pytest.raises(CheckpointError, match=r"journal is damaged .*; remove .* to start over"):
         BrodenWriter(tmp_path / "data", [Concept(1, "sky", "object")], (8, 8), journal)
