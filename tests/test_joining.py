@@ -188,6 +188,13 @@ def test_licences_of_all_come_along(plain: Path, broden: Path, tmp_path: Path) -
     assert (tmp_path / "newer" / "LICENSE-plain-new.txt").read_text() == "free"
 
 
+def test_a_file_that_changes_while_datasets_are_joined_is_named(plain: Path, broden: Path, tmp_path: Path) -> None:
+    dataset, file = joined(plain, broden), broden / "images" / "b.jpg"
+    with pytest.raises(ConceptDataError, match=r"broden/images/b\.jpg was changed while it was converted"):
+        convert(dataset, tmp_path / "new", size=SIZE, label_size=SIZE, min_images=1, progress=lambda *_: file.touch())
+    assert not list(tmp_path.glob("*new*"))
+
+
 def test_the_synonyms_are_part_of_what_it_is_known_by(plain: Path) -> None:
     assert fingerprint(joined(plain)) != fingerprint(joined(plain, synonyms={}))
     assert fingerprint(joined(plain)) == fingerprint(joined(plain))
