@@ -144,7 +144,7 @@ def test_a_file_that_changes_during_a_conversion_is_named_and_nothing_is_kept(
     def change(done: int, _total: int) -> None:
         if done == moment:
             status = file.stat()
-            file.write_bytes((plain / name.split("/")[0] / "000.png").read_bytes())
+            file.write_bytes((plain / name.split("/", maxsplit=1)[0] / "000.png").read_bytes())
             os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))  # as some tools do
 
     with pytest.raises(ConceptDataError, match=f"{name} was changed while it was converted") as caught:
