@@ -34,7 +34,7 @@ class WaitingCursor(sqlite3.Cursor):
 class WaitingConnection(sqlite3.Connection):
     """A connection to open with a timeout of 0 seconds: it has its own."""
 
-    def cursor(self, factory: type[sqlite3.Cursor] = WaitingCursor) -> Any:  # noqa: ANN401 -- as the driver's
+    def cursor(self, factory: Any = WaitingCursor) -> Any:  # noqa: ANN401 -- as the driver's
         """As the driver's."""
         return super().cursor(factory)
 

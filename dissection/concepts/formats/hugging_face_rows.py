@@ -141,7 +141,8 @@ class HuggingFace(Folder):
     def _file(self, index: int, column: str, cell: Mapping[str, Any]) -> Path | None:
         """The file that a cell without bytes names; it must be in the folder, since the data may come from anybody."""
         root, path = folder_of(self._src), cell.get("path")
-        if cell.get("bytes") is not None or not path or not (file := (root / path).resolve()).is_file():
+        file: Path | None = (root / path).resolve() if path and cell.get("bytes") is None else None
+        if file is None or not file.is_file():
             return None
         if not file.is_relative_to(root.resolve()):
             raise BadFileError(
