@@ -22,9 +22,12 @@ from dissection.errors import ConceptDataError
 from dissection.vocabulary import Concept
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from dissection.concepts.dataset import ConceptDataset
+
+    Run = Callable[..., tuple[int, str, str]]
 
 SIZE = 4
 
@@ -170,6 +173,16 @@ def test_two_words_of_one_dataset_become_one_label(plain: Path, tmp_path: Path) 
     written = write(joined(plain, synonyms={"grass": "plant", "aeroplane": "plant"}), tmp_path / "new")
     assert [concept.name for concept in written.concepts.values()] == ["plant"]
     assert planes(written, 0)["object", "plant"].all()
+
+
+def test_concepts_of_one_dataset_that_become_one_are_told(plain: Path, tmp_path: Path, run: Run) -> None:
+    (plain / "concepts.csv").write_text("number,name,category\n3,Grass,object\n9,grass,object\n")
+    assert joined(plain).merged == {"grass": ("Grass", "grass")}
+    for form in ([], ["--json"]):
+        words = ["--size", SIZE, "--label-size", SIZE, "--min-images", 1, *form]
+        status, out, err = run("concepts", "join", plain, tmp_path / f"new{len(form)}", *words)
+        assert status == 0
+        assert "Several concepts of one dataset became one: Grass, grass = grass." in (err if form else out)
 
 
 def test_folders_of_one_name_stay_apart(plain: Path, tmp_path: Path) -> None:
