@@ -36,16 +36,18 @@ def adopt(connection: Connection, incoming: WholeRun) -> Adopted:
         run = replace(incoming.run, source={**incoming.run.source, SHARED: True})
         require_agreement(run, incoming.dissection, incoming.importances, incoming.pictures)
         require_possible(incoming)
-        _require_unchanged(incoming)
     except TypeError as error:  # from a database without our tables' types
         raise StoreError(f"{incoming.origin} holds a value of the wrong type: {error}") from error
-    for held in read_runs(connection, runs.c.digest == run.key.digest):
+    held_runs = read_runs(connection, runs.c.digest == run.key.digest)
+    for held in held_runs:
         if part := difference(read_whole(connection, held, ""), incoming):
             raise StoreError(
                 f"{incoming.origin or 'the new run'} and run {held.id} of the database are one run by their key, but "
                 f"differ in {part}: one was changed, or built on another kind of machine; keep one of them"
             )
-        return Adopted(held, is_new=False)
+    _require_unchanged(incoming)
+    if held_runs:
+        return Adopted(held_runs[0], is_new=False)
     number = write_whole(connection, replace(incoming, run=run), run.created)
     return Adopted(replace(run, id=number), is_new=True)
 
