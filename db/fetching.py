@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _NONE: Final = type(None)
 
 
-def fetched(connection: Connection, query: Select[Any], **parameters: object) -> list[Row[Any]]:
+def fetched(connection: Connection, query: Select[*tuple[Any, ...]], **parameters: object) -> list[Row[Any]]:
     """All rows of a query; every value has its column's type, and is there unless the column or a join leaves it out.
 
     Raises:

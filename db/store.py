@@ -235,6 +235,20 @@ class NameStore:
             + "; give that network's own weights, or build a run for this one with `neuronexplain build`"
         )
 
+    def require_network(self, run: Run, network_fingerprint: str) -> None:
+        """Check that a run is of a network.
+
+        Raises:
+            RunNotFoundError: if it is of another, or of other weights; the message names the run that fits, if any.
+        """
+        if run.key.network != network_fingerprint:
+            fitting = self.run_for(network_fingerprint)
+            raise RunNotFoundError(
+                f"run {run.id} of {self._location} is of {run.network} {_short(run.key.network)}, and the network has "
+                f"the fingerprint {_short(network_fingerprint)}: the weights differ; run {fitting.id} is of this "
+                "network, name that one"
+            )
+
     def dissection(self, run: Run) -> Dissection:
         """The whole dissection, equal to the one that was published.
 

@@ -330,6 +330,9 @@ def test_concepts_kinds_lists_what_can_be_converted(run):
     assert {"masks", "broden"} <= {each["kind"] for each in listed}
 
 
+MADE_BEFORE = str(Path(__file__).parent / "made_before" / "names.db")
+"""A run without evidence."""
+
 BAD = {
     "no such photograph": (["explain", "{world}/none.png", "--db", "{world}/n.db"], "no such file"),
     "empty photograph": (["explain", "{tmp}/empty.png", "--db", "{world}/n.db"], "empty.png"),
@@ -350,7 +353,31 @@ BAD = {
         ["explain", "{world}/red.png", "--db", "{world}/n.db", "--method", "cam", "--out", "{tmp}/why"],
         "CAM needs global average pooling and one linear layer between 'rectify' and the scores",
     ),
-    "other weights": (["explain", "{world}/red.png", "--db", "{world}/n.db", "--weights", "{tmp}/other.pt"], "weights"),
+    "other weights": (
+        ["explain", "{world}/red.png", "--db", "{world}/n.db", "--weights", "{tmp}/other.pt"],
+        "saved state dict",
+    ),
+    "two forms": (["units", "--db", "{world}/n.db", "--json", "--csv"], "leave one of them out"),
+    "evidence for a run without any": (
+        ["explain", "{world}/red.png", "--db", MADE_BEFORE, "--max-q", "0.5"],
+        "keeps no evidence for names",
+    ),
+    "truth for a run without any": (
+        ["explain", "{world}/red.png", "--db", MADE_BEFORE, "--min-truth", "0.9"],
+        "keeps no evidence for names",
+    ),
+    "layer of an exported run": (
+        ["import", "{world}/n.db", "--db", "{tmp}/x.db", "--layer", "x", "--quantile", "0.1"],
+        "--layer, --quantile would be ignored",
+    ),
+    "licence in CSV": (["export", "--db", "{world}/n.db", "--licence", "CC0", "{tmp}/x.csv"], "no place for --licence"),
+    "mirror of a list": (["concepts", "fetch", "--mirror", "https://localhost"], "--mirror would be ignored"),
+    "list of one": (["concepts", "fetch", "broden1_224", "--list", "--json"], "--list, --json would be ignored"),
+    "two files for one": (
+        ["concepts", "fetch", "broden1_224", "{tmp}/b", "--file", "{world}/red.png", "--file", "{world}/blue.png"],
+        "are both for broden1_224.zip",
+    ),
+    "no share to check": (["concepts", "check", "{world}/squares", "--quantile", "7"], "is not a share"),
     "no concepts": (["build", *NETWORK, "--concepts", "{tmp}/void", "--db", "{tmp}/x.db"], "void"),
     "no such network": (
         ["build", "--network", "vgg61", "--concepts", "{world}/squares", "--db", "{tmp}/x.db"],

@@ -13,7 +13,7 @@ from shutil import get_terminal_size
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dissection.errors import NoteWarning
+from dissection.errors import NeuronExplainError, NoteWarning
 from dissection.files.paths import readable
 from dissection.plain_text import cell, visible, visible_json
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Row = dict[str, object]
 Item = TypeVar("Item")
+
+_SCREEN = 20
+"""Rows of a table that people see at once."""
 
 
 def rank() -> int | None:
@@ -163,7 +166,12 @@ def write_rows(rows: Sequence[Row], columns: Mapping[str, str], *, as_json: bool
         columns: heading by key, for the table.
         as_json: write JSON.
         as_csv: write CSV.
+
+    Raises:
+        NeuronExplainError: if both are asked for.
     """
+    if as_json and as_csv:
+        raise NeuronExplainError("--json and --csv are two forms of one answer; leave one of them out")
     if as_json:
         write_json(rows)
     elif as_csv:
@@ -172,6 +180,11 @@ def write_rows(rows: Sequence[Row], columns: Mapping[str, str], *, as_json: bool
         writer.writerows({key: _csv_cell(value) for key, value in row.items()} for row in rows)
     else:
         _write_table(rows, columns)
+
+
+def row_limit(rows: Sequence[Row], limit: int | None, *, for_people: bool) -> int:
+    """How many rows to write: by default all for programs, and for people what a screen holds."""
+    return limit or (_SCREEN if for_people else max(len(rows), 1))
 
 
 def ends(rows: Sequence[Item], limit: int) -> Sequence[Item]:

@@ -57,6 +57,7 @@ def explain(
     Example: neuronexplain explain beach.jpg --db names.db --out why
     """
     from db import NameStore
+    from db.records import require_evidence
     from dissection.errors import NeuronExplainError
     from neuronexplain.explainer import Explainer
     from neuronexplain.explaining import open_network_of
@@ -66,6 +67,8 @@ def explain(
         raise NeuronExplainError(f"--method {methods[0]} makes a picture; name a folder for pictures with --out")
     with NameStore.open(db) as store:
         chosen = store.choose(run)
+        if (max_q, min_truth) != (DEFAULT_RULES.max_q, DEFAULT_RULES.min_truth):
+            require_evidence(chosen)
         explainer = Explainer.from_store(
             open_network_of(chosen, network=network, weights=weights, ema=ema, device=device),
             store,
