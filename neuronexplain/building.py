@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from .class_images import ClassImages
 
-STATISTICS_FORMAT = 1
+STATISTICS_FORMAT = 2
 """Version of the class statistics that a build with draws leaves unfinished; one of another version is not resumed."""
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .statistic import Statistic
 
-CHECKPOINT_FORMAT = 3
+CHECKPOINT_FORMAT = 2
 """Version of the format of states and cell files; a build of another version is not resumed."""
 
 _CHECKSUM = "crc32"
