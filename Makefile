@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CODE := neuronexplain dissection db tests scripts
 
-.PHONY: demo test check bench reproduce reproduce-small format clean
+.PHONY: demo test check bench reproduce reproduce-small attack attack-small format clean
 
 demo: .venv/installed
 	$(BIN)/neuronexplain demo --out demo
@@ -27,12 +27,18 @@ reproduce: .venv/installed-dev
 reproduce-small: .venv/installed-dev
 	$(BIN)/python scripts/reproduce/run.py --small --out reproduction-small
 
+attack: .venv/installed-dev
+	$(BIN)/python scripts/attack/run.py --full --json attack.json
+
+attack-small: .venv/installed-dev
+	$(BIN)/python scripts/attack/run.py --small
+
 format: .venv/installed-dev
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
 
 clean:
-	rm -rf .venv demo build dist bench.json bench.png reproduction reproduction-small
+	rm -rf .venv demo build dist bench.json bench.png attack.json reproduction reproduction-small
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

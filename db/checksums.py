@@ -20,6 +20,8 @@ from .schema import BESIDES, DISSECTION, NUMBERS, runs
 if TYPE_CHECKING:
     from sqlalchemy import Column
 
+    from .records import Run
+
 Rows: TypeAlias = Mapping[Table, Sequence[Sequence[Any]]]
 """Rows by table, in the order of the table's key: values in the order of its columns, without the run's number."""
 
@@ -52,6 +54,21 @@ def whole_checksum(rows: Rows, dissection: str) -> str:
         ValueError: likewise.
     """
     return _checksum(BESIDES, rows, [dissection])
+
+
+def run_checksum(rows: Rows, run: Run) -> str:
+    """The checksum of a run and everything that belongs to it.
+
+    Args:
+        rows: of `runs` and of all tables of what belongs to a run.
+        run: the run.
+
+    Raises:
+        TypeError: if a value is of another type than its column.
+        ValueError: likewise.
+    """
+    dissection = dissection_checksum(rows, licence=run.licence, draws=run.draws, control=run.control)
+    return whole_checksum(rows, dissection)
 
 
 def _checksum(tables: Sequence[Table], rows: Rows, facts: list[object]) -> str:

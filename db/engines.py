@@ -18,16 +18,17 @@ from .own_tables import require_room, version_of
 from .patience import give_patience
 from .records import OLDEST_SCHEMA, SCHEMA
 from .schema import ADDED, meta, metadata
+from .waiting import WaitingConnection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from sqlalchemy import Connection, Engine
+    from sqlalchemy.exc import OperationalError
 
 Mode = Literal["read", "write"]
 
-_PATIENCE = 60.0  # seconds to wait for another process that is publishing
 _LONGEST_VALUE = 2**26
 """Bytes of the longest value that is read from a file: arrays, pictures and sources have some millions at most."""
 _SERVER_PATIENCE = 120_000  # milliseconds that a server may think about a question
@@ -79,6 +80,11 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def has_moved(error: OperationalError) -> bool:
+    """Whether a write failed because the database's file is no longer where it was opened."""
+    return getattr(error.orig, "sqlite_errorname", "") == "SQLITE_READONLY_DBMOVED"
+
+
 def _engine(location: Location, mode: Mode) -> Engine:
     with explained(location):
         try:
@@ -111,7 +117,7 @@ def _sqlite(path: Path, mode: Mode, *, access: Literal["rw", "rwc"] = "rw") -> E
     # killed build left in the journal, and would fail until the next build. `query_only` refuses every write.
     engine = create_engine(
         URL.create("sqlite", database=path.absolute().as_uri(), query={"mode": access, "uri": "true"}),
-        connect_args={"timeout": _PATIENCE},
+        connect_args={"timeout": 0, "factory": WaitingConnection},
     )
 
     def configure(connection: sqlite3.Connection, _: object) -> None:

@@ -10,9 +10,11 @@ import numpy as np
 from db.exchange.scrutiny.whole_run import require_possible
 
 from .agreement import require_agreement
+from .checksums import run_checksum
 from .errors import StoreError
 from .reading import read_runs, read_whole
 from .records import SHARED, Adopted
+from .rows import whole_rows
 from .schema import runs
 from .writing import write_whole
 
@@ -28,7 +30,7 @@ def adopt(connection: Connection, incoming: WholeRun) -> Adopted:
     """Write a run that another store made, and note that in its source; or return the same run if it is already held.
 
     Raises:
-        StoreError: if its parts do not fit together, or a held run with its key differs.
+        StoreError: if its parts do not fit together or to its checksum, or a held run with its key differs.
     """
     try:
         run = replace(incoming.run, source={**incoming.run.source, SHARED: True})
@@ -36,15 +38,27 @@ def adopt(connection: Connection, incoming: WholeRun) -> Adopted:
         require_possible(incoming)
     except TypeError as error:  # from a database without our tables' types
         raise StoreError(f"{incoming.origin} holds a value of the wrong type: {error}") from error
-    for held in read_runs(connection, runs.c.digest == run.key.digest):
+    held_runs = read_runs(connection, runs.c.digest == run.key.digest)
+    for held in held_runs:
         if part := difference(read_whole(connection, held, ""), incoming):
             raise StoreError(
                 f"{incoming.origin or 'the new run'} and run {held.id} of the database are one run by their key, but "
                 f"differ in {part}: one was changed, or built on another kind of machine; keep one of them"
             )
-        return Adopted(held, is_new=False)
+    _require_unchanged(incoming)
+    if held_runs:
+        return Adopted(held_runs[0], is_new=False)
     number = write_whole(connection, replace(incoming, run=run), run.created)
     return Adopted(replace(run, id=number), is_new=True)
+
+
+def _require_unchanged(incoming: WholeRun) -> None:
+    """Check what fits the definitions too: a count that was changed may still be a possible one."""
+    rows = whole_rows(incoming, incoming.run.created)
+    if incoming.checksum not in {None, run_checksum(rows, incoming.run)}:
+        raise StoreError(
+            f"{incoming.origin} was changed or damaged since it was written, its checksum is another: get it again"
+        )
 
 
 def difference(held: WholeRun, incoming: WholeRun) -> str | None:

@@ -209,6 +209,7 @@ class WholeRun:
         importances: the importances for classes, ascending by class.
         pictures: JPEGs of images that are exemplars, by the image's index.
         origin: where it was read, for messages.
+        checksum: what a file that it was read from says its checksum is, see `run_checksum`.
     """
 
     run: Run
@@ -216,6 +217,7 @@ class WholeRun:
     importances: tuple[ClassImportance, ...] = ()
     pictures: Mapping[int, bytes] = field(default_factory=dict)
     origin: str = ""
+    checksum: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from dissection.vocabulary import MIN_IOU
 
@@ -87,10 +87,9 @@ class NameStore:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        leftover = self._made if kind is not None and self._is_empty() else None
+        if self._made is not None and kind is not None:
+            self._remove_empty(self._made)
         self.close()
-        if leftover is not None:
-            leftover.unlink(missing_ok=True)
 
     @property
     def where(self) -> str:
@@ -131,6 +130,12 @@ class NameStore:
             try:
                 return self._published(given)
             except IntegrityError:  # another process has meanwhile published one of them, which is now found
+                return self._published(given)
+            except OperationalError as error:
+                if not engines.has_moved(error):
+                    raise
+                self._engine.dispose()  # another process made the file, failed, and removed it again
+                self._engine = engines.created(self._location)
                 return self._published(given)
 
     def _published(self, wholes: Iterable[WholeRun]) -> list[Run]:
@@ -229,6 +234,20 @@ class NameStore:
             + (f" but of {held}: the weights differ" if held else "")
             + "; give that network's own weights, or build a run for this one with `neuronexplain build`"
         )
+
+    def require_network(self, run: Run, network_fingerprint: str) -> None:
+        """Check that a run is of a network.
+
+        Raises:
+            RunNotFoundError: if it is of another, or of other weights; the message names the run that fits, if any.
+        """
+        if run.key.network != network_fingerprint:
+            fitting = self.run_for(network_fingerprint)
+            raise RunNotFoundError(
+                f"run {run.id} of {self._location} is of {run.network} {_short(run.key.network)}, and the network has "
+                f"the fingerprint {_short(network_fingerprint)}: the weights differ; run {fitting.id} is of this "
+                "network, name that one"
+            )
 
     def dissection(self, run: Run) -> Dissection:
         """The whole dissection, equal to the one that was published.
@@ -333,11 +352,11 @@ class NameStore:
         with self._reading(run, DISSECTION) as connection:
             return queries.units_named(connection, run, concept_name, min_iou=min_iou)
 
-    def _is_empty(self) -> bool:
-        try:
-            return not self.runs()
-        except StoreError:
-            return False
+    def _remove_empty(self, path: Path) -> None:
+        """Remove the file unless something was published to it, also by another process, which waits meanwhile."""
+        with suppress(StoreError, OSError), explained(self._location), engines.writing(self._engine) as connection:
+            if not reading.read_runs(connection):
+                path.unlink()
 
     @contextmanager
     def _reading(self, run: Run | None = None, *parts: Sequence[Table]) -> Iterator[Connection]:

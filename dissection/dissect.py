@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -20,6 +18,7 @@ from .execution.checkpoint import Checkpoint, ResumableJob
 from .execution.loading import work_ahead
 from .execution.settings import Execution
 from .execution.statistic import Bundle
+from .files.leftovers import temporary_folder
 from .networks.passes import Observer, observed
 from .vocabulary import MIN_IMAGES, QUANTILE
 
@@ -110,7 +109,7 @@ def dissect_layers(
     execution = execution or Execution()
     columns = Columns.of(concepts.concepts, concepts.categories)
     with ExitStack() as stack:
-        folder = execution.scratch or Path(stack.enter_context(TemporaryDirectory(prefix="neuronexplain-")))
+        folder = execution.scratch or stack.enter_context(temporary_folder())
         states = [
             LayerState(
                 layer, columns, len(concepts), concepts.image_name, quantile, folder / f"layer-{number}", draws=draws

@@ -221,20 +221,19 @@ class Evidence:
     lit_map: tuple[float, ...]
     control: float | None = None
 
-    def truth(self, peak: float, overall: Truth, weight: float) -> float:
+    def truth(self, peak: float, overall: Truth) -> float:
         """The share of images that carry the concept where the unit responds this strongly.
 
-        The quarter's own share, with some images more that count at the unit's overall precision.
+        The quarter's own share, with one image more that counts at the unit's overall precision.
 
         Args:
             peak: the greatest activation on an image.
             overall: the truth of the best overlap.
-            weight: how many images more.
         """
         if not self.quarters:
             return overall.precision
         quarter = next((one for one in reversed(self.quarters) if peak >= one.least), self.quarters[0])
-        return (quarter.hits + weight * overall.precision) / (quarter.images + weight)
+        return (quarter.hits + overall.precision) / (quarter.images + 1)
 
 
 @dataclass(frozen=True, slots=True)

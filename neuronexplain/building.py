@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +21,7 @@ from dissection.errors import ConceptDataError, NetworkError
 from dissection.execution.checkpoint import CHECKPOINT_FORMAT
 from dissection.execution.scratch import discard, empty, scratch
 from dissection.execution.settings import Execution
+from dissection.files.leftovers import temporary_folder
 from dissection.files.paths import readable
 from dissection.files.read_files import ReadFiles
 from dissection.networks.opening import runs_code
@@ -37,6 +36,7 @@ from .control import held_against, named, with_shuffled_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from jaxtyping import Float64
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from .class_images import ClassImages
 
-STATISTICS_FORMAT = 1
+STATISTICS_FORMAT = 2
 """Version of the class statistics that a build with draws leaves unfinished; one of another version is not resumed."""
 
 
@@ -360,8 +360,8 @@ def _folder(execution: Execution) -> Iterator[Path]:
     if execution.scratch is not None:
         yield execution.scratch
         return
-    with TemporaryDirectory(prefix="neuronexplain-") as folder:
-        yield Path(folder)
+    with temporary_folder() as folder:
+        yield folder
 
 
 def _thresholds(dissection: Dissection) -> Float64[np.ndarray, " units"]:

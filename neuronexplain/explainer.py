@@ -87,11 +87,10 @@ class Explainer:
             RunNotFoundError: if the run, or every run there is, is of a network with other weights.
             StoreError: if the run was imported: it has no thresholds, which say when a neuron is lit.
         """
-        if run is not None:
-            require_built(run, "thresholds")
-        if run is None or run.key.network != network.fingerprint:
+        if run is None:
             run = store.run_for(network.fingerprint)
         require_built(run, "thresholds")
+        store.require_network(run, network.fingerprint)
         contributions = store.lit_contributions(run)
         excesses = contributions.by_unit() if contributions else {}
         return cls(network, store.dissection(run).units, run.constant_alphas, rules, methods, excesses)

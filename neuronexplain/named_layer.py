@@ -9,7 +9,6 @@ import numpy as np
 
 from .clauses import clause
 from .ranking import strongest
-from .strength import overall_weight
 from .vocabulary import RankedUnit
 
 if TYPE_CHECKING:
@@ -61,14 +60,12 @@ class NamedLayer:
         rules: the rules; without any evidence no name is proven, and all that have a name are ranked instead.
         names: names by unit.
         thresholds: ``T_k`` by unit.
-        overall_weight: how much a unit's overall truth counts beside that of its strength.
     """
 
     units: Sequence[Unit]
     rules: Rules
     names: Mapping[int, UnitName] = field(init=False)
     thresholds: Float64[np.ndarray, " units"] = field(init=False)
-    overall_weight: float = field(init=False)
     _namesakes: Mapping[str, Sequence[int]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,8 +78,6 @@ class NamedLayer:
         object.__setattr__(self, "names", names)
         object.__setattr__(self, "thresholds", np.array([unit.threshold for unit in self.units]))
         object.__setattr__(self, "_namesakes", namesakes)
-        proven = (unit for unit in self.units if unit.is_proven(self.rules.min_iou, self.rules.max_q))
-        object.__setattr__(self, "overall_weight", overall_weight(proven))
 
     @property
     def has_evidence(self) -> bool:
@@ -154,7 +149,7 @@ class _OnImage:
             lit=lit,
             peak=peak,
             name=name,
-            truth=evidence.truth(peak, counts, self._layer.overall_weight) if lit and evidence and counts else None,
+            truth=evidence.truth(peak, counts) if lit and evidence and counts else None,
             absence=counts.absence if counts and not lit else None,
             excess=None if responses.excess is None else float(responses.excess[number]),
             counts=counts,

@@ -226,6 +226,24 @@ def test_other_weights_are_refused(built):
         explain(colour_square("red"), network, store)
 
 
+def test_a_run_that_is_named_is_not_replaced_by_one_that_fits(folder, tmp_path):
+    others = colour_network()
+    with torch.no_grad():
+        others.module.head.weight[0, 0] += 1e-6
+    with NameStore.create(tmp_path / "n.db") as store:
+        one, two = (build(network, _squares(folder), store, draws=0).run for network in (colour_network(), others))
+        assert Explainer.from_store(others, store).units
+        assert Explainer.from_store(others, store, run=two).units
+        with pytest.raises(
+            RunNotFoundError, match=r"run 1 of .* the weights differ; run 2 is of this network"
+        ) as caught:
+            Explainer.from_store(others, store, run=one)
+        assert "\n" not in str(caught.value)
+        store.delete(two)
+        with pytest.raises(RunNotFoundError, match=r"has no run of the network .* the weights differ"):
+            Explainer.from_store(others, store, run=one)
+
+
 def test_a_failing_build_leaves_the_store_as_it_was(built, folder):
     store, _ = built
     network = colour_network()

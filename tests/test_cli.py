@@ -20,6 +20,7 @@ from test_house import command_names
 from worlds import CLASSES, colour_square, write_colour_folder
 
 from db import NameStore
+from neuronexplain.cli import failures
 from neuronexplain.cli.options import Method
 from neuronexplain.methods import METHODS
 from neuronexplain.vocabulary import MethodName
@@ -329,6 +330,9 @@ def test_concepts_kinds_lists_what_can_be_converted(run):
     assert {"masks", "broden"} <= {each["kind"] for each in listed}
 
 
+MADE_BEFORE = str(Path(__file__).parent / "made_before" / "names.db")
+"""A run without evidence."""
+
 BAD = {
     "no such photograph": (["explain", "{world}/none.png", "--db", "{world}/n.db"], "no such file"),
     "empty photograph": (["explain", "{tmp}/empty.png", "--db", "{world}/n.db"], "empty.png"),
@@ -349,7 +353,31 @@ BAD = {
         ["explain", "{world}/red.png", "--db", "{world}/n.db", "--method", "cam", "--out", "{tmp}/why"],
         "CAM needs global average pooling and one linear layer between 'rectify' and the scores",
     ),
-    "other weights": (["explain", "{world}/red.png", "--db", "{world}/n.db", "--weights", "{tmp}/other.pt"], "weights"),
+    "other weights": (
+        ["explain", "{world}/red.png", "--db", "{world}/n.db", "--weights", "{tmp}/other.pt"],
+        "saved state dict",
+    ),
+    "two forms": (["units", "--db", "{world}/n.db", "--json", "--csv"], "leave one of them out"),
+    "evidence for a run without any": (
+        ["explain", "{world}/red.png", "--db", MADE_BEFORE, "--max-q", "0.5"],
+        "keeps no evidence for names",
+    ),
+    "truth for a run without any": (
+        ["explain", "{world}/red.png", "--db", MADE_BEFORE, "--min-truth", "0.9"],
+        "keeps no evidence for names",
+    ),
+    "layer of an exported run": (
+        ["import", "{world}/n.db", "--db", "{tmp}/x.db", "--layer", "x", "--quantile", "0.1"],
+        "--layer, --quantile would be ignored",
+    ),
+    "licence in CSV": (["export", "--db", "{world}/n.db", "--licence", "CC0", "{tmp}/x.csv"], "no place for --licence"),
+    "mirror of a list": (["concepts", "fetch", "--mirror", "https://localhost"], "--mirror would be ignored"),
+    "list of one": (["concepts", "fetch", "broden1_224", "--list", "--json"], "--list, --json would be ignored"),
+    "two files for one": (
+        ["concepts", "fetch", "broden1_224", "{tmp}/b", "--file", "{world}/red.png", "--file", "{world}/blue.png"],
+        "are both for broden1_224.zip",
+    ),
+    "no share to check": (["concepts", "check", "{world}/squares", "--quantile", "7"], "is not a share"),
     "no concepts": (["build", *NETWORK, "--concepts", "{tmp}/void", "--db", "{tmp}/x.db"], "void"),
     "no such network": (
         ["build", "--network", "vgg61", "--concepts", "{world}/squares", "--db", "{tmp}/x.db"],
@@ -517,3 +545,20 @@ def test_names_that_are_not_utf_8_go_through_every_command(world, run, tmp_path)
     status, out, err = run(*words, "--data", data / "images", "--out", tmp_path / "figures")
     assert status == 0, err
     assert "caf%E9.png" in (tmp_path / "figures" / "insertion-deletion.jsonl").read_text()
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_a_command_works_with_standard_streams_closed(closed, world, tmp_path):
+    words = ["build", *NETWORK, "--concepts", world / "squares", "--draws", "0", "--db", tmp_path / "n.db"]
+    line = ["bash", "-c", f'"$@" {closed}', "bash", sys.executable, "-m", "neuronexplain", *map(str, words)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert ("Stored as run 1" in done.stdout) is closed.startswith(("2", "<"))
+    with NameStore.open(tmp_path / "n.db") as store:
+        assert len(store.runs()) == 1
+
+
+def test_a_library_that_does_not_fit_into_memory_is_told():
+    error = ImportError("libtorch_cpu.so: failed to map segment from shared object")
+    assert failures._outcome(error) == (f"out of memory: {error}; allow the process more of it", 2)
+    assert failures._outcome(ImportError("no module"))[1] == 1

@@ -134,6 +134,38 @@ def test_a_bad_source_leaves_nothing(plain: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [plain]
 
 
+@pytest.mark.parametrize("name", ["images/002.png", "masks/005.png"])
+@pytest.mark.parametrize("moment", [1, 6, 7, 12])
+def test_a_file_that_changes_during_a_conversion_is_named_and_nothing_is_kept(
+    plain: Path, tmp_path: Path, name: str, moment: int
+) -> None:
+    file = plain / name
+
+    def change(done: int, _total: int) -> None:
+        if done == moment:
+            status = file.stat()
+            file.write_bytes((plain / name.split("/", maxsplit=1)[0] / "000.png").read_bytes())
+            os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))  # as some tools do
+
+    with pytest.raises(ConceptDataError, match=f"{name} was changed while it was converted") as caught:
+        run(plain, tmp_path / "new", progress=change)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == [plain]
+    run(plain, tmp_path / "new")
+
+
+def test_a_file_that_changed_between_two_starts_is_converted_anew(plain: Path, tmp_path: Path) -> None:
+    file = plain / "images" / "000.png"
+    status, other = file.stat(), plain / "images" / "001.png"
+    with pytest.raises(KeyboardInterrupt):
+        run(plain, tmp_path / "new", progress=interrupt_at(9))
+    file.write_bytes(other.read_bytes()[: status.st_size].ljust(status.st_size, b"\0"))
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    seen: list[int] = []
+    run(plain, tmp_path / "new", progress=lambda done, total: seen.append(done))
+    assert seen[0] == 1
+
+
 def test_a_full_disk_keeps_what_was_done(plain: Path, tmp_path: Path) -> None:
     def full(done: int, total: int) -> None:
         if done == 9:

@@ -14,6 +14,7 @@ import dissection.engine.cells as cells_module
 import dissection.execution.checkpoint as checkpoint_module
 from dissection.dissect import dissect, dissect_layers
 from dissection.errors import ActivationError, CheckpointError, ConceptDataError
+from dissection.execution.checkpoint import Checkpoint
 from dissection.execution.scratch import scratch
 from dissection.execution.settings import Execution
 from dissection.networks.network import Network
@@ -243,3 +244,11 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
     (tmp_path / "dissection-00000001.state").write_bytes(b"not a state")
     with pytest.raises(CheckpointError, match=r"damaged.*--fresh"):
         dissect(network, concepts, execution=Execution(5, scratch=tmp_path))
+
+
+def test_a_checkpoint_that_cannot_be_written_is_the_disks_error(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "states", "dissection")
+    (tmp_path / "states").rmdir()
+    with pytest.raises(FileNotFoundError) as caught:
+        checkpoint.save({"counts": np.arange(3)})
+    assert caught.value.filename == str(tmp_path / "states" / "dissection-00000000.new")

@@ -552,6 +552,14 @@ def test_an_option_that_would_be_ignored_is_refused(words, message, run, tmp_pat
     assert message in error
 
 
+@pytest.mark.parametrize("protocol", ["insertion-deletion", "occlusion-correlation"])
+def test_a_protocol_that_asks_for_no_objects_matches_none(protocol, folder, run, tmp_path):
+    words = ["--network", "scenes", "--data", folder / "squares", "--matches", tmp_path / "m.csv", "--out", tmp_path]
+    status, _, error = run("evaluate", protocol, *words)
+    assert status == 2
+    assert "has no use for --matches" in error
+
+
 def test_an_evaluation_is_not_shared(run, monkeypatch, tmp_path):
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "2")

@@ -357,12 +357,11 @@ def test_a_sample_is_spread_evenly(monkeypatch):
     assert np.diff(np.flatnonzero(evidence_blocks._sampled(np.arange(60), 60))).tolist() == [3] * 19
 
 
-def test_the_truth_of_a_response_is_its_quarters_with_some_images_at_the_overall_precision():
+def test_the_truth_of_a_response_is_its_quarters_with_one_image_at_the_overall_precision():
     quarters = (Quarter(1.0, 4, 1), Quarter(2.0, 4, 2), Quarter(4.0, 2, 2))
     evidence = Evidence(0.1, 0.1, 1.0, (0, 1), (0, 1), (), quarters, ())
     overall = Truth(10, 5, 30, 2)
-    assert [evidence.truth(peak, overall, 1) for peak in (0.5, 1.5, 2.0, 9.0)] == [1.5 / 5, 1.5 / 5, 2.5 / 5, 2.5 / 3]
-    assert [evidence.truth(peak, overall, 4) for peak in (0.5, 9.0)] == [3 / 8, 4 / 6]
+    assert [evidence.truth(peak, overall) for peak in (0.5, 1.5, 2.0, 9.0)] == [1.5 / 5, 1.5 / 5, 2.5 / 5, 2.5 / 3]
 
 
 def test_absence_has_one_image_more_at_the_concepts_own_rate():

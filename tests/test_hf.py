@@ -14,6 +14,8 @@ from published import SIZE, halves, nearest, noise
 datasets = pytest.importorskip("datasets")
 pa = pytest.importorskip("pyarrow")
 
+from dissection.concepts.conversion import convert  # noqa: E402
+from dissection.concepts.fingerprints import fingerprint  # noqa: E402
 from dissection.concepts.formats.hugging_face_rows import HuggingFace  # noqa: E402 (needs the extra)
 from dissection.errors import ConceptDataError  # noqa: E402
 
@@ -162,6 +164,31 @@ def test_broken_rows_are_named(tmp_path: Path, mask: Any, words: list[str]) -> N
         dataset.labels(0)
     assert all(word in str(caught.value) for word in words), caught.value
     assert "\n" not in str(caught.value)
+
+
+def test_images_in_files_beside_the_rows_are_watched(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    (folder / "masks").mkdir(parents=True)
+    cells = [{"bytes": None, "path": f"masks/{number}.png"} for number in range(3)]
+    for cell, codes in zip(cells, CODES, strict=True):
+        Image.fromarray(codes.astype(np.uint8)).save(folder / cell["path"])
+    columns = {"image": [encoded(noise(seed)) for seed in range(3)], "annotation": cells}
+    undecoded = datasets.Features({name: datasets.Image(decode=False) for name in columns})
+    write_arrow(datasets.Dataset.from_dict(columns, features=undecoded), folder)
+    dataset = HuggingFace(named(folder, NAMES), label_size=5)
+    assert [file.name for file in dataset.files(1)] == ["rows.arrow", "1.png"]
+    assert dataset.labels(0).maps.tolist() == [nearest(halves(1, 2), 5)]
+    before = fingerprint(dataset)
+
+    def change(done: int, _total: int) -> None:
+        if done == 6:
+            Image.fromarray(halves(2, 2).astype(np.uint8)).save(folder / "masks" / "1.png")
+
+    with pytest.raises(ConceptDataError, match=r"masks/1\.png was changed while it was converted"):
+        convert(dataset, tmp_path / "new", size=8, label_size=5, min_images=1, progress=change)
+    assert fingerprint(dataset) != before
+    (folder / "masks" / "1.png").unlink()
+    assert [file.name for file in dataset.files(1)] == ["rows.arrow"]
 
 
 def write_arrow(rows: Any, folder: Path) -> None:

@@ -22,9 +22,12 @@ from dissection.errors import ConceptDataError
 from dissection.vocabulary import Concept
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from dissection.concepts.dataset import ConceptDataset
+
+    Run = Callable[..., tuple[int, str, str]]
 
 SIZE = 4
 
@@ -172,6 +175,16 @@ def test_two_words_of_one_dataset_become_one_label(plain: Path, tmp_path: Path) 
     assert planes(written, 0)["object", "plant"].all()
 
 
+def test_concepts_of_one_dataset_that_become_one_are_told(plain: Path, tmp_path: Path, run: Run) -> None:
+    (plain / "concepts.csv").write_text("number,name,category\n3,Grass,object\n9,grass,object\n")
+    assert joined(plain).merged == {"grass": ("Grass", "grass")}
+    for form in ([], ["--json"]):
+        words = ["--size", SIZE, "--label-size", SIZE, "--min-images", 1, *form]
+        status, out, err = run("concepts", "join", plain, tmp_path / f"new{len(form)}", *words)
+        assert status == 0
+        assert "Several concepts of one dataset became one: Grass, grass = grass." in (err if form else out)
+
+
 def test_folders_of_one_name_stay_apart(plain: Path, tmp_path: Path) -> None:
     dataset = joined(plain, plain, plain)
     names = [dataset.image_name(index) for index in range(len(dataset))]
@@ -186,6 +199,13 @@ def test_licences_of_all_come_along(plain: Path, broden: Path, tmp_path: Path) -
     assert (tmp_path / "new" / "README-broden").read_text() == "whose"
     write(joined(tmp_path / "new"), tmp_path / "newer")
     assert (tmp_path / "newer" / "LICENSE-plain-new.txt").read_text() == "free"
+
+
+def test_a_file_that_changes_while_datasets_are_joined_is_named(plain: Path, broden: Path, tmp_path: Path) -> None:
+    dataset, file = joined(plain, broden), broden / "images" / "b.jpg"
+    with pytest.raises(ConceptDataError, match=r"broden/images/b\.jpg was changed while it was converted"):
+        convert(dataset, tmp_path / "new", size=SIZE, label_size=SIZE, min_images=1, progress=lambda *_: file.touch())
+    assert not list(tmp_path.glob("*new*"))
 
 
 def test_the_synonyms_are_part_of_what_it_is_known_by(plain: Path) -> None:

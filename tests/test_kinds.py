@@ -114,6 +114,14 @@ def test_words() -> None:
         words.label_map(Path("x"), codes, "part", 3)
 
 
+def test_lists_that_differ_late_are_two_concepts() -> None:
+    lists = ["plant, flora", "plant, works, mill", "plant, works, refinery", "plant, works", "plant"]
+    words = LabelTable([Label("object", code, names) for code, names in enumerate(lists, 1)], "the table")
+    names = {number: concept.name for number, concept in words.concepts.items()}
+    assert names == {1: "plant", 2: "plant (works)", 3: "plant (works, refinery)"}
+    assert words.codes("object") == {1: 1, 2: 2, 3: 3, 4: 2, 5: 1}
+
+
 Run = Callable[..., tuple[int, str, str]]
 
 

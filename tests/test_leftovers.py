@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -15,10 +17,7 @@ from dissection.errors import CheckpointError
 from dissection.execution.scratch import discard, empty, scratch
 from dissection.files import leftovers
 from dissection.files.atomic import new_folder, replace_file, replacing
-from dissection.files.leftovers import sweep
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from dissection.files.leftovers import sweep, temporary_folder
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +105,72 @@ def test_many_files_in_a_folder_are_looked_at_once(tmp_path: Path) -> None:
         replace_file(tmp_path / f"{number}", b"")
     assert sweep.cache_info().misses == 1
     assert time.monotonic() - started_at < 5
+
+
+# --- temporary folders
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The system's folder for temporary files, of this test alone."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return tmp_path / "tmp"
+
+
+def building() -> subprocess.Popen[str]:
+    """A process in the middle of a build without a scratch folder."""
+    code = (
+        "import sys, time\n"
+        "from worlds import colour_concepts, colour_network\n"
+        "from dissection.dissect import dissect_layers\n"
+        "from dissection.execution.settings import Execution\n"
+        "def progress(stage, done, total):\n"
+        "    print('half', flush=True)\n    time.sleep(60)\n"
+        "network = colour_network()\n"
+        "dissect_layers(network, [network.layer], colour_concepts(4), execution=Execution(2, progress=progress))\n"
+    )
+    here = Path(__file__).parent
+    environment = os.environ | {"PYTHONPATH": f"{here}{os.pathsep}{here.parent}"}
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "half\n"
+    return process
+
+
+def test_the_temporary_folder_of_a_killed_build_goes_with_the_next(temporary: Path) -> None:
+    first, second = building(), building()
+    assert len(list(temporary.iterdir())) == 2
+    first.kill()
+    first.communicate()
+    with temporary_folder() as folder:
+        assert folder.parent == temporary
+        assert len(list(temporary.iterdir())) == 2, "its own, and that of the process that lives"
+    second.kill()
+    second.communicate()
+    with temporary_folder() as folder:
+        assert list(temporary.iterdir()) == [folder]
+    assert not list(temporary.iterdir())
+
+
+def test_temporary_folders_of_others_stay(temporary: Path, theirs: Path) -> None:
+    (theirs / "owner.lock").touch()
+    (temporary / "neuronexplain-link").symlink_to(theirs)
+    for name in ("neuronexplain-0", "other"):
+        (temporary / name).mkdir()
+    (temporary / "other" / "owner.lock").touch()
+    (temporary / "neuronexplain-file").write_text("theirs")
+    before = files(theirs)
+    with pytest.raises(ZeroDivisionError), temporary_folder():
+        raise ZeroDivisionError
+    assert sorted(path.name for path in temporary.iterdir()) == [
+        "neuronexplain-0",
+        "neuronexplain-file",
+        "neuronexplain-link",
+        "other",
+    ]
+    assert files(theirs) == before
 
 
 # --- scratch folders

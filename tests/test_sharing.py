@@ -487,9 +487,65 @@ def test_evidence_that_lies_changes_nothing(lie: str, tmp_path: Path) -> None:
     refused(file, message, tmp_path)
 
 
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Every number, text and truth value in JSON, with the way to it."""
+    if isinstance(value, dict | list):
+        for step, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(part, (*path, step))
+    elif value is not None:
+        yield path, value
+
+
+def other(value: Any) -> Any:
+    """A value of the same type, as near as can be."""
+    match value:
+        case bool():
+            return not value
+        case int():
+            return value + 1
+        case float():
+            return float(np.nextafter(value, 1e9))
+        case str() if len(value) == 64:
+            return value[:-1] + ("0" if value[-1] == "1" else "1")
+        case _:
+            return f"{value} "
+
+
+@unchecked()
+def test_any_value_that_was_changed_is_refused(tmp_path: Path) -> None:
+    write_folder(tmp_path / "proven", [proven()])
+    file = tmp_path / "proven" / "names.json"
+    whole = file.read_text()
+    reasons = []
+    with NameStore.create(tmp_path / "names.db") as store:
+        for path, value in leaves(json.loads(whole)["runs"][0]):
+            stored = json.loads(whole)
+            part = stored["runs"][0]
+            for step in path[:-1]:
+                part = part[step]
+            part[path[-1]] = other(value)
+            file.write_text(json.dumps(stored))
+            with pytest.raises(StoreError) as caught:
+                store.adopt(read_folder(tmp_path / "proven")[0])
+            reasons.append(str(caught.value))
+        assert not store.runs()
+        file.write_text(whole)
+        assert store.adopt(read_folder(tmp_path / "proven")[0])[0].is_new
+    assert sum("its checksum is another" in reason for reason in reasons) > 100, "these are possible, but not so"
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_file_without_a_checksum_is_read(tmp_path: Path, version: int) -> None:
+    stored = json.loads(spoilt(lambda run: run.pop("checksum"), proven))
+    (tmp_path / "names.json").write_text(json.dumps(stored | {"version": version}))
+    runs, _ = read_json(tmp_path / "names.json")
+    with NameStore.create(tmp_path / "names.db") as store:
+        assert [adopted.is_new for adopted in store.adopt(runs)] == [True]
+
+
 def test_a_file_of_version_1_is_read(tmp_path: Path) -> None:
     stored = json.loads(good(lambda: small(schema=2)))
-    del stored["runs"][0]["licence"]
+    del stored["runs"][0]["licence"], stored["runs"][0]["checksum"]
     assert "draws" not in stored["runs"][0]["key"]
     (tmp_path / "names.json").write_text(json.dumps(stored | {"version": 1}))
     (found,), _ = read_json(tmp_path / "names.json")
@@ -505,8 +561,8 @@ TEXTS: dict[str, tuple[Callable[[str], str], str]] = {
         lambda text: text.replace('"network"', '"network": "x", "network"', 1),
         "'network' appears twice",
     ),
-    "version": (lambda text: text.replace('"version": 2', '"version": 3'), "has version 3"),
-    "true version": (lambda text: text.replace('"version": 2', '"version": true'), "has version True"),
+    "version": (lambda text: text.replace('"version": 3', '"version": 4'), "has version 4"),
+    "true version": (lambda text: text.replace('"version": 3', '"version": true'), "has version True"),
     "format": (lambda text: text.replace("neuronexplain names", "something"), "its format is not"),
     "cut short": (lambda text: text[: len(text) // 2], "not a readable file of names"),
     "nested": (lambda text: "[" * 200_000, "nested|not a readable file of names"),

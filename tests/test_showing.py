@@ -220,6 +220,8 @@ def test_find_lists_the_images_with_most_of_it_first(folder, run):
     _, out, _ = run("find", folder, "thing 1", "--limit", 2)
     assert out.count(".jpg") == 2
     assert "1 more with --limit 3." in out
+    assert len(json.loads(run("find", folder, "thing 1", "--limit", 2, "--json")[1])) == 2
+    assert len(json.loads(run("find", folder, "thing 1", "--json")[1])) == 3
     _, out, _ = run("find", folder, "1", "--json", "--category", "part")
     assert json.loads(out)[0] == {
         "image": "1.jpg",

@@ -16,7 +16,7 @@ import store_cases as cases
 from shapes import unchecked
 from sqlalchemy import event
 
-from db import NameStore, StoreError
+from db import NameStore, StoreError, engines
 from dissection.vocabulary import Concept, Quarter
 
 if TYPE_CHECKING:
@@ -285,3 +285,35 @@ def test_a_picture_must_be_of_an_exemplar(where: str, image: int) -> None:
     dissection = cases.small_dissection()
     with NameStore.create(where) as store, pytest.raises(StoreError, match=f"a picture is of image {image}, which no"):
         store.publish(cases.run_of(dissection), dissection, (), {7: b"jpeg", image: b"jpeg"})
+
+
+def test_a_database_is_published_to_although_its_maker_failed_and_removed_it(tmp_path: Path) -> None:
+    dissection = cases.wide_dissection(4)
+    with NameStore.create(tmp_path / "names.db") as maker, NameStore.create(tmp_path / "names.db") as other:
+        assert other.runs() == []
+        maker.__exit__(StoreError, StoreError("it fails"), None)
+        assert not (tmp_path / "names.db").exists()
+        run = other.publish(cases.run_of(dissection), dissection)
+    with NameStore.open(tmp_path / "names.db") as store:
+        assert store.runs() == [run]
+
+
+def test_a_database_that_another_has_published_to_is_not_removed(tmp_path: Path) -> None:
+    dissection = cases.wide_dissection(4)
+    with NameStore.create(tmp_path / "names.db") as maker, NameStore.create(tmp_path / "names.db") as other:
+        run = other.publish(cases.run_of(dissection), dissection)
+        maker.__exit__(StoreError, StoreError("it fails"), None)
+    with NameStore.open(tmp_path / "names.db") as store:
+        assert store.runs() == [run]
+
+
+def test_a_database_is_not_removed_while_another_publishes_to_it(tmp_path: Path) -> None:
+    dissection = cases.wide_dissection(4)
+    with NameStore.create(tmp_path / "names.db") as maker, NameStore.create(tmp_path / "names.db") as other:
+        with ThreadPoolExecutor(1) as pool, engines.writing(other._engine):
+            ending = pool.submit(maker.__exit__, StoreError, StoreError("it fails"), None)
+            assert (tmp_path / "names.db").exists()
+        ending.result()
+        run = other.publish(cases.run_of(dissection), dissection)
+    with NameStore.open(tmp_path / "names.db") as store:
+        assert store.runs() == [run]

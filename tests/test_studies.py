@@ -219,7 +219,7 @@ def studied(tmp_path_factory):
 
 def test_the_study_of_bias_measures_both_networks(studied):
     out, found = studied
-    biased, rebalanced, difference = found.measured.rows
+    biased, rebalanced, difference, *baselines = found.measured.rows
     assert (biased["set"], rebalanced["set"], biased["images"]) == ("biased", "rebalanced", 16)
     for key in ("accuracy", "mass", "words"):
         values = [row[key] for row in (biased, rebalanced, difference)]
@@ -228,6 +228,11 @@ def test_the_study_of_bias_measures_both_networks(studied):
     kept = [json.loads(line) for line in (out / "biased" / "attention.jsonl").read_text().splitlines()[1:]]
     assert biased["accuracy"].value == pytest.approx(100 * np.mean([record["right"] for record in kept]))
     assert sum(record["usual"] for record in kept) == 8
+    same, whole, centre, nothing = baselines
+    assert (same["set"], same["accuracy"].value) == ("(always the same)", 50)
+    assert whole["mass"] == whole["area"] == biased["area"]  # a flat map is where the thing is as much as it covers
+    assert 0 < centre["mass"].value < 100
+    assert nothing["mass"].images == 0
     assert {row["class"] for row in found.words.rows} == {"cow", "dog"}
     assert json.loads((out / "bias.json").read_text())["measured"]["rows"][0]["set"] == "biased"
     assert (out / "bias.png").exists() == bool(found.sentences)
@@ -236,7 +241,13 @@ def test_the_study_of_bias_measures_both_networks(studied):
 def side(name: str, right: list[bool], *, mass: float | None = 0.5) -> Side:
     """A network's results on four staged scenes, of which it says nothing; the last two are in the unusual place."""
     records = [
-        {"image": str(index), "usual": index < 2, "right": is_right, "area": 0.25, "mass": {"grad-cam": mass}}
+        {
+            "image": str(index),
+            "usual": index < 2,
+            "right": is_right,
+            "area": 0.25,
+            "mass": {"grad-cam": mass, "whole-picture": 0.25, "centre": 0.3, "nothing": None},
+        }
         for index, is_right in enumerate(right)
     ]
     return Side(name, records, [explanation([], [])] * len(records), {"cow": [], "dog": []})
@@ -258,7 +269,7 @@ def test_a_study_without_a_scene_to_show_has_no_picture_and_says_so():
 def test_a_figure_of_nothing_is_unknown_and_so_is_its_difference():
     sides = [side("biased", [True] * 4), side("rebalanced", [True] * 4, mass=None)]
     report = found(sides, Staging(), (93, 22)).measured
-    biased, rebalanced, difference = report.cells()
+    biased, rebalanced, difference = report.cells()[:3]
     assert biased["mass"] == "50.0 (50.0 to 50.0)"
     assert {row["words"] for row in (biased, rebalanced, difference)} == {"unknown"}
     assert (rebalanced["mass"], difference["mass"]) == ("unknown", "unknown")
@@ -269,7 +280,7 @@ def test_a_figure_of_nothing_is_unknown_and_so_is_its_difference():
 def test_a_study_may_test_a_single_scene(tmp_path):
     result = study_bias(replace(SMALL, images=2, tested=1, training=Training(epochs=1, batch=2)), tmp_path)
     assert {row["class"] for row in result.words.rows} == {"cow"}
-    for row in result.measured.cells():
+    for row in result.measured.cells()[:3]:
         assert row["images"] == "1"
         assert "unknown" in {row["usual"], row["unusual"]}
     assert (tmp_path / "bias.png").exists() == bool(result.sentences)

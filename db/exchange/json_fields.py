@@ -6,7 +6,7 @@ bit for bit; thresholds and activations may be the text ``Infinity`` or ``-Infin
 is checked. Unknown, missing and repeated fields are refused.
 
 Version 2 added fields that may be missing: ``draws`` (0), a run's ``licence`` (none), ``truth``, ``evidence`` and the
-statistics of classes (not gathered).
+statistics of classes (not gathered). Version 3 added a run's ``checksum``, which may be missing too.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import msgspec
 from db.errors import StoreError
 
 FORMAT: Final = "neuronexplain names"
-VERSION: Final = 2
-VERSIONS: Final = (1, VERSION)
+VERSION: Final = 3
+VERSIONS: Final = (1, 2, VERSION)
 """The versions that are read."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -157,7 +157,10 @@ class PictureForm(Form, frozen=True):
 
 
 class RunForm(Form, frozen=True):
-    """A run; ``digest`` is the sha256 of its key (see :attr:`RunKey.digest`), ``licence`` the concept dataset's."""
+    """A run; ``digest`` is the sha256 of its key (see :attr:`RunKey.digest`), ``licence`` the concept dataset's.
+
+    ``checksum`` is that of the run as a database would keep it, see :mod:`db.checksums`, with the pictures listed here.
+    """
 
     digest: Sha256
     created: Annotated[datetime, msgspec.Meta(tz=True)]
@@ -177,13 +180,14 @@ class RunForm(Form, frozen=True):
     pictures: tuple[PictureForm, ...]
     licence: Text = ""
     control: Count | None = None
+    checksum: Sha256 | None = None
 
 
 class Document(Form, frozen=True):
     """A whole file."""
 
     format: Literal["neuronexplain names"]
-    version: Literal[1, 2]
+    version: Literal[1, 2, 3]
     licence: Text | None
     runs: tuple[RunForm, ...]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, timedelta
 from math import isfinite
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from db.checksums import run_checksum
 from db.errors import StoreError
 from db.records import OLDEST_SCHEMA, SCHEMA, SHARED, STATISTICS, ClassImportance, Run, RunKey, WholeRun
+from db.rows import whole_rows
 from dissection.vocabulary import (
     Concept,
     ConceptSupport,
@@ -72,7 +75,7 @@ def run_of(form: RunForm, where: str, pictures: Mapping[int, bytes]) -> WholeRun
         control=form.control,
     )
     dissection = Dissection(layer, key.quantile, key.min_images, form.images, form.pixels, supports, units, key.draws)
-    return WholeRun(run, dissection, tuple(_importances(form, origin)), pictures, origin)
+    return WholeRun(run, dissection, tuple(_importances(form, origin)), pictures, origin, form.checksum)
 
 
 def header(licence: str | None) -> str:
@@ -87,7 +90,9 @@ def run_lines(whole: WholeRun, pictures: Mapping[int, str]) -> Iterator[str]:
         whole: the run.
         pictures: sha256 of each picture beside the file.
     """
-    fields = list(_fields(whole, pictures))
+    source = {name: _shared(value) for name, value in whole.run.source.items() if name != SHARED}
+    beside = {index: jpeg for index, jpeg in whole.pictures.items() if index in pictures}
+    fields = list(_fields(replace(whole, run=replace(whole.run, source=source), pictures=beside), pictures))
     yield "{"
     for number, (name, value) in enumerate(fields, 1):
         comma = "," if number < len(fields) else ""
@@ -107,7 +112,7 @@ def _fields(whole: WholeRun, pictures: Mapping[int, str]) -> Iterator[tuple[str,
     yield "digest", key.digest
     yield "created", run.created.isoformat()
     yield "network", run.network
-    yield "source", {name: _shared(value) for name, value in run.source.items() if name != SHARED}
+    yield "source", run.source
     yield "dataset", run.concepts
     for name in ("images", "pixels", "constant_alphas", "evidence", "licence", "control"):
         yield name, getattr(run, name)
@@ -118,6 +123,7 @@ def _fields(whole: WholeRun, pictures: Mapping[int, str]) -> Iterator[tuple[str,
     yield "units", [_unit_row(unit) for unit in whole.dissection.units]
     yield "importances", [_importance_row(importance) for importance in whole.importances]
     yield "pictures", [{"index": index, "sha256": sha256} for index, sha256 in pictures.items()]
+    yield "checksum", run_checksum(whole_rows(whole, run.created), run)
 
 
 def _support_row(support: ConceptSupport) -> dict[str, object]:

@@ -17,9 +17,11 @@ from dissection.errors import ConceptDataError
 from dissection.execution.checkpoint import Checkpoint, ResumableJob
 from dissection.execution.statistic import Bundle
 from dissection.execution.threads import in_threads
+from dissection.files.paths import readable
+from dissection.files.read_files import ReadFiles
 from dissection.vocabulary import MIN_IMAGES, ConceptSupport
 
-from .fingerprints import fingerprint_extra
+from .fingerprints import changed_file, fingerprint_extra
 from .notes import notes_of
 from .plain_layout import LABEL_SIZE
 from .problems import BadFileError
@@ -99,7 +101,7 @@ def convert(
         progress: called with the steps done and twice the number of images: each is first counted and then written.
 
     Raises:
-        ConceptDataError: if the source breaks its layout, or no concept is left.
+        ConceptDataError: if the source breaks its layout or is changed meanwhile, or no concept is left.
         OutputError: if the folder is not empty or cannot be written.
         CheckpointError: if another process is writing the same folder.
     """
@@ -109,8 +111,8 @@ def convert(
         if progress is not None:
             progress(done, 2 * total)
 
-    dataset = Sized(dataset, label_size)
-    with resuming(target, _digest(dataset, [size, label_size, min_images])) as work:
+    dataset, read = Sized(dataset, label_size), ReadFiles()
+    with resuming(target, _digest(dataset, [size, label_size, min_images], read)) as work:
         counted = _survey(dataset, work, on_step)
         dropped = tuple(support for support in counted.concepts if 0 < support.images < min_images)
         kept = {support.concept.number: support.concept for support in counted.concepts if support.images >= min_images}
@@ -120,6 +122,11 @@ def convert(
         totals = _write(dataset, kept, work, (size, label_size), on_step)
         for name, content in notes_of(dataset).items():
             (work / DATA / name).write_bytes(content)
+        if changed := changed_file(dataset, read):
+            raise ConceptDataError(
+                f"{readable(changed)} was changed while it was converted, so nothing was kept; leave the data alone, "
+                "and start again"
+            )
     return Summary(total, len(kept), totals, dropped, counted)
 
 
@@ -190,19 +197,22 @@ class _CategorySplitter:
         ]
 
 
-def _digest(dataset: ConceptDataset, settings: list[int]) -> str:
+def _digest(dataset: ConceptDataset, settings: list[int], read: ReadFiles) -> str:
     """A digest of everything the output depends on; of the source's files it takes names, sizes and times."""
     words = [[concept.number, concept.name, concept.category] for concept in dataset.concepts.values()]
     total = hashlib.sha256(json.dumps([_FORMAT, PIL.__version__, settings, words, len(dataset)]).encode())
     for index in range(len(dataset)):
-        files = [_file_stamp(file) for file in dataset.files(index)]
-        total.update(json.dumps([dataset.image_name(index), fingerprint_extra(dataset, index), files]).encode())
+        files = dataset.files(index)
+        for file in files:
+            _note(file, read)
+        facts = [dataset.image_name(index), fingerprint_extra(dataset, index), list(map(str, files))]
+        total.update(json.dumps(facts).encode())
+    total.update(read.digest.encode())
     return total.hexdigest()[:32]
 
 
-def _file_stamp(file: Path) -> tuple[str, int, int]:
+def _note(file: Path, read: ReadFiles) -> None:
     try:
-        status = file.stat()
+        read.note(file)
     except OSError as error:
         raise BadFileError(file, f"it cannot be read ({error.strerror}); run concepts check on the source") from error
-    return str(file), status.st_size, status.st_mtime_ns

@@ -125,11 +125,14 @@ def _of_stage(progress: Progress | None, stage: str) -> Bytes | None:
 def _user_files(source: PublishedDataset, files: Sequence[Path]) -> dict[PublishedFile, Path]:
     """The user's files by the published file that each is: told by name, or by any name if there is only one."""
     published = {file.name: file for file in source.files}
-    paths = {}
+    paths: dict[PublishedFile, Path] = {}
     for path in files:
         if not path.is_file():
             raise ConceptDataError(f"{path}: there is no such file; check the path")
         if len(published) > 1 and path.name not in published:
             raise ConceptDataError(f"{path} is none of the files of {source.name}, which are {', '.join(published)}")
-        paths[published.get(path.name, source.files[0])] = path
+        file = published.get(path.name, source.files[0])
+        if file in paths:
+            raise ConceptDataError(f"{paths[file]} and {path} are both for {file.name}; name one of them")
+        paths[file] = path
     return paths

@@ -84,6 +84,19 @@ class Joined:
         return {word: replacement for word, replacement in self._synonyms.items() if word in names}
 
     @property
+    def merged(self) -> Mapping[str, tuple[str, ...]]:
+        """Concepts of one dataset that are now one, by its name: they differ in case, or have a common synonym."""
+        words: dict[str, dict[str, None]] = {}
+        for dataset, numbers in zip(self._datasets, self._numbers, strict=True):
+            by_number: dict[int, list[str]] = {}
+            for old, number in numbers.items():
+                by_number.setdefault(number, []).append(dataset.concepts[old].name)
+            for number, names in by_number.items():
+                if len(names) > 1:
+                    words.setdefault(self._concepts[number].name, {}).update(dict.fromkeys(names))
+        return {name: tuple(names) for name, names in words.items()}
+
+    @property
     def notes(self) -> Notes:
         """The notes of all datasets; the dataset is part of each file's name."""
         return {

@@ -26,7 +26,7 @@ from dissection.execution.kernels import kernel
 from dissection.execution.slices import in_slices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from jaxtyping import Bool, Float, Float32, Int32, Int64, UInt8
@@ -240,6 +240,20 @@ class Cells:
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:06}.cells"
+
+
+def place_of(places: Sequence[tuple[int, int]], number: int) -> tuple[int, int]:
+    """The place of a block.
+
+    Raises:
+        CheckpointError: if there are fewer blocks.
+    """
+    if number >= len(places):
+        raise CheckpointError(
+            f"a file of unfinished work lacks blocks: {number + 1} or more were written, {len(places)} are there; "
+            "start the build again with --fresh"
+        )
+    return places[number]
 
 
 def _pack(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .cells import place_of
 from .evidence_blocks import evidence_block
 from .lit_means import lit_means
 from .overlap_counting import count_overlaps
@@ -45,8 +46,12 @@ class LayerComparison:
     total: int
 
     def read(self, number: int) -> Block:
-        """The pairs of a block that have a mask; this saves memory, since the first blocks hold whole maps."""
-        return self.cells.read(self.places[number]).above(self.thresholds)
+        """The pairs of a block that have a mask; this saves memory, since the first blocks hold whole maps.
+
+        Raises:
+            CheckpointError: if the block is missing or damaged.
+        """
+        return self.cells.read(place_of(self.places, number)).above(self.thresholds)
 
     def count(self, kept: Block, labels: Sequence[Labels]) -> Compared:
         """What is counted of a block's images, whose labels these are."""

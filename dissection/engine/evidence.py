@@ -17,6 +17,7 @@ import numpy as np
 from dissection.vocabulary import Evidence
 
 from .cell_tables import CellTables, LabelledCells, LitCells
+from .cells import place_of
 from .chance import chance
 from .stability import stability
 from .truth import quarters, strongest_carriers
@@ -160,7 +161,7 @@ class LitMaps:
             if number >= 0 and image in self.blocks[number]:
                 by_block.setdefault(number, []).append(unit)
         for number, units in by_block.items():
-            block = self.cells.read(self.places[number])
+            block = self.cells.read(place_of(self.places, number))
             for unit in units:
                 yield unit, self._map(block.of(images[unit] - starts[number], unit), unit)
 

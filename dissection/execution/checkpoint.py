@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 import zlib
 from typing import TYPE_CHECKING
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from .statistic import Statistic
 
-CHECKPOINT_FORMAT = 3
+CHECKPOINT_FORMAT = 2
 """Version of the format of states and cell files; a build of another version is not resumed."""
 
 _CHECKSUM = "crc32"
@@ -75,12 +77,16 @@ class Checkpoint:
         return state
 
     def save(self, state: Mapping[str, np.ndarray]) -> None:
-        """Save this state in place of the last."""
+        """Save this state in place of the last.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
         started = time.monotonic()
         previous = self._states()
         number = int(previous[-1].stem.rpartition("-")[2]) + 1 if previous else 0
         file = self._folder / f"{self._name}-{number:08}.state"
-        save_file(dict(state), file.with_suffix(".new"), {_CHECKSUM: _checksum(state)})
+        _write(state, file.with_suffix(".new"))
         file.with_suffix(".new").rename(file)
         for old in previous:
             old.unlink()
@@ -102,6 +108,17 @@ def _checksum(state: Mapping[str, np.ndarray]) -> str:
 
 def _damaged(file: Path) -> CheckpointError:
     return CheckpointError(f"{file} is damaged; start again with --fresh, or remove {file.parent}")
+
+
+def _write(state: Mapping[str, np.ndarray], file: Path) -> None:
+    """Write a state; what the disk says stands in the message of safetensors' error."""
+    try:
+        save_file(dict(state), file, {_CHECKSUM: _checksum(state)})
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(file)) from error
 
 
 class ResumableJob:

@@ -31,18 +31,38 @@ def read_frame(path: Path, offset: int) -> bytes:
     """
     with path.open("rb") as file:
         file.seek(offset)
-        length, check = _FRAME.unpack(file.read(_FRAME.size))
+        length, check = _header(file, path)
         data = file.read(length)
-    if len(data) != length or zlib.crc32(data) != check:
-        raise CheckpointError(f"{path} is damaged; start the build again with --fresh")
+    if zlib.crc32(data) != check:
+        raise _damaged(path)
     return data
 
 
 def frame_offsets(path: Path) -> Iterator[int]:
-    """Where each block begins, in order."""
+    """Where each block begins, in order.
+
+    Raises:
+        CheckpointError: if a block does not end where the next begins, or the file does.
+    """
     if not path.exists():
         return
+    size = path.stat().st_size
     with path.open("rb") as file:
-        while frame := file.read(_FRAME.size):
-            yield file.tell() - _FRAME.size
-            file.seek(_FRAME.unpack(frame)[0], os.SEEK_CUR)
+        while (offset := file.tell()) < size:
+            length, _ = _header(file, path)
+            yield offset
+            file.seek(length, os.SEEK_CUR)
+
+
+def _header(file: BinaryIO, path: Path) -> tuple[int, int]:
+    """A block's length and checksum, read where the block begins."""
+    header = file.read(_FRAME.size)
+    rest = os.fstat(file.fileno()).st_size - file.tell()
+    if len(header) < _FRAME.size or _FRAME.unpack(header)[0] > rest:
+        raise _damaged(path)
+    length, check = _FRAME.unpack(header)
+    return length, check
+
+
+def _damaged(path: Path) -> CheckpointError:
+    return CheckpointError(f"{path} is damaged; start the build again with --fresh")

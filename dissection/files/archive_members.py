@@ -157,10 +157,9 @@ class _Forward(io.RawIOBase):
         Raises:
             ArchiveError: if there is anything else, or more than any program adds.
         """
-        for _ in range(_PADDING // _HEADER):
-            data = self.read(_HEADER)
-            if not data:
-                return
+        end = self._place
+        while data := self.read(_HEADER):
             if data.strip(b"\0"):
                 raise ArchiveError(f"{self._archive} goes on behind the mark of its end; it is damaged, get it again")
-        raise ArchiveError(f"{self._archive} has more than {_PADDING} zeros behind its end; it is a bomb")
+            if self._place - end > _PADDING:
+                raise ArchiveError(f"{self._archive} has more than {_PADDING} zeros behind its end; it is a bomb")

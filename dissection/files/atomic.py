@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +52,8 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path)
     refuse_taken(target)
     try:
-        target.absolute().parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):  # a file; the sibling then says that it is no folder
+            target.absolute().parent.mkdir(parents=True, exist_ok=True)
         with temporary_sibling(path) as sibling:
             sibling.mkdir()
             yield sibling

@@ -1,25 +1,31 @@
-"""Temporary files and folders beside what they become; those of a process that was killed go with the next one.
+"""Temporary files and folders; those of a process that was killed go with the next one.
 
-Each has a lock beside it, which ends with its process, however that ends. So a process that lives keeps what it writes.
+Each has a lock, which ends with its process, however that ends. So a process that lives keeps what it writes. The lock
+of what lies beside its target is beside it too; that of a folder among the system's temporary ones is inside it, where
+nobody else can put anything.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import shutil
+import tempfile
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from stat import S_ISDIR
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator
 
 _LOCK = re.compile(r"\.[0-9a-f]{16}\.lock")
+_PREFIX = "neuronexplain-"
+_OWNER = "owner.lock"
 
 
 @contextmanager
@@ -41,8 +47,40 @@ def temporary_sibling(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield sibling
     finally:
         remove(sibling)
-        lock_file.unlink(missing_ok=True)
+        remove(lock_file)
         lock.release()
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A new folder among the system's temporary ones, which only this user can enter; it is removed with the block."""
+    _sweep_temporary(Path(tempfile.gettempdir()))
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    lock = FileLock(folder / "lock")
+    try:
+        with suppress(OSError, NotImplementedError, Timeout):
+            lock.acquire(timeout=0)
+            (folder / "lock").rename(folder / _OWNER)  # by this name nobody ever sees it unlocked
+        yield folder
+    finally:
+        remove(folder)
+        lock.release()
+
+
+def _sweep_temporary(folder: Path) -> None:
+    """Remove this user's temporary folders whose processes were killed; those without a lock stay."""
+    with suppress(OSError):
+        for path in folder.glob(f"{_PREFIX}*"):
+            with suppress(OSError, NotImplementedError, Timeout):
+                if _is_ours(path) and (path / _OWNER).is_file():
+                    with FileLock(path / _OWNER).acquire(timeout=0):
+                        remove(path)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether this is a folder, not a link to one, and this user's where the system tells users apart."""
+    status = path.lstat()
+    return S_ISDIR(status.st_mode) and (not hasattr(os, "getuid") or status.st_uid == os.getuid())
 
 
 @cache  # once for each folder: there may be many files to write in it

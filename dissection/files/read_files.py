@@ -30,6 +30,10 @@ class ReadFiles:
         self._stamps += _stamp(os.fstat(stream.fileno()))
         return stream
 
+    def note(self, file: Path) -> None:
+        """Take in a file that is read later; what is done to it from now on counts as a change."""
+        self._stamps += _stamp(file.stat())
+
     @property
     def digest(self) -> str:
         """What tells these files from files that were changed, in hexadecimal."""

@@ -97,6 +97,7 @@ def _run() -> int | None:
 
 def main() -> None:
     """Run the command line; an error is one line and exit status 2."""
+    console.open_missing_streams()
     failures.listen()
     console.show_warnings()
     allocator.keep_freed_memory()

@@ -13,7 +13,7 @@ from shutil import get_terminal_size
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dissection.errors import NoteWarning
+from dissection.errors import NeuronExplainError, NoteWarning
 from dissection.files.paths import readable
 from dissection.plain_text import cell, visible, visible_json
 
@@ -27,10 +27,23 @@ if TYPE_CHECKING:
 Row = dict[str, object]
 Item = TypeVar("Item")
 
+_SCREEN = 20
+"""Rows of a table that people see at once."""
+
 
 def rank() -> int | None:
     """The rank of this process among those that torchrun started; None without torchrun."""
     return int(os.environ["RANK"]) if "RANK" in os.environ and "WORLD_SIZE" in os.environ else None
+
+
+def open_missing_streams() -> None:
+    """Open the null device in place of standard streams that were closed.
+
+    Otherwise the next files to be opened, a database for one, would be standard output to whatever writes there.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 @contextmanager
@@ -153,7 +166,12 @@ def write_rows(rows: Sequence[Row], columns: Mapping[str, str], *, as_json: bool
         columns: heading by key, for the table.
         as_json: write JSON.
         as_csv: write CSV.
+
+    Raises:
+        NeuronExplainError: if both are asked for.
     """
+    if as_json and as_csv:
+        raise NeuronExplainError("--json and --csv are two forms of one answer; leave one of them out")
     if as_json:
         write_json(rows)
     elif as_csv:
@@ -162,6 +180,11 @@ def write_rows(rows: Sequence[Row], columns: Mapping[str, str], *, as_json: bool
         writer.writerows({key: _csv_cell(value) for key, value in row.items()} for row in rows)
     else:
         _write_table(rows, columns)
+
+
+def row_limit(rows: Sequence[Row], limit: int | None, *, for_people: bool) -> int:
+    """How many rows to write: by default all for programs, and for people what a screen holds."""
+    return limit or (_SCREEN if for_people else max(len(rows), 1))
 
 
 def ends(rows: Sequence[Item], limit: int) -> Sequence[Item]:

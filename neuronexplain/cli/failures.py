@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 UsageError: Any = typer.BadParameter.__mro__[1]
 """The error for a mistyped command: click's, of which newer versions of typer hold a copy."""
 
+_NO_MEMORY = "failed to map segment from shared object"
+"""What the dynamic loader says if a library does not fit into memory."""
+
 _KEPT = "databases and finished files are unchanged; a build or a conversion is resumed when it is started again"
 
 
@@ -104,6 +107,8 @@ def _outcome(error: BaseException) -> tuple[str, int]:
             outcome = f"stopped by torchrun: {reason}; {_KEPT}", 2
         case MemoryError():
             outcome = "out of memory; a smaller --batch-size needs less", 2
+        case ImportError() if _NO_MEMORY in str(error):
+            outcome = f"out of memory: {error}; allow the process more of it", 2
         case OSError():
             outcome = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 2
         case _:

@@ -61,7 +61,10 @@ Category = Annotated[str | None, typer.Option("--category", help="Only concepts 
 MinImages = Annotated[
     int, typer.Option("--min-images", min=1, help="How many images must show a concept before it can be a name.")
 ]
-Rows = Annotated[int, typer.Option("--limit", min=1, help="Rows of the table.")]
+Rows = Annotated[
+    int | None,
+    typer.Option("--limit", min=1, help="At most this many rows.", show_default="a table of 20, all as JSON or CSV"),
+]
 
 Ranking = Annotated[
     RankBy,

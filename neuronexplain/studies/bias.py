@@ -33,6 +33,7 @@ from dissection.scenes.training import Training, fine_tune, pixels, stacked
 from dissection.scenes.words import SCENE_CLASSES
 from neuronexplain.building import build
 from neuronexplain.class_images import ClassImages
+from neuronexplain.evaluation.baselines import BASELINES
 from neuronexplain.evaluation.ground_truth.opening import open_ground
 from neuronexplain.evaluation.runner import evaluate
 from neuronexplain.explainer import Explainer
@@ -157,7 +158,7 @@ def _side(
     network = _trained(study, name, out, execution)
     protocol, method = Attention(study.staging), METHODS["grad-cam"]
     ground = open_ground(out / "test", network.classes)
-    evaluate(protocol, network, [method], ground, out / name, execution=execution)
+    evaluate(protocol, network, [method, *BASELINES], ground, out / name, execution=execution)
     lines = (out / name / f"{protocol.name}.jsonl").read_text().splitlines()[1:]
     paths = [test.files(index)[0] for index in range(len(test))]
     evidence = ClassImages(out / "test", tuple((path, index % 2) for index, path in enumerate(paths)))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dissection.scenes.words import PARTS_OF
+from neuronexplain.evaluation.baselines import BASELINES
 from neuronexplain.evaluation.tables import Report
-from neuronexplain.metrics.intervals import difference
+from neuronexplain.metrics.intervals import difference, figure
 from neuronexplain.pictures.overlay import overlay
 from neuronexplain.pictures.tiles import sheet
 
@@ -84,7 +85,7 @@ def found(sides: Sequence[Side], staging: Staging, percent: tuple[int, int]) -> 
     rows: list[TableRow] = [
         {"set": side.name, **figures_of(side_columns)} for side, side_columns in zip(sides, columns, strict=True)
     ]
-    rows.append({"set": "the difference", **_differences(*columns)})
+    rows += [{"set": "the difference", **_differences(*columns)}, *_baselines(sides[0].records)]
     headings = {"set": "trained on", **{key: title for key, title in COLUMNS.items() if key != "method"}}
     (first_thing, second_thing), places = staging.things, staging.places
     staged = (
@@ -100,6 +101,17 @@ def found(sides: Sequence[Side], staging: Staging, percent: tuple[int, int]) -> 
 def _differences(before: AttentionSums, after: AttentionSums) -> Mapping[str, Value]:
     """The second's figures less the first's, each over all images, and the number of images."""
     return {key: difference(after[key], before[key]) for key in before} | {"images": images_of(before)}
+
+
+def _baselines(records: Sequence[Record]) -> list[TableRow]:
+    """What the test scenes give a network that always says the same, and maps that see no image."""
+    first_thing = np.arange(len(records)) % 2 == 0
+    rows: list[TableRow] = [{"set": "(always the same)", "accuracy": figure(100 * first_thing), "images": len(records)}]
+    for baseline in BASELINES:
+        columns = columns_of(records, baseline.name)
+        figures: dict[str, Value] = {key: figure(*columns[key]) for key in ("mass", "area")}
+        rows.append({"set": baseline.title, **figures, "images": len(records)})
+    return rows
 
 
 def _words(side: Side, staging: Staging) -> tuple[np.ndarray, np.ndarray]:

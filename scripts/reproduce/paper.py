@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from verdicts import Interval
 
 PAPER: dict[str, tuple[str, str, dict[str, float]]] = {
     "localisation": (
@@ -41,27 +45,73 @@ PAPER: dict[str, tuple[str, str, dict[str, float]]] = {
 }
 """By protocol: the place in the paper, our column, and the figure of each method."""
 
+_ITSELF = "a map that sees no image agrees with itself, so agreement says nothing without its control"
+
 REMARKS: dict[str, tuple[str, ...]] = {
     "localisation": (
         "the paper has Backprop and c-MWP boxes by GrabCut; ours are the map's own, specks where it is of pixels",
     ),
     "ratio": ("the paper's boxes are regions that a captioner describes; ours are objects",),
     "seeds": ("the paper's figure is of a network trained on the seeds; ours is of the seeds themselves",),
+    "adversarial": (_ITSELF,),
+    "adversarial-weak": (_ITSELF,),
+    "insertion-deletion": (
+        "the whole picture and rejecting everything are flat and put no pixel before another: they are (at random)",
+    ),
+    "units": ("what is left out are units, not places: the baselines are other units",),
 }
 """Notes for comparing our figures with the paper's."""
+
+CAM_REMARK = (
+    "where CAM is defined, Grad-CAM is its positive part (Sec. 3.1), so only negative values set them apart; the "
+    "paper's two figures are of two networks"
+)
+"""A note for every table with a row of CAM."""
 
 BIAS = {"biased": 82.0, "rebalanced": 90.0}
 """Test accuracy %, Sec. 6.3."""
 
 
+ERRORS = {"box_1"}
+"""Columns in which less is better."""
+
+BOUNDS: dict[str, Interval] = {
+    **dict.fromkeys(("box_1", "reject", "iou", "accuracy", "mass"), (0.0, 100.0)),
+    **dict.fromkeys(("correlation", "agreement", "control"), (-1.0, 1.0)),
+}
+"""The least and greatest value of one image, by column; other columns have no such values."""
+
+BY_DEFINITION = {
+    *((name, "agreement") for name in ("whole-picture", "centre", "nothing")),
+    ("whole-picture", "correlation"),
+    ("whole-picture", "ratio"),
+    ("nothing", "box_1"),
+    ("nothing", "correlation"),
+    ("nothing", "iou"),
+}
+"""Figures of baselines that would be the same over any images, by row and column."""
+
+
 @dataclass(frozen=True)
 class Claim:
-    """A claim that one figure of a table is greater than another; each is named by row and column."""
+    """A claim that one figure of a table is greater than another.
+
+    Attributes:
+        protocol: of the table.
+        more: row and column of the greater figure.
+        less: row and column of the other.
+        says: where the paper says so.
+    """
 
     protocol: str
     more: tuple[str, str]
     less: tuple[str, str]
     says: str
+
+    @property
+    def better(self) -> tuple[str, str]:
+        """Row and column of the figure that the paper finds better."""
+        return self.less if self.less[1] in ERRORS else self.more
 
 
 def _claims() -> tuple[Claim, ...]:

@@ -1,7 +1,7 @@
 """Repeats the experiments of the Grad-CAM paper and writes reproduction/report.md, with tables and pictures.
 
-On the network of the generated scenes, and on SqueezeNets and photographs if ../shared/data exists. ``--small`` uses
-fewer scenes: two minutes on two cores. A run that was stopped is resumed when it is started again.
+On networks of the generated scenes, and on SqueezeNets, EfficientNet-Lite0 and photographs if ../shared/data exists.
+``--small`` uses fewer scenes: two minutes on two cores. A run that was stopped is resumed when it is started again.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cases import worlds
+from cases import SMALL, Size, worlds
 from paper import PAPER
 from pictures import counterfactual_sheet, layers_sheet, methods_sheet, usable
-from report import Measured, disagreements, document
+from report import Measured, document, opposites, summary
 
 from db import NameStore
 from dissection.errors import ConceptDataError
@@ -25,6 +25,7 @@ from dissection.vocabulary import MIN_IOU
 from neuronexplain.building import build
 from neuronexplain.cli import console
 from neuronexplain.evaluation import protocols
+from neuronexplain.evaluation.baselines import BASELINES, CENTRE, NOTHING, WHOLE
 from neuronexplain.evaluation.runner import evaluate
 from neuronexplain.evaluation.tables import Report
 from neuronexplain.pictures.overlay import save_picture
@@ -33,7 +34,7 @@ from neuronexplain.studies.attack import Attack
 from neuronexplain.studies.bias import Bias, study_bias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cases import World
 
@@ -53,6 +54,15 @@ MAPS = (
     "c-mwp",
 )
 FEW_MAPS = ("grad-cam", "guided-grad-cam", "guided-backprop", "c-mwp")
+RIVALS = ("grad-cam", "cam", "c-mwp", "gradient")
+"""The methods that the paper localises with."""
+
+ADDED = {"localisation": (CENTRE, NOTHING), "pointing": (WHOLE,), "insertion-deletion": (CENTRE,)}
+"""By protocol, the baselines that its table lacks; other tables lack all."""
+
+
+BIAS_STUDY = "bias"
+"""The folder of the study of bias."""
 
 
 class Run:
@@ -74,28 +84,28 @@ class Run:
         """Measure every protocol, and draw every picture, of one network on one set of images."""
         methods, reasons = usable(world.network)
         self.notes += [f"{name} on {world.title}: {reason}" for name, reason in reasons.items()]
-        all_maps = [methods[name] for name in MAPS if name in methods]
+        all_maps = [methods[name] for name in (RIVALS if world.rivals_only else MAPS) if name in methods]
         few_maps = [methods[name] for name in FEW_MAPS if name in methods]
         whole, some = world.ground, world.some(world.few)
         if whole.objects:
             for protocol in (protocols.Localisation(), protocols.Pointing(), protocols.Seeds(), protocols.Ratio()):
                 self._measure(world, protocol, all_maps, whole)
-            ablations = [methods[name] for name in PAPER["localisation-ten"][2] if name in methods]
-            crops = ("ten", some) if world.ten else ("whole", whole)
-            self._measure(world, protocols.Localisation(), ablations, crops[1], view=crops[0], name="localisation-ten")
-            attack = Attack(radius=world.radius, step=world.radius / 16)
-            self._measure(world, Adversarial(attack), few_maps, some)
-            weak = replace(attack, confidence=0.9)
-            self._measure(world, Adversarial(weak, pictures=0), few_maps, some, name="adversarial-weak")
         self._measure(world, protocols.OcclusionCorrelation(), all_maps, some)
-        self._measure(world, protocols.InsertionDeletion(steps=10 if self._small else 25), few_maps, some)
-        self._measure(world, protocols.UnitAblation(self._named(world)), [], whole)
-        self._draw(world, list(methods.values()))
+        if not world.rivals_only:
+            self._variants(world, methods)
+            self._measure(world, protocols.InsertionDeletion(steps=10 if self._small else 25), few_maps, some)
+            self._measure(world, protocols.UnitAblation(self._named(world)), [], whole)
+            self._draw(world, list(methods.values()))
+
+    def skip(self, reason: str) -> None:
+        """Note what is left out, and say so."""
+        self.notes.append(reason)
+        print(f"left out: {reason}", file=sys.stderr)
 
     def bias(self) -> None:
         """Carry out the study of Sec. 6.3."""
         study = Bias(tested=120, named=240) if self._small else Bias()
-        results = study_bias(study, self._out / "bias", execution=self._execution)
+        results = study_bias(study, self._out / BIAS_STUDY, execution=self._execution)
         columns = {"scene": "the scene", **{name: f"{name}: what the network says" for name in study.stagings}}
         sentences = Report("What the two networks say of the same scenes, Sec. 7", columns, results.sentences)
         for name, report in (("bias", results.measured), ("concepts", results.words), ("sentences", sentences)):
@@ -109,6 +119,20 @@ class Run:
         replace_file(path, document(self.tables, self.pictures, self.notes).encode())
         return path
 
+    def _variants(self, world: World, methods: Mapping[str, Method]) -> None:
+        """Variants of Grad-CAM, and maps of images that fool the network."""
+        whole, some = world.ground, world.some(world.few)
+        if not whole.objects:
+            return
+        ablations = [methods[name] for name in PAPER["localisation-ten"][2] if name in methods]
+        crops = ("ten", some) if world.ten else ("whole", whole)
+        self._measure(world, protocols.Localisation(), ablations, crops[1], view=crops[0], name="localisation-ten")
+        few_maps = [methods[name] for name in FEW_MAPS if name in methods]
+        attack = Attack(radius=world.radius, step=world.radius / 16)
+        self._measure(world, Adversarial(attack), few_maps, some)
+        weak = replace(attack, confidence=0.9)
+        self._measure(world, Adversarial(weak, pictures=0), few_maps, some, name="adversarial-weak")
+
     def _measure(
         self,
         world: World,
@@ -121,6 +145,7 @@ class Run:
     ) -> None:
         """Measure one table; ``name`` tells several measurements of a protocol apart."""
         folder = self._out / world.name / name
+        methods = [*methods, *ADDED.get(protocol.name, BASELINES)] if "methods" in protocol.needs else methods
         try:
             report = evaluate(protocol, world.network, methods, ground, folder, view=view, execution=self._execution)
         except ConceptDataError as error:
@@ -151,19 +176,50 @@ class Run:
 def main() -> None:
     """Measure, draw, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--small", action="store_true", help="fewer scenes, and no photographs")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--small", action="store_true", help="fewer scenes, and no photographs")
+    size.add_argument("--images", type=_count, help="images of each network; a quarter of them if an image takes long")
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", help="measure only this network (repeatable): its folder's name"
+    )
     parser.add_argument("--out", type=Path, default=Path("reproduction"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
+    names = {BIAS_STUDY}
     with console.progress() as progress:
         run = Run(options.out, Execution(batch_size=16, progress=progress), small=options.small)
-        for world in worlds(options.out, small=options.small):
-            run.world(world)
-            run.write()
-        run.bias()
+        for world in worlds(options.out, _size(options), run.skip):
+            names.add(world.name)
+            if _is_chosen(world.name, options):
+                run.world(world)
+                run.write()
+        if _is_chosen(BIAS_STUDY, options):
+            run.bias()
+    if unknown := set(options.only or ()) - names:
+        parser.error(
+            f"--only {', '.join(sorted(unknown))}: there is no such network here; name {', '.join(sorted(names))}"
+        )
     print(run.write())
-    for line in disagreements(run.tables):
+    print(summary(run.tables), file=sys.stderr)
+    for line in opposites(run.tables):
         print(f"not as in the paper: {line}", file=sys.stderr)
+
+
+def _is_chosen(name: str, options: argparse.Namespace) -> bool:
+    return options.only is None or name in options.only
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of images; give 1 or more")
+    return int(text)
+
+
+def _size(options: argparse.Namespace) -> Size:
+    if options.images is None:
+        return SMALL if options.small else Size()
+    counts = (options.images, max(options.images // 4, 1))
+    return Size(scenes=counts, photographs=counts, ten=False)
 
 
 if __name__ == "__main__":

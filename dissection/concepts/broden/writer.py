@@ -68,6 +68,9 @@ class BrodenWriter:
         journal: a file that lists what has been written; what it lists already is not written again.
         synonyms: other words for a concept, by label number.
         encoding: how image files are written.
+
+    Raises:
+        ConceptDataError: if the journal is damaged.
     """
 
     def __init__(
@@ -97,7 +100,7 @@ class BrodenWriter:
         try:
             for entry in self._journal:
                 self._take_in(entry)
-        except ValueError as error:
+        except (LookupError, TypeError, ValueError) as error:
             self._journal.close()
             raise CheckpointError(f"{journal} is damaged ({error}); remove {journal.parent} to start over") from error
 

@@ -8,13 +8,13 @@ name, it is a concept like the others.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from datasets import ClassLabel, Image, LargeList, List
 
 from dissection.concepts.csv_tables import LARGEST, is_number
 from dissection.concepts.folders import Folder
-from dissection.concepts.formats.shared.arrow_rows import folder_of, open_rows
+from dissection.concepts.formats.shared.arrow_rows import folder_of, has_images_beside, open_rows
 from dissection.concepts.formats.shared.label_table import Label, LabelTable
 from dissection.concepts.formats.shared.photograph_folder import read_text
 from dissection.concepts.label_maps import check_size, index_numbers
@@ -27,7 +27,7 @@ from dissection.images.photographs import open_photograph, photograph_size
 from dissection.vocabulary import Labels
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from datasets import Features
@@ -80,6 +80,7 @@ class HuggingFace(Folder):
         for column in columns:
             rows = rows.cast_column(column, Image(decode=False))
         self._rows = rows
+        self._beside = [column for column in columns if has_images_beside(rows, column)]
 
     @property
     def name(self) -> str:
@@ -118,27 +119,37 @@ class HuggingFace(Folder):
         check_size(file, codes.shape, (height, width), "the photograph in its row has")
         return Labels(self._table.label_map(file, codes, "object", self._label_size)[None])
 
-    def files(self, index: int) -> Sequence[Path]:  # noqa: ARG002 (rows have no files of their own)
-        """The files that all rows are in."""
-        return self._files
+    def files(self, index: int) -> Sequence[Path]:
+        """The files that all rows are in, and those that hold this row's images, if they are not in the data."""
+        beside = (self._file(index, column, self._rows[index][column] or {}) for column in self._beside)
+        return [*self._files, *filter(None, beside)]
 
     def fingerprint_extra(self, index: int) -> str:
         """What the labels depend on besides the files' contents, for a fingerprint."""
         return json.dumps([index, self._photographs, self._masks, self._label_size])
 
     def _encoded(self, index: int, column: str) -> Encoded:
-        """The bytes in a cell; a path must stay inside the folder, since the data may come from anybody."""
+        """The bytes in a cell, or in the file that it names."""
         cell = self._rows[index][column] or {}
-        name, data, path = f"row {index}, column {column}", cell.get("bytes"), cell.get("path")
-        if data is None and path and (file := (folder_of(self._src) / path).resolve()).is_file():
-            if not file.is_relative_to(folder_of(self._src).resolve()):
-                raise BadFileError(
-                    self._src, f"{name} leads out of the folder, to {path}; put the images into the data"
-                )
+        name, data = f"row {index}, column {column}", cell.get("bytes")
+        if file := self._file(index, column, cell):
             data = file.read_bytes()
         if data is None:
             raise BadFileError(self._src, f"{name} holds no image; put the images into the data, or leave the row out")
         return Encoded(name, data)
+
+    def _file(self, index: int, column: str, cell: Mapping[str, Any]) -> Path | None:
+        """The file that a cell without bytes names; it must be in the folder, since the data may come from anybody."""
+        root, path = folder_of(self._src), cell.get("path")
+        file: Path | None = (root / path).resolve() if path and cell.get("bytes") is None else None
+        if file is None or not file.is_file():
+            return None
+        if not file.is_relative_to(root.resolve()):
+            raise BadFileError(
+                self._src,
+                f"row {index}, column {column} leads out of the folder, to {path}; put the images into the data",
+            )
+        return file
 
 
 def _column(src: Path, features: Features, requested: str, usual: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ def classes_for(
     concept: Annotated[str, typer.Argument(metavar="CONCEPT", help="A concept that neurons are named after.")],
     db: options.Db,
     rank_by: options.ClassRanking = None,
-    limit: options.Rows = 20,
+    limit: options.Rows = None,
     min_iou: options.MinIou = MIN_IOU,
     run: options.RunNumber = None,
     json: options.Json = False,
@@ -54,8 +54,7 @@ def classes_for(
         console.say(f"What {concept} matters for, over {chosen.evidence}:")
     class_answers.say_ranking(chosen, rows, is_default=rank_by is None, for_people=for_people)
     columns = {"class": "class", **class_answers.HEADINGS, "images": "images", "mark": "", "units": "neurons"}
+    shown = console.ends(rows, console.row_limit(rows, limit, for_people=for_people))
     if for_people:
-        shown = [row | {"mark": "thin" if row["thin"] else None} for row in console.ends(rows, limit)]
-        console.write_rows(shown, columns, as_json=False, as_csv=False)
-    else:
-        console.write_rows(rows, columns, as_json=json, as_csv=csv)
+        shown = [row | {"mark": "thin" if row["thin"] else None} for row in shown]
+    console.write_rows(shown, columns, as_json=json, as_csv=csv)

@@ -57,6 +57,7 @@ def explain(
     Example: neuronexplain explain beach.jpg --db names.db --out why
     """
     from db import NameStore
+    from db.records import require_evidence
     from dissection.errors import NeuronExplainError
     from neuronexplain.explainer import Explainer
     from neuronexplain.explaining import open_network_of
@@ -64,10 +65,10 @@ def explain(
     methods = options.method_names(method)
     if methods and not out:
         raise NeuronExplainError(f"--method {methods[0]} makes a picture; name a folder for pictures with --out")
-    if out:
-        out.mkdir(parents=True, exist_ok=True)
     with NameStore.open(db) as store:
         chosen = store.choose(run)
+        if (max_q, min_truth) != (DEFAULT_RULES.max_q, DEFAULT_RULES.min_truth):
+            require_evidence(chosen)
         explainer = Explainer.from_store(
             open_network_of(chosen, network=network, weights=weights, ema=ema, device=device),
             store,
@@ -75,6 +76,8 @@ def explain(
             rules=Rules(top, rank_by, among, min_iou, max_q, min_truth),
             methods=methods,
         )
+    if out:
+        out.mkdir(parents=True, exist_ok=True)  # before the work, which would be lost
     problems: list[str] = []
     paths = list(_photographs(images))
     with console.progress() if json else console.passing_progress() as progress:

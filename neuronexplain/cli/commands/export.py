@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dissection.errors import NeuronExplainError
 from neuronexplain.cli import console, options
 
 
@@ -34,6 +35,8 @@ def export(
     from db import NameStore
     from db.exchange.plain_files import licence_of, write_csv, write_folder, write_json
 
+    if licence and out.suffix.lower() == ".csv":
+        raise NeuronExplainError("CSV has no place for --licence; leave it out, or write JSON or a folder")
     with NameStore.open(db) as store, console.progress() as progress:
         if out.suffix.lower() == ".csv":
             chosen = [store.choose(run)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,6 +64,7 @@ def import_(
 
     options.require_share(quantile)
     origin = _Origin(network, layer, concepts, weights, quantile)
+    _refuse_ignored(files, origin)
     with NameStore.create(db) as store, console.progress() as progress:
         counted_files = console.counted(files, lambda done: progress("reading", done, len(files)))
         imports = store.adopt(whole_run for file in counted_files for whole_run in _runs(file, origin))
@@ -83,7 +84,7 @@ def _runs(file: str, origin: _Origin) -> Iterator[WholeRun]:
     if _is_database(file, path):
         with NameStore.open(file) as source:
             yield from source.whole_runs()
-    elif path.suffix.lower() == ".csv" and path.is_file():
+    elif _is_result(path):
         yield _result(path, origin)
     elif path.is_dir() or path.suffix.lower() == ".json":
         runs, licence = read_folder(path) if path.is_dir() else read_json(path)
@@ -92,6 +93,22 @@ def _runs(file: str, origin: _Origin) -> Iterator[WholeRun]:
         yield from runs
     else:
         raise NeuronExplainError(f"{file} cannot be imported; give {_KNOWN}")
+
+
+def _refuse_ignored(files: list[str], origin: _Origin) -> None:
+    """Refuse what says where a NetDissect result came from, if there is none."""
+    if any(_is_result(Path(file)) for file in files):
+        return
+    unstated = asdict(_Origin(None, None, None, None, QUANTILE))
+    ignored = [f"--{name}" for name, value in asdict(origin).items() if value != unstated[name]]
+    if ignored:
+        raise NeuronExplainError(
+            f"{', '.join(ignored)} would be ignored: only a NetDissect result does not say it itself; leave it out"
+        )
+
+
+def _is_result(path: Path) -> bool:
+    return path.suffix.lower() == ".csv" and path.is_file()
 
 
 def _is_database(file: str, path: Path) -> bool:

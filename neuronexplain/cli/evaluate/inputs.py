@@ -79,8 +79,7 @@ def open_stored(
 
     chosen = store.choose(run)
     opened = open_network_of(chosen, network=network, weights=weights, ema=ema, device=device)
-    if opened.fingerprint != chosen.key.network:
-        chosen = store.run_for(opened.fingerprint)
+    store.require_network(chosen, opened.fingerprint)
     return opened, chosen
 
 
@@ -108,11 +107,12 @@ class ImageOptions:
         """The seed, or the default one."""
         return self.seed or 0
 
-    def open(self, classes: Sequence[str], *, masks: bool, draws: bool) -> Ground:
+    def open(self, classes: Sequence[str], *, objects: bool, masks: bool, draws: bool) -> Ground:
         """Open the images, matched to a network's classes.
 
         Args:
             classes: the network's labels.
+            objects: whether the protocol asks what is in the images.
             masks: read masks, if the layout stores them separately.
             draws: whether the protocol draws at random.
 
@@ -121,7 +121,7 @@ class ImageOptions:
         """
         from neuronexplain.evaluation.ground_truth.opening import open_ground
 
-        self._refuse_ignored(draws=draws)
+        self._refuse_ignored(objects=objects, draws=draws)
         return open_ground(
             self.data,
             classes,
@@ -133,11 +133,11 @@ class ImageOptions:
             seed=self.random_seed,
         )
 
-    def _refuse_ignored(self, *, draws: bool) -> None:
+    def _refuse_ignored(self, *, objects: bool, draws: bool) -> None:
         uses = {
             "--data": self.data is None or self.kind != "scenes",
             "--split": self.split is None or self.kind in {"voc", "coco", "ilsvrc"},
-            "--matches": self.matches is None or self.kind in {"voc", "coco", "concepts"},
+            "--matches": self.matches is None or (objects and self.kind in {"voc", "coco", "concepts"}),
             "--seed": self.seed is None or draws or self.kind == "scenes",
         }
         ignored = [option for option, is_used in uses.items() if not is_used]

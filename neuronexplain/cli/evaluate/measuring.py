@@ -43,7 +43,12 @@ class Measurement:
 
     def run(self, protocol: Protocol, network: Network, methods: Sequence[Method], images: ImageOptions) -> None:
         """Run a protocol, with progress, and print its report."""
-        ground = images.open(network.classes, masks="masks" in protocol.needs, draws="seed" in protocol.settings)
+        ground = images.open(
+            network.classes,
+            objects="objects" in protocol.needs,
+            masks="masks" in protocol.needs,
+            draws="seed" in protocol.settings,
+        )
         self.measure(protocol, network, methods, ground, view=images.view)
 
     def measure(

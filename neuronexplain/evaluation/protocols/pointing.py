@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from neuronexplain.methods import Method
 
 _TOP = 5
+_CENTRE = "(the centre)"
 _COLUMNS = {
     "method": "method",
     "accuracy": "accuracy %, mean of objects",
@@ -86,9 +87,10 @@ class Pointing(Protocol):
         image_count = {"images": sum(bool(record["chance"]) for record in records)}
         chance = _accuracies([record["chance"] for record in records], names)
         centre = _accuracies([record["centre"] for record in records], names)
+        centred = [record | _at_the_centre(record) for record in records]
         rows: list[TableRow] = [
             {"method": "(at random)", **chance, **image_count},
-            {"method": "(the centre)", **centre, **image_count},
+            {"method": _CENTRE, **centre, **self._with_rejection(centred, _CENTRE), **image_count},
             {"method": "(rejecting everything)", **_rejecting(records, self._chosen(len(records)))},
         ]
         for method in methods:
@@ -126,6 +128,11 @@ def _accuracies(image_hits: Sequence[Mapping[str, float]], names: Sequence[str])
     hits = np.array([[100 * hit_of.get(name, 0) for name in names] for hit_of in image_hits], float)
     trials = np.array([[name in hit_of for name in names] for hit_of in image_hits], float)
     return {"accuracy": figure(hits, trials), "all": figure(hits.sum(1), trials.sum(1))}
+
+
+def _at_the_centre(record: Record) -> Record:
+    """What a map records that always points at the centre, and is as strong for one class as for another."""
+    return {"hits": {_CENTRE: record["centre"]}, "peaks": {_CENTRE: [1.0] * len(record["top"])}}
 
 
 def _claims(records: Sequence[Record], method: str) -> Claims:

@@ -47,6 +47,11 @@ def open_rows(src: Path) -> tuple[list[Path], Dataset]:
     return files, rows
 
 
+def has_images_beside(rows: Dataset, column: str) -> bool:
+    """Whether a column of images, which are not decoded, names files in place of any image."""
+    return any(chunk.field("bytes").null_count for chunk in rows.data.column(column).chunks)
+
+
 def _read(src: Path) -> tuple[list[Path], Dataset]:
     if not src.exists():
         raise BadFileError(src, "there is no such file or folder; check the path")

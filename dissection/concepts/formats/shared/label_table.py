@@ -34,8 +34,9 @@ def plain(name: str) -> str:
 class LabelTable:
     """Concepts made from a dataset's labels, numbered from 1 in their order.
 
-    Labels with the same category and name are one concept. If two lists of synonyms share only the first one, the later
-    concept shows its second in brackets: ``plant`` and ``plant (works)``.
+    Labels with the same category and name are one concept. If two lists of synonyms share only the first ones, the
+    later concept shows those that tell it apart in brackets: ``plant`` and ``plant (works)``. A list that another one
+    begins with means the same.
 
     Args:
         labels: every code that has a name; a blank name is none.
@@ -88,12 +89,13 @@ class LabelTable:
         return numbered
 
     def _number(self, category: str, names: tuple[str, ...]) -> int:
-        name = names[0]
-        number, taken_names = self._taken.get((category, name), (0, names))
-        if taken_names != names and len(names) > 1:
-            name = f"{name} ({names[1]})"
-            number, _ = self._taken.get((category, name), (0, names))
-        return number or self._add(Concept(len(self._concepts) + 1, name, category), names)
+        number = 0
+        for shown in range(len(names)):
+            name = f"{names[0]} ({', '.join(names[1 : shown + 1])})" if shown else names[0]
+            number, taken_names = self._taken.get((category, name), (0, names))
+            if taken_names == names:
+                return number or self._add(Concept(len(self._concepts) + 1, name, category), names)
+        return number
 
     def _add(self, concept: Concept, names: tuple[str, ...]) -> int:
         self._taken[concept.category, concept.name] = (concept.number, names)

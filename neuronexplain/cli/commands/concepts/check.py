@@ -34,13 +34,14 @@ def check(
     from dissection.concepts.checking import inspect
     from dissection.concepts.surveys import out_of_reach
 
+    options.require_share(quantile)
     with console.progress() as progress:
         inspection = inspect(folder, progress=partial(progress, "checking"))
     problems, survey = inspection.problems, inspection.survey
     errors = sum(problem.severity == "error" for problem in problems)
     unreachable = out_of_reach(survey.concepts, survey.pixels, quantile=quantile, min_iou=MIN_IOU)
     if json:
-        console.write_json(_values(inspection, unreachable))
+        console.write_json(_values(inspection, unreachable, min_images))
     else:
         for problem in problems:
             console.say(f"{problem.severity}: {problem.file}: {problem.what}")
@@ -82,13 +83,13 @@ def _describe(survey: Survey, min_images: int) -> None:
     console.write_rows(rows, headings | {"share": "share of pixels"}, as_json=False, as_csv=False)
 
 
-def _values(inspection: Inspection, unreachable: Sequence[OutOfReach]) -> dict[str, object]:
+def _values(inspection: Inspection, unreachable: Sequence[OutOfReach], min_images: int) -> dict[str, object]:
     return {
         "problems": [asdict(problem) for problem in inspection.problems],
         "images": inspection.survey.images,
         "concepts": [
             {"number": support.concept.number, "name": support.concept.spoken, "category": support.concept.category}
-            | {"images": support.images, "pixels": support.pixels}
+            | {"images": support.images, "pixels": support.pixels, "nameable": support.images >= min_images}
             for support in inspection.survey.concepts
         ],
         "out_of_reach": [

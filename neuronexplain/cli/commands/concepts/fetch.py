@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dissection.errors import NeuronExplainError
 from neuronexplain.cli import console, options
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def fetch(
     from dissection.concepts.fetch import fetch as fetch_source
     from dissection.concepts.published import SOURCES, find_source
 
-    if listing or name is None:
+    _refuse_ignored(name, folder, mirror, file, listing=listing, json=json)
+    if name is None:
         _list(list(SOURCES.values()), as_json=json)
         return
     source = find_source(name)
@@ -41,6 +43,20 @@ def fetch(
     with console.bytes_progress() as progress:
         fetch_source(source, target, files=file or (), mirror=mirror, progress=progress)
     console.say(f"{source.name} is in {target}. Next: neuronexplain {_next(source, target)}")
+
+
+def _refuse_ignored(
+    name: str | None, folder: Path | None, mirror: str | None, file: list[Path] | None, *, listing: bool, json: bool
+) -> None:
+    fetching = {"DIR": folder, "--mirror": mirror, "--file": file}
+    if name is None:
+        ignored = [option for option, value in fetching.items() if value]
+        advice = "it goes with the NAME of a dataset"
+    else:
+        ignored = [option for option, is_stated in {"--list": listing, "--json": json}.items() if is_stated]
+        advice = "it is for the list of all datasets, without a NAME"
+    if ignored:
+        raise NeuronExplainError(f"{', '.join(ignored)} would be ignored: {advice}")
 
 
 def _list(sources: list[PublishedDataset], *, as_json: bool) -> None:

@@ -14,7 +14,7 @@ def find(
     folder: options.ConceptFolder,
     concept: Annotated[str, typer.Argument(metavar="CONCEPT", help="A concept: name, synonym or label number.")],
     category: options.Category = None,
-    limit: options.Rows = 30,
+    limit: options.Rows = None,
     json: options.Json = False,
     csv: options.Csv = False,
 ) -> None:
@@ -37,14 +37,15 @@ def find(
         for image, pixels, share in counts.holders[match.number].listed()
     ]
     columns = {"image": "image", "share": "share of its pixels", "pixels": "pixels"}
+    shown = rows[: console.row_limit(rows, limit, for_people=not (json or csv))]
     if json or csv:
-        console.write_rows(rows, columns | dict(zip(identity, identity, strict=True)), as_json=json, as_csv=csv)
+        console.write_rows(shown, columns | dict(zip(identity, identity, strict=True)), as_json=json, as_csv=csv)
         return
     console.say(
         f"{match.spoken} ({match.category}, number {match.number}) is on {support.images} of {counts.images} images "
         f"and covers {support.pixels / counts.pixels:.2%} of all pixels."
     )
     if rows:
-        console.write_rows(rows[:limit], columns, as_json=False, as_csv=False)
-    if len(rows) > limit:
-        console.say(f"{len(rows) - limit} more with --limit {len(rows)}.")
+        console.write_rows(shown, columns, as_json=False, as_csv=False)
+    if len(rows) > len(shown):
+        console.say(f"{len(rows) - len(shown)} more with --limit {len(rows)}.")

@@ -35,6 +35,10 @@ def join(
     table = {} if synonyms == "none" else read_synonyms(Path(synonyms) if synonyms else SYNONYMS)
     joined = Joined([open_sized(source, label_size=label_size) for source in sources], table)
     write(joined, target, size=size, label_size=label_size, min_images=min_images, json=json)
-    if joined.replaced and not json:
+    tell = console.note if json else console.say
+    if joined.replaced:
         words = ", ".join(f"{word} = {synonym}" for word, synonym in joined.replaced.items())
-        console.say(f"Merged: {words}, according to {synonyms or SYNONYMS}.")
+        tell(f"Merged: {words}, according to {synonyms or SYNONYMS}.")
+    if joined.merged:
+        words = "; ".join(f"{', '.join(names)} = {name}" for name, names in joined.merged.items())
+        tell(f"Several concepts of one dataset became one: {words}. To keep them apart, rename them there.")
