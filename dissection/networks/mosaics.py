@@ -125,21 +125,31 @@ def find_layout(
     best = max(readings, key=lambda reading: reading.agreement)
     expected = next((reading for reading in readings if reading.layout == usual), None)
     if expected and expected.agreement * _CLEARLY_BETTER >= best.agreement:
-        best = expected
-    elif expected and expected.is_borne_out:
+        return expected.placed if expected.is_coarsely_borne_out else None
+    if expected and expected.is_borne_out:
         return None
-    return (best.layout, best.height, best.width) if best.is_borne_out else None
+    return best.placed if best.is_borne_out else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Reading:
-    """A layout that is tried: its map's size, and how far it agrees with what was seen, at most 1."""
+    """A layout that is tried: its map's size, and how far it agrees with what was seen, at most 1.
+
+    It is borne out where the halves of the image are where they are expected, and all finer stripes that show. Coarsely
+    leaves stripes as narrow as a cell out, since a cell also looks at what is beside it.
+    """
 
     layout: Layout
     height: int
     width: int
     agreement: float
     is_borne_out: bool
+    is_coarsely_borne_out: bool
+
+    @property
+    def placed(self) -> tuple[Layout, int, int]:
+        """The layout, with the rows and columns of its map."""
+        return self.layout, self.height, self.width
 
 
 def _readings(output: Tensor, axis: int, mosaics: Mosaics, image: tuple[int, int]) -> Iterator[_Reading]:
@@ -160,7 +170,10 @@ def _readings(output: Tensor, axis: int, mosaics: Mosaics, image: tuple[int, int
                 in_cells = seen[:, cells]
                 layout = Layout(shape, axis, tuple(cells.tolist()))
                 agreement = _agreement(in_cells, expected)
-                yield _Reading(layout, height, width, agreement, _is_borne_out(in_cells, expected))
+                fits = _fits(in_cells, expected)
+                wide = [2 ** (mosaic // 2 + 1) < (height, width)[mosaic % 2] for mosaic in range(len(fits))]
+                wide[:2] = True, True
+                yield _Reading(layout, height, width, agreement, bool(fits.all()), bool(fits[wide].all()))
 
 
 def _is_like(grid: tuple[int, int], image: tuple[int, int]) -> bool:
@@ -232,11 +245,13 @@ def _agreement(seen: Float64[np.ndarray, "mosaics cells"], expected: Float64[np.
     return float(_cosines(seen.reshape(1, -1), expected.reshape(1, -1))[0])
 
 
-def _is_borne_out(seen: Float64[np.ndarray, "mosaics cells"], expected: Float64[np.ndarray, "mosaics cells"]) -> bool:
-    """Whether the halves of the image are where they are expected, and all finer stripes that show."""
-    counts = np.sqrt((seen**2).mean(1)) >= _SHOWS
-    counts[:2] = True
-    return bool((_cosines(seen, expected)[counts] >= _AGREES).all())
+def _fits(
+    seen: Float64[np.ndarray, "mosaics cells"], expected: Float64[np.ndarray, "mosaics cells"]
+) -> Bool[np.ndarray, " mosaics"]:
+    """Whether stripes are where they are expected, or do not show; halves must show."""
+    is_hidden = np.sqrt((seen**2).mean(1)) < _SHOWS
+    is_hidden[:2] = False
+    return np.asarray(is_hidden | (_cosines(seen, expected) >= _AGREES))
 
 
 def _cosines(
