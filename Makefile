@@ -31,7 +31,7 @@ attack: .venv/installed-dev
 	$(BIN)/python scripts/attack/run.py --full --json attack.json
 
 attack-small: .venv/installed-dev
-	$(BIN)/python scripts/attack/run.py --small
+	$(BIN)/python scripts/attack/run.py --small --only kills,io,mutations,unfinished,limits,crowds
 
 format: .venv/installed-dev
 	$(BIN)/ruff format $(CODE)
