@@ -26,12 +26,12 @@ def attack(monkeypatch):
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="calls are struck by a library written in C")
-def test_killed_and_interrupted_commands_end_as_undisturbed_ones(tmp_path):
+def test_killed_and_damaged_commands_end_as_undisturbed_ones(tmp_path):
     commands = ["build", "convert", "export a folder"]
     options = [
         "--smoke",
         "--only",
-        "kills,signals",
+        "kills,unfinished",
         "--commands",
         ",".join(commands),
         "--json",

@@ -50,6 +50,17 @@ def at(stage: str, place: int, act: Callable[[], object]) -> Callable[[str, int,
     return progress
 
 
+def stop() -> None:
+    raise StoppedError
+
+
+def counting(passes: list[int]) -> Callable[[str, int, int], None]:
+    def progress(stage: str, done: int, _total: int) -> None:
+        passes.append(done) if stage == LOOKING else None
+
+    return progress
+
+
 def built(folder: Path, database: Path, **options: Any) -> Any:
     execution = Execution(batch_size=2, scratch=database.with_suffix(".unfinished"), **options)
     with NameStore.create(database) as store:
@@ -121,18 +132,11 @@ def test_work_on_data_that_were_changed_and_changed_back_is_not_resumed(folder: 
     file = folder / "images/005.png"
     original = file.read_bytes()
     passes: list[int] = []
-
-    def stop() -> None:
-        raise StoppedError
-
-    def count(stage: str, done: int, _total: int) -> None:
-        passes.append(done) if stage == LOOKING else None
-
     with pytest.raises(StoppedError):
         built(folder, tmp_path / "n.db", progress=at(LOOKING, 10, stop))
     other_colour(file)
     file.write_bytes(original)
-    run = built(folder, tmp_path / "n.db", progress=count).run
+    run = built(folder, tmp_path / "n.db", progress=counting(passes)).run
     assert passes[0] == 2, "from the start"
     with NameStore.open(tmp_path / "n.db") as one, NameStore.create(tmp_path / "whole.db") as two:
         whole = build(colour_network(), PlainLayout(folder, label_size=32), two, execution=Execution(2)).run
@@ -142,16 +146,9 @@ def test_work_on_data_that_were_changed_and_changed_back_is_not_resumed(folder: 
 @pytest.mark.usefixtures("often")
 def test_work_on_data_that_are_as_they_were_is_resumed(folder: Path, tmp_path: Path) -> None:
     passes: list[int] = []
-
-    def stop() -> None:
-        raise StoppedError
-
-    def count(stage: str, done: int, _total: int) -> None:
-        passes.append(done) if stage == LOOKING else None
-
     with pytest.raises(StoppedError):
         built(folder, tmp_path / "n.db", progress=at(LOOKING, 10, stop))
-    built(folder, tmp_path / "n.db", progress=count)
+    built(folder, tmp_path / "n.db", progress=counting(passes))
     assert passes[0] > 2
 
 

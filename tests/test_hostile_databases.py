@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import signal
 import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import store_cases as cases
 from shapes import unchecked
+from signals import StopError, stopping
 from sqlalchemy import create_engine, text
 from test_sharing import lax, proven, publish, small
 
@@ -155,25 +155,12 @@ def test_a_question_without_an_end_is_given_up(names: Path, monkeypatch: pytest.
             assert len(store.runs()) == 2  # and the connection serves on
 
 
-class StopError(BaseException):
-    """As the command line raises one for SIGTERM."""
-
-
 @pytest.mark.parametrize("delay", [0.05, 0.0503, 0.0507, 0.051])
 def test_a_signal_is_heard_while_a_question_is_busy(names: Path, delay: float) -> None:
-    def stop(*_: object) -> None:
-        raise StopError
-
-    before = signal.signal(signal.SIGALRM, stop)
-    try:
-        with NameStore.open(names) as store:
-            signal.setitimer(signal.ITIMER_REAL, delay)
-            with pytest.raises(StopError), store._reading() as connection:
-                connection.exec_driver_sql(ENDLESS)
-            assert len(store.runs()) == 2
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    with NameStore.open(names) as store:
+        with pytest.raises(StopError), stopping(delay), store._reading() as connection:
+            connection.exec_driver_sql(ENDLESS)
+        assert len(store.runs()) == 2
 
 
 def test_a_value_of_any_size_is_not_read(names: Path) -> None:

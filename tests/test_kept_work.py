@@ -10,11 +10,9 @@ import pytest
 from pngs import flips
 from safetensors.numpy import save_file
 
-from dissection.concepts.broden.writer import BrodenWriter
 from dissection.errors import CheckpointError
 from dissection.execution.checkpoint import Checkpoint
 from dissection.execution.journal import Journal
-from dissection.vocabulary import Concept
 from neuronexplain.evaluation.record_journal import open_journal
 
 if TYPE_CHECKING:
@@ -88,10 +86,3 @@ def test_a_damaged_journal_of_an_evaluation_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"pointing\.jsonl .*line 2 is damaged.*--fresh"):  # noqa: SIM117
         with open_journal(path, heading, batch_size=1):
             pass
-
-
-def test_a_damaged_journal_of_a_conversion_is_one_line(tmp_path: Path) -> None:
-    journal, concepts = tmp_path / "journal", [Concept(1, "sky", "object")]
-    journal.write_text('{"stem": "a", "crc32": "00000000"}\n')
-    with pytest.raises(CheckpointError, match=r"journal is damaged \(line 1 is damaged\); remove"):
-        BrodenWriter(tmp_path, concepts, (2, 2), journal)

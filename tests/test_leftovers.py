@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -100,11 +99,9 @@ def test_writing_works_where_nothing_can_be_locked(tmp_path: Path, monkeypatch: 
 
 
 def test_many_files_in_a_folder_are_looked_at_once(tmp_path: Path) -> None:
-    started_at = time.monotonic()
     for number in range(300):
         replace_file(tmp_path / f"{number}", b"")
     assert sweep.cache_info().misses == 1
-    assert time.monotonic() - started_at < 5
 
 
 # --- temporary folders

@@ -205,3 +205,14 @@ def test_all_layers_of_a_network_are_placed_in_one_pass() -> None:
     assert sizes == {"body.0": (12, 8, 8), "body.1": (12, 8, 8), "body": (12, 8, 8), "altered": (12, 8, 8)}
     assert [found.layer.name for found in maps if found.layout] == ["altered"]
     assert cells_in_place(network.reading(maps).at("altered")) == 64
+
+
+@pytest.mark.parametrize(("mosaic", "is_believed"), [(slice(5, 6), True), (slice(2, 4), False)])
+def test_the_usual_order_may_differ_in_stripes_as_narrow_as_a_cell_only(mosaic: slice, is_believed: bool) -> None:
+    mosaics = Mosaics.of(torch.zeros(1, 3, *SIZE), torch.ones(1, 3, *SIZE), 8)
+    resembled = 0.5 * torch.from_numpy(mosaics.in_cells(8, 8))
+    resembled[mosaic] *= -0.5
+    output = torch.cat([torch.zeros(1, 64), torch.ones(1, 64), (1 + resembled) / 2])[:, None].expand(-1, 12, -1)
+    usual = Layout((12, 64), 1, tuple(range(64)))
+    placed = find_layout(output.float(), mosaics, usual)
+    assert (placed and placed[0]) == (usual if is_believed else None)

@@ -312,6 +312,8 @@ def test_a_database_is_not_removed_while_another_publishes_to_it(tmp_path: Path)
     with NameStore.create(tmp_path / "names.db") as maker, NameStore.create(tmp_path / "names.db") as other:
         with ThreadPoolExecutor(1) as pool, engines.writing(other._engine):
             ending = pool.submit(maker.__exit__, StoreError, StoreError("it fails"), None)
+            with pytest.raises(TimeoutError):
+                ending.result(timeout=0.5)  # it waits for the lock
             assert (tmp_path / "names.db").exists()
         ending.result()
         run = other.publish(cases.run_of(dissection), dissection)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from signals import StopError, stopping
 from test_sharing import publish, small
 
 from db import NameStore, StoreError, waiting
@@ -19,10 +20,6 @@ from db import NameStore, StoreError, waiting
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-
-class StopError(BaseException):
-    """As the command line raises one for SIGTERM."""
 
 
 @pytest.fixture
@@ -42,20 +39,6 @@ def held(path: Path, *statements: str) -> Iterator[sqlite3.Connection]:
         yield connection
     finally:
         connection.close()
-
-
-@contextmanager
-def stopping(delay: float) -> Iterator[None]:
-    def stop(*_: object) -> None:
-        raise StopError
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, delay)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 WRITING, READING = ("BEGIN EXCLUSIVE",), ("BEGIN", "SELECT * FROM meta")

@@ -45,7 +45,9 @@ def test_a_block_that_is_missing_is_told():
         place_of([(0, 9)], 1)
 
 
-@pytest.mark.parametrize("damage", [b"\xff\xfe\n", b"{}\n", b'{"index": 3, "files": []}\n', b"{\n"])
+@pytest.mark.parametrize(
+    "damage", [b"\xff\xfe\n", b"{}\n", b'{"index": 3, "files": []}\n', b"{\n", b'{"stem": "a", "crc32": "00000000"}\n']
+)
 def test_a_damaged_journal_is_told(damage, tmp_path):
     journal = tmp_path / "journal"
     journal.write_bytes(damage)

@@ -9,7 +9,6 @@ import tracemalloc
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -226,11 +225,11 @@ def test_ema_is_kept_with_the_source(tmp_path: Path) -> None:
 def bounded(work: Callable[[], object]) -> str:
     """What a refusal says; it must come in seconds and with little memory."""
     tracemalloc.start()
-    started = time.monotonic()
+    started = time.thread_time()
     try:
         with pytest.raises(WeightsError) as caught:
             work()
-        assert time.monotonic() - started < 5
+        assert time.thread_time() - started < 5
         assert tracemalloc.get_traced_memory()[1] < 30e6
     finally:
         tracemalloc.stop()
@@ -311,8 +310,10 @@ def test_any_damage_is_one_line(tmp_path: Path, net: nn.Module, modern: bool) ->
             changed[place] = random.integers(0, 256)
         (tmp_path / "c.pt").write_bytes(changed)
         for read in (read_weights, lambda path: read_legacy(WeightsFile(path))):
-            with suppress(WeightsError):
+            try:
                 read(tmp_path / "c.pt")
+            except WeightsError as error:
+                assert "\n" not in str(error)  # noqa: PT017 -- not all damage is an error
 
 
 def test_etc_passwd_is_no_weights_file(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ anything else  a :class:`Layout`                 a class token that is not the f
 =============  ================================  ======================================================
 
 The first three show in a tensor's shape. Whether they are right, and what anything else is, only the network can tell:
-see :mod:`dissection.networks.placement`. The grid of the patches has the proportions of the image.
+see :mod:`dissection.networks.places` and :mod:`dissection.networks.mosaics`. The grid of the patches has the
+proportions of the image.
 """
 
 from __future__ import annotations

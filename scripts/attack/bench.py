@@ -29,7 +29,7 @@ class Sizes:
         errors: calls that fail, for each command and kind of error; every call where there are no more of them.
         mutations: damaged copies of each kind of file.
         ranks: builds of several processes of which one is killed.
-        signals: builds that are interrupted, for each way.
+        signals: interruptions of each command, for each way; and commands in each poor place.
         crowds: rounds of several processes in one database.
     """
 

@@ -62,7 +62,7 @@ _FEW = ("build", "export a file", "import", "evaluate", "explain", "convert")
 
 
 def limits(bench: Bench) -> Iterator[Attempt]:
-    """Run commands in every poor place, each as a shell starts it, and then again in a good one."""
+    """Run commands in every poor place, each as a shell starts it."""
     chosen = [operation for operation in bench.operations if operation.name in _FEW]
     for number, place in enumerate(PLACES):
         if bench.sizes.signals < len(chosen):  # a few, in turns

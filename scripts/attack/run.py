@@ -1,11 +1,11 @@
 """Attacks the command line and prints how it held: a table of attacks by outcome, of which the last five should be 0.
 
-    scripts/attack/run.py --small                   some minutes
-    scripts/attack/run.py --full                    hours
-    scripts/attack/run.py --only kills,io --seed 7
+    python scripts/attack/run.py --small                   some minutes
+    python scripts/attack/run.py --full                    hours
+    python scripts/attack/run.py --only kills,io --seed 7
 
-Every case is drawn from the seed; a fault is printed with the words that repeat it. Without a C compiler, kills and
-failing calls are left out.
+Every case is drawn from the seed; a fault is printed with its draw. Without a C compiler, kills, failing calls and
+unfinished work are left out.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--smoke", action="store_true", help="as few cases as show that everything runs")
-    size.add_argument("--small", action="store_true", help="a few cases of everything (the default)")
+    size.add_argument("--small", action="store_true", help="a few cases of everything but ranks (the default)")
     size.add_argument("--full", action="store_true", help="all cases; takes hours")
     parser.add_argument("--only", default="", help="subjects, separated by commas; by default all")
     parser.add_argument("--commands", default="", help="commands that write, separated by commas; by default all")
@@ -76,7 +76,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="attack-", ignore_cleanup_errors=True) as scratch:
         if interposer is None:
             restart_under(Path(scratch))
-            print("there is no C compiler: kills and failing calls are left out", file=sys.stderr)
+            print("there is no C compiler: kills, failing calls and unfinished work are left out", file=sys.stderr)
         table = attack(chosen, Path(scratch).resolve(), interposer)
     print(table.markdown())
     for attempt in table.faults:
