@@ -15,6 +15,7 @@ import json
 import os
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,10 +78,11 @@ def main() -> None:
         if interposer is None:
             restart_under(Path(scratch))
             print("there is no C compiler: kills, failing calls and unfinished work are left out", file=sys.stderr)
-        table = attack(chosen, Path(scratch).resolve(), interposer)
+        table = Table()
+        with suppress(KeyboardInterrupt):  # what was counted until then is told
+            attack(chosen, Path(scratch).resolve(), interposer, table)
+    _progress("")
     print(table.markdown())
-    for attempt in table.faults:
-        print(f"{attempt.outcome}: {attempt.case}: {' '.join(attempt.detail.split())}", file=sys.stderr)
     if chosen.json:
         counts = [
             {"subject": subject, "row": row, **{outcome.value: counter[outcome] for outcome in counter}}
@@ -91,8 +93,8 @@ def main() -> None:
     sys.exit(1 if any(attempt.outcome in FAULTS for attempt in table.faults) else 0)
 
 
-def attack(chosen: argparse.Namespace, scratch: Path, interposer: Interposer | None) -> Table:
-    """Make the world and attack it."""
+def attack(chosen: argparse.Namespace, scratch: Path, interposer: Interposer | None, table: Table) -> None:
+    """Make the world, attack it, and count in the table; faults are printed as they come."""
     import bench as benches
     import torch
     from commands import Warm
@@ -114,13 +116,13 @@ def attack(chosen: argparse.Namespace, scratch: Path, interposer: Interposer | N
     prepared = benches.Bench(world, warm, size, chosen.seed, scratch / "work", commands)
     if commands and len(prepared.operations) < len(commands):
         sys.exit(f"there is no such command; choose from {', '.join(o.name for o in operations(world))}")
-    table = Table()
     for name in names:
         for attempt in known[name](prepared):
             table.add(attempt)
+            if attempt.outcome in FAULTS:
+                _progress("")
+                print(f"{attempt.outcome}: {attempt.case}: {' '.join(attempt.detail.split())}", file=sys.stderr)
             _progress(f"{attempt.subject}: {attempt.row}, {table.tried} cases, {len(table.faults)} faults")
-    _progress("")
-    return table
 
 
 def _progress(line: str) -> None:
