@@ -231,3 +231,36 @@ def test_a_folder_made_for_builds_stays_while_another_is_unfinished(tmp_path: Pa
     assert (tmp_path / "made" / "one").is_dir()
     discard(tmp_path / "made" / "one")
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("call", ["mkdir", "touch", "rmdir", "unlink"])
+def test_wherever_a_build_is_killed_the_next_one_removes_the_folder_that_was_made(
+    tmp_path: Path, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class KilledError(BaseException):
+        pass
+
+    def build(dies_at: int = 0) -> int:
+        calls = 0
+        real = getattr(Path, call)
+
+        def counted(*arguments: object, **options: object) -> object:
+            nonlocal calls
+            calls += 1
+            if calls == dies_at:
+                raise KilledError
+            return real(*arguments, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, call, counted)
+            with scratch(tmp_path / "made" / "run", ranks=1, rank=0, fresh=False):
+                pass
+        return calls
+
+    calls = build()
+    assert calls
+    for dies_at in range(1, calls + 1):
+        with pytest.raises(KilledError):
+            build(dies_at)
+        build()
+        assert not list(tmp_path.iterdir()), f"after a kill at call {dies_at} of {call}"

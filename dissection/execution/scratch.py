@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_MADE = ".made-for-unfinished-builds"
-"""Marks the folder around the builds' folders if it was made for them: it goes with the last of them."""
-
 _RANK = re.compile(r"\d+-of-\d+")
 
 
@@ -35,9 +32,9 @@ def scratch(folder: Path, *, ranks: int, rank: int, fresh: bool) -> Iterator[Pat
         CheckpointError: if another process works in it, or another number of processes began the build.
     """
     if not folder.parent.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        (folder.parent / _MADE).touch()
-    folder.mkdir(exist_ok=True)
+        folder.parent.parent.mkdir(parents=True, exist_ok=True)
+        _mark(folder.parent).touch()
+    folder.mkdir(parents=True, exist_ok=True)
     rank_folder = folder / f"{rank}-of-{ranks}"
     with alone(folder, rank_folder.with_suffix(".lock")):
         mismatched = [path for path in _rank_folders(folder) if not path.name.endswith(f"-of-{ranks}")]
@@ -96,14 +93,24 @@ def _refuse_links(folder: Path) -> None:
         raise CheckpointError(f"{link} is a link, which no build makes; remove it, or name another --scratch folder")
 
 
+def _mark(parent: Path) -> Path:
+    """A file beside the folder of all builds' folders if that was made for them: it goes with the last of them.
+
+    Beside it, and made before it and removed after it, so that a kill at any moment leaves what the next build removes.
+    """
+    return parent.with_name(f".{parent.name}.made")
+
+
 def _remove_empty(folder: Path) -> None:
     """Remove the folder of a build, and its parent if that is one that we made; a user's own folder stays."""
-    mark = folder.parent / _MADE
+    mark = _mark(folder.parent)
     with suppress(OSError):
         folder.rmdir()
-        if [path.name for path in folder.parent.iterdir()] == [_MADE]:
-            mark.unlink()
+    with suppress(OSError):
+        if mark.exists():
             folder.parent.rmdir()
+    if not folder.parent.exists():
+        mark.unlink(missing_ok=True)
 
 
 @contextmanager
