@@ -9,7 +9,7 @@ demo: .venv/installed
 	$(BIN)/neuronexplain demo --out demo
 
 test: .venv/installed-dev
-	$(BIN)/pytest --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist worksteal --cov --cov-report=term
 
 check: .venv/installed-dev
 	$(BIN)/ruff format --check $(CODE)

@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from dissection.networks.forward import forward, forward_from
+from dissection.networks.linear_changes import LinearCalls
 from dissection.networks.network import Network
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.replay import Notes, Replay, UnrepeatableError
@@ -86,7 +87,27 @@ class Called(Base):
         return self.head(F.relu(self.conv(self.stem(images))).mean((2, 3)))
 
 
-CASES = {Chain: True, Gated: True, Skipping: True, Deciding: True, Called: True, Overwriting: False, Hiding: False}
+class Wide(Base):
+    """A linear layer reads more weights than a map has numbers, and its output is overwritten."""
+
+    def __init__(self):
+        super().__init__()
+        self.wide, self.head = nn.Linear(UNITS * SIDE * SIDE, 2000), nn.Linear(2000, 4)
+
+    def forward(self, images):
+        return self.head(F.relu_(self.wide(self.relu(self.conv(self.stem(images))).flatten(1))))
+
+
+CASES = {
+    Chain: True,
+    Wide: True,
+    Gated: True,
+    Skipping: True,
+    Deciding: True,
+    Called: True,
+    Overwriting: False,
+    Hiding: False,
+}
 
 
 def network(kind: type[nn.Module]) -> Network:
@@ -154,3 +175,50 @@ def test_only_tensors_that_are_still_held_are_kept(images):
     kept = [note.kept.shape for _, note in noted.notes.calls() if getattr(note, "kept", None) is not None]
     assert (3, 3, SIDE, SIDE) in kept
     assert kept.count((3, UNITS, SIDE, SIDE)) <= 2  # the layer's output, under the names of convolution and rectifier
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("changed", "is_told"), [([], True), ([7], True), ([0, 49, 5, 51], True), (range(80), False)])
+def test_a_linear_layer_is_told_by_the_columns_that_changed(changed, is_told, bias):
+    torch.manual_seed(0)
+    layer = nn.Linear(300, 200, bias=bias)
+    x = torch.randn(1, 300)
+    calls = LinearCalls()
+    y = layer(x)
+    calls.note(F.linear, (x, layer.weight, layer.bias), y)
+    other = x.clone()
+    other[:, list(changed)] = torch.randn(len(changed))
+    x.zero_()
+    y.detach().zero_()
+    answer = calls.answer(F.linear, (other, layer.weight, layer.bias))
+    assert (answer is not None) is is_told
+    if answer is not None:
+        torch.testing.assert_close(answer, layer(other).detach())
+
+
+def test_other_linear_functions_are_not_told():
+    layer, other = nn.Linear(300, 200), nn.Linear(300, 200)
+    x = torch.randn(1, 300)
+    calls = LinearCalls()
+    calls.note(F.linear, (x, layer.weight, layer.bias), layer(x))
+    assert calls.answer(F.linear, (x, other.weight, other.bias)) is None
+    assert calls.answer(F.linear, (x, layer.weight, other.bias)) is None
+    assert calls.answer(F.linear, (x, layer.weight)) is None
+    assert calls.answer(F.linear, (x.repeat(2, 1), layer.weight, layer.bias)) is None
+    assert calls.answer(F.bilinear, (x, layer.weight, layer.bias)) is None
+    calls.note(F.linear, (x / 0, other.weight, other.bias), other(x / 0))
+    assert calls.answer(F.linear, (x, other.weight, other.bias)) is None, "what is not finite tells nothing"
+
+
+def test_a_second_run_of_a_wide_head_reads_few_of_its_weights(images, monkeypatch):
+    net = network(Wide)
+    reruns = Reruns(net)
+    noted = reruns.forward(images[:1])
+    maps = noted.result.activation.detach().clone()
+    maps[:, 3] = 0
+    expected = forward_from(net, maps, images[:1]).scores.detach()
+    answers = []
+    answer = LinearCalls.answer
+    monkeypatch.setattr(LinearCalls, "answer", lambda *args: answers.append(answer(*args)) or answers[-1])
+    torch.testing.assert_close(reruns.scores(noted, maps), expected)
+    assert any(given is not None and given.shape == (1, 2000) for given in answers)

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from .linear_changes import LinearCalls
 from .tap import Cut, Tap
 
 if TYPE_CHECKING:
@@ -70,12 +71,13 @@ class _TensorNote:
 
 
 class Notes(TorchFunctionMode):
-    """Notes what each function returns until :meth:`close`."""
+    """Notes what each function returns until :meth:`close`, and from there on the calls of large linear functions."""
 
     def __init__(self) -> None:
         super().__init__()
         self._calls: list[tuple[Callable[..., Any], Any]] = []
         self._is_open = True
+        self.linear_calls = LinearCalls()
 
     def __torch_function__(
         self, func: Callable[..., Any], _types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -83,6 +85,8 @@ class Notes(TorchFunctionMode):
         answer = func(*args, **(kwargs or {}))
         if self._is_open:
             self._calls.append((func, _note(answer)))
+        elif not kwargs:
+            self.linear_calls.note(func, args, answer)
         return answer
 
     def close(self) -> None:
@@ -99,7 +103,7 @@ class Notes(TorchFunctionMode):
 
 
 class Replay(TorchFunctionMode):
-    """Answers each function from notes until :meth:`close`.
+    """Answers each function from notes until :meth:`close`, and from there on large linear functions that can be.
 
     Raises:
         UnrepeatableError: if another function is called than was noted, or a noted tensor was overwritten.
@@ -108,12 +112,14 @@ class Replay(TorchFunctionMode):
     def __init__(self, notes: Notes) -> None:
         super().__init__()
         self._calls: Iterator[tuple[Callable[..., Any], Any]] | None = notes.calls()
+        self._linear_calls = notes.linear_calls
 
     def __torch_function__(
         self, func: Callable[..., Any], _types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:  # noqa: ANN401 -- whatever the function gave
         if self._calls is None:
-            return func(*args, **(kwargs or {}))
+            answer = None if kwargs else self._linear_calls.answer(func, args)
+            return func(*args, **(kwargs or {})) if answer is None else answer
         noted, note = next(self._calls, (None, None))
         if noted != func:
             raise UnrepeatableError("the network calls other functions the second time")
