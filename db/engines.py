@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Connection, Engine
-    from sqlalchemy.exc import OperationalError
 
 Mode = Literal["read", "write"]
 
@@ -78,11 +77,6 @@ def writing(engine: Engine) -> Iterator[Connection]:
     # SQLite must take its write lock at once: a transaction that turns from reading to writing cannot wait for others.
     with engine.execution_options(sqlite_begin="BEGIN IMMEDIATE").begin() as connection:
         yield connection
-
-
-def has_moved(error: OperationalError) -> bool:
-    """Whether a write failed because the database's file is no longer where it was opened."""
-    return getattr(error.orig, "sqlite_errorname", "") == "SQLITE_READONLY_DBMOVED"
 
 
 def _engine(location: Location, mode: Mode) -> Engine:

@@ -29,16 +29,19 @@ class SchemaError(StoreError):
     """A database was written by another version."""
 
 
-class WrongTypeError(ValueError):
-    """A row holds a value of another type than its column."""
+class DamagedRowsError(Exception):
+    """Rows hold what no version of ours has written; :func:`explained` says of which database."""
 
 
 _ADVICE = (
     ("is full", "the disk is full, and the database is as it was before: make room and try again"),
     ("no space left", "the disk is full, and the database is as it was before: make room and try again"),
     ("is locked", "another process is writing to it: try again when that is done"),
-    ("malformed", "it is damaged: take a copy of it, or build its runs again into a new database"),
-    ("could not decode", "it is damaged, it holds text that is not UTF-8: take a copy of it, or build its runs again"),
+    ("malformed", "it is damaged: restore a backup of it, or build its runs again into a new database"),
+    (
+        "could not decode",
+        "it is damaged, it holds text that is not UTF-8: restore a backup of it, or build its runs again",
+    ),
     ("string or blob too big", "it is damaged, or made to be: no value that we keep is as large"),
     ("file is not a database", "it is not an SQLite database: give one made by `neuronexplain build`"),
     ("readonly", "it is open for reading only: use NameStore.create to write, and a writable file"),
@@ -57,28 +60,35 @@ def explained(where: object) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         raise StoreError(f"{where}: {_reason(error)}") from error
+    except DamagedRowsError as error:
+        raise StoreError(f"{where} is damaged, or was never one of ours: {error}") from error
     except (UnicodeEncodeError, OverflowError) as error:
         raise StoreError(f"{where} cannot keep a value: {error}") from error
 
 
 @contextmanager
-def whole_values(where: object) -> Iterator[None]:
-    """Turn what goes wrong when values are made of rows into a `StoreError`: only damaged or forged rows do that.
+def made_of_rows() -> Iterator[None]:
+    """A block that makes values of rows, or a function that does: what goes wrong there is the rows' fault.
 
     Raises:
-        StoreError: in place of an error of Python's.
+        DamagedRowsError: in place of an error of Python's.
     """
     try:
         yield
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         if isinstance(error, UnicodeEncodeError | OverflowError):  # of a value that was asked for, see `explained`
             raise
-        kind = "" if isinstance(error, WrongTypeError) else f"{type(error).__name__}: "
-        reason = f"{kind}{' '.join(str(error).split())[:200]}"
-        raise StoreError(f"{where} is damaged, or was never one of ours: {reason}") from error
+        raise DamagedRowsError(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
+
+
+def has_moved(error: SQLAlchemyError) -> bool:
+    """Whether a write failed because the database's file is no longer where it was opened."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlite_errorname", "") == "SQLITE_READONLY_DBMOVED"
 
 
 def _reason(error: SQLAlchemyError) -> str:
+    if has_moved(error):
+        return "its file was moved or removed meanwhile: start again"
     message = str(error.orig if isinstance(error, DBAPIError) else error)
     for fragment, advice in _ADVICE:
         if fragment in message.lower():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Join
 
-from .errors import WrongTypeError
+from .errors import DamagedRowsError, made_of_rows
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row, Select
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 _NONE: Final = type(None)
 
 
+@made_of_rows()
 def fetched(connection: Connection, query: Select[*tuple[Any, ...]], **parameters: object) -> list[Row[Any]]:
     """All rows of a query; every value has its column's type, and is there unless the column or a join leaves it out.
 
     Raises:
-        WrongTypeError: if a value has another: SQLite's tables are strict, but a file can be written by anything.
+        DamagedRowsError: if a value has another: SQLite's tables are strict, but a file can be written by anything.
     """
     rows = list(connection.execute(query, parameters).all())
     has_gaps = any(isinstance(source, Join) and source.isouter for source in query.get_final_froms())
@@ -27,7 +28,7 @@ def fetched(connection: Connection, query: Select[*tuple[Any, ...]], **parameter
         others = set(map(type, values)) - {kind}
         if others - ({_NONE} if has_gaps or getattr(column, "nullable", False) else set()):
             names = ", ".join(sorted(other.__name__ for other in others))
-            raise WrongTypeError(
+            raise DamagedRowsError(
                 f"column {column.name!r} holds a value of the wrong type, {names} in place of {kind.__name__}"
             )
     return rows

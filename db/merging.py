@@ -32,12 +32,9 @@ def adopt(connection: Connection, incoming: WholeRun) -> Adopted:
     Raises:
         StoreError: if its parts do not fit together or to its checksum, or a held run with its key differs.
     """
-    try:
-        run = replace(incoming.run, source={**incoming.run.source, SHARED: True})
-        require_agreement(run, incoming.dissection, incoming.importances, incoming.pictures)
-        require_possible(incoming)
-    except TypeError as error:  # from a database without our tables' types
-        raise StoreError(f"{incoming.origin} holds a value of the wrong type: {error}") from error
+    run = replace(incoming.run, source={**incoming.run.source, SHARED: True})
+    require_agreement(run, incoming.dissection, incoming.importances, incoming.pictures)
+    require_possible(incoming)
     held_runs = read_runs(connection, runs.c.digest == run.key.digest)
     for held in held_runs:
         if part := difference(read_whole(connection, held, ""), incoming):
@@ -54,8 +51,9 @@ def adopt(connection: Connection, incoming: WholeRun) -> Adopted:
 
 def _require_unchanged(incoming: WholeRun) -> None:
     """Check what fits the definitions too: a count that was changed may still be a possible one."""
-    rows = whole_rows(incoming, incoming.run.created)
-    if incoming.checksum not in {None, run_checksum(rows, incoming.run)}:
+    if incoming.checksum is None:
+        return
+    if incoming.checksum != run_checksum(whole_rows(incoming, incoming.run.created), incoming.run):
         raise StoreError(
             f"{incoming.origin} was changed or damaged since it was written, its checksum is another: get it again"
         )

@@ -78,8 +78,8 @@ def give_patience(engine: Engine, location: object) -> None:
         if watch.stopped_by is not None:
             raise watch.stopped_by
         raise StoreError(
-            f"{location} keeps a question busy for more than {LONGEST:g} seconds: it is damaged, or made to; take a "
-            "copy of it, or build its runs again into a new database"
+            f"a query on {location} takes more than {LONGEST:g} seconds: it is damaged, or made to do so; restore a "
+            "backup of it, or build its runs again into a new database"
         )
 
     event.listen(engine, "connect", watch)

@@ -27,7 +27,7 @@ from dissection.vocabulary import (
 )
 
 from .checksums import dissection_checksum, whole_checksum
-from .errors import StoreError
+from .errors import StoreError, made_of_rows
 from .excess import LitContributions
 from .fetching import fetched
 from .records import KEY_OF_EVIDENCE, OLDEST_SCHEMA, STATISTICS, ClassImportance, Run, RunKey, WholeRun
@@ -81,6 +81,7 @@ _LIT = (class_statistics.c.lits, class_statistics.c.lit_squares)
 _STATISTICS = tuple(class_statistics.c[name] for name in STATISTICS)
 
 
+@made_of_rows()
 def read_runs(connection: Connection, *conditions: ColumnElement[bool]) -> list[Run]:
     """The runs that meet all conditions, oldest first.
 
@@ -99,16 +100,17 @@ def read_runs(connection: Connection, *conditions: ColumnElement[bool]) -> list[
     return [_run(row, labels.get(row.id, ()), *facts.get(row.id, ("", 0, None))) for row in rows]
 
 
+@made_of_rows()
 def require_unchanged(connection: Connection, run: Run, tables: Sequence[Table]) -> None:
     """Check that a run's dissection (`DISSECTION`), or what else belongs to it (`BESIDES`), is as it was stored.
 
     Raises:
         StoreError: if it was changed or damaged.
     """
-    if run.key.keeps_evidence:
-        _require_unchanged(connection, run, _rows(connection, run, tables))
+    _require_unchanged(connection, run, _rows(connection, run, tables))
 
 
+@made_of_rows()
 def read_dissection(connection: Connection, run: Run) -> Dissection:
     """The whole dissection of a run.
 
@@ -120,6 +122,7 @@ def read_dissection(connection: Connection, run: Run) -> Dissection:
     return _dissection(run, rows)
 
 
+@made_of_rows()
 def read_unit(connection: Connection, run: Run, number: int) -> Unit | None:
     """One unit, or ``None``."""
     rows = {
@@ -166,6 +169,7 @@ def read_importances(connection: Connection, run: Run) -> Iterator[ClassImportan
     return _importances(connection, run, _importances_query(run).order_by(classes.c.number))
 
 
+@made_of_rows()
 def read_importance(connection: Connection, run: Run, index: int) -> ClassImportance | None:
     """The importances for a class, or ``None`` if none were gathered.
 
@@ -175,6 +179,7 @@ def read_importance(connection: Connection, run: Run, index: int) -> ClassImport
     return next(_importances(connection, run, _importances_query(run).where(classes.c.number == index)), None)
 
 
+@made_of_rows()
 def read_lit_contributions(connection: Connection, run: Run) -> LitContributions | None:
     """The lit contributions to every class that has importances, or ``None`` if any lacks them.
 
@@ -197,6 +202,7 @@ def read_lit_contributions(connection: Connection, run: Run) -> LitContributions
     return LitContributions([row.number for row in rows], [row.images for row in rows], means, squares)
 
 
+@made_of_rows()
 def read_whole(connection: Connection, run: Run, origin: str) -> WholeRun:
     """A run with everything that belongs to it.
 
@@ -280,8 +286,7 @@ def _agrees(kept: Row[Any], rows: Rows) -> bool:
 
 def _changed(run: int) -> StoreError:
     return StoreError(
-        f"run {run} was changed or damaged since it was stored, its checksum is another: build or import it again into "
-        "a new database"
+        f"run {run} was changed or damaged since it was stored: build or import it again into a new database"
     )
 
 

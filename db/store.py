@@ -15,7 +15,7 @@ from dissection.vocabulary import MIN_IOU
 
 from . import engines, merging, queries, reading, writing
 from .agreement import require_agreement
-from .errors import RunNotFoundError, StoreError, explained, whole_values
+from .errors import RunNotFoundError, StoreError, explained, has_moved
 from .location import Location
 from .records import WholeRun, require_built
 from .schema import BESIDES, DISSECTION, runs
@@ -132,7 +132,7 @@ class NameStore:
             except IntegrityError:  # another process has meanwhile published one of them, which is now found
                 return self._published(given)
             except OperationalError as error:
-                if not engines.has_moved(error):
+                if not has_moved(error):
                     raise
                 self._engine.dispose()  # another process made the file, failed, and removed it again
                 self._engine = engines.created(self._location)
@@ -140,7 +140,7 @@ class NameStore:
 
     def _published(self, wholes: Iterable[WholeRun]) -> list[Run]:
         created, kept = datetime.now(UTC), []
-        with whole_values(self._location), engines.writing(self._engine) as connection:
+        with engines.writing(self._engine) as connection:
             for whole in wholes:
                 held = reading.read_runs(connection, runs.c.digest == whole.run.key.digest)
                 number = held[0].id if held else writing.write_whole(connection, whole, created)
@@ -155,7 +155,7 @@ class NameStore:
         Raises:
             StoreError: if a run's parts do not fit together, or the store holds a different run with its key.
         """
-        with explained(self._location), whole_values(self._location), engines.writing(self._engine) as connection:
+        with explained(self._location), engines.writing(self._engine) as connection:
             return [merging.adopt(connection, whole) for whole in given]
 
     def whole(self, run: Run) -> WholeRun:
@@ -256,7 +256,9 @@ class NameStore:
             StoreError: if it was changed or damaged since.
         """
         with self._reading(run) as connection:
-            return reading.read_dissection(connection, run)
+            dissection = reading.read_dissection(connection, run)
+            self._unchanged.add(_part(run, DISSECTION))
+            return dissection
 
     def unit(self, run: Run, number: int) -> Unit:
         """One unit with its overlaps and exemplars.
@@ -361,7 +363,7 @@ class NameStore:
     @contextmanager
     def _reading(self, run: Run | None = None, *parts: Sequence[Table]) -> Iterator[Connection]:
         """A moment of the database, in which parts of a run are as they were stored: `DISSECTION` or `BESIDES`."""
-        with explained(self._location), whole_values(self._location), self._engine.begin() as connection:
+        with explained(self._location), self._engine.begin() as connection:
             if run is not None:
                 self._require(connection, run)
                 for tables in parts:
@@ -369,10 +371,9 @@ class NameStore:
             yield connection
 
     def _require_unchanged(self, connection: Connection, run: Run, tables: Sequence[Table]) -> None:
-        part = (run.id, run.key.digest, tables[0].name)
-        if part not in self._unchanged:
+        if _part(run, tables) not in self._unchanged:
             reading.require_unchanged(connection, run, tables)
-            self._unchanged.add(part)
+            self._unchanged.add(_part(run, tables))
 
     def _require(self, connection: Connection, run: Run) -> None:
         condition = (runs.c.id == run.id) & (runs.c.digest == run.key.digest)
@@ -387,6 +388,11 @@ class NameStore:
             for run in self.runs()
         )
         return f"it has {held}" if held else "has no run yet: build one with `neuronexplain build`"
+
+
+def _part(run: Run, tables: Sequence[Table]) -> tuple[int, str, str]:
+    """What tells one half of a run from all others, whatever a number is used for later."""
+    return run.id, run.key.digest, tables[0].name
 
 
 def _short(fingerprint: str) -> str:

@@ -56,9 +56,16 @@ def cell(text: str) -> str:
 
 
 def _escape(match: re.Match[str]) -> str:
-    return match[0].encode("unicode_escape").decode("ascii")
+    return _byte(match[0]) or match[0].encode("unicode_escape").decode("ascii")
+
+
+def _byte(character: str) -> str:
+    """A byte of a file name that is not text, as :func:`dissection.files.paths.readable` shows it; or nothing."""
+    return f"%{ord(character) & 0xFF:02X}" if "\udc80" <= character <= "\udcff" else ""
 
 
 def _json_escape(character: str) -> str:
+    if byte := _byte(character):
+        return byte
     units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[place : place + 2].hex()}" for place in range(0, len(units), 2))

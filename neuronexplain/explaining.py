@@ -80,8 +80,8 @@ def open_network_of(
     source = Source.from_json(run.source)
     if network is None and runs_code(source.network) and not is_built_here(run):
         raise NetworkError(
-            f"run {run.id} was not built here, and {source.network!r} is code, which is not run on trust; "
-            "name the network with --network"
+            f"run {run.id} is not known to be built here, and {source.network!r} is code, which is not run on trust; "
+            "name the network with --network, or run its build again"
         )
     opened = open_network(
         network or source.network,

@@ -144,8 +144,10 @@ def test_a_file_that_changes_during_a_conversion_is_named_and_nothing_is_kept(
     def change(done: int, _total: int) -> None:
         if done == moment:
             status = file.stat()
-            file.write_bytes((plain / name.split("/", maxsplit=1)[0] / "000.png").read_bytes())
-            os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))  # as some tools do
+            other = tmp_path / "other.png"
+            other.write_bytes((plain / name.split("/", maxsplit=1)[0] / "000.png").read_bytes())
+            os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))  # as some tools do
+            other.replace(file)  # at once: the next images are being read meanwhile
 
     with pytest.raises(ConceptDataError, match=f"{name} was changed while it was converted") as caught:
         run(plain, tmp_path / "new", progress=change)

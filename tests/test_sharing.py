@@ -245,19 +245,25 @@ LIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "rectifier": (lambda run: run["layer"].update(rectifier="gelu"), "rectifier is 'gelu', not relu or relu6"),
     "no images": (lambda run: run.update(images=0), "it cannot be of 0 images"),
     "more images than pixels": (lambda run: run.update(pixels=799), "it cannot be of 800 images with 799 pixels"),
-    "no map": (lambda run: run["layer"].update(height=0), "its map of 0 x 14"),
-    "no classes": (lambda run: run.update(classes=[], importances=[]), "its 0 classes are none"),
+    "no map": (lambda run: run["layer"].update(height=0), "a map of 0 x 14"),
+    "no classes": (lambda run: run.update(classes=[], importances=[]), "and 0 classes; at least 1 x 1 and one class"),
     "source's network": (lambda run: run["source"].update(network=["x"]), "the network of its source is"),
     "source's weights": (lambda run: run["source"].update(weights={"a": 1}), "the weights of its source is"),
     "source's output": (lambda run: run["source"].update(output=5), "the output of its source is 5, of the wrong type"),
     "source's classes": (lambda run: run["source"].update(multi_label="no"), "the multi_label of its source is"),
     # names that steer a terminal
     "escape in the network": (lambda run: run.update(network="\x1b]0;owned\x07"), "the network's name holds control"),
-    "escape in a concept": (lambda run: concept(run).update(name="\x1b[8msky"), "concept 1 holds control characters"),
-    "escape in a category": (lambda run: concept(run).update(category="\x9b8m"), "concept 1 holds control characters"),
+    "escape in a concept": (
+        lambda run: concept(run).update(name="\x1b[8msky"),
+        "concept 1 holds characters that steer",
+    ),
+    "escape in a category": (
+        lambda run: concept(run).update(category="\x9b8m"),
+        "concept 1 holds characters that steer",
+    ),
     "escape in a class": (lambda run: run["classes"].__setitem__(2, "\u202egpj"), "label of class 2 holds control"),
     "line in the data's name": (lambda run: run.update(dataset="msrc\nAll is well."), "concept data's name holds"),
-    "escape in the evidence": (lambda run: run.update(evidence="\x07"), "evidence holds control characters"),
+    "escape in the evidence": (lambda run: run.update(evidence="\x07"), "evidence holds characters that steer"),
     "escape in the licence": (lambda run: run.update(licence="CC0\n\x1b[2J"), "its licence holds control"),
     # counts that contradict each other
     "huge counts": (
@@ -454,14 +460,6 @@ LIES_OF_EVIDENCE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "peak above all": (lambda run: evidence(run)["quarters"][1].update(least=9.6), "weakest peak is not above"),
     "dark map": (lambda run: evidence(run).update(lit_map=[0.0] * 6), "no cell of its lit map is lit"),
     "map above all": (lambda run: evidence(run).update(lit_map=[10.0] * 6), "or one is above its greatest value"),
-    "threshold below 0 of a rectified map": (
-        lambda run: (
-            run["layer"].update(rectifier=""),
-            thresholds(run, -5.0),
-            evidence(run).update(lit_map=[0.0, 2.5, 0.0, 1 / 3, 9.0, 0.0]),
-        ),
-        "its lit map has cells of exactly 0, so it is rectified; its threshold cannot be -5",
-    ),
     "control that names nothing": (lambda run: run.update(control=0), "but no unit of the control has a name"),
     "control of more units": (lambda run: run.update(control=7), "its control has names for 7 of 6 units"),
     "square below the mean's": (

@@ -92,7 +92,7 @@ def test_shared_names_do_not_bring_code_to_run(world, run, tmp_path, form, monke
     assert "'evil.py:make' is code, which is not run on trust; name the network with --network" in one_line(status, err)
     assert not (tmp_path / "ran").exists()
     status, _, err = run("explain", world / "red.png", "--run", 1, "--db", "theirs.db")
-    assert "run 1 was not built here, and 'evil.py:make' is code" in one_line(status, err)
+    assert "run 1 is not known to be built here, and 'evil.py:make' is code" in one_line(status, err)
     assert not (tmp_path / "ran").exists()
 
 

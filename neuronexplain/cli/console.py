@@ -14,7 +14,6 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dissection.errors import NeuronExplainError, NoteWarning
-from dissection.files.paths import readable
 from dissection.plain_text import cell, visible, visible_json
 
 if TYPE_CHECKING:
@@ -125,7 +124,7 @@ def counted(items: Iterable[Item], progress: Callable[[int], None]) -> Iterator[
 
 def say(text: str = "") -> None:
     """Write a line to standard output; a line break inside, as in a stranger's name, is shown as an escape."""
-    sys.stdout.write(f"{visible(readable(text))}\n")
+    sys.stdout.write(f"{visible(text)}\n")
 
 
 def say_wrapped(text: str) -> None:
@@ -137,7 +136,7 @@ def say_wrapped(text: str) -> None:
 
 def note(text: str) -> None:
     """Write a line to standard error, for people: programs read standard output."""
-    sys.stderr.write(f"{visible(readable(text))}\n")
+    sys.stderr.write(f"{visible(text)}\n")
 
 
 def show_warnings() -> None:
@@ -182,9 +181,15 @@ def write_rows(rows: Sequence[Row], columns: Mapping[str, str], *, as_json: bool
         _write_table(rows, columns)
 
 
-def row_limit(rows: Sequence[Row], limit: int | None, *, for_people: bool) -> int:
+def row_limit(rows: Sequence[Item], limit: int | None, *, for_people: bool) -> int:
     """How many rows to write: by default all for programs, and for people what a screen holds."""
-    return limit or (_SCREEN if for_people else max(len(rows), 1))
+    return limit or (_SCREEN if for_people else len(rows))
+
+
+def shown(rows: Sequence[Item], limit: int | None, *, for_people: bool) -> Sequence[Item]:
+    """Of a ranking, both ends for people, and the first rows for programs, which cannot see a gap."""
+    count = row_limit(rows, limit, for_people=for_people)
+    return ends(rows, count) if for_people else rows[:count]
 
 
 def ends(rows: Sequence[Item], limit: int) -> Sequence[Item]:

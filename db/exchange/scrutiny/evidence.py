@@ -10,7 +10,7 @@ from db.errors import StoreError
 from dissection.vocabulary import MIN_IOU
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float64
+    from jaxtyping import Float64
 
     from db.records import Run
     from dissection.vocabulary import Evidence, Overlap, Unit
@@ -23,8 +23,6 @@ _ABOUT: Final = 2.0
 """An interval is of the IoU on a layer's cells, which is about that on pixels where it is not small."""
 _SAMPLE: Final = 8192
 """Of more images, chance and resamples see a sample, which may lack a rare concept."""
-_ZEROS: Final = 3
-"""Cells of exactly 0 that no map has by rounding."""
 _SURE: Final = 0.975
 """A name that fewer resamples keep has a margin that begins at 0 or below."""
 
@@ -137,18 +135,3 @@ def _require_lit_map(cells: Float64[np.ndarray, "h w"], unit: Unit, where: str) 
     greatest = unit.exemplars[0].activation if unit.exemplars else float("inf")
     if not unit.threshold < cells.max() <= greatest:
         raise StoreError(f"{where}: no cell of its lit map is lit, or one is above its greatest value")
-    if unit.threshold < 0 and _zeros_beside(cells, (cells > unit.threshold) & (cells != 0)) >= _ZEROS:
-        raise StoreError(
-            f"{where}: its lit map has cells of exactly 0, so it is rectified; its threshold cannot be "
-            f"{unit.threshold:g}"
-        )
-
-
-def _zeros_beside(cells: Float64[np.ndarray, "h w"], lit: Bool[np.ndarray, "h w"]) -> int:
-    """Cells of 0 beside a lit one: their values are kept as they are, where others are kept as 0."""
-    beside = np.zeros_like(lit)
-    beside[1:] |= lit[:-1]
-    beside[:-1] |= lit[1:]
-    beside[:, 1:] |= lit[:, :-1]
-    beside[:, :-1] |= lit[:, 1:]
-    return int((beside & (cells == 0)).sum())

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from db.records import Run, WholeRun
     from dissection.vocabulary import Dissection
 
-_SOURCE: Final = {"network": str, "weights": str | None, "output": str, "multi_label": bool, "imported": str}
+_SOURCE: Final = {
+    "network": str,
+    "weights": str | None,
+    "output": str,
+    "multi_label": bool,
+    "ema": bool,
+    "imported": str,
+}
 """Types of a source's entries, which :class:`dissection.networks.network.Source` reads."""
 
 
@@ -78,7 +85,7 @@ def _require_names(run: Run, where: str) -> None:
 
 def _require_text(what: str, text: str, where: str) -> None:
     if steers(text):
-        raise StoreError(f"{where}: {what} holds control characters, which steer a terminal: {text[:80]!r}")
+        raise StoreError(f"{where}: {what} holds characters that steer a terminal or a line: {text[:80]!r}")
 
 
 def _require_settings(run: Run, where: str) -> None:
@@ -125,7 +132,8 @@ def _require_measured(run: Run, where: str) -> None:
         )
     if layer.height < 1 or layer.width < 1 or not run.classes:
         raise StoreError(
-            f"{where}: its map of {layer.height} x {layer.width} or its {len(run.classes)} classes are none"
+            f"{where}: it has a map of {layer.height} x {layer.width} and {len(run.classes)} classes; at least 1 x 1 "
+            "and one class are needed"
         )
     if key.upsampling != UPSAMPLING:
         raise StoreError(f"{where}: its maps are upsampled by {key.upsampling!r}, not by {UPSAMPLING!r}")

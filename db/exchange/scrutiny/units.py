@@ -52,7 +52,9 @@ def require_same_images(units: Iterable[Unit], where: str) -> None:
     names: dict[int, str] = {}
     for exemplar in (exemplar for unit in units for exemplar in unit.exemplars):
         if names.setdefault(exemplar.index, exemplar.image) != exemplar.image:
-            raise StoreError(f"{where}: image {exemplar.index} has two names, {names[exemplar.index]!r} is one")
+            raise StoreError(
+                f"{where}: image {exemplar.index} has two names, {names[exemplar.index]!r} and {exemplar.image!r}"
+            )
 
 
 def _require_order(overlaps: Sequence[Overlap], where: str) -> None:

@@ -54,7 +54,7 @@ def classes_for(
         console.say(f"What {concept} matters for, over {chosen.evidence}:")
     class_answers.say_ranking(chosen, rows, is_default=rank_by is None, for_people=for_people)
     columns = {"class": "class", **class_answers.HEADINGS, "images": "images", "mark": "", "units": "neurons"}
-    shown = console.ends(rows, console.row_limit(rows, limit, for_people=for_people))
+    shown = console.shown(rows, limit, for_people=for_people)
     if for_people:
         shown = [row | {"mark": "thin" if row["thin"] else None} for row in shown]
     console.write_rows(shown, columns, as_json=json, as_csv=csv)

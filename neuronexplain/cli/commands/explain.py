@@ -174,7 +174,7 @@ def _readable(paths: Iterable[Path], problems: list[str]) -> Iterator[tuple[str,
         try:
             photograph = open_photograph(path)
         except PhotographError as error:
-            problems.append(readable(str(error)))
+            problems.append(str(error))
         else:
             yield readable(path), photograph
 

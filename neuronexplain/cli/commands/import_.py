@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from db import WholeRun
 
 _SQLITE = b"SQLite format 3\0"
+_RESULT = ".csv"
 _KNOWN = "names.json, a folder that `neuronexplain export` wrote, a database, or a NetDissect result (CSV)"
 
 
@@ -97,18 +98,18 @@ def _runs(file: str, origin: _Origin) -> Iterator[WholeRun]:
 
 def _refuse_ignored(files: list[str], origin: _Origin) -> None:
     """Refuse what says where a NetDissect result came from, if there is none."""
-    if any(_is_result(Path(file)) for file in files):
+    if any(Path(file).suffix.lower() == _RESULT for file in files):
         return
     unstated = asdict(_Origin(None, None, None, None, QUANTILE))
     ignored = [f"--{name}" for name, value in asdict(origin).items() if value != unstated[name]]
     if ignored:
         raise NeuronExplainError(
-            f"{', '.join(ignored)} would be ignored: only a NetDissect result does not say it itself; leave it out"
+            f"{', '.join(ignored)} would be ignored: it describes a NetDissect result, and none is given; leave it out"
         )
 
 
 def _is_result(path: Path) -> bool:
-    return path.suffix.lower() == ".csv" and path.is_file()
+    return path.suffix.lower() == _RESULT and path.is_file()
 
 
 def _is_database(file: str, path: Path) -> bool:

@@ -61,7 +61,7 @@ def concepts_of(
         console.say(f"What matters for {label}, over {counted} ({chosen.evidence}):")
     class_answers.say_ranking(chosen, rows, is_default=rank_by is None, for_people=for_people)
     columns = {"concept": "concept", "category": "category", **class_answers.HEADINGS, "iou": "best IoU"}
-    shown = console.ends(rows, console.row_limit(rows, limit, for_people=for_people))
+    shown = console.shown(rows, limit, for_people=for_people)
     console.write_rows(shown, columns | {"units": "neurons"}, as_json=json, as_csv=csv)
     if chosen.constant_alphas and for_people:
         console.say("Alphas of this network are the same for every image; contributions are not.")
