@@ -133,7 +133,7 @@ def _check_keys(keys: Iterable[object]) -> None:
         parts, count = [key], 0
         while parts:
             part = parts.pop()
-            count += 1
+            count += 1 + part.bit_length() // 64 if isinstance(part, int) else 1
             if isinstance(part, tuple):
                 parts.extend(part)
             if count + len(parts) > _LARGEST_KEY:
