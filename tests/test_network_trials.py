@@ -14,6 +14,7 @@ from worlds import seeing
 from dissection.errors import LayerNotFoundError, NetworkError, NotConnectedError
 from dissection.networks.forward import forward
 from dissection.networks.network import Network
+from dissection.networks.receptive_field import receptive_fields
 from neuronexplain.methods.constant_alphas import has_constant_alphas
 from neuronexplain.methods.gradcam import alphas
 
@@ -221,6 +222,31 @@ class Caching(nn.Module):
         if self.cache.shape[1] != 5:
             self.cache = torch.arange(5.0)[None]
         return self.net(images) + self.cache
+
+
+class Averaging(nn.Module):
+    """Averages what it sees in a buffer, in any mode, and takes any other size than ``refused``."""
+
+    def __init__(self, refused: int = 0) -> None:
+        super().__init__()
+        self.net = Net(plain)
+        self.refused = refused
+        self.register_buffer("mean", torch.zeros(3))
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.mean.lerp_(images.mean((0, 2, 3)), 0.1)
+        if images.shape[3] == self.refused:
+            raise ValueError("too narrow")
+        return self.net(images)
+
+
+@pytest.mark.parametrize("refused", [0, 64])
+def test_what_is_tried_leaves_no_trace_in_buffers(refused: int) -> None:
+    module = Averaging(refused).eval()
+    network = Network.from_module(module, preprocessing=seeing((96, 96)))
+    receptive_fields(network, [network.layer])
+    network.feature_maps()
+    assert torch.equal(module.mean, torch.zeros(3))
 
 
 def test_a_buffer_that_is_replaced_comes_back() -> None:

@@ -27,7 +27,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from dissection.errors import NetworkError
 
-from .isolation import undisturbed
+from .isolation import tried
 from .operations import operation
 from .places import Places, Step
 
@@ -141,7 +141,7 @@ def record(module: nn.Module, preprocessing: Preprocessing) -> Recording:
     image = noise(module, preprocessing)
     start = ledger.enter(image, "image", ())
     start.places = Places.of_map(image.shape)
-    with undisturbed(module), buffers_kept(module), _noted(module, ledger), torch.no_grad():
+    with tried(module), _noted(module, ledger):
         try:
             with ledger:
                 output = module(image)
@@ -353,24 +353,6 @@ def _noted(module: nn.Module, ledger: _Ledger) -> Iterator[None]:
                 hooks.callback(start.remove)
                 hooks.callback(end.remove)
         yield
-
-
-@contextmanager
-def buffers_kept(module: nn.Module) -> Iterator[None]:
-    """Restore the buffers afterwards: some modules count or average in them in any mode."""
-    before = [
-        (part, name, buffer, None if buffer is None else buffer.clone())
-        for part in module.modules()
-        for name, buffer in part._buffers.items()  # noqa: SLF001 -- a module may put another tensor in a buffer's place
-    ]
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for part, name, buffer, content in before:
-                part._buffers[name] = buffer  # noqa: SLF001
-                if buffer is not None and content is not None and not torch.equal(buffer, content):
-                    buffer.copy_(content)
 
 
 def _cannot_run(module: nn.Module, image: Tensor, error: Exception) -> str:

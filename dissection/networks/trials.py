@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from dissection.errors import NetworkError, NotConnectedError
 
 from .heads import Given
-from .isolation import undisturbed
+from .isolation import tried
 from .mosaics import Mosaics, find_layout
-from .recording import buffers_kept, noise, parts, record, tensors
+from .recording import noise, parts, record, tensors
 from .tap import Body, Cut
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def require_certain(
 def _require_same_again(module: nn.Module, preprocessing: Preprocessing, recording: Recording) -> None:
     image, once = noise(module, preprocessing), parts(recording.output)
     for _ in range(_REPEATS):
-        with undisturbed(module), buffers_kept(module), torch.no_grad():
+        with tried(module):
             again = parts(module(image))
         if not all(_is_same(once[name], again[name]) for name in once.keys() & again.keys()):
             raise NetworkError(_is_random(recording.kind, "something in its forward"))
@@ -96,7 +96,7 @@ def require_independent(
     pair = _two_images(module, preprocessing)
     body = Body()
     cut = Cut(module, layer, layout, body)
-    with undisturbed(module), buffers_kept(module), torch.no_grad(), body, cut:
+    with tried(module), body, cut:
         try:
             given = head.run(module, pair) if head else module(pair)
         except NetworkError:
@@ -143,7 +143,7 @@ def find_layouts(
             sized = replace(layer, units=output.shape[layout.axis], height=height, width=width)
             found[layer.name] = sized, layout
 
-    with undisturbed(module), buffers_kept(module), torch.no_grad(), ExitStack() as hooks:
+    with tried(module), ExitStack() as hooks:
         for layer in layers:
             hooks.callback(module.get_submodule(layer.name).register_forward_hook(partial(look, layer)).remove)
         module(mosaics.images)
@@ -205,7 +205,7 @@ def _runs_of(module: nn.Module, images: Tensor) -> list[_Run]:
     def ends(name: str, _part: nn.Module, _args: object, output: object) -> None:
         runs.append((name, started.pop(), [tensor.clone() for tensor in tensors(output)]))
 
-    with undisturbed(module), buffers_kept(module), torch.no_grad(), ExitStack() as hooks:
+    with tried(module), ExitStack() as hooks:
         for name, part in module.named_modules():
             hooks.callback(part.register_forward_pre_hook(starts, with_kwargs=True).remove)
             hooks.callback(part.register_forward_hook(partial(ends, name)).remove)
