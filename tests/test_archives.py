@@ -272,14 +272,14 @@ def test_an_entry_of_a_zip_that_swallows_others(tmp_path):
 PACKING = {"tar": open, "tgz": gzip.open, "tar.gz": gzip.open, "tar.bz2": bz2.open, "tar.xz": lzma.open}
 
 
-@pytest.mark.parametrize("format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+@pytest.mark.parametrize("headers", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 @pytest.mark.parametrize("ending", TARS)
-def test_a_tar_without_the_mark_of_its_end(tmp_path, ending, format):
+def test_a_tar_without_the_mark_of_its_end(tmp_path, ending, headers):
     """Only a compressed one is known to be whole; a header that announces another is never the end."""
     archive, files = tmp_path / f"a.{ending}", {"a" * 90: b"a" * 512, "b" * 90: b"b" * 600}
-    with tarfile.open(tmp_path / "whole.tar", "w", format=format) as whole:
+    with tarfile.open(tmp_path / "whole.tar", "w", format=headers) as whole:
         for name, content in files.items():
-            info = tarfile.TarInfo(name if format == tarfile.USTAR_FORMAT else name * 2)
+            info = tarfile.TarInfo(name if headers == tarfile.USTAR_FORMAT else name * 2)
             info.size = len(content)
             whole.addfile(info, io.BytesIO(content))
     data = (tmp_path / "whole.tar").read_bytes().rstrip(b"\0")
@@ -300,7 +300,7 @@ def test_a_tar_without_the_mark_of_its_end(tmp_path, ending, format):
         refused(archive, "not a zip or tar that can be unpacked")
     pack(data[:-512])
     refused(archive, "not a zip or tar that can be unpacked")
-    if format != tarfile.USTAR_FORMAT:
+    if headers != tarfile.USTAR_FORMAT:
         pack(data[:512])
         refused(archive, "ends without the mark of a tar's end|not a zip or tar that can be unpacked")
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from worlds import network_at, seeing
 
-from dissection.errors import LayerNotFoundError
+from dissection.errors import LayerNotFoundError, NetworkError
 from dissection.networks.forward import forward, forward_from
 from dissection.networks.map_layouts import Layout
 from dissection.networks.mosaics import Mosaics, find_layout
@@ -156,6 +156,13 @@ def test_what_lies_nowhere_is_refused(alter: Callable[[Tensor], Tensor]) -> None
     module(torch.zeros(1, 3, *SIZE))
     with pytest.raises(LayerNotFoundError, match=r"layer 'altered' of Altered gives no map of the image"):
         network_at(module, "altered", SIZE)
+
+
+def test_a_network_of_one_image_cannot_be_tried() -> None:
+    module = Altered(lambda maps: hidden(maps.view(1, 12, 8, 8), torch.arange(64))).eval()
+    module(torch.zeros(1, 3, *SIZE))
+    with pytest.raises(NetworkError, match=r"Altered runs on one image, but not on 8 at once \(RuntimeError: "):
+        Network.from_module(module, layer="altered", preprocessing=seeing(SIZE))
 
 
 @pytest.mark.parametrize(("fine", "order"), [(0.01, "usual"), (0.15, "unclear"), (0.5, "transposed in blocks")])

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,7 @@ class Net(nn.Module):
         self.drop = Always()
         self.attend = nn.MultiheadAttention(16, 2)
         self.join = join
+        self.generator = torch.Generator()
 
     def forward(self, images: Tensor) -> Tensor:
         return self.join(self, images)
@@ -80,17 +82,30 @@ def wholly_inferred(net: Net, images: Tensor) -> Tensor:
         return plain(net, images)
 
 
+def counting(net: Net, images: Tensor) -> Tensor:
+    net.runs = getattr(net, "runs", 0) + 1
+    return plain(net, images * net.runs)
+
+
+def from_its_own_generator(net: Net, images: Tensor) -> Tensor:
+    return plain(net, images * (1 + torch.rand(1, generator=net.generator)))
+
+
 @pytest.mark.parametrize(
     ("join", "message"),
     [
         (lambda net, x: net.head(net.drop(net.body(x))), r"each time: module 'drop' \(Always\) \(dropout\) draws"),
         (lambda net, x: net.head(F.dropout(net.body(x), 0.001)), r"the forward of Net itself \(dropout\) draws"),
         (lambda net, x: plain(net, x + 1e-7 * torch.randn(x.shape)), r"itself \(randn\) draws"),
-        (lambda net, x: plain(net, x * random.uniform(0.5, 2)), "each time: something in its forward draws"),
+        (lambda net, x: plain(net, x * random.uniform(0.5, 2)), "each time: the forward of Net itself draws"),
+        (lambda net, x: plain(net, x * np.random.uniform(0.5, 2)), "each time: the forward of Net itself draws"),  # noqa: NPY002
+        (counting, "each time: the forward of Net itself keeps something from one run to the next"),
+        (lambda net, x: counting(net, x + 0 * random.random()), "each time: the forward of Net itself keeps something"),
+        (from_its_own_generator, "each time: the forward of Net itself keeps .* or draws from a generator of its own"),
         (lambda net, x: net.head(net.norm(net.body(x))), r"beside other images: module 'norm' \(BatchNorm2d\) mixes"),
         (lambda net, x: plain(net, x - x.mean(0)), "beside other images: the forward of Net itself mixes"),
         (across_the_batch, r"beside other images: module 'attend' \(MultiheadAttention\) mixes"),
-        (lambda net, x: net.head(net.body(x).view(1, 16, 8, 8)), r"runs on one image, but not on two at once"),
+        (lambda net, x: net.head(net.body(x).view(1, 16, 8, 8)), "runs on one image, but not on 2 at once"),
     ],
 )
 def test_answers_that_are_not_an_images_own(join: Callable[[Net, Tensor], Tensor], message: str) -> None:
@@ -100,6 +115,18 @@ def test_answers_that_are_not_an_images_own(join: Callable[[Net, Tensor], Tensor
 
 def test_random_numbers_that_change_nothing_or_are_the_same_each_time_are_no_matter() -> None:
     assert opened(seeded).layer == opened(lambda net, x: (torch.rand(1), plain(net, x))[1]).layer
+
+
+def test_only_the_generators_that_a_network_uses_are_touched(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the network is on no GPU")
+
+    net = Net(lambda net, x: net.head(net.drop(net.body(x)))).eval()
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", refuse)
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", refuse)
+    with pytest.raises(NetworkError, match="draws random numbers"):
+        Network.from_module(net, preprocessing=seeing(SIZE))
 
 
 @pytest.mark.parametrize("join", [frozen, inferred, plain])
@@ -126,6 +153,19 @@ def test_a_head_behind_a_frozen_body_is_differentiated(join: Callable[[Net, Tens
 def test_what_hides_the_map_from_autograd_is_said(join: Callable[[Net, Tensor], Tensor], message: str) -> None:
     with pytest.raises(NotConnectedError, match=message):
         opened(join)
+
+
+def test_another_layer_is_tried_as_the_first_one_is() -> None:
+    network = opened(lambda net, x: net.head(net.body[2:](net.body[:2](x).detach())))
+    assert network.layer.name == "body.3"
+    with pytest.raises(NotConnectedError, match=r"no gradient of Net's scores reaches layer 'body.1'.*detach"):
+        network.at("body.1")
+
+
+def test_another_layer_of_a_network_of_any_output_needs_no_scores() -> None:
+    module = Net(lambda net, x: {"words": plain(net, x).argmax(1)}).eval()
+    network = Network.of_any_output(module, layer="body.1", preprocessing=seeing(SIZE))
+    assert network.at("body.3").layer.units == 16
 
 
 def test_checkpoints_that_can_be_differentiated_work() -> None:

@@ -256,6 +256,7 @@ def legacy(path: Path, content: bytes) -> Path:
 
 
 STORAGE = b"((X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0\x30X\3\0\0\0cpuJ\xff\xff\xff\x3ftQ"
+NUMBER = b"\x8b" + struct.pack("<i", 10**6) + b"\1" * 10**6
 HOSTILE = {
     "a memo of gigabytes": b"\x80\2}r\xff\xff\xff\x7f.",
     "a storage of gigabytes": b"\x80\2" + STORAGE[1:] + b".",
@@ -266,7 +267,7 @@ HOSTILE = {
     "a set that takes for ever to hash": b"\x80\2cbuiltins\nset\n])" + b"q\0h\0\x86" * 200 + b"a\x85R.",
     "a frozenset that takes for ever to hash": b"\x80\4()" + b"\x94h\0\x86" * 200 + b"\x91.",
     "a counter that takes for ever to hash": b"\x80\2ccollections\nCounter\n])" + b"q\0h\0\x86" * 200 + b"a\x85R.",
-    "numbers that take for ever to hash": b"\x80\2}(\x8b@B\x0f\0" + b"\1" * 10**6 + b"q\0" + b"K\1h\0" * 10**4 + b"K\1u.",
+    "numbers that take for ever to hash": b"\x80\2}(" + NUMBER + b"q\0" + b"K\1h\0" * 10**4 + b"K\1u.",
     "pairs that take for ever to hash": b"\x80\2ccollections\nOrderedDict\n]])" + b"q\0h\0\x86" * 200 + b"aK\1aa\x85R.",
     "a state dict that holds itself": b"\x80\2}q\0X\x0a\0\0\0state_dicth\0s.",
     "nothing": b"",

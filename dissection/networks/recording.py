@@ -184,7 +184,7 @@ class _Ledger(TorchFunctionMode):
         self.calls: list[Call] = []
         self._running: list[tuple[str, tuple[Value, ...]]] = []
         self._held = WeakTensorKeyDictionary()
-        self._devices = {tensor.device for tensor in chain(module.parameters(), module.buffers())}
+        self._devices = devices_of(module)
 
     def value(self, thing: object) -> Value | None:
         """What a tensor holds now, if that depends on the image."""
@@ -313,6 +313,11 @@ def noise(module: nn.Module, preprocessing: Preprocessing, seed: int = 0) -> Flo
     """An image like a normalised photograph, the same for each seed, of the module's type and on its device."""
     image = torch.randn(1, preprocessing.channels, *preprocessing.size, generator=torch.Generator().manual_seed(seed))
     return in_type_of(module, image)
+
+
+def devices_of(module: nn.Module) -> set[torch.device]:
+    """The devices of a module's weights."""
+    return {tensor.device for tensor in chain(module.parameters(), module.buffers())}
 
 
 def in_type_of(module: nn.Module, images: Float[Tensor, "images channels h w"]) -> Float[Tensor, "images channels h w"]:

@@ -9,11 +9,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import random
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,11 +24,11 @@ from dissection.errors import NetworkError, NotConnectedError
 from .heads import Given
 from .isolation import tried
 from .mosaics import Mosaics, find_layout
-from .recording import noise, parts, record, tensors
+from .recording import devices_of, noise, parts, record, tensors
 from .tap import Body, Cut
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from jaxtyping import Float
     from torch.autograd.graph import Node
@@ -52,8 +54,9 @@ def require_certain(
         NetworkError: if one is; the message names the module that draws.
     """
     if any(value.draw for value in recording.values):
-        with torch.random.fork_rng():
-            torch.seed()
+        with _generators_kept(module) as generators:
+            for generator in generators:
+                generator.seed()
             again = {value.draw for value in record(module, preprocessing).values}
         for value in _origins(answers):
             if value.draw and value.draw not in again:
@@ -68,7 +71,7 @@ def _require_same_again(module: nn.Module, preprocessing: Preprocessing, recordi
         with tried(module):
             again = parts(module(image))
         if not all(_is_same(once[name], again[name]) for name in once.keys() & again.keys()):
-            raise NetworkError(_is_random(recording.kind, "something in its forward"))
+            raise NetworkError(_changes(module, recording.kind, image))
 
 
 def require_independent(
@@ -90,22 +93,15 @@ def require_independent(
         layout: its layout, if that is unusual.
 
     Raises:
-        NetworkError: if the answers are other ones; the message names the module that makes the difference.
+        NetworkError: if the answers are other ones, the message names the module that makes the difference; or if the
+            network does not run on two images.
         NotConnectedError: if what lies between the layer and the scores hides from autograd.
     """
     pair = _two_images(module, preprocessing)
     body = Body()
     cut = Cut(module, layer, layout, body)
-    with tried(module), body, cut:
-        try:
-            given = head.run(module, pair) if head else module(pair)
-        except NetworkError:
-            raise
-        except Exception as error:
-            raise NetworkError(
-                f"{recording.kind} runs on one image, but not on two at once ({type(error).__name__}: "
-                f"{' '.join(str(error).split())[:200]}); it has to take any number of images"
-            ) from error
+    with tried(module), _together(module, pair), body, cut:
+        given = head.run(module, pair) if head else module(pair)
     together, alone = parts(given.outputs if isinstance(given, Given) else given), parts(recording.output)
     shared = [name for name, values in together.items() if name in alone and values.ndim and len(values) == 2]
     if not all(_is_same(alone[name], together[name]) for name in shared):
@@ -127,6 +123,9 @@ def find_layouts(
         preprocessing: what it expects of a photograph.
         layers: layers, as the shapes of their outputs suggest.
         usual: by layer, the layout that the shape suggests.
+
+    Raises:
+        NetworkError: if the network does not run on several images.
     """
     if not layers:
         return {}
@@ -146,8 +145,23 @@ def find_layouts(
     with tried(module), ExitStack() as hooks:
         for layer in layers:
             hooks.callback(module.get_submodule(layer.name).register_forward_hook(partial(look, layer)).remove)
+        hooks.enter_context(_together(module, mosaics.images))
         module(mosaics.images)
     return found
+
+
+@contextmanager
+def _together(module: nn.Module, images: Float[Tensor, "images channels H W"]) -> Iterator[None]:
+    """Run a network that runs on one image on several, or say that it cannot."""
+    try:
+        yield
+    except NetworkError:
+        raise
+    except Exception as error:
+        raise NetworkError(
+            f"{type(module).__name__} runs on one image, but not on {len(images)} at once ({type(error).__name__}: "
+            f"{' '.join(str(error).split())[:200]}); it has to take any number of images"
+        ) from error
 
 
 def _two_images(module: nn.Module, preprocessing: Preprocessing) -> Float[Tensor, "2 channels H W"]:
@@ -181,8 +195,8 @@ def _is_same(alone: Tensor, together: Tensor) -> bool:
 def _other_answers(module: nn.Module, kind: str, pair: Float[Tensor, "2 channels H W"]) -> str:
     """Why an image's answers differ: by themselves, or because of another image."""
     alone = _runs_of(module, pair[:1])
-    if (odd := _odd(alone, _runs_of(module, pair[:1]))) is not None:
-        return _is_random(kind, _named(module, odd))
+    if _odd(alone, _runs_of(module, pair[:1])) is not None:
+        return _changes(module, kind, pair[:1])
     odd = _odd(alone, _runs_of(module, pair)) or ""
     return (
         f"{kind} gives an image other scores beside other images: {_named(module, odd)} mixes the images of a batch in "
@@ -248,6 +262,40 @@ def _functions(result: Tensor) -> set[Node]:
             seen.add(function)
             pending.extend(parent for parent, _ in function.next_functions if parent)
     return seen
+
+
+def _changes(module: nn.Module, kind: str, image: Float[Tensor, "1 channels H W"]) -> str:
+    """Why a network's answers for one image change from run to run: with random numbers, or whatever is drawn."""
+    runs = [_runs_with_same_draws(module, image) for _ in range(2)]
+    if (odd := _odd(*runs)) is not None:
+        return (
+            f"{kind} gives an image other scores each time: {_named(module, odd)} keeps something from one run to the "
+            "next, or draws from a generator of its own; let it begin anew with each image in evaluation mode"
+        )
+    odd = _odd(_runs_of(module, image), _runs_of(module, image))
+    return _is_random(kind, "something in its forward" if odd is None else _named(module, odd))
+
+
+def _runs_with_same_draws(module: nn.Module, image: Float[Tensor, "1 channels H W"]) -> list[_Run]:
+    with _generators_kept(module) as generators:
+        for generator in generators:
+            generator.manual_seed(0)
+        random.seed(0)
+        np.random.seed(0)  # noqa: NPY002 -- the one that a network may use
+        return _runs_of(module, image)
+
+
+@contextmanager
+def _generators_kept(module: nn.Module) -> Iterator[list[torch.Generator]]:
+    """The generators of torch that a module uses; afterwards they, Python's and NumPy's are as before."""
+    devices = [device for device in devices_of(module) if device.type == "cuda"]
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002
+    with torch.random.fork_rng(devices=devices):
+        try:
+            yield [torch.default_generator, *(torch.cuda.default_generators[device.index] for device in devices)]
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])  # noqa: NPY002
 
 
 def _is_random(kind: str, subject: str) -> str:
