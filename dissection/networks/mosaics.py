@@ -86,11 +86,11 @@ def resemblance(output: Float[Tensor, "*shape"], axis: int) -> Float64[np.ndarra
         output: a network's values for :attr:`Mosaics.images`.
         axis: the axis of the units.
     """
-    values = output.movedim(axis, 1).flatten(2).double()
+    values = output.movedim(axis, 1).flatten(2).cpu().double()  # some devices have no such numbers
     one, other, mosaics = values[:1], values[1:2], values[2:]
     apart = (other - one).norm(dim=1)
     nearer = (mosaics - one).norm(dim=1) - (mosaics - other).norm(dim=1)
-    d = torch.where(apart > 0, nearer / apart, 0).nan_to_num().cpu().numpy()
+    d = torch.where(apart > 0, nearer / apart, 0).nan_to_num().numpy()
     return np.asarray(d - d.mean(1, keepdims=True))
 
 

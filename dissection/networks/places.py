@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map_only
 
 from .map_layouts import Layout
 
@@ -252,11 +253,12 @@ class Step:
     def on(self, cells: Tensor | list[Tensor]) -> Any:  # noqa: ANN401 -- as many tensors as the function gives
         """The function on cells, in place of its first argument; a view may need a copy that the network need not."""
         func: Callable[..., Any] = Tensor.reshape if self.operation == "view" else self.func
-        return func(cells, *self.args[1:], **self.kwargs)
+        args, kwargs = tree_map_only(Tensor, Tensor.cpu, (self.args[1:], dict(self.kwargs)))
+        return func(cells, *args, **kwargs)
 
 
 def _moved(step: Step, _results: Sequence[Tensor]) -> list[Places | None]:
-    if any(map(step.is_of_image, _flat(step.args[1:]))):
+    if any(map(step.is_of_image, _flat([*step.args[1:], *step.kwargs.values()]))):
         return []
     moved, grid = step.on(step.subject.cells), step.subject.grid
     return [Places(cells, grid) for cells in ([moved] if isinstance(moved, Tensor) else moved)]
@@ -350,4 +352,6 @@ def _one_along(places: Places, axis: int) -> Places | None:
 def _flat(things: object) -> list[object]:
     if isinstance(things, (list, tuple)):
         return [part for thing in things for part in _flat(thing)]
+    if isinstance(things, slice):
+        return [things.start, things.stop, things.step]
     return [things]
