@@ -108,7 +108,7 @@ def cells_in_place(network: Network) -> int:
         place = image[:, row * tall : (row + 1) * tall, column * wide : (column + 1) * wide]
         place += 3 * torch.randn(place.shape, generator=generator)
     moved = forward(network, images).activation.detach() - forward(network, base).activation.detach()
-    return int((moved.abs().sum(1).flatten(1).argmax(1) == torch.arange(height * width)).sum())
+    return int((moved.cpu().abs().sum(1).flatten(1).argmax(1) == torch.arange(height * width)).sum())
 
 
 @pytest.mark.parametrize("places", [(0,), (31,), (64,), (0, 65), (64, 65, 66), (10, 40), (0, 1, 2, 3, 4, 5, 6, 7, 8)])

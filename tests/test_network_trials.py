@@ -196,6 +196,23 @@ def test_scripted_parts_are_refused(part: str) -> None:
         Network.from_module(module, preprocessing=seeing(SIZE))
 
 
+@pytest.mark.parametrize("lazy", [nn.LazyConv2d(4, 3), nn.LazyLinear(5), nn.LazyBatchNorm2d(affine=False)])
+def test_weights_without_a_shape_are_refused_and_left_so(lazy: nn.Module) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), lazy).eval()
+    with pytest.raises(NetworkError, match=r"'2\.\w+' of Sequential has no shape until the network has seen an image"):
+        Network.from_module(module, preprocessing=seeing(SIZE))
+    assert lazy.has_uninitialized_params()
+
+
+@pytest.mark.parametrize("part", ["body", "norm"])
+def test_weights_without_values_are_refused(part: str) -> None:
+    net = Net(plain).eval()
+    net.norm.register_buffer("scale", torch.ones(1))
+    getattr(net, part).to("meta")
+    with pytest.raises(NetworkError, match=rf"'{part}\.\S+' of Net is on the device 'meta', where weights have no values"):
+        Network.from_module(net, preprocessing=seeing(SIZE))
+
+
 @pytest.mark.parametrize("join", [lambda net, x: plain(net, x)[:, 0], lambda net, x: plain(net, x).squeeze()])
 def test_one_number_per_image(join: Callable[[Net, Tensor], Tensor]) -> None:
     network = opened(join, classes=1)

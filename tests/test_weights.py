@@ -130,6 +130,13 @@ def test_fit_loads_every_tensor(net: nn.Module) -> None:
     assert all((value == 3).all() for value in net.state_dict().values())
 
 
+def test_weights_give_a_network_its_shapes() -> None:
+    source, target = (nn.Sequential(nn.LazyConv2d(4, 1), nn.LazyBatchNorm2d()) for _ in range(2))
+    source(torch.ones(2, 3, 3, 3))
+    fit(target, source.state_dict(), where="a file")
+    assert_state(target.state_dict(), source)
+
+
 def test_old_files_lack_batch_counters(net: nn.Module) -> None:
     state = {name: torch.full_like(value, 3) for name, value in net.state_dict().items()}
     del state["1.num_batches_tracked"]

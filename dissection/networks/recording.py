@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
@@ -134,7 +135,8 @@ def record(module: nn.Module, preprocessing: Preprocessing) -> Recording:
     """Run a module in evaluation mode on one image of noise, and leave it as it was.
 
     Raises:
-        NetworkError: if the module cannot run on an image of this size, or holds a program that cannot be looked into.
+        NetworkError: if the module cannot run on an image of this size, holds a program that cannot be looked into, or
+            has weights without shape or values.
     """
     _require_readable(module)
     ledger, others = _Ledger(module), _other_generators()
@@ -345,6 +347,17 @@ def _require_readable(module: nn.Module) -> None:
             raise NetworkError(
                 f"{subject} a TorchScript program, whose layers cannot be read; make the network without torch.jit, or "
                 "export it with torch.export.save as a .pt2"
+            )
+    for name, tensor in chain(module.named_parameters(), module.named_buffers()):
+        if is_lazy(tensor):
+            raise NetworkError(
+                f"{name!r} of {type(module).__name__} has no shape until the network has seen an image; run it once on "
+                "one like yours, or load its weights, before it is read"
+            )
+        if tensor.is_meta:
+            raise NetworkError(
+                f"{name!r} of {type(module).__name__} is on the device 'meta', where weights have no values; make the "
+                "network on another one, and load its weights"
             )
 
 

@@ -194,10 +194,9 @@ def _is_same(alone: Tensor, together: Tensor) -> bool:
 
 def _other_answers(module: nn.Module, kind: str, pair: Float[Tensor, "2 channels H W"]) -> str:
     """Why an image's answers differ: by themselves, or because of another image."""
-    alone = _runs_of(module, pair[:1])
-    if _odd(alone, _runs_of(module, pair[:1])) is not None:
+    if _changing(module, pair[:1]) is not None:
         return _changes(module, kind, pair[:1])
-    odd = _odd(alone, _runs_of(module, pair)) or ""
+    odd = _odd(_runs_of(module, pair[:1]), _runs_of(module, pair)) or ""
     return (
         f"{kind} gives an image other scores beside other images: {_named(module, odd)} mixes the images of a batch in "
         "evaluation mode; let it keep them apart (BatchNorm: track_running_stats=True, attention: "
@@ -237,6 +236,13 @@ def _odd(alone: Sequence[_Run], others: Sequence[_Run]) -> str | None:
     return None
 
 
+def _changing(module: nn.Module, image: Float[Tensor, "1 channels H W"]) -> str | None:
+    """The innermost module that makes other outputs of the same image in another run, if some runs show one."""
+    once = _runs_of(module, image)
+    odd = (_odd(once, _runs_of(module, image)) for _ in range(_REPEATS))
+    return next((name for name in odd if name is not None), None)
+
+
 def _require_connected(scores: Tensor, maps: Tensor, kind: str, layer: Layer) -> None:
     between = _functions(scores)
     if not any(getattr(function, "variable", None) is maps for function in between):
@@ -272,7 +278,7 @@ def _changes(module: nn.Module, kind: str, image: Float[Tensor, "1 channels H W"
             f"{kind} gives an image other scores each time: {_named(module, odd)} keeps something from one run to the "
             "next, or draws from a generator of its own; let it begin anew with each image in evaluation mode"
         )
-    odd = _odd(_runs_of(module, image), _runs_of(module, image))
+    odd = _changing(module, image)
     return _is_random(kind, "something in its forward" if odd is None else _named(module, odd))
 
 
