@@ -69,6 +69,9 @@ class TestTimm:
             open_network("timm/resnet18")
 
 
+VIT = {"image_processor_type": "ViTImageProcessor", "size": {"height": 48, "width": 40}, "resample": 2}
+
+
 def packed_anew(path: Path, content: object) -> None:
     """A checkpoint whose zip is compressed, which torch never does."""
     stream = io.BytesIO()
@@ -91,16 +94,14 @@ class TestTransformers:
         (folder / "preprocessor_config.json").write_text(json.dumps(processor))
         return module
 
-    VIT = {"image_processor_type": "ViTImageProcessor", "size": {"height": 48, "width": 40}, "resample": 2}
-
     def test_files_that_are_no_weights_do_not_matter(self, tmp_path: Path) -> None:
-        self.saved(tmp_path, self.VIT)
+        self.saved(tmp_path, VIT)
         packed_anew(tmp_path / "training_args.bin", {"rate": 1e-4})
         assert open_network(f"hf/{tmp_path}").layer.name == "resnet.encoder.stages.1"
 
     @pytest.mark.parametrize("first", ["pytorch_model-00001-of-00002.bin", "body.bin"])
     def test_weights_in_several_pickles(self, first: str, tmp_path: Path) -> None:
-        state = self.saved(tmp_path, self.VIT).state_dict()
+        state = self.saved(tmp_path, VIT).state_dict()
         (tmp_path / "model.safetensors").unlink()
         names = {name: first if name.startswith("resnet") else "head.bin" for name in state}
         for file in set(names.values()):

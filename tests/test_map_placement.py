@@ -157,7 +157,7 @@ def test_what_no_data_flow_shows_is_tried(order: Tensor) -> None:
         lambda maps: hidden(maps, SHUFFLED),
         lambda maps: maps.flatten(2)[:, :, by_content(maps)].view(maps.shape),
         lambda maps: torch.index_select(maps.flatten(2), 2, index=by_content(maps)).view(maps.shape),
-        lambda maps: rolled_by_content(maps),
+        rolled_by_content,
         lambda maps: maps + maps.flip(2).flip(3),
     ],
     ids=[

@@ -209,7 +209,9 @@ def test_weights_without_values_are_refused(part: str) -> None:
     net = Net(plain).eval()
     net.norm.register_buffer("scale", torch.ones(1))
     getattr(net, part).to("meta")
-    with pytest.raises(NetworkError, match=rf"'{part}\.\S+' of Net is on the device 'meta', where weights have no values"):
+    with pytest.raises(
+        NetworkError, match=rf"'{part}\.\S+' of Net is on the device 'meta', where weights have no values"
+    ):
         Network.from_module(net, preprocessing=seeing(SIZE))
 
 
