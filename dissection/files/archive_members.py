@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from tarfile import (  # type: ignore[attr-defined]  # not all in typeshed
-    EmptyHeaderError,
-    EOFHeaderError,
+    EmptyHeaderError,  # pyright: ignore[reportAttributeAccessIssue]
+    EOFHeaderError,  # pyright: ignore[reportAttributeAccessIssue]
     HeaderError,
     ReadError,
     TarFile,

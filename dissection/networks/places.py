@@ -11,6 +11,7 @@ unknown (``None``).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -155,7 +156,7 @@ _BORDER = 4
 """Cells of padding that are taken for part of a convolution."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Places:
     """Where a tensor's numbers belong.
 
@@ -189,6 +190,7 @@ class Places:
         inner = inner[:, :, top:bottom, left:right]
         return border <= _BORDER and inner.shape[2:] == self.grid and bool((inner == expected).all())
 
+    @cached_property
     def layout(self) -> Layout | None:
         """How a map lies in the tensor: along one axis nothing but units, along the others each cell once."""
         shape, count = tuple(self.cells.shape), self.grid[0] * self.grid[1]

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from dissection.errors import NetworkError, NotConnectedError
 
+from .graphs import reached
 from .heads import Given
 from .isolation import tried
 from .mosaics import Mosaics, find_layout
@@ -58,7 +59,7 @@ def require_certain(
             for generator in generators:
                 generator.seed()
             again = {value.draw for value in record(module, preprocessing).values}
-        for value in _origins(answers):
+        for value in reached(answers, lambda value: value.parents):
             if value.draw and value.draw not in again:
                 raise NetworkError(_is_random(recording.kind, f"{_named(module, value.module)} ({value.operation})"))
     if recording.may_be_random:
@@ -171,16 +172,6 @@ def _two_images(module: nn.Module, preprocessing: Preprocessing) -> Float[Tensor
     return torch.cat([one, _UNLIKE * (other + colour)])
 
 
-def _origins(values: Sequence[Value]) -> set[Value]:
-    """The values that these are computed from, and themselves."""
-    pending, seen = list(values), set(values)
-    while pending:
-        further = set(pending.pop().parents) - seen
-        seen |= further
-        pending.extend(further)
-    return seen
-
-
 def _is_same(alone: Tensor, together: Tensor) -> bool:
     """Whether the first image's numbers are the same; further images may lie along the first axis or the second."""
     beside = together.narrow(0, 0, len(alone)) if alone.ndim else together
@@ -244,7 +235,7 @@ def _changing(module: nn.Module, image: Float[Tensor, "1 channels H W"]) -> str 
 
 
 def _require_connected(scores: Tensor, maps: Tensor, kind: str, layer: Layer) -> None:
-    between = _functions(scores)
+    between = reached([scores.grad_fn] if scores.grad_fn else [], _earlier)
     if not any(getattr(function, "variable", None) is maps for function in between):
         raise NotConnectedError(
             f"no gradient of {kind}'s scores reaches layer {layer.name!r}: they do not depend on it, or between them "
@@ -258,16 +249,8 @@ def _require_connected(scores: Tensor, maps: Tensor, kind: str, layer: Layer) ->
         )
 
 
-def _functions(result: Tensor) -> set[Node]:
-    """Autograd's functions behind a result."""
-    pending = [result.grad_fn] if result.grad_fn else []
-    seen: set[Node] = set()
-    while pending:
-        function = pending.pop()
-        if function not in seen:
-            seen.add(function)
-            pending.extend(parent for parent, _ in function.next_functions if parent)
-    return seen
+def _earlier(function: Node) -> list[Node]:
+    return [earlier for earlier, _ in function.next_functions if earlier]
 
 
 def _changes(module: nn.Module, kind: str, image: Float[Tensor, "1 channels H W"]) -> str:
