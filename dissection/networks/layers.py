@@ -24,11 +24,11 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from dissection.errors import LayerNotFoundError
-from dissection.vocabulary import Layer
+from dissection.vocabulary import RECTIFIERS, Layer
 
 from .graphs import reached
 from .map_layouts import Layout, grid, layout_of
-from .operations import RECTIFIERS
+from .operations import ATTENTION, PERMUTATIONS, RESHAPES, SUMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,11 +38,8 @@ if TYPE_CHECKING:
 _CONVOLUTIONS = {f"conv{kind}{axes}d" for kind in ("", "_transpose") for axes in (1, 2, 3)}
 _PRODUCTS = {"linear", "bilinear", "matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "addmm", "baddbmm", "einsum"}
 _WEIGHTED = _CONVOLUTIONS | _PRODUCTS
-_ATTENTION = frozenset(("scaled_dot_product_attention", "multi_head_attention_forward"))
-_SUMS = frozenset(("add", "__add__", "__radd__", "__iadd__", "layer_norm"))
-_SHAPING = frozenset(
-    ("permute", "transpose", "movedim", "swapaxes", "reshape", "view", "flatten", "unflatten", "__getitem__")
-)
+_MIXED = SUMS | {"layer_norm"}
+_SHAPING = PERMUTATIONS | RESHAPES | {"__getitem__"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +157,7 @@ class Layers:
         """The sums of a network that works by attention, as far as the scores use their patches."""
         if not any(map(_is_attention, self._recording.values)):
             return set()
-        return {value for value in self._before(_is_mixing) if _origin(value) in _SUMS and self._grid(value)}
+        return {value for value in self._before(_is_mixing) if _origin(value) in _MIXED and self._grid(value)}
 
     def _giving(self, value: Value) -> Call | None:
         """The outermost module that makes a value without taking the image, or else one that takes the image."""
@@ -263,7 +260,7 @@ def _is_mixing(value: Value) -> bool:
 
 
 def _is_attention(value: Value) -> bool:
-    return value.operation in _ATTENTION or (value.operation == "softmax" and len(value.shape) > 2)
+    return value.operation in ATTENTION or (value.operation == "softmax" and len(value.shape) > 2)
 
 
 def _described(value: Value | None) -> str:

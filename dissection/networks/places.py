@@ -19,24 +19,28 @@ from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
 from .map_layouts import Layout
+from .operations import (
+    ACTIVATIONS,
+    ATTENTION,
+    COPIES,
+    JOINS,
+    PERMUTATIONS,
+    PRODUCTS,
+    RESHAPES,
+    SOFTMAX,
+    SQUEEZES,
+    SUMS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-_MOVING = frozenset(
-    [
-        "view",
-        "reshape",
-        "flatten",
-        "unflatten",
-        "squeeze",
-        "unsqueeze",
-        "permute",
-        "transpose",
-        "movedim",
-        "moveaxis",
-        "swapaxes",
-        "swapdims",
+_MOVING = (
+    PERMUTATIONS
+    | RESHAPES
+    | SQUEEZES
+    | COPIES
+    | {
         "chunk",
         "split",
         "tensor_split",
@@ -49,9 +53,6 @@ _MOVING = frozenset(
         "expand",
         "expand_as",
         "repeat",
-        "contiguous",
-        "clone",
-        "detach",
         "view_as",
         "reshape_as",
         "rot90",
@@ -63,9 +64,9 @@ _MOVING = frozenset(
         "pixel_shuffle",
         "channel_shuffle",
         "repeat_interleave",
-    ]
+    }
 )
-_JOINING = frozenset(("cat", "concat", "concatenate", "stack"))
+_JOINING = JOINS | {"stack"}
 _GRIDDING = frozenset(
     [
         "conv2d",
@@ -80,23 +81,13 @@ _GRIDDING = frozenset(
         "upsample",
     ]
 )
-_PRODUCTS = frozenset(("matmul", "__matmul__", "bmm"))
-_ATTENDING = frozenset(("scaled_dot_product_attention", "multi_head_attention_forward"))
-_ALONG_LAST = frozenset(("linear", "layer_norm", "rms_norm", "softmax", "log_softmax", "normalize", "glu"))
-_NUMBERWISE = frozenset(
-    [
-        "relu",
-        "relu6",
-        "leaky_relu",
-        "prelu",
-        "rrelu",
-        "elu",
-        "selu",
-        "celu",
-        "gelu",
-        "silu",
-        "hardswish",
-        "mish",
+_MATRIX_PRODUCTS = frozenset(("matmul", "__matmul__", "bmm"))
+_ALONG_LAST = SOFTMAX | ATTENTION | {"linear", "layer_norm", "rms_norm", "normalize", "glu"}
+_NUMBERWISE = (
+    ACTIVATIONS
+    | SUMS
+    | PRODUCTS
+    | {
         "batch_norm",
         "group_norm",
         "instance_norm",
@@ -128,20 +119,12 @@ _NUMBERWISE = frozenset(
         "dropout",
         "dropout1d",
         "dropout2d",
-        "add",
-        "__add__",
-        "__radd__",
-        "__iadd__",
         "sub",
         "__sub__",
         "__rsub__",
         "__isub__",
         "addcmul",
         "lerp",
-        "mul",
-        "__mul__",
-        "__rmul__",
-        "__imul__",
         "div",
         "__truediv__",
         "__rtruediv__",
@@ -150,7 +133,7 @@ _NUMBERWISE = frozenset(
         "maximum",
         "minimum",
         "where",
-    ]
+    }
 )
 _BORDER = 4
 """Cells of padding that are taken for part of a convolution."""
@@ -325,8 +308,8 @@ _RULES = {
     _JOINING: _joined,
     _GRIDDING: _gridded,
     _NUMBERWISE: _combined,
-    _PRODUCTS: _multiplied,
-    _ALONG_LAST | _ATTENDING: _along_last,
+    _MATRIX_PRODUCTS: _multiplied,
+    _ALONG_LAST: _along_last,
     frozenset(("pad",)): _padded,
 }
 

@@ -29,7 +29,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from dissection.errors import NetworkError
 
 from .isolation import tried
-from .operations import operation
+from .operations import ACTIVATIONS, COPIES, JOINS, PERMUTATIONS, PRODUCTS, operation
 from .places import Places, Step
 
 if TYPE_CHECKING:
@@ -39,14 +39,7 @@ if TYPE_CHECKING:
 
     from .preprocessing import Preprocessing
 
-ACTIVATIONS = frozenset(
-    ["relu", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "selu", "celu", "gelu", "silu", "hardswish", "mish"]
-)
-_PRODUCTS = frozenset(("mul", "__mul__", "__rmul__", "__imul__"))
-_PASSING = frozenset(
-    ("dropout", "dropout2d", "alpha_dropout", "feature_alpha_dropout", "contiguous", "clone", "detach")
-)
-_MOVING = frozenset(("permute", "transpose", "movedim", "moveaxis", "swapaxes", "swapdims"))
+_PASSING = COPIES | {"dropout", "dropout2d", "alpha_dropout", "feature_alpha_dropout"}
 _CHANNELS_LAST = frozenset(("linear", "layer_norm"))
 
 _ACTIVATION_CLASS = re.compile(r"(elu6?|swish|silu|mish)(jit|me)?$", re.IGNORECASE)
@@ -241,7 +234,7 @@ class _Ledger(TorchFunctionMode):
                 value = self.enter(tensor, name, parents)
                 value.draw = draw
                 value.places = places.get(id(tensor))
-                if name in _MOVING:
+                if name in PERMUTATIONS:
                     value.channels = _moved(parents[0], partial(func, **kwargs), args)
                 if name.startswith("conv"):
                     value.kernel = tuple((args[1] if len(args) > 1 else kwargs["weight"]).shape[2:])
@@ -279,7 +272,7 @@ def _moved(parent: Value, move: Callable[..., Tensor], args: tuple[Any, ...]) ->
 
 
 def _is_rectified(value: Value) -> bool:
-    if value.operation in ("cat", "concat", "concatenate"):
+    if value.operation in JOINS:
         return all(parent.rectified for parent in value.parents)
     return value.operation in ACTIVATIONS or _is_swish(value)
 
@@ -287,7 +280,7 @@ def _is_rectified(value: Value) -> bool:
 def _is_swish(value: Value) -> bool:
     """Whether a value is ``x * sigmoid(x)``, written out."""
     gates = [parent for parent in value.parents if parent.operation == "sigmoid"]
-    return value.operation in _PRODUCTS and any(gate.parents[0] in value.parents for gate in gates)
+    return value.operation in PRODUCTS and any(gate.parents[0] in value.parents for gate in gates)
 
 
 def is_activation(part: nn.Module) -> bool:
