@@ -35,6 +35,7 @@ class Net(nn.Module):
         self.attend = nn.MultiheadAttention(16, 2)
         self.join = join
         self.generator = torch.Generator()
+        self.register_buffer("average", torch.ones(()) * 3)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.join(self, images)
@@ -87,6 +88,11 @@ def counting(net: Net, images: Tensor) -> Tensor:
     return plain(net, images * net.runs)
 
 
+def averaging(net: Net, images: Tensor) -> Tensor:
+    net.average.lerp_(images.std(), 0.3)
+    return plain(net, images / net.average)
+
+
 def from_its_own_generator(net: Net, images: Tensor) -> Tensor:
     return plain(net, images * (1 + torch.rand(1, generator=net.generator)))
 
@@ -101,6 +107,7 @@ def from_its_own_generator(net: Net, images: Tensor) -> Tensor:
         (lambda net, x: plain(net, x * np.random.uniform(0.5, 2)), "each time: the forward of Net itself draws"),  # noqa: NPY002
         (counting, "each time: the forward of Net itself keeps something from one run to the next"),
         (lambda net, x: counting(net, x + 0 * random.random()), "each time: the forward of Net itself keeps something"),
+        (averaging, "each time: the forward of Net itself keeps something from one run to the next"),
         (from_its_own_generator, "each time: the forward of Net itself keeps .* or draws from a generator of its own"),
         (lambda net, x: net.head(net.norm(net.body(x))), r"beside other images: module 'norm' \(BatchNorm2d\) mixes"),
         (lambda net, x: plain(net, x - x.mean(0)), "beside other images: the forward of Net itself mixes"),

@@ -110,7 +110,7 @@ class Recording:
         output: the network's output.
         outputs: the values of its parts, see :func:`parts`; only those that depend on the image.
         score: the value of the scores: of ``output`` if that is a tensor.
-        may_be_random: whether random numbers of Python or NumPy were drawn meanwhile, by whomever.
+        may_vary: whether random numbers of Python or NumPy were drawn meanwhile, by whomever, or buffers were written.
     """
 
     kind: str
@@ -121,7 +121,7 @@ class Recording:
     output: object
     outputs: Mapping[str, Value]
     score: Value | None
-    may_be_random: bool = False
+    may_vary: bool = False
 
 
 def record(module: nn.Module, preprocessing: Preprocessing) -> Recording:
@@ -132,7 +132,7 @@ def record(module: nn.Module, preprocessing: Preprocessing) -> Recording:
             has weights without shape or values.
     """
     _require_readable(module)
-    ledger, others = _Ledger(module), _other_generators()
+    ledger, outside = _Ledger(module), (_other_generators(), _buffers(module))
     image = noise(module, preprocessing)
     start = ledger.enter(image, "image", ())
     start.places = Places.of_map(image.shape)
@@ -140,6 +140,7 @@ def record(module: nn.Module, preprocessing: Preprocessing) -> Recording:
         try:
             with ledger:
                 output = module(image)
+            may_vary = outside != (_other_generators(), _buffers(module))
         except Exception as error:
             raise NetworkError(_cannot_run(module, image, error)) from error
     names = tuple(name for name, _ in module.named_modules() if name)
@@ -154,7 +155,7 @@ def record(module: nn.Module, preprocessing: Preprocessing) -> Recording:
         output,
         outputs,
         ledger.value(output),
-        others != _other_generators(),
+        may_vary,
     )
 
 
@@ -330,6 +331,11 @@ def _generators(devices: Iterable[torch.device]) -> int:
 def _other_generators() -> int:
     """A hash of the global random number generators of Python and of NumPy."""
     return hash((random.getstate(), str(np.random.get_state(legacy=False))))  # noqa: NPY002 -- a network may use it
+
+
+def _buffers(module: nn.Module) -> list[tuple[int, int]]:
+    """Which tensors the buffers are, and how often each was written to."""
+    return [(id(buffer), _version(buffer)) for buffer in module.buffers()]
 
 
 def _require_readable(module: nn.Module) -> None:

@@ -1,6 +1,7 @@
 """What a network must not do, and where its maps lie: tried on a few images when it is opened.
 
-- Its answer for an image is always the same: nothing that the scores are computed from is drawn at random.
+- Its answer for an image is always the same: nothing that the scores are computed from is drawn at random, or kept from
+  one run to the next.
 - Its answer for an image does not depend on the other images of a batch.
 - The scores can be differentiated with respect to the layer's map.
 - Each cell of a map lies where it is read, see :mod:`dissection.networks.places` and
@@ -49,10 +50,10 @@ _REPEATS = 4
 def require_certain(
     module: nn.Module, preprocessing: Preprocessing, recording: Recording, answers: Sequence[Value]
 ) -> None:
-    """Check that no answer is drawn at random; what is drawn in the same way each time, since it is seeded, may be.
+    """Check that an image's answers are always the same; what is drawn at random, but seeded, may be drawn.
 
     Raises:
-        NetworkError: if one is; the message names the module that draws.
+        NetworkError: if they are not; the message names the module that draws, or keeps something from run to run.
     """
     if any(value.draw for value in recording.values):
         with _generators_kept(module) as generators:
@@ -62,17 +63,17 @@ def require_certain(
         for value in reached(answers, lambda value: value.parents):
             if value.draw and value.draw not in again:
                 raise NetworkError(_is_random(recording.kind, f"{_named(module, value.module)} ({value.operation})"))
-    if recording.may_be_random:
+    if recording.may_vary:
         _require_same_again(module, preprocessing, recording)
 
 
 def _require_same_again(module: nn.Module, preprocessing: Preprocessing, recording: Recording) -> None:
     image, once = noise(module, preprocessing), parts(recording.output)
-    for _ in range(_REPEATS):
-        with tried(module):
+    with tried(module):
+        for _ in range(_REPEATS):
             again = parts(module(image))
-        if not all(_is_same(once[name], again[name]) for name in once.keys() & again.keys()):
-            raise NetworkError(_changes(module, recording.kind, image))
+            if not all(_is_same(once[name], again[name]) for name in once.keys() & again.keys()):
+                raise NetworkError(_changes(module, recording.kind, image))
 
 
 def require_independent(
@@ -106,7 +107,8 @@ def require_independent(
     together, alone = parts(given.outputs if isinstance(given, Given) else given), parts(recording.output)
     shared = [name for name, values in together.items() if name in alone and values.ndim and len(values) == 2]
     if not all(_is_same(alone[name], together[name]) for name in shared):
-        raise NetworkError(_other_answers(module, recording.kind, pair))
+        with tried(module):
+            raise NetworkError(_other_answers(module, recording.kind, pair))
     if head:
         _require_connected(head.scores(given, 2), cut.output, recording.kind, layer)
 
@@ -199,7 +201,7 @@ _Run = tuple[str, list[Tensor], list[Tensor]]
 
 
 def _runs_of(module: nn.Module, images: Tensor) -> list[_Run]:
-    """Each run of each module, in order of completion: its name, its inputs and its outputs."""
+    """Each run of each module that is being tried, in order of completion: its name, its inputs and its outputs."""
     runs: list[_Run] = []
     started: list[list[Tensor]] = []
 
@@ -209,7 +211,7 @@ def _runs_of(module: nn.Module, images: Tensor) -> list[_Run]:
     def ends(name: str, _part: nn.Module, _args: object, output: object) -> None:
         runs.append((name, started.pop(), [tensor.clone() for tensor in tensors(output)]))
 
-    with tried(module), ExitStack() as hooks:
+    with ExitStack() as hooks:
         for name, part in module.named_modules():
             hooks.callback(part.register_forward_pre_hook(starts, with_kwargs=True).remove)
             hooks.callback(part.register_forward_hook(partial(ends, name)).remove)
