@@ -256,7 +256,7 @@ def test_a_damaged_header_of_a_tar_is_not_its_end(tmp_path):
         archive.write_bytes(changed)
         if 148 <= place % 512 < 156:  # the checksum itself, of which some bytes do not count
             continue
-        refused(archive, "not a zip or tar that can be unpacked")
+        refused(archive, "get it again")
 
 
 def test_an_entry_of_a_zip_that_swallows_others(tmp_path):
@@ -269,23 +269,57 @@ def test_an_entry_of_a_zip_that_swallows_others(tmp_path):
         refused(archive, "not a zip or tar that can be unpacked")
 
 
+PACKING = {"tar": open, "tgz": gzip.open, "tar.gz": gzip.open, "tar.bz2": bz2.open, "tar.xz": lzma.open}
+
+
+@pytest.mark.parametrize("headers", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 @pytest.mark.parametrize("ending", TARS)
-def test_a_tar_that_ends_between_two_members_is_cut_short(tmp_path, monkeypatch, ending):
+def test_a_tar_without_the_mark_of_its_end(tmp_path, ending, headers):
+    """Only a compressed one is known to be whole; a header that announces another is never the end."""
+    archive, files = tmp_path / f"a.{ending}", {"a" * 90: b"a" * 512, "b" * 90: b"b" * 600}
+    with tarfile.open(tmp_path / "whole.tar", "w", format=headers) as whole:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name if headers == tarfile.USTAR_FORMAT else name * 2)
+            info.size = len(content)
+            whole.addfile(info, io.BytesIO(content))
+    data = (tmp_path / "whole.tar").read_bytes().rstrip(b"\0")
+    data += bytes(-len(data) % 512)
+
+    def pack(content: bytes) -> None:
+        with PACKING[ending](archive, "wb") as file:
+            file.write(content)
+
+    pack(data)
+    if ending == "tar":
+        refused(archive, "ends without the mark of a tar's end")
+    else:
+        assert sorted(contents(unpack(archive, tmp_path / "new")).values()) == sorted(files.values())
+        shutil.rmtree(tmp_path / "new")
+        packed = archive.read_bytes()
+        archive.write_bytes(packed[:-4])
+        refused(archive, "not a zip or tar that can be unpacked")
+    pack(data[:-512])
+    refused(archive, "not a zip or tar that can be unpacked")
+    if headers != tarfile.USTAR_FORMAT:
+        pack(data[:512])
+        refused(archive, "ends without the mark of a tar's end|not a zip or tar that can be unpacked")
+
+
+@pytest.mark.parametrize("ending", TARS)
+def test_what_follows_the_end_of_a_tar(tmp_path, monkeypatch, ending):
     monkeypatch.setattr(archive_members, "_PADDING", 1 << 21)
     make_tar(tmp_path / "whole.tar", {"a": b"a" * 512, "b": b"b"})
     archive = tmp_path / f"a.{ending}"
-    packing = {"tar": open, "tgz": gzip.open, "tar.gz": gzip.open, "tar.bz2": bz2.open, "tar.xz": lzma.open}
     data = (tmp_path / "whole.tar").read_bytes()
     for content, why in (
-        (data[:1024], "where a header or the end should be"),
         (data + b"more", "goes on behind the mark of its end"),
         (data + data, "goes on behind the mark of its end"),
         (data + bytes(1 << 22), "zeros behind its end"),
     ):
-        with packing[ending](archive, "wb") as file:
+        with PACKING[ending](archive, "wb") as file:
             file.write(content)
         refused(archive, why)
-    with packing[ending](archive, "wb") as file:
+    with PACKING[ending](archive, "wb") as file:
         file.write(data + bytes(1 << 20))
     assert contents(unpack(archive, tmp_path / "new")) == {"a": b"a" * 512, "b": b"b"}
 

@@ -321,6 +321,13 @@ def test_a_place_that_cannot_be_written(tmp_path, patience):
         download("http://host.invalid/x", tmp_path / "blocked" / "file", patience=patience)
 
 
+def test_a_whole_file_is_taken_where_nothing_can_be_written(tmp_path, patience):
+    path = tmp_path / "a"
+    path.write_bytes(CONTENT)
+    (tmp_path / "a.lock").mkdir()  # can be neither locked nor removed, as a file in a folder that is only read
+    assert download("http://host.invalid/a", path, size=len(CONTENT), patience=patience).read_bytes() == CONTENT
+
+
 def test_several_at_once_fetch_it_once(tmp_path, patience):
     with serving(Reply(CONTENT, pause=0.002)) as web:
         threads = [

@@ -1,7 +1,9 @@
 """Networks of timm, transformers and the index: their preprocessing, labels and scores are those of the packages."""
 
+import io
 import json
 import math
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,6 +69,18 @@ class TestTimm:
             open_network("timm/resnet18")
 
 
+VIT = {"image_processor_type": "ViTImageProcessor", "size": {"height": 48, "width": 40}, "resample": 2}
+
+
+def packed_anew(path: Path, content: object) -> None:
+    """A checkpoint whose zip is compressed, which torch never does."""
+    stream = io.BytesIO()
+    torch.save(content, stream)
+    with zipfile.ZipFile(stream) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for info in old.infolist():
+            new.writestr(info.filename, old.read(info))
+
+
 class TestTransformers:
     transformers = pytest.importorskip("transformers")
 
@@ -79,6 +93,26 @@ class TestTransformers:
         module.save_pretrained(folder)
         (folder / "preprocessor_config.json").write_text(json.dumps(processor))
         return module
+
+    def test_files_that_are_no_weights_do_not_matter(self, tmp_path: Path) -> None:
+        self.saved(tmp_path, VIT)
+        packed_anew(tmp_path / "training_args.bin", {"rate": 1e-4})
+        assert open_network(f"hf/{tmp_path}").layer.name == "resnet.encoder.stages.1"
+
+    @pytest.mark.parametrize("first", ["pytorch_model-00001-of-00002.bin", "body.bin"])
+    def test_weights_in_several_pickles(self, first: str, tmp_path: Path) -> None:
+        state = self.saved(tmp_path, VIT).state_dict()
+        (tmp_path / "model.safetensors").unlink()
+        names = {name: first if name.startswith("resnet") else "head.bin" for name in state}
+        for file in set(names.values()):
+            torch.save({name: value for name, value in state.items() if names[name] == file}, tmp_path / file)
+        index = {"metadata": {"total_size": 1}, "weight_map": names}
+        (tmp_path / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+        module = open_network(f"hf/{tmp_path}").module
+        assert all(torch.equal(value, state[name]) for name, value in module.state_dict().items())
+        packed_anew(tmp_path / first, {name: value for name, value in state.items() if names[name] == first})
+        with pytest.raises(WeightsError, match=rf"{first} was packed anew"):
+            open_network(f"hf/{tmp_path}")
 
     @pytest.mark.parametrize(
         ("processor", "expected"),

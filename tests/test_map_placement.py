@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from worlds import network_at, seeing
 
-from dissection.errors import LayerNotFoundError
+from dissection.errors import LayerNotFoundError, NetworkError
 from dissection.networks.forward import forward, forward_from
 from dissection.networks.map_layouts import Layout
 from dissection.networks.mosaics import Mosaics, find_layout
@@ -80,6 +80,16 @@ def in_windows(maps: Tensor) -> Tensor:
     return maps.unflatten(2, (2, 4)).unflatten(4, (2, 4)).permute(0, 2, 4, 3, 5, 1).reshape(len(maps), 64, 12)
 
 
+def by_content(maps: Tensor) -> Tensor:
+    return maps.mean(1).flatten(1).argsort(1)[0]
+
+
+def rolled_by_content(maps: Tensor) -> Tensor:
+    """Rolled by a number of cells that depends on the images."""
+    flat, start = maps.flatten(2), (maps.sum() * 1e3).long() % 63 + 1
+    return torch.cat([flat[:, :, start:], flat[:, :, :start]], 2).view(maps.shape)
+
+
 def overwritten(maps: Tensor) -> Tensor:
     other = maps.clone()
     other[:, :, :, :] = maps.flip(2)
@@ -98,7 +108,7 @@ def cells_in_place(network: Network) -> int:
         place = image[:, row * tall : (row + 1) * tall, column * wide : (column + 1) * wide]
         place += 3 * torch.randn(place.shape, generator=generator)
     moved = forward(network, images).activation.detach() - forward(network, base).activation.detach()
-    return int((moved.abs().sum(1).flatten(1).argmax(1) == torch.arange(height * width)).sum())
+    return int((moved.cpu().abs().sum(1).flatten(1).argmax(1) == torch.arange(height * width)).sum())
 
 
 @pytest.mark.parametrize("places", [(0,), (31,), (64,), (0, 65), (64, 65, 66), (10, 40), (0, 1, 2, 3, 4, 5, 6, 7, 8)])
@@ -145,10 +155,19 @@ def test_what_no_data_flow_shows_is_tried(order: Tensor) -> None:
     [
         lambda maps: maps.reshape(len(maps), 8, 8, 12),
         lambda maps: hidden(maps, SHUFFLED),
-        lambda maps: maps.flatten(2)[:, :, maps.mean(1).flatten(1).argsort(1)[0]].view(maps.shape),
+        lambda maps: maps.flatten(2)[:, :, by_content(maps)].view(maps.shape),
+        lambda maps: torch.index_select(maps.flatten(2), 2, index=by_content(maps)).view(maps.shape),
+        rolled_by_content,
         lambda maps: maps + maps.flip(2).flip(3),
     ],
-    ids=["reshaped across axes", "shuffled out of sight", "sorted by content", "two places in one"],
+    ids=[
+        "reshaped across axes",
+        "shuffled out of sight",
+        "sorted by content",
+        "sorted by an argument with a name",
+        "cut at a place by content",
+        "two places in one",
+    ],
 )
 def test_what_lies_nowhere_is_refused(alter: Callable[[Tensor], Tensor]) -> None:
     torch.manual_seed(0)
@@ -156,6 +175,21 @@ def test_what_lies_nowhere_is_refused(alter: Callable[[Tensor], Tensor]) -> None
     module(torch.zeros(1, 3, *SIZE))
     with pytest.raises(LayerNotFoundError, match=r"layer 'altered' of Altered gives no map of the image"):
         network_at(module, "altered", SIZE)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_an_order_on_a_gpu_is_followed() -> None:
+    order = SHUFFLED.cuda()
+    module = Altered(lambda maps: maps.flatten(2)[:, :, order].view(maps.shape)).eval().cuda()
+    module(torch.zeros(1, 3, *SIZE, device="cuda"))
+    assert cells_in_place(network_at(module, "altered", SIZE)) == 64
+
+
+def test_a_network_of_one_image_cannot_be_tried() -> None:
+    module = Altered(lambda maps: hidden(maps.view(1, 12, 8, 8), torch.arange(64))).eval()
+    module(torch.zeros(1, 3, *SIZE))
+    with pytest.raises(NetworkError, match=r"Altered runs on one image, but not on 8 at once \(RuntimeError: "):
+        Network.from_module(module, layer="altered", preprocessing=seeing(SIZE))
 
 
 @pytest.mark.parametrize(("fine", "order"), [(0.01, "usual"), (0.15, "unclear"), (0.5, "transposed in blocks")])

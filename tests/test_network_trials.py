@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from worlds import seeing
 from dissection.errors import LayerNotFoundError, NetworkError, NotConnectedError
 from dissection.networks.forward import forward
 from dissection.networks.network import Network
+from dissection.networks.receptive_field import receptive_fields
 from neuronexplain.methods.constant_alphas import has_constant_alphas
 from neuronexplain.methods.gradcam import alphas
 
@@ -32,6 +34,8 @@ class Net(nn.Module):
         self.drop = Always()
         self.attend = nn.MultiheadAttention(16, 2)
         self.join = join
+        self.generator = torch.Generator()
+        self.register_buffer("average", torch.ones(()) * 3)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.join(self, images)
@@ -79,17 +83,36 @@ def wholly_inferred(net: Net, images: Tensor) -> Tensor:
         return plain(net, images)
 
 
+def counting(net: Net, images: Tensor) -> Tensor:
+    net.runs = getattr(net, "runs", 0) + 1
+    return plain(net, images * net.runs)
+
+
+def averaging(net: Net, images: Tensor) -> Tensor:
+    net.average.lerp_(images.std(), 0.3)
+    return plain(net, images / net.average)
+
+
+def from_its_own_generator(net: Net, images: Tensor) -> Tensor:
+    return plain(net, images * (1 + torch.rand(1, generator=net.generator)))
+
+
 @pytest.mark.parametrize(
     ("join", "message"),
     [
         (lambda net, x: net.head(net.drop(net.body(x))), r"each time: module 'drop' \(Always\) \(dropout\) draws"),
         (lambda net, x: net.head(F.dropout(net.body(x), 0.001)), r"the forward of Net itself \(dropout\) draws"),
         (lambda net, x: plain(net, x + 1e-7 * torch.randn(x.shape)), r"itself \(randn\) draws"),
-        (lambda net, x: plain(net, x * random.uniform(0.5, 2)), "each time: something in its forward draws"),
+        (lambda net, x: plain(net, x * random.uniform(0.5, 2)), "each time: the forward of Net itself draws"),
+        (lambda net, x: plain(net, x * np.random.uniform(0.5, 2)), "each time: the forward of Net itself draws"),  # noqa: NPY002
+        (counting, "each time: the forward of Net itself keeps something from one run to the next"),
+        (lambda net, x: counting(net, x + 0 * random.random()), "each time: the forward of Net itself keeps something"),
+        (averaging, "each time: the forward of Net itself keeps something from one run to the next"),
+        (from_its_own_generator, "each time: the forward of Net itself keeps .* or draws from a generator of its own"),
         (lambda net, x: net.head(net.norm(net.body(x))), r"beside other images: module 'norm' \(BatchNorm2d\) mixes"),
         (lambda net, x: plain(net, x - x.mean(0)), "beside other images: the forward of Net itself mixes"),
         (across_the_batch, r"beside other images: module 'attend' \(MultiheadAttention\) mixes"),
-        (lambda net, x: net.head(net.body(x).view(1, 16, 8, 8)), r"runs on one image, but not on two at once"),
+        (lambda net, x: net.head(net.body(x).view(1, 16, 8, 8)), "runs on one image, but not on 2 at once"),
     ],
 )
 def test_answers_that_are_not_an_images_own(join: Callable[[Net, Tensor], Tensor], message: str) -> None:
@@ -99,6 +122,18 @@ def test_answers_that_are_not_an_images_own(join: Callable[[Net, Tensor], Tensor
 
 def test_random_numbers_that_change_nothing_or_are_the_same_each_time_are_no_matter() -> None:
     assert opened(seeded).layer == opened(lambda net, x: (torch.rand(1), plain(net, x))[1]).layer
+
+
+def test_only_the_generators_that_a_network_uses_are_touched(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the network is on no GPU")
+
+    net = Net(lambda net, x: net.head(net.drop(net.body(x)))).eval()
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", refuse)
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", refuse)
+    with pytest.raises(NetworkError, match="draws random numbers"):
+        Network.from_module(net, preprocessing=seeing(SIZE))
 
 
 @pytest.mark.parametrize("join", [frozen, inferred, plain])
@@ -127,6 +162,19 @@ def test_what_hides_the_map_from_autograd_is_said(join: Callable[[Net, Tensor], 
         opened(join)
 
 
+def test_another_layer_is_tried_as_the_first_one_is() -> None:
+    network = opened(lambda net, x: net.head(net.body[2:](net.body[:2](x).detach())))
+    assert network.layer.name == "body.3"
+    with pytest.raises(NotConnectedError, match=r"no gradient of Net's scores reaches layer 'body.1'.*detach"):
+        network.at("body.1")
+
+
+def test_another_layer_of_a_network_of_any_output_needs_no_scores() -> None:
+    module = Net(lambda net, x: {"words": plain(net, x).argmax(1)}).eval()
+    network = Network.of_any_output(module, layer="body.1", preprocessing=seeing(SIZE))
+    assert network.at("body.3").layer.units == 16
+
+
 def test_checkpoints_that_can_be_differentiated_work() -> None:
     network = opened(lambda net, x: checkpoint(net.head, net.body(x), use_reentrant=False))
     result = forward(network, torch.randn(1, 3, *SIZE))
@@ -153,6 +201,25 @@ def test_scripted_parts_are_refused(part: str) -> None:
     module = nn.Sequential(net) if part else torch.jit.script(net.body)
     with pytest.raises(NetworkError, match="TorchScript program, whose layers cannot be read"):
         Network.from_module(module, preprocessing=seeing(SIZE))
+
+
+@pytest.mark.parametrize("lazy", [nn.LazyConv2d(4, 3), nn.LazyLinear(5), nn.LazyBatchNorm2d(affine=False)])
+def test_weights_without_a_shape_are_refused_and_left_so(lazy: nn.Module) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), lazy).eval()
+    with pytest.raises(NetworkError, match=r"'2\.\w+' of Sequential has no shape until the network has seen an image"):
+        Network.from_module(module, preprocessing=seeing(SIZE))
+    assert lazy.has_uninitialized_params()
+
+
+@pytest.mark.parametrize("part", ["body", "norm"])
+def test_weights_without_values_are_refused(part: str) -> None:
+    net = Net(plain).eval()
+    net.norm.register_buffer("scale", torch.ones(1))
+    getattr(net, part).to("meta")
+    with pytest.raises(
+        NetworkError, match=rf"'{part}\.\S+' of Net is on the device 'meta', where weights have no values"
+    ):
+        Network.from_module(net, preprocessing=seeing(SIZE))
 
 
 @pytest.mark.parametrize("join", [lambda net, x: plain(net, x)[:, 0], lambda net, x: plain(net, x).squeeze()])
@@ -221,6 +288,31 @@ class Caching(nn.Module):
         if self.cache.shape[1] != 5:
             self.cache = torch.arange(5.0)[None]
         return self.net(images) + self.cache
+
+
+class Averaging(nn.Module):
+    """Averages what it sees in a buffer, in any mode, and takes any other size than ``refused``."""
+
+    def __init__(self, refused: int = 0) -> None:
+        super().__init__()
+        self.net = Net(plain)
+        self.refused = refused
+        self.register_buffer("mean", torch.zeros(3))
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.mean.lerp_(images.mean((0, 2, 3)), 0.1)
+        if images.shape[3] == self.refused:
+            raise ValueError("too narrow")
+        return self.net(images)
+
+
+@pytest.mark.parametrize("refused", [0, 64])
+def test_what_is_tried_leaves_no_trace_in_buffers(refused: int) -> None:
+    module = Averaging(refused).eval()
+    network = Network.from_module(module, preprocessing=seeing((96, 96)))
+    receptive_fields(network, [network.layer])
+    network.feature_maps()
+    assert torch.equal(module.mean, torch.zeros(3))
 
 
 def test_a_buffer_that_is_replaced_comes_back() -> None:

@@ -27,13 +27,13 @@ from dissection.engine.naming import KEPT_OVERLAPS
 from dissection.engine.thresholds import strong_values
 from dissection.engine.truth import QUARTERS
 from dissection.errors import NetworkError
-from dissection.networks.operations import RECTIFIERS as FUNCTIONS
+from dissection.networks.operations import RECTIFY
 from dissection.networks.preprocessing import Preprocessing
 from dissection.vocabulary import RECTIFIERS, Evidence, Exemplar, Layer, Precision, Unit
 
 
 def test_rules_are_the_engine_s() -> None:
-    assert set(RECTIFIERS) == set(FUNCTIONS) == set(units._GREATEST)
+    assert set(RECTIFIERS) == set(RECTIFY) == set(units._GREATEST)
     assert units._KEPT == KEPT_OVERLAPS
     assert evidence._QUARTERS == QUARTERS
     assert evidence._RUNNER_UP == stability._RUNNER_UP

@@ -6,8 +6,9 @@ import re
 import struct
 import time
 import tracemalloc
+import warnings
 import zipfile
-from collections import OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,13 @@ def test_fit_loads_every_tensor(net: nn.Module) -> None:
     state = {name: torch.full_like(value, 3) for name, value in net.state_dict().items()}
     fit(net, state, where="here")
     assert all((value == 3).all() for value in net.state_dict().values())
+
+
+def test_weights_give_a_network_its_shapes() -> None:
+    source, target = (nn.Sequential(nn.LazyConv2d(4, 1), nn.LazyBatchNorm2d()) for _ in range(2))
+    source(torch.ones(2, 3, 3, 3))
+    fit(target, source.state_dict(), where="a file")
+    assert_state(target.state_dict(), source)
 
 
 def test_old_files_lack_batch_counters(net: nn.Module) -> None:
@@ -255,6 +263,7 @@ def legacy(path: Path, content: bytes) -> Path:
 
 
 STORAGE = b"((X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0\x30X\3\0\0\0cpuJ\xff\xff\xff\x3ftQ"
+NUMBER = b"\x8b" + struct.pack("<i", 10**6) + b"\1" * 10**6
 HOSTILE = {
     "a memo of gigabytes": b"\x80\2}r\xff\xff\xff\x7f.",
     "a storage of gigabytes": b"\x80\2" + STORAGE[1:] + b".",
@@ -263,6 +272,9 @@ HOSTILE = {
     "a text of gigabytes": b"\x80\4\x8d\xff\xff\xff\xff\xff\xff\xff\x7f.",
     "a key that takes for ever to hash": b"\x80\2}()" + b"q\0h\0\x86" * 200 + b"K\1u.",
     "a set that takes for ever to hash": b"\x80\2cbuiltins\nset\n])" + b"q\0h\0\x86" * 200 + b"a\x85R.",
+    "a frozenset that takes for ever to hash": b"\x80\4()" + b"\x94h\0\x86" * 200 + b"\x91.",
+    "a counter that takes for ever to hash": b"\x80\2ccollections\nCounter\n])" + b"q\0h\0\x86" * 200 + b"a\x85R.",
+    "numbers that take for ever to hash": b"\x80\2}(" + NUMBER + b"q\0" + b"K\1h\0" * 10**4 + b"K\1u.",
     "pairs that take for ever to hash": b"\x80\2ccollections\nOrderedDict\n]])" + b"q\0h\0\x86" * 200 + b"aK\1aa\x85R.",
     "a state dict that holds itself": b"\x80\2}q\0X\x0a\0\0\0state_dicth\0s.",
     "nothing": b"",
@@ -338,12 +350,14 @@ class Odd(nn.Module):
         self.last = nn.BatchNorm2d(2)
 
 
+@pytest.mark.parametrize("protocol", [2, 4])
 @pytest.mark.parametrize("modern", [True, False])
-def test_a_whole_model_gives_exactly_its_state_dict(tmp_path: Path, modern: bool) -> None:
+def test_a_whole_model_gives_exactly_its_state_dict(tmp_path: Path, modern: bool, protocol: int) -> None:
     model = Odd()
     if not modern:
         del model.small  # torch itself cannot read 8-bit floats from such files
-    torch.save({"model": model, "epoch": 3}, tmp_path / "c.pt", _use_new_zipfile_serialization=modern)
+    content = {"model": model, "epoch": 3}
+    torch.save(content, tmp_path / "c.pt", _use_new_zipfile_serialization=modern, pickle_protocol=protocol)
     assert convert_pickle(tmp_path / "c.pt", tmp_path / "new.safetensors") == len(model.state_dict())
     state = load_file(tmp_path / "new.safetensors")
     assert sorted(state) == sorted(model.state_dict())
@@ -351,6 +365,47 @@ def test_a_whole_model_gives_exactly_its_state_dict(tmp_path: Path, modern: bool
         assert state[name].dtype == value.dtype
         assert torch.equal(state[name].float(), value.float())
     model.load_state_dict(state)
+
+
+def trained(net: nn.Module) -> dict[str, object]:
+    """An optimizer and schedulers after one step."""
+    optimizer = torch.optim.Adam(net.parameters())
+    sum(weight.sum() for weight in net.parameters()).backward()
+    optimizer.step()
+    milestones = torch.optim.lr_scheduler.MultiStepLR(optimizer, [3, 4])
+    return {"optimizer": optimizer, "schedulers": [milestones, torch.optim.lr_scheduler.StepLR(optimizer, 2)]}
+
+
+BESIDE_WEIGHTS = {
+    "an optimizer and its schedulers": trained,
+    "the last losses": lambda _: [deque([1.0, 2.0], maxlen=5), deque(maxlen=2), deque([1.0])],
+    "a counter": lambda _: [Counter("abc"), Counter()],
+    "settings by type": lambda _: {torch.float16: 1, nn.Conv2d: 2, int: 3, frozenset: 4, torch.relu: 5, None: 6},
+    "settings by tuples": lambda _: {("a", ("b", (1, torch.float16))): 1, torch.Size([1, 2]): 2},
+    "settings by sets": lambda _: {frozenset("ab"): 1, frozenset([frozenset("a"), ("b", 1)]): 2, frozenset(): 3},
+    "sets": lambda _: [{torch.float16, nn.Conv2d}, {frozenset("a"), ("b", (1, 2))}, frozenset([frozenset([1])]), set()],
+    "states by tensor": lambda net: {net[0].weight: 1, torch.ones(2): 2},
+    "an ordered mapping": lambda _: OrderedDict({nn.Conv2d: 1, torch.float16: 2, ("a", ("b",)): 3}),
+}
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+@pytest.mark.parametrize("modern", [True, False])
+@pytest.mark.parametrize("beside", BESIDE_WEIGHTS.values(), ids=BESIDE_WEIGHTS)
+def test_what_else_a_checkpoint_holds_does_not_matter(
+    tmp_path: Path, net: nn.Module, beside: Callable[[nn.Module], object], modern: bool, protocol: int
+) -> None:
+    content = {"model": net.state_dict(), "epoch": 3, "beside": beside(net)}
+    path, target = tmp_path / "c.pt", tmp_path / "new.safetensors"
+    torch.save(content, path, _use_new_zipfile_serialization=modern, pickle_protocol=protocol)
+    convert_pickle(path, target)
+    assert load_file(target).keys() == net.state_dict().keys()
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            torch.load(path, weights_only=True)
+    except pickle.UnpicklingError:
+        return
+    assert read_weights(path).keys() == net.state_dict().keys()
 
 
 def test_a_module_that_holds_itself_is_refused(tmp_path: Path) -> None:
@@ -371,4 +426,5 @@ def test_averaged_models_can_be_converted(tmp_path: Path, net: nn.Module) -> Non
 
 def test_tensors_that_repeat_themselves_beyond_reason_are_refused(tmp_path: Path) -> None:
     torch.save({"weight": torch.ones(1).expand(10**9)}, tmp_path / "c.pt")
-    assert "out of far fewer" in bounded(lambda: convert_pickle(tmp_path / "c.pt", tmp_path / "new.safetensors"))
+    said = bounded(lambda: convert_pickle(tmp_path / "c.pt", tmp_path / "new.safetensors"))
+    assert "its tensors 4000000000, since they share their values; save them with .clone()" in said

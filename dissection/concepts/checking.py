@@ -73,7 +73,6 @@ def inspect(path: str | PathLike[str], *, progress: Counter | None = None) -> In
             progress(index + 1, len(layout))
     survey = tally.survey()
     miscounted = () if incomplete else _miscounted(layout, survey)
-    miscounted = () if incomplete else _miscounted(layout, survey)
     oddities = (*_empty(root, layout, unlabelled), *_unused(layout, survey), *miscounted)
     return Inspection((*problems, *oddities), survey)
 

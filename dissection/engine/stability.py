@@ -74,7 +74,7 @@ def stability(
         entries.rows, entries.columns, entries.pixels,
         weights, unit_areas, concept_areas, tables.columns.categories,
         resampled.starts, resampled.columns, resampled.wins, resampled.ious, resampled.margins,
-        numbers=resampled.ious.size * len(entries.points),
+        numbers=resamples * len(entries.points),
     )  # fmt: skip
     return resampled.stabilities()
 

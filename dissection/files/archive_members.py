@@ -13,7 +13,13 @@ import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from tarfile import EOFHeaderError, HeaderError, ReadError, TarFile  # type: ignore[attr-defined]  # not all in typeshed
+from tarfile import (  # type: ignore[attr-defined]  # not all in typeshed
+    EmptyHeaderError,  # pyright: ignore[reportAttributeAccessIssue]
+    EOFHeaderError,  # pyright: ignore[reportAttributeAccessIssue]
+    HeaderError,
+    ReadError,
+    TarFile,
+)
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from dissection.errors import ArchiveError
@@ -96,8 +102,8 @@ def _of_zip(archive: Path, opened: zipfile.ZipFile) -> Iterator[Member]:
 def _of_tar(archive: Path, file: IO[bytes]) -> Iterator[Member]:
     magic = file.read(max(len(start) for start, _ in _COMPRESSIONS))
     file.seek(0)
-    plain = next((decompressed(file) for start, decompressed in _COMPRESSIONS if magic.startswith(start)), file)
-    stream = _Forward(archive, plain)
+    decompressed = next((reader(file) for start, reader in _COMPRESSIONS if magic.startswith(start)), None)
+    stream = _Forward(archive, decompressed or file, has_trailer=decompressed is not None)
     with tarfile.open(fileobj=stream, mode="r:", tarinfo=_Header) as opened:
         while info := opened.next():
             kind = "" if info.isreg() or info.isdir() else "link or device"
@@ -121,17 +127,29 @@ class _Header(tarfile.TarInfo):
             return super().fromtarfile(tarfile)
         except EOFHeaderError:
             raise
+        except EmptyHeaderError:
+            stream = tarfile.fileobj
+            assert isinstance(stream, _Forward)
+            stream.require_trailer()
+            raise
         except HeaderError as error:
             raise ReadError(f"{error} where a header or the end should be") from None
 
 
 class _Forward(io.RawIOBase):
-    """A stream that is only read forwards, in small pieces: a header of impossible size is refused unread."""
+    """A stream that is only read forwards, in small pieces: a header of impossible size is refused unread.
 
-    def __init__(self, archive: Path, stream: IO[bytes]) -> None:
+    Args:
+        archive: the file.
+        stream: what is read.
+        has_trailer: whether the end of the stream itself shows that it is whole, as that of a compressed one does.
+    """
+
+    def __init__(self, archive: Path, stream: IO[bytes], *, has_trailer: bool) -> None:
         super().__init__()
         self._archive = archive
         self._stream = stream
+        self._has_trailer = has_trailer
         self._place = 0
 
     def tell(self) -> int:
@@ -150,6 +168,18 @@ class _Forward(io.RawIOBase):
         while self._place < place and self.read(min(place - self._place, _HEADER)):
             pass
         return self._place
+
+    def require_trailer(self) -> None:
+        """Check that a tar may end here without the mark of its end, which some programs leave out.
+
+        Raises:
+            ArchiveError: if nothing else shows that the tar is whole.
+        """
+        if self._place and not self._has_trailer:
+            raise ArchiveError(
+                f"{self._archive} ends without the mark of a tar's end, as one that was cut short does; get it again, "
+                "or unpack it by hand if it never had one"
+            )
 
     def finish(self) -> None:
         """Read what follows the last member: zeros, and the checksums of a compressed stream, which need its end.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,7 +69,7 @@ def download(
                     _fetch(request, progress, patience or Patience())
                     return path
         elif _lock_file(path).exists():  # a process was killed when only this was left to do
-            with _alone(path):
+            with suppress(OSError, NotImplementedError), _alone(path):  # nobody may be allowed to write here
                 pass
         mismatch = request.contradiction(path)
     except OSError as error:

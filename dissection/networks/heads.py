@@ -26,7 +26,7 @@ from torch.overrides import TorchFunctionMode
 
 from dissection.errors import NetworkError
 
-from .operations import operation
+from .operations import RESHAPES, SOFTMAX, SQUEEZES, operation
 from .recording import parts
 
 if TYPE_CHECKING:
@@ -37,9 +37,8 @@ if TYPE_CHECKING:
 
     from .recording import Recording, Value
 
-_SOFTMAX = frozenset(("softmax", "log_softmax"))
 _SIGMOID = frozenset(("sigmoid", "log_sigmoid", "logsigmoid"))
-_PASSED = frozenset(("reshape", "view", "flatten", "unflatten", "squeeze", "unsqueeze", "log", "__getitem__"))
+_PASSED = RESHAPES | SQUEEZES | {"log", "__getitem__"}
 _NEAR = 1e-4
 
 
@@ -175,7 +174,7 @@ def _ending(value: Value, kind: str) -> Value | None:
     classes = value.numbers
     while value.operation in _PASSED and value.numbers == classes:
         value = value.parents[0]
-    if value.operation not in _SOFTMAX | _SIGMOID:
+    if value.operation not in SOFTMAX | _SIGMOID:
         return None
     if value.numbers != classes:
         raise NetworkError(

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-_KEYS = (str, int, float, bytes, type(None))
-"""Types of keys: tuples in tuples could take for ever to hash."""
+_LARGEST_KEY = 1000
+"""Parts of a key, at most: a few bytes of tuples in tuples could take for ever to hash."""
 
 
 class Thing:
@@ -69,9 +69,10 @@ class InertUnpickler(pickle._Unpickler):  # noqa: SLF001 -- the documented class
         """The thing that stands for a name; of sets only the texts in them are kept."""
         if module in {"builtins", "__builtin__"} and name in {"set", "frozenset"}:
             return _texts
-        if module == "collections":
-            return _ordered if name == "OrderedDict" else type(name, (_Collection,), {"named": (module, name)})
-        return type(name, (Thing,), {"named": (module, name)})
+        if (module, name) == ("collections", "OrderedDict"):
+            return _ordered
+        kind = _Counter if (module, name) == ("collections", "Counter") else Thing
+        return type(name, (kind,), {"named": (module, name)})
 
     def _set_item(self) -> None:
         _check_keys([self.stack[-2]])
@@ -90,8 +91,9 @@ class InertUnpickler(pickle._Unpickler):  # noqa: SLF001 -- the documented class
         pickle._Unpickler.load_additems(self)  # type: ignore[attr-defined]  # noqa: SLF001
 
     def _frozenset(self) -> None:
-        _check_keys(self.stack)
+        texts = _texts(self.stack)
         pickle._Unpickler.load_frozenset(self)  # type: ignore[attr-defined]  # noqa: SLF001
+        self.stack[-1] = texts
 
     for _opcode, _load in (
         (pickle.SETITEM, _set_item),
@@ -103,12 +105,13 @@ class InertUnpickler(pickle._Unpickler):  # noqa: SLF001 -- the documented class
         dispatch[_opcode[0]] = _load
 
 
-class _Collection(Thing):
-    """Stands for a collection; one that is made of others' keys is refused."""
+class _Counter(Thing):
+    """Stands for a counter, which makes keys of what is in a list."""
 
     def __new__(cls, *args: object, **kwargs: object) -> Self:
-        if any(isinstance(argument, list | tuple) for argument in args):
-            raise pickle.UnpicklingError(f"a {cls.__name__} is made of a list")
+        for argument in args:
+            if isinstance(argument, list | tuple):
+                _check_keys(argument)
         return super().__new__(cls, *args, **kwargs)
 
 
@@ -125,7 +128,13 @@ def _texts(values: object = ()) -> frozenset[str]:
 
 
 def _check_keys(keys: Iterable[object]) -> None:
+    """Refuse keys that take long to hash. Only tuples hold other keys: of a frozenset only texts are kept."""
     for key in keys:
-        is_flat = isinstance(key, tuple) and all(isinstance(part, _KEYS) for part in key)
-        if not (is_flat or isinstance(key, (*_KEYS, Thing))):
-            raise pickle.UnpicklingError(f"a key is a {type(key).__name__}")
+        parts, count = [key], 0
+        while parts:
+            part = parts.pop()
+            count += 1 + part.bit_length() // 64 if isinstance(part, int) else 1
+            if isinstance(part, tuple):
+                parts.extend(part)
+            if count + len(parts) > _LARGEST_KEY:
+                raise pickle.UnpicklingError(f"a key has more than {_LARGEST_KEY} parts")

@@ -7,6 +7,8 @@ from threading import RLock
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+import torch
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -31,6 +33,33 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
         finally:
             for part in training:
                 part.training = True
+
+
+@contextmanager
+def tried(module: nn.Module) -> Iterator[None]:
+    """Hold the module as :func:`undisturbed` does, without autograd, for runs on images that are none of the user's.
+
+    Its buffers are restored too: some modules count or average in them in any mode.
+    """
+    with undisturbed(module), _buffers_kept(module), torch.no_grad():
+        yield
+
+
+@contextmanager
+def _buffers_kept(module: nn.Module) -> Iterator[None]:
+    before = [
+        (part, name, buffer, None if buffer is None else buffer.clone())
+        for part in module.modules()
+        for name, buffer in part._buffers.items()  # noqa: SLF001 -- a module may put another tensor in a buffer's place
+    ]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for part, name, buffer, content in before:
+                part._buffers[name] = buffer  # noqa: SLF001
+                if buffer is not None and content is not None and not torch.equal(buffer, content):
+                    buffer.copy_(content)
 
 
 def _lock(module: nn.Module) -> RLock:

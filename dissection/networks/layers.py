@@ -24,25 +24,22 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from dissection.errors import LayerNotFoundError
-from dissection.vocabulary import Layer
+from dissection.vocabulary import RECTIFIERS, Layer
 
+from .graphs import reached
 from .map_layouts import Layout, grid, layout_of
-from .operations import RECTIFIERS
-from .recording import Value
+from .operations import ATTENTION, PERMUTATIONS, RESHAPES, SUMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from .recording import Call, Recording
+    from .recording import Call, Recording, Value
 
 _CONVOLUTIONS = {f"conv{kind}{axes}d" for kind in ("", "_transpose") for axes in (1, 2, 3)}
 _PRODUCTS = {"linear", "bilinear", "matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "addmm", "baddbmm", "einsum"}
 _WEIGHTED = _CONVOLUTIONS | _PRODUCTS
-_ATTENTION = frozenset(("scaled_dot_product_attention", "multi_head_attention_forward"))
-_SUMS = frozenset(("add", "__add__", "__radd__", "__iadd__", "layer_norm"))
-_SHAPING = frozenset(
-    ("permute", "transpose", "movedim", "swapaxes", "reshape", "view", "flatten", "unflatten", "__getitem__")
-)
+_MIXED = SUMS | {"layer_norm"}
+_SHAPING = PERMUTATIONS | RESHAPES | {"__getitem__"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +134,7 @@ class Layers:
         if layer in attended:
             return
         way = self._before(lambda _: True)
-        before, after = _reached(layer, lambda value: value.parents), _reached(layer, lambda value: value.children)
+        before, after = reached([layer], _parents), reached([layer], lambda value: value.children)
         mixing = [value for value in after & way if _is_weighted(value) and _has_places(value)]
         if len(mixing) > sum(map(_is_weighted, before)):
             raise LayerNotFoundError(
@@ -160,7 +157,7 @@ class Layers:
         """The sums of a network that works by attention, as far as the scores use their patches."""
         if not any(map(_is_attention, self._recording.values)):
             return set()
-        return {value for value in self._before(_is_mixing) if self._grid(value) and _origin(value) in _SUMS}
+        return {value for value in self._before(_is_mixing) if _origin(value) in _MIXED and self._grid(value)}
 
     def _giving(self, value: Value) -> Call | None:
         """The outermost module that makes a value without taking the image, or else one that takes the image."""
@@ -182,7 +179,7 @@ class Layers:
         """Units, height and width of the map that a value holds."""
         if value is None or not value.floating:
             return None
-        if value.places and (layout := value.places.layout()):
+        if value.places and (layout := value.places.layout):
             return value.shape[layout.axis], *value.places.grid
         return self._grid_by_shape(value)
 
@@ -204,16 +201,8 @@ class Layers:
 
     def _before(self, counts: Callable[[Value], bool]) -> set[Value]:
         """The values with an operation that counts on their way to the scores."""
-        before, pending = set[Value](), [(self._score, False)] if self._score else []
-        seen = set(pending)
-        while pending:
-            value, is_before = pending.pop()
-            if is_before:
-                before.add(value)
-            steps = {(parent, is_before or counts(value)) for parent in value.parents} - seen
-            seen |= steps
-            pending.extend(steps)
-        return before
+        way = reached([self._score] if self._score else [], _parents)
+        return reached((parent for value in way if counts(value) for parent in value.parents), _parents)
 
     def _nothing(self) -> str:
         several = sorted(name for name, runs in self._runs.items() if runs > 1)
@@ -242,7 +231,7 @@ class Layers:
 
 
 def _layout(value: Value) -> Layout | None:
-    return value.places.layout() if value.places else None
+    return value.places.layout if value.places else None
 
 
 def _origin(value: Value) -> str:
@@ -252,14 +241,8 @@ def _origin(value: Value) -> str:
     return value.operation
 
 
-def _reached(value: Value, step: Callable[[Value], Iterable[Value]]) -> set[Value]:
-    """The value, and all that can be reached from it."""
-    pending, reached = [value], {value}
-    while pending:
-        further = set(step(pending.pop())) - reached
-        reached |= further
-        pending.extend(further)
-    return reached
+def _parents(value: Value) -> tuple[Value, ...]:
+    return value.parents
 
 
 def _has_places(value: Value) -> bool:
@@ -277,7 +260,7 @@ def _is_mixing(value: Value) -> bool:
 
 
 def _is_attention(value: Value) -> bool:
-    return value.operation in _ATTENTION or (value.operation == "softmax" and len(value.shape) > 2)
+    return value.operation in ATTENTION or (value.operation == "softmax" and len(value.shape) > 2)
 
 
 def _described(value: Value | None) -> str:

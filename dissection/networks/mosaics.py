@@ -86,21 +86,12 @@ def resemblance(output: Float[Tensor, "*shape"], axis: int) -> Float64[np.ndarra
         output: a network's values for :attr:`Mosaics.images`.
         axis: the axis of the units.
     """
-    values = output.movedim(axis, 1).flatten(2).double()
+    values = output.movedim(axis, 1).flatten(2).cpu().double()  # some devices have no such numbers
     one, other, mosaics = values[:1], values[1:2], values[2:]
     apart = (other - one).norm(dim=1)
     nearer = (mosaics - one).norm(dim=1) - (mosaics - other).norm(dim=1)
-    d = torch.where(apart > 0, nearer / apart, 0).nan_to_num().cpu().numpy()
+    d = torch.where(apart > 0, nearer / apart, 0).nan_to_num().numpy()
     return np.asarray(d - d.mean(1, keepdims=True))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Order:
-    """An order in which places of a grid follow each other: the cell at each of them."""
-
-    height: int
-    width: int
-    cells: Int64[np.ndarray, " places"]
 
 
 def find_layout(
@@ -181,38 +172,40 @@ def _is_like(grid: tuple[int, int], image: tuple[int, int]) -> bool:
     return 0.5 <= (grid[0] * image[1]) / (grid[1] * image[0]) <= 2
 
 
-def _orders(height: int, width: int) -> Iterator[_Order]:
-    """The orders that are tried: by rows or columns, in blocks of either, from any corner."""
+def _orders(height: int, width: int) -> Iterator[Int64[np.ndarray, " cells"]]:
+    """The orders in which cells may follow each other: by rows or columns, in blocks of either, from any corner."""
     by_row = np.arange(height * width).reshape(height, width)
     for vertical, horizontal in product((1, -1), repeat=2):
         cells = by_row[::vertical, ::horizontal]
-        yield _Order(height, width, cells.ravel())
+        yield cells.ravel()
         if height > 1 and width > 1:
-            yield _Order(height, width, cells.T.ravel())
+            yield cells.T.ravel()
     common = gcd(height, width)
     for side in (side for side in range(2, common + 1) if common % side == 0 and side < max(height, width)):
         blocks = by_row.reshape(height // side, side, width // side, side)
         for axes in permutations(range(4)):
-            yield _Order(height, width, blocks.transpose(axes).ravel())
+            yield blocks.transpose(axes).ravel()
 
 
 def _fitted(
-    seen: Float64[np.ndarray, "mosaics places"], expected: Float64[np.ndarray, "mosaics cells"], order: _Order
+    seen: Float64[np.ndarray, "mosaics places"],
+    expected: Float64[np.ndarray, "mosaics cells"],
+    order: Int64[np.ndarray, " cells"],
 ) -> Iterator[Int64[np.ndarray, " cells"]]:
     """Where each cell lies among the places, of which some may be no cells: those that fit in least."""
-    more = seen.shape[1] - len(order.cells)
-    if more < 0 or more > len(order.cells) // _LEAST_CELLS:
+    more = seen.shape[1] - len(order)
+    if more < 0 or more > len(order) // _LEAST_CELLS:
         return
-    fit = seen.T @ expected[:, order.cells]
-    places = np.flatnonzero(~_left_out(fit, more)) if more else np.arange(len(order.cells))
+    fit = seen.T @ expected[:, order]
+    places = np.flatnonzero(~_left_out(fit, more)) if more else np.arange(len(order))
     yield _by_cell(places, order)
     if more:
         yield _by_cell(np.arange(more, seen.shape[1]), order)
 
 
-def _by_cell(places: Int64[np.ndarray, " cells"], order: _Order) -> Int64[np.ndarray, " cells"]:
+def _by_cell(places: Int64[np.ndarray, " cells"], order: Int64[np.ndarray, " cells"]) -> Int64[np.ndarray, " cells"]:
     cells = np.empty_like(places)
-    cells[order.cells] = places
+    cells[order] = places
     return cells
 
 

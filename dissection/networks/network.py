@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dissection.vocabulary import Layer, Precision
 
     from .map_layouts import Layout
+    from .recording import Recording
 
 _SETTINGS = (
     *("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode", "ceil_mode", "output_size"),
@@ -136,9 +137,7 @@ class Network:
         require_certain(module, preprocessing, recording, [score] if score else [])
         layers = Layers(recording, score)
         tapped = layers.default() if layer is None else layers.named(layer)
-        network = _placed(cls(module, name, tapped, preprocessing, _labels(classes, count, name), head), layers)
-        require_independent(module, preprocessing, recording, head, network.layer, network.layout)
-        return network
+        return _tapped(cls(module, name, tapped, preprocessing, _labels(classes, count, name), head), layers, recording)
 
     @classmethod
     def of_any_output(
@@ -167,9 +166,8 @@ class Network:
         recording = record(module, preprocessing)
         require_certain(module, preprocessing, recording, list(recording.outputs.values()))
         layers = Layers(recording)
-        network = _placed(cls(module, name or type(module).__name__, layers.named(layer), preprocessing, ()), layers)
-        require_independent(module, preprocessing, recording, None, network.layer, network.layout)
-        return network
+        name = name or type(module).__name__
+        return _tapped(cls(module, name, layers.named(layer), preprocessing, ()), layers, recording)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -202,9 +200,11 @@ class Network:
 
         Raises:
             LayerNotFoundError: if the layer does not exist, or has no feature map.
+            NotConnectedError: if no gradient of the scores reaches the layer.
         """
-        layers = Layers(record(self.module, self.preprocessing))
-        return _placed(replace(self, layer=layers.named(layer)), layers)
+        recording = record(self.module, self.preprocessing)
+        layers = Layers(recording)
+        return _tapped(replace(self, layer=layers.named(layer)), layers, recording)
 
     def feature_maps(self) -> list[FeatureMap]:
         """Every layer that can be dissected, in order of execution."""
@@ -251,11 +251,13 @@ class Network:
                 yield str(graph)
 
 
-def _placed(network: Network, layers: Layers) -> Network:
-    """The same network, with its layer's map as it lies in the image.
+def _tapped(network: Network, layers: Layers, recording: Recording) -> Network:
+    """The same network, with its layer's map as it lies in the image, and tried at that layer.
 
     Raises:
         LayerNotFoundError: if it cannot be told how the map lies.
+        NetworkError: if an image's answers depend on other images.
+        NotConnectedError: if no gradient of the scores reaches the layer.
     """
     placed = _layouts(network, layers, [network.layer])
     if not placed:
@@ -264,6 +266,8 @@ def _placed(network: Network, layers: Layers) -> Network:
             "what changes in its output follows no known order of rows and columns; name another one with --layer"
         )
     ((layer, layout),) = placed.values()
+    head = network.head if network.classes else None
+    require_independent(network.module, network.preprocessing, recording, head, layer, layout)
     return replace(network, layer=layer, layouts={layer.name: layout} if layout else {})
 
 

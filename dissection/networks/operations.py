@@ -6,13 +6,29 @@ from typing import TYPE_CHECKING, Any
 
 from torch.nn import functional as F
 
+from dissection.vocabulary import RECTIFIERS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from torch import Tensor
 
-RECTIFIERS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "relu6": F.relu6}
+RECTIFY: Mapping[str, Callable[[Tensor], Tensor]] = {name: getattr(F, name) for name in RECTIFIERS}
 """Functions that may rectify a module's output, by the name of the operation."""
+
+ACTIVATIONS = frozenset(
+    ["relu", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "selu", "celu", "gelu", "silu", "hardswish", "mish"]
+)
+ATTENTION = frozenset(("scaled_dot_product_attention", "multi_head_attention_forward"))
+SUMS = frozenset(("add", "__add__", "__radd__", "__iadd__"))
+PRODUCTS = frozenset(("mul", "__mul__", "__rmul__", "__imul__"))
+"""Of numbers one by one."""
+SOFTMAX = frozenset(("softmax", "log_softmax"))
+JOINS = frozenset(("cat", "concat", "concatenate"))
+RESHAPES = frozenset(("reshape", "view", "flatten", "unflatten"))
+SQUEEZES = frozenset(("squeeze", "unsqueeze"))
+PERMUTATIONS = frozenset(("permute", "transpose", "movedim", "moveaxis", "swapaxes", "swapdims"))
+COPIES = frozenset(("contiguous", "clone", "detach"))
 
 _CLAMPS = frozenset(("clamp", "hardtanh"))
 _BOUNDS = {(0, None): "relu", (0, 6): "relu6"}

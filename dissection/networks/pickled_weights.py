@@ -31,7 +31,7 @@ _DEEPEST = 500
 """Modules in modules: more than any network has."""
 
 _LARGER = 8
-"""How much larger than its file the tensors may be: some may share their values."""
+"""How much larger than its file the tensors may be, some of which may share their values."""
 
 
 def _parameter(data: object, *_state: object) -> object:
@@ -74,9 +74,12 @@ def convert_pickle(source: Path, target: Path, *, ema: bool = False) -> int:
     if target.exists():
         raise OutputError(f"{target} already exists; remove it, or name another file")
     state = read_legacy(WeightsFile(source, ema))
-    limit = _LARGER * source.stat().st_size
-    if (size := sum(value.numel() * value.element_size() for value in state.values())) > limit:
-        raise WeightsError(f"{source} makes {size} bytes out of far fewer; do not trust it")
+    stored = source.stat().st_size
+    if (size := sum(value.numel() * value.element_size() for value in state.values())) > _LARGER * stored:
+        raise WeightsError(
+            f"{source} holds {stored} bytes, and its tensors {size}, since they share their values; save them with "
+            ".clone(), if they are meant to be that large"
+        )
     try:
         content = save({name: value.clone().contiguous() for name, value in state.items()})
     except Exception as error:
@@ -151,7 +154,7 @@ def _weights(model: Thing, path: Path) -> Iterator[tuple[str, Tensor]]:
         transient = state.get("_non_persistent_buffers_set") or ()
         for kind in ("_parameters", "_buffers"):
             for name, value in _items(state, kind):
-                if kind == "_buffers" and isinstance(transient, frozenset | tuple) and name in transient:
+                if kind == "_buffers" and isinstance(transient, set | frozenset | tuple) and name in transient:
                     continue
                 if isinstance(value, Tensor) and value.layout is torch.strided and not value.is_quantized:
                     yield f"{prefix}{name}", value.detach()

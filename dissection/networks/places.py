@@ -11,30 +11,36 @@ unknown (``None``).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map_only
 
 from .map_layouts import Layout
+from .operations import (
+    ACTIVATIONS,
+    ATTENTION,
+    COPIES,
+    JOINS,
+    PERMUTATIONS,
+    PRODUCTS,
+    RESHAPES,
+    SOFTMAX,
+    SQUEEZES,
+    SUMS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-_MOVING = frozenset(
-    [
-        "view",
-        "reshape",
-        "flatten",
-        "unflatten",
-        "squeeze",
-        "unsqueeze",
-        "permute",
-        "transpose",
-        "movedim",
-        "moveaxis",
-        "swapaxes",
-        "swapdims",
+_MOVING = (
+    PERMUTATIONS
+    | RESHAPES
+    | SQUEEZES
+    | COPIES
+    | {
         "chunk",
         "split",
         "tensor_split",
@@ -47,9 +53,6 @@ _MOVING = frozenset(
         "expand",
         "expand_as",
         "repeat",
-        "contiguous",
-        "clone",
-        "detach",
         "view_as",
         "reshape_as",
         "rot90",
@@ -61,9 +64,9 @@ _MOVING = frozenset(
         "pixel_shuffle",
         "channel_shuffle",
         "repeat_interleave",
-    ]
+    }
 )
-_JOINING = frozenset(("cat", "concat", "concatenate", "stack"))
+_JOINING = JOINS | {"stack"}
 _GRIDDING = frozenset(
     [
         "conv2d",
@@ -78,23 +81,13 @@ _GRIDDING = frozenset(
         "upsample",
     ]
 )
-_PRODUCTS = frozenset(("matmul", "__matmul__", "bmm"))
-_ATTENDING = frozenset(("scaled_dot_product_attention", "multi_head_attention_forward"))
-_ALONG_LAST = frozenset(("linear", "layer_norm", "rms_norm", "softmax", "log_softmax", "normalize", "glu"))
-_NUMBERWISE = frozenset(
-    [
-        "relu",
-        "relu6",
-        "leaky_relu",
-        "prelu",
-        "rrelu",
-        "elu",
-        "selu",
-        "celu",
-        "gelu",
-        "silu",
-        "hardswish",
-        "mish",
+_MATRIX_PRODUCTS = frozenset(("matmul", "__matmul__", "bmm"))
+_ALONG_LAST = SOFTMAX | ATTENTION | {"linear", "layer_norm", "rms_norm", "normalize", "glu"}
+_NUMBERWISE = (
+    ACTIVATIONS
+    | SUMS
+    | PRODUCTS
+    | {
         "batch_norm",
         "group_norm",
         "instance_norm",
@@ -126,20 +119,12 @@ _NUMBERWISE = frozenset(
         "dropout",
         "dropout1d",
         "dropout2d",
-        "add",
-        "__add__",
-        "__radd__",
-        "__iadd__",
         "sub",
         "__sub__",
         "__rsub__",
         "__isub__",
         "addcmul",
         "lerp",
-        "mul",
-        "__mul__",
-        "__rmul__",
-        "__imul__",
         "div",
         "__truediv__",
         "__rtruediv__",
@@ -148,13 +133,13 @@ _NUMBERWISE = frozenset(
         "maximum",
         "minimum",
         "where",
-    ]
+    }
 )
 _BORDER = 4
 """Cells of padding that are taken for part of a convolution."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Places:
     """Where a tensor's numbers belong.
 
@@ -188,6 +173,7 @@ class Places:
         inner = inner[:, :, top:bottom, left:right]
         return border <= _BORDER and inner.shape[2:] == self.grid and bool((inner == expected).all())
 
+    @cached_property
     def layout(self) -> Layout | None:
         """How a map lies in the tensor: along one axis nothing but units, along the others each cell once."""
         shape, count = tuple(self.cells.shape), self.grid[0] * self.grid[1]
@@ -252,11 +238,12 @@ class Step:
     def on(self, cells: Tensor | list[Tensor]) -> Any:  # noqa: ANN401 -- as many tensors as the function gives
         """The function on cells, in place of its first argument; a view may need a copy that the network need not."""
         func: Callable[..., Any] = Tensor.reshape if self.operation == "view" else self.func
-        return func(cells, *self.args[1:], **self.kwargs)
+        args, kwargs = tree_map_only(Tensor, Tensor.cpu, (self.args[1:], dict(self.kwargs)))
+        return func(cells, *args, **kwargs)
 
 
 def _moved(step: Step, _results: Sequence[Tensor]) -> list[Places | None]:
-    if any(map(step.is_of_image, _flat(step.args[1:]))):
+    if any(map(step.is_of_image, _flat([*step.args[1:], *step.kwargs.values()]))):
         return []
     moved, grid = step.on(step.subject.cells), step.subject.grid
     return [Places(cells, grid) for cells in ([moved] if isinstance(moved, Tensor) else moved)]
@@ -321,8 +308,8 @@ _RULES = {
     _JOINING: _joined,
     _GRIDDING: _gridded,
     _NUMBERWISE: _combined,
-    _PRODUCTS: _multiplied,
-    _ALONG_LAST | _ATTENDING: _along_last,
+    _MATRIX_PRODUCTS: _multiplied,
+    _ALONG_LAST: _along_last,
     frozenset(("pad",)): _padded,
 }
 
@@ -350,4 +337,6 @@ def _one_along(places: Places, axis: int) -> Places | None:
 def _flat(things: object) -> list[object]:
     if isinstance(things, (list, tuple)):
         return [part for thing in things for part in _flat(thing)]
+    if isinstance(things, slice):
+        return [things.start, things.stop, things.step]
     return [things]

@@ -19,7 +19,7 @@ import torch
 
 from dissection.errors import LayerNotFoundError
 
-from .isolation import undisturbed
+from .isolation import tried
 from .map_layouts import read
 from .recording import in_type_of
 
@@ -88,7 +88,7 @@ class _Probe:
         batch = torch.zeros(len(images), preprocessing.channels, preprocessing.size[0], self._width)
         for image, (cut, below) in zip(batch, images, strict=True):
             (image[:, cut:] if below else image[:, :cut]).fill_(torch.nan)
-        with undisturbed(module), torch.no_grad(), ExitStack() as hooks:
+        with tried(module), ExitStack() as hooks:
             for layer, rows in zip(self._layers, self.unknown, strict=True):
                 note = partial(_note, layer, self._network.layouts.get(layer.name), rows)
                 hooks.callback(module.get_submodule(layer.name).register_forward_hook(note).remove)

@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from dissection.errors import NetworkError
 
-from .isolation import undisturbed
-from .operations import operation
+from .isolation import tried
+from .operations import ACTIVATIONS, COPIES, JOINS, PERMUTATIONS, PRODUCTS, operation
 from .places import Places, Step
 
 if TYPE_CHECKING:
@@ -38,14 +39,7 @@ if TYPE_CHECKING:
 
     from .preprocessing import Preprocessing
 
-ACTIVATIONS = frozenset(
-    ["relu", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "selu", "celu", "gelu", "silu", "hardswish", "mish"]
-)
-_PRODUCTS = frozenset(("mul", "__mul__", "__rmul__", "__imul__"))
-_PASSING = frozenset(
-    ("dropout", "dropout2d", "alpha_dropout", "feature_alpha_dropout", "contiguous", "clone", "detach")
-)
-_MOVING = frozenset(("permute", "transpose", "movedim", "moveaxis", "swapaxes", "swapdims"))
+_PASSING = COPIES | {"dropout", "dropout2d", "alpha_dropout", "feature_alpha_dropout"}
 _CHANNELS_LAST = frozenset(("linear", "layer_norm"))
 
 _ACTIVATION_CLASS = re.compile(r"(elu6?|swish|silu|mish)(jit|me)?$", re.IGNORECASE)
@@ -116,7 +110,7 @@ class Recording:
         output: the network's output.
         outputs: the values of its parts, see :func:`parts`; only those that depend on the image.
         score: the value of the scores: of ``output`` if that is a tensor.
-        may_be_random: whether random numbers of Python or NumPy were drawn meanwhile, by whomever.
+        may_vary: whether random numbers of Python or NumPy were drawn meanwhile, by whomever, or buffers were written.
     """
 
     kind: str
@@ -127,24 +121,26 @@ class Recording:
     output: object
     outputs: Mapping[str, Value]
     score: Value | None
-    may_be_random: bool = False
+    may_vary: bool = False
 
 
 def record(module: nn.Module, preprocessing: Preprocessing) -> Recording:
     """Run a module in evaluation mode on one image of noise, and leave it as it was.
 
     Raises:
-        NetworkError: if the module cannot run on an image of this size, or holds a program that cannot be looked into.
+        NetworkError: if the module cannot run on an image of this size, holds a program that cannot be looked into, or
+            has weights without shape or values.
     """
     _require_readable(module)
-    ledger, others = _Ledger(module), _other_generators()
+    ledger, outside = _Ledger(module), (_other_generators(), _buffers(module))
     image = noise(module, preprocessing)
     start = ledger.enter(image, "image", ())
     start.places = Places.of_map(image.shape)
-    with undisturbed(module), buffers_kept(module), _noted(module, ledger), torch.no_grad():
+    with tried(module), _noted(module, ledger):
         try:
             with ledger:
                 output = module(image)
+            may_vary = outside != (_other_generators(), _buffers(module))
         except Exception as error:
             raise NetworkError(_cannot_run(module, image, error)) from error
     names = tuple(name for name, _ in module.named_modules() if name)
@@ -159,7 +155,7 @@ def record(module: nn.Module, preprocessing: Preprocessing) -> Recording:
         output,
         outputs,
         ledger.value(output),
-        others != _other_generators(),
+        may_vary,
     )
 
 
@@ -184,7 +180,7 @@ class _Ledger(TorchFunctionMode):
         self.calls: list[Call] = []
         self._running: list[tuple[str, tuple[Value, ...]]] = []
         self._held = WeakTensorKeyDictionary()
-        self._devices = {tensor.device for tensor in chain(module.parameters(), module.buffers())}
+        self._devices = devices_of(module)
 
     def value(self, thing: object) -> Value | None:
         """What a tensor holds now, if that depends on the image."""
@@ -239,7 +235,7 @@ class _Ledger(TorchFunctionMode):
                 value = self.enter(tensor, name, parents)
                 value.draw = draw
                 value.places = places.get(id(tensor))
-                if name in _MOVING:
+                if name in PERMUTATIONS:
                     value.channels = _moved(parents[0], partial(func, **kwargs), args)
                 if name.startswith("conv"):
                     value.kernel = tuple((args[1] if len(args) > 1 else kwargs["weight"]).shape[2:])
@@ -277,7 +273,7 @@ def _moved(parent: Value, move: Callable[..., Tensor], args: tuple[Any, ...]) ->
 
 
 def _is_rectified(value: Value) -> bool:
-    if value.operation in ("cat", "concat", "concatenate"):
+    if value.operation in JOINS:
         return all(parent.rectified for parent in value.parents)
     return value.operation in ACTIVATIONS or _is_swish(value)
 
@@ -285,7 +281,7 @@ def _is_rectified(value: Value) -> bool:
 def _is_swish(value: Value) -> bool:
     """Whether a value is ``x * sigmoid(x)``, written out."""
     gates = [parent for parent in value.parents if parent.operation == "sigmoid"]
-    return value.operation in _PRODUCTS and any(gate.parents[0] in value.parents for gate in gates)
+    return value.operation in PRODUCTS and any(gate.parents[0] in value.parents for gate in gates)
 
 
 def is_activation(part: nn.Module) -> bool:
@@ -315,6 +311,11 @@ def noise(module: nn.Module, preprocessing: Preprocessing, seed: int = 0) -> Flo
     return in_type_of(module, image)
 
 
+def devices_of(module: nn.Module) -> set[torch.device]:
+    """The devices of a module's weights."""
+    return {tensor.device for tensor in chain(module.parameters(), module.buffers())}
+
+
 def in_type_of(module: nn.Module, images: Float[Tensor, "images channels h w"]) -> Float[Tensor, "images channels h w"]:
     """Images in the floating-point type of a module's weights, on their device."""
     reference = next((weight for weight in module.parameters() if weight.is_floating_point()), images)
@@ -332,6 +333,11 @@ def _other_generators() -> int:
     return hash((random.getstate(), str(np.random.get_state(legacy=False))))  # noqa: NPY002 -- a network may use it
 
 
+def _buffers(module: nn.Module) -> list[tuple[int, int]]:
+    """Which tensors the buffers are, and how often each was written to."""
+    return [(id(buffer), _version(buffer)) for buffer in module.buffers()]
+
+
 def _require_readable(module: nn.Module) -> None:
     for name, part in module.named_modules():
         if isinstance(part, torch.jit.ScriptModule):
@@ -340,6 +346,17 @@ def _require_readable(module: nn.Module) -> None:
             raise NetworkError(
                 f"{subject} a TorchScript program, whose layers cannot be read; make the network without torch.jit, or "
                 "export it with torch.export.save as a .pt2"
+            )
+    for name, tensor in chain(module.named_parameters(), module.named_buffers()):
+        if is_lazy(tensor):
+            raise NetworkError(
+                f"{name!r} of {type(module).__name__} has no shape until the network has seen an image; run it once on "
+                "one like yours, or load its weights, before it is read"
+            )
+        if tensor.is_meta:
+            raise NetworkError(
+                f"{name!r} of {type(module).__name__} is on the device 'meta', where weights have no values; make the "
+                "network on another one, and load its weights"
             )
 
 
@@ -353,24 +370,6 @@ def _noted(module: nn.Module, ledger: _Ledger) -> Iterator[None]:
                 hooks.callback(start.remove)
                 hooks.callback(end.remove)
         yield
-
-
-@contextmanager
-def buffers_kept(module: nn.Module) -> Iterator[None]:
-    """Restore the buffers afterwards: some modules count or average in them in any mode."""
-    before = [
-        (part, name, buffer, None if buffer is None else buffer.clone())
-        for part in module.modules()
-        for name, buffer in part._buffers.items()  # noqa: SLF001 -- a module may put another tensor in a buffer's place
-    ]
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for part, name, buffer, content in before:
-                part._buffers[name] = buffer  # noqa: SLF001
-                if buffer is not None and content is not None and not torch.equal(buffer, content):
-                    buffer.copy_(content)
 
 
 def _cannot_run(module: nn.Module, image: Tensor, error: Exception) -> str:

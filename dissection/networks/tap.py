@@ -29,7 +29,7 @@ from torch.overrides import TorchFunctionMode
 from dissection.errors import ActivationError, LayerNotFoundError
 
 from .map_layouts import read, written
-from .operations import RECTIFIERS, operation
+from .operations import RECTIFY, operation
 from .precision import widened
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Tap:
         handle = self._module.register_forward_hook(self._hook)
         self._open.callback(handle.remove)
         if self._layer.rectifier:
-            self._call = self._open.enter_context(_Call(RECTIFIERS[self._layer.rectifier], self._take))
+            self._call = self._open.enter_context(_Call(RECTIFY[self._layer.rectifier], self._take))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -128,12 +128,7 @@ class _Call(TorchFunctionMode):
         self, func: Callable[..., Any], _types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:  # noqa: ANN401 -- whatever the function gives
         kwargs = kwargs or {}
-        if (
-            self.awaited is not None
-            and args
-            and args[0] is self.awaited
-            and operation(func, args, kwargs) in RECTIFIERS
-        ):
+        if self.awaited is not None and args and args[0] is self.awaited and operation(func, args, kwargs) in RECTIFY:
             awaited, self.awaited = self.awaited, None
             return self._take(self._rectify(awaited))
         return func(*args, **kwargs)

@@ -1,6 +1,7 @@
 """What a network must not do, and where its maps lie: tried on a few images when it is opened.
 
-- Its answer for an image is always the same: nothing that the scores are computed from is drawn at random.
+- Its answer for an image is always the same: nothing that the scores are computed from is drawn at random, or kept from
+  one run to the next.
 - Its answer for an image does not depend on the other images of a batch.
 - The scores can be differentiated with respect to the layer's map.
 - Each cell of a map lies where it is read, see :mod:`dissection.networks.places` and
@@ -9,24 +10,27 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import random
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from dissection.errors import NetworkError, NotConnectedError
 
+from .graphs import reached
 from .heads import Given
-from .isolation import undisturbed
+from .isolation import tried
 from .mosaics import Mosaics, find_layout
-from .recording import buffers_kept, noise, parts, record, tensors
+from .recording import devices_of, noise, parts, record, tensors
 from .tap import Body, Cut
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from jaxtyping import Float
     from torch.autograd.graph import Node
@@ -46,29 +50,30 @@ _REPEATS = 4
 def require_certain(
     module: nn.Module, preprocessing: Preprocessing, recording: Recording, answers: Sequence[Value]
 ) -> None:
-    """Check that no answer is drawn at random; what is drawn in the same way each time, since it is seeded, may be.
+    """Check that an image's answers are always the same; what is drawn at random, but seeded, may be drawn.
 
     Raises:
-        NetworkError: if one is; the message names the module that draws.
+        NetworkError: if they are not; the message names the module that draws, or keeps something from run to run.
     """
     if any(value.draw for value in recording.values):
-        with torch.random.fork_rng():
-            torch.seed()
+        with _generators_kept(module) as generators:
+            for generator in generators:
+                generator.seed()
             again = {value.draw for value in record(module, preprocessing).values}
-        for value in _origins(answers):
+        for value in reached(answers, lambda value: value.parents):
             if value.draw and value.draw not in again:
                 raise NetworkError(_is_random(recording.kind, f"{_named(module, value.module)} ({value.operation})"))
-    if recording.may_be_random:
+    if recording.may_vary:
         _require_same_again(module, preprocessing, recording)
 
 
 def _require_same_again(module: nn.Module, preprocessing: Preprocessing, recording: Recording) -> None:
     image, once = noise(module, preprocessing), parts(recording.output)
-    for _ in range(_REPEATS):
-        with undisturbed(module), buffers_kept(module), torch.no_grad():
+    with tried(module):
+        for _ in range(_REPEATS):
             again = parts(module(image))
-        if not all(_is_same(once[name], again[name]) for name in once.keys() & again.keys()):
-            raise NetworkError(_is_random(recording.kind, "something in its forward"))
+            if not all(_is_same(once[name], again[name]) for name in once.keys() & again.keys()):
+                raise NetworkError(_changes(module, recording.kind, image))
 
 
 def require_independent(
@@ -90,26 +95,20 @@ def require_independent(
         layout: its layout, if that is unusual.
 
     Raises:
-        NetworkError: if the answers are other ones; the message names the module that makes the difference.
+        NetworkError: if the answers are other ones, the message names the module that makes the difference; or if the
+            network does not run on two images.
         NotConnectedError: if what lies between the layer and the scores hides from autograd.
     """
     pair = _two_images(module, preprocessing)
     body = Body()
     cut = Cut(module, layer, layout, body)
-    with undisturbed(module), buffers_kept(module), torch.no_grad(), body, cut:
-        try:
-            given = head.run(module, pair) if head else module(pair)
-        except NetworkError:
-            raise
-        except Exception as error:
-            raise NetworkError(
-                f"{recording.kind} runs on one image, but not on two at once ({type(error).__name__}: "
-                f"{' '.join(str(error).split())[:200]}); it has to take any number of images"
-            ) from error
+    with tried(module), _together(module, pair), body, cut:
+        given = head.run(module, pair) if head else module(pair)
     together, alone = parts(given.outputs if isinstance(given, Given) else given), parts(recording.output)
     shared = [name for name, values in together.items() if name in alone and values.ndim and len(values) == 2]
     if not all(_is_same(alone[name], together[name]) for name in shared):
-        raise NetworkError(_other_answers(module, recording.kind, pair))
+        with tried(module):
+            raise NetworkError(_other_answers(module, recording.kind, pair))
     if head:
         _require_connected(head.scores(given, 2), cut.output, recording.kind, layer)
 
@@ -127,6 +126,9 @@ def find_layouts(
         preprocessing: what it expects of a photograph.
         layers: layers, as the shapes of their outputs suggest.
         usual: by layer, the layout that the shape suggests.
+
+    Raises:
+        NetworkError: if the network does not run on several images.
     """
     if not layers:
         return {}
@@ -143,11 +145,26 @@ def find_layouts(
             sized = replace(layer, units=output.shape[layout.axis], height=height, width=width)
             found[layer.name] = sized, layout
 
-    with undisturbed(module), buffers_kept(module), torch.no_grad(), ExitStack() as hooks:
+    with tried(module), ExitStack() as hooks:
         for layer in layers:
             hooks.callback(module.get_submodule(layer.name).register_forward_hook(partial(look, layer)).remove)
+        hooks.enter_context(_together(module, mosaics.images))
         module(mosaics.images)
     return found
+
+
+@contextmanager
+def _together(module: nn.Module, images: Float[Tensor, "images channels H W"]) -> Iterator[None]:
+    """Run a network that runs on one image on several, or say that it cannot."""
+    try:
+        yield
+    except NetworkError:
+        raise
+    except Exception as error:
+        raise NetworkError(
+            f"{type(module).__name__} runs on one image, but not on {len(images)} at once ({type(error).__name__}: "
+            f"{' '.join(str(error).split())[:200]}); it has to take any number of images"
+        ) from error
 
 
 def _two_images(module: nn.Module, preprocessing: Preprocessing) -> Float[Tensor, "2 channels H W"]:
@@ -155,16 +172,6 @@ def _two_images(module: nn.Module, preprocessing: Preprocessing) -> Float[Tensor
     one, other = noise(module, preprocessing), noise(module, preprocessing, seed=1)
     colour = torch.randn(1, one.shape[1], 1, 1, generator=torch.Generator().manual_seed(2)).to(one)
     return torch.cat([one, _UNLIKE * (other + colour)])
-
-
-def _origins(values: Sequence[Value]) -> set[Value]:
-    """The values that these are computed from, and themselves."""
-    pending, seen = list(values), set(values)
-    while pending:
-        further = set(pending.pop().parents) - seen
-        seen |= further
-        pending.extend(further)
-    return seen
 
 
 def _is_same(alone: Tensor, together: Tensor) -> bool:
@@ -180,10 +187,9 @@ def _is_same(alone: Tensor, together: Tensor) -> bool:
 
 def _other_answers(module: nn.Module, kind: str, pair: Float[Tensor, "2 channels H W"]) -> str:
     """Why an image's answers differ: by themselves, or because of another image."""
-    alone = _runs_of(module, pair[:1])
-    if (odd := _odd(alone, _runs_of(module, pair[:1]))) is not None:
-        return _is_random(kind, _named(module, odd))
-    odd = _odd(alone, _runs_of(module, pair)) or ""
+    if _changing(module, pair[:1]) is not None:
+        return _changes(module, kind, pair[:1])
+    odd = _odd(_runs_of(module, pair[:1]), _runs_of(module, pair)) or ""
     return (
         f"{kind} gives an image other scores beside other images: {_named(module, odd)} mixes the images of a batch in "
         "evaluation mode; let it keep them apart (BatchNorm: track_running_stats=True, attention: "
@@ -195,7 +201,7 @@ _Run = tuple[str, list[Tensor], list[Tensor]]
 
 
 def _runs_of(module: nn.Module, images: Tensor) -> list[_Run]:
-    """Each run of each module, in order of completion: its name, its inputs and its outputs."""
+    """Each run of each module that is being tried, in order of completion: its name, its inputs and its outputs."""
     runs: list[_Run] = []
     started: list[list[Tensor]] = []
 
@@ -205,7 +211,7 @@ def _runs_of(module: nn.Module, images: Tensor) -> list[_Run]:
     def ends(name: str, _part: nn.Module, _args: object, output: object) -> None:
         runs.append((name, started.pop(), [tensor.clone() for tensor in tensors(output)]))
 
-    with undisturbed(module), buffers_kept(module), torch.no_grad(), ExitStack() as hooks:
+    with ExitStack() as hooks:
         for name, part in module.named_modules():
             hooks.callback(part.register_forward_pre_hook(starts, with_kwargs=True).remove)
             hooks.callback(part.register_forward_hook(partial(ends, name)).remove)
@@ -223,8 +229,15 @@ def _odd(alone: Sequence[_Run], others: Sequence[_Run]) -> str | None:
     return None
 
 
+def _changing(module: nn.Module, image: Float[Tensor, "1 channels H W"]) -> str | None:
+    """The innermost module that makes other outputs of the same image in another run, if some runs show one."""
+    once = _runs_of(module, image)
+    odd = (_odd(once, _runs_of(module, image)) for _ in range(_REPEATS))
+    return next((name for name in odd if name is not None), None)
+
+
 def _require_connected(scores: Tensor, maps: Tensor, kind: str, layer: Layer) -> None:
-    between = _functions(scores)
+    between = reached([scores.grad_fn] if scores.grad_fn else [], _earlier)
     if not any(getattr(function, "variable", None) is maps for function in between):
         raise NotConnectedError(
             f"no gradient of {kind}'s scores reaches layer {layer.name!r}: they do not depend on it, or between them "
@@ -238,16 +251,42 @@ def _require_connected(scores: Tensor, maps: Tensor, kind: str, layer: Layer) ->
         )
 
 
-def _functions(result: Tensor) -> set[Node]:
-    """Autograd's functions behind a result."""
-    pending = [result.grad_fn] if result.grad_fn else []
-    seen: set[Node] = set()
-    while pending:
-        function = pending.pop()
-        if function not in seen:
-            seen.add(function)
-            pending.extend(parent for parent, _ in function.next_functions if parent)
-    return seen
+def _earlier(function: Node) -> list[Node]:
+    return [earlier for earlier, _ in function.next_functions if earlier]
+
+
+def _changes(module: nn.Module, kind: str, image: Float[Tensor, "1 channels H W"]) -> str:
+    """Why a network's answers for one image change from run to run: with random numbers, or whatever is drawn."""
+    runs = [_runs_with_same_draws(module, image) for _ in range(2)]
+    if (odd := _odd(*runs)) is not None:
+        return (
+            f"{kind} gives an image other scores each time: {_named(module, odd)} keeps something from one run to the "
+            "next, or draws from a generator of its own; let it begin anew with each image in evaluation mode"
+        )
+    odd = _changing(module, image)
+    return _is_random(kind, "something in its forward" if odd is None else _named(module, odd))
+
+
+def _runs_with_same_draws(module: nn.Module, image: Float[Tensor, "1 channels H W"]) -> list[_Run]:
+    with _generators_kept(module) as generators:
+        for generator in generators:
+            generator.manual_seed(0)
+        random.seed(0)
+        np.random.seed(0)  # noqa: NPY002 -- the one that a network may use
+        return _runs_of(module, image)
+
+
+@contextmanager
+def _generators_kept(module: nn.Module) -> Iterator[list[torch.Generator]]:
+    """The generators of torch that a module uses; afterwards they, Python's and NumPy's are as before."""
+    devices = [device for device in devices_of(module) if device.type == "cuda"]
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002
+    with torch.random.fork_rng(devices=devices):
+        try:
+            yield [torch.default_generator, *(torch.cuda.default_generators[device.index] for device in devices)]
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])  # noqa: NPY002
 
 
 def _is_random(kind: str, subject: str) -> str:

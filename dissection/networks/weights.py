@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from dissection.errors import NoteWarning, WeightsError
 
@@ -87,9 +88,9 @@ def fit(module: nn.Module, state: Mapping[str, Tensor], *, where: str) -> None:
     misshapen = [
         f"{name} {_shape(state[name])} instead of {_shape(current[name])}"
         for name in current
-        if name in tensors & state.keys() and current[name].shape != state[name].shape
+        if name in tensors & state.keys() and not _has_shape(current[name], state[name])
     ]
-    fitting = [name for name in current if name in tensors & state.keys() and current[name].shape == state[name].shape]
+    fitting = [name for name in current if name in tensors & state.keys() and _has_shape(current[name], state[name])]
     strange = [name for name in fitting if not _is_alike(name, state[name], current[name])]
     unusable = [name for name in fitting if name not in strange and not _is_usable(state[name], current[name])]
     other = [f"{name} {_kind(state[name])} instead of {_kind(current[name])}" for name in strange]
@@ -111,6 +112,11 @@ def is_finite(tensor: Tensor) -> bool:
     if not tensor.is_floating_point() or not tensor.numel():
         return True
     return all(math.isfinite(extreme) for extreme in torch.aminmax(tensor.float()))
+
+
+def _has_shape(tensor: Tensor, loaded: Tensor) -> bool:
+    """Whether a tensor has another's shape, or will take it, since it has none yet."""
+    return is_lazy(tensor) or tensor.shape == loaded.shape
 
 
 def _is_usable(tensor: Tensor, current: Tensor) -> bool:

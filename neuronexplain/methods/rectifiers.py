@@ -27,8 +27,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from dissection.errors import NetworkError
-from dissection.networks.operations import operation
-from dissection.networks.recording import ACTIVATIONS, is_activation
+from dissection.networks.operations import ACTIVATIONS, operation
+from dissection.networks.recording import is_activation
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -70,7 +70,7 @@ class BrodenWriter:
         encoding: how image files are written.
 
     Raises:
-        ConceptDataError: if the journal is damaged.
+        CheckpointError: if the journal is damaged.
     """
 
     def __init__(

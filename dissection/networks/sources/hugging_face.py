@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from dissection.networks.weights import WeightsFile
 
 _PREFIX = "hf/"
+_PICKLE = "pytorch_model.bin"
 _NO_CODE = {"trust_remote_code": False}
 """Without it, transformers asks on the terminal whether to run a repository's code."""
 
@@ -67,7 +69,7 @@ def open_hf(name: str, weights: WeightsFile | Path | None = None) -> NetworkSpec
 
 def _pretrained(hub: Any, name: str, location: str) -> nn.Module:  # noqa: ANN401 -- transformers
     """The repository's network; transformers itself would fill in missing weights at random, and say so in a log."""
-    for file in Path(location).glob("*.bin") if Path(location).is_dir() else ():
+    for file in _pickles(Path(location)):
         refuse_claims(file)
     module: nn.Module
     module, loading = hub.AutoModelForImageClassification.from_pretrained(
@@ -80,6 +82,13 @@ def _pretrained(hub: Any, name: str, location: str) -> nn.Module:  # noqa: ANN40
     if odd:
         raise WeightsError(f"the weights of {name} hold a NaN or an infinity ({', '.join(odd[:3])}); fetch them again")
     return module
+
+
+def _pickles(folder: Path) -> list[Path]:
+    """The pickles of weights that transformers may read in a folder: the usual one, and those that an index names."""
+    index = folder / f"{_PICKLE}.index.json"
+    named = json.loads(index.read_bytes())["weight_map"].values() if index.is_file() else ()
+    return [file for name in sorted({_PICKLE, *named}) if (file := folder / name).is_file()]
 
 
 def _location(name: str) -> str:
