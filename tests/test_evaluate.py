@@ -275,6 +275,24 @@ def test_an_evaluation_goes_on_where_it_stopped(tmp_path):
         assert (tmp_path / "cut" / "pointing.jsonl").read_bytes() == b"".join(lines)
 
 
+@pytest.mark.parametrize("damage", [lambda content: content + b"x", lambda content: content[:-30], None])
+def test_a_file_of_an_evaluation_that_was_damaged_is_written_anew(tmp_path, damage):
+    network, execution = colour_network(), Execution(batch_size=4)
+    evaluate(Seeds(), network, [PERFECT], Squares(), tmp_path / "whole", execution=execution)
+    evaluate(Seeds(), network, [PERFECT], Squares(), tmp_path / "out", execution=execution)
+    whole = {path.name: path.read_bytes() for path in (tmp_path / "whole").rglob("*.*")}
+    file = tmp_path / "out" / "seeds" / "perfect" / "000005.png"
+    if damage is None:
+        file.unlink()
+    else:
+        file.write_bytes(damage(file.read_bytes()))
+    done = []
+    resumed = Execution(batch_size=4, progress=lambda _stage, images, _of: done.append(images))
+    evaluate(Seeds(), network, [PERFECT], Squares(), tmp_path / "out", execution=resumed)
+    assert done == [4, 8, 12]
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").rglob("*.*")} == whole
+
+
 def test_an_evaluation_of_something_else_is_refused(tmp_path):
     network = colour_network()
     evaluate(Pointing(), network, [PERFECT], Squares(), tmp_path)
