@@ -558,33 +558,6 @@ def test_a_command_works_with_standard_streams_closed(closed, world, tmp_path):
         assert len(store.runs()) == 1
 
 
-def test_a_signal_while_a_library_is_imported_is_told_as_a_signal(monkeypatch, capsys):
-    monkeypatch.setattr(failures, "_raised_for", [])
-    assert failures.tell(ImportError("initialization failed")) == 1
-    with pytest.raises(failures.StoppedError):
-        failures._stop(signal.SIGTERM, None)
-    assert failures.tell(ImportError("initialization failed")) == 143
-    assert "stopped by SIGTERM" in capsys.readouterr().err
-
-
-def test_a_signal_during_a_callback_is_not_lost():
-    program = """
-import gc, os, signal, sys, time, weakref
-from neuronexplain.cli import failures
-failures.listen()
-class Thing: pass
-thing = Thing()
-reference = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGTERM))
-try:
-    del thing
-    time.sleep(20)
-except failures.StoppedError as error:
-    sys.exit(failures.tell(error))
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert (done.returncode, "ignored" in done.stderr) == (143, False), done.stderr
-
-
 def test_a_library_that_does_not_fit_into_memory_is_told():
     error = ImportError("libtorch_cpu.so: failed to map segment from shared object")
     assert failures._outcome(error) == (f"out of memory: {error}; allow the process more of it", 2)

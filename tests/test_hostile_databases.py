@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import store_cases as cases
+from alarms import StopError, stopping
 from shapes import unchecked
-from signals import StopError, stopping
 from sqlalchemy import create_engine, text
 from test_sharing import lax, proven, publish, small
 

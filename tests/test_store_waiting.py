@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from signals import StopError, stopping
+from alarms import StopError, stopping
 from test_sharing import publish, small
 
 from db import NameStore, StoreError, waiting

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import zlib
+from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
@@ -76,10 +77,8 @@ class Journal:
         self._file.close()
 
     def _last_checksum(self) -> int:
-        last = b""
-        for last in self._lines():
-            pass
-        parts = _LINE.fullmatch(last)
+        last = deque(self._lines(), maxlen=1)
+        parts = _LINE.fullmatch(last[0]) if last else None
         return int(parts[2], 16) if parts else 0
 
     def _lines(self) -> Iterator[bytes]:

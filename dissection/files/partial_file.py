@@ -114,7 +114,7 @@ class PartialFile:
         self._unlink_notes()
 
     def _noted(self) -> _Note | None:
-        """The note of an earlier process, if it fits this source and the bytes; those that came after it are cut off."""
+        """An earlier process's note, if it fits this source and the bytes; those that came after it are cut off."""
         try:
             stated = _Note(**json.loads(self._note_file.read_bytes()))
             note = _Note.of_none(self._source, stated.validator)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import time
@@ -70,7 +71,9 @@ def _attempt(bench: Bench, folder: Path, number: int, seconds: float, alone: dic
     ending = _build(bench, folder, killer)
     row = f"one of {_RANKS} processes of a build killed"
     attempt = Attempt("ranks", row, Outcome.REFUSED if ending.status else Outcome.RIGHT, case)
-    if ending.status and not ending.hung:  # torchrun ends with 1, and writes a traceback of its own after our line
+    if ending.status and not ending.hung and _ended_before_it_listened(ending):
+        attempt = replace(attempt, row=f"{row}, before the other could listen")
+    elif ending.status and not ending.hung:  # torchrun ends with 1, and writes a traceback of its own after our line
         if len(refusals(ending)) != 1 or str(bench.world.folder) in ending.err.partition("Traceback")[2]:
             return replace(attempt, outcome=Outcome.TRACEBACK, detail=ending.err[-400:])
     elif bad := fault(ending):
@@ -81,6 +84,16 @@ def _attempt(bench: Bench, folder: Path, number: int, seconds: float, alone: dic
     if extra := sorted(set(contents(folder)) - set(alone)):
         return replace(attempt, outcome=Outcome.LEFT_OVER, detail=", ".join(extra[:5]))
     return attempt
+
+
+def _ended_before_it_listened(ending: Ending) -> bool:
+    """Whether torchrun's SIGTERM itself ended each process that was not killed.
+
+    The system does so only until a process has a handler of its own. Ours is there within milliseconds of the
+    package's first line: a test sees to it that nothing that takes time is imported before.
+    """
+    statuses = {int(status) for status in re.findall(r"exitcode  : (-?\d+)", ending.err)}
+    return not refusals(ending) and statuses == {-signal.SIGKILL, -signal.SIGTERM}
 
 
 def _build(bench: Bench, folder: Path, killer: _Killer | None = None) -> Ending:
