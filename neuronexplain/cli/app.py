@@ -113,3 +113,5 @@ def main() -> None:
         raise
     except (Exception, signals.StoppedError) as error:  # noqa: BLE001 -- people are shown a line, not a traceback
         sys.exit(failures.tell(error))
+    finally:
+        signals.ignore()

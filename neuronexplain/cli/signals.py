@@ -55,9 +55,9 @@ def listen() -> None:
 
 
 def ignore() -> None:
-    """Ignore signals: the process is ending already. Those that it starts do not inherit this."""
+    """Ignore signals: the process is ending already. A handler in Python would not outlast the interpreter."""
     for number in _ENDING:
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
