@@ -246,7 +246,7 @@ def _scratch(
     folder = execution.scratch / _folder_name(keys, network, execution)
     with scratch(folder, ranks=execution.ranks.count, rank=execution.ranks.number, fresh=fresh) as run_folder:
         note = run_folder / "data"
-        is_stale = note.exists() and note.read_text() != data.state
+        is_stale = note.exists() and note.read_bytes() != data.state.encode()
         if any(execution.ranks.gather(is_stale)):
             empty(run_folder)
         note.write_text(data.state)
