@@ -466,7 +466,10 @@ def test_mistakes_are_told_in_a_line(folder, run, tmp_path):
         (["units", "--db", tmp_path / "n.db"], "n.db"),
         (["ratio", *network, "--data", folder / "squares", "--kind", "photographs"], "annotated ones"),
         (["layers", *network, "--data", tmp_path / "x.jpg"], "no photograph"),
-        (["pointing", "--db", "n.db", "--layer", "features"], "brings its own network, so --layer would be ignored"),
+        (
+            ["pointing", "--db", "n.db", "--layer", "features"],
+            "--layer would be ignored: --db brings its own",
+        ),
     ):
         status, _, error = run("evaluate", *words, "--out", tmp_path)
         assert status == 2
@@ -555,10 +558,22 @@ def test_a_killed_evaluation_goes_on_from_the_command_line(tmp_path, run):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--data", "."], "this evaluation of --kind scenes has no use for --data; leave it out"),
-        (["--split", "val", "--matches", "m.csv"], "--kind scenes has no use for --split, --matches"),
-        (["--kind", "photographs", "--data", ".", "--split", "val"], "--kind photographs has no use for --split"),
-        (["--kind", "concepts", "--data", ".", "--seed", "1"], "--kind concepts has no use for --seed"),
+        (
+            ["--data", "."],
+            "--data would be ignored: nothing in this evaluation of --kind scenes",
+        ),
+        (
+            ["--split", "val", "--matches", "m.csv"],
+            "uses that; leave them out",
+        ),
+        (
+            ["--kind", "photographs", "--data", ".", "--split", "val"],
+            "evaluation of --kind photographs uses that",
+        ),
+        (
+            ["--kind", "concepts", "--data", ".", "--seed", "1"],
+            "evaluation of --kind concepts uses that",
+        ),
         (["--run", "1"], "--run chooses among the runs of a database; name one with --db"),
     ],
 )
@@ -575,7 +590,7 @@ def test_a_protocol_that_asks_for_no_objects_matches_none(protocol, folder, run,
     words = ["--network", "scenes", "--data", folder / "squares", "--matches", tmp_path / "m.csv", "--out", tmp_path]
     status, _, error = run("evaluate", protocol, *words)
     assert status == 2
-    assert "has no use for --matches" in error
+    assert "--matches would be ignored" in error
 
 
 def test_an_evaluation_is_not_shared(run, monkeypatch, tmp_path):

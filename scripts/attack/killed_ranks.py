@@ -75,7 +75,7 @@ def _attempt(bench: Bench, folder: Path, number: int, seconds: float, alone: dic
         attempt = replace(attempt, row=f"{row}, before the other could listen")
     elif ending.status and not ending.hung:  # torchrun ends with 1, and writes a traceback of its own after our line
         if len(refusals(ending)) != 1 or str(bench.world.folder) in ending.err.partition("Traceback")[2]:
-            return replace(attempt, outcome=Outcome.TRACEBACK, detail=ending.err[-400:])
+            return replace(attempt, outcome=Outcome.TRACEBACK, detail=ending.err[-1500:])
     elif bad := fault(ending):
         return replace(attempt, outcome=bad[0], detail=bad[1])
     again = _build(bench, folder)
