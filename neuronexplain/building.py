@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from .class_images import ClassImages
 
-STATISTICS_FORMAT = 2
+STATISTICS_FORMAT = 3
 """Version of the class statistics that a build with draws leaves unfinished; one of another version is not resumed."""
 
 

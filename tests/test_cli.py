@@ -370,7 +370,10 @@ BAD = {
         ["import", "{world}/n.db", "--db", "{tmp}/x.db", "--layer", "x", "--quantile", "0.1"],
         "--layer, --quantile would be ignored",
     ),
-    "licence in CSV": (["export", "--db", "{world}/n.db", "--licence", "CC0", "{tmp}/x.csv"], "no place for --licence"),
+    "licence in CSV": (
+        ["export", "--db", "{world}/n.db", "--licence", "CC0", "{tmp}/x.csv"],
+        "--licence would be ignored: CSV has no place for it",
+    ),
     "mirror of a list": (["concepts", "fetch", "--mirror", "https://localhost"], "--mirror would be ignored"),
     "list of one": (["concepts", "fetch", "broden1_224", "--list", "--json"], "--list, --json would be ignored"),
     "two files for one": (

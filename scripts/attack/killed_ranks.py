@@ -71,8 +71,8 @@ def _attempt(bench: Bench, folder: Path, number: int, seconds: float, alone: dic
     ending = _build(bench, folder, killer)
     row = f"one of {_RANKS} processes of a build killed"
     attempt = Attempt("ranks", row, Outcome.REFUSED if ending.status else Outcome.RIGHT, case)
-    if ending.status and not ending.hung and _ended_before_it_listened(ending):
-        attempt = replace(attempt, row=f"{row}, before the other could listen")
+    if ending.status and not ending.hung and _nobody_could_speak(ending):
+        attempt = replace(attempt, row=f"{row}, when no other listened")
     elif ending.status and not ending.hung:  # torchrun ends with 1, and writes a traceback of its own after our line
         if len(refusals(ending)) != 1 or str(bench.world.folder) in ending.err.partition("Traceback")[2]:
             return replace(attempt, outcome=Outcome.TRACEBACK, detail=ending.err[-1500:])
@@ -86,14 +86,14 @@ def _attempt(bench: Bench, folder: Path, number: int, seconds: float, alone: dic
     return attempt
 
 
-def _ended_before_it_listened(ending: Ending) -> bool:
-    """Whether torchrun's SIGTERM itself ended each process that was not killed.
+def _nobody_could_speak(ending: Ending) -> bool:
+    """Whether each process but the killed one ended well, or by torchrun's SIGTERM itself; torchrun lists the others.
 
-    The system does so only until a process has a handler of its own. Ours is there within milliseconds of the
-    package's first line: a test sees to it that nothing that takes time is imported before.
+    The system ends a process by SIGTERM only until it has a handler of its own. Ours is there within milliseconds of
+    the package's first line: a test sees to it that nothing that takes time is imported before.
     """
-    statuses = {int(status) for status in re.findall(r"exitcode  : (-?\d+)", ending.err)}
-    return not refusals(ending) and statuses == {-signal.SIGKILL, -signal.SIGTERM}
+    statuses = sorted(map(int, re.findall(r"exitcode  : (-?\d+)", ending.err)), reverse=True)
+    return not refusals(ending) and statuses in ([-signal.SIGTERM, -signal.SIGKILL], [-signal.SIGKILL])
 
 
 def _build(bench: Bench, folder: Path, killer: _Killer | None = None) -> Ending:
