@@ -14,11 +14,11 @@ from dissection.files.leftovers import sweep, temporary_sibling
 
 from .errors import StoreError, explained
 from .location import Location
+from .locks import WaitingConnection
 from .own_tables import require_room, version_of
-from .patience import give_patience
 from .records import OLDEST_SCHEMA, SCHEMA
 from .schema import ADDED, meta, metadata
-from .waiting import WaitingConnection
+from .time_limit import limit_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +126,7 @@ def _sqlite(path: Path, mode: Mode, *, access: Literal["rw", "rwc"] = "rw") -> E
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
 
-    give_patience(engine, path)
+    limit_time(engine, path)
     event.listen(engine, "connect", configure)
     event.listen(engine, "begin", begin)
     return engine

@@ -28,6 +28,7 @@ _SQLITE_S_OWN: Final = ("sqlite_sequence", "sqlite_stat", "sqlite_autoindex_")
 _MOST: Final = 100
 """Definitions that are read; there are 20 of ours."""
 _REMEDY: Final = "it was changed, or made by something else; build its runs again into a new database"
+_ACTING: Final = "table with triggers or rules"
 
 _RELATIONS: Final = text(
     "SELECT relname, relkind, relhasrules OR relrowsecurity OR EXISTS"
@@ -88,7 +89,11 @@ def _require(definitions: Definitions, expected: Definitions, location: object) 
         if name not in definitions:
             raise StoreError(f"{location} lacks the {name}: {_REMEDY}")
         if name not in expected:
-            raise StoreError(f"{location} holds the {name}, which NeuronExplain does not make: {_REMEDY}")
+            surplus = "drop its triggers and rules" if name.startswith(_ACTING) else "drop it"
+            raise StoreError(
+                f"{location} holds the {name}, which NeuronExplain does not make: {surplus}, or build its runs again "
+                "into a new database"
+            )
         if definitions[name] != expected[name]:
             raise StoreError(f"{location} has another {name} than NeuronExplain makes: {_REMEDY}")
 
@@ -122,7 +127,7 @@ def _definitions(connection: Connection) -> Definitions:
     if connection.dialect.name == "postgresql":
         rows = connection.execute(_RELATIONS, {"names": sorted(names)}).all()
         kinds = {row.relname: "table" if row.relkind == "r" else "view" for row in rows}
-        kinds |= {row.relname: "table with triggers or rules" for row in rows if row.acts}
+        kinds |= {row.relname: _ACTING for row in rows if row.acts}
     return {
         f"{kind} {name}": _columns({info["name"]: info["type"].python_type for info in inspector.get_columns(name)})
         for name, kind in kinds.items()

@@ -34,6 +34,21 @@ MIN_IMAGES = 10
 DRAWS = 199
 """Permutations behind the evidence for a name."""
 
+MOST_SAMPLED = 8192
+"""Images in the sample of that evidence: fewer than there are make the null conservative, and bound time and memory."""
+
+INTERVAL = (0.025, 0.975)
+"""Quantiles of resamples between which an interval lies."""
+
+RUNNER_UP = 0.1
+"""Share of resamples that a runner-up must win to be told."""
+
+QUARTERS = 4
+"""Parts into which the images that light a unit are cut by its response."""
+
+KEPT_OVERLAPS = 10
+"""Concepts kept for each unit, besides the best of each category."""
+
 THIN_EVIDENCE = 10
 """A mean over fewer images of a class than this is reported as thin evidence."""
 

@@ -6,12 +6,7 @@ explain predictions with them (:func:`explain`). Each name is imported when it i
 
 from __future__ import annotations
 
-from functools import reduce
-from importlib import import_module
-from typing import TYPE_CHECKING
-
-from ._renamed import KEYWORDS, NAMES, warn, with_old_keywords
-
+TYPE_CHECKING = False  # typing's own would be imported first, before the command line listens for signals
 if TYPE_CHECKING:
     from db import NameStore
     from db.frames import importances_frame, overlaps_frame, runs_frame, units_frame
@@ -105,6 +100,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    from functools import reduce
+    from importlib import import_module
+
+    from ._renamed import KEYWORDS, NAMES, warn, with_old_keywords
+
     if name in NAMES:
         warn(f"neuronexplain.{name}", NAMES[name])
         first, *attributes = NAMES[name].split(".")

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from db.records import CONCEPT_IMAGES, OLDEST_SCHEMA, Run, RunKey, WholeRun
-from dissection.concepts.fingerprints import changed_file, fingerprint
 from dissection.concepts.notes import licence_of
 from dissection.dissect import dissect_layers
 from dissection.engine.evidence import Draws
@@ -23,12 +22,12 @@ from dissection.execution.scratch import discard, empty, scratch
 from dissection.execution.settings import Execution
 from dissection.files.leftovers import temporary_folder
 from dissection.files.paths import readable
-from dissection.files.read_files import ReadFiles
 from dissection.networks.opening import runs_code
 from dissection.vocabulary import DRAWS, MIN_IMAGES, QUANTILE, UPSAMPLING
 from neuronexplain.methods.constant_alphas import has_constant_alphas
 from neuronexplain.pictures.thumbnails import exemplar_pictures
 
+from .build_data import BuildData
 from .built_here import remember
 from .class_importance import Importances
 from .class_statistics import ClassStatistics, DeferredStatistics
@@ -42,13 +41,12 @@ if TYPE_CHECKING:
 
     from db import ClassImportance, NameStore
     from dissection.concepts.dataset import ConceptDataset
-    from dissection.execution.ranks import Ranks
     from dissection.networks.network import Network
     from dissection.vocabulary import Dissection
 
     from .class_images import ClassImages
 
-STATISTICS_FORMAT = 2
+STATISTICS_FORMAT = 3
 """Version of the class statistics that a build with draws leaves unfinished; one of another version is not resumed."""
 
 
@@ -141,7 +139,7 @@ def build_layers(  # noqa: PLR0913 -- what a build depends on
         raise ValueError("a control is evidence for names, and with 0 draws none is gathered; give some draws")
     execution = execution or Execution()
     ranks = execution.ranks
-    data = _Data(concepts, class_images)
+    data = BuildData(concepts, class_images)
     concept_data, evidence = data.fingerprints(execution)
     keys = [
         RunKey(
@@ -196,45 +194,9 @@ def _remember(runs: Sequence[Run], networks: Sequence[Network]) -> None:
             remember(run)
 
 
-class _Data:
-    """The data of a build as this process reads them: fingerprinted first, and compared with that at the end."""
-
-    def __init__(self, concepts: ConceptDataset, class_images: ClassImages | None) -> None:
-        self._concepts = concepts
-        self._class_images = class_images
-        self._read, self._read_of_classes = ReadFiles(), ReadFiles()
-
-    def fingerprints(self, execution: Execution) -> tuple[str, str]:
-        """Of the concept data and of the images for class importances; every rank reads them, perhaps from other disks.
-
-        Raises:
-            ConceptDataError: if a file cannot be read, or ranks read different data.
-        """
-        report = partial(execution.report, "reading the concept data")
-        concepts = fingerprint(self._concepts, progress=report, read=self._read)
-        images = self._class_images.fingerprint(self._read_of_classes) if self._class_images else CONCEPT_IMAGES
-        if len(set(execution.ranks.gather((concepts, images)))) > 1:
-            raise ConceptDataError(
-                f"the processes of this build read different data in {self._concepts.name}; give all the same copy"
-            )
-        return concepts, images
-
-    @property
-    def state(self) -> str:
-        """What tells these files from files that were changed and changed back."""
-        return f"{self._read.digest} {self._read_of_classes.digest}"
-
-    def changed(self, ranks: Ranks) -> str:
-        """The first file that any rank finds other than it was fingerprinted; empty if there is none."""
-        changed = changed_file(self._concepts, self._read)
-        if changed is None and self._class_images:
-            changed = self._class_images.changed_file(self._read_of_classes)
-        return next(filter(None, ranks.gather("" if changed is None else readable(changed))), "")
-
-
 @contextmanager
 def _scratch(
-    keys: Sequence[RunKey], network: Network, data: _Data, execution: Execution, *, fresh: bool
+    keys: Sequence[RunKey], network: Network, data: BuildData, execution: Execution, *, fresh: bool
 ) -> Iterator[Execution]:
     """Execution with a scratch folder reserved for these runs, computed with these settings, from data as they are.
 
@@ -246,7 +208,7 @@ def _scratch(
     folder = execution.scratch / _folder_name(keys, network, execution)
     with scratch(folder, ranks=execution.ranks.count, rank=execution.ranks.number, fresh=fresh) as run_folder:
         note = run_folder / "data"
-        is_stale = note.exists() and note.read_text() != data.state
+        is_stale = note.exists() and note.read_bytes() != data.state.encode()
         if any(execution.ranks.gather(is_stale)):
             empty(run_folder)
         note.write_text(data.state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ check_annotations("neuronexplain", "dissection", "db")
 from neuronexplain.cli.app import main  # noqa: E402 -- what is imported from here on is checked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing of the code
@@ -24,6 +25,15 @@ settings.load_profile("any machine")
 
 
 os.environ["XDG_STATE_HOME"] = mkdtemp(prefix="neuronexplain-state-")  # of subprocesses too; not the user's own
+
+
+@pytest.fixture(autouse=True)
+def _signals_of_tests() -> Iterator[None]:
+    """What a command does about signals ends with the test: processes that others start would inherit it."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

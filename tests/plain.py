@@ -6,11 +6,10 @@ import numpy as np
 import torch
 
 from dissection.engine.exemplars import EXEMPLARS
-from dissection.engine.naming import KEPT_OVERLAPS
 from dissection.engine.thresholds import strong_values
 from dissection.engine.upsampling import upsample
 from dissection.networks.forward import forward
-from dissection.vocabulary import ConceptSupport, Dissection, Exemplar, Overlap, Unit
+from dissection.vocabulary import KEPT_OVERLAPS, ConceptSupport, Dissection, Exemplar, Overlap, Unit
 
 
 def plain_dissection(network, concepts, *, quantile, min_images, batch_size=16):

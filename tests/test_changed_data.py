@@ -144,6 +144,18 @@ def test_work_on_data_that_were_changed_and_changed_back_is_not_resumed(folder: 
 
 
 @pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("content", [b"\xf7\x80", b""])
+def test_work_whose_note_of_the_data_was_damaged_begins_anew(folder: Path, tmp_path: Path, content: bytes) -> None:
+    passes: list[int] = []
+    with pytest.raises(StoppedError):
+        built(folder, tmp_path / "n.db", progress=at(LOOKING, 10, stop))
+    (note,) = tmp_path.glob("**/0-of-1/data")
+    note.write_bytes(content)
+    built(folder, tmp_path / "n.db", progress=counting(passes))
+    assert passes[0] == 2, "from the start"
+
+
+@pytest.mark.usefixtures("often")
 def test_work_on_data_that_are_as_they_were_is_resumed(folder: Path, tmp_path: Path) -> None:
     passes: list[int] = []
     with pytest.raises(StoppedError):

@@ -288,3 +288,16 @@ def test_rows_may_be_written_in_any_order_and_again(tmp_path):
     file.write(1, rows[:2])
     assert file.read(range(6)).tolist() == rows[[2, 0, 1, 5, 0, 1]].tolist()
     assert file.read(range(2, 2)).tolist() == []
+
+
+def test_rows_that_have_changed_places_are_noticed(tmp_path):
+    rows = np.arange(4, dtype="<i8")
+    file = RowFile(tmp_path / "rows", rows.dtype)
+    file.write(0, rows)
+    content, size = (tmp_path / "rows").read_bytes(), 12
+    swapped = content[size : 2 * size] + content[:size] + content[2 * size :]
+    (tmp_path / "rows").write_bytes(swapped)
+    assert file.read(range(2, 4)).tolist() == [2, 3]
+    for number in range(2):
+        with pytest.raises(CheckpointError, match="rows is damaged"):
+            file.read(range(number, number + 1))

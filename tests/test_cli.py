@@ -370,7 +370,10 @@ BAD = {
         ["import", "{world}/n.db", "--db", "{tmp}/x.db", "--layer", "x", "--quantile", "0.1"],
         "--layer, --quantile would be ignored",
     ),
-    "licence in CSV": (["export", "--db", "{world}/n.db", "--licence", "CC0", "{tmp}/x.csv"], "no place for --licence"),
+    "licence in CSV": (
+        ["export", "--db", "{world}/n.db", "--licence", "CC0", "{tmp}/x.csv"],
+        "--licence would be ignored: CSV has no place for it",
+    ),
     "mirror of a list": (["concepts", "fetch", "--mirror", "https://localhost"], "--mirror would be ignored"),
     "list of one": (["concepts", "fetch", "broden1_224", "--list", "--json"], "--list, --json would be ignored"),
     "two files for one": (
@@ -556,33 +559,6 @@ def test_a_command_works_with_standard_streams_closed(closed, world, tmp_path):
     assert ("Stored as run 1" in done.stdout) is closed.startswith(("2", "<"))
     with NameStore.open(tmp_path / "n.db") as store:
         assert len(store.runs()) == 1
-
-
-def test_a_signal_while_a_library_is_imported_is_told_as_a_signal(monkeypatch, capsys):
-    monkeypatch.setattr(failures, "_raised_for", [])
-    assert failures.tell(ImportError("initialization failed")) == 1
-    with pytest.raises(failures.StoppedError):
-        failures._stop(signal.SIGTERM, None)
-    assert failures.tell(ImportError("initialization failed")) == 143
-    assert "stopped by SIGTERM" in capsys.readouterr().err
-
-
-def test_a_signal_during_a_callback_is_not_lost():
-    program = """
-import gc, os, signal, sys, time, weakref
-from neuronexplain.cli import failures
-failures.listen()
-class Thing: pass
-thing = Thing()
-reference = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGTERM))
-try:
-    del thing
-    time.sleep(20)
-except failures.StoppedError as error:
-    sys.exit(failures.tell(error))
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert (done.returncode, "ignored" in done.stderr) == (143, False), done.stderr
 
 
 def test_a_library_that_does_not_fit_into_memory_is_told():

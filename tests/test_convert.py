@@ -109,6 +109,66 @@ def test_a_torn_line_of_the_journal_is_done_again(plain: Path, tmp_path: Path) -
     assert contents(tmp_path / "new") == contents(tmp_path / "undisturbed")
 
 
+def damage(file: Path, way: str) -> None:
+    content = file.read_bytes()
+    if way == "bit":
+        file.write_bytes(content[:-30] + bytes([content[-30] ^ 1]) + content[-29:])
+    elif way == "longer":
+        file.write_bytes(content + b"x")
+    elif way == "empty":
+        file.write_bytes(b"")
+    else:
+        file.unlink()
+        if way == "link":
+            elsewhere = file.parents[4] / "elsewhere"
+            elsewhere.write_bytes(content)
+            file.symlink_to(elsewhere)
+
+
+@pytest.mark.parametrize("way", ["bit", "longer", "empty", "missing", "link"])
+@pytest.mark.parametrize(
+    ("name", "first"), [("000.jpg", 7), ("001_object.png", 8), ("002_material.png", 9), ("003.jpg", 10)]
+)
+def test_a_file_that_was_damaged_meanwhile_is_written_anew(
+    plain: Path, tmp_path: Path, name: str, first: int, way: str
+) -> None:
+    run(plain, tmp_path / "undisturbed")
+    with pytest.raises(KeyboardInterrupt):
+        run(plain, tmp_path / "new", progress=interrupt_at(10))
+    (file,) = tmp_path.glob(f".new.unfinished/*/data/images/{name}")
+    content = file.read_bytes()
+    damage(file, way)
+    seen: list[int] = []
+    run(plain, tmp_path / "new", progress=lambda done, total: seen.append(done))
+    assert contents(tmp_path / "new") == contents(tmp_path / "undisturbed")
+    assert seen == list(range(first, 13))
+    assert not (tmp_path / "new" / "images" / name).is_symlink()
+    if way == "link":
+        assert (file.parents[4] / "elsewhere").read_bytes() == content
+
+
+@pytest.mark.parametrize("first", [7, 8, 10])
+@pytest.mark.parametrize("way", ["bit", "line", "no checksum", "noise"])
+def test_a_journal_that_was_damaged_is_believed_up_to_there(plain: Path, tmp_path: Path, first: int, way: str) -> None:
+    run(plain, tmp_path / "undisturbed")
+    with pytest.raises(KeyboardInterrupt):
+        run(plain, tmp_path / "new", progress=interrupt_at(11))
+    (journal,) = tmp_path.glob(".new.unfinished/*/journal")
+    lines = journal.read_bytes().splitlines(keepends=True)
+    line = lines[first - 7]
+    lines[first - 7] = {
+        "bit": line.replace(b"train", b"tsain"),
+        "line": b"",
+        "no checksum": line[: line.index(b', "crc32"')] + b"}\n",
+        "noise": b"\xff\xfe\n",
+    }[way]
+    journal.write_bytes(b"".join(lines))
+    seen: list[int] = []
+    run(plain, tmp_path / "new", progress=lambda done, total: seen.append(done))
+    assert seen == list(range(first, 13))
+    assert contents(tmp_path / "new") == contents(tmp_path / "undisturbed")
+
+
 @pytest.mark.parametrize("what", ["setting", "photograph", "words"])
 def test_another_source_or_setting_begins_anew(plain: Path, tmp_path: Path, what: str) -> None:
     with pytest.raises(KeyboardInterrupt):

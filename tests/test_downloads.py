@@ -1,6 +1,7 @@
 """Downloads from a real server that breaks off, stalls, lies, changes its mind, or is gone."""
 
 import hashlib
+import json
 import os
 import random
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import pytest
@@ -161,6 +163,34 @@ def test_a_part_of_another_address_is_forgotten(tmp_path, patience):
     assert web.ranges()[-1] is None
 
 
+@pytest.mark.parametrize("spoilt", ["file.part", "file.part.json"])
+def test_a_part_that_was_damaged_means_beginning_anew(tmp_path, patience, spoilt):
+    with serving(Reply(CONTENT, stop=200_000), Reply(status=404)) as web:
+        with pytest.raises(DownloadError):
+            download(web.url, tmp_path / "file", patience=patience)
+        content = bytearray((tmp_path / spoilt).read_bytes())
+        content[len(content) // 2] ^= 1
+        (tmp_path / spoilt).write_bytes(content)
+        web.replies = [Reply(CONTENT)]
+        path = download(web.url, tmp_path / "file", patience=patience)  # without a digest nothing else would notice
+    assert path.read_bytes() == CONTENT
+    assert web.ranges()[-1] is None
+    assert names(tmp_path) == ["file"]
+
+
+def test_bytes_that_came_after_the_last_note_are_fetched_again(tmp_path, patience):
+    with serving(Reply(CONTENT, stop=200_000), Reply(status=404)) as web:
+        with pytest.raises(DownloadError):
+            download(web.url, tmp_path / "file", patience=patience)
+        had = (tmp_path / "file.part").stat().st_size
+        with (tmp_path / "file.part").open("ab") as file:
+            file.write(b"half a chunk")
+        web.replies = [Reply(CONTENT)]
+        path = download(web.url, tmp_path / "file", patience=patience)
+    assert path.read_bytes() == CONTENT
+    assert web.ranges()[-1] == f"bytes={had}-"
+
+
 @pytest.mark.parametrize("note", [b"", b"[1]", b"\xff", b'{"source": "http://x", "validator": 3}'])
 def test_a_damaged_note_means_beginning_anew(tmp_path, patience, note):
     (tmp_path / "file.part").write_bytes(OTHER)
@@ -227,7 +257,9 @@ def test_416_ends_what_is_whole_and_begins_anew_what_is_not(tmp_path, patience):
         assert path.read_bytes() == CONTENT[:1000]
     (tmp_path / "file.part").write_bytes(CONTENT)
     with serving(Reply(CONTENT)) as web:
-        (tmp_path / "file.part.json").write_text(f'{{"source": "{web.url}", "validator": "\\"first\\""}}')
+        crc32 = zlib.crc32(f'{web.url} "first"'.encode() + CONTENT)
+        note = {"source": web.url, "validator": '"first"', "length": len(CONTENT), "crc32": crc32}
+        (tmp_path / "file.part.json").write_text(json.dumps(note))
         path = download(web.url, tmp_path / "file", digest=f"sha256:{SHA256}", patience=patience)
     assert path.read_bytes() == CONTENT
     assert web.ranges() == [f"bytes={len(CONTENT)}-"]
@@ -345,8 +377,8 @@ def test_several_at_once_fetch_it_once(tmp_path, patience):
 
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
 def test_a_download_that_was_killed_goes_on(tmp_path, patience, kill):
-    code = "import sys; from pathlib import Path; from dissection.files.downloads import download; "
-    code += "download(sys.argv[1], Path(sys.argv[2]))"
+    code = "import sys; from pathlib import Path; from dissection.files import downloads, partial_file; "
+    code += "partial_file._STEP = 1; downloads.download(sys.argv[1], Path(sys.argv[2]))"
     part = tmp_path / "file.part"
     with serving(Reply(CONTENT, pause=0.02)) as web:
         process = subprocess.Popen(
@@ -354,12 +386,12 @@ def test_a_download_that_was_killed_goes_on(tmp_path, patience, kill):
             env={**os.environ, "no_proxy": "127.0.0.1"},
             stderr=subprocess.DEVNULL,
         )
-        while process.poll() is None and not (part.exists() and part.stat().st_size):
+        while process.poll() is None and not (tmp_path / "file.part.json").exists():
             time.sleep(0.01)
         process.send_signal(kill)
         process.wait()
-        had = part.stat().st_size
-        assert 0 < had < len(CONTENT)
+        had = json.loads((tmp_path / "file.part.json").read_text())["length"]
+        assert 0 < had <= part.stat().st_size < len(CONTENT)
         web.replies = [Reply(CONTENT)]
         download(web.url, tmp_path / "file", digest=f"sha256:{SHA256}", patience=patience)
     assert web.ranges() == [None, f"bytes={had}-"]

@@ -275,6 +275,24 @@ def test_an_evaluation_goes_on_where_it_stopped(tmp_path):
         assert (tmp_path / "cut" / "pointing.jsonl").read_bytes() == b"".join(lines)
 
 
+@pytest.mark.parametrize("damage", [lambda content: content + b"x", lambda content: content[:-30], None])
+def test_a_file_of_an_evaluation_that_was_damaged_is_written_anew(tmp_path, damage):
+    network, execution = colour_network(), Execution(batch_size=4)
+    evaluate(Seeds(), network, [PERFECT], Squares(), tmp_path / "whole", execution=execution)
+    evaluate(Seeds(), network, [PERFECT], Squares(), tmp_path / "out", execution=execution)
+    whole = {path.name: path.read_bytes() for path in (tmp_path / "whole").rglob("*.*")}
+    file = tmp_path / "out" / "seeds" / "perfect" / "000005.png"
+    if damage is None:
+        file.unlink()
+    else:
+        file.write_bytes(damage(file.read_bytes()))
+    done = []
+    resumed = Execution(batch_size=4, progress=lambda _stage, images, _of: done.append(images))
+    evaluate(Seeds(), network, [PERFECT], Squares(), tmp_path / "out", execution=resumed)
+    assert done == [4, 8, 12]
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").rglob("*.*")} == whole
+
+
 def test_an_evaluation_of_something_else_is_refused(tmp_path):
     network = colour_network()
     evaluate(Pointing(), network, [PERFECT], Squares(), tmp_path)
@@ -448,7 +466,10 @@ def test_mistakes_are_told_in_a_line(folder, run, tmp_path):
         (["units", "--db", tmp_path / "n.db"], "n.db"),
         (["ratio", *network, "--data", folder / "squares", "--kind", "photographs"], "annotated ones"),
         (["layers", *network, "--data", tmp_path / "x.jpg"], "no photograph"),
-        (["pointing", "--db", "n.db", "--layer", "features"], "brings its own network, so --layer would be ignored"),
+        (
+            ["pointing", "--db", "n.db", "--layer", "features"],
+            "--layer would be ignored: --db brings its own",
+        ),
     ):
         status, _, error = run("evaluate", *words, "--out", tmp_path)
         assert status == 2
@@ -537,10 +558,22 @@ def test_a_killed_evaluation_goes_on_from_the_command_line(tmp_path, run):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--data", "."], "this evaluation of --kind scenes has no use for --data; leave it out"),
-        (["--split", "val", "--matches", "m.csv"], "--kind scenes has no use for --split, --matches"),
-        (["--kind", "photographs", "--data", ".", "--split", "val"], "--kind photographs has no use for --split"),
-        (["--kind", "concepts", "--data", ".", "--seed", "1"], "--kind concepts has no use for --seed"),
+        (
+            ["--data", "."],
+            "--data would be ignored: nothing in this evaluation of --kind scenes",
+        ),
+        (
+            ["--split", "val", "--matches", "m.csv"],
+            "uses that; leave them out",
+        ),
+        (
+            ["--kind", "photographs", "--data", ".", "--split", "val"],
+            "evaluation of --kind photographs uses that",
+        ),
+        (
+            ["--kind", "concepts", "--data", ".", "--seed", "1"],
+            "evaluation of --kind concepts uses that",
+        ),
         (["--run", "1"], "--run chooses among the runs of a database; name one with --db"),
     ],
 )
@@ -557,7 +590,7 @@ def test_a_protocol_that_asks_for_no_objects_matches_none(protocol, folder, run,
     words = ["--network", "scenes", "--data", folder / "squares", "--matches", tmp_path / "m.csv", "--out", tmp_path]
     status, _, error = run("evaluate", protocol, *words)
     assert status == 2
-    assert "has no use for --matches" in error
+    assert "--matches would be ignored" in error
 
 
 def test_an_evaluation_is_not_shared(run, monkeypatch, tmp_path):

@@ -349,7 +349,7 @@ def test_evidence_does_not_depend_on_where_a_build_was_stopped(at, tmp_path, mon
 
 
 def test_a_sample_is_spread_evenly(monkeypatch):
-    monkeypatch.setattr(evidence_blocks, "MOST_IMAGES", 20)
+    monkeypatch.setattr(evidence_blocks, "MOST_SAMPLED", 20)
     (network, concepts), _ = labelled_world(7)
     dissection = with_draws(network, concepts, Execution(7))
     assert dissection == with_draws(network, concepts, Execution(3))

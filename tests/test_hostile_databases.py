@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import store_cases as cases
+from alarms import StopError, stopping
 from shapes import unchecked
-from signals import StopError, stopping
 from sqlalchemy import create_engine, text
 from test_sharing import lax, proven, publish, small
 
@@ -146,7 +146,7 @@ def test_files_are_not_trusted(names: Path) -> None:
 
 
 def test_a_question_without_an_end_is_given_up(names: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("db.patience.LONGEST", 0.2)
+    monkeypatch.setattr("db.time_limit.LONGEST", 0.2)
     for way in (NameStore.open, NameStore.create):
         with way(names) as store:
             busy = r"a query on .*names\.db takes more than 0\.2 seconds"

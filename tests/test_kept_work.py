@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,11 +70,38 @@ def test_one_changed_bit_of_a_journal_is_noticed_or_its_last_line_is_lost(tmp_pa
         assert records in (RECORDS, RECORDS[:2])
 
 
-def test_a_journal_of_an_earlier_version_has_no_checksums(tmp_path: Path) -> None:
+@pytest.mark.parametrize("order", [(0, 2), (1, 2), (0, 0, 1, 2), (1, 0, 2), (0, 2, 1), (2,)])
+def test_lines_that_are_missing_or_elsewhere_are_noticed(tmp_path: Path, order: tuple[int, ...]) -> None:
     path = tmp_path / "journal"
-    path.write_text("".join(f"{json.dumps(record)}\n" for record in RECORDS))
     with Journal(path) as journal:
-        assert list(journal) == RECORDS
+        journal.append(RECORDS)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[place] for place in order))
+    with Journal(path) as journal, pytest.raises(ValueError, match="is damaged"):
+        list(journal)
+
+
+def test_a_journal_goes_on_after_any_line(tmp_path: Path) -> None:
+    for kept in range(4):
+        path = tmp_path / f"journal-{kept}"
+        with Journal(path) as journal:
+            journal.append(RECORDS[:1])
+            journal.append([])
+            journal.append([*RECORDS[1:], {}])
+        with Journal(path) as journal:
+            journal.cut(kept)
+            journal.append([{"name": "new"}, {}])
+        with Journal(path) as journal:
+            journal.append([{"name": "last"}])
+            assert list(journal) == [*RECORDS[:kept], {"name": "new"}, {}, {"name": "last"}]
+
+
+@pytest.mark.parametrize("checksum", ["", ', "crc32": "0c9d3d4f"'])
+def test_a_journal_of_an_earlier_version_is_refused(tmp_path: Path, checksum: str) -> None:
+    path = tmp_path / "journal"
+    path.write_text(f'{{"name": "c"{checksum}}}\n')
+    with Journal(path) as journal, pytest.raises(ValueError, match="line 1 is damaged, or of an earlier version"):
+        list(journal)
 
 
 def test_a_damaged_journal_of_an_evaluation_is_one_line(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from pngs import START, chunk, flips, png
 
-from dissection.concepts.label_maps import named_numbers, read_index_mask, read_label_map, write_label_map
+from dissection.concepts.label_maps import label_map, named_numbers, read_index_mask, read_label_map
 from dissection.concepts.problems import BadFileError
 from dissection.errors import NeuronExplainError, PhotographError
 from dissection.images.image_files import Encoded
@@ -90,7 +90,7 @@ def test_a_label_map_that_asks_to_be_turned_is_refused() -> None:
 
 def test_one_changed_bit_is_noticed_in_every_kind_of_label_map(tmp_path: Path) -> None:
     file = tmp_path / "mask.png"
-    write_label_map(file, noise(500, 6, 6).astype(np.int32))
+    file.write_bytes(label_map(noise(500, 6, 6).astype(np.int32)))
     broden = file.read_bytes()
     index = saved(GREY.convert("P"), "PNG")
     small = png(noise(3, 6, 6), 2)

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from dissection.execution.ranks import Ranks, leave_word, local_device, ranks
-from neuronexplain.cli import app, failures
+from neuronexplain.cli import app
 
 SCRIPT = str(Path(__file__).with_name("rank_script.py"))
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
@@ -125,7 +125,9 @@ def test_a_rank_that_is_killed_ends_the_others_at_once(tmp_path):
     (line,) = ours(err)
     assert "another process was killed or ran out of memory" in line
     assert KEPT in line
-    assert statuses(err) == [-9, 2, 2, 2], "torchrun kills what does not end in 30 seconds"
+    killed, *others = statuses(err)
+    assert killed == -9
+    assert set(others) <= {2, 143}, "torchrun kills what does not end in 30 seconds"
 
 
 def test_the_end_of_a_rank_is_noticed_without_torchrun(tmp_path):
@@ -162,17 +164,3 @@ def test_a_command_that_is_typed_wrong_is_rank_0_s_to_tell(second_rank, monkeypa
     with pytest.raises(SystemExit, match="2"):
         app.main()
     assert capfd.readouterr() == ("", "")
-
-
-def test_a_signal_adds_nothing_to_an_error_that_is_on_its_way(second_rank):
-    with pytest.raises(failures.StoppedError, match="SIGTERM"):
-        failures._stop(signal.SIGTERM, None)
-
-    def fail() -> None:
-        try:
-            raise ValueError("on its way")
-        finally:
-            failures._stop(signal.SIGTERM, None)
-
-    with pytest.raises(ValueError, match="on its way"):
-        fail()

@@ -14,18 +14,14 @@ from hypothesis import strategies as st
 from test_sharing import proven, small
 
 from db import ClassImportance, StoreError
-from db.exchange.scrutiny import evidence, units
+from db.exchange.scrutiny import units
 from db.exchange.scrutiny.importances import require_possible_importances
 from db.exchange.scrutiny.preprocessing import preprocessing_problem
 from db.exchange.scrutiny.rates import require_possible_rates
 from db.exchange.scrutiny.whole_run import require_possible
 from db.records import CONCEPT_IMAGES
-from dissection.engine import stability
 from dissection.engine.chance import q_values
-from dissection.engine.evidence_blocks import MOST_IMAGES
-from dissection.engine.naming import KEPT_OVERLAPS
 from dissection.engine.thresholds import strong_values
-from dissection.engine.truth import QUARTERS
 from dissection.errors import NetworkError
 from dissection.networks.operations import RECTIFY
 from dissection.networks.preprocessing import Preprocessing
@@ -34,10 +30,6 @@ from dissection.vocabulary import RECTIFIERS, Evidence, Exemplar, Layer, Precisi
 
 def test_rules_are_the_engine_s() -> None:
     assert set(RECTIFIERS) == set(RECTIFY) == set(units._GREATEST)
-    assert units._KEPT == KEPT_OVERLAPS
-    assert evidence._QUARTERS == QUARTERS
-    assert evidence._RUNNER_UP == stability._RUNNER_UP
-    assert evidence._SAMPLE == MOST_IMAGES
     assert get_args(Precision) == ("float32", "fast", "bfloat16")
 
 

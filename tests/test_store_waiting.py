@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from signals import StopError, stopping
+from alarms import StopError, stopping
 from test_sharing import publish, small
 
-from db import NameStore, StoreError, waiting
+from db import NameStore, StoreError, locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +84,7 @@ def test_it_goes_on_when_the_other_is_done(names: Path, wait: str) -> None:
 @pytest.mark.parametrize("wait", WAITS)
 def test_patience_ends(names: Path, wait: str, monkeypatch: pytest.MonkeyPatch) -> None:
     statements, act = WAITS[wait]
-    monkeypatch.setattr(waiting, "PATIENCE", 0.1)
+    monkeypatch.setattr(locks, "PATIENCE", 0.1)
     with held(names, *statements), pytest.raises(StoreError, match="another process is writing to it"):
         act(names)
 
@@ -93,9 +93,9 @@ def test_patience_ends(names: Path, wait: str, monkeypatch: pytest.MonkeyPatch) 
 def test_the_command_line_ends_in_one_line(names: Path, number: signal.Signals, status: int) -> None:
     code = (
         "import sys, threading, os, time\n"
-        "from db import waiting\n"
+        "from db import locks\n"
         "sleep = time.sleep\n"
-        "waiting.time.sleep = lambda seconds: (print('waits', flush=True), sleep(seconds))\n"
+        "locks.time.sleep = lambda seconds: (print('waits', flush=True), sleep(seconds))\n"
         "from neuronexplain.cli.app import main\n"
         "main()\n"
     )

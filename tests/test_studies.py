@@ -1,6 +1,7 @@
 """The paper's studies: adversarial images (Sec. 6.2) and biased data (Sec. 6.3)."""
 
 import json
+import shutil
 from collections import Counter
 from dataclasses import replace
 
@@ -302,6 +303,30 @@ def test_the_study_goes_on_where_it_was_and_refuses_another_ones_folder(studied)
     assert (out / "biased.safetensors").stat().st_mtime_ns == weights
     with pytest.raises(CheckpointError, match="another study"):
         study_bias(replace(SMALL, seed=1), out)
+
+
+@pytest.mark.parametrize("name", ["biased.safetensors", "test/label.csv", "named/images/00003.png", "missing note"])
+def test_a_part_of_the_study_that_was_damaged_is_made_anew(studied, tmp_path, name):
+    out, found = studied
+    shutil.copytree(out, tmp_path / "out")
+    if name == "missing note":
+        (tmp_path / "out" / "biased.safetensors.checksums").unlink()
+    else:
+        content = bytearray((out / name).read_bytes())
+        content[-9] ^= 1
+        (tmp_path / "out" / name).write_bytes(content)
+    assert study_bias(SMALL, tmp_path / "out") == found
+    for file in ("biased.safetensors", "test/label.csv", "named/images/00003.png"):
+        assert (tmp_path / "out" / file).read_bytes() == (out / file).read_bytes()
+
+
+def test_a_picture_of_an_adversarial_image_that_was_damaged_is_drawn_anew(blurry, tmp_path):
+    for out in ("whole", "damaged"):
+        evaluate(Adversarial(Attack(steps=1), pictures=2), blurry, [GRADCAM], Squares(), tmp_path / out)
+    file = tmp_path / "damaged" / "adversarial" / "000001.png"
+    file.write_bytes(file.read_bytes()[:-1])
+    evaluate(Adversarial(Attack(steps=1), pictures=2), blurry, [GRADCAM], Squares(), tmp_path / "damaged")
+    assert file.read_bytes() == (tmp_path / "whole" / "adversarial" / "000001.png").read_bytes()
 
 
 def test_drawn_scenes_are_written_as_they_are(tmp_path):

@@ -5,11 +5,9 @@ import random
 import numpy as np
 import pytest
 
-from dissection.concepts.broden.writer import BrodenWriter
 from dissection.engine.cells import place_of
 from dissection.errors import CheckpointError
 from dissection.execution.framed_file import frame_offsets, read_frame, write_frame
-from dissection.vocabulary import Concept
 
 BLOCKS = [b"one" * 50, b"", b"three" * 20]
 
@@ -43,14 +41,3 @@ def test_a_block_that_is_missing_is_told():
     assert place_of([(0, 9)], 0) == (0, 9)
     with pytest.raises(CheckpointError, match="2 or more were written, 1 are there; start the build again"):
         place_of([(0, 9)], 1)
-
-
-@pytest.mark.parametrize(
-    "damage", [b"\xff\xfe\n", b"{}\n", b'{"index": 3, "files": []}\n', b"{\n", b'{"stem": "a", "crc32": "00000000"}\n']
-)
-def test_a_damaged_journal_is_told(damage, tmp_path):
-    journal = tmp_path / "journal"
-    journal.write_bytes(damage)
-    (tmp_path / "data").mkdir()
-    with pytest.raises(CheckpointError, match=r"journal is damaged .*; remove .* to start over"):
-        BrodenWriter(tmp_path / "data", [Concept(1, "sky", "object")], (8, 8), journal)

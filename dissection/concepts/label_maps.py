@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,10 +80,12 @@ def color_numbers(image: Image.Image) -> Int32[np.ndarray, "h w"]:
     return channels[..., 0] + 256 * channels[..., 1] + 65536 * channels[..., 2]
 
 
-def write_label_map(file: Path, numbers: Int32[np.ndarray, "h w"], *, compress_level: int = 6) -> None:
-    """Write a label map in Broden's code; numbers are from 0 to 65535."""
+def label_map(numbers: Int32[np.ndarray, "h w"], *, compress_level: int = 6) -> bytes:
+    """A label map in Broden's code, as the content of a PNG; numbers are from 0 to 65535."""
     channels = np.stack([numbers % 256, numbers // 256, np.zeros_like(numbers)], axis=-1)
-    Image.fromarray(channels.astype(np.uint8)).save(file, "PNG", compress_level=compress_level)
+    encoded = io.BytesIO()
+    Image.fromarray(channels.astype(np.uint8)).save(encoded, "PNG", compress_level=compress_level)
+    return encoded.getvalue()
 
 
 def read_index_mask(file: Path) -> Int32[np.ndarray, "h w"]:

@@ -16,6 +16,7 @@ from safetensors.numpy import load, save
 
 from dissection.errors import CheckpointError
 from dissection.execution.framed_file import frame_offsets, read_frame, write_frame
+from dissection.vocabulary import MOST_SAMPLED
 
 from .cell_tables import LabelledCells, LitCells, labelled_cells, lit_cells
 
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from dissection.vocabulary import Labels
 
     from .overlaps import Columns
-
-MOST_IMAGES = 8192
-"""Images in the sample: fewer than there are make the null conservative, and bound its time and memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +131,7 @@ def evidence_block(
 
 def _sampled(images: np.ndarray, total: int) -> Bool[np.ndarray, " images"]:
     """Whether images are in the sample: all of them, or as many as it has room for, spread evenly."""
-    room = min(total, MOST_IMAGES)
+    room = min(total, MOST_SAMPLED)
     return (images + 1) * room // total > images * room // total
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dissection.vocabulary import ConceptSupport, Dissection, Overlap, Unit
+from dissection.vocabulary import KEPT_OVERLAPS, ConceptSupport, Dissection, Overlap, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from .exemplars import Exemplars
     from .overlaps import Columns, Counts
-
-KEPT_OVERLAPS = 10
-"""Concepts kept for each unit, besides the best of each category."""
 
 
 def named(  # noqa: PLR0913 -- the parts of a dissection

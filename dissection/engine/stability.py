@@ -15,6 +15,7 @@ import numpy as np
 
 from dissection.execution.kernels import kernel
 from dissection.execution.slices import in_slices
+from dissection.vocabulary import INTERVAL, RUNNER_UP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from .cell_tables import CellTables
 
 RESAMPLES = 200
-_INTERVAL = (0.025, 0.975)
-_RUNNER_UP = 0.1
-"""Share of resamples that a runner-up must win to be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ class _Resampled:
 
     def stabilities(self) -> list[Stability | None]:
         """Of each unit."""
-        ious, margins = (np.quantile(values, _INTERVAL, axis=1).T.tolist() for values in (self.ious, self.margins))
+        ious, margins = (np.quantile(values, INTERVAL, axis=1).T.tolist() for values in (self.ious, self.margins))
         resamples = self.ious.shape[1]
         stable: list[Stability | None] = []
         for unit, (start, end) in enumerate(pairwise(self.starts.tolist())):
@@ -115,7 +113,7 @@ class _Resampled:
                 continue
             wins = self.wins[start:end]
             often = [
-                place for place in np.argsort(-wins, kind="stable") if place and wins[place] / resamples >= _RUNNER_UP
+                place for place in np.argsort(-wins, kind="stable") if place and wins[place] / resamples >= RUNNER_UP
             ]
             runners_up = tuple(int(self.columns[start + place]) for place in often)
             stable.append(Stability(int(wins[0]) / resamples, tuple(ious[unit]), tuple(margins[unit]), runners_up))

@@ -13,7 +13,7 @@ import torch
 
 from dissection.execution.kernels import kernel
 from dissection.execution.statistic import ArrayStatistic
-from dissection.vocabulary import Quarter, Truth
+from dissection.vocabulary import QUARTERS, Quarter, Truth
 
 from .rank_selection import RankSelection
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from .evidence_blocks import EvidenceFile, Responses
     from .overlaps import Columns
-
-QUARTERS = 4
 
 
 class TruthCounts(ArrayStatistic):

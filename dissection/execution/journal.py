@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import zlib
+from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-_CHECKSUM = "crc32"
+_LINE = re.compile(rb'(\{.*?)(?:, )?"crc32": "([0-9a-f]{8})"\}\n', re.DOTALL)
 
 
 class Journal:
-    """Records, one line of JSON each. A line that a killed process left unfinished is cut off on reading.
+    """Records, one JSON object a line. A line that a killed process left unfinished is cut off on reading.
 
-    Records that are objects carry their checksum as ``crc32``; journals of earlier versions do not.
+    Each line ends with ``crc32``, the checksum of the records up to there: a line that is other, missing or at another
+    place is noticed.
 
     Args:
         path: the file; created if missing.
@@ -25,6 +29,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("a+b")
+        self._checksum: int | None = None  # of the last line, once it is known
 
     def __enter__(self) -> Self:
         return self
@@ -32,25 +37,30 @@ class Journal:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[dict[str, Any]]:
         """The records, in order.
 
         Raises:
             ValueError: if a line is not as it was written.
         """
-        checked = None
-        for number, (line, _) in enumerate(self._lines(), start=1):
-            record = json.loads(line)
-            checksum = record.pop(_CHECKSUM, None) if isinstance(record, dict) else None
-            checked = checksum is not None if checked is None else checked
-            if isinstance(record, dict) and checksum != (_checksum(record) if checked else None):
-                raise ValueError(f"line {number} is damaged")
-            yield record
+        checksum = 0
+        for number, line in enumerate(self._lines(), start=1):
+            parts = _LINE.fullmatch(line)
+            if parts is None or (checksum := zlib.crc32(parts[1], checksum)) != int(parts[2], 16):
+                raise ValueError(f"line {number} is damaged, or of an earlier version")
+            yield json.loads(parts[1] + b"}")
 
-    def append(self, records: Iterable[Any]) -> None:
+    def append(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Append records. They survive a kill, but a power failure only after :meth:`sync`."""
-        self._file.write(b"".join(_line(record) for record in records))
+        checksum = self._last_checksum() if self._checksum is None else self._checksum
+        lines = []
+        for record in records:
+            body = json.dumps(record, ensure_ascii=False, allow_nan=False).encode().removesuffix(b"}")
+            checksum = zlib.crc32(body, checksum)
+            lines.append(b'%s%s"crc32": "%08x"}\n' % (body, b", " if record else b"", checksum))
+        self._file.write(b"".join(lines))
         self._file.flush()
+        self._checksum = checksum
 
     def sync(self) -> None:
         """Make sure that the records survive a power failure."""
@@ -58,18 +68,21 @@ class Journal:
 
     def cut(self, records: int) -> None:
         """Cut off all but the first ``records``."""
-        end = 0
-        for number, (_, line_end) in enumerate(self._lines(), start=1):
-            if number <= records:
-                end = line_end
+        end = sum(len(line) for line in islice(self._lines(), records))
         self._file.truncate(end)
+        self._checksum = None
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
-    def _lines(self) -> Iterator[tuple[bytes, int]]:
-        """Each complete line, and the offset of its end."""
+    def _last_checksum(self) -> int:
+        last = deque(self._lines(), maxlen=1)
+        parts = _LINE.fullmatch(last[0]) if last else None
+        return int(parts[2], 16) if parts else 0
+
+    def _lines(self) -> Iterator[bytes]:
+        """The complete lines."""
         self._file.seek(0)
         end = 0
         for line in self._file:
@@ -77,14 +90,4 @@ class Journal:
                 self._file.truncate(end)
                 break
             end += len(line)
-            yield line, end
-
-
-def _line(record: object) -> bytes:
-    checked = {**record, _CHECKSUM: _checksum(record)} if isinstance(record, dict) else record
-    return json.dumps(checked, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-
-
-def _checksum(record: object) -> str:
-    """The crc32 of a record as JSON gives it back, where keys are text."""
-    return f"{zlib.crc32(json.dumps(json.loads(json.dumps(record)), sort_keys=True).encode()):08x}"
+            yield line

@@ -17,7 +17,9 @@ _CHECKSUM = 4
 
 
 class RowFile:
-    """A file of rows, each with its checksum; rows that were never written take no space where the system allows it.
+    """A file of rows; those that were never written take no space where the system allows it.
+
+    Each row has a checksum of its number and its bytes, so that one that is at another place is noticed too.
 
     Args:
         path: the file; made by the first row, in a folder that is there.
@@ -39,7 +41,7 @@ class RowFile:
             first: number of the first row.
             rows: the rows, one dimension.
         """
-        checked = b"".join(data + _checksum(data) for data in (row.tobytes() for row in rows))
+        checked = b"".join(_checked(number, row.tobytes()) for number, row in enumerate(rows, first))
         self._path.touch()
         with self._path.open("r+b") as file:
             file.seek(first * self._size)
@@ -58,10 +60,10 @@ class RowFile:
         except FileNotFoundError:
             data = b""
         rows = [data[start : start + self.row.itemsize] for start in range(0, len(numbers) * self._size, self._size)]
-        if data != b"".join(row + _checksum(row) for row in rows):
+        if data != b"".join(map(_checked, numbers, rows)):
             raise CheckpointError(f"{self._path} is damaged; start the build again with --fresh")
         return np.frombuffer(b"".join(rows), self.row)
 
 
-def _checksum(data: bytes) -> bytes:
-    return zlib.crc32(data).to_bytes(_CHECKSUM, "little")
+def _checked(number: int, row: bytes) -> bytes:
+    return row + zlib.crc32(row, number & 0xFFFFFFFF).to_bytes(_CHECKSUM, "little")

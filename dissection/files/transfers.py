@@ -117,14 +117,14 @@ class Transfer:
         return total
 
     def _append(self, part: PartialFile, response: requests.Response, total: int | None) -> None:
-        with part.file.open("ab") as file:
+        with part.growing() as append:
             # raw: if a server calls a .tar.gz "gzip-encoded", requests would unpack it
             for chunk in response.raw.stream(_CHUNK, decode_content=False):
-                if total is not None and file.tell() + len(chunk) > total:
+                if total is not None and part.length + len(chunk) > total:
                     raise RefusedTransferError(f"the server sends more than the {total} bytes that it announced")
-                file.write(chunk)
+                append(chunk)
                 if self.progress is not None:
-                    self.progress(file.tell(), total or 0)
+                    self.progress(part.length, total or 0)
 
     def _reason(self, error: Exception) -> str:
         """What went wrong with a connection, in a few words."""

@@ -47,9 +47,9 @@ class LinearCalls:
         """Keep a copy of the input and the output of a call, if it is of this kind and everything in it is finite."""
         if func is not F.linear or not 2 <= len(args) <= 3:
             return
-        x, weight, bias = (*args, None)[:3]
+        x, weight, *biases = args
         if x.ndim == 2 and weight.numel() >= _LARGE * (x.numel() + answer.numel()) and answer.isfinite().all():
-            self._calls[id(weight)] = _Call(weight, bias, x.detach().clone(), answer.detach().clone())
+            self._calls[id(weight)] = _Call(weight, _only(biases), x.detach().clone(), answer.detach().clone())
 
     def answer(self, func: Callable[..., Any], args: Sequence[Any]) -> Tensor | None:
         """What a linear function gives, if it was noted with an input of which a few columns are other.
@@ -59,15 +59,19 @@ class LinearCalls:
         """
         if func is not F.linear or len(args) < 2 or (call := self._calls.get(id(args[1]))) is None:
             return None
-        x, bias = args[0].detach(), args[2] if len(args) > 2 else None
-        if bias is not call.bias or x.shape != call.x.shape:
+        x, _, *biases = args
+        if _only(biases) is not call.bias or x.shape != call.x.shape:
             return None
-        change = x - call.x
+        change = x.detach() - call.x
         runs = list(_runs(change.any(0).nonzero().flatten().tolist()))
         if sum(end - start for start, end in runs) > _FEW * x.shape[1]:
             return None
         weight = call.weight.detach()
         return call.y + sum(F.linear(change[:, start:end], weight[:, start:end]) for start, end in runs)
+
+
+def _only(biases: list[Tensor | None]) -> Tensor | None:
+    return biases[0] if biases else None
 
 
 def _runs(columns: list[int]) -> Iterator[tuple[int, int]]:

@@ -8,7 +8,7 @@ import time
 
 import typer
 
-from . import allocator, console, failures
+from . import allocator, console, failures, signals
 from .commands import build, classes_for, demo, explain, export, import_, layers, networks, runs, units, weights_convert
 from .commands.concepts import check, convert, fetch, find, join, kinds, of, show
 from .evaluate import (
@@ -97,11 +97,11 @@ def _run() -> int | None:
 
 def main() -> None:
     """Run the command line; an error is one line and exit status 2."""
-    console.open_missing_streams()
-    failures.listen()
-    console.show_warnings()
-    allocator.keep_freed_memory()
     try:
+        signals.listen()
+        console.open_missing_streams()
+        console.show_warnings()
+        allocator.keep_freed_memory()
         with console.only_rank_0():
             sys.exit(_run())
     except BrokenPipeError:
@@ -111,5 +111,7 @@ def main() -> None:
         if ending.code and console.rank():
             time.sleep(_COURTESY)
         raise
-    except (Exception, failures.StoppedError) as error:  # noqa: BLE001 -- people are shown a line, not a traceback
+    except (Exception, signals.StoppedError) as error:  # noqa: BLE001 -- people are shown a line, not a traceback
         sys.exit(failures.tell(error))
+    finally:
+        signals.ignore()

@@ -10,8 +10,7 @@ import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
-from threading import Timer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
@@ -19,9 +18,7 @@ from dissection.errors import NeuronExplainError, RanksError
 from dissection.plain_text import visible
 
 from . import console
-
-if TYPE_CHECKING:
-    from types import FrameType
+from .signals import StoppedError, ignore
 
 UsageError: Any = typer.BadParameter.__mro__[1]
 """The error for a mistyped command: click's, of which newer versions of typer hold a copy."""
@@ -32,29 +29,9 @@ _NO_MEMORY = "failed to map segment from shared object"
 _KEPT = "databases and finished files are unchanged; a build or a conversion is resumed when it is started again"
 
 
-_raised_for: list[int] = []
-"""Signals that have become a `StoppedError`."""
-
-
-class StoppedError(BaseException):
-    """Ctrl-C or SIGTERM, as an error that typer does not turn into an exit status."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        super().__init__(f"stopped by {signal.Signals(number).name}")
-
-
-def listen() -> None:
-    """Make Ctrl-C and SIGTERM raise `StoppedError` in the main thread, so that everything is left in order."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
-    sys.unraisablehook = _stop_later
-
-
 def tell(error: BaseException) -> int:
     """Write in one line what went wrong, unless another of torchrun's processes has; return the exit status."""
-    if isinstance(error, (ImportError, SystemError)) and _raised_for:
-        error = StoppedError(_raised_for[0])  # a library in C that was being imported has made this of it
+    ignore()
     message, status = _outcome(error)
     line = f"neuronexplain: {visible(' '.join(message.split()))}"
     if os.environ.get("NEURONEXPLAIN_DEBUG"):
@@ -75,26 +52,10 @@ def tell_usage(error: Any) -> int:  # noqa: ANN401 -- typer exports no type for 
     return int(error.exit_code)
 
 
-def _stop(number: int, _frame: FrameType | None) -> None:
-    # torchrun stops every process when one ends; if an error is already on its way out, the signal adds nothing
-    if sys.exception() is None or console.rank() is None:
-        _raised_for.append(number)
-        raise StoppedError(number)
-
-
-def _stop_later(unraisable: Any) -> None:  # noqa: ANN401 -- Python's own
-    """Repeat a signal that came during a callback, where Python drops errors; show others as Python does."""
-    if isinstance(unraisable.exc_value, StoppedError):
-        Timer(0.01, os.kill, (os.getpid(), unraisable.exc_value.number)).start()
-    else:
-        sys.__unraisablehook__(unraisable)
-
-
 def _is_first(error: BaseException) -> bool:
     """Whether this is the first of torchrun's processes to fail."""
     if console.rank() is None:
         return True
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the process is ending already
     from dissection.execution.ranks import leave_word
 
     return leave_word(error)
@@ -121,7 +82,7 @@ def _outcome(error: BaseException) -> tuple[str, int]:
             outcome = f"{error}; {_KEPT}", 128 + error.number
         case StoppedError():
             reason = "another process was killed or ran out of memory, or torchrun itself was stopped"
-            outcome = f"stopped by torchrun: {reason}; {_KEPT}", 2
+            outcome = f"stopped by torchrun: {reason}; {_KEPT}", 128 + error.number
         case MemoryError():
             outcome = "out of memory; a smaller --batch-size needs less", 2
         case ImportError() if _NO_MEMORY in str(error):

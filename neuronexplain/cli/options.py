@@ -138,6 +138,19 @@ def stated(**values: object) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def refuse_ignored(names: Iterable[str], reason: str) -> None:
+    """Refuse options that were stated and would be ignored, if there are any.
+
+    Args:
+        names: the options, as they are typed.
+        reason: why they would be ignored.
+    """
+    ignored = list(names)
+    if ignored:
+        them = "it" if len(ignored) == 1 else "them"
+        raise NeuronExplainError(f"{', '.join(ignored)} would be ignored: {reason}; leave {them} out")
+
+
 def require_share(quantile: float) -> None:
     """Check that a share of activations is neither none nor all of them."""
     if not 0 < quantile < 1:

@@ -1,19 +1,23 @@
 """A journal of the records of images, one per line, so that a killed evaluation is resumed where it stopped.
 
 The first line says what is measured: network, method, protocol, data. A journal of another evaluation is refused. The
-records of an incomplete batch are dropped, since batches are cut the same way again.
+records of an incomplete batch are dropped, since batches are cut the same way again; so are those from the first on
+whose files are not as they were written.
 """
 
 from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from dissection.errors import CheckpointError
 from dissection.execution.journal import Journal
+from dissection.files.written_files import are_as_written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -84,7 +88,7 @@ def open_journal(
 
 
 def _finished_records(path: Path, journal: Journal, heading: Mapping[str, Any], batch_size: int) -> list[Record] | None:
-    """The records of whole batches; ``None`` if the journal is empty.
+    """The records of whole batches up to the first file that is not as it was written; ``None`` if there is no line.
 
     Raises:
         CheckpointError: if the file is of another evaluation, or is not a journal.
@@ -98,14 +102,14 @@ def _finished_records(path: Path, journal: Journal, heading: Mapping[str, Any], 
     written_heading, *records = lines
     expected = json.loads(json.dumps(heading))
     if written_heading != expected:
-        differing = [
-            key
-            for key in expected
-            if not isinstance(written_heading, dict) or written_heading.get(key) != expected[key]
-        ]
+        differing = [key for key in expected if written_heading.get(key) != expected[key]]
         raise CheckpointError(
             f"{path} is of an evaluation with another {', '.join(differing)}; name another --out, or start over with "
             "--fresh"
         )
-    images = int(expected["images"])
-    return records if len(records) == images else records[: len(records) - len(records) % batch_size]
+    intact = len(list(takewhile(partial(_has_its_files, path.parent), records)))
+    return records if intact == int(expected["images"]) else records[: intact - intact % batch_size]
+
+
+def _has_its_files(folder: Path, record: Record) -> bool:
+    return are_as_written(folder, record.get("written", {}))

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .record_journal import Record
     from .tables import Report
 
-_FORMAT = 1
+_FORMAT = 2
 """Version of the journal's format; journals of other versions are refused."""
 
 

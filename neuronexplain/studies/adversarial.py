@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from dissection.files.written_files import checksum
 from neuronexplain.evaluation.protocols.protocol import Protocol
 from neuronexplain.evaluation.tables import Report
 from neuronexplain.explanation import MethodMap
@@ -86,6 +87,7 @@ class Adversarial(Protocol):
                 "after": [float(fooled.probabilities[image, index]) for index in classes[image]],
                 "moved": self._moved(batch, images, image),
                 "maps": {},
+                "written": {},
             }
             for image, annotated in enumerate(batch.annotated)
         ]
@@ -103,9 +105,10 @@ class Adversarial(Protocol):
                 ]
                 if method_index == 0 and triples and batch.start + image < self.pictures:
                     picture = _picture(batch, fooled, image, classes[image][0], false[image], method, triples[0])
-                    file = out / self.name / f"{batch.start + image:06}.png"
-                    file.parent.mkdir(parents=True, exist_ok=True)
-                    save_picture(picture, file)
+                    file = f"{self.name}/{batch.start + image:06}.png"
+                    (out / self.name).mkdir(parents=True, exist_ok=True)
+                    save_picture(picture, out / file)
+                    records[image]["written"][file] = checksum((out / file).read_bytes())
         return records
 
     def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:  # noqa: ARG002

@@ -24,6 +24,7 @@ from dissection.concepts.layouts import open_concepts
 from dissection.errors import CheckpointError
 from dissection.execution.settings import Execution
 from dissection.files.atomic import replace_file
+from dissection.files.written_files import are_as_written, checksum
 from dissection.networks.network import Network
 from dissection.networks.opening import open_network
 from dissection.scenes.classifier import LAYER, ScenesNet
@@ -45,7 +46,7 @@ from .attention import Attention
 from .bias_report import BiasFound, Side, found, picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from dissection.concepts.dataset import ConceptDataset
@@ -104,8 +105,8 @@ def study_bias(study: Bias, out: Path, *, execution: Execution | None = None, fr
     execution = execution or Execution()
     _claim(out, study, fresh=fresh)
     test_scenes = (study.staging.draw(study.seed + _TEST, index) for index in range(study.tested))
-    test = _written(out / "test", test_scenes, study.tested, execution)
-    named = _written(out / "named", _mixed(study), study.named, execution)
+    test = _drawn(out / "test", test_scenes, study.tested, execution)
+    named = _drawn(out / "named", _mixed(study), study.named, execution)
     with NameStore.create(str(out / "names.db")) as store:
         sides = [_side(study, name, out, store, test, named, execution) for name in study.stagings]
     result = found(sides, study.staging, study.percent)
@@ -129,13 +130,37 @@ def _claim(out: Path, study: Bias, *, fresh: bool) -> None:
     replace_file(file, settings.encode())
 
 
-def _written(folder: Path, scenes: Iterator[Scene], count: int, execution: Execution) -> ConceptDataset:
-    """The scenes as files with labels, drawn only once."""
-    if not folder.exists():
+def _drawn(folder: Path, scenes: Iterator[Scene], count: int, execution: Execution) -> ConceptDataset:
+    """The scenes as files with labels."""
+
+    def draw() -> None:
         write_drawn(
             folder, scenes, progress=lambda done: execution.report(f"drawing scenes: {folder.name}", done, count)
         )
+
+    _make_once(folder, draw)
     return open_concepts(folder)
+
+
+def _make_once(path: Path, make: Callable[[], object]) -> None:
+    """Make a file or folder, unless it is as an earlier process made it."""
+    note = path.with_name(f"{path.name}.checksums")
+    if _is_as_made(path, note):
+        return
+    if path.is_dir():
+        shutil.rmtree(path)
+    make()
+    files = (file for file in (path, *path.rglob("*")) if file.is_file())
+    checksums = {str(file.relative_to(path.parent)): checksum(file.read_bytes()) for file in files}
+    replace_file(note, json.dumps(checksums).encode())
+
+
+def _is_as_made(path: Path, note: Path) -> bool:
+    try:
+        checksums = json.loads(note.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return path.exists() and isinstance(checksums, dict) and are_as_written(path.parent, checksums)
 
 
 def _mixed(study: Bias) -> Iterator[Scene]:
@@ -173,9 +198,12 @@ def _side(
 def _trained(study: Bias, name: str, out: Path, execution: Execution) -> Network:
     """The network, trained only once."""
     file, module = out / f"{name}.safetensors", ScenesNet(len(study.staging.things))
-    if not file.exists():
-        module = _train(study, name, execution)
-        replace_file(file, save({key: value.contiguous() for key, value in module.state_dict().items()}))
+
+    def train() -> None:
+        state = _train(study, name, execution).state_dict()
+        replace_file(file, save({key: value.contiguous() for key, value in state.items()}))
+
+    _make_once(file, train)
     module.load_state_dict(load_file(file))
     expected = open_network("scenes").preprocessing
     things = study.staging.things

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import time
@@ -70,9 +71,11 @@ def _attempt(bench: Bench, folder: Path, number: int, seconds: float, alone: dic
     ending = _build(bench, folder, killer)
     row = f"one of {_RANKS} processes of a build killed"
     attempt = Attempt("ranks", row, Outcome.REFUSED if ending.status else Outcome.RIGHT, case)
-    if ending.status and not ending.hung:  # torchrun ends with 1, and writes a traceback of its own after our line
+    if ending.status and not ending.hung and _nobody_could_speak(ending):
+        attempt = replace(attempt, row=f"{row}, when no other listened")
+    elif ending.status and not ending.hung:  # torchrun ends with 1, and writes a traceback of its own after our line
         if len(refusals(ending)) != 1 or str(bench.world.folder) in ending.err.partition("Traceback")[2]:
-            return replace(attempt, outcome=Outcome.TRACEBACK, detail=ending.err[-400:])
+            return replace(attempt, outcome=Outcome.TRACEBACK, detail=ending.err[-1500:])
     elif bad := fault(ending):
         return replace(attempt, outcome=bad[0], detail=bad[1])
     again = _build(bench, folder)
@@ -81,6 +84,16 @@ def _attempt(bench: Bench, folder: Path, number: int, seconds: float, alone: dic
     if extra := sorted(set(contents(folder)) - set(alone)):
         return replace(attempt, outcome=Outcome.LEFT_OVER, detail=", ".join(extra[:5]))
     return attempt
+
+
+def _nobody_could_speak(ending: Ending) -> bool:
+    """Whether each process but the killed one ended well, or by torchrun's SIGTERM itself; torchrun lists the others.
+
+    The system ends a process by SIGTERM only until it has a handler of its own. Ours is there within milliseconds of
+    the package's first line: a test sees to it that nothing that takes time is imported before.
+    """
+    statuses = sorted(map(int, re.findall(r"exitcode  : (-?\d+)", ending.err)), reverse=True)
+    return not refusals(ending) and statuses in ([-signal.SIGTERM, -signal.SIGKILL], [-signal.SIGKILL])
 
 
 def _build(bench: Bench, folder: Path, killer: _Killer | None = None) -> Ending:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -111,7 +111,8 @@ def contents(folder: Path, *, without: AbstractSet[str] = DATED) -> dict[str, st
 def _fingerprint(file: Path, without: AbstractSet[str]) -> str:
     content = file.read_bytes()
     if content.startswith(b"SQLite format 3\0"):
-        content = "\n".join(_rows(file, without)).encode()
+        with suppress(sqlite3.DatabaseError):  # of a damaged one its bytes count
+            content = "\n".join(_rows(file, without)).encode()
     return hashlib.sha256(content).hexdigest()[:16]
 
 

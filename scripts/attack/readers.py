@@ -10,9 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from operations import Words
     from world import World
-
-Words = list[object]
 
 ANSWER = "answer"
 """The name of what a command writes, in the folder where it runs."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from db.errors import StoreError
-from dissection.vocabulary import MIN_IOU
+from dissection.vocabulary import INTERVAL, MIN_IOU, MOST_SAMPLED, QUARTERS, RUNNER_UP
 
 if TYPE_CHECKING:
     from jaxtyping import Float64
@@ -15,16 +15,9 @@ if TYPE_CHECKING:
     from db.records import Run
     from dissection.vocabulary import Evidence, Overlap, Unit
 
-_QUARTERS: Final = 4
-_RUNNER_UP: Final = 0.1
-"""The share of resamples that a runner-up wins at least."""
 _ROUNDING: Final = 1e-9
 _ABOUT: Final = 2.0
 """An interval is of the IoU on a layer's cells, which is about that on pixels where it is not small."""
-_SAMPLE: Final = 8192
-"""Of more images, chance and resamples see a sample, which may lack a rare concept."""
-_SURE: Final = 0.975
-"""A name that fewer resamples keep has a margin that begins at 0 or below."""
 
 
 def require_possible_truths(unit: Unit, images: int, where: str) -> None:
@@ -101,22 +94,22 @@ def _require_resamples(evidence: Evidence, unit: Unit, images: int, where: str) 
     if low < 0 or high > 1 or margin_low < -1 or margin_low > low + _ROUNDING or margin_high > high + _ROUNDING:
         raise StoreError(f"{where}: the intervals of its IoU and its margin are not of an IoU and what it exceeds")
     iou = unit.overlaps[0].iou
-    if images <= _SAMPLE and iou >= MIN_IOU and not low / _ABOUT <= iou <= high * _ABOUT:
+    if images <= MOST_SAMPLED and iou >= MIN_IOU and not low / _ABOUT <= iou <= high * _ABOUT:
         raise StoreError(f"{where}: its IoU of {iou:.3g} is far from its interval of {low:.3g} to {high:.3g}")
-    if margin_low > 0 and evidence.kept < _SURE - _ROUNDING:
+    if margin_low > 0 and evidence.kept < INTERVAL[1] - _ROUNDING:
         raise StoreError(f"{where}: {evidence.kept:.1%} of resamples keep its name, and yet its margin is above 0")
     rivals = set(evidence.runners_up)
     if len(rivals) < len(evidence.runners_up) or not rivals <= {overlap.concept for overlap in unit.overlaps[1:]}:
         raise StoreError(f"{where}: its runners-up are not other concepts that it overlaps, each once")
-    if evidence.kept + _RUNNER_UP * len(rivals) > 1 + _ROUNDING:
+    if evidence.kept + RUNNER_UP * len(rivals) > 1 + _ROUNDING:
         raise StoreError(f"{where}: {evidence.kept:.0%} of resamples leave nothing for {len(rivals)} runners-up")
 
 
 def _require_quarters(evidence: Evidence, unit: Unit, where: str) -> None:
     quarters = evidence.quarters
     least = [quarter.least for quarter in quarters]
-    if len(least) > _QUARTERS or least != sorted(set(least)):
-        raise StoreError(f"{where}: its quarters are not at most {_QUARTERS}, weakest first")
+    if len(least) > QUARTERS or least != sorted(set(least)):
+        raise StoreError(f"{where}: its quarters are not at most {QUARTERS}, weakest first")
     if any(not 0 <= quarter.hits <= quarter.images or not quarter.images for quarter in quarters):
         raise StoreError(f"{where}: a quarter has no images, or fewer than carry the concept")
     truth = unit.overlaps[0].truth

@@ -7,6 +7,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 from db.errors import StoreError
+from dissection.vocabulary import KEPT_OVERLAPS
 
 from .evidence import require_possible_evidence, require_possible_truths
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from db.records import WholeRun
     from dissection.vocabulary import Dissection, Exemplar, Layer, Overlap, Unit
 
-_KEPT: Final = 10
-"""Overlaps that are kept of each unit, besides the best of each category."""
 _GREATEST: Final = {"relu": float("inf"), "relu6": 6.0}
 """The greatest value that a rectifier gives; the smallest is 0."""
 
@@ -63,9 +62,11 @@ def _require_order(overlaps: Sequence[Overlap], where: str) -> None:
     if ranks != sorted(ranks) or len(numbers) < len(overlaps):
         raise StoreError(f"{where}: its overlaps are not in order, best first, each concept once")
     categories = [overlap.concept.category for overlap in overlaps]
-    for rank, category in enumerate(categories[_KEPT:], _KEPT):
+    for rank, category in enumerate(categories[KEPT_OVERLAPS:], KEPT_OVERLAPS):
         if category in categories[:rank]:
-            raise StoreError(f"{where}: it keeps more than the {_KEPT} best overlaps and the best of each category")
+            raise StoreError(
+                f"{where}: it keeps more than the {KEPT_OVERLAPS} best overlaps and the best of each category"
+            )
 
 
 def _require_areas(overlaps: Sequence[Overlap], dissection: Dissection, where: str, *, is_built: bool) -> None:

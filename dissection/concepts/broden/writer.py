@@ -1,11 +1,14 @@
 """Writes Broden's layout one image at a time, for every converter; the same input gives the same bytes.
 
-After an image's files, a line about them is written to a journal. If a writer is killed, the next one resumes after the
-last whole line; at the end the tables are made from the journal.
+After an image's files, a line about them, with their checksums, is written to a journal. If a writer is killed, the
+next one resumes at the first image whose line or files are not as they were written; at the end the tables are made
+from the journal.
 """
 
 from __future__ import annotations
 
+import io
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from types import MappingProxyType
@@ -14,12 +17,13 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from dissection.concepts.csv_tables import LARGEST
-from dissection.concepts.label_maps import write_label_map
+from dissection.concepts.label_maps import label_map
 from dissection.concepts.support import Supports
 from dissection.concepts.surveys import areas
-from dissection.errors import CheckpointError, ConceptDataError
+from dissection.errors import ConceptDataError
 from dissection.execution.journal import Journal
 from dissection.files.paths import leads_out
+from dissection.files.written_files import are_as_written, write_anew
 from dissection.vocabulary import Labels
 
 from .tables import BrodenTables
@@ -65,12 +69,10 @@ class BrodenWriter:
         folder: the folder to write; it exists, and is empty or as a killed writer left it.
         concepts: the vocabulary; categories are in the order in which they appear in it.
         label_size: height and width of all label maps.
-        journal: a file that lists what has been written; what it lists already is not written again.
+        journal: a file that lists what has been written; what it lists already is not written again, unless
+            something has changed it since.
         synonyms: other words for a concept, by label number.
         encoding: how image files are written.
-
-    Raises:
-        CheckpointError: if the journal is damaged.
     """
 
     def __init__(
@@ -97,12 +99,7 @@ class BrodenWriter:
         self._check_concepts()
         (folder / "images").mkdir(exist_ok=True)
         self._journal = Journal(journal)
-        try:
-            for entry in self._journal:
-                self._take_in(entry)
-        except (LookupError, TypeError, ValueError) as error:
-            self._journal.close()
-            raise CheckpointError(f"{journal} is damaged ({error}); remove {journal.parent} to start over") from error
+        self._resume()
 
     def __enter__(self) -> Self:
         return self
@@ -132,14 +129,17 @@ class BrodenWriter:
         unknown = sorted(set(labels) - set(self._categories))
         if unknown:
             raise ConceptDataError(f"{name} is labelled in {', '.join(unknown)}; the vocabulary has no such category")
-        cells = [self._cells(stem, category, labels.get(category, ())) for category in self._categories]
+        written: dict[str, str] = {}
+        cells = [self._cells(stem, category, labels.get(category, ()), written) for category in self._categories]
         name_of_photograph = f"{stem}{self._encoding.ending}"
-        photograph.convert("RGB").save(self._new(name_of_photograph), **self._encoding.options)
+        encoded = io.BytesIO()
+        photograph.convert("RGB").save(encoded, **self._encoding.options)
+        written[name_of_photograph] = self._write(name_of_photograph, encoded.getvalue())
         size = (photograph.height, photograph.width)
         all_layers = [layer for layers in labels.values() for layer in layers]
         entry = {
             "index": [name_of_photograph, split, *size, *self._label_size, *map(";".join, cells)],
-            "files": [name_of_photograph, *(part for parts in cells for part in parts if not part.isdigit())],
+            "written": written,
             "areas": _pairs(self._areas(all_layers)),
             "within": {category: _pairs(self._areas(layers)) for category, layers in labels.items()},
         }
@@ -165,13 +165,29 @@ class BrodenWriter:
         """What each category holds so far."""
         return self._tables.totals
 
+    def _resume(self) -> None:
+        """Take in the images that are as they were written, up to the first that is not."""
+        with suppress(ValueError):  # a line that is not as it was written, or of an earlier version
+            for entry in self._journal:
+                if not are_as_written(self.folder / "images", entry["written"]):
+                    break
+                self._take_in(entry)
+        self._journal.cut(self._images)
+
     def _take_in(self, entry: Mapping[str, Any]) -> None:
         self._images += 1
-        self._taken.update(path.casefold() for path in entry["files"])
+        self._taken.update(path.casefold() for path in entry["written"])
         within = {category: dict(pairs) for category, pairs in entry["within"].items()}
         self._supports.add(dict(entry["areas"]), within)
 
-    def _cells(self, stem: str, category: str, layers: Sequence[Int32[np.ndarray, "h w"] | int]) -> list[str]:
+    def _cells(
+        self,
+        stem: str,
+        category: str,
+        layers: Sequence[Int32[np.ndarray, "h w"] | int],
+        written: dict[str, str],
+    ) -> list[str]:
+        """The entries of a cell of ``index.csv``; maps are written, and their checksums go into ``written``."""
         parts: list[str] = []
         for layer in layers:
             if isinstance(layer, np.ndarray):
@@ -180,7 +196,7 @@ class BrodenWriter:
                 self._check_numbers(stem, np.unique(layer).tolist())
                 suffix = f"_{len(parts)}" if parts else ""
                 path = f"{stem}_{category}{suffix}.png"
-                write_label_map(self._new(path), layer, compress_level=self._encoding.compress_level)
+                written[path] = self._write(path, label_map(layer, compress_level=self._encoding.compress_level))
                 parts.append(path)
             else:
                 self._check_numbers(stem, [layer])
@@ -198,12 +214,11 @@ class BrodenWriter:
             raise ConceptDataError(f"image name {name!r} cannot be used; a path without '..', '\\' and ';' is needed")
         return path.with_suffix("").as_posix()
 
-    def _new(self, path: str) -> Path:
+    def _write(self, path: str, content: bytes) -> str:
+        """Write a file in ``images``; returns its checksum."""
         if path.casefold() in self._taken:  # some file systems do not tell A from a
             raise ConceptDataError(f"images/{path} would be written twice; rename one of the images")
-        file = self.folder / "images" / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        return file
+        return write_anew(self.folder / "images" / path, content)
 
     def _check_numbers(self, name: str, numbers: Iterable[int]) -> None:
         for number in numbers:

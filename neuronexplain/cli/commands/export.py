@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from dissection.errors import NeuronExplainError
 from neuronexplain.cli import console, options
 
 
@@ -36,7 +35,7 @@ def export(
     from db.exchange.plain_files import licence_of, write_csv, write_folder, write_json
 
     if licence and out.suffix.lower() == ".csv":
-        raise NeuronExplainError("CSV has no place for --licence; leave it out, or write JSON or a folder")
+        options.refuse_ignored(["--licence"], "CSV has no place for it, and JSON or a folder has")
     with NameStore.open(db) as store, console.progress() as progress:
         if out.suffix.lower() == ".csv":
             chosen = [store.choose(run)]

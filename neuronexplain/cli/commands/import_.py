@@ -102,10 +102,7 @@ def _refuse_ignored(files: list[str], origin: _Origin) -> None:
         return
     unstated = asdict(_Origin(None, None, None, None, QUANTILE))
     ignored = [f"--{name}" for name, value in asdict(origin).items() if value != unstated[name]]
-    if ignored:
-        raise NeuronExplainError(
-            f"{', '.join(ignored)} would be ignored: it describes a NetDissect result, and none is given; leave it out"
-        )
+    options.refuse_ignored(ignored, "that describes a NetDissect result, and none is named")
 
 
 def _is_result(path: Path) -> bool:

@@ -66,9 +66,7 @@ class NetworkOptions:
     def _refuse_changes(self, layer: str | None) -> None:
         changes = {"layer": layer, **asdict(self.settings)}
         ignored = [name for name, value in changes.items() if value is not None and value is not False]
-        if ignored:
-            listed = ", ".join(f"--{name.replace('_', '-')}" for name in ignored)
-            raise NeuronExplainError(f"--db brings its own network, so {listed} would be ignored; leave it out")
+        options.refuse_ignored((f"--{name.replace('_', '-')}" for name in ignored), "--db brings its own network")
 
 
 def open_stored(
@@ -141,7 +139,4 @@ class ImageOptions:
             "--seed": self.seed is None or draws or self.kind == "scenes",
         }
         ignored = [option for option, is_used in uses.items() if not is_used]
-        if ignored:
-            raise NeuronExplainError(
-                f"this evaluation of --kind {self.kind} has no use for {', '.join(ignored)}; leave it out"
-            )
+        options.refuse_ignored(ignored, f"nothing in this evaluation of --kind {self.kind} uses that")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neuronexplain.evaluation.baselines import CENTRE, NOTHING
 from neuronexplain.evaluation.tables import Report
 from neuronexplain.metrics.intervals import Figure, figure
 from neuronexplain.metrics.pointing_game import Claims, halves, is_hit, within
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from neuronexplain.methods import Method
 
 _TOP = 5
-_CENTRE = "(the centre)"
 _COLUMNS = {
     "method": "method",
     "accuracy": "accuracy %, mean of objects",
@@ -90,8 +90,8 @@ class Pointing(Protocol):
         centred = [record | _at_the_centre(record) for record in records]
         rows: list[TableRow] = [
             {"method": "(at random)", **chance, **image_count},
-            {"method": _CENTRE, **centre, **self._with_rejection(centred, _CENTRE), **image_count},
-            {"method": "(rejecting everything)", **_rejecting(records, self._chosen(len(records)))},
+            {"method": CENTRE.title, **centre, **self._with_rejection(centred, CENTRE.name), **image_count},
+            {"method": NOTHING.title, **_rejecting(records, self._chosen(len(records)))},
         ]
         for method in methods:
             hits = _accuracies([record["hits"][method.name] for record in records], names)
@@ -132,7 +132,7 @@ def _accuracies(image_hits: Sequence[Mapping[str, float]], names: Sequence[str])
 
 def _at_the_centre(record: Record) -> Record:
     """What a map records that always points at the centre, and is as strong for one class as for another."""
-    return {"hits": {_CENTRE: record["centre"]}, "peaks": {_CENTRE: [1.0] * len(record["top"])}}
+    return {"hits": {CENTRE.name: record["centre"]}, "peaks": {CENTRE.name: [1.0] * len(record["top"])}}
 
 
 def _claims(records: Sequence[Record], method: str) -> Claims:

@@ -39,7 +39,10 @@ class Protocol(ABC):
 
     @abstractmethod
     def observe(self, batch: Batch, methods: Sequence[Method], out: Path) -> list[Record]:
-        """The record of each image of a batch; further files go into ``out``."""
+        """The record of each image of a batch.
+
+        Further files go into ``out``; the record of their image has their checksums as ``written``, by path in ``out``.
+        """
 
     @abstractmethod
     def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:

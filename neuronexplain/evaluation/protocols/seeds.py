@@ -11,6 +11,7 @@ from PIL import Image
 
 from dissection.execution.threads import in_threads
 from dissection.files.atomic import replace_file
+from dissection.files.written_files import write_anew
 from dissection.images.label_images import open_image
 from neuronexplain.evaluation.tables import Report
 from neuronexplain.metrics.intervals import figure
@@ -65,20 +66,20 @@ class Seeds(Protocol):
             [batch.class_of(image, name) for name in names_in_image] for image, names_in_image in enumerate(names)
         ]
         records: list[Record] = [
-            {"image": annotated.name, "objects": names[image], "counts": {}}
+            {"image": annotated.name, "objects": names[image], "counts": {}, "written": {}}
             for image, annotated in enumerate(batch.annotated)
         ]
         known = [~_void(batch, image) for image in range(len(batch))]
         for method in methods:
-            folder = out / self.name / method.name
-            folder.mkdir(parents=True, exist_ok=True)
             for image, maps in enumerate(batch.maps(method, classes)):
                 seeds = seed_map(maps, share=self.share, background=self.background) if names[image] else None
                 if seeds is None:
                     continue
                 regions = {name: batch.truths[image][name].region for name in names[image]}
                 records[image]["counts"][method.name] = _counts(seeds, regions, known[image])
-                _write(folder / f"{batch.start + image:06}.png", seeds, [numbers[name] for name in names[image]])
+                file = f"{self.name}/{method.name}/{batch.start + image:06}.png"
+                picture = _encoded(seeds, [numbers[name] for name in names[image]])
+                records[image]["written"][file] = write_anew(out / file, picture)
         return records
 
     def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:
@@ -153,9 +154,12 @@ def _void(batch: Batch, image: int) -> Bool[np.ndarray, "h w"]:
     return batch.view.mask(annotated.void, annotated.photograph)
 
 
-def _write(file: Path, seeds: Int64[np.ndarray, "h w"], numbers: Sequence[int]) -> None:
+def _encoded(seeds: Int64[np.ndarray, "h w"], numbers: Sequence[int]) -> bytes:
+    """Seeds as the content of a PNG."""
     table = np.array([0, *numbers, _NOTHING], np.uint16)  # NONE is -1, which indexes the last entry
-    Image.fromarray(table[seeds]).save(file, "PNG", compress_level=1)  # a resumed evaluation writes it again
+    encoded = io.BytesIO()
+    Image.fromarray(table[seeds]).save(encoded, "PNG", compress_level=1)
+    return encoded.getvalue()
 
 
 def _read(file: Path) -> Int64[np.ndarray, "h w"]:

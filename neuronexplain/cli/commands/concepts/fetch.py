@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dissection.errors import NeuronExplainError
 from neuronexplain.cli import console, options
 
 if TYPE_CHECKING:
@@ -51,12 +50,10 @@ def _refuse_ignored(
     fetching = {"DIR": folder, "--mirror": mirror, "--file": file}
     if name is None:
         ignored = [option for option, value in fetching.items() if value]
-        advice = "it goes with the NAME of a dataset"
+        options.refuse_ignored(ignored, "that goes with the NAME of a dataset")
     else:
         ignored = [option for option, is_stated in {"--list": listing, "--json": json}.items() if is_stated]
-        advice = "it is for the list of all datasets, without a NAME"
-    if ignored:
-        raise NeuronExplainError(f"{', '.join(ignored)} would be ignored: {advice}")
+        options.refuse_ignored(ignored, "that is for the list of all datasets, without a NAME")
 
 
 def _list(sources: list[PublishedDataset], *, as_json: bool) -> None:

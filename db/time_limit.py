@@ -61,7 +61,7 @@ class Watch:
                 self.stopped_by = error
 
 
-def give_patience(engine: Engine, location: object) -> None:
+def limit_time(engine: Engine, location: object) -> None:
     """Let statements on an SQLite engine end within seconds, with a `StoreError` that names the location."""
 
     def watch(connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
@@ -73,7 +73,7 @@ def give_patience(engine: Engine, location: object) -> None:
 
     def explain(context: ExceptionContext) -> None:
         watch = context.connection.info.get(_WATCH) if context.connection is not None else None
-        if watch is None or "interrupted" not in str(context.original_exception):
+        if watch is None or not _is_interrupted(context.original_exception):
             return
         if watch.stopped_by is not None:
             raise watch.stopped_by
@@ -85,3 +85,7 @@ def give_patience(engine: Engine, location: object) -> None:
     event.listen(engine, "connect", watch)
     event.listen(engine, "before_cursor_execute", begin)
     event.listen(engine, "handle_error", explain)
+
+
+def _is_interrupted(error: BaseException) -> bool:
+    return getattr(error, "sqlite_errorname", "") == "SQLITE_INTERRUPT"  # errors of Python's own have none
