@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from db import NameStore
-from dissection.errors import CheckpointError
+from dissection.errors import CheckpointError, OutputError
 from dissection.execution.scratch import discard, empty, scratch
 from dissection.files import leftovers
 from dissection.files.atomic import new_folder, replace_file, replacing
 from dissection.files.leftovers import sweep, temporary_folder
+from dissection.networks.pickled_weights import convert_pickle
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +56,25 @@ def test_what_a_killed_process_leaves_goes_with_the_next(tmp_path: Path, kind: s
     sweep.cache_clear()
     replace_file(tmp_path / "other", b"whole")
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
+
+
+@pytest.mark.parametrize("what", ["folder", "weights"])
+def test_what_a_process_leaves_that_was_killed_when_its_work_was_done_goes_with_a_refusal(
+    tmp_path: Path, what: str
+) -> None:
+    target, lock = tmp_path / "target", tmp_path / ".0123456789abcdef.lock"
+    lock.touch()
+    sweep.cache_clear()
+    if what == "folder":
+        target.mkdir()
+        (target / "whole").touch()
+        with pytest.raises(OutputError, match="already exists"), new_folder(target):
+            pass
+    else:
+        target.touch()
+        with pytest.raises(OutputError, match="already exists"):
+            convert_pickle(tmp_path / "any.pt", target)
+    assert not lock.exists()
 
 
 def test_a_killed_making_of_a_database_is_cleaned_by_the_next_that_opens_it(tmp_path: Path) -> None:

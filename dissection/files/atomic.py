@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dissection.errors import OutputError
 
-from .leftovers import temporary_sibling
+from .leftovers import sweep, temporary_sibling
 
 if TYPE_CHECKING:
     import os
@@ -63,11 +63,12 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def refuse_taken(target: Path) -> None:
-    """Refuse a path for a new folder if it is taken.
+    """Refuse a path for a new folder if it is taken; what a killed process left beside it is removed first.
 
     Raises:
         OutputError: if the path exists and is not an empty folder, or cannot be examined.
     """
+    sweep(target.absolute().parent)
     try:
         taken = target.exists() and (not target.is_dir() or any(target.iterdir()))
     except OSError as error:

@@ -18,6 +18,7 @@ from torch import Tensor, _utils
 
 from dissection.errors import OutputError, WeightsError
 from dissection.files.atomic import replace_file
+from dissection.files.leftovers import sweep
 
 from .checkpoint_claims import STORAGES, refuse_claims
 from .inert_pickles import InertUnpickler, Thing
@@ -71,6 +72,7 @@ def convert_pickle(source: Path, target: Path, *, ema: bool = False) -> int:
         WeightsError: if the file is not a checkpoint, or holds no weights.
         OutputError: if the target already exists, or cannot be written.
     """
+    sweep(target.absolute().parent)
     if target.exists():
         raise OutputError(f"{target} already exists; remove it, or name another file")
     state = read_legacy(WeightsFile(source, ema))
