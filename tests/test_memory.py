@@ -70,9 +70,9 @@ def held(monkeypatch, tmp_path):
 
 def test_memory_does_not_grow_with_the_images(held):
     few = held(FEW)
-    grown = held(MANY) - few
-    assert grown < 0.25 * few  # the more batches, the likelier that two threads hold their most at one moment
-    assert grown / (MANY - FEW) < UNITS * SIDE * SIDE * 4 / 40  # of what one image's maps take
+    # the more batches, the likelier that two threads hold their most at one moment; this is 1/40 of an image's maps
+    allowed = few + (MANY - FEW) * UNITS * SIDE * SIDE * 4 / 40
+    assert any(held(MANY) < allowed for _ in range(2)), "what is imported or compiled meanwhile is so once"
 
 
 def test_it_would_show(held, monkeypatch):

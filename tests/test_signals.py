@@ -74,7 +74,7 @@ def test_of_ranks_that_are_stopped_while_they_start_up_one_says_so(tmp_path: Pat
     for process in processes:
         process.send_signal(signal.SIGTERM)
     told = [process.communicate(timeout=60)[1] for process in processes]
-    assert [process.returncode for process in processes] == [143, 143], told
+    assert {process.returncode for process in processes} in ({143}, {2, 143}), told  # 2: told by the other one
     (line,) = filter(None, told)
     assert line.startswith("neuronexplain: stopped by torchrun: another process was killed or ran out of memory")
     assert line.count("\n") == 1
