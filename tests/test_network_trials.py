@@ -181,6 +181,42 @@ def test_checkpoints_that_can_be_differentiated_work() -> None:
     assert alphas(result.scores[:, 0], result.activation).abs().sum() > 0
 
 
+def without_autograd(net: Net, images: Tensor) -> Tensor:
+    with torch.no_grad():
+        maps = net.body(images)
+    return net.head(maps)
+
+
+def switched_off_and_on(net: Net, images: Tensor) -> Tensor:
+    torch.set_grad_enabled(False)
+    early = net.body[:2](images)
+    torch.set_grad_enabled(True)
+    return net.head(net.body[2:](early))
+
+
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+@pytest.mark.parametrize(
+    ("join", "switches"),
+    [
+        (plain, False),
+        (without_autograd, True),
+        (switched_off_and_on, True),
+        (lambda net, x: net.head(checkpoint(net.body, x, use_reentrant=False)), False),
+    ],
+)
+def test_functions_are_watched_only_where_a_network_uses_autograds_switch(
+    join: Callable[[Net, Tensor], Tensor], switches: bool
+) -> None:
+    network, images = opened(join), torch.randn(2, 3, *SIZE)
+    assert network.switches_autograd is network.at("body.1").switches_autograd is switches
+    expected, result = forward(opened(plain), images), forward(network, images)
+    assert torch.equal(result.scores, expected.scores)
+    importance = alphas(result.scores[:, 0], result.activation)
+    assert torch.equal(importance, alphas(expected.scores[:, 0], expected.activation))
+    assert all(parameter.grad is None for parameter in network.module.parameters())
+    assert torch.is_grad_enabled()
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_modules_run_in_their_own_type(dtype: torch.dtype) -> None:
     network = Network.from_module(Net(plain).eval().to(dtype), preprocessing=seeing(SIZE))

@@ -15,7 +15,7 @@ import torch
 from .isolation import undisturbed
 from .precision import arithmetic, laid_out, widened
 from .recording import in_type_of
-from .tap import Body, Cut, Graft
+from .tap import Body, Cut, Graft, GuardedBody
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +85,7 @@ def outputs_through(
     Raises:
         ActivationError: if a map's shape is not the same as when the network was opened.
     """
-    body = Body()
+    body = body_of(network)
     if images.requires_grad:
         body.end()
     cuts = [Cut(network.module, layer, network.layouts.get(layer.name), body) for layer in layers]
@@ -110,7 +110,7 @@ def forward_from(
     if images is None:
         preprocessing = network.preprocessing
         images = torch.zeros(len(maps), preprocessing.channels, *preprocessing.size)
-    body = Body()
+    body = body_of(network)
     graft = Graft(network.module, network.layer, network.layout, body, maps)
     outputs = run(network, [body, graft], images)
     return Pass(scores_of(network, outputs, len(maps)), (graft.output,))
@@ -123,6 +123,11 @@ def scores_of(network: Network, given: Given, images: int) -> Float[Tensor, "ima
         NetworkError: if there is anything but one row of scores per image.
     """
     return widened(network.head.scores(given, images))
+
+
+def body_of(network: Network) -> Body:
+    """What runs of a network before its layer, for one run."""
+    return GuardedBody() if network.switches_autograd else Body()
 
 
 def run(

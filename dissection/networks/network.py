@@ -86,6 +86,7 @@ class Network:
         source: where it comes from, if it can be made again.
         precision: the arithmetic it runs in, see :mod:`dissection.networks.precision`.
         layouts: by layer, where its map lies in its output, if its shape alone does not show that.
+        switches_autograd: whether it uses autograd's switch, as far as is known.
     """
 
     module: nn.Module
@@ -97,6 +98,7 @@ class Network:
     source: Source | None = None
     precision: Precision = "float32"
     layouts: Mapping[str, Layout] = field(default_factory=dict)
+    switches_autograd: bool = True
 
     @classmethod
     def from_module(
@@ -267,8 +269,9 @@ def _tapped(network: Network, layers: Layers, recording: Recording) -> Network:
         )
     ((layer, layout),) = placed.values()
     head = network.head if network.classes else None
-    require_independent(network.module, network.preprocessing, recording, head, layer, layout)
-    return replace(network, layer=layer, layouts={layer.name: layout} if layout else {})
+    switches = require_independent(network.module, network.preprocessing, recording, head, layer, layout)
+    layouts = {layer.name: layout} if layout else {}
+    return replace(network, layer=layer, layouts=layouts, switches_autograd=switches)
 
 
 def _layouts(network: Network, layers: Layers, maps: Sequence[Layer]) -> dict[str, tuple[Layer, Layout | None]]:

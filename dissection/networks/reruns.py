@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .forward import Pass, forward_from, run, scores_of
+from .forward import Pass, body_of, forward_from, run, scores_of
 from .replay import Insertion, NotedCut, Notes, Replay, UnrepeatableError
-from .tap import Body
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -53,7 +52,7 @@ class Reruns:
             ActivationError: if the map's shape is not the same as when the network was opened.
             NetworkError: if the network gives anything but one row of scores per image.
         """
-        network, body, notes = self._network, Body(), Notes()
+        network, body, notes = self._network, body_of(self._network), Notes()
         cut = NotedCut(network.module, network.layer, network.layout, body, notes)
         outputs = run(network, [body, notes, cut], images)
         return NotedPass(images, Pass(scores_of(network, outputs, len(images)), (cut.output,)), notes)

@@ -27,7 +27,7 @@ from .heads import Given
 from .isolation import tried
 from .mosaics import Mosaics, find_layout
 from .recording import devices_of, noise, parts, record, tensors
-from .tap import Body, Cut
+from .tap import Cut, GuardedBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -83,7 +83,7 @@ def require_independent(
     head: Head | None,
     layer: Layer,
     layout: Layout | None,
-) -> None:
+) -> bool:
     """Check an image's answers beside another image, and that the scores can be differentiated.
 
     Args:
@@ -94,13 +94,16 @@ def require_independent(
         layer: the layer to tap.
         layout: its layout, if that is unusual.
 
+    Returns:
+        Whether the network uses autograd's switch, see :class:`dissection.networks.tap.GuardedBody`.
+
     Raises:
         NetworkError: if the answers are other ones, the message names the module that makes the difference; or if the
             network does not run on two images.
         NotConnectedError: if what lies between the layer and the scores hides from autograd.
     """
     pair = _two_images(module, preprocessing)
-    body = Body()
+    body = GuardedBody()
     cut = Cut(module, layer, layout, body)
     with tried(module), _together(module, pair), body, cut:
         given = head.run(module, pair) if head else module(pair)
@@ -111,6 +114,7 @@ def require_independent(
             raise NetworkError(_other_answers(module, recording.kind, pair))
     if head:
         _require_connected(head.scores(given, 2), cut.output, recording.kind, layer)
+    return body.is_needed
 
 
 def find_layouts(
@@ -181,7 +185,7 @@ def _is_same(alone: Tensor, together: Tensor) -> bool:
         beside = together.narrow(1, 0, alone.shape[1])
     if beside.shape != alone.shape or not alone.is_floating_point():
         return True
-    tolerance = _TOLERANCE[alone.dtype] * float(alone.abs().nan_to_num(0, 0, 0).max()) if alone.numel() else 0
+    tolerance = _TOLERANCE[alone.dtype] * float(alone.detach().abs().nan_to_num(0, 0, 0).max()) if alone.numel() else 0
     return torch.allclose(alone, beside, rtol=0, atol=tolerance, equal_nan=True)
 
 
