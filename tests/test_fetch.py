@@ -211,6 +211,26 @@ def full_disk(*_: object) -> None:
     raise OSError(28, "No space left on device")
 
 
+@pytest.mark.parametrize("left", [(), ("lock",), ("lock", "broden1_224.zip")])
+def test_what_was_left_when_a_dataset_was_in_its_place_goes_with_the_next_start(tmp_path, broden, left):
+    file = write(tmp_path / "x.zip", broden)
+    fetch(SOURCES["broden1_224"], tmp_path / "b", files=[file])
+    (tmp_path / "b.archives").mkdir()
+    for name in left:
+        write(tmp_path / "b.archives" / name, b"")
+    with pytest.raises(OutputError, match="already exists"):
+        fetch(SOURCES["broden1_224"], tmp_path / "b", files=[file])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "x.zip"]
+
+
+def test_archives_beside_a_folder_that_is_not_the_dataset_stay(tmp_path):
+    write(tmp_path / "b" / "mine", b"")
+    write(tmp_path / "b.archives" / "broden1_224.zip", b"")
+    with pytest.raises(OutputError, match="already exists"):
+        fetch(SOURCES["broden1_224"], tmp_path / "b")
+    assert files_in(tmp_path) == {"b/mine", "b.archives/broden1_224.zip"}
+
+
 def test_one_process_at_a_time(tmp_path, broden):
     (tmp_path / "b.archives").mkdir()
     with (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from dissection.errors import ArchiveError, ConceptDataError
+from dissection.errors import ArchiveError, ConceptDataError, OutputError
 from dissection.files.archives import lift, unpack_into
 from dissection.files.atomic import new_folder, refuse_taken, unwritable
 from dissection.files.downloads import download
@@ -52,8 +52,9 @@ def fetch(
         ConceptDataError: if a file is not one of the dataset's, or another process is fetching the dataset.
         OutputError: if ``target`` is not empty or cannot be written.
     """
-    refuse_taken(target)
     waiting = target.with_name(f"{target.name}.archives")
+    _tidy(source, target, waiting)
+    refuse_taken(target)
     places = {file: waiting / file.name for file in source.files} | _user_files(source, files)
     with _locked(waiting):
         for file, place in places.items():
@@ -72,7 +73,7 @@ def fetch(
                 with _deleting_bad(place, waiting):
                     _unpack(file, place, folder, _of_stage(progress, f"unpacking {file.name}"))
             lift(folder)
-            (folder / f"LICENSE-{source.name}.txt").write_text(_note(source), encoding="utf-8")
+            (folder / _note_name(source)).write_text(_note(source), encoding="utf-8")
         shutil.rmtree(waiting, ignore_errors=True)
 
 
@@ -92,6 +93,18 @@ def _deleting_bad(archive: Path, waiting: Path) -> Iterator[None]:
         if archive.parent == waiting:
             archive.unlink()
         raise
+
+
+def _tidy(source: PublishedDataset, target: Path, waiting: Path) -> None:
+    """Remove what a process left that was killed when the dataset was in its place."""
+    if waiting.is_dir():
+        with suppress(ConceptDataError, OutputError), _locked(waiting):
+            if (target / _note_name(source)).is_file():
+                shutil.rmtree(waiting, ignore_errors=True)
+
+
+def _note_name(source: PublishedDataset) -> str:
+    return f"LICENSE-{source.name}.txt"
 
 
 def _note(source: PublishedDataset) -> str:
