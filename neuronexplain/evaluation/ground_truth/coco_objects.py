@@ -87,7 +87,12 @@ class CocoObjects:
         sides = record.get("bbox")
         if not isinstance(sides, list) or len(sides) != 4 or not all(isinstance(side, int | float) for side in sides):
             raise self._file.bad(f"bbox of annotation {record.get('id')} is {sides!r:.60}; four numbers are needed")
-        left, top, width, height = sides
+        try:
+            left, top, width, height = map(float, sides)
+        except OverflowError:
+            raise self._file.bad(
+                f"bbox of annotation {record.get('id')} has numbers without bounds; correct it"
+            ) from None
         box = left, top, left + width, top + height
         check_box(self._file.file, f"{name}, annotation {record.get('id')},", box, size)
         return box

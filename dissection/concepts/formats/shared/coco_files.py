@@ -13,6 +13,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image
+
 from dissection.concepts.csv_tables import LARGEST
 from dissection.concepts.problems import BadFileError
 from dissection.files.paths import leads_out, readable
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 
 CocoRecord = dict[str, Any]
+
+_LONGEST = 1_000_000
+"""Pixels along a side of a photograph, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +197,17 @@ def _image(file: Path, folder: Path, split: str, record: CocoRecord) -> CocoImag
     if leads_out(name):
         raise BadFileError(file, f"file_name {name!r} leads out of the folder; a path inside {folder.name}/ is needed")
     licence = record.get("license")
+    height, width = (whole(file, record, side, most=_LONGEST) for side in ("height", "width"))
+    if Image.MAX_IMAGE_PIXELS is not None and height * width > Image.MAX_IMAGE_PIXELS:
+        raise BadFileError(
+            file,
+            f"{name} is said to be {width} x {height} pixels, and the limit is {Image.MAX_IMAGE_PIXELS}; correct it",
+        )
     return CocoImage(
         number=whole(file, record, "id", least=0),
         name=readable(f"{split}/{name}"),
         file=folder / name,
-        size=(whole(file, record, "height"), whole(file, record, "width")),
+        size=(height, width),
         licence=licence if isinstance(licence, int) else 0,
     )
 

@@ -32,7 +32,7 @@ def packed(record: CocoRecord) -> CocoRecord:
     if isinstance(polygons, list):
         try:
             record["segmentation"] = [np.array(polygon, np.float64) for polygon in polygons]
-        except (TypeError, ValueError):
+        except (OverflowError, TypeError, ValueError):
             record["segmentation"] = "polygons that are not lists of numbers"
     return record
 
