@@ -33,15 +33,13 @@ class DamagedRowsError(Exception):
     """Rows hold what no version of ours has written; :func:`explained` says of which database."""
 
 
+_NO_TEXT = "it is damaged, it holds text that is not UTF-8: restore a backup of it, or build its runs again"
 _ADVICE = (
     ("is full", "the disk is full, and the database is as it was before: make room and try again"),
     ("no space left", "the disk is full, and the database is as it was before: make room and try again"),
     ("is locked", "another process is writing to it: try again when that is done"),
     ("malformed", "it is damaged: restore a backup of it, or build its runs again into a new database"),
-    (
-        "could not decode",
-        "it is damaged, it holds text that is not UTF-8: restore a backup of it, or build its runs again",
-    ),
+    ("could not decode", _NO_TEXT),
     ("string or blob too big", "it is damaged, or made to be: no value that we keep is as large"),
     ("file is not a database", "it is not an SQLite database: give one made by `neuronexplain build`"),
     ("readonly", "it is open for reading only: use NameStore.create to write, and a writable file"),
@@ -62,6 +60,8 @@ def explained(where: object) -> Iterator[None]:
         raise StoreError(f"{where}: {_reason(error)}") from error
     except DamagedRowsError as error:
         raise StoreError(f"{where} is damaged, or was never one of ours: {error}") from error
+    except UnicodeDecodeError as error:  # of SQLite's own message, which quotes a damaged definition
+        raise StoreError(f"{where}: {_NO_TEXT}") from error
     except (UnicodeEncodeError, OverflowError) as error:
         raise StoreError(f"{where} cannot keep a value: {error}") from error
 

@@ -136,6 +136,15 @@ def test_on_a_server_our_names_are_tables_of_ours(where: str, statements: list[s
             way(where)
 
 
+@pytest.mark.parametrize("way", [NameStore.open, NameStore.create])
+def test_a_definition_that_is_not_utf_8_is_damage(names: Path, way: Callable[[Path], NameStore]) -> None:
+    content = names.read_bytes()
+    place = content.index(b"CREATE TABLE concepts") + 2  # SQLite quotes the word in its message
+    names.write_bytes(content[:place] + b"\xd4" + content[place + 1 :])
+    with pytest.raises(StoreError, match=r"names\.db: it is damaged, it holds text that is not UTF-8"), way(names):
+        pass
+
+
 def test_files_are_not_trusted(names: Path) -> None:
     with NameStore.open(names) as store, store._reading() as connection:
         settings = {
