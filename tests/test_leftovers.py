@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,20 @@ def test_what_a_killed_process_leaves_goes_with_the_next(tmp_path: Path, kind: s
     sweep.cache_clear()
     replace_file(tmp_path / "other", b"whole")
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
+
+
+def test_what_could_not_be_removed_goes_with_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(_: Path, *, missing_ok: bool = False) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt), replacing(tmp_path / "file") as stream:
+        stream.write(b"half")
+        patch.setattr(Path, "unlink", failing)
+        raise KeyboardInterrupt
+    assert len(list(tmp_path.glob(".*.part"))) == 1
+    sweep.cache_clear()
+    replace_file(tmp_path / "file", b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize("what", ["folder", "weights"])

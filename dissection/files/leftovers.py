@@ -46,8 +46,7 @@ def temporary_sibling(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield sibling
     finally:
-        remove(sibling)
-        remove(lock_file)
+        _remove_with(sibling, lock_file)
         lock.release()
 
 
@@ -89,8 +88,14 @@ def sweep(folder: Path) -> None:
     with suppress(OSError):
         for lock_file in [path for path in folder.iterdir() if _LOCK.fullmatch(path.name)]:
             with suppress(OSError, NotImplementedError, Timeout), FileLock(lock_file).acquire(timeout=0):
-                remove(lock_file.with_suffix(".part"))
-                lock_file.unlink(missing_ok=True)
+                _remove_with(lock_file.with_suffix(".part"), lock_file)
+
+
+def _remove_with(part: Path, lock_file: Path) -> None:
+    """Remove a part and its lock; a part that cannot be removed keeps its lock, by which a later process finds it."""
+    remove(part)
+    if not os.path.lexists(part):
+        remove(lock_file)
 
 
 def remove(path: Path) -> None:
