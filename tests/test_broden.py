@@ -211,6 +211,31 @@ def test_bad_label_maps_are_refused_when_read(broden: Path, spoil: Callable[[Pat
     assert all(word in str(caught.value) for word in ["one_object.png", *words]), caught.value
 
 
+@pytest.mark.parametrize("file", ["index.csv", "label.csv", "category.csv"])
+@pytest.mark.parametrize("attempt", [1, 2, 3])
+def test_a_disk_that_fails_once_loses_no_column(
+    broden: Path, file: str, attempt: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = open_concepts(broden).labels(0).maps.tolist()
+    opened, real = 0, Path.open
+
+    def failing(path: Path, *arguments: Any, **options: Any) -> Any:
+        nonlocal opened
+        opened += path.name == file
+        if path.name == file and opened == attempt:
+            raise OSError(5, "Input/output error")
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", failing)
+    try:
+        maps = open_concepts(broden).labels(0).maps.tolist()
+    except ConceptDataError as error:
+        assert "it cannot be read (Input/output error)" in str(error)  # noqa: PT017
+    else:
+        assert maps == expected
+        assert opened < attempt
+
+
 def test_bad_photographs_are_refused_when_read(broden: Path) -> None:
     dataset = BrodenLayout(broden)
     (broden / "images" / "two.jpg").unlink()

@@ -80,12 +80,18 @@ def read_table(
 
 
 def header(file: Path) -> list[str]:
-    """The names of a table's columns; none if the file cannot be read."""
+    """The names of a table's columns; none if there is no such file, or it is no table, which reading its rows tells.
+
+    Raises:
+        BadFileError: if the file cannot be read. The next attempt might succeed, and a column would be missing.
+    """
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             return _names(next(csv.reader(stream, strict=True), []))
-    except (OSError, UnicodeError, csv.Error):
+    except (FileNotFoundError, UnicodeError, csv.Error):
         return []
+    except OSError as error:
+        raise _unreadable(file, error) from error
 
 
 def refuse_empty(file: Path, values: Collection[object], report: ProblemReport) -> None:
@@ -113,9 +119,13 @@ def _rows(file: Path, columns: Sequence[str], report: ProblemReport) -> Iterator
     except FileNotFoundError:
         report(BadFileError(file, f"there is no such file; a table with the columns {', '.join(columns)} is needed"))
     except OSError as error:
-        report(BadFileError(file, f"it cannot be read ({error.strerror})"))
+        report(_unreadable(file, error))
     except UnicodeError:
         report(BadFileError(file, "it is not UTF-8 text; save it as UTF-8"))
+
+
+def _unreadable(file: Path, error: OSError) -> BadFileError:
+    return BadFileError(file, f"it cannot be read ({error.strerror})")
 
 
 def _parse(file: Path, stream: TextIO, columns: Sequence[str], report: ProblemReport) -> Iterator[CsvRow]:
