@@ -11,8 +11,8 @@ import pytest
 import store_cases as cases
 from alarms import StopError, stopping
 from shapes import unchecked
+from sharing_cases import lax, proven, publish, small
 from sqlalchemy import create_engine, text
-from test_sharing import lax, proven, publish, small
 
 from db import NameStore, StoreError
 from db.errors import RunNotFoundError

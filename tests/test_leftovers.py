@@ -255,6 +255,13 @@ def test_the_users_own_scratch_folder_stays(tmp_path: Path) -> None:
     assert not (tmp_path / "made").exists(), "it was made for the build"
 
 
+def test_unfinished_work_may_lie_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with scratch(Path("run"), ranks=1, rank=0, fresh=False):
+        assert (tmp_path / "run" / "0-of-1").is_dir()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_made_for_builds_stays_while_another_is_unfinished(tmp_path: Path) -> None:
     class StoppedError(Exception):
         pass

@@ -11,7 +11,7 @@ import pytest
 import store_cases as cases
 from hypothesis import given
 from hypothesis import strategies as st
-from test_sharing import proven, small
+from sharing_cases import proven, small
 
 from db import ClassImportance, StoreError
 from db.exchange.scrutiny import units

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from alarms import StopError, stopping
-from test_sharing import publish, small
+from sharing_cases import publish, small
 
 from db import NameStore, StoreError, locks
 

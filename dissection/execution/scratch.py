@@ -98,7 +98,8 @@ def _mark(parent: Path) -> Path:
 
     Beside it, and made before it and removed after it, so that a kill at any moment leaves what the next build removes.
     """
-    return parent.with_name(f".{parent.name}.made")
+    parent = parent.absolute()  # "." has no name
+    return parent.parent / f".{parent.name}.made"
 
 
 def _remove_empty(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
     from neuronexplain.methods import Target
 
 
-def _whole(
+def _alike(
+    value: float,
     network: Network,  # noqa: ARG001 -- as every method's
     images: Float[Tensor, "images channels H W"],
     target: Target,  # noqa: ARG001
 ) -> Float[Tensor, "images 1 H W"]:
-    return torch.ones_like(images[:, :1])
+    return torch.full_like(images[:, :1], value)
 
 
 def _centre(
@@ -37,21 +39,13 @@ def _centre(
     return cone.expand(len(images), 1, -1, -1).clone()
 
 
-def _nothing(
-    network: Network,  # noqa: ARG001 -- as every method's
-    images: Float[Tensor, "images channels H W"],
-    target: Target,  # noqa: ARG001
-) -> Float[Tensor, "images 1 H W"]:
-    return torch.zeros_like(images[:, :1])
-
-
-WHOLE = Method("whole-picture", "(the whole picture)", "every pixel alike", "a baseline", "heat", _whole)
+WHOLE = Method("whole-picture", "(the whole picture)", "every pixel alike", "a baseline", "heat", partial(_alike, 1.0))
 """A map that is 1 everywhere."""
 
 CENTRE = Method("centre", "(the centre)", "how near a pixel is to the middle", "a baseline", "heat", _centre)
 """A cone: 1 in the middle, 0 from the middles of the sides outwards."""
 
-NOTHING = Method("nothing", "(rejecting everything)", "no pixel", "a baseline", "heat", _nothing)
+NOTHING = Method("nothing", "(rejecting everything)", "no pixel", "a baseline", "heat", partial(_alike, 0.0))
 """A map that is 0 everywhere."""
 
 BASELINES = (WHOLE, CENTRE, NOTHING)
