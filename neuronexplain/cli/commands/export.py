@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from neuronexplain.cli import console, options
+from neuronexplain.counts import count
 
 
 def export(
@@ -47,4 +48,4 @@ def export(
                 map(store.whole, chosen), lambda done: progress("writing runs", done, len(chosen))
             )
             write(out, counted_runs, licence or licence_of(chosen))
-    console.say(f"{len(chosen)} {'run' if len(chosen) == 1 else 'runs'} written to {out}.")
+    console.say(f"{count(len(chosen), 'run')} written to {out}.")

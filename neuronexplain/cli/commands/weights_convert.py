@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from neuronexplain.cli import console, options
+from neuronexplain.counts import count
 
 
 def convert(
@@ -21,5 +22,5 @@ def convert(
     """
     from dissection.networks.pickled_weights import convert_pickle as write
 
-    count = write(source, target, ema=ema)
-    console.say(f"{count} tensors written to {target}. Next: neuronexplain build --weights {target} …")
+    tensors = write(source, target, ema=ema)
+    console.say(f"{count(tensors, 'tensor')} written to {target}. Next: neuronexplain build --weights {target} …")

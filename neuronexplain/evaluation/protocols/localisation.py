@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neuronexplain.counts import count
 from neuronexplain.evaluation.tables import Report
 from neuronexplain.metrics.boxes import BOX_SHARE, HIT_IOU, best_iou, box_ious, intensity
 from neuronexplain.metrics.intervals import Figure, figure
@@ -124,4 +125,4 @@ def _error(records: Sequence[Record], right: Sequence[bool]) -> Figure:
 
 
 def _left_out(images: int) -> tuple[str, ...]:
-    return (f"{images} images without an object that the network has a class for are left out",) if images else ()
+    return (f"left out: {count(images, 'image')} without an object that the network has a class for",) if images else ()

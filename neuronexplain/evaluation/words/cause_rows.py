@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neuronexplain.counts import count
 from neuronexplain.metrics.intervals import figure
 
-from .records import count, counted, mean, percentage, row
+from .records import counted, mean, percentage, row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neuronexplain.counts import count
 from neuronexplain.evaluation.ground_truth.labelled_concepts import category_of
 from neuronexplain.metrics.intervals import Figure, figure
 from neuronexplain.metrics.reader import UNKNOWN, World
 
-from .records import count, row
+from .records import row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from neuronexplain.counts import count
 from neuronexplain.evaluation.ground_truth.labelled_concepts import category_of
 from neuronexplain.metrics.intervals import Figure, figure
 from neuronexplain.vocabulary import Role  # noqa: TC001 -- as above
@@ -148,15 +149,6 @@ def row(
 def counted(records: Sequence[SentenceRecord], values: Callable[[SentenceRecord], Iterable[object]], noun: str) -> str:
     """How many values there are in all images: "12 mentions"."""
     return count(sum(len(list(values(record))) for record in records), noun)
-
-
-def count(number: int, noun: str) -> str:
-    """A number of things.
-
-    >>> count(1, "name"), count(12, "name")
-    ('1 name', '12 names')
-    """
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _frequency(key: str, records: Sequence[SentenceRecord]) -> float:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from neuronexplain.counts import count
 from neuronexplain.evaluation.ground_truth.labelled_concepts import concept_key
 from neuronexplain.evaluation.tables import Report
 
 from .cause_rows import cause_rows, shuffled_rows
 from .reader_rows import reader_row
-from .records import count, row
+from .records import row
 from .truth_rows import truth_rows
 
 if TYPE_CHECKING:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neuronexplain.counts import count
 from neuronexplain.metrics.calibration import BINS, area_under_roc, bin_of
 from neuronexplain.metrics.intervals import figure
 
-from .records import count, counted, frequencies, mean, percentage, row
+from .records import counted, frequencies, mean, percentage, row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -10,6 +10,7 @@ import typer
 
 from dissection.vocabulary import MIN_IMAGES, MIN_IOU, QUANTILE
 from neuronexplain.cli import console, options
+from neuronexplain.counts import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +48,8 @@ def check(
             console.say(f"{problem.severity}: {problem.file}: {problem.what}")
         _describe(survey, min_images)
         say_out_of_reach(unreachable, quantile)
-        console.say(f"{errors} errors, {len(problems) - errors} warnings." if problems else "All is well.")
+        warnings = len(problems) - errors
+        console.say(f"{count(errors, 'error')}, {count(warnings, 'warning')}." if problems else "All is well.")
     if errors:
         raise typer.Exit(2)
 
@@ -78,7 +80,7 @@ def _describe(survey: Survey, min_images: int) -> None:
         }
         for category, supports in by_category.items()
     ]
-    console.say(f"{survey.images} images, {len(survey.concepts)} concepts.")
+    console.say(f"{count(survey.images, 'image')}, {count(len(survey.concepts), 'concept')}.")
     headings = {"category": "category", "concepts": "concepts", "nameable": f"on {min_images}+ images"}
     console.write_rows(rows, headings | {"share": "share of pixels"}, as_json=False, as_csv=False)
 

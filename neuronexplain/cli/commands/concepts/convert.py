@@ -11,6 +11,7 @@ import typer
 
 from dissection.vocabulary import MIN_IMAGES
 from neuronexplain.cli import console, options
+from neuronexplain.counts import count
 
 if TYPE_CHECKING:
     from dissection.concepts.conversion import Summary
@@ -63,7 +64,8 @@ def write(dataset: ConceptDataset, target: Path, *, size: int, label_size: int, 
         console.write_json(_values(summary, target))
         return
     columns = {"category": "category", "images": "images", "concepts": "concepts", "pixels": "pixels"}
-    console.say(f"{summary.images} images, {summary.concepts} concepts, {len(summary.dropped)} left out.")
+    images, concepts = count(summary.images, "image"), count(summary.concepts, "concept")
+    console.say(f"{images}, {concepts}, {len(summary.dropped)} left out.")
     console.write_rows([asdict(total) for total in summary.categories], columns, as_json=False, as_csv=False)
     console.say(f"Written to {target}. Next: neuronexplain build --concepts {target} …")
 

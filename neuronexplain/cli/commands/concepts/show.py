@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from neuronexplain.cli import console, options
+from neuronexplain.counts import count
 
 
 def show(
@@ -39,9 +40,8 @@ def show(
             progress=partial(progress, "drawing"),
         )
     write_sheet(out, sheet)
-    concepts = "concept" if sheet.shown == 1 else "concepts"
-    console.say(f"Written to {out}: {sheet.pictures} pictures of {sheet.shown} {concepts}.")
+    console.say(f"Written to {out}: {count(sheet.pictures, 'picture')} of {count(sheet.shown, 'concept')}.")
     if sheet.each < sheet.wanted:
         console.say(f"To keep the page small, each has at most {sheet.each}; --category shows a single category.")
     if sheet.left_out:
-        console.say(f"{sheet.left_out} concepts, on the fewest images, have no picture.")
+        console.say(f"{count(sheet.left_out, 'concept')}, on the fewest images, without a picture.")
