@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from db import NameStore
     from db.frames import importances_frame, overlaps_frame, runs_frame, units_frame
     from dissection.concepts.layouts import open_concepts
-    from dissection.dissect import dissect
     from dissection.errors import NeuronExplainError
     from dissection.execution.settings import Execution
     from dissection.networks.network import Network
@@ -21,11 +20,13 @@ if TYPE_CHECKING:
 
     from .building import Built, build, build_layers
     from .class_images import open_class_images
+    from .dissecting import dissect
     from .explainer import Explainer
-    from .explaining import explain, open_network_of
+    from .explaining import explain
     from .explanation import Explanation
     from .methods import METHODS, saliency
     from .report.page import write_page
+    from .run_networks import open_network_of
     from .vocabulary import RankedUnit, Rules, Score
 
 _HOMES = {
@@ -49,13 +50,13 @@ _HOMES = {
     "UnitName": "dissection.vocabulary",
     "build": "neuronexplain.building",
     "build_layers": "neuronexplain.building",
-    "dissect": "dissection.dissect",
+    "dissect": "neuronexplain.dissecting",
     "explain": "neuronexplain.explaining",
     "importances_frame": "db.frames",
     "open_class_images": "neuronexplain.class_images",
     "open_concepts": "dissection.concepts.layouts",
     "open_network": "dissection.networks.opening",
-    "open_network_of": "neuronexplain.explaining",
+    "open_network_of": "neuronexplain.run_networks",
     "overlaps_frame": "db.frames",
     "runs_frame": "db.frames",
     "saliency": "neuronexplain.methods",

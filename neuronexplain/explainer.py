@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from db.arguments import reading
 from db.records import require_built
 from dissection.errors import NetworkError, require_finite
 from dissection.networks.reruns import Reruns
 from neuronexplain.methods.gradcam import enlarge, heatmap
 
 from .activity import Responses, concept_map
+from .arguments import as_many, class_of, named_pictures, names_of
 from .causes import AnyHead, PooledLinearHead
-from .classes import find_class
 from .clauses import is_unusual, persuasive, roles
 from .explanation import Explanation, MethodMap
 from .methods import check_methods, find_method, watched
 from .named_layer import NamedLayer
+from .run_networks import network_and_run
 from .vocabulary import DEFAULT_RULES, Score
 
 if TYPE_CHECKING:
@@ -30,12 +32,13 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-    from db import NameStore
-    from db.records import Run
+    from db.arguments import StoreLike
+    from db.records import RunLike
     from dissection.execution.settings import Progress
     from dissection.networks.network import Network
     from dissection.vocabulary import Unit, UnitName
 
+    from .arguments import ClassLike, ImageLike, NamedImage, NetworkLike
     from .causes import Causes, Head, Seen
     from .methods import Method
     from .named_layer import Ranking
@@ -73,27 +76,36 @@ class Explainer:
     @classmethod
     def from_store(
         cls,
-        network: Network,
-        store: NameStore,
+        network: NetworkLike,
+        store: StoreLike,
         *,
-        run: Run | None = None,
+        run: RunLike | None = None,
         rules: Rules = DEFAULT_RULES,
-        methods: Sequence[str] = (),
+        methods: str | Iterable[str] = (),
     ) -> Explainer:
         """Make an explainer with the unit names of a stored run, by default of the network's newest.
+
+        Args:
+            network: the network; of a module, or a name, the run says what else it needs to know: the layer, the
+                preprocessing and the classes.
+            store: the store that holds the names, or the path or URL of its database, which is read here and closed.
+            run: the run, or its number.
+            rules: which units are ranked, and what may be said of them.
+            methods: names of other methods to explain the same target with.
 
         Raises:
             NetworkError: if there is no such method, or it is not defined for the network.
             RunNotFoundError: if the run, or every run there is, is of a network with other weights.
             StoreError: if the run was imported: it has no thresholds, which say when a neuron is lit.
+            TypeError: if an argument is of no kind that can be taken.
         """
-        if run is None:
-            run = store.run_for(network.fingerprint)
-        require_built(run, "thresholds")
-        store.require_network(run, network.fingerprint)
-        contributions = store.lit_contributions(run)
+        with reading(store) as names:
+            opened, chosen = network_and_run(network, names, run)
+            require_built(chosen, "thresholds")
+            contributions = names.lit_contributions(chosen)
+            units = names.dissection(chosen).units
         excesses = contributions.by_unit() if contributions else {}
-        return cls(network, store.dissection(run).units, run.constant_alphas, rules, methods, excesses)
+        return cls(opened, units, chosen.constant_alphas, rules, names_of(methods), excesses)
 
     def __post_init__(self) -> None:
         check_methods(map(find_method, self.methods), self.network)
@@ -111,16 +123,16 @@ class Explainer:
 
     def explain(
         self,
-        photographs: Iterable[tuple[str, Image.Image]],
+        photographs: ImageLike | Iterable[ImageLike | NamedImage],
         *,
-        target: str | int | None = None,
+        target: ClassLike | None = None,
         batch_size: int = 16,
         progress: Progress | None = None,
     ) -> Iterator[Explanation]:
-        """Explain named photographs, in order and a batch at a time.
+        """Explain photographs, in order and a batch at a time.
 
         Args:
-            photographs: name and picture (RGB).
+            photographs: files, pictures, arrays or tensors, each alone or as a pair with its name.
             target: the class to explain, as label, synonym or index; by default the one predicted for each photograph.
             batch_size: images in one forward pass.
             progress: called with the progress of methods that need many passes per batch.
@@ -128,9 +140,11 @@ class Explainer:
         Raises:
             ActivationError: if a map of the layer holds a NaN or an infinity; the message names the photograph.
             NetworkError: if a score is one.
+            PhotographError: if a file is not a photograph.
+            TypeError: if an argument is of no kind that can be taken.
         """
-        target_class = find_class(self.network.classes, str(target)) if target is not None else None
-        remaining = iter(photographs)
+        target_class = None if target is None else class_of(target, self.network.classes)
+        remaining = named_pictures(as_many(photographs))
         while batch := list(islice(remaining, batch_size)):
             yield from self._explain(batch, target_class, progress)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neuronexplain.cli import console, options
+from neuronexplain.progress import counted
 from neuronexplain.vocabulary import DEFAULT_RULES, Rules
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def explain(
     from db.records import require_evidence
     from dissection.errors import NeuronExplainError
     from neuronexplain.explainer import Explainer
-    from neuronexplain.explaining import open_network_of
+    from neuronexplain.run_networks import open_network_of
 
     methods = options.method_names(method)
     if methods and not out:
@@ -82,8 +83,8 @@ def explain(
     paths = list(_photographs(images))
     with console.progress() if json else console.passing_progress() as progress:
         results = explainer.explain(_readable(paths, problems), target=target, progress=progress)
-        counted = console.counted(results, lambda done: progress("explaining", done, len(paths)))
-        shown = counted if json else _printed(results)
+        counted_results = counted(results, lambda done: progress("explaining", done, len(paths)))
+        shown = counted_results if json else _printed(results)
         explanations = [explanation for explanation in shown if json or out]
     pictures = write_results(out, explanations, chosen, named=len(explainer.names)) if out else {}
     if json:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from neuronexplain.cli import console, options
+from neuronexplain.progress import counted
 
 
 def export(
@@ -43,8 +44,6 @@ def export(
         else:
             chosen = store.runs() if run is None else [store.run(run)]
             write = write_json if out.suffix.lower() == ".json" else write_folder
-            counted_runs = console.counted(
-                map(store.whole, chosen), lambda done: progress("writing runs", done, len(chosen))
-            )
+            counted_runs = counted(map(store.whole, chosen), lambda done: progress("writing runs", done, len(chosen)))
             write(out, counted_runs, licence or licence_of(chosen))
     console.say(f"{len(chosen)} {'run' if len(chosen) == 1 else 'runs'} written to {out}.")
