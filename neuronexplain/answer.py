@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .sentence import say
+from .sentence import say, say_contrast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,14 +37,14 @@ class ExemplarPicture:
 
     Attributes:
         image: the image's name in the concept data.
-        strength: the unit's greatest activation on it, divided by the unit's threshold.
+        activation: the unit's greatest activation on it.
         jpeg: the picture, as a JPEG file.
         x: the most active place, as a share of the picture's width from the left.
         y: the same from the top.
     """
 
     image: str
-    strength: float
+    activation: float
     jpeg: bytes
     x: float
     y: float
@@ -100,3 +100,51 @@ class Answer:
     def sentence(self) -> str:
         """The answer in plain English."""
         return say(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """What makes the network give one class a greater score than another for one image.
+
+    The difference of the two scores is explained as one score is: an alpha, an effect and a contribution here are those
+    to the first class's score less those to the second's.
+
+    Attributes:
+        rather: the first class.
+        than: the second class.
+        top: the units that speak most for the first class rather than the second, strongest first.
+        bottom: those that speak most for the second rather than the first.
+        rules: which units were ranked, and what may be said of them.
+        loss: what the lead of the first class over the second loses where the maps of the units that are said to speak
+            for it are set to 0; ``None`` where none is.
+    """
+
+    rather: Score
+    than: Score
+    top: tuple[RankedUnit, ...]
+    bottom: tuple[RankedUnit, ...]
+    rules: Rules
+    loss: float | None
+
+    @property
+    def lead(self) -> float:
+        """By how much the score of the first class exceeds that of the second."""
+        return self.rather.logit - self.than.logit
+
+    @property
+    def sentence(self) -> str:
+        """The contrast in plain English."""
+        return say_contrast(self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnswerPair:
+    """One image and two targets: an answer for each, and what speaks for each rather than the other."""
+
+    answers: tuple[Answer, Answer]
+    contrasts: tuple[Contrast, Contrast]
+
+    @property
+    def image(self) -> str:
+        """Where the photograph came from."""
+        return self.answers[0].image

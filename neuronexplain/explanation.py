@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dissection.plain_text import visible
 
-from .answer import Answer
+from .answer import Answer, AnswerPair
 
 if TYPE_CHECKING:
     import os
@@ -68,3 +68,24 @@ class Explanation(Answer):
         from .pictures.figure import figure  # noqa: PLC0415
 
         return figure(self)
+
+
+class Comparison(AnswerPair):
+    """Why the network gives two classes the scores it gives them for one image, and what tells them apart."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        classes = " and ".join(f"{answer.target.label} {answer.target.probability:.1%}" for answer in self.answers)
+        return visible(f"<Comparison of {self.image}: {classes}>")
+
+    def _repr_html_(self) -> str:
+        from .report.page import fragment  # noqa: PLC0415
+
+        return fragment(self)
+
+    def to_dict(self) -> dict[str, object]:
+        """What ``explain --json`` prints of two targets, as plain values."""
+        from .serialise import pair_to_json  # noqa: PLC0415
+
+        return pair_to_json(self)

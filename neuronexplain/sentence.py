@@ -156,6 +156,55 @@ def say(explanation: Spoken, *, mention: Callable[[Concept], str] = phrase) -> s
     return " ".join(sentence for sentence in sentences if sentence)
 
 
+class SpokenContrast(Protocol):
+    """The part of a contrast that its sentence is made of."""
+
+    @property
+    def rather(self) -> Score:
+        """The first class."""
+        ...
+
+    @property
+    def than(self) -> Score:
+        """The second class."""
+        ...
+
+    @property
+    def top(self) -> Sequence[RankedUnit]:
+        """The units that speak most for the first class rather than the second."""
+        ...
+
+    @property
+    def bottom(self) -> Sequence[RankedUnit]:
+        """The units that speak most for the second class rather than the first."""
+        ...
+
+    @property
+    def loss(self) -> float | None:
+        """What the lead of the first class loses without those that are said to; ``None`` if none is."""
+        ...
+
+    @property
+    def lead(self) -> float:
+        """By how much the score of the first class exceeds that of the second."""
+        ...
+
+
+def say_contrast(contrast: SpokenContrast) -> str:
+    """What speaks for one class rather than another, as a sentence that claims no more than its numbers support."""
+    rather, than = spoken(contrast.rather.label), spoken(contrast.than.label)
+    responding = _Mentions.of(roles((*contrast.top, *contrast.bottom))["responds"], phrase)
+    if not responding or contrast.loss is None or contrast.loss <= 0:
+        return f"No neuron of which something may be said speaks for {rather} rather than {than}."
+    it = "them" if responding.are_many else "it"
+    subject = responding.subject("responds and speaks", "respond and speak")
+    return (
+        f"{subject[0].upper()}{subject[1:]} for {rather} rather than {than}: without {it}, "
+        f"the score of {rather} less that of {than} falls from {figure(contrast.lead)} to "
+        f"{figure(contrast.lead - contrast.loss)}."
+    )
+
+
 def spoken(label: str) -> str:
     """A class label as a sentence words it: the first of its synonyms, without underscores.
 

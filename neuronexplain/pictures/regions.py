@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -24,7 +23,7 @@ def region_path(mask: Float32[np.ndarray, "h w"]) -> str:
     if (mask > 1).all():
         return f"M0 0H{width}V{height}H0Z"
     step = max(1, -(-max(height, width) // _GRID))
-    coarse = np.pad(mask[step // 2 :: step, step // 2 :: step], 1, mode="edge")
+    coarse = np.pad(np.pad(mask[step // 2 :: step, step // 2 :: step], 1, mode="edge"), 1)  # closed at the border
     return "".join(
         f"M{'L'.join(f'{x:g} {y:g}' for x, y in _pixels(ring, step, width, height))}Z" for ring in _rings(coarse)
     )
@@ -32,17 +31,14 @@ def region_path(mask: Float32[np.ndarray, "h w"]) -> str:
 
 def _rings(values: Float32[np.ndarray, "h w"]) -> list[np.ndarray]:
     """Closed lines around what exceeds 1, in indices (x, y)."""
-    from contourpy import FillType, contour_generator  # noqa: PLC0415 - only pages need it
+    from contourpy import LineType, contour_generator  # noqa: PLC0415 - only pages need it
 
-    polygons, offsets = contour_generator(z=values, fill_type=FillType.OuterOffset).filled(1, np.inf)
-    return [
-        points[start : end - 1]  # the last point is the first
-        for points, starts in zip(polygons, offsets, strict=True)
-        for start, end in pairwise(starts)
-    ]
+    generator = contour_generator(z=values, line_type=LineType.Separate)
+    lines = cast("list[np.ndarray]", generator.lines(1.0))
+    return [line[:-1] for line in lines]  # the last point is the first
 
 
 def _pixels(ring: np.ndarray, step: int, width: int, height: int) -> np.ndarray:
     """Indices of the padded grid as pixels of the mask, rounded to a tenth."""
-    pixels: np.ndarray = np.clip((ring - 1) * step + step // 2 + 0.5, 0, (width, height)).round(1)
+    pixels: np.ndarray = np.clip((ring - 2) * step + step // 2 + 0.5, 0, (width, height)).round(1)
     return pixels

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
-    from neuronexplain.answer import Answer
+    from neuronexplain.answer import Answer, AnswerPair
 
     from .sections import ClassSection, NeuronCard
 
@@ -34,7 +34,7 @@ CONTENTS_FROM = 4
 
 def write_page(
     path: str | os.PathLike[str],
-    explanations: Sequence[Answer],
+    explanations: Sequence[Answer | AnswerPair],
     *,
     title: str,
     facts: Mapping[str, str],
@@ -71,8 +71,10 @@ def write_page(
     replace_file(path, page.encode("utf-8", "replace"))  # a path may hold bytes that are not text
 
 
-def article(explanation: Answer, *, number: int = 1, total: int = 1, anchor: str | None = None) -> str:
-    """The page's article of one explanation, as an HTML element ``<article>``, every name and path in it escaped.
+def article(explanation: Answer | AnswerPair, *, number: int = 1, total: int = 1, anchor: str | None = None) -> str:
+    """The page's article of one explanation, as an HTML element, every name and path in it escaped.
+
+    That is ``<article>``, or for two targets a ``<section>`` of two.
 
     The page around it needs, once: an element of the class ``neuronexplain`` around the article; ``<style>`` with
     :func:`article_style`, which touches nothing outside such elements; and, at its end, ``<script>`` with
@@ -87,14 +89,13 @@ def article(explanation: Answer, *, number: int = 1, total: int = 1, anchor: str
         total: how many there are; the number is shown if there are several.
         anchor: the article's ``id``, with which the other ids in it begin; by default ``explanation-NUMBER``.
     """
-    module = environment().get_template("article.html.j2").make_module()
-    return str(module.article(explanation, number, total, anchor or f"explanation-{number}"))
+    values = {"number": number, "total": total, "anchor": anchor or f"explanation-{number}"}
+    return _render("one.html.j2", explanation=explanation, **values)
 
 
-def fragment(explanation: Answer) -> str:
+def fragment(explanation: Answer | AnswerPair) -> str:
     """The article with its style and script, for a place in somebody else's page, such as a notebook."""
-    spoken = f"{explanation.image}\n{explanation.target.index}\n{explanation.sentence}"
-    anchor = "neuronexplain-" + hashlib.sha256(spoken.encode("utf-8", "replace")).hexdigest()[:12]
+    anchor = "neuronexplain-" + hashlib.sha256(article(explanation).encode("utf-8", "replace")).hexdigest()[:12]
     return (
         f'<div class="neuronexplain embedded"><style>{article_style()}</style>'
         f"{article(explanation, anchor=anchor)}<script>{article_script()}</script></div>"
