@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 
 import numpy as np
 import torch
@@ -166,7 +166,9 @@ def targets_of(target: TargetLike, network: Network) -> int | Int64[Tensor, " im
         return values
     if isinstance(target, list | tuple):
         return torch.tensor([_class_of(entry, network) for entry in target])
-    return target if _is_score(target) else _class_of(target, network)
+    if callable(target) and not isinstance(target, type):
+        return target
+    return _class_of(target, network)
 
 
 def names_of(methods: object) -> tuple[str, ...]:
@@ -301,10 +303,6 @@ def _class_of(target: object, network: Network) -> int:
     if not isinstance(target, str) and isinstance(target, SupportsIndex) and not _is_truth_or_many(target):
         return target.__index__()
     return class_of(target, network.classes)
-
-
-def _is_score(target: object) -> TypeGuard[Callable[[Any], Tensor]]:
-    return callable(target) and not isinstance(target, type)
 
 
 def _is_truth_or_many(target: object) -> bool:

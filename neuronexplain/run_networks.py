@@ -59,7 +59,7 @@ def open_network_of(
     """
     run = _run(run, store)
     require_built(run, "thresholds")
-    source = Source.from_json(run.source)
+    source = Source.from_json(run.source) if network is None or run.source else Source(require_name(network))
     if network is None and runs_code(source.network) and not is_built_here(run):
         raise NetworkError(
             f"run {run.id} is not known to be built here, and {source.network!r} is code, which is not run on trust; "

@@ -207,7 +207,7 @@ def test_the_newest_run_is_taken(world, tmp_path):
 @pytest.mark.parametrize("network", NETWORKS)
 def test_build_and_dissect_take(network, concepts, world, tmp_path):
     held = {"data": world.concepts, "folder": world.folder, "text": str(world.folder)}[concepts]
-    built = api.build(NETWORKS[network](world), held, tmp_path / "new" / ".." / "names.db", **QUICK)
+    built = api.build(NETWORKS[network](world), held, tmp_path / "names.db", **QUICK)
     assert built.is_new
     (again,) = api.build_layers([NETWORKS[network](world)], held, str(tmp_path / "names.db"), **QUICK)
     assert (again.run, again.is_new) == (built.run, False)
