@@ -108,7 +108,7 @@ def test_explain_takes_several_photographs_at_once(world, store):
         explanations = api.explain(several, world.network, store)
         assert [explanation.sentence for explanation in explanations] == [expected] * len(images)
     assert [explanation.image for explanation in explanations[:3]] == [str(world.file), str(world.file), "picture 3"]
-    assert len(api.explain(np.stack([world.array] * 2).tolist() and [world.array] * 2, world.network, store)) == 2
+    assert len(api.explain(list(np.stack([world.array] * 2)), world.network, store)) == 2
     assert len(api.explain(list(torch.stack([tensor(world)] * 3)), world.network, store)) == 3
     assert api.explain([], world.network, store) == []
 
@@ -320,8 +320,11 @@ def test_pictures_are_upright_and_opaque_as_files_are(world, tmp_path):
     world.picture.resize((200, 200)).save(cut, "jpeg")
     cut.truncate(900)
     cut.close()
-    with pytest.raises(PhotographError, match="the picture: the image is cut short or damaged"):
-        picture_of(Image.open(tmp_path / "cut.jpg"))
+    with (
+        Image.open(tmp_path / "cut.jpg") as damaged,
+        pytest.raises(PhotographError, match="the picture: the image is cut short or damaged"),
+    ):
+        picture_of(damaged)
     with pytest.raises(PhotographError, match="empty"):
         picture_of(Image.new("RGB", (0, 4)))
 
