@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from db import NameStore
     from db.frames import importances_frame, overlaps_frame, runs_frame, units_frame
     from dissection.concepts.layouts import open_concepts
-    from dissection.errors import NeuronExplainError
+    from dissection.errors import AssumedPreprocessingWarning, NeuronExplainError
     from dissection.execution.settings import Execution
     from dissection.networks.network import Network
     from dissection.networks.opening import open_network
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "METHODS": "neuronexplain.methods",
+    "AssumedPreprocessingWarning": "dissection.errors",
     "Built": "neuronexplain.building",
     "Concept": "dissection.vocabulary",
     "Dissection": "dissection.vocabulary",
@@ -66,6 +67,7 @@ _HOMES = {
 
 __all__ = [
     "METHODS",
+    "AssumedPreprocessingWarning",
     "Built",
     "Concept",
     "Dissection",

@@ -50,9 +50,6 @@ def test_lightning(place):
             images, classes = batch
             return torch.nn.functional.cross_entropy(self.net(images), classes)
 
-        def validation_step(self, batch, _):
-            return None
-
         def configure_optimizers(self):
             return torch.optim.SGD(self.net.head.parameters(), 1e-3)
 
@@ -68,11 +65,10 @@ def test_lightning(place):
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        num_sanity_val_steps=0,
         default_root_dir=place,
         callbacks=[callback],
     )
-    trainer.fit(Trained(), loader, loader)
+    trainer.fit(Trained(), loader)
     assert len(callback.sentences) == 2
     assert all(sentence.startswith("The network says lawn") for sentence in callback.sentences)
     assert (place / "epoch-1.db").exists()
