@@ -22,6 +22,7 @@ from dissection.vocabulary import (
     Unit,
 )
 
+from .arguments import chosen_run, reading
 from .errors import StoreError
 from .excess import standard_errors
 from .records import STATISTICS, ClassImportance
@@ -29,7 +30,8 @@ from .records import STATISTICS, ClassImportance
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from .records import Run
+    from .arguments import StoreLike
+    from .records import Run, RunLike
     from .store import NameStore
 
 RUNS = ("id", "network", "layer", "units", "concepts", "images", "quantile", "evidence", "fingerprint", "created")
@@ -112,32 +114,45 @@ class Frames:
     class_statistics: pd.DataFrame
 
 
-def runs_frame(store: NameStore) -> pd.DataFrame:
-    """One row per run, oldest first."""
-    return _frame((_run_row(run) for run in store.runs()), RUNS)
+def runs_frame(store: StoreLike) -> pd.DataFrame:
+    """One row per run, oldest first; ``store`` may be the path or URL of a database."""
+    with reading(store) as opened:
+        return _frame((_run_row(run) for run in opened.runs()), RUNS)
 
 
-def units_frame(store: NameStore, run: Run, min_iou: float = MIN_IOU) -> pd.DataFrame:
+def units_frame(store: StoreLike, run: RunLike | None = None, min_iou: float = MIN_IOU) -> pd.DataFrame:
     """One row per unit; ``name`` and ``category`` are missing if no concept reaches ``min_iou``.
 
     ``best`` is the best concept's spoken name, however small its ``iou``; missing if the unit overlaps no concept.
     ``truth`` is the share of the ``lit_images`` that carry it; it and the other evidence are NaN where not known.
+
+    Args:
+        store: the store, or the path or URL of its database.
+        run: the run, or its number; by default the newest.
+        min_iou: least IoU at which a unit has a name.
+
+    Raises:
+        RunNotFoundError: if there is no such run.
     """
-    return _frame((_unit_row(unit, min_iou) for unit in store.dissection(run).units), UNITS)
+    with reading(store) as opened:
+        return _frame((_unit_row(unit, min_iou) for unit in opened.dissection(chosen_run(opened, run)).units), UNITS)
 
 
-def overlaps_frame(store: NameStore, run: Run) -> pd.DataFrame:
-    """One row per unit and concept kept for it, best first."""
-    return _overlaps(store.dissection(run))
+def overlaps_frame(store: StoreLike, run: RunLike | None = None) -> pd.DataFrame:
+    """One row per unit and concept kept for it, best first; ``store`` and ``run`` are those of `units_frame`."""
+    with reading(store) as opened:
+        return _overlaps(opened.dissection(chosen_run(opened, run)))
 
 
-def importances_frame(store: NameStore, run: Run) -> pd.DataFrame:
+def importances_frame(store: StoreLike, run: RunLike | None = None) -> pd.DataFrame:
     """One row per class and unit, for the classes that importances were gathered for.
 
     ``lit`` is the mean lit contribution. It and the standard errors of the means are NaN where no statistics are kept;
-    errors also for a class of one image.
+    errors also for a class of one image. ``store`` and ``run`` are those of `units_frame`.
     """
-    return _joined(map(_importance_frame_with_errors, _gathered(store, run)), IMPORTANCES_WITH_ERRORS)
+    with reading(store) as opened:
+        gathered = _gathered(opened, chosen_run(opened, run))
+    return _joined(map(_importance_frame_with_errors, gathered), IMPORTANCES_WITH_ERRORS)
 
 
 def frames(store: NameStore, run: Run) -> Frames:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from dissection.errors import not_taken
 
 from .errors import StoreError
 
@@ -21,10 +24,11 @@ class Location:
     url: URL
 
     @classmethod
-    def of(cls, where: str | Path) -> Location:
+    def of(cls, where: str | PathLike[str]) -> Location:
         """Parse a path or a URL (recognised by ``://``).
 
         Raises:
+            TypeError: if it is of another kind.
             StoreError: if it is neither, or names a database in memory, which nothing could open again.
         """
         location = cls(_url(where))
@@ -44,9 +48,17 @@ class Location:
         return self.url.difference_update_query(secrets).render_as_string(hide_password=True)
 
 
-def _url(where: str | Path) -> URL:
-    if isinstance(where, Path) or "://" not in where:
+def _url(where: object) -> URL:
+    if isinstance(where, PathLike):
+        where = str(where)
+    elif isinstance(where, str) and "://" in where:
+        return _server(where)
+    if isinstance(where, str):
         return URL.create("sqlite", database=str(Path(where).expanduser()))
+    raise not_taken("where", where, "the path or URL of a database")
+
+
+def _server(where: str) -> URL:
     try:
         url = make_url(where)
     except (ArgumentError, ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 
 from .errors import StoreError
 
@@ -134,6 +134,10 @@ class Run:
     def draws(self) -> int:
         """Permutations behind the evidence for names; 0 where none was gathered."""
         return self.key.draws
+
+
+RunLike: TypeAlias = Run | SupportsIndex
+"""A run, or its number in its store."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,23 +5,27 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from operator import index
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsIndex
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from dissection.errors import not_taken
+from dissection.html_tables import html_table
 from dissection.vocabulary import MIN_IOU
 
 from . import engines, merging, queries, reading, writing
 from .agreement import require_agreement
 from .errors import RunNotFoundError, StoreError, explained, has_moved
 from .location import Location
-from .records import WholeRun, require_built
+from .records import Run, WholeRun, require_built
 from .schema import BESIDES, DISSECTION, runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from os import PathLike
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
 
     from .excess import LitContributions
     from .queries import ClassConcept, ConceptClass, RankBy
-    from .records import Adopted, ClassImportance, Run, RunKey
+    from .records import Adopted, ClassImportance, RunKey, RunLike
 
 _NO_PICTURES: Mapping[int, bytes] = MappingProxyType({})
 
@@ -54,7 +58,7 @@ class NameStore:
         self._unchanged: set[tuple[int, str, str]] = set()
 
     @classmethod
-    def create(cls, where: str | Path) -> Self:
+    def create(cls, where: str | PathLike[str]) -> Self:
         """Open a database for writing, given a path or SQLAlchemy URL; make it if it is missing.
 
         Used as a context manager, it removes a file that it made if the block ends in an exception and nothing was
@@ -69,7 +73,7 @@ class NameStore:
         return cls(engines.created(location), location, made=made)
 
     @classmethod
-    def open(cls, where: str | Path) -> Self:
+    def open(cls, where: str | PathLike[str]) -> Self:
         """Open an existing database, given a path or SQLAlchemy URL, only for reading.
 
         Raises:
@@ -98,6 +102,27 @@ class NameStore:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self._location)!r})"
+
+    def _repr_html_(self) -> str:
+        """The runs as a table, for notebooks."""
+        held = self.runs()
+        rows = [
+            (
+                run.id,
+                run.network,
+                run.layer.name,
+                run.layer.units,
+                run.concepts,
+                run.images,
+                run.key.quantile,
+                f"{run.created:%Y-%m-%d %H:%M}",
+            )
+            for run in held
+        ]
+        caption = f"{self._location}: {len(held)} {'run' if len(held) == 1 else 'runs'}"
+        return html_table(
+            caption, ("run", "network", "layer", "units", "concepts", "images", "quantile", "built"), rows
+        )
 
     def publish(
         self,
@@ -158,12 +183,13 @@ class NameStore:
         with explained(self._location), engines.writing(self._engine) as connection:
             return [merging.adopt(connection, whole) for whole in given]
 
-    def whole(self, run: Run) -> WholeRun:
+    def whole(self, run: RunLike) -> WholeRun:
         """A run with everything that belongs to it, as `adopt` takes it.
 
         Raises:
             StoreError: if anything of it was changed or damaged since it was stored.
         """
+        run = self.run(run)
         with self._reading(run) as connection:
             return reading.read_whole(connection, run, f"{self._location}, run {run.id}")
 
@@ -176,8 +202,9 @@ class NameStore:
         for run in self.runs():
             yield self.whole(run)
 
-    def delete(self, run: Run) -> None:
+    def delete(self, run: RunLike) -> None:
         """Delete a run and everything that belongs to it; its number is not used again."""
+        run = self.run(run)
         with explained(self._location), engines.writing(self._engine) as connection:
             self._require(connection, run)
             writing.delete_run(connection, run.id)
@@ -192,18 +219,36 @@ class NameStore:
         with self._reading() as connection:
             return reading.read_runs(connection)
 
-    def run(self, id: int) -> Run:  # noqa: A002 - the column's name, and what --run takes
-        """The run with a number.
+    def run(self, id: RunLike) -> Run:  # noqa: A002 - the column's name, and what --run takes
+        """The run with a number; a run itself is returned.
 
         Raises:
             RunNotFoundError: if there is none; the message lists the runs.
+            TypeError: if ``id`` is neither a number nor a run.
         """
+        if isinstance(id, Run):
+            return id
+        if isinstance(id, bool) or not isinstance(id, SupportsIndex):
+            raise not_taken("run", id, "a Run, or its number")
+        number = index(id)
         with self._reading() as connection:
-            for run in reading.read_runs(connection, runs.c.id == id):
+            for run in reading.read_runs(connection, runs.c.id == number):
                 return run
-        raise RunNotFoundError(f"{self._location} has no run {id}; {self._listing()}")
+        raise RunNotFoundError(f"{self._location} has no run {number}; {self._listing()}")
 
-    def choose(self, id: int | None = None) -> Run:  # noqa: A002
+    def newest(self) -> Run:
+        """The run that was stored last.
+
+        Raises:
+            RunNotFoundError: if there is none.
+        """
+        newest = select(func.max(runs.c.id)).scalar_subquery()
+        with self._reading() as connection:
+            for run in reading.read_runs(connection, runs.c.id == newest):
+                return run
+        raise RunNotFoundError(f"{self._location} {self._listing()}")
+
+    def choose(self, id: RunLike | None = None) -> Run:  # noqa: A002
         """The run with a number; without a number, the only run.
 
         Raises:
@@ -235,12 +280,13 @@ class NameStore:
             + "; give that network's own weights, or build a run for this one with `neuronexplain build`"
         )
 
-    def require_network(self, run: Run, network_fingerprint: str) -> None:
+    def require_network(self, run: RunLike, network_fingerprint: str) -> None:
         """Check that a run is of a network.
 
         Raises:
             RunNotFoundError: if it is of another, or of other weights; the message names the run that fits, if any.
         """
+        run = self.run(run)
         if run.key.network != network_fingerprint:
             fitting = self.run_for(network_fingerprint)
             raise RunNotFoundError(
@@ -249,23 +295,25 @@ class NameStore:
                 "network, name that one"
             )
 
-    def dissection(self, run: Run) -> Dissection:
+    def dissection(self, run: RunLike) -> Dissection:
         """The whole dissection, equal to the one that was published.
 
         Raises:
             StoreError: if it was changed or damaged since.
         """
+        run = self.run(run)
         with self._reading(run) as connection:
             dissection = reading.read_dissection(connection, run)
             self._unchanged.add(_part(run, DISSECTION))
             return dissection
 
-    def unit(self, run: Run, number: int) -> Unit:
+    def unit(self, run: RunLike, number: int) -> Unit:
         """One unit with its overlaps and exemplars.
 
         Raises:
             StoreError: if the layer has no such unit.
         """
+        run = self.run(run)
         with self._reading(run, DISSECTION) as connection:
             unit = reading.read_unit(connection, run, number)
         if unit is None:
@@ -273,43 +321,55 @@ class NameStore:
             raise StoreError(f"layer {run.layer.name} has no unit {number}: give one from 0 to {last}")
         return unit
 
-    def names(self, run: Run, min_iou: float = MIN_IOU) -> Mapping[int, UnitName]:
+    def names(self, run: RunLike, min_iou: float = MIN_IOU) -> Mapping[int, UnitName]:
         """Names by unit; a unit without a name is a missing key."""
+        run = self.run(run)
         with self._reading(run, DISSECTION) as connection:
             return {name.unit: name for name in reading.read_names(connection, run.id, min_iou)}
 
-    def thresholds(self, run: Run) -> Float64[np.ndarray, " units"]:
+    def thresholds(self, run: RunLike) -> Float64[np.ndarray, " units"]:
         """``T_k`` by unit.
 
         Raises:
             StoreError: if the run was imported from a tool that does not give them.
         """
+        run = self.run(run)
         require_built(run, "thresholds")
         with self._reading(run, DISSECTION) as connection:
             return reading.read_thresholds(connection, run.id)
 
-    def picture(self, run: Run, image: int) -> bytes | None:
+    def picture(self, run: RunLike, image: int) -> bytes | None:
         """The JPEG of an image, by its index in exemplars, or ``None``."""
+        run = self.run(run)
         with self._reading(run, BESIDES) as connection:
             return reading.read_picture(connection, run.id, image)
 
-    def importance(self, run: Run, class_index: int) -> ClassImportance | None:
+    def pictures(self, run: RunLike, images: Iterable[int]) -> Mapping[int, bytes]:
+        """JPEGs by image, as :meth:`picture` gives them; images without one are missing keys."""
+        run = self.run(run)
+        with self._reading(run, BESIDES) as connection:
+            return dict(reading.read_pictures(connection, run.id, sorted(set(images))))
+
+    def importance(self, run: RunLike, class_index: int) -> ClassImportance | None:
         """The importances for a class, or ``None`` if none were gathered."""
+        run = self.run(run)
         with self._reading(run, BESIDES) as connection:
             return reading.read_importance(connection, run, class_index)
 
-    def lit_contributions(self, run: Run) -> LitContributions | None:
+    def lit_contributions(self, run: RunLike) -> LitContributions | None:
         """The lit contributions of units to classes, or ``None`` where they were not gathered."""
+        run = self.run(run)
         with self._reading(run, BESIDES) as connection:
             return reading.read_lit_contributions(connection, run)
 
-    def class_images(self, run: Run) -> Mapping[int, int]:
+    def class_images(self, run: RunLike) -> Mapping[int, int]:
         """Images behind each class's importances, by class; classes without importances are missing keys."""
+        run = self.run(run)
         with self._reading(run, BESIDES) as connection:
             return queries.class_images(connection, run.id)
 
     def concepts_of(
-        self, run: Run, class_index: int, *, rank_by: RankBy | None = None, min_iou: float = MIN_IOU
+        self, run: RunLike, class_index: int, *, rank_by: RankBy | None = None, min_iou: float = MIN_IOU
     ) -> list[ClassConcept]:
         """Concepts that name units, by their units' importance for a class, strongest first.
 
@@ -326,12 +386,13 @@ class NameStore:
             ClassNotFoundError: if the network has no such class.
             StoreError: if no importances were gathered for it, or the run lacks what ``rank_by`` needs.
         """
+        run = self.run(run)
         require_built(run, "importances")
         with self._reading(run, DISSECTION, BESIDES) as connection:
             return queries.concepts_of(connection, run, class_index, rank_by=rank_by, min_iou=min_iou)
 
     def classes_for(
-        self, run: Run, concept_name: str, *, rank_by: RankBy | None = None, min_iou: float = MIN_IOU
+        self, run: RunLike, concept_name: str, *, rank_by: RankBy | None = None, min_iou: float = MIN_IOU
     ) -> list[ConceptClass]:
         """Classes by the importance of the units that a concept names (as spoken, in any case), strongest first.
 
@@ -341,16 +402,18 @@ class NameStore:
             ConceptNotFoundError: if the concept names no unit; the message offers near names that do.
             StoreError: if the run lacks what ``rank_by`` needs.
         """
+        run = self.run(run)
         require_built(run, "importances")
         with self._reading(run, DISSECTION, BESIDES) as connection:
             return queries.classes_for(connection, run, concept_name, rank_by=rank_by, min_iou=min_iou)
 
-    def units_named(self, run: Run, concept_name: str, *, min_iou: float = MIN_IOU) -> list[int]:
+    def units_named(self, run: RunLike, concept_name: str, *, min_iou: float = MIN_IOU) -> list[int]:
         """The units that a concept names (as spoken, in any case), ascending.
 
         Raises:
             ConceptNotFoundError: if the concept names no unit; the message offers near names that do.
         """
+        run = self.run(run)
         with self._reading(run, DISSECTION) as connection:
             return queries.units_named(connection, run, concept_name, min_iou=min_iou)
 

@@ -26,8 +26,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .plain_text import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_LONGEST_SHOWN = 60
+"""Characters of a value that a message shows."""
 
 
 class NeuronExplainError(Exception):
@@ -36,6 +41,10 @@ class NeuronExplainError(Exception):
 
 class NoteWarning(UserWarning):
     """Something that a user should know and that is no error: the command line writes its message as a note."""
+
+
+class AssumedPreprocessingWarning(NoteWarning):
+    """Nobody said what a network expects of a photograph, so that what ImageNet's networks expect is assumed."""
 
 
 class PhotographError(NeuronExplainError):
@@ -102,3 +111,34 @@ class ClassNotFoundError(NeuronExplainError):
 
 class RanksError(NeuronExplainError):
     """Another process that torchrun started has stopped, or the processes cannot find each other."""
+
+
+def not_taken(argument: str, value: object, accepted: str) -> TypeError:
+    """The error of an argument that is of no kind which could be taken.
+
+    Args:
+        argument: its name.
+        value: what it is.
+        accepted: what would do.
+    """
+    return TypeError(f"{argument} is {described(value)}; give {accepted}")
+
+
+def described(value: object) -> str:
+    """What a value is, in a few words.
+
+    >>> described(None), described(3.5), described([1, 2]), described(int)
+    ('None', 'a float (3.5)', 'a list of 2', 'the class int')
+    """
+    if value is None:
+        return "None"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    name = type(value).__name__
+    article = "an" if name[0].lower() in "aeiou" else "a"
+    if isinstance(value, str | bool | int | float):
+        return f"{article} {name} ({visible(repr(value))[:_LONGEST_SHOWN]})"
+    if isinstance(value, list | tuple | dict | set):
+        return f"{article} {name} of {len(value)}"
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    return f"{article} {name}" if dtype is None else f"{article} {name} of shape {tuple(shape or ())} and type {dtype}"

@@ -13,6 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from .html_tables import html_table
+from .plain_text import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -58,6 +61,9 @@ UPSAMPLING = "bilinear, half-pixel centres, float64"
 
 RECTIFIERS = ("relu", "relu6")
 """The functions that a layer's rectifier may be."""
+
+_ROWS = 100
+"""Rows of a table that a notebook shows."""
 
 Precision = Literal["float32", "fast", "bfloat16"]
 """The arithmetic of a network, see :mod:`dissection.networks.precision`."""
@@ -305,7 +311,7 @@ class ConceptSupport:
     pixels: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Dissection:
     """Names for the units of one layer, and the evidence for them.
 
@@ -333,8 +339,36 @@ class Dissection:
         """Names by unit; a unit without a name is a missing key."""
         return {name.unit: name for name in self._names(min_iou)}
 
+    def __repr__(self) -> str:
+        layer = self.layer
+        return (
+            f"<Dissection of {visible(layer.name)}: {len(self.names())} of {layer.units} units named, "
+            f"{self.images} images, {len(self.concepts)} concepts>"
+        )
+
+    def _repr_html_(self) -> str:
+        """The named units as a table, for notebooks."""
+        rows = [
+            (name.unit, name.concept.spoken, name.concept.category, name.iou, _share(self.units[name.unit].best))
+            for name in sorted(self.names().values(), key=lambda name: -name.iou)
+        ]
+        layer = self.layer
+        return html_table(
+            f"Layer {layer.name}: {len(rows)} of {layer.units} units have a name (IoU of at least {MIN_IOU}), over "
+            f"{self.images} images with {len(self.concepts)} concepts",
+            ("unit", "name", "category", "IoU", "truth"),
+            rows[:_ROWS],
+            f"and {len(rows) - _ROWS} more, which units_frame lists once they are stored" if len(rows) > _ROWS else "",
+        )
+
     def _names(self, min_iou: float) -> Iterator[UnitName]:
         for unit in self.units:
             name = unit.name(min_iou)
             if name is not None:
                 yield name
+
+
+def _share(overlap: Overlap | None) -> str | None:
+    """Of how many of the images that light a unit its concept is on; ``None`` where that was not counted."""
+    truth = overlap.truth if overlap else None
+    return None if truth is None else f"{truth.precision:.0%} of {truth.lit_images}"

@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from db import NameStore
     from db.frames import importances_frame, overlaps_frame, runs_frame, units_frame
     from dissection.concepts.layouts import open_concepts
-    from dissection.dissect import dissect
-    from dissection.errors import NeuronExplainError
+    from dissection.errors import AssumedPreprocessingWarning, NeuronExplainError
     from dissection.execution.settings import Execution
     from dissection.networks.network import Network
     from dissection.networks.opening import open_network
@@ -21,15 +20,18 @@ if TYPE_CHECKING:
 
     from .building import Built, build, build_layers
     from .class_images import open_class_images
+    from .dissecting import dissect
     from .explainer import Explainer
-    from .explaining import explain, open_network_of
+    from .explaining import explain
     from .explanation import Explanation
     from .methods import METHODS, saliency
     from .report.page import write_page
+    from .run_networks import open_network_of
     from .vocabulary import RankedUnit, Rules, Score
 
 _HOMES = {
     "METHODS": "neuronexplain.methods",
+    "AssumedPreprocessingWarning": "dissection.errors",
     "Built": "neuronexplain.building",
     "Concept": "dissection.vocabulary",
     "Dissection": "dissection.vocabulary",
@@ -49,13 +51,13 @@ _HOMES = {
     "UnitName": "dissection.vocabulary",
     "build": "neuronexplain.building",
     "build_layers": "neuronexplain.building",
-    "dissect": "dissection.dissect",
+    "dissect": "neuronexplain.dissecting",
     "explain": "neuronexplain.explaining",
     "importances_frame": "db.frames",
     "open_class_images": "neuronexplain.class_images",
     "open_concepts": "dissection.concepts.layouts",
     "open_network": "dissection.networks.opening",
-    "open_network_of": "neuronexplain.explaining",
+    "open_network_of": "neuronexplain.run_networks",
     "overlaps_frame": "db.frames",
     "runs_frame": "db.frames",
     "saliency": "neuronexplain.methods",
@@ -65,6 +67,7 @@ _HOMES = {
 
 __all__ = [
     "METHODS",
+    "AssumedPreprocessingWarning",
     "Built",
     "Concept",
     "Dissection",

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from db import NameStore
+from db.arguments import writing
 from db.records import CONCEPT_IMAGES, OLDEST_SCHEMA, Run, RunKey, WholeRun
 from dissection.concepts.notes import licence_of
 from dissection.dissect import dissect_layers
@@ -19,7 +21,6 @@ from dissection.engine.evidence import Draws
 from dissection.errors import ConceptDataError, NetworkError
 from dissection.execution.checkpoint import CHECKPOINT_FORMAT
 from dissection.execution.scratch import discard, empty, scratch
-from dissection.execution.settings import Execution
 from dissection.files.leftovers import temporary_folder
 from dissection.files.paths import readable
 from dissection.networks.opening import runs_code
@@ -27,11 +28,13 @@ from dissection.vocabulary import DRAWS, MIN_IMAGES, QUANTILE, UPSAMPLING
 from neuronexplain.methods.constant_alphas import has_constant_alphas
 from neuronexplain.pictures.thumbnails import exemplar_pictures
 
+from .arguments import class_images_of, concepts_of, networks_of
 from .build_data import BuildData
 from .built_here import remember
 from .class_importance import Importances
 from .class_statistics import ClassStatistics, DeferredStatistics
 from .control import held_against, named, with_shuffled_weights
+from .progress import watched_execution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,11 +42,14 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float64
 
-    from db import ClassImportance, NameStore
+    from db import ClassImportance
+    from db.arguments import StoreLike
     from dissection.concepts.dataset import ConceptDataset
+    from dissection.execution.settings import Execution
     from dissection.networks.network import Network
     from dissection.vocabulary import Dissection
 
+    from .arguments import ClassImagesLike, ConceptsLike, NetworkLike
     from .class_images import ClassImages
 
 STATISTICS_FORMAT = 3
@@ -59,13 +65,13 @@ class Built:
 
 
 def build(  # noqa: PLR0913 -- what a build depends on
-    network: Network,
-    concepts: ConceptDataset,
-    store: NameStore,
+    network: NetworkLike,
+    concepts: ConceptsLike,
+    store: StoreLike,
     *,
     quantile: float = QUANTILE,
     min_images: int = MIN_IMAGES,
-    class_images: ClassImages | None = None,
+    class_images: ClassImagesLike | None = None,
     draws: int = DRAWS,
     control: bool = False,
     execution: Execution | None = None,
@@ -75,16 +81,20 @@ def build(  # noqa: PLR0913 -- what a build depends on
     A run that the store already holds is not built again. The store is written once, at the end, in one transaction.
 
     Args:
-        network: the network.
-        concepts: photographs with labels.
-        store: opened for writing.
+        network: the network; or a module, or a name that :func:`open_network` takes.
+        concepts: photographs with labels, or their folder, see :func:`open_concepts`.
+        store: opened for writing; or the path or URL of a database, which is made if it is missing.
         quantile: share of a unit's activations that count as strong.
         min_images: how many images must show a concept before it can become a name.
-        class_images: images to average class importances over; by default the concept images, each counted for the
-            class that the network predicts.
+        class_images: images to average class importances over, or a folder with one folder of images per class; by
+            default the concept images, each counted for the class that the network predicts.
         draws: permutations behind the evidence for names; 0 gathers neither that nor statistics of classes.
         control: whether to dissect the network with shuffled weights too, and to keep what that has names for.
         execution: how the work is run; with a scratch folder, a killed build is resumed where it stopped.
+
+    Raises:
+        ConceptDataError: if the data cannot be read, or are changed meanwhile; then nothing is kept.
+        TypeError: if an argument is of no kind that can be taken.
     """
     (built,) = build_layers(
         [network],
@@ -101,13 +111,13 @@ def build(  # noqa: PLR0913 -- what a build depends on
 
 
 def build_layers(  # noqa: PLR0913 -- what a build depends on
-    networks: Sequence[Network],
-    concepts: ConceptDataset,
-    store: NameStore | None,
+    networks: NetworkLike | Sequence[NetworkLike],
+    concepts: ConceptsLike,
+    store: StoreLike | None,
     *,
     quantile: float = QUANTILE,
     min_images: int = MIN_IMAGES,
-    class_images: ClassImages | None = None,
+    class_images: ClassImagesLike | None = None,
     draws: int = DRAWS,
     control: bool = False,
     execution: Execution | None = None,
@@ -117,11 +127,11 @@ def build_layers(  # noqa: PLR0913 -- what a build depends on
 
     Args:
         networks: one network at several layers, see :meth:`Network.at`.
-        concepts: photographs with labels.
-        store: opened for writing; of several ranks, only rank 0 reads and writes it.
+        concepts: photographs with labels, or their folder.
+        store: opened for writing, or a path or URL; of several ranks, only rank 0 reads and writes it.
         quantile: share of a unit's activations that count as strong.
         min_images: how many images must show a concept before it can become a name.
-        class_images: images to average class importances over.
+        class_images: images to average class importances over, or their folder.
         draws: permutations behind the evidence for names; 0 gathers neither that nor statistics of classes. A layer's
             evidence is the same whichever layers are built with it.
         control: whether to dissect the network with shuffled weights too, and to keep what that has names for.
@@ -131,13 +141,52 @@ def build_layers(  # noqa: PLR0913 -- what a build depends on
     Raises:
         CheckpointError: if the scratch folder holds work that cannot be resumed.
         ConceptDataError: if the data cannot be read, or are changed meanwhile; then nothing is kept.
+        TypeError: if an argument is of no kind that can be taken.
         ValueError: if ``draws`` is negative, or 1, from which nothing can be concluded, or 0 with ``control``.
     """
     if draws < 0 or draws == 1:
         raise ValueError(f"draws is {draws}; 0 gathers no evidence, {DRAWS} are usual, at least 2 are needed")
     if control and not draws:
         raise ValueError("a control is evidence for names, and with 0 draws none is gathered; give some draws")
-    execution = execution or Execution()
+    opened = networks_of(networks)
+    with watched_execution(execution) as run_execution, _of_rank_0(store, run_execution) as names:
+        return _built(
+            opened,
+            concepts_of(concepts),
+            names,
+            quantile=quantile,
+            min_images=min_images,
+            class_images=class_images_of(class_images, opened[0].classes),
+            draws=draws,
+            control=control,
+            execution=run_execution,
+            fresh=fresh,
+        )
+
+
+@contextmanager
+def _of_rank_0(store: StoreLike | None, execution: Execution) -> Iterator[NameStore | None]:
+    """The store, opened if it is a place, and only by the rank that writes to it."""
+    if store is None or (execution.ranks.number and not isinstance(store, NameStore)):
+        yield None
+        return
+    with writing(store) as opened:
+        yield opened
+
+
+def _built(  # noqa: PLR0913 -- what a build depends on
+    networks: Sequence[Network],
+    concepts: ConceptDataset,
+    store: NameStore | None,
+    *,
+    quantile: float,
+    min_images: int,
+    class_images: ClassImages | None,
+    draws: int,
+    control: bool,
+    execution: Execution,
+    fresh: bool,
+) -> list[Built]:
     ranks = execution.ranks
     data = BuildData(concepts, class_images)
     concept_data, evidence = data.fingerprints(execution)

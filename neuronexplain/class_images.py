@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import partial
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from dissection.errors import ConceptDataError, require_finite
+from dissection.errors import ConceptDataError, not_taken, require_finite
 from dissection.execution.checkpoint import Checkpoint, ResumableJob
 from dissection.execution.statistic import Bundle
 from dissection.images.photographs import open_photograph, photographs_in
@@ -20,7 +22,6 @@ from .classes import find_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from jaxtyping import Int64, UInt8
     from torch import Tensor
@@ -113,13 +114,17 @@ class _Finite:
             require_finite(values[str(number)].tolist(), layer, (self.images[index] for index in images))
 
 
-def open_class_images(root: Path, labels: Sequence[str]) -> ClassImages:
+def open_class_images(root: str | PathLike[str], labels: Sequence[str]) -> ClassImages:
     """Read a folder that holds one folder of images per class, named after the class (see :func:`find_class`).
 
     Raises:
         ConceptDataError: if there is no such folder, or it holds no images.
         ClassNotFoundError: if a folder is not named after a class of the network.
+        TypeError: if ``root`` is no path.
     """
+    if not isinstance(root, str | PathLike):
+        raise not_taken("root", root, "the path of a folder that holds a folder of images for each class")
+    root = Path(root)
     if not root.is_dir():
         raise ConceptDataError(
             f"{root} is not a folder; --class-images needs one that holds a folder of images per class"

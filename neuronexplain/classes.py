@@ -30,8 +30,8 @@ def find_class(labels: Sequence[str], typed: str) -> int:
     query = normal(typed)
     exact = [index for index, label in enumerate(labels) if normal(label) == query]
     matches = exact or [index for index, label in enumerate(labels) if query in _synonyms(label)]
-    if not matches and query.isdecimal() and int(query) < len(labels):
-        return int(query)
+    if not matches and typed.strip().isdecimal() and int(typed) < len(labels):
+        return int(typed)
     if not matches:
         raise ClassNotFoundError(f"the network has no class {typed!r}; {_suggest(labels, query)}")
     if len(matches) > 1:

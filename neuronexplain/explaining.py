@@ -2,96 +2,96 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
-from PIL import Image
-
-from db.records import Run, require_built
-from dissection.errors import NetworkError
-from dissection.files.paths import readable
-from dissection.images.photographs import open_photograph
-from dissection.networks.network import Source
-from dissection.networks.opening import open_network, runs_code
-from dissection.networks.preprocessing import Preprocessing
-
-from .built_here import is_built_here
+from .arguments import as_many, class_of, is_single, named_picture, named_pictures
 from .explainer import Explainer
+from .progress import counted, watched
 from .vocabulary import DEFAULT_RULES
 
 if TYPE_CHECKING:
-    from db import NameStore
-    from dissection.networks.network import Network
+    from collections.abc import Iterable
 
+    from db.arguments import StoreLike
+    from db.records import RunLike
+
+    from .arguments import ClassLike, ImageLike, ImagesLike, NetworkLike
     from .explanation import Explanation
+    from .progress import ProgressChoice
     from .vocabulary import Rules
 
 
-def explain(
-    image: Path | str | Image.Image,
-    network: Network,
-    store: NameStore,
+@overload
+def explain(  # type: ignore[overload-overlap]  # text is a path, and no sequence of letters
+    image: ImageLike,
+    network: NetworkLike,
+    store: StoreLike,
     *,
-    target: str | int | None = None,
+    target: ClassLike | None = None,
+    methods: str | Iterable[str] = (),
+    run: RunLike | None = None,
     rules: Rules = DEFAULT_RULES,
-) -> Explanation:
-    """Say why the network predicts what it predicts for one image; see :meth:`Explainer.from_store` for many.
+    progress: ProgressChoice = None,
+) -> Explanation: ...
+
+
+@overload
+def explain(
+    image: Iterable[ImageLike],
+    network: NetworkLike,
+    store: StoreLike,
+    *,
+    target: ClassLike | None = None,
+    methods: str | Iterable[str] = (),
+    run: RunLike | None = None,
+    rules: Rules = DEFAULT_RULES,
+    progress: ProgressChoice = None,
+) -> list[Explanation]: ...
+
+
+def explain(
+    image: ImagesLike,
+    network: NetworkLike,
+    store: StoreLike,
+    *,
+    target: ClassLike | None = None,
+    methods: str | Iterable[str] = (),
+    run: RunLike | None = None,
+    rules: Rules = DEFAULT_RULES,
+    progress: ProgressChoice = None,
+) -> Explanation | list[Explanation]:
+    """Say why the network predicts what it predicts for one photograph, or for each of several.
+
+    :meth:`Explainer.from_store` explains more than fit into memory, and opens network and store only once.
 
     Args:
-        image: a file, or a picture in memory.
-        network: the network, whose units the store names.
-        store: the store that holds the names.
-        target: the class to explain, as label, synonym or index; by default the predicted one.
+        image: a photograph: a path; a picture of Pillow; an array ``(h, w, 3)`` or a tensor ``(3, h, w)`` of red, green
+            and blue, as bytes (uint8) or as floats from 0 to 1, which are rounded to 1/255. Or a list of these.
+        network: the network, whose units the store names; or a module, or a name that :func:`open_network` takes, which
+            is read at the layer, with the preprocessing and the classes of its run.
+        store: the store that holds the names, or the path or URL of its database, which is only read.
+        target: the class to explain, by label, synonym or index; by default the predicted one.
+        methods: names of other methods to explain the same target with, see :data:`METHODS`.
+        run: the run, or its number; by default the network's newest.
         rules: which units are ranked, and what may be said of them.
+        progress: whether to show progress; by default where a person watches, see :mod:`neuronexplain.progress`.
+
+    Returns:
+        The explanation; of several photographs a list, in their order.
 
     Raises:
         RunNotFoundError: if the store has no names for a network with these weights.
-        PhotographError: if the file is not a photograph.
+        PhotographError: if a file is not a photograph.
         ClassNotFoundError: if the network has no such class.
+        TypeError: if an argument is of no kind that can be taken.
     """
-    explainer = Explainer.from_store(network, store, rules=rules)
-    photograph = image.convert("RGB") if isinstance(image, Image.Image) else open_photograph(Path(image))
-    name = "the picture" if isinstance(image, Image.Image) else readable(image)
-    (explanation,) = explainer.explain([(name, photograph)], target=target)
-    return explanation
-
-
-def open_network_of(
-    run: Run, *, network: str | None = None, weights: Path | None = None, ema: bool = False, device: str = "cpu"
-) -> Network:
-    """Open a run's network again, from its source.
-
-    Code, which is a factory or an exported program, is run only if this user built the run here, or names the network.
-
-    Args:
-        run: the run.
-        network: the network's new place, if it has moved; or its name, if it is code and the run was built elsewhere.
-        weights: the weights file's new place, if it has moved.
-        ema: whether to take the averaged weights of that file, if the source does not say so itself.
-        device: the device to put the network on.
-
-    Raises:
-        NetworkError: if the network cannot be opened, or is code that nobody named. Whether it is the same network,
-            :func:`explain` checks.
-        StoreError: if the run was imported: it cannot explain predictions.
-    """
-    require_built(run, "thresholds")
-    source = Source.from_json(run.source)
-    if network is None and runs_code(source.network) and not is_built_here(run):
-        raise NetworkError(
-            f"run {run.id} is not known to be built here, and {source.network!r} is code, which is not run on trust; "
-            "name the network with --network, or run its build again"
-        )
-    opened = open_network(
-        network or source.network,
-        weights=weights or source.weights,
-        ema=ema or source.ema,
-        layer=run.layer.name,
-        classes=run.classes,
-        preprocessing=Preprocessing.from_canonical(run.key.preprocessing),
-        device=device,
-        output=source.output or None,
-        multi_label=source.multi_label or None,
-    )
-    return replace(opened, precision=run.key.precision)
+    images = list(as_many(image))
+    pictures = iter([named_picture(image)]) if is_single(image) else named_pictures(images)
+    explainer = Explainer.from_store(network, store, run=run, rules=rules, methods=methods)
+    index = None if target is None else class_of(target, explainer.network.classes)
+    with watched(progress) as report:
+        explained = explainer.explain(pictures, target=index, progress=report)
+        if report and len(images) > 1:
+            explained = counted(explained, lambda done: report("explaining", done, len(images)))
+        explanations = list(explained)
+    return explanations[0] if is_single(image) else explanations

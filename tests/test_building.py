@@ -21,8 +21,9 @@ from neuronexplain.building import build, build_layers
 from neuronexplain.class_images import open_class_images
 from neuronexplain.class_importance import Importances
 from neuronexplain.explainer import Explainer
-from neuronexplain.explaining import explain, open_network_of
+from neuronexplain.explaining import explain
 from neuronexplain.pictures.thumbnails import exemplar_pictures, ringed
+from neuronexplain.run_networks import open_network_of
 from neuronexplain.vocabulary import Rules
 
 

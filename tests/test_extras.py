@@ -21,7 +21,8 @@ from dissection.networks.opening import open_network
 from dissection.networks.preprocessing import Preprocessing
 from dissection.vocabulary import Layer
 from neuronexplain.building import build
-from neuronexplain.explaining import explain, open_network_of
+from neuronexplain.explaining import explain
+from neuronexplain.run_networks import open_network_of
 from neuronexplain.vocabulary import Rules
 
 DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -10,8 +10,8 @@ from torchvision import transforms
 from torchvision.models import AlexNet_Weights, EfficientNet_B0_Weights, WeightsEnum
 
 from dissection.errors import NetworkError
+from dissection.networks.foreign_preprocessing import preprocessing_of
 from dissection.networks.preprocessing import Preprocessing
-from dissection.networks.sources.torchvision import _preprocessing
 
 MODES = {name: transforms.InterpolationMode(name) for name in ("bilinear", "bicubic", "lanczos")}
 
@@ -51,7 +51,7 @@ def test_frame_is_torchvisions_resize_and_centre_crop(
 @pytest.mark.parametrize("size", [(501, 333), (97, 260), (224, 224)])
 def test_published_presets_give_the_same_tensor(weights: WeightsEnum, size: tuple[int, int]) -> None:
     image = noise(*size)
-    preprocessing = _preprocessing(weights)
+    preprocessing = preprocessing_of(weights.transforms())
     assert torch.equal(preprocessing.tensor(preprocessing.frame(image)), weights.transforms()(image))
 
 

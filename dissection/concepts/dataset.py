@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dissection.vocabulary import Concept, Labels
 
 
+@runtime_checkable
 class ConceptDataset(Protocol):
     """Photographs with pixel labels. Label maps may differ in size from image to image."""
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dissection.concepts.broden.layout import BrodenLayout
-from dissection.errors import ConceptDataError
+from dissection.errors import ConceptDataError, not_taken
 
 from .plain_layout import PlainLayout
 from .problems import BadFileError, stop
 from .wrappers import Sized, Subset
 
 if TYPE_CHECKING:
-    from os import PathLike
-
     from .dataset import ConceptDataset
     from .problems import ProblemReport
 
@@ -30,7 +29,10 @@ def open_concepts(path: str | PathLike[str], *, limit: int | None = None) -> Con
 
     Raises:
         ConceptDataError: if the folder has no known layout, breaks it, or holds no images.
+        TypeError: if ``path`` is none.
     """
+    if not isinstance(path, str | PathLike):
+        raise not_taken("path", path, "the path of a folder with concept data")
     dataset = open_layout(Path(path), stop)
     if not len(dataset):
         raise ConceptDataError(f"{path}: the dataset holds no images; at least one is needed")

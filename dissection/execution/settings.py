@@ -28,14 +28,15 @@ class Execution:
         scratch: folder for unfinished work, from which a killed job is resumed; ``None`` uses a temporary folder, from
             which nothing can be resumed.
         ranks: the processes that share the job.
-        progress: called with the progress of each stage.
+        progress: called with the progress of each stage. Whether there are bars is up to the functions that people
+            call: by default (``None``) where a person watches, always (``True``), or never (``False``).
     """
 
     batch_size: int = 16
     workers: int = 0
     scratch: Path | None = None
     ranks: Ranks = field(default_factory=Ranks)
-    progress: Progress | None = None
+    progress: Progress | bool | None = None
 
     def batches(self, images: int) -> list[range]:
         """The batches of this rank. Batches are the same for any number of ranks, and dealt out in turn."""
@@ -45,5 +46,10 @@ class Execution:
 
     def report(self, stage: str, done: int, total: int) -> None:
         """Report progress: the images up to ``done`` are finished, as far as this rank knows."""
-        if self.progress is not None:
-            self.progress(stage, done, total)
+        if self.reporter is not None:
+            self.reporter(stage, done, total)
+
+    @property
+    def reporter(self) -> Progress | None:
+        """What is called with the progress, if anything."""
+        return self.progress if callable(self.progress) else None

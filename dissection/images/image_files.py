@@ -142,6 +142,21 @@ def decode(path: Path | Encoded, image: ImageFile.ImageFile) -> None:
         image.load()
 
 
+def decode_in_memory(name: str, image: Image.Image) -> None:
+    """Read the pixels of a picture that Pillow has opened elsewhere.
+
+    Raises:
+        PhotographError: if it is empty, cut short or damaged; the message calls it ``name``.
+    """
+    try:
+        with _STRICT:
+            image.load()
+    except _DAMAGE as error:
+        raise _damaged(name, _one_line(error)) from error
+    if 0 in image.size:
+        raise PhotographError(f"{name}: the image is empty ({image.width} x {image.height} pixels); give another one")
+
+
 _FLAWS: dict[str, Callable[[Any], str]] = {"PNG": png_flaw, "JPEG": jpeg_flaw}
 """What to look for that Pillow passes over, by format."""
 
@@ -151,7 +166,7 @@ def turn_of(image: Image.Image) -> Transpose | None:
     return _UPRIGHT.get(_orientation(image))
 
 
-def _damaged(path: Path | Encoded, reason: str) -> PhotographError:
+def _damaged(path: Path | Encoded | str, reason: str) -> PhotographError:
     return PhotographError(f"{path}: the image is cut short or damaged ({reason}); get the file again")
 
 

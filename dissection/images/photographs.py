@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from dissection.errors import PhotographError
+
 from .decoding import may_turn, stored_jpeg
-from .image_files import SIDEWAYS, Encoded, decode, opened_image, turn_of, whole_file
+from .image_files import SIDEWAYS, Encoded, decode, decode_in_memory, opened_image, turn_of, whole_file
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -42,11 +44,27 @@ def open_photograph(path: str | PathLike[str] | Encoded) -> Image.Image:
     with opened_image(path) as image:
         if pixels is None:
             decode(path, image)
-        colours = _rgb(image) if pixels is None else Image.fromarray(pixels)
-        turn = turn_of(image)
-        upright = colours if turn is None else colours.transpose(turn)
-    upright.info.clear()
-    return upright
+        return _turned(_rgb(image) if pixels is None else Image.fromarray(pixels), turn_of(image))
+
+
+def upright(image: Image.Image, name: str) -> Image.Image:
+    """A picture in memory, as :func:`open_photograph` reads it from its file.
+
+    Args:
+        image: the picture; it stays as it is.
+        name: what errors call it.
+
+    Raises:
+        PhotographError: if it is empty, or its file is damaged.
+    """
+    decode_in_memory(name, image)
+    turn = turn_of(image)
+    if image.mode == "RGB" and turn is None and not image.has_transparency_data:
+        return image
+    try:
+        return _turned(_rgb(image), turn)
+    except ValueError as error:
+        raise PhotographError(f"{name}: the picture cannot be shown ({error}); give another one") from error
 
 
 def photograph_size(path: str | PathLike[str] | Encoded) -> tuple[int, int]:
@@ -60,6 +78,12 @@ def photograph_size(path: str | PathLike[str] | Encoded) -> tuple[int, int]:
         if image.format == "TIFF":  # Pillow turns it itself, when it decodes it
             decode(path, image)
         return _upright_size(image)
+
+
+def _turned(colours: Image.Image, turn: Image.Transpose | None) -> Image.Image:
+    upright = colours if turn is None else colours.transpose(turn)
+    upright.info.clear()
+    return upright
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:

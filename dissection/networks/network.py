@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor, nn
+from torch.export import ExportedProgram
 from torch.fx import Graph
 
-from dissection.errors import LayerNotFoundError, NetworkError
+from dissection.errors import LayerNotFoundError, NetworkError, not_taken
 
+from .foreign_preprocessing import assumed_preprocessing, preprocessing_of
 from .heads import PLAIN, Head, find_head
 from .layers import FeatureMap, Layers
-from .preprocessing import Preprocessing
 from .recording import record
 from .trials import find_layouts, require_certain, require_independent
 
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
     from dissection.vocabulary import Layer, Precision
 
+    from .foreign_preprocessing import PreprocessingLike
     from .map_layouts import Layout
+    from .preprocessing import Preprocessing
     from .recording import Recording
 
 _SETTINGS = (
@@ -106,7 +109,7 @@ class Network:
         module: nn.Module,
         *,
         layer: str | None = None,
-        preprocessing: Preprocessing | None = None,
+        preprocessing: PreprocessingLike | None = None,
         classes: Sequence[str] = (),
         name: str = "",
         output: str = "",
@@ -120,7 +123,9 @@ class Network:
         Args:
             module: the network.
             layer: the layer to dissect; by default the last rectified convolutional map.
-            preprocessing: how a photograph becomes its input; by default what ImageNet's networks expect.
+            preprocessing: how a photograph becomes its input: a :class:`Preprocessing`, ``weights.transforms()``, a
+                ``Compose`` of torchvision's transforms, or timm's data config. By default what ImageNet's networks
+                expect, with an :class:`AssumedPreprocessingWarning`.
             classes: labels; by default "class 0", "class 1", and so on. One label "X" for one score means "no X", "X".
             name: name of the architecture, for people.
             output: key or position of the scores, if several of the module's outputs could be them.
@@ -131,19 +136,21 @@ class Network:
             NetworkError: if the module cannot run, gives no scores, has another number of classes, or does not always
                 give an image the same scores.
             NotConnectedError: if no gradient of the scores reaches the layer.
+            TypeError: if it is no module.
         """
-        preprocessing = preprocessing or Preprocessing()
-        recording = record(module, preprocessing)
+        _require_module(module)
         name = name or type(module).__name__
+        expected = assumed_preprocessing(module, name) if preprocessing is None else preprocessing_of(preprocessing)
+        recording = record(module, expected)
         head, score, count = find_head(recording, output=output, multi_label=multi_label)
-        require_certain(module, preprocessing, recording, [score] if score else [])
+        require_certain(module, expected, recording, [score] if score else [])
         layers = Layers(recording, score)
         tapped = layers.default() if layer is None else layers.named(layer)
-        return _tapped(cls(module, name, tapped, preprocessing, _labels(classes, count, name), head), layers, recording)
+        return _tapped(cls(module, name, tapped, expected, _labels(classes, count, name), head), layers, recording)
 
     @classmethod
     def of_any_output(
-        cls, module: nn.Module, *, layer: str, preprocessing: Preprocessing | None = None, name: str = ""
+        cls, module: nn.Module, *, layer: str, preprocessing: PreprocessingLike | None = None, name: str = ""
     ) -> Network:
         """A network from a module that takes images and gives anything: words, boxes, answers.
 
@@ -164,12 +171,13 @@ class Network:
             LayerNotFoundError: if the layer does not exist, or has no feature map.
             NetworkError: if the module cannot run on one image, or does not always give the same answers for it.
         """
-        preprocessing = preprocessing or Preprocessing()
-        recording = record(module, preprocessing)
-        require_certain(module, preprocessing, recording, list(recording.outputs.values()))
-        layers = Layers(recording)
+        _require_module(module)
         name = name or type(module).__name__
-        return _tapped(cls(module, name, layers.named(layer), preprocessing, ()), layers, recording)
+        expected = assumed_preprocessing(module, name) if preprocessing is None else preprocessing_of(preprocessing)
+        recording = record(module, expected)
+        require_certain(module, expected, recording, list(recording.outputs.values()))
+        layers = Layers(recording)
+        return _tapped(cls(module, name, layers.named(layer), expected, ()), layers, recording)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -290,6 +298,15 @@ def _layouts(network: Network, layers: Layers, maps: Sequence[Layer]) -> dict[st
 
 def _bytes(tensor: Tensor) -> bytes:
     return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+
+
+def _require_module(module: object) -> None:
+    if not isinstance(module, nn.Module):
+        if isinstance(module, ExportedProgram):
+            raise not_taken("module", module, "its .module()")
+        if isinstance(module, str):
+            raise not_taken("module", module, f"a torch.nn.Module, such as open_network({module!r}).module")
+        raise not_taken("module", module, "a torch.nn.Module")
 
 
 def _labels(classes: Sequence[str], count: int, name: str) -> tuple[str, ...]:

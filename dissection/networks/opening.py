@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from difflib import get_close_matches
+from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from dissection.errors import NetworkError
+from dissection.errors import NetworkError, not_taken
 from dissection.networks.sources.factory import open_made
 from dissection.networks.sources.spec import SCENES
 
+from .foreign_preprocessing import preprocessing_of
 from .network import Network, Source
 from .preprocessing import Preprocessing
 from .weights import WeightsFile, is_torchscript
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
     from dissection.files.transfers import Bytes
     from dissection.networks.sources.spec import NetworkSpec
+
+    from .foreign_preprocessing import PreprocessingLike
 
 
 class Changes(TypedDict, total=False):
@@ -35,13 +39,13 @@ class Changes(TypedDict, total=False):
 
 
 def open_network(
-    network: str,
+    network: str | PathLike[str],
     *,
     weights: Path | str | None = None,
     ema: bool = False,
     layer: str | None = None,
     classes: Path | str | Sequence[str] | None = None,
-    preprocessing: Preprocessing | None = None,
+    preprocessing: PreprocessingLike | None = None,
     device: str = "cpu",
     progress: Bytes | None = None,
     **changes: Unpack[Changes],
@@ -56,7 +60,7 @@ def open_network(
         ema: whether to take the averaged weights of a checkpoint that holds both; otherwise a warning tells of them.
         layer: the layer to dissect; by default the last rectified convolutional map.
         classes: labels, or a file with one label per line; by default those that the source knows.
-        preprocessing: replaces that of the source.
+        preprocessing: replaces that of the source; see :meth:`Network.from_module`.
         device: where to run it.
         progress: called with the bytes of published weights received, and all of them.
         changes: changes to that preprocessing: ``mean``, ``std``, ``input_size``, ``resize``, ``channels``; and
@@ -66,7 +70,11 @@ def open_network(
         NetworkError: if there is no such network, or it cannot be made.
         WeightsError: if its weights cannot be fetched or read, or do not fit.
         LayerNotFoundError: if the layer does not exist, or has no feature map.
+        TypeError: if ``network`` is no name.
     """
+    if not isinstance(network, str | PathLike):
+        raise not_taken("network", network, "a name or a path; Network.from_module takes a module")
+    network = fspath(network)
     path = None if weights is None else Path(weights).expanduser().resolve()
     if ema and path is None:
         raise NetworkError("averaged weights (--ema) are those of a file, and none is given; name one with --weights")
@@ -103,25 +111,33 @@ def _opened(
     draft: NetworkSpec,
     layer: str | None,
     classes: Path | str | Sequence[str] | None,
-    preprocessing: Preprocessing | None,
+    preprocessing: PreprocessingLike | None,
     changes: Changes,
 ) -> Network:
     output, multi_label = changes.get("output"), changes.get("multi_label")
-    base = preprocessing or draft.preprocessing or Preprocessing()
     return Network.from_module(
         draft.module.eval(),
         layer=layer or draft.layer,
-        preprocessing=base.changed(
-            mean=changes.get("mean"),
-            std=changes.get("std"),
-            input_size=changes.get("input_size"),
-            resize=changes.get("resize"),
-            channels=changes.get("channels"),
-        ),
+        preprocessing=_changed(draft.preprocessing if preprocessing is None else preprocessing, changes),
         classes=draft.classes if classes is None else _read_classes(classes),
         name=draft.name,
         output=output or draft.output,
         multi_label=draft.multi_label if multi_label is None else multi_label,
+    )
+
+
+def _changed(known: PreprocessingLike | None, changes: Changes) -> Preprocessing | None:
+    """What is known of a network's preprocessing, with the user's changes; ``None`` if there is nothing of either."""
+    names = ("mean", "std", "input_size", "resize", "channels")
+    if known is None and all(changes.get(name) is None for name in names):
+        return None
+    base = Preprocessing() if known is None else preprocessing_of(known)
+    return base.changed(
+        mean=changes.get("mean"),
+        std=changes.get("std"),
+        input_size=changes.get("input_size"),
+        resize=changes.get("resize"),
+        channels=changes.get("channels"),
     )
 
 

@@ -7,20 +7,20 @@ is written out because the pages also need the crop's place in the photograph, w
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 
 import numpy as np
 import torch
 from PIL import Image
 
-from dissection.errors import NetworkError
+from dissection.errors import NetworkError, not_taken
 from dissection.execution.kernels import kernel
 from dissection.execution.slices import in_slices
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from jaxtyping import Float32, UInt8
     from torch import Tensor
 
@@ -32,18 +32,20 @@ _RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+_FIELD_OF_VIEW = 256 / 224
 _NEEDED = {1: "one number is needed, for grey", 3: "three numbers are needed, for red, green and blue"}
 _LUMA = (19595, 38470, 7471)
 """ITU-R BT.601's 0.299, 0.587 and 0.114, in units of 1/65536."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Preprocessing:
     """What a network expects of a photograph.
 
     Attributes:
-        size: height and width of the network's input, in pixels.
-        resize: length of the photograph's shorter side before the crop, or its exact height and width.
+        size: height and width of the network's input, in pixels; one number stands for a square.
+        resize: length of the photograph's shorter side before the crop, or its exact height and width; by default
+            256/224 of the input's shorter side, which is ImageNet's field of view.
         mean: subtracted from red, green and blue in [0, 1], or from grey.
         std: what the difference is divided by.
         interpolation: ``bilinear``, ``bicubic`` or ``lanczos``, all antialiased.
@@ -51,29 +53,49 @@ class Preprocessing:
 
     Raises:
         NetworkError: if a value is invalid.
+        TypeError: if a value is of another kind.
     """
 
-    size: tuple[int, int] = (224, 224)
-    resize: tuple[int, int] | int = 256
-    mean: tuple[float, ...] = IMAGENET_MEAN
-    std: tuple[float, ...] = IMAGENET_STD
-    interpolation: str = "bilinear"
-    channels: int = 3
+    size: tuple[int, int]
+    resize: tuple[int, int] | int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    interpolation: str
+    channels: int
 
-    def __post_init__(self) -> None:
-        _check_lengths("input size", self.size)
-        _check_lengths("resize", (self.resize, self.resize) if isinstance(self.resize, int) else self.resize)
-        if self.channels not in _NEEDED:
+    def __init__(
+        self,
+        size: Sequence[int] | SupportsIndex = 224,
+        resize: Sequence[int] | SupportsIndex | None = None,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        interpolation: str = "bilinear",
+        channels: int = 3,
+    ) -> None:
+        height_and_width = _sides("input size", size)
+        if resize is None:
+            resize = round(_FIELD_OF_VIEW * min(height_and_width))
+        resized = _sides("resize", resize)
+        if channels not in _NEEDED:
             raise NetworkError(
-                f"a photograph has red, green and blue, from which {self.channels} channels cannot be made; --channels "
+                f"a photograph has red, green and blue, from which {channels} channels cannot be made; --channels "
                 "is 3 or 1 (grey): wrap the network in a module that makes the channels it takes"
             )
-        object.__setattr__(self, "mean", _numbers("mean", self.mean, self.channels))
-        object.__setattr__(self, "std", _numbers("std", self.std, self.channels))
-        if min(self.std) <= 0:
-            raise NetworkError(f"std is {self.std}; numbers above 0 are needed")
-        if self.interpolation not in _RESAMPLING:
-            raise NetworkError(f"interpolation {self.interpolation!r} is not one of {', '.join(_RESAMPLING)}")
+        deviations = _numbers("std", std, channels)
+        if min(deviations) <= 0:
+            raise NetworkError(f"std is {deviations}; numbers above 0 are needed")
+        if interpolation not in _RESAMPLING:
+            raise NetworkError(f"interpolation {interpolation!r} is not one of {', '.join(_RESAMPLING)}")
+        values = {
+            "size": height_and_width,
+            "resize": resized[0] if isinstance(resize, Integral) else resized,
+            "mean": _numbers("mean", mean, channels),
+            "std": deviations,
+            "interpolation": interpolation,
+            "channels": channels,
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     def frame(self, photo: Image.Image) -> Image.Image:
         """What the network sees of a photograph: resized and centre-cropped to ``size``."""
@@ -221,16 +243,28 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _check_lengths(name: str, lengths: Sequence[int]) -> None:
-    if len(lengths) != 2 or min(lengths) < 1:
+def _sides(name: str, value: object) -> tuple[int, int]:
+    lengths = (value, value) if isinstance(value, Integral) else value
+    if isinstance(lengths, str) or not isinstance(lengths, Sequence):
+        raise not_taken(name, value, "a whole number of pixels, or height and width")
+    if len(lengths) != 2 or any(length != int(length) for length in lengths) or min(lengths) < 1:
         raise NetworkError(f"{name} is {tuple(lengths)}; whole numbers of pixels above 0 are needed")
+    height, width = lengths
+    return int(height), int(width)
 
 
-def _numbers(name: str, values: Sequence[float], count: int) -> tuple[float, ...]:
-    numbers = tuple(float(value) for value in values)
+def _numbers(name: str, values: object, count: int) -> tuple[float, ...]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise not_taken(name, values, f"a sequence of numbers, one for each of {count} channels")
+    numbers = tuple(map(_number, values))
     if len(numbers) != count or not np.isfinite(numbers).all():
         raise NetworkError(f"{name} is {numbers}; {_NEEDED[count]}")
     return numbers
+
+
+def _number(value: float) -> float:
+    """The number; of one in single precision the shortest that it stands for, such as 0.485 for 0.48500001430511475."""
+    return float(str(np.float32(value))) if str(getattr(value, "dtype", "")).endswith("float32") else float(value)
 
 
 def _grey(pixels: UInt8[Tensor, "images h w 3"]) -> UInt8[Tensor, "images h w 1"]:

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dissection.errors import NeuronExplainError, NoteWarning
 from dissection.plain_text import cell, visible, visible_json
+from neuronexplain.progress import bars
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-    from rich.progress import ProgressColumn, TaskID
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dissection.execution.settings import Progress
 
@@ -58,9 +57,7 @@ def only_rank_0() -> Iterator[None]:
 @contextmanager
 def progress() -> Iterator[Progress]:
     """Bars on standard error that count images, one for each stage that is reported."""
-    from rich.progress import MofNCompleteColumn
-
-    with _bars(MofNCompleteColumn()) as report:
+    with bars() as report:
         yield report
 
 
@@ -69,7 +66,7 @@ def bytes_progress() -> Iterator[Progress]:
     """Bars on standard error that count bytes, one for each stage that is reported."""
     from rich.progress import DownloadColumn, TransferSpeedColumn
 
-    with _bars(DownloadColumn(), TransferSpeedColumn()) as report:
+    with bars(DownloadColumn(), TransferSpeedColumn()) as report:
         yield report
 
 
@@ -77,49 +74,17 @@ def bytes_progress() -> Iterator[Progress]:
 def passing_progress() -> Iterator[Progress]:
     """Like :func:`progress`, but a bar disappears when its stage is done, so that lines can be printed between bars."""
     with ExitStack() as bar_context:
-        bars: list[Progress] = []
+        current: list[Progress] = []
 
         def report(stage: str, done: int, total: int) -> None:
-            if not bars:
-                bars.append(bar_context.enter_context(progress()))
-            bars[0](stage, done, total)
+            if not current:
+                current.append(bar_context.enter_context(progress()))
+            current[0](stage, done, total)
             if done >= total:
-                bars.clear()
+                current.clear()
                 bar_context.close()
 
         yield report
-
-
-@contextmanager
-def _bars(*counts: ProgressColumn) -> Iterator[Progress]:
-    """Progress bars; a stage of unknown length (0) only shows that something is under way."""
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), *counts, TimeRemainingColumn())
-    bars = Bars(*columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False)
-    stages: dict[str, TaskID] = {}
-
-    def report(stage: str, done: int, total: int) -> None:
-        if not stages:
-            bars.start()
-        if stage not in stages:
-            stages[stage] = bars.add_task(visible(stage), total=total or None)
-        bars.update(stages[stage], completed=done, total=total or None)
-
-    try:
-        yield report
-    finally:
-        if stages:  # without any, nothing is written
-            bars.stop()
-
-
-def counted(items: Iterable[Item], progress: Callable[[int], None]) -> Iterator[Item]:
-    """Yield the items; after each, call ``progress`` with the number taken so far."""
-    for done, item in enumerate(items, 1):
-        yield item
-        progress(done)
 
 
 def say(text: str = "") -> None:

@@ -140,7 +140,7 @@ class _Observation:
             annotated,
             torch.stack(pixels),
             self.execution.batch_size,
-            progress=self.execution.progress,
+            progress=self.execution.reporter,
         )
         return self.protocol.observe(batch, self.methods, self.out)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from dissection.errors import NetworkError
+from neuronexplain.arguments import inputs_of, names_of, network_of, targets_of
 
 from .backpropagation import Backpropagation, Fused
 from .cam import class_activation
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 
     from dissection.execution.settings import Progress
     from dissection.networks.network import Network
+    from neuronexplain.arguments import ImagesLike, NetworkLike, TargetLike
     from neuronexplain.vocabulary import MethodName
 
     from .method import Compute, Kind
-    from .targets import Target
 
 _FOR, _FOR_AND_AGAINST = "what speaks for {target}", "what speaks for and against {target}"
 _SHARP = "pixels that excite neurons which speak for {target}"
@@ -119,17 +120,25 @@ def watched(method: Method, progress: Progress | None) -> Method:
 
 
 def saliency(
-    network: Network, images: Float[Tensor, "images channels H W"], target: Target, *, method: str = "grad-cam"
+    network: NetworkLike, images: ImagesLike, target: TargetLike, *, method: str = "grad-cam"
 ) -> Float[Tensor, "images H W"]:
     """How much each pixel matters for a target, by a method: see :meth:`Method.maps`.
 
     Args:
-        network: the network, explained at its layer.
-        images: preprocessed photographs.
-        target: a class, a class for each image, or a callable, see :mod:`neuronexplain.methods.targets`.
+        network: the network, explained at its layer; or a module, or a name that :func:`open_network` takes.
+        images: a batch of preprocessed photographs as floats ``(images, channels, H, W)``, which is taken as it is; or
+            photographs: a path, a picture, an array or a tensor, or several of them, which are preprocessed first.
+        target: a class, by label or index; a class for each image; or a callable, see
+            :mod:`neuronexplain.methods.targets`.
         method: a name in :data:`METHODS`.
 
     Raises:
+        ClassNotFoundError: if the network has no such class.
         NetworkError: if there is no such method, or it is not defined for the network or the target.
+        PhotographError: if a file is not a photograph.
+        TypeError: if an argument is of no kind that can be taken.
     """
-    return find_method(method).maps(network, images, target)
+    explained = network_of(network)
+    inputs = inputs_of(explained, images)
+    (name,) = names_of(method)
+    return find_method(name).maps(explained, inputs, targets_of(target, explained))

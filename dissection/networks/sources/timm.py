@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from math import floor
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from dissection.errors import NetworkError
-from dissection.networks.preprocessing import Preprocessing
+from dissection.networks.foreign_preprocessing import preprocessing_of
 from dissection.networks.weights import fit, read_weights
 
 from .architectures import imagenet_classes
@@ -18,9 +17,9 @@ from .published_weights import current_names
 from .spec import NetworkSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
+    from dissection.networks.preprocessing import Preprocessing
     from dissection.networks.weights import WeightsFile
 
 _PREFIX = "timm/"
@@ -72,22 +71,7 @@ def _from_file(timm: Any, architecture: str, weights: WeightsFile | Path) -> nn.
 
 
 def _preprocessing(timm: Any, module: nn.Module) -> Preprocessing:  # noqa: ANN401 -- timm is not typed
-    """What timm's evaluation transform does: resize by ``crop_pct``, crop the centre, normalise."""
-    config: Mapping[str, Any] = timm.data.resolve_data_config({}, model=module)
-    channels, height, width = config["input_size"]
-    if config["crop_mode"] not in {"center", "squash"}:
-        raise NetworkError(f"crop mode {config['crop_mode']!r} is unknown; center or squash is needed")
-    sides = floor(height / config["crop_pct"]), floor(width / config["crop_pct"])
-    shorter_only = config["crop_mode"] == "center" and height == width
-    interpolation = "bilinear" if config["interpolation"] == "random" else config["interpolation"]
-    return Preprocessing(
-        (height, width),
-        sides[0] if shorter_only else sides,
-        tuple(config["mean"]),
-        tuple(config["std"]),
-        interpolation,
-        channels,
-    )
+    return preprocessing_of(timm.data.resolve_model_data_config(module))
 
 
 def _labels(timm: Any, module: nn.Module) -> tuple[str, ...]:  # noqa: ANN401 -- timm is not typed

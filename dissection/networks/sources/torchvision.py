@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torchvision import models
 
-from dissection.networks.preprocessing import Preprocessing
+from dissection.networks.foreign_preprocessing import preprocessing_of
 from dissection.networks.weights import fit, read_weights
 
 from .architectures import build_architecture, class_count
@@ -16,8 +16,6 @@ from .spec import NetworkSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from torchvision.models import WeightsEnum
 
     from dissection.files.transfers import Bytes
     from dissection.networks.weights import WeightsFile
@@ -45,13 +43,15 @@ def open_published(name: str, weights: WeightsFile | Path | None = None, progres
     fit(module, state, where=str(path))
     labels = tuple(known.meta["categories"])
     classes = labels if class_count(name, state) in {None, len(labels)} else ()
-    return NetworkSpec(module, name, _preprocessing(known), classes)
+    return NetworkSpec(module, name, preprocessing_of(known.transforms()), classes)
 
 
 def open_untrained(name: str) -> NetworkSpec:
     """A torchvision classifier before any training, for uses that do not depend on weights. Nothing is fetched."""
     known = _published_weights(name).DEFAULT
-    return NetworkSpec(build_architecture(name, {}), name, _preprocessing(known), tuple(known.meta["categories"]))
+    return NetworkSpec(
+        build_architecture(name, {}), name, preprocessing_of(known.transforms()), tuple(known.meta["categories"])
+    )
 
 
 def _known_weights(name: str, path: WeightsFile | Path | None) -> Any:  # noqa: ANN401 -- torchvision is not typed
@@ -65,9 +65,3 @@ def _known_weights(name: str, path: WeightsFile | Path | None) -> Any:  # noqa: 
 def _published_weights(name: str) -> Any:  # noqa: ANN401 -- the enum's ``DEFAULT`` is not in its type
     """The published weights of a classifier, as torchvision's enum of them."""
     return models.get_model_weights(name)
-
-
-def _preprocessing(weights: WeightsEnum) -> Preprocessing:
-    preset = weights.transforms()
-    (crop,), (resize,) = preset.crop_size, preset.resize_size
-    return Preprocessing((crop, crop), resize, tuple(preset.mean), tuple(preset.std), preset.interpolation.value)

@@ -9,6 +9,7 @@ import typer
 
 from neuronexplain.cli import console, options
 from neuronexplain.counts import count
+from neuronexplain.progress import counted
 
 
 def export(
@@ -44,8 +45,6 @@ def export(
         else:
             chosen = store.runs() if run is None else [store.run(run)]
             write = write_json if out.suffix.lower() == ".json" else write_folder
-            counted_runs = console.counted(
-                map(store.whole, chosen), lambda done: progress("writing runs", done, len(chosen))
-            )
+            counted_runs = counted(map(store.whole, chosen), lambda done: progress("writing runs", done, len(chosen)))
             write(out, counted_runs, licence or licence_of(chosen))
     console.say(f"{count(len(chosen), 'run')} written to {out}.")

@@ -11,6 +11,7 @@ import typer
 from dissection.errors import NeuronExplainError
 from dissection.vocabulary import QUANTILE, Layer
 from neuronexplain.cli import console, options
+from neuronexplain.progress import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +68,7 @@ def import_(
     origin = _Origin(network, layer, concepts, weights, quantile)
     _refuse_ignored(files, origin)
     with NameStore.create(db) as store, console.progress() as progress:
-        counted_files = console.counted(files, lambda done: progress("reading", done, len(files)))
+        counted_files = counted(files, lambda done: progress("reading", done, len(files)))
         imports = store.adopt(whole_run for file in counted_files for whole_run in _runs(file, origin))
     for entry in imports:
         prefix = "Stored as" if entry.is_new else "Already stored as"

@@ -73,7 +73,7 @@ def open_stored(
     store: NameStore, run: int | None, *, network: str | None, weights: Path | None, ema: bool, device: str
 ) -> tuple[Network, Run]:
     """The network of a database's run, and the run that names its units; see `open_network_of`."""
-    from neuronexplain.explaining import open_network_of
+    from neuronexplain.run_networks import open_network_of
 
     chosen = store.choose(run)
     opened = open_network_of(chosen, network=network, weights=weights, ema=ema, device=device)

@@ -1,0 +1,117 @@
+"""The recipes of the docs run as they stand there, with the real libraries."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from worlds import CLASSES, PLAIN, colour_net, colour_network, colour_square, write_colour_folder
+
+from neuronexplain import build
+
+HOW_TO = Path(__file__).parents[1] / "docs" / "how-to"
+
+
+def recipe(heading: str) -> str:
+    """The code below a heading of the page."""
+    _, _, rest = (HOW_TO / "recipes.md").read_text().partition(f"## {heading}")
+    (code, *_) = re.findall(r"```python\n(.*?)```", rest, re.DOTALL)
+    return code
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """The current folder, with what the recipes use: a photograph, a database, concept data."""
+    monkeypatch.chdir(tmp_path)
+    colour_square("green").save("photo.png")
+    build(colour_network(), write_colour_folder(tmp_path / "squares", 8), "names.db", min_images=1, draws=0)
+    return tmp_path
+
+
+def run(heading: str) -> dict[str, object]:
+    names: dict[str, object] = {"network": colour_network()}
+    exec("from neuronexplain import explain", names)
+    exec(recipe(heading), names)
+    return names
+
+
+@pytest.mark.filterwarnings("ignore")  # of the library
+def test_lightning(place):
+    lightning = pytest.importorskip("lightning")
+
+    class Trained(lightning.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = colour_net()
+
+        def training_step(self, batch, _):
+            images, classes = batch
+            return torch.nn.functional.cross_entropy(self.net(images), classes)
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.net.head.parameters(), 1e-3)
+
+    data = torch.utils.data.TensorDataset(torch.rand(4, 3, 32, 32), torch.arange(4))
+    loader = torch.utils.data.DataLoader(data, batch_size=2)
+    callback = run("Lightning")["Explain"](
+        "photo.png", "squares", preprocessing=PLAIN, classes=CLASSES, layer="rectify"
+    )
+    trainer = lightning.Trainer(
+        max_epochs=2,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=place,
+        callbacks=[callback],
+    )
+    trainer.fit(Trained(), loader)
+    assert len(callback.sentences) == 2
+    assert all(sentence.startswith("The network says lawn") for sentence in callback.sentences)
+    assert (place / "epoch-1.db").exists()
+
+
+@pytest.mark.filterwarnings("ignore")  # of the library
+def test_tensorboard(place):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # noqa: PLC0415
+
+    explanation = run("TensorBoard")["explanation"]
+    events = EventAccumulator(str(place / "logs")).Reload()
+    assert events.Tags()["images"] == ["why"]
+    (text,) = events.Tensors("why/text_summary")
+    assert text.tensor_proto.string_val[0].decode() == explanation.sentence
+
+
+@pytest.mark.filterwarnings("ignore")  # of the library
+def test_mlflow(place):
+    mlflow = pytest.importorskip("mlflow")
+    explanation = run("MLflow")["explanation"]
+    (kept,) = mlflow.search_runs(output_format="list")
+    assert kept.data.tags["why"] == explanation.sentence
+    why = mlflow.artifacts.load_dict(f"{kept.info.artifact_uri}/why.json")
+    assert why["sentence"] == explanation.sentence
+    assert mlflow.artifacts.load_image(f"{kept.info.artifact_uri}/why.png").width > 100
+
+
+@pytest.mark.filterwarnings("ignore")  # of the library
+def test_gradio(place):
+    pytest.importorskip("gradio")
+    names = run("Gradio")
+    figure, sentence = names["why"](colour_square("green"))
+    assert sentence.startswith("The network says lawn")
+    assert figure.axes
+    assert [type(part).__name__ for part in names["demo"].output_components] == ["Plot", "Textbox"]
+
+
+def test_python_of_the_how_to_runs(tmp_path):
+    demo = [sys.executable, "-m", "neuronexplain", "demo", "--out", "demo"]
+    subprocess.run(demo, cwd=tmp_path, capture_output=True, check=True)
+    code = "\n".join(re.findall(r"```python\n(.*?)```", (HOW_TO / "in-python.md").read_text(), re.DOTALL))
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "The network says harbour" in done.stdout
+    assert "resize=(112, 112)" in done.stdout
