@@ -28,8 +28,8 @@ pytestmark = needs_chromium
 
 def corner(*, bottom: bool) -> np.ndarray:
     """A mask that is lit in the lower or the upper half."""
-    mask = np.zeros((32, 32), np.float32)
-    mask[16:] = 2
+    mask = np.zeros((13, 13), np.float32)
+    mask[7:] = 2
     return mask if bottom else mask[::-1].copy()
 
 
@@ -163,9 +163,8 @@ def test_on_a_phone_nothing_sticks_out_and_evidence_is_folded(path, open_page): 
     assert evidence.get_attribute("open") is None
     evidence.locator("> summary").tap()
     assert page_size(page)[0] == PHONE[0]
-    labels = evidence.locator("td[data-label='Truth']").first.bounding_box()
-    others = evidence.locator("td[data-label^='Contr.']").first.bounding_box()
-    assert others["height"] <= labels["height"] + 1, "a heading of a number wraps"
+    cut = "cells => cells.filter(cell => cell.scrollWidth > cell.clientWidth + 1).map(cell => cell.outerHTML)"
+    assert evidence.locator("td").evaluate_all(cut) == []
     assert height < 9000
 
 
@@ -233,8 +232,7 @@ def test_in_a_notebook_it_follows_the_notebooks_theme_and_touches_nothing_else(t
     page, without = open_page(path, dark=not is_dark), open_page(bare, dark=not is_dark)
     style = "id => { const s = getComputedStyle(document.getElementById(id)); return [...s].map(k => s[k]).join() }"
     for theirs in ("theirs", "cell"):
-        properties = "inline-size|perspective-origin|transform-origin|width"
-        assert page.evaluate(style, theirs) == without.evaluate(style, theirs), properties
+        assert page.evaluate(style, theirs) == without.evaluate(style, theirs)
     paper = page.evaluate("getComputedStyle(document.querySelector('.embedded')).backgroundColor")
     assert (sum(map(int, paper[4:-1].split(","))) < 150) is is_dark
     cell = page.evaluate("getComputedStyle(document.querySelector('.embedded td')).backgroundColor")
