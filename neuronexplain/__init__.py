@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .class_images import open_class_images
     from .explainer import Explainer
     from .explaining import explain, open_network_of
-    from .explanation import Explanation
+    from .explanation import Comparison, Explanation
     from .methods import METHODS, saliency
     from .report.page import write_page
     from .vocabulary import RankedUnit, Rules, Score
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "METHODS": "neuronexplain.methods",
     "Built": "neuronexplain.building",
+    "Comparison": "neuronexplain.explanation",
     "Concept": "dissection.vocabulary",
     "Dissection": "dissection.vocabulary",
     "Execution": "dissection.execution.settings",
@@ -66,6 +67,7 @@ _HOMES = {
 __all__ = [
     "METHODS",
     "Built",
+    "Comparison",
     "Concept",
     "Dissection",
     "Execution",
