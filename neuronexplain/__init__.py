@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .dissecting import dissect
     from .explainer import Explainer
     from .explaining import explain
-    from .explanation import Explanation
+    from .explanation import Comparison, Explanation
     from .methods import METHODS, saliency
     from .report.page import write_page
     from .run_networks import open_network_of
@@ -33,6 +33,7 @@ _HOMES = {
     "METHODS": "neuronexplain.methods",
     "AssumedPreprocessingWarning": "dissection.errors",
     "Built": "neuronexplain.building",
+    "Comparison": "neuronexplain.explanation",
     "Concept": "dissection.vocabulary",
     "Dissection": "dissection.vocabulary",
     "Execution": "dissection.execution.settings",
@@ -69,6 +70,7 @@ __all__ = [
     "METHODS",
     "AssumedPreprocessingWarning",
     "Built",
+    "Comparison",
     "Concept",
     "Dissection",
     "Execution",

@@ -1,5 +1,6 @@
 """What the sentence says, and what it does not, for every clause."""
 
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -10,9 +11,10 @@ from PIL import Image
 from test_clauses import EVIDENCE
 
 from dissection.vocabulary import Concept, UnitName
+from neuronexplain.answer import Contrast
 from neuronexplain.clauses import persuasive
 from neuronexplain.explanation import Explanation
-from neuronexplain.sentence import enumerate_words, percent, say
+from neuronexplain.sentence import enumerate_words, percent, say, say_contrast
 from neuronexplain.vocabulary import Clause, RankedUnit, Rules, Score, Unspoken
 
 CLAUSES = (*get_args(Clause), *get_args(Unspoken))
@@ -217,3 +219,19 @@ def test_no_claim_beyond_the_evidence(top, bottom, loss):
         if not clauses & set(get_args(Clause)):
             assert name not in said
     assert ("score falls by" in said) is (loss > 0 and bool(persuasive(units)))
+
+
+def test_a_contrast_says_what_the_lead_loses_and_nothing_that_was_not_measured():
+    from_units = [unit(0, "cow", "responds", truth=0.74), unit(1, "hay", "true too rarely"), unit(2, "sky", "absent")]
+    both = {"rather": Score("oxcart", 0, 0.8, 9.5), "than": Score("horse_cart, cart", 1, 0.1, 4.5), "rules": Rules()}
+    contrast = Contrast(**both, top=tuple(from_units), bottom=(), loss=3.0)
+    assert say_contrast(contrast) == (
+        "Its neuron for cow (74%) responds and speaks for oxcart rather than horse cart: without it, the score of "
+        "oxcart less that of horse cart falls from 5 to 2."
+    )
+    assert contrast.sentence == say_contrast(contrast)
+    nothing = "No neuron of which something may be said speaks for oxcart rather than horse cart."
+    for changes in ({"loss": -0.1}, {"loss": None}, {"top": (), "loss": 1.0}, {"top": tuple(from_units[1:])}):
+        assert replace(contrast, **changes).sentence == nothing
+    torn = replace(contrast, bottom=(unit(3, "cow", "against", truth=0.7),))
+    assert torn.sentence == nothing, "a name that pulls both ways is no reason"

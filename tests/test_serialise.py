@@ -80,6 +80,8 @@ def test_the_whole_value() -> None:
         "image": "photos/a.jpg",
         "prediction": {"label": "beach", "index": 2, "probability": 0.75, "logit": 4.5},
         "target": {"label": "forest", "index": 1, "probability": 0.125, "logit": 2.0},
+        "classes": [],
+        "true_class": None,
         "sentence": "About forest.",
         "loss": 1.25,
         "rank_by": "alpha",

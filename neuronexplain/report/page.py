@@ -56,7 +56,7 @@ def write_page(
     Raises:
         OutputError: if the file cannot be written.
     """
-    page = _render(
+    page = render(
         "page.html.j2",
         title=title,
         facts=facts,
@@ -90,7 +90,7 @@ def article(explanation: Answer | AnswerPair, *, number: int = 1, total: int = 1
         anchor: the article's ``id``, with which the other ids in it begin; by default ``explanation-NUMBER``.
     """
     values = {"number": number, "total": total, "anchor": anchor or f"explanation-{number}"}
-    return _render("one.html.j2", explanation=explanation, **values)
+    return render("one.html.j2", explanation=explanation, **values)
 
 
 def fragment(explanation: Answer | AnswerPair) -> str:
@@ -105,7 +105,7 @@ def fragment(explanation: Answer | AnswerPair) -> str:
 @cache
 def article_style() -> str:
     """The style sheet of articles; all of it is for elements within the class ``neuronexplain``."""
-    return _render("common.css") + _render("article.css.j2", **_colour_keys())
+    return render("common.css") + render("article.css.j2", **_colour_keys())
 
 
 @cache
@@ -146,7 +146,8 @@ def environment() -> Environment:
     return environment
 
 
-def _render(template: str, **values: object) -> str:
+def render(template: str, **values: object) -> str:
+    """A template with its values, every one of which is treated as hostile."""
     return environment().get_template(template).render(**values)
 
 

@@ -200,7 +200,7 @@ def _printed(results: Iterator[Explanation] | Iterator[Comparison]) -> Iterator[
             for answer in result.answers:
                 _print(answer)
             for contrast in result.contrasts:
-                console.say(f"  {contrast.sentence}")
+                console.say_item(f"  {contrast.sentence}", hanging=2)
             console.say()
         else:
             _print(result)
@@ -209,11 +209,11 @@ def _printed(results: Iterator[Explanation] | Iterator[Comparison]) -> Iterator[
 
 def _print(explanation: Answer) -> None:
     console.say(explanation.image)
-    console.say(f"  {explanation.sentence}")
+    console.say_item(f"  {explanation.sentence}", hanging=2)
     sides = (("for", explanation.top), ("against", explanation.bottom), ("passed", explanation.passed_over))
     for side, units in sides:
         for unit in units:
-            console.say(f"    {side:7}  {_line(unit)}")
+            console.say_item(f"    {side:7}  {_line(unit)}", hanging=13)
     console.say()
 
 
