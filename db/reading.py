@@ -80,6 +80,9 @@ _MEANS = (importances.c.alphas, importances.c.contributions)
 _LIT = (class_statistics.c.lits, class_statistics.c.lit_squares)
 _STATISTICS = tuple(class_statistics.c[name] for name in STATISTICS)
 
+_AT_ONCE = 500
+"""Rows that one query asks for by number; SQLite takes 999 parameters and more."""
+
 
 @made_of_rows()
 def read_runs(connection: Connection, *conditions: ColumnElement[bool]) -> list[Run]:
@@ -158,6 +161,14 @@ def read_picture(connection: Connection, run: int, image: int) -> bytes | None:
     """The JPEG of an image, or ``None``."""
     condition = (pictures.c.run == run) & (pictures.c.number == image)
     return next((row.jpeg for row in fetched(connection, select(pictures.c.jpeg).where(condition))), None)
+
+
+def read_pictures(connection: Connection, run: int, images: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+    """The JPEGs of those images that there are."""
+    for start in range(0, len(images), _AT_ONCE):
+        condition = (pictures.c.run == run) & pictures.c.number.in_(images[start : start + _AT_ONCE])
+        for row in fetched(connection, select(pictures.c.number, pictures.c.jpeg).where(condition)):
+            yield row.number, row.jpeg
 
 
 def read_importances(connection: Connection, run: Run) -> Iterator[ClassImportance]:

@@ -293,6 +293,11 @@ class NameStore:
         with self._reading(run, BESIDES) as connection:
             return reading.read_picture(connection, run.id, image)
 
+    def pictures(self, run: Run, images: Iterable[int]) -> Mapping[int, bytes]:
+        """JPEGs by image, as :meth:`picture` gives them; images without one are missing keys."""
+        with self._reading(run, BESIDES) as connection:
+            return dict(reading.read_pictures(connection, run.id, sorted(set(images))))
+
     def importance(self, run: Run, class_index: int) -> ClassImportance | None:
         """The importances for a class, or ``None`` if none were gathered."""
         with self._reading(run, BESIDES) as connection:

@@ -46,6 +46,15 @@ class Causes:
     effects: Float[Tensor, "images units"]
     potentials: Float[Tensor, "images units"]
 
+    def less(self, other: Causes) -> Causes:
+        """What the difference of two scores owes to each unit: all of it is linear in the score."""
+        return Causes(
+            self.alphas - other.alphas,
+            self.contributions - other.contributions,
+            self.effects - other.effects,
+            self.potentials - other.potentials,
+        )
+
 
 class Seen(Protocol):
     """A forward pass of some images that can be asked what its scores owe to the units."""

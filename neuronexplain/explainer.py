@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING
 import torch
 
 from db.records import require_built
-from dissection.errors import NetworkError, require_finite
+from dissection.errors import ClassNotFoundError, NetworkError, require_finite
 from dissection.networks.reruns import Reruns
 from neuronexplain.methods.gradcam import enlarge, heatmap
 
 from .activity import Responses, concept_map
+from .answer import Contrast, ExemplarPicture, MethodMap
 from .causes import AnyHead, PooledLinearHead
 from .classes import find_class
-from .clauses import is_unusual, persuasive, roles
-from .explanation import Explanation, MethodMap
+from .confirming import confirmed, losses_of_lead, losses_without_reasons
+from .explanation import Comparison, Explanation
 from .methods import check_methods, find_method, watched
 from .named_layer import NamedLayer
 from .vocabulary import DEFAULT_RULES, Score
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     from jaxtyping import Float, Float64, Int64
@@ -38,11 +39,16 @@ if TYPE_CHECKING:
 
     from .causes import Causes, Head, Seen
     from .methods import Method
-    from .named_layer import Ranking
     from .vocabulary import RankedUnit, Rules
 
 _LONGEST_SIDE = 1024
 """Longest side, in pixels, of the photograph that an explanation keeps, so that many explanations fit into memory."""
+
+_EXEMPLARS = 3
+"""How many of a unit's exemplars an explanation shows."""
+
+_CLASSES = 5
+"""How many of the most probable classes an explanation holds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +62,7 @@ class Explainer:
         rules: which units are ranked, and what may be said of them.
         methods: names of other methods to explain the same target with; each adds its own passes.
         excesses: by class, each unit's mean lit contribution above that to the average class, where that is known.
+        exemplars: by unit, pictures of the concept images that excite it most, strongest first, where they are kept.
 
     Raises:
         NetworkError: if there is no such method, or it is not defined for the network.
@@ -67,6 +74,7 @@ class Explainer:
     rules: Rules = DEFAULT_RULES
     methods: Sequence[str] = ()
     excesses: Mapping[int, Float64[np.ndarray, " units"]] = field(default_factory=dict)
+    exemplars: Mapping[int, tuple[ExemplarPicture, ...]] = field(default_factory=dict)
     _layer: NamedLayer = field(init=False, repr=False)
     _head: Head = field(init=False, repr=False)
 
@@ -93,7 +101,9 @@ class Explainer:
         store.require_network(run, network.fingerprint)
         contributions = store.lit_contributions(run)
         excesses = contributions.by_unit() if contributions else {}
-        return cls(network, store.dissection(run).units, run.constant_alphas, rules, methods, excesses)
+        units = store.dissection(run).units
+        exemplars = _exemplars(store, run, units, rules)
+        return cls(network, units, run.constant_alphas, rules, methods, excesses, exemplars)
 
     def __post_init__(self) -> None:
         check_methods(map(find_method, self.methods), self.network)
@@ -114,6 +124,7 @@ class Explainer:
         photographs: Iterable[tuple[str, Image.Image]],
         *,
         target: str | int | None = None,
+        true_class: Callable[[str], int | None] | None = None,
         batch_size: int = 16,
         progress: Progress | None = None,
     ) -> Iterator[Explanation]:
@@ -122,6 +133,7 @@ class Explainer:
         Args:
             photographs: name and picture (RGB).
             target: the class to explain, as label, synonym or index; by default the one predicted for each photograph.
+            true_class: the index of the class that a photograph shows, by its name; ``None`` where that is not known.
             batch_size: images in one forward pass.
             progress: called with the progress of methods that need many passes per batch.
 
@@ -130,39 +142,79 @@ class Explainer:
             NetworkError: if a score is one.
         """
         target_class = find_class(self.network.classes, str(target)) if target is not None else None
-        remaining = iter(photographs)
-        while batch := list(islice(remaining, batch_size)):
-            yield from self._explain(batch, target_class, progress)
+        for batch in self._batches(photographs, batch_size):
+            targets = batch.targets(target_class)
+            yield from self._explain(batch, targets, batch.seen.causes(targets), true_class, progress)
 
-    def _explain(
-        self, photographs: Sequence[tuple[str, Image.Image]], target_class: int | None, progress: Progress | None
-    ) -> Iterator[Explanation]:
-        network = self.network
+    def compare(
+        self,
+        photographs: Iterable[tuple[str, Image.Image]],
+        targets: tuple[str | int, str | int],
+        *,
+        true_class: Callable[[str], int | None] | None = None,
+        batch_size: int = 16,
+        progress: Progress | None = None,
+    ) -> Iterator[Comparison]:
+        """Explain two classes for each photograph, and what speaks for one rather than the other.
+
+        The difference of the two scores is explained as one score is, from the same forward pass. Arguments and errors
+        are those of :meth:`explain`.
+
+        Raises:
+            ClassNotFoundError: if the network has no such class, or both targets are the same one.
+        """
+        first, second = (find_class(self.network.classes, str(target)) for target in targets)
+        if first == second:
+            raise ClassNotFoundError(
+                f"both targets are class {first}, {self.network.classes[first]}; name two classes to compare"
+            )
+        for batch in self._batches(photographs, batch_size):
+            sides = [(targets, batch.seen.causes(targets)) for targets in map(batch.targets, (first, second))]
+            answers = zip(*(self._explain(batch, *side, true_class, progress) for side in sides), strict=True)
+            contrasts = zip(self._contrasts(batch, *sides), self._contrasts(batch, *reversed(sides)), strict=True)
+            yield from map(Comparison, answers, contrasts)
+
+    def _batches(self, photographs: Iterable[tuple[str, Image.Image]], size: int) -> Iterator[_Batch]:
+        remaining = iter(photographs)
+        while batch := list(islice(remaining, size)):
+            yield self._look(batch)
+
+    def _look(self, photographs: Sequence[tuple[str, Image.Image]]) -> _Batch:
+        network, names = self.network, [name for name, _ in photographs]
         preprocessing = network.preprocessing
         frames = [preprocessing.tensor(preprocessing.frame(photograph)) for _, photograph in photographs]
         images = torch.stack(frames)
         seen = self._head.look(images)
-        result = seen.result
-        require_finite(result.finite[0].tolist(), network.layer.name, [name for name, _ in photographs])
-        logits = result.scores.detach().double().cpu()
-        _require_finite_scores(logits, network.name, [name for name, _ in photographs])
-        predicted = logits.argmax(1)
-        targets = predicted if target_class is None else torch.full_like(predicted, target_class)
-        causes = seen.causes(targets)
-        heat = enlarge(heatmap(causes.alphas, result.activation), preprocessing.size).float().cpu().numpy()
-        responses = self._responses(causes, result.activation.detach(), targets)
-        rankings = list(map(self._layer.rank, responses))
-        rankings = _confirmed(seen, targets, rankings)
-        losses = _losses(seen, targets, rankings)
+        require_finite(seen.result.finite[0].tolist(), network.layer.name, names)
+        logits = seen.result.scores.detach().double().cpu()
+        _require_finite_scores(logits, network.name, names)
+        return _Batch(photographs, images, seen, logits)
+
+    def _explain(
+        self,
+        batch: _Batch,
+        targets: Int64[Tensor, " images"],
+        causes: Causes,
+        true_class: Callable[[str], int | None] | None,
+        progress: Progress | None,
+    ) -> Iterator[Explanation]:
+        network, activation = self.network, batch.seen.result.activation
+        preprocessing = network.preprocessing
+        heat = enlarge(heatmap(causes.alphas, activation), preprocessing.size).float().cpu().numpy()
+        excesses = [self.excesses.get(target) for target in targets.tolist()]
+        rankings = list(map(self._layer.rank, self._responses(causes, activation.detach(), excesses)))
+        rankings = confirmed(batch.seen, targets, rankings)
+        losses = losses_without_reasons(batch.seen, targets, rankings)
         method_maps = [
-            self._method_maps(watched(find_method(name), progress), images, targets) for name in self.methods
+            self._method_maps(watched(find_method(name), progress), batch.images, targets) for name in self.methods
         ]
-        for number, (name, photograph) in enumerate(photographs):
-            ranking = rankings[number]
+        for number, (name, photograph) in enumerate(batch.photographs):
+            ranking, logits = rankings[number], batch.logits[number]
+            truth = true_class(name) if true_class else None
             yield Explanation(
                 image=name,
-                prediction=_score(network, logits[number], int(predicted[number])),
-                target=_score(network, logits[number], int(targets[number])),
+                prediction=_score(network, logits, int(logits.argmax())),
+                target=_score(network, logits, int(targets[number])),
                 top=ranking.top,
                 bottom=ranking.bottom,
                 rules=self._layer.rules,
@@ -172,22 +224,60 @@ class Explainer:
                 constant_alpha=self.constant_alpha,
                 photograph=_shown(preprocessing.view(photograph)),
                 heatmap=heat[number],
-                masks=self._masks(result.activation.detach()[number], (*ranking.top, *ranking.bottom)),
+                masks=self._masks(activation.detach()[number], ranking.ranked),
                 others=tuple(maps_of_method[number] for maps_of_method in method_maps),
+                classes=tuple(_score(network, logits, index) for index in _most_probable(logits)),
+                true_class=None if truth is None else _score(network, logits, truth),
+                exemplars={
+                    unit.unit: self.exemplars[unit.unit]
+                    for unit in (*ranking.ranked, *ranking.passed_over)
+                    if unit.unit in self.exemplars
+                },
+            )
+
+    def _contrasts(
+        self,
+        batch: _Batch,
+        rather: tuple[Int64[Tensor, " images"], Causes],
+        than: tuple[Int64[Tensor, " images"], Causes],
+    ) -> Iterator[Contrast]:
+        """What speaks for one target of each image rather than another."""
+        network, (targets, causes), (others, causes_of_others) = self.network, rather, than
+        difference = causes.less(causes_of_others)
+        excesses = [
+            None if excess is None or excess_of_other is None else excess - excess_of_other
+            for excess, excess_of_other in zip(
+                map(self.excesses.get, targets.tolist()), map(self.excesses.get, others.tolist()), strict=True
+            )
+        ]
+        responses = self._responses(difference, batch.seen.result.activation.detach(), excesses)
+        rankings = [self._layer.rank(response) for response in responses]
+        losses = losses_of_lead(batch.seen, targets, others, rankings)
+        for logits, ranking, target, other, loss in zip(
+            batch.logits, rankings, targets.tolist(), others.tolist(), losses, strict=True
+        ):
+            yield Contrast(
+                rather=_score(network, logits, target),
+                than=_score(network, logits, other),
+                top=ranking.top,
+                bottom=ranking.bottom,
+                rules=self._layer.rules,
+                loss=loss,
             )
 
     def _responses(
-        self, causes: Causes, activation: Float[Tensor, "images units h w"], targets: Int64[Tensor, " images"]
+        self,
+        causes: Causes,
+        activation: Float[Tensor, "images units h w"],
+        excesses: Sequence[Float64[np.ndarray, " units"] | None],
     ) -> list[Responses]:
         """How each image's units respond, and what that does to its score."""
         peaks = activation.amax((2, 3))
         values = (causes.alphas, causes.contributions, causes.effects, causes.potentials, peaks)
         by_image = torch.stack(values, 1).double().cpu().numpy()
         return [
-            Responses(
-                alpha, contribution, effect, potential, peak, peak > self._layer.thresholds, self.excesses.get(target)
-            )
-            for (alpha, contribution, effect, potential, peak), target in zip(by_image, targets.tolist(), strict=True)
+            Responses(alpha, contribution, effect, potential, peak, peak > self._layer.thresholds, excess)
+            for (alpha, contribution, effect, potential, peak), excess in zip(by_image, excesses, strict=True)
         ]
 
     def _method_maps(
@@ -208,37 +298,45 @@ class Explainer:
         }
 
 
-def _confirmed(seen: Seen, targets: Int64[Tensor, " images"], rankings: Sequence[Ranking]) -> list[Ranking]:
-    """Retract what the score does not bear out.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Batch:
+    """Photographs that the network has looked at."""
 
-    It must rise without the units that are said to speak against the target, and when those respond that are said to
-    stay silent.
-    """
-    rankings = [ranking.retracted(list(filter(is_unusual, ranking.ranked)), "not lit") for ranking in rankings]
-    spoken = [roles(ranking.ranked) for ranking in rankings]
-    against, missed = ([by_role[role] for by_role in spoken] for role in ("against", "missed"))
-    losses = seen.losses(targets, list(map(_numbers, against)))
-    gains = seen.gains(targets, list(map(_numbers, missed)))
-    return [
-        ranking.retracted(units_against, "unclear effect").retracted(units_missed, "not lit")
-        for ranking, units_against, units_missed in zip(
-            rankings,
-            [units if loss >= 0 else [] for units, loss in zip(against, losses, strict=True)],
-            [units if gain <= 0 else [] for units, gain in zip(missed, gains, strict=True)],
-            strict=True,
+    photographs: Sequence[tuple[str, Image.Image]]
+    images: Float[Tensor, "images channels H W"]
+    seen: Seen
+    logits: Float64[Tensor, "images classes"]
+
+    def targets(self, target: int | None) -> Int64[Tensor, " images"]:
+        """One class for each image: this one, or the one that is predicted."""
+        predicted = self.logits.argmax(1)
+        return predicted if target is None else torch.full_like(predicted, target)
+
+
+def _exemplars(
+    store: NameStore, run: Run, units: Sequence[Unit], rules: Rules
+) -> Mapping[int, tuple[ExemplarPicture, ...]]:
+    """Pictures of the exemplars of those units that may be ranked."""
+    shown = {
+        unit.number: unit.exemplars[:_EXEMPLARS]
+        for unit in units
+        if rules.among == "all" or unit.name(rules.min_iou) is not None
+    }
+    jpegs = store.pictures(run, (exemplar.index for of_unit in shown.values() for exemplar in of_unit))
+    return {
+        unit: tuple(
+            ExemplarPicture(
+                exemplar.image,
+                exemplar.activation,
+                jpegs[exemplar.index],
+                (exemplar.column + 0.5) / run.layer.width,
+                (exemplar.row + 0.5) / run.layer.height,
+            )
+            for exemplar in of_unit
+            if exemplar.index in jpegs
         )
-    ]
-
-
-def _numbers(units: Iterable[RankedUnit]) -> list[int]:
-    return [unit.unit for unit in units]
-
-
-def _losses(seen: Seen, targets: Int64[Tensor, " images"], rankings: Sequence[Ranking]) -> list[float | None]:
-    """What each image's score loses without the units that are said to speak for it."""
-    reasons = [_numbers(persuasive(ranking.ranked)) for ranking in rankings]
-    losses = seen.losses(targets, reasons)
-    return [loss if units else None for loss, units in zip(losses, reasons, strict=True)]
+        for unit, of_unit in shown.items()
+    }
 
 
 def _require_finite_scores(logits: Float64[Tensor, "images classes"], network: str, images: Sequence[str]) -> None:
@@ -253,6 +351,12 @@ def _require_finite_scores(logits: Float64[Tensor, "images classes"], network: s
 def _shown(view: Image.Image) -> Image.Image:
     view.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
     return view
+
+
+def _most_probable(logits: Float64[Tensor, " classes"]) -> list[int]:
+    """The classes of the greatest scores, at most five."""
+    order: list[int] = logits.argsort(descending=True, stable=True)[:_CLASSES].tolist()
+    return order
 
 
 def _score(network: Network, logits: torch.Tensor, index: int) -> Score:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from .clauses import roles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dissection.vocabulary import Concept
 
@@ -79,12 +79,12 @@ class _Mentions:
     truths: Mapping[str, float]
 
     @classmethod
-    def of(cls, units: Iterable[RankedUnit]) -> _Mentions:
+    def of(cls, units: Iterable[RankedUnit], mention: Callable[[Concept], str]) -> _Mentions:
         counts: Counter[str] = Counter()
         truths: dict[str, float] = {}
         for unit in units:
             if unit.name is not None:
-                words = phrase(unit.name.concept)
+                words = mention(unit.name.concept)
                 counts[words] += 1
                 if unit.truth is not None:
                     truths[words] = max(unit.truth, truths.get(words, 0.0))
@@ -118,9 +118,27 @@ class _Mentions:
         return verb_of_many if self.are_many else verb
 
 
-def say(explanation: Spoken) -> str:
-    """The explanation as sentences that claim no more than its numbers support."""
-    by_role = {role: _Mentions.of(units) for role, units in roles((*explanation.top, *explanation.bottom)).items()}
+def phrase(concept: Concept) -> str:
+    """A concept as a sentence words it.
+
+    >>> from dissection.vocabulary import Concept
+    >>> phrase(Concept(7, "striped", "texture"))
+    'striped texture'
+    """
+    return {"texture": f"{concept.spoken} texture", "scene": f"{concept.spoken} scenery"}.get(
+        concept.category, concept.spoken
+    )
+
+
+def say(explanation: Spoken, *, mention: Callable[[Concept], str] = phrase) -> str:
+    """The explanation as sentences that claim no more than its numbers support.
+
+    Args:
+        explanation: the explanation.
+        mention: how a concept is worded where the sentence speaks of its units.
+    """
+    ranked = (*explanation.top, *explanation.bottom)
+    by_role = {role: _Mentions.of(units, mention) for role, units in roles(ranked).items()}
     responding, absent, torn = by_role["responds"], by_role["absent"], by_role["torn"]
     too = " too" if responding else ""
     against_it = f"{too}, which speaks against {spoken(explanation.target.label)}"
@@ -138,15 +156,52 @@ def say(explanation: Spoken) -> str:
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def phrase(concept: Concept) -> str:
-    """A concept as a sentence words it.
+class SpokenContrast(Protocol):
+    """The part of a contrast that its sentence is made of."""
 
-    >>> from dissection.vocabulary import Concept
-    >>> phrase(Concept(7, "striped", "texture"))
-    'striped texture'
-    """
-    return {"texture": f"{concept.spoken} texture", "scene": f"{concept.spoken} scenery"}.get(
-        concept.category, concept.spoken
+    @property
+    def rather(self) -> Score:
+        """The first class."""
+        ...
+
+    @property
+    def than(self) -> Score:
+        """The second class."""
+        ...
+
+    @property
+    def top(self) -> Sequence[RankedUnit]:
+        """The units that speak most for the first class rather than the second."""
+        ...
+
+    @property
+    def bottom(self) -> Sequence[RankedUnit]:
+        """The units that speak most for the second class rather than the first."""
+        ...
+
+    @property
+    def loss(self) -> float | None:
+        """What the lead of the first class loses without those that are said to; ``None`` if none is."""
+        ...
+
+    @property
+    def lead(self) -> float:
+        """By how much the score of the first class exceeds that of the second."""
+        ...
+
+
+def say_contrast(contrast: SpokenContrast) -> str:
+    """What speaks for one class rather than another, as a sentence that claims no more than its numbers support."""
+    rather, than = spoken(contrast.rather.label), spoken(contrast.than.label)
+    responding = _Mentions.of(roles((*contrast.top, *contrast.bottom))["responds"], phrase)
+    if not responding or contrast.loss is None or contrast.loss <= 0:
+        return f"No neuron of which something may be said speaks for {rather} rather than {than}."
+    it = "them" if responding.are_many else "it"
+    subject = responding.subject("responds and speaks", "respond and speak")
+    return (
+        f"{subject[0].upper()}{subject[1:]} for {rather} rather than {than}: without {it}, "
+        f"the score of {rather} less that of {than} falls from {figure(contrast.lead)} to "
+        f"{figure(contrast.lead - contrast.loss)}."
     )
 
 

@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING
 from dissection.vocabulary import Truth
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dissection.vocabulary import Evidence
 
-    from .explanation import Explanation
+    from .answer import Answer, AnswerPair, Contrast
     from .methods import Method
     from .vocabulary import RankedUnit, Score
 
 _COUNTS = [field.name for field in fields(Truth)]
 
 
-def to_json(
-    explanation: Explanation, *, heatmap: str | None, methods: Mapping[str, str] | None = None
-) -> dict[str, object]:
+def to_json(explanation: Answer, *, heatmap: str | None, methods: Mapping[str, str] | None = None) -> dict[str, object]:
     """What ``explain --json`` prints for one image.
 
     Args:
@@ -38,6 +36,8 @@ def to_json(
         "image": explanation.image,
         "prediction": _score(explanation.prediction),
         "target": _score(explanation.target),
+        "classes": [_score(score) for score in explanation.classes],
+        "true_class": _score(explanation.true_class) if explanation.true_class else None,
         "sentence": explanation.sentence,
         "loss": _optional(explanation.loss),
         "rank_by": rules.rank_by,
@@ -54,6 +54,31 @@ def to_json(
         "methods": [
             _method(method_map.method, (methods or {}).get(method_map.method.name)) for method_map in explanation.others
         ],
+    }
+
+
+def pair_to_json(
+    pair: AnswerPair, *, heatmaps: Sequence[str | None] = (None, None), methods: Sequence[Mapping[str, str]] = ({}, {})
+) -> dict[str, object]:
+    """What ``explain --json`` prints for one image and two targets, with the paths of each answer's pictures."""
+    return {
+        "image": pair.image,
+        "explanations": [
+            to_json(answer, heatmap=heatmap, methods=paths)
+            for answer, heatmap, paths in zip(pair.answers, heatmaps, methods, strict=True)
+        ],
+        "contrasts": [_contrast(contrast) for contrast in pair.contrasts],
+    }
+
+
+def _contrast(contrast: Contrast) -> dict[str, object]:
+    return {
+        "rather": contrast.rather.label,
+        "than": contrast.than.label,
+        "sentence": contrast.sentence,
+        "lead": _finite(contrast.lead),
+        "loss": _optional(contrast.loss),
+        "top": [_unit(unit) for unit in contrast.top],
     }
 
 

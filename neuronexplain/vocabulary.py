@@ -57,6 +57,9 @@ MethodName = Literal[
 DataKind = Literal["concepts", "voc", "coco", "ilsvrc", "scenes", "photographs"]
 """The layouts of annotated images."""
 
+INTERVAL = "In brackets: the interval of 95 % of resamples of the images."
+"""What a table of figures says of them."""
+
 ViewKind = Literal["whole", "centre", "ten"]
 """Which part of a photograph the network sees, see :mod:`neuronexplain.evaluation.framing`."""
 

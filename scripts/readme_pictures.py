@@ -3,7 +3,8 @@
 Usage: scripts/readme_pictures.py DATABASE FOLDER PHOTOGRAPH...
 
 The README shows a goldfinch, an oxcart, a mountain bike, a zebra and a boxer. The picture of the demo's page, page.jpg,
-is not drawn here: it is a browser's view of demo/index.html, 1280 x 1600, reduced to 1000 x 1250.
+is not drawn here: it is a browser's view of demo/index.html, 1280 x 1600, reduced to 1000 x 1250, while the pointer is
+on the first word that has pixels.
 """
 
 from __future__ import annotations

@@ -121,6 +121,7 @@ def test_explain_needs_only_the_database(world, run, tmp_path):
         "blue.png",
         "explanations.json",
         "index.html",
+        "page-files.json",
         "red.png",
     ]
     assert "The network says fire" in (tmp_path / "index.html").read_text()

@@ -10,6 +10,7 @@ from torch import nn
 from worlds import BIASES, COLOURS, DETECTORS, colour_concepts, colour_network, colour_square
 
 from dissection.dissect import dissect
+from dissection.errors import ClassNotFoundError
 from dissection.networks.forward import forward
 from dissection.networks.network import Network
 from dissection.networks.preprocessing import Preprocessing
@@ -277,3 +278,65 @@ def test_every_colour_is_said_to_respond_and_no_other(coloured):
         said = {unit.name.concept.spoken for unit in (*explanation.top, *explanation.bottom) if unit.lit}
         detected = np.clip(np.array(DETECTORS) @ (np.array(COLOURS[explanation.image]) / 255) + BIASES, 0, None)
         assert said <= {colour for colour, value in zip(COLOURS, detected, strict=True) if value > 0}
+
+
+def test_two_classes_are_compared_by_the_difference_of_their_scores():
+    explainer = Explainer(network(), units(), constant_alpha=False, rules=Rules(among="all", k=UNITS))
+    shown = photographs(3)
+    for comparison, first, second in zip(
+        explainer.compare(shown, ("a", "b")),
+        explainer.explain(shown, target="a"),
+        explainer.explain(shown, target="b"),
+        strict=True,
+    ):
+        assert comparison.answers[0].sentence == first.sentence
+        assert comparison.answers[1].sentence == second.sentence
+        rather, than = comparison.contrasts
+        assert rather.lead == -than.lead == first.target.logit - second.target.logit
+        by_unit = [{unit.unit: unit for unit in answer.top + answer.bottom} for answer in comparison.answers]
+        for unit in rather.top:
+            sides = [units_of[unit.unit] for units_of in by_unit]
+            assert unit.alpha == pytest.approx(sides[0].alpha - sides[1].alpha)
+            assert unit.effect == pytest.approx(sides[0].effect - sides[1].effect)
+        for contrast, signs in ((rather, 1), (than, -1)):
+            reasons = [unit.unit for unit in persuasive((*contrast.top, *contrast.bottom))]
+            if reasons:
+                lost = lead_without(explainer.network, shown, comparison.image, reasons)
+                assert contrast.loss == pytest.approx(contrast.lead - signs * lost, abs=1e-4)
+            else:
+                assert contrast.loss is None
+
+
+def lead_without(network, shown, image, silent):
+    """The score of class a less that of b, with some maps set to 0: the slow way, by a hook."""
+    photograph = dict(shown)[image]
+    frame = network.preprocessing.tensor(network.preprocessing.frame(photograph))[None]
+
+    def silence(_module, _inputs, output):
+        output = output.clone()
+        output[:, silent] = 0
+        return output
+
+    handle = network.module.get_submodule("network.relu").register_forward_hook(silence)
+    try:
+        with torch.no_grad():
+            scores = network.module(frame)[0]
+    finally:
+        handle.remove()
+    return float(scores[0] - scores[1])
+
+
+def test_a_class_is_not_compared_with_itself():
+    explainer = Explainer(network(), units(), constant_alpha=False)
+    with pytest.raises(ClassNotFoundError, match="both targets are class 1, b; name two classes to compare"):
+        next(explainer.compare(photographs(1), ("b", "1")))
+
+
+def test_classes_and_what_is_shown_are_kept():
+    explainer = Explainer(network(), units(), constant_alpha=False)
+    (made,) = explainer.explain(photographs(1), true_class={"0": 2}.get)
+    assert made.classes[0] == made.prediction
+    assert [score.logit for score in made.classes] == sorted((score.logit for score in made.classes), reverse=True)
+    assert {score.index for score in made.classes} == {0, 1, 2}
+    assert made.true_class is not None
+    assert made.true_class.label == "c"

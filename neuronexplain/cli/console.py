@@ -134,6 +134,15 @@ def say_wrapped(text: str) -> None:
     sys.stdout.write(f"{filled}\n")
 
 
+def say_item(text: str, *, hanging: int) -> None:
+    """Write a line to standard output; a terminal that is narrower gets several, indented by ``hanging``."""
+    if not sys.stdout.isatty():
+        say(text)
+        return
+    width, indent = get_terminal_size().columns, " " * hanging
+    sys.stdout.write(f"{fill(visible(text), width, subsequent_indent=indent, break_on_hyphens=False)}\n")
+
+
 def note(text: str) -> None:
     """Write a line to standard error, for people: programs read standard output."""
     sys.stderr.write(f"{visible(text)}\n")
@@ -208,7 +217,7 @@ def _write_table(rows: Sequence[Row], columns: Mapping[str, str]) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     numeric = {key for key in columns if any(isinstance(row[key], int | float) for row in rows)}
     for key, heading in columns.items():
-        table.add_column(heading, justify="right" if key in numeric else "left")
+        table.add_column(heading, justify="right" if key in numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(visible(_table_cell(row[key]))) for key in columns))
     Console(width=None if sys.stdout.isatty() else 160).print(table)

@@ -15,9 +15,11 @@ from dissection.execution.settings import Execution
 from dissection.files.atomic import replace_file
 from dissection.networks.passes import Work, resumable_pass
 from neuronexplain.methods import check_methods
+from neuronexplain.vocabulary import INTERVAL
 
 from .batch import Batch
 from .framing import Framing
+from .page import write_charts
 from .record_journal import open_journal
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def evaluate(
     """Measure methods of explanation over images.
 
     The records of images are written to ``out/PROTOCOL.jsonl`` batch by batch, and the same evaluation is resumed from
-    them; the table is written to ``out/PROTOCOL.json``.
+    them; the table is written to ``out/PROTOCOL.json``, and with charts to ``out/PROTOCOL.html``.
 
     Args:
         protocol: what to measure.
@@ -99,6 +101,8 @@ def evaluate(
         protocol.finish(records, ground.objects, methods, out)
         report = protocol.report(records, ground.objects, methods)
         replace_file(out / f"{protocol.name}.json", _document(heading, report))
+        about = f"{network.name}, {network.layer.name}, on {ground.name}. {INTERVAL}"
+        write_charts(out / f"{protocol.name}.html", [report], subtitle=about)
     return report
 
 

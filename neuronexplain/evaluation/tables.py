@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from neuronexplain.metrics.intervals import Figure
 
@@ -21,12 +22,14 @@ class Report:
         columns: heading by key.
         rows: values by key.
         notes: what a reader must know about the figures.
+        unit_of: whether the figures of a column have one unit, or those of a row.
     """
 
     title: str
     columns: Mapping[str, str]
     rows: tuple[TableRow, ...]
     notes: tuple[str, ...] = ()
+    unit_of: Literal["column", "row"] = "column"
 
     def to_json(self) -> dict[str, object]:
         """JSON values; a figure is its value, its interval and the number of images; an unknown number is null."""

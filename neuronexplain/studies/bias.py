@@ -36,11 +36,12 @@ from neuronexplain.building import build
 from neuronexplain.class_images import ClassImages
 from neuronexplain.evaluation.baselines import BASELINES
 from neuronexplain.evaluation.ground_truth.opening import open_ground
+from neuronexplain.evaluation.page import write_charts
 from neuronexplain.evaluation.runner import evaluate
 from neuronexplain.explainer import Explainer
 from neuronexplain.methods import METHODS
 from neuronexplain.pictures.overlay import save_picture
-from neuronexplain.vocabulary import Rules
+from neuronexplain.vocabulary import INTERVAL, Rules
 
 from .attention import Attention
 from .bias_report import BiasFound, Side, found, picture
@@ -90,8 +91,9 @@ class Bias:
 def study_bias(study: Bias, out: Path, *, execution: Execution | None = None, fresh: bool = False) -> BiasFound:
     """Train on biased scenes and on balanced ones, and compare.
 
-    Everything is stored in ``out``: scenes, weights, names (``names.db``), figures (``bias.json``) and a picture like
-    the paper's Fig. 8 (``bias.png``), if there is a scene to show. The same study is resumed where it stopped.
+    Everything is stored in ``out``: scenes, weights, names (``names.db``), figures (``bias.json``, and with charts
+    ``bias.html``) and a picture like the paper's Fig. 8 (``bias.png``), if there is a scene to show. The same study is
+    resumed where it stopped.
 
     Args:
         study: what is staged.
@@ -113,6 +115,7 @@ def study_bias(study: Bias, out: Path, *, execution: Execution | None = None, fr
     if page := picture(sides, study.staging):
         save_picture(page, out / "bias.png")
     replace_file(out / "bias.json", json.dumps(result.to_json(), indent=2, ensure_ascii=False).encode())
+    write_charts(out / "bias.html", [result.measured, result.words], subtitle=INTERVAL)
     return result
 
 

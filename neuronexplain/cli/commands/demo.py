@@ -51,7 +51,7 @@ def demo(
     from dissection.networks.opening import open_network
     from neuronexplain.building import build
     from neuronexplain.explainer import Explainer
-    from neuronexplain.report.page import write_page
+    from neuronexplain.report.folder import PAGE, write_folder
 
     network = open_network("scenes")
     database = out / "scenes.db"
@@ -68,25 +68,26 @@ def demo(
         console.say("New scenes, and why the network says what it says:")
         console.say()
         explanations = []
-        for explanation in explainer.explain(_unseen(out / "photographs", len(network.classes))):
+        unseen = dict(_unseen(out / "photographs", len(network.classes)))
+        true_classes = {path: number for number, path in enumerate(unseen)}
+        for explanation in explainer.explain(unseen.items(), true_class=true_classes.__getitem__):
             explanations.append(explanation)
             console.say(f"  {explanation.image}")
             console.say(f"    {explanation.sentence}")
             console.say()
         sections = [_section(store, run, index) for index in range(len(run.classes))]
         _query(sections[0])
-        explain.write_pictures(out, explanations)
-        page = out / "index.html"
-        write_page(
-            page,
+        write_folder(
+            out,
             explanations,
             title="Why does the network say so?",
             facts=explain.facts(run, named=len(explainer.names)),
             classes=sections,
             neurons=_cards(store, run),
+            replace=True,
         )
     console.say()
-    console.say(f"Look at the page: {page}")
+    console.say(f"Look at the page: {out / PAGE}")
     console.say(f"Ask the database: neuronexplain concepts of {run.classes[-1]} --db {database}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,24 +11,33 @@ from neuronexplain.cli import console, options
 from neuronexplain.vocabulary import DEFAULT_RULES, Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from PIL import Image
 
     from db.records import Run
-    from neuronexplain.explanation import Explanation
+    from dissection.execution.settings import Progress
+    from neuronexplain.answer import Answer
+    from neuronexplain.explainer import Explainer
+    from neuronexplain.explanation import Comparison, Explanation
     from neuronexplain.vocabulary import RankedUnit
-
-Paths = Mapping[str, str]
-HEATMAP = ""
 
 
 def explain(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photographs, or folders of them.")],
     db: options.Db,
     target: Annotated[
-        str | None, typer.Option(help="Class to explain: label, synonym or number; by default the predicted one.")
+        list[str] | None,
+        typer.Option(
+            help="Class to explain: label, synonym or number; by default the predicted one. Give two to compare them."
+        ),
     ] = None,
+    true_class: Annotated[
+        str | None, typer.Option(metavar="CLASS", help="Class that the photographs show, to be marked on the page.")
+    ] = None,
+    folders_are_classes: Annotated[
+        bool, typer.Option("--folders-are-classes", help="A photograph shows the class that its folder is named after.")
+    ] = False,
     top: Annotated[int, typer.Option(min=1, help="How many neurons for, and how many against.")] = DEFAULT_RULES.k,
     rank_by: options.Ranking = DEFAULT_RULES.rank_by,
     among: options.AmongNeurons = DEFAULT_RULES.among,
@@ -43,6 +51,7 @@ def explain(
     out: Annotated[
         Path | None, typer.Option(help="Folder for a picture of each image, explanations.json and index.html.")
     ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the page that --out holds already.")] = False,
     method: Annotated[
         list[options.Method] | None,
         typer.Option(help="Another explanation to show beside the words (repeatable); needs --out."),
@@ -58,13 +67,16 @@ def explain(
     """
     from db import NameStore
     from db.records import require_evidence
-    from dissection.errors import NeuronExplainError
+    from dissection.files.paths import readable
     from neuronexplain.explainer import Explainer
     from neuronexplain.explaining import open_network_of
+    from neuronexplain.report.folder import PAGE, require_free, to_value, write_folder
 
-    methods = options.method_names(method)
-    if methods and not out:
-        raise NeuronExplainError(f"--method {methods[0]} makes a picture; name a folder for pictures with --out")
+    methods, targets = options.method_names(method), target or []
+    _require_sense(methods, targets, out=out, replace=replace)
+    paths = list(_photographs(images))
+    if out:
+        require_free(out, map(readable, paths), replace=replace)
     with NameStore.open(db) as store:
         chosen = store.choose(run)
         if (max_q, min_truth) != (DEFAULT_RULES.max_q, DEFAULT_RULES.min_truth):
@@ -76,70 +88,70 @@ def explain(
             rules=Rules(top, rank_by, among, min_iou, max_q, min_truth),
             methods=methods,
         )
-    if out:
-        out.mkdir(parents=True, exist_ok=True)  # before the work, which would be lost
+    truth = _truth(chosen.classes, paths, true_class, folders_are_classes=folders_are_classes)
     problems: list[str] = []
-    paths = list(_photographs(images))
     with console.progress() if json else console.passing_progress() as progress:
-        results = explainer.explain(_readable(paths, problems), target=target, progress=progress)
-        counted = console.counted(results, lambda done: progress("explaining", done, len(paths)))
+        results = _explained(explainer, _readable(paths, problems), targets, truth, progress)
+        counted: Iterator[Explanation | Comparison] = console.counted(
+            results, lambda done: progress("explaining", done, len(paths))
+        )
         shown = counted if json else _printed(results)
         explanations = [explanation for explanation in shown if json or out]
-    pictures = write_results(out, explanations, chosen, named=len(explainer.names)) if out else {}
+    if out and explanations:
+        title, about = "Why the network says so", facts(chosen, named=len(explainer.names))
+        values = write_folder(out, explanations, title=title, facts=about, replace=replace)
+        if not json:
+            console.say(f"Pictures and page: {out / PAGE}")
+    else:
+        values = [to_value(explanation) for explanation in explanations]
     if json:
-        console.write_json([_json(explanation, pictures.get(explanation.image, {})) for explanation in explanations])
-    elif out:
-        console.say(f"Pictures and page: {out / 'index.html'}")
+        console.write_json(values)
     for problem in problems:
         console.note(f"neuronexplain: {problem}")
     if problems:
         raise typer.Exit(2)
 
 
-def write_results(out: Path, explanations: Sequence[Explanation], run: Run, *, named: int) -> dict[str, Paths]:
-    """Write pictures, JSON and page into a folder, and return the paths of each image's pictures."""
-    from neuronexplain.report.page import write_page
+def _require_sense(methods: Sequence[str], targets: Sequence[str], *, out: Path | None, replace: bool) -> None:
+    from dissection.errors import NeuronExplainError
 
-    pictures = write_pictures(out, explanations)
-    write_page(out / "index.html", explanations, title="Why the network says so", facts=facts(run, named=named))
-    return pictures
+    if methods and not out:
+        raise NeuronExplainError(f"--method {methods[0]} makes a picture; name a folder for pictures with --out")
+    if replace and not out:
+        raise NeuronExplainError("--replace is for the page in a folder; name the folder with --out")
+    if len(targets) > 2:
+        raise NeuronExplainError(f"--target is given {len(targets)} times; give one class, or two to compare")
 
 
-def write_pictures(out: Path, explanations: Sequence[Explanation]) -> dict[str, Paths]:
-    """Write each image's pictures and explanations.json into a folder, and other methods' pictures into subfolders.
+def _explained(
+    explainer: Explainer,
+    photographs: Iterable[tuple[str, Image.Image]],
+    targets: Sequence[str],
+    truth: Mapping[str, int],
+    progress: Progress,
+) -> Iterator[Explanation] | Iterator[Comparison]:
+    if len(targets) == 2:
+        both = (targets[0], targets[1])
+        return explainer.compare(photographs, both, true_class=truth.get, progress=progress)
+    target = targets[0] if targets else None
+    return explainer.explain(photographs, target=target, true_class=truth.get, progress=progress)
 
-    Returns:
-        The path of each picture, by image and then by method; the heat map's key is HEATMAP.
-    """
-    import json
 
-    from dissection.files.atomic import replace_file
+def _truth(
+    classes: Sequence[str], paths: Sequence[Path], true_class: str | None, *, folders_are_classes: bool
+) -> Mapping[str, int]:
+    """The class that each photograph is known to show, by its name."""
+    from dissection.errors import NeuronExplainError
     from dissection.files.paths import readable
-    from neuronexplain.pictures.overlay import method_picture, overlay, save_picture, side_by_side
+    from neuronexplain.classes import find_class
 
-    out.mkdir(parents=True, exist_ok=True)
-    paths: dict[str, Paths] = {}
-    for explanation, name in zip(explanations, _file_names(explanations), strict=True):
-        photograph = explanation.photograph
-        pictures = {HEATMAP: (out / name, side_by_side(photograph, overlay(photograph, explanation.heatmap)))}
-        for method_map in explanation.others:
-            pictures[method_map.method.name] = (
-                out / method_map.method.name / name,
-                method_picture(photograph, method_map),
-            )
-        for path, picture in pictures.values():
-            path.parent.mkdir(exist_ok=True)
-            save_picture(picture, path)
-        paths[explanation.image] = {method: readable(path) for method, (path, _) in pictures.items()}
-    values = [_json(explanation, paths[explanation.image]) for explanation in explanations]
-    replace_file(out / "explanations.json", json.dumps(values, indent=2, ensure_ascii=False).encode())
-    return paths
-
-
-def _json(explanation: Explanation, pictures: Paths) -> dict[str, object]:
-    from neuronexplain.serialise import to_json
-
-    return to_json(explanation, heatmap=pictures.get(HEATMAP), methods=pictures)
+    if true_class is not None and folders_are_classes:
+        raise NeuronExplainError("--true-class and --folders-are-classes both say what is shown; leave one of them out")
+    if true_class is not None:
+        return dict.fromkeys(map(readable, paths), find_class(classes, true_class))
+    if folders_are_classes:
+        return {readable(path): find_class(classes, path.absolute().parent.name) for path in paths}
+    return {}
 
 
 def facts(run: Run, *, named: int) -> dict[str, str]:
@@ -179,31 +191,28 @@ def _readable(paths: Iterable[Path], problems: list[str]) -> Iterator[tuple[str,
             yield readable(path), photograph
 
 
-def _file_names(explanations: Sequence[Explanation]) -> Iterator[str]:
-    taken: set[str] = set()
-    for explanation in explanations:
-        stem = name = Path(explanation.image).stem
-        number = 2
-        while name in taken:
-            name = f"{stem}-{number}"
-            number += 1
-        taken.add(name)
-        yield f"{name}.png"
+def _printed(results: Iterator[Explanation] | Iterator[Comparison]) -> Iterator[Explanation | Comparison]:
+    from neuronexplain.answer import AnswerPair
+
+    for result in results:
+        if isinstance(result, AnswerPair):
+            for answer in result.answers:
+                _print(answer)
+            for contrast in result.contrasts:
+                console.say_item(f"  {contrast.sentence}", hanging=2)
+            console.say()
+        else:
+            _print(result)
+        yield result
 
 
-def _printed(results: Iterable[Explanation]) -> Iterator[Explanation]:
-    for explanation in results:
-        _print(explanation)
-        yield explanation
-
-
-def _print(explanation: Explanation) -> None:
+def _print(explanation: Answer) -> None:
     console.say(explanation.image)
-    console.say(f"  {explanation.sentence}")
+    console.say_item(f"  {explanation.sentence}", hanging=2)
     sides = (("for", explanation.top), ("against", explanation.bottom), ("passed", explanation.passed_over))
     for side, units in sides:
         for unit in units:
-            console.say(f"    {side:7}  {_line(unit)}")
+            console.say_item(f"    {side:7}  {_line(unit)}", hanging=13)
     console.say()
 
 

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from neuronexplain.cli import console, options
+from neuronexplain.vocabulary import INTERVAL
 
-from .measuring import INTERVAL, Fresh, Out, say_report
+from .measuring import Fresh, Out, say_report
 
 
 def bias(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neuronexplain.cli import console, options
+from neuronexplain.vocabulary import INTERVAL
 
 from .inputs import ImageOptions, NetworkOptions
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results; the same command resumes.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start over.")]
-
-INTERVAL = "In brackets: the interval of 95 % of resamples of the images."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +64,7 @@ class Measurement:
             console.write_json(report.to_json())
         else:
             say_report(report, f"{network.name}, {network.layer.name}, on {ground.name}. {INTERVAL}")
+            console.say(f"Charts: {self.out / protocol.name}.html")
 
     @contextmanager
     def execution(self) -> Iterator[Execution]:

@@ -61,7 +61,9 @@ def words_report(
     ]
     if unjudged := sum(mention.is_there is None for record in records for mention in record.mentions):
         notes.append(f"{count(unjudged, 'mention')} could not be judged")
-    return Report(f"How true the sentences about {count(len(records), 'image')} are", _COLUMNS, tuple(rows), (*notes,))
+    return Report(
+        f"How true the sentences about {count(len(records), 'image')} are", _COLUMNS, tuple(rows), (*notes,), "row"
+    )
 
 
 def _by_chance(names: Mapping[int, UnitName], units: Sequence[Unit], max_q: float) -> TableRow:

@@ -1,0 +1,124 @@
+"""A page's folder: nothing of others is overwritten, nothing stale stays, and a refusal leaves nothing."""
+
+import json
+import sys
+
+import pytest
+from test_report import explanation, photograph
+
+from dissection.errors import OutputError
+from neuronexplain.explanation import Explanation
+from neuronexplain.report.folder import MANIFEST, require_free, write_folder
+
+ABOUT = {"title": "Why", "facts": {}}
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_folder_knows_what_it_holds(tmp_path):
+    out = tmp_path / "deep" / "why"
+    values = write_folder(out, [explanation("x/a.jpg"), explanation("y/a.jpg"), explanation("index.jpg")], **ABOUT)
+    pictures = ["a-2.png", "a.png", "index-2.png"]
+    assert files(out) == sorted([*pictures, "explanations.json", "index.html", MANIFEST])
+    assert json.loads((out / "explanations.json").read_text()) == values
+    assert [value["heatmap"] for value in values] == [str(out / name) for name in ("a.png", "a-2.png", "index-2.png")]
+
+
+def test_another_page_is_refused_or_replaced_whole(tmp_path):
+    out = tmp_path / "why"
+    write_folder(out, [explanation("a.jpg"), explanation("b.jpg")], **ABOUT)
+    (out / "notes.txt").write_text("theirs")
+    before = files(out)
+    with pytest.raises(OutputError, match="holds a page already; name another folder, or replace it with --replace"):
+        require_free(out, ["c.jpg"])
+    with pytest.raises(OutputError, match="holds a page already"):
+        write_folder(out, [explanation("c.jpg")], **ABOUT)
+    assert files(out) == before
+    write_folder(out, [explanation("c.jpg")], **ABOUT, replace=True)
+    assert files(out) == sorted(["c.png", "explanations.json", "index.html", "notes.txt", MANIFEST])
+
+
+@pytest.mark.parametrize("name", ["index.html", "explanations.json", "a.png"])
+@pytest.mark.parametrize("replace", [False, True])
+def test_files_of_others_are_never_overwritten(tmp_path, name, replace):
+    (tmp_path / name).write_text("theirs")
+    with pytest.raises(OutputError, match="is no part of a page of ours"):
+        write_folder(tmp_path, [explanation("a.jpg")], **ABOUT, replace=replace)
+    assert files(tmp_path) == [name]
+    assert (tmp_path / name).read_text() == "theirs"
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"files": [1]}', '{"files": ["../../theirs"]}', '{"files": ["/theirs"]}']
+)
+def test_a_list_that_is_damaged_or_leads_out_removes_nothing(tmp_path, content):
+    out = tmp_path / "deep" / "why"
+    out.mkdir(parents=True)
+    (tmp_path / "theirs").write_text("theirs")
+    (out / MANIFEST).write_text(content)
+    with pytest.raises(OutputError, match="is damaged; remove the folder, or name another one"):
+        write_folder(out, [explanation("a.jpg")], **ABOUT, replace=True)
+    assert files(tmp_path) == ["deep/why/page-files.json", "theirs"]
+
+
+def test_a_page_that_fails_leaves_the_earlier_one(tmp_path, monkeypatch):
+    out = tmp_path / "why"
+    write_folder(out, [explanation("a.jpg")], **ABOUT)
+    before = {name: (out / name).read_bytes() for name in files(out)}
+    monkeypatch.setattr("neuronexplain.report.folder.write_page", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_folder(out, [explanation("b.jpg")], **ABOUT, replace=True)
+    assert {name: (out / name).read_bytes() for name in files(out)} == before
+    with pytest.raises(ZeroDivisionError):
+        write_folder(tmp_path / "new", [explanation("b.jpg")], **ABOUT)
+    assert [path.name for path in tmp_path.iterdir()] == ["why"]
+
+
+def test_an_explanation_saves_itself(tmp_path):
+    made = explanation("a.jpg")
+    assert isinstance(made, Explanation)
+    for form in ("html", "PNG", "json"):
+        made.save(tmp_path / f"why.{form}")
+    assert json.loads((tmp_path / "why.json").read_text()) == made.to_dict()
+    assert (tmp_path / "why.PNG").read_bytes().startswith(b"\x89PNG")
+    assert "Said" not in repr(made)
+    assert repr(made) == "<Explanation of a.jpg: beach 91.2%; 5 neurons for it, 5 against>"
+    made.save(tmp_path / "folder")
+    assert files(tmp_path / "folder") == ["explanation.html", "explanation.json", "explanation.png"]
+    with pytest.raises(OutputError, match="already exists; name another folder"):
+        made.save(tmp_path / "folder")
+    with pytest.raises(OutputError, match=r"'\.jpg'; use \.html, \.png, \.json, or no suffix for a folder"):
+        made.save(tmp_path / "why.jpg")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "why.PNG", "why.html", "why.json"]
+
+
+def test_a_name_of_several_lines_has_one_line():
+    assert "\n" not in repr(explanation("a\n\x1b[8mb.jpg"))
+
+
+def test_a_figure_is_no_part_of_pyplot(monkeypatch):
+    monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)
+    drawn = explanation("a.jpg", photograph=photograph((60, 40))).figure()
+    assert "matplotlib.pyplot" not in sys.modules
+    assert [axes.get_title() for axes in drawn.axes] == [
+        "What the network saw",
+        "Evidence for beach",
+        "Neurons named sand",
+        "Neurons named sea",
+    ]
+
+
+@pytest.mark.parametrize("opens", [True, False])
+def test_show_opens_the_page_or_says_where_it_is(tmp_path, monkeypatch, opens):
+    opened = []
+    monkeypatch.setattr("neuronexplain.report.display.mkdtemp", lambda prefix: str(tmp_path))
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or opens)
+    if opens:
+        explanation().show()
+    else:
+        with pytest.raises(OutputError, match=r"no browser can be opened here; the page is in .*explanation\.html"):
+            explanation().show()
+    assert opened == [(tmp_path / "explanation.html").as_uri()]
+    assert "<article" in (tmp_path / "explanation.html").read_text()
