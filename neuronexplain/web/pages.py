@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import ChoiceLoader, PackageLoader
 
-from neuronexplain.report.page import environment
+from neuronexplain.report.page import article_script, article_style, environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,12 +22,12 @@ _TYPES: Final = MappingProxyType({".css": "text/css", ".js": "text/javascript", 
 _A_YEAR: Final = "public, max-age=31536000, immutable"
 
 
-def page(template: str, status: int = 200, **values: object) -> HTMLResponse:
+def page(template: str, status: int = 200, /, **values: object) -> HTMLResponse:
     """An answer made of a template in ``web/templates`` and its values."""
     return HTMLResponse(text(template, **values).encode("utf-8", "replace"), status)
 
 
-def text(template: str, **values: object) -> str:
+def text(template: str, /, **values: object) -> str:
     """The HTML of a template in ``web/templates``."""
     return _environment().get_template(template).render(**values)
 
@@ -55,8 +55,8 @@ def _address(name: str) -> str:
 
 @cache
 def _static() -> Mapping[str, bytes]:
-    """The files by name. The style sheet begins with the one of the pages that ``neuronexplain.report`` makes."""
+    """The files by name; style and script of what ``neuronexplain.report`` makes are among them."""
     folder = files("neuronexplain.web") / "static"
     contents = {file.name: file.read_bytes() for file in folder.iterdir() if file.name.endswith(tuple(_TYPES))}
-    report = environment().get_template("style.css.j2").render().encode()
-    return contents | {"style.css": report + b"\n" + contents["style.css"]}
+    report = article_style() + environment().get_template("page.css").render()
+    return contents | {"style.css": report.encode() + contents["style.css"], "article.js": article_script().encode()}

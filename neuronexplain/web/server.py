@@ -13,14 +13,15 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from db.errors import ConceptNotFoundError, RunNotFoundError, StoreError
-from dissection.errors import ClassNotFoundError, NeuronExplainError, OutputError
+from dissection.errors import ClassNotFoundError, LayerNotFoundError, NeuronExplainError, OutputError
 from dissection.plain_text import visible
 
 from . import pages
+from .jobs import BusyError
 from .protection import LARGEST_BODY, LOCAL_HOSTS, Gate, Headed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from starlette.types import ASGIApp, Scope
 
@@ -33,7 +34,13 @@ _PATIENCE = 3
 """Seconds that a server which is stopped gives to requests that are under way."""
 
 
-def application(title: str, *, hosts: Iterable[str] = (), largest_body: int = LARGEST_BODY) -> FastAPI:
+def application(
+    title: str,
+    *,
+    hosts: Iterable[str] = (),
+    largest_body: int = LARGEST_BODY,
+    inner: Iterable[tuple[Callable[..., ASGIApp], Mapping[str, object]]] = (),
+) -> FastAPI:
     """An application without pages of its own yet: protected, with its static files, and with errors of one sentence.
 
     What goes wrong is answered as JSON below ``/api``, and elsewhere as a page.
@@ -42,6 +49,7 @@ def application(title: str, *, hosts: Iterable[str] = (), largest_body: int = LA
         title: what it is called.
         hosts: names, besides this machine's own, by which it may be addressed.
         largest_body: bytes that a request may carry.
+        inner: middleware for requests that were let through, with its arguments.
     """
 
     def failed(path: str, status: int, reason: str) -> Response:
@@ -57,6 +65,8 @@ def application(title: str, *, hosts: Iterable[str] = (), largest_body: int = LA
         return failed(request.url.path, *reason_of(error))
 
     app = FastAPI(title=title, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
+    for middleware, arguments in inner:
+        app.add_middleware(middleware, **arguments)
     app.add_middleware(
         Gate, hosts=LOCAL_HOSTS | {host.lower() for host in hosts}, refusal=refused, largest_body=largest_body
     )
@@ -74,9 +84,11 @@ def reason_of(error: Exception) -> tuple[int, str]:
             reason = error.status_code, str(error.detail)
         case RequestValidationError():
             first = error.errors()[0]
-            reason = 422, f"{first['loc'][-1]}: {first['msg']}"
-        case ClassNotFoundError() | ConceptNotFoundError() | RunNotFoundError():
+            reason = 422, f"{first['loc'][-1]}: {'it is missing' if first['type'] == 'missing' else first['msg']}"
+        case ClassNotFoundError() | ConceptNotFoundError() | RunNotFoundError() | LayerNotFoundError():
             reason = 404, str(error)
+        case BusyError():
+            reason = 429, str(error)
         case StoreError():  # what a run does not keep; a database that fails has a cause
             reason = (503 if error.__cause__ is not None else 409), str(error)
         case _:
@@ -97,6 +109,12 @@ def listen(host: str, port: int) -> socket.socket:
         raise OutputError(
             f"{host}:{port} cannot be listened at ({error.strerror}): give another --host or --port"
         ) from error
+
+
+def address_of(at: socket.socket) -> str:
+    """What a browser is given to reach a socket."""
+    host, port = at.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def serve(app: ASGIApp, at: socket.socket) -> None:
