@@ -79,6 +79,17 @@ class LitContributions:
         row = self.classes.index(index)
         return _excess(float(self._values(units)[row]), float(self._half_widths(units)[row]), self.images[row])
 
+    def contrast(self, index: int, other: int, units: Sequence[int]) -> Excess:
+        """What a concept that names ``units`` contributes to one class above what it contributes to another.
+
+        The classes have different images, so ``se^2 = s_c^2 + s_c'^2``; the degrees of freedom are those of the class
+        with fewer images.
+        """
+        rows = [self.classes.index(index), self.classes.index(other)]
+        means, errors = self.means[:, units].mean(1)[rows], self._errors(units)[rows]
+        half = _half_width(np.array([(errors**2).sum()]), self._freedom()[rows].min(keepdims=True))
+        return _excess(float(means[0] - means[1]), float(half[0]), min(self.images[row] for row in rows))
+
     def _values(self, units: Sequence[int]) -> Float64[np.ndarray, " classes"]:
         values: np.ndarray = self.means[:, units].mean(1)
         values -= values.mean()
@@ -86,8 +97,6 @@ class LitContributions:
 
     def _half_widths(self, units: Sequence[int]) -> Float64[np.ndarray, " classes"]:
         """Half of each class's interval."""
-        from scipy.special import stdtrit  # noqa: PLC0415 -- takes a while to import, and few queries need it
-
         shares, count, freedom = self._errors(units) ** 2, len(self.images), self._freedom()
         own, others = (1 - 1 / count) ** 2 * shares, shares / count**2
         totals = own + np.maximum(others.sum() - others, 0)
@@ -95,8 +104,7 @@ class LitContributions:
         doubts = own**2 / freedom + np.maximum(terms.sum() - terms, 0)
         pooled = np.where(doubts > 0, totals**2 / np.where(doubts > 0, doubts, 1), 1)
         used = np.maximum(np.minimum(pooled, freedom), 1)
-        half_widths: np.ndarray = np.sqrt(totals) * stdtrit(used, (1 + _CONFIDENCE) / 2)
-        return half_widths
+        return _half_width(totals, used)
 
     def _freedom(self) -> Float64[np.ndarray, " classes"]:
         """Degrees of freedom of each class's variance."""
@@ -131,6 +139,16 @@ def variances(
     """Mean squared deviations from the means; rounding makes none negative."""
     deviations: np.ndarray = np.maximum(squares - means**2, 0)
     return deviations
+
+
+def _half_width(
+    squares: Float64[np.ndarray, " classes"], freedom: Float64[np.ndarray, " classes"]
+) -> Float64[np.ndarray, " classes"]:
+    """Half of Student's interval, given squared standard errors and degrees of freedom."""
+    from scipy.special import stdtrit  # noqa: PLC0415 -- takes a while to import, and few queries need it
+
+    half_widths: np.ndarray = np.sqrt(squares) * stdtrit(freedom, (1 + _CONFIDENCE) / 2)
+    return half_widths
 
 
 def _excess(value: float, half: float, images: int) -> Excess:

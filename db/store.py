@@ -19,6 +19,7 @@ from dissection.vocabulary import MIN_IOU
 from . import engines, merging, queries, reading, writing
 from .agreement import require_agreement
 from .errors import RunNotFoundError, StoreError, explained, has_moved
+from .fetching import fetched
 from .location import Location
 from .records import Run, WholeRun, require_built
 from .schema import BESIDES, DISSECTION, runs
@@ -204,10 +205,15 @@ class NameStore:
 
     def delete(self, run: RunLike) -> None:
         """Delete a run and everything that belongs to it; its number is not used again."""
-        run = self.run(run)
+        self.delete_all([run])
+
+    def delete_all(self, chosen: Iterable[RunLike]) -> None:
+        """Like :meth:`delete`, for several runs: all of them or none."""
+        chosen = list(map(self.run, chosen))
         with explained(self._location), engines.writing(self._engine) as connection:
-            self._require(connection, run)
-            writing.delete_run(connection, run.id)
+            for run in chosen:
+                self._require(connection, run)
+                writing.delete_run(connection, run.id)
 
     def find(self, key: RunKey) -> Run | None:
         """The run with a key, or ``None``."""
@@ -262,6 +268,27 @@ class NameStore:
         if existing:
             raise RunNotFoundError(f"{self._location} has {len(existing)} runs, name one with --run; {self._listing()}")
         raise RunNotFoundError(f"{self._location} {self._listing()}")
+
+    def newest(self, network: str | None = None) -> Run:
+        """The newest run, if all are of one network.
+
+        Args:
+            network: the network's name, if only runs of that one come into question.
+
+        Raises:
+            RunNotFoundError: if the runs are of several networks, or there are none.
+        """
+        existing = self.runs()
+        named = [run for run in existing if network in {run.network, run.source.get("network")}]
+        candidates = named or existing
+        if len({run.key.network for run in candidates}) == 1:
+            return candidates[-1]
+        return self.choose()  # which says what there is
+
+    def held(self) -> dict[int, str]:
+        """The digest of every run by its number: whether anything has changed, without reading much."""
+        with self._reading() as connection:
+            return {row.id: row.digest for row in fetched(connection, select(runs.c.id, runs.c.digest))}
 
     def run_for(self, network_fingerprint: str) -> Run:
         """The newest run of a network.

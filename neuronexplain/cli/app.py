@@ -8,9 +8,22 @@ import time
 
 import typer
 
-from . import allocator, console, failures, signals
-from .commands import build, classes_for, demo, explain, export, import_, layers, networks, runs, units, weights_convert
+from . import allocator, console, failures, signals, version
+from .commands import (
+    build,
+    classes_for,
+    demo,
+    explain,
+    export,
+    import_,
+    layers,
+    networks,
+    serve,
+    units,
+    weights_convert,
+)
 from .commands.concepts import check, convert, fetch, find, join, kinds, of, show
+from .commands.runs import delete, listing
 from .evaluate import (
     adversarial,
     bias,
@@ -38,15 +51,21 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.callback()(version.show_version)
 app.command("demo")(demo.demo)
 app.command("build")(build.build)
 app.command("explain")(explain.explain)
 app.command("units")(units.units)
-app.command("runs")(runs.runs)
 app.command("networks")(networks.networks)
 app.command("layers")(layers.layers)
 app.command("export")(export.export)
 app.command("import")(import_.import_)
+app.command("serve")(serve.serve)
+
+runs = typer.Typer(invoke_without_command=True)
+runs.callback()(listing.runs)
+runs.command("delete")(delete.delete)
+app.add_typer(runs, name="runs")
 
 evaluate = typer.Typer(
     help="Measure how good explanations are, by the protocols of the Grad-CAM paper.", no_args_is_help=True

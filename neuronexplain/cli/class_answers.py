@@ -7,19 +7,12 @@ from typing import TYPE_CHECKING
 from . import console
 
 if TYPE_CHECKING:
-    from db import Excess
     from db.records import Run
 
 HEADINGS = {"lit": "lit", "lit_low": "from", "lit_high": "to", "alpha": "alpha", "contribution": "contribution"}
 """Headings of the numbers that an answer consists of."""
 
 EXPLAINED = "lit: what lit cells contribute above the average class, with its 95 % interval."
-
-
-def excess_row(excess: Excess | None) -> console.Row:
-    """The excess of a lit contribution and its interval, as parts of a row; ``None`` where not known."""
-    low, high = (excess and excess.interval) or (None, None)
-    return {"lit": excess.value if excess else None, "lit_low": low, "lit_high": high}
 
 
 def say_ranking(run: Run, rows: list[console.Row], *, is_default: bool, for_people: bool) -> None:

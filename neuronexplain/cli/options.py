@@ -18,7 +18,24 @@ RunNumber = Annotated[int | None, typer.Option("--run", help="Which run, if the 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Write CSV.")]
 MinIou = Annotated[float, typer.Option("--min-iou", min=0, max=1, help="Least IoU at which a neuron has a name.")]
-Device = Annotated[str, typer.Option("--device", help="Where the network runs: cpu, cuda, cuda:1, mps.")]
+
+
+def _device(name: str) -> str:
+    if name != "auto":
+        return name
+    from dissection.networks.devices import fastest_device
+
+    return fastest_device()
+
+
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        callback=_device,
+        help="Where the network runs: cpu, cuda, cuda:1, mps; auto takes the first there is of cuda, mps and cpu.",
+    ),
+]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Images in one forward pass.")]
 Weights = Annotated[
     Path | None, typer.Option("--weights", help="Weights: safetensors, or a state dict written by torch.save.")

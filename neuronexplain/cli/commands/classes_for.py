@@ -27,22 +27,11 @@ def classes_for(
     Example: neuronexplain classes for sky --db names.db
     """
     from db import NameStore
+    from neuronexplain.listings import list_classes_for
 
     with NameStore.open(db) as store:
         chosen = store.choose(run)
-        rows: list[console.Row] = [
-            {
-                "class": answer.label,
-                "index": answer.index,
-                **class_answers.excess_row(answer.lit),
-                "alpha": answer.alpha,
-                "contribution": answer.contribution,
-                "images": answer.images,
-                "thin": answer.is_thin,
-                "units": list(answer.units),
-            }
-            for answer in store.classes_for(chosen, concept, rank_by=rank_by, min_iou=min_iou)
-        ]
+        rows = list_classes_for(store, chosen, concept, rank_by=rank_by, min_iou=min_iou)
     for_people = not (json or csv)
     thin = sum(row["thin"] is True for row in rows)
     if thin and for_people:

@@ -10,7 +10,6 @@ import typer
 from dissection.vocabulary import MIN_IOU
 from neuronexplain.cli import console
 
-from . import explain
 from .build import summarise
 
 if TYPE_CHECKING:
@@ -51,6 +50,7 @@ def demo(
     from dissection.networks.opening import open_network
     from neuronexplain.building import build
     from neuronexplain.explainer import Explainer
+    from neuronexplain.listings import run_facts
     from neuronexplain.report.folder import PAGE, write_folder
 
     network = open_network("scenes")
@@ -81,7 +81,7 @@ def demo(
             out,
             explanations,
             title="Why does the network say so?",
-            facts=explain.facts(run, named=len(explainer.names)),
+            facts=run_facts(run, named=len(explainer.names)),
             classes=sections,
             neurons=_cards(store, run),
             replace=True,

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from db.records import Run
     from dissection.execution.settings import Progress
     from neuronexplain.answer import Answer
     from neuronexplain.explainer import Explainer
@@ -70,6 +69,7 @@ def explain(
     from db.records import require_evidence
     from dissection.files.paths import readable
     from neuronexplain.explainer import Explainer
+    from neuronexplain.listings import run_facts
     from neuronexplain.report.folder import PAGE, require_free, to_value, write_folder
     from neuronexplain.run_networks import open_network_of
 
@@ -79,7 +79,7 @@ def explain(
     if out:
         require_free(out, map(readable, paths), replace=replace)
     with NameStore.open(db) as store:
-        chosen = store.choose(run)
+        chosen = store.choose(run) if run is not None else store.newest(network)
         if (max_q, min_truth) != (DEFAULT_RULES.max_q, DEFAULT_RULES.min_truth):
             require_evidence(chosen)
         explainer = Explainer.from_store(
@@ -99,7 +99,7 @@ def explain(
         shown = counted_results if json else _printed(results)
         explanations = [explanation for explanation in shown if json or out]
     if out and explanations:
-        title, about = "Why the network says so", facts(chosen, named=len(explainer.names))
+        title, about = "Why the network says so", run_facts(chosen, named=len(explainer.names))
         values = write_folder(out, explanations, title=title, facts=about, replace=replace)
         if not json:
             console.say(f"Pictures and page: {out / PAGE}")
@@ -153,18 +153,6 @@ def _truth(
     if folders_are_classes:
         return {readable(path): find_class(classes, path.absolute().parent.name) for path in paths}
     return {}
-
-
-def facts(run: Run, *, named: int) -> dict[str, str]:
-    """What a page says about a run."""
-    return {
-        "Network": run.network,
-        "Layer": f"{run.layer.name}, {run.layer.units} neurons, {run.layer.height} x {run.layer.width}",
-        "Named neurons": f"{named} of {run.layer.units}",
-        "Concepts": f"{run.concepts}, {run.images} images",
-        "Quantile": f"{run.key.quantile:g}",
-        "Built": f"{run.created:%F}",
-    }
 
 
 def _photographs(paths: Iterable[Path]) -> Iterator[Path]:

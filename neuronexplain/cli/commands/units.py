@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from math import isfinite
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dissection.vocabulary import MIN_IOU
 from neuronexplain.cli import console, options
-
-if TYPE_CHECKING:
-    from dissection.vocabulary import Unit
 
 
 def units(
@@ -35,6 +31,7 @@ def units(
     """
     from db import NameStore
     from db.records import require_evidence
+    from neuronexplain.listings import unit_row
 
     with NameStore.open(db) as store:
         chosen = store.choose(run)
@@ -45,29 +42,7 @@ def units(
     if proven:
         require_evidence(chosen)
         listed = [neuron for neuron in listed if neuron.is_proven(min_iou)]
-    rows = [_row(neuron, min_iou) for neuron in listed]
+    rows = [unit_row(neuron, min_iou) for neuron in listed]
     columns = {"unit": "neuron", "name": "name", "category": "category", "iou": "IoU", "truth": "truth", "q": "q"}
     columns |= {"threshold": "threshold", "intersection": "intersection", "union": "union", "images": "images"}
     console.write_rows(rows, columns | {"best": "best concept"}, as_json=json, as_csv=csv)
-
-
-def _row(unit: Unit, min_iou: float) -> console.Row:
-    name, best, evidence = unit.name(min_iou), unit.best, unit.evidence
-    truth = best.truth if best else None
-    return {
-        "unit": unit.number,
-        "name": name.concept.spoken if name else None,
-        "category": best.concept.category if best else None,
-        "iou": best.iou if best else None,
-        "truth": truth.precision if truth else None,
-        "lit_images": truth.lit_images if truth else None,
-        "hit_images": truth.hit_images if truth else None,
-        "p": evidence.p if evidence else None,
-        "q": evidence.q if evidence else None,
-        "proven": unit.is_proven(min_iou),
-        "threshold": unit.threshold if isfinite(unit.threshold) else None,  # an imported run has none
-        "intersection": best.intersection if best else None,
-        "union": best.union if best else None,
-        "images": (best.images or None) if best else None,
-        "best": best.concept.spoken if best else None,
-    }

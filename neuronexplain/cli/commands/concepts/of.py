@@ -30,26 +30,14 @@ def concepts_of(
     from db import NameStore
     from db.records import require_built
     from neuronexplain.classes import find_class
+    from neuronexplain.listings import list_concepts_of
 
     with NameStore.open(db) as store:
         chosen = store.choose(run)
         require_built(chosen, "importances")
         index = find_class(chosen.classes, class_name)
         images = store.class_images(chosen).get(index, 0)
-        rows: list[console.Row] = [
-            {
-                "concept": answer.concept.spoken,
-                "category": answer.concept.category,
-                **class_answers.excess_row(answer.lit),
-                "alpha": answer.alpha,
-                "contribution": answer.contribution,
-                "iou": answer.iou,
-                "class_images": images,
-                "thin": images < THIN_EVIDENCE,
-                "units": list(answer.units),
-            }
-            for answer in store.concepts_of(chosen, index, rank_by=rank_by, min_iou=min_iou)
-        ]
+        rows = list_concepts_of(store, chosen, index, rank_by=rank_by, min_iou=min_iou)
     label, for_people = chosen.classes[index], not (json or csv)
     counted = f"{images} image{'' if images == 1 else 's'}"
     if images < THIN_EVIDENCE and for_people:

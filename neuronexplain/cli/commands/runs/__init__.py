@@ -1,0 +1,1 @@
+"""``neuronexplain runs``: what a database holds, a module for each command."""

@@ -1,0 +1,48 @@
+"""``neuronexplain runs``: what a database holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from neuronexplain.cli import console, failures, options
+
+if TYPE_CHECKING:
+    from typer import Context
+else:
+    Context = typer.Context.__mro__[1]  # what commands are really called with
+
+
+def runs(
+    context: Context,
+    db: Annotated[str | None, typer.Option("--db", help="The database: a file, or an SQLAlchemy URL.")] = None,
+    json: options.Json = False,
+    csv: options.Csv = False,
+) -> None:
+    """List what a database holds, and what sets runs of the same network apart; or delete runs.
+
+    Example: neuronexplain runs --db names.db
+    """
+    if context.invoked_subcommand is not None:
+        if db is not None:
+            context.default_map = {context.invoked_subcommand: {"db": db}}
+        return
+    if db is None:
+        raise failures.UsageError("Missing option '--db'.", context)
+    from db import NameStore
+    from neuronexplain.listings import list_runs
+
+    with NameStore.open(db) as store:
+        rows = list_runs(store)
+    columns = {"run": "run", "network": "network", "layer": "layer", "units": "neurons", "named": "named"}
+    columns |= {"concepts": "concepts", "images": "images", "quantile": "quantile", "created": "built"}
+    if any(row["differs"] for row in rows):
+        columns |= {"differs": "what differs"}
+    if not json:
+        rows = [row | {"differs": _phrase(row["differs"])} for row in rows]
+    console.write_rows(rows, columns, as_json=json, as_csv=csv)
+
+
+def _phrase(differs: object) -> str:
+    return "; ".join(f"{name} {value}" for name, value in differs.items()) if isinstance(differs, dict) else ""

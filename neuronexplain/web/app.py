@@ -1,0 +1,44 @@
+"""The application over a database of names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import api, asking, browse
+from .catalogue import Catalogue
+from .explaining import Explaining, NetworkPlace
+from .jobs import Jobs
+from .remembered import Remembered
+from .server import application
+from .state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fastapi import FastAPI
+
+    from db import NameStore
+
+_REMEMBERED = ("/runs", "/compare", "/search", "/api/runs", "/api/compare", "/api/search", "/api/openapi.json")
+
+
+def names_app(store: NameStore, place: NetworkPlace | None = None, *, hosts: Iterable[str] = ()) -> FastAPI:
+    """The application over a store, which reads it and never writes.
+
+    Args:
+        store: the store, open for reading.
+        place: where networks are found, if not where the runs say.
+        hosts: names, besides this machine's own, by which it may be addressed.
+    """
+    catalogue = Catalogue(store)
+    app = application(
+        "NeuronExplain", hosts=hosts, inner=[(Remembered, {"covers": _is_remembered, "version": store.held})]
+    )
+    app.state.names = State(catalogue, Explaining(catalogue, place or NetworkPlace()), Jobs())
+    for module in (asking, browse, api):
+        app.include_router(module.routes)
+    return app
+
+
+def _is_remembered(path: str) -> bool:
+    return path.startswith(_REMEMBERED)

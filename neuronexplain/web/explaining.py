@@ -1,0 +1,190 @@
+"""What the application asks the network: why it says what it says, and where a neuron is alive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from dissection.errors import require_finite
+from dissection.networks.forward import forward
+from neuronexplain.activity import concept_map
+from neuronexplain.classes import find_class
+from neuronexplain.explainer import Explainer
+from neuronexplain.explaining import open_network_of
+from neuronexplain.listings import run_facts
+from neuronexplain.pictures.overlay import concept_picture
+from neuronexplain.report.inline_pictures import picture_uri
+from neuronexplain.report.page import article, write_page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from db.records import Run
+    from dissection.execution.settings import Progress
+    from dissection.networks.network import Network
+    from neuronexplain.explanation import Comparison, Explanation
+
+    from .catalogue import Catalogue
+    from .uploads import Upload
+
+MOST_TARGETS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPlace:
+    """Where networks are found, if not where their runs say; as the command line was told.
+
+    Attributes:
+        network: the network's name, if it has moved, or is code and its neurons were named elsewhere.
+        weights: the place of its weights file.
+        ema: whether to take averaged weights.
+        device: where it runs.
+    """
+
+    network: str | None = None
+    weights: Path | None = None
+    ema: bool = False
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a photograph.
+
+    Attributes:
+        run: the run whose names are spoken.
+        targets: the classes to explain, as they were typed; none for the predicted one.
+        methods: other methods to show.
+    """
+
+    run: Run
+    targets: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+
+    def classes(self) -> list[int]:
+        """The indices of the classes, each once.
+
+        Raises:
+            ClassNotFoundError: if the network has no such class.
+        """
+        return list(dict.fromkeys(find_class(self.run.classes, target) for target in self.targets))
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What came of a photograph, for one class or two.
+
+    Attributes:
+        run: the run whose names are spoken.
+        image: what the photograph is called.
+        article: what is shown.
+        value: what ``explain --json`` prints of it.
+        page: what is downloaded.
+    """
+
+    run: Run
+    image: str
+    article: str = field(repr=False)
+    value: dict[str, Any] = field(repr=False)
+    page: bytes = field(repr=False)
+
+    @property
+    def sides(self) -> list[dict[str, Any]]:
+        """The value of each class that is explained."""
+        sides: list[dict[str, Any]] = self.value.get("explanations", [self.value])
+        return sides
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Where a unit responds in a photograph.
+
+    Attributes:
+        run: the run.
+        unit: the unit.
+        image: what the photograph is called.
+        peak: the unit's greatest activation.
+        share: the share of the photograph where it is above its threshold.
+        picture: the photograph, dark elsewhere, as an address of data.
+    """
+
+    run: Run
+    unit: int
+    image: str
+    peak: float
+    share: float
+    picture: str = field(repr=False)
+
+
+class Explaining:
+    """The one network in memory; its methods are called by one thread.
+
+    Args:
+        catalogue: what the database holds.
+        place: where networks are found.
+    """
+
+    def __init__(self, catalogue: Catalogue, place: NetworkPlace) -> None:
+        self._catalogue = catalogue
+        self._place = place
+        self._digest = ""
+        self._explainer: Explainer | None = None
+
+    def explain(self, question: Question, upload: Upload, progress: Progress) -> Explained:
+        """Explain a photograph.
+
+        Raises:
+            NeuronExplainError: if that cannot be done; the message says why.
+        """
+        explainer = self._of(question.run, progress)
+        if question.methods:
+            explainer = replace(explainer, methods=question.methods)
+        photographs = [(upload.name, upload.photograph())]
+        targets = question.classes()
+        progress("explaining", 0, 0)
+        results: Iterator[Explanation | Comparison]
+        if len(targets) == MOST_TARGETS:
+            results = explainer.compare(photographs, (targets[0], targets[1]), progress=progress)
+        else:
+            results = explainer.explain(photographs, target=targets[0] if targets else None, progress=progress)
+        (result,) = results
+        facts = run_facts(question.run, named=len(explainer.names))
+        with TemporaryDirectory(prefix="neuronexplain-") as folder:
+            path = Path(folder) / "page.html"
+            write_page(path, [result], title="Why the network says so", facts=facts)
+            page = path.read_bytes()
+        return Explained(question.run, upload.name, article(result), result.to_dict(), page)
+
+    def see(self, run: Run, unit: int, upload: Upload, progress: Progress) -> Seen:
+        """Find where a unit is alive in a photograph.
+
+        Raises:
+            NeuronExplainError: if that cannot be done; the message says why.
+        """
+        network = self._of(run, progress).network
+        photograph, preprocessing = upload.photograph(), network.preprocessing
+        images = preprocessing.tensor(preprocessing.frame(photograph))[None].to(network.device)
+        seen = forward(network, images)
+        require_finite(seen.finite[0].tolist(), network.layer.name, [upload.name])
+        maps = seen.activation.detach()[0, [unit]].cpu().double().numpy()
+        strength = concept_map(maps, self._catalogue.store.thresholds(run)[[unit]], preprocessing.size)
+        picture = concept_picture(preprocessing.view(photograph), strength)
+        return Seen(run, unit, upload.name, float(maps.max()), float((strength > 1).mean()), picture_uri(picture, 800))
+
+    def _of(self, run: Run, progress: Progress) -> Explainer:
+        if self._explainer is None or self._digest != run.key.digest:
+            progress("opening the network", 0, 0)
+            self._explainer = None  # before the next is opened: there is room for one
+            self._explainer = Explainer.from_store(self._open(run), self._catalogue.store, run=run)
+            self._digest = run.key.digest
+        return self._explainer
+
+    def _open(self, run: Run) -> Network:
+        """The run's network, from the place that was named, unless another network lies there."""
+        place = self._place
+        if place.network is None and place.weights is None:
+            return open_network_of(run, ema=place.ema, device=place.device)
+        named = open_network_of(run, network=place.network, weights=place.weights, ema=place.ema, device=place.device)
+        return named if named.fingerprint == run.key.network else open_network_of(run, device=place.device)
