@@ -138,6 +138,26 @@ def say(explanation: Spoken) -> str:
     return " ".join(sentence for sentence in sentences if sentence)
 
 
+def say_unlabelled(explanation: Spoken) -> str:
+    """What the explanation says without naming prediction or target: for readers who are to guess or judge them."""
+    by_role = {role: _Mentions.of(units) for role, units in roles((*explanation.top, *explanation.bottom)).items()}
+    responding, absent = by_role["responds"], by_role["absent"]
+    if responding and _is_cause(explanation):
+        reason = responding.sentence("responds", "respond").rstrip(".")
+        reason = f"{reason}; {_loss(explanation, responding, absent)}."
+    else:
+        reason = responding.sentence(*_no_cause(explanation))
+    against_it, stays = "which speaks against it", "would speak for it, but"
+    sentences = [
+        reason,
+        f"There is no {absent.listed('or')}." if absent else "",
+        by_role["against"].sentence(f"responds, {against_it}", f"respond, {against_it}"),
+        by_role["missed"].sentence(f"{stays} stays silent", f"{stays} stay silent"),
+        by_role["torn"].sentence("pulls both ways", "pull both ways"),
+    ]
+    return " ".join(filter(None, sentences)) or NOTHING_TO_SAY
+
+
 def phrase(concept: Concept) -> str:
     """A concept as a sentence words it.
 
@@ -211,6 +231,9 @@ def _reason(explanation: Spoken, responding: _Mentions, absent: _Mentions, *, ha
         opening, because = f"{opening};", f"what speaks for {_target(explanation)} is that {' and that '.join(reasons)}"
     return f"{opening} {because}{loss}. {no_cause}".rstrip()
 
+
+NOTHING_TO_SAY = "Nothing can be said of its neurons."
+"""What :func:`say_unlabelled` says where no unit is spoken of."""
 
 _SMALL = 0.1
 """A reason whose loss is under this share of the score is a small part of it."""

@@ -11,6 +11,7 @@ import typer
 from . import allocator, console, failures, signals
 from .commands import build, classes_for, demo, explain, export, import_, layers, networks, runs, units, weights_convert
 from .commands.concepts import check, convert, fetch, find, join, kinds, of, show
+from .commands.study import discrimination, results, trust
 from .evaluate import (
     adversarial,
     bias,
@@ -64,6 +65,17 @@ evaluate.command("adversarial")(adversarial.adversarial)
 evaluate.command("bias")(bias.bias)
 evaluate.command("layers")(evaluate_layers.layers)
 app.add_typer(evaluate, name="evaluate")
+
+study = typer.Typer(
+    help="Ask people what they see in explanations: the human studies of the Grad-CAM paper.", no_args_is_help=True
+)
+study_make = typer.Typer(help="Make a study as a folder of questions and pictures.", no_args_is_help=True)
+study_make.callback()(in_one_process)
+study_make.command("discrimination")(discrimination.discrimination)
+study_make.command("trust")(trust.trust)
+study.add_typer(study_make, name="make")
+study.command("results")(results.results)
+app.add_typer(study, name="study")
 
 weights = typer.Typer(help="Weights files.", no_args_is_help=True)
 weights.command("convert")(weights_convert.convert)
