@@ -14,10 +14,11 @@ from dissection.networks.reruns import Reruns
 from neuronexplain.methods.gradcam import enlarge, heatmap
 
 from .activity import Responses, concept_map
+from .answer import MethodMap
 from .causes import AnyHead, PooledLinearHead
 from .classes import find_class
 from .clauses import is_unusual, persuasive, roles
-from .explanation import Explanation, MethodMap
+from .explanation import Explanation
 from .methods import check_methods, find_method, watched
 from .named_layer import NamedLayer
 from .vocabulary import DEFAULT_RULES, Score
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 
 _LONGEST_SIDE = 1024
 """Longest side, in pixels, of the photograph that an explanation keeps, so that many explanations fit into memory."""
+
+_CLASSES = 5
+"""How many of the most probable classes an explanation holds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,6 +178,7 @@ class Explainer:
                 heatmap=heat[number],
                 masks=self._masks(result.activation.detach()[number], (*ranking.top, *ranking.bottom)),
                 others=tuple(maps_of_method[number] for maps_of_method in method_maps),
+                classes=tuple(_score(network, logits[number], index) for index in _most_probable(logits[number])),
             )
 
     def _responses(
@@ -253,6 +258,12 @@ def _require_finite_scores(logits: Float64[Tensor, "images classes"], network: s
 def _shown(view: Image.Image) -> Image.Image:
     view.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
     return view
+
+
+def _most_probable(logits: Float64[Tensor, " classes"]) -> list[int]:
+    """The classes of the greatest scores, at most five."""
+    order: list[int] = logits.argsort(descending=True, stable=True)[:_CLASSES].tolist()
+    return order
 
 
 def _score(network: Network, logits: torch.Tensor, index: int) -> Score:

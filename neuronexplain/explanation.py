@@ -1,77 +1,70 @@
-"""The answer to "why did the network predict this?", as immutable values."""
+"""An answer that shows itself: in a notebook, a browser, a file, a figure or a program."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .sentence import say
+from dissection.plain_text import visible
+
+from .answer import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import os
 
-    import numpy as np
-    from jaxtyping import Float32
-    from PIL import Image
-
-    from .methods import Method
-    from .vocabulary import RankedUnit, Rules, Score
+    from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MethodMap:
-    """Another method's map for the same target.
+class Explanation(Answer):
+    """Why the network predicted what it predicted for one image; notebooks show it as the page does."""
 
-    Attributes:
-        method: the method.
-        values: its map at the network's input size; for a method of kind ``pixels``, one for each colour.
-    """
+    __slots__ = ()
 
-    method: Method
-    values: Float32[np.ndarray, "layers h w"]
+    def __repr__(self) -> str:
+        target = self.target
+        says = f"{target.label} {target.probability:.1%}"
+        units = f"{len(self.top)} neurons for it, {len(self.bottom)} against"
+        return visible(f"<Explanation of {self.image}: {says}; {units}>")
 
+    def _repr_html_(self) -> str:
+        from .report.page import fragment  # noqa: PLC0415 - templates are loaded where something is shown
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Explanation:
-    """One image, one target, and the units that speak most for and against it.
+        return fragment(self)
 
-    Attributes:
-        image: where the photograph came from.
-        prediction: the class the network finds most probable.
-        target: the class that is explained.
-        top: the units that speak most for the target (*persuasive*), strongest first.
-        bottom: the units that speak most against it (*inhibitive*), strongest first.
-        rules: which units were ranked, and what may be said of them.
-        passed_over: units that would have been in ``top`` or ``bottom`` had all units been ranked.
-        has_evidence: whether evidence is kept for the names: how likely they are by chance, and how often true.
-        loss: what the target's score loses where the maps of the units that are said to speak for it are set to 0;
-            ``None`` where none is.
-        constant_alpha: whether alphas are the same for every image.
-        photograph: the part of the photograph that the network saw, at the photograph's resolution, reduced if its
-            longest side is over 1,024 pixels.
-        heatmap: Eq. 2, upsampled to the network's input size; not normalised, nowhere negative.
-        masks: for each spoken concept in ``top`` and ``bottom``, how strongly its units respond at each pixel: the
-            strongest of their maps, each divided by its threshold, at the network's input size. A unit is lit
-            above 1.
-        others: other methods' maps for the target, in the order requested.
-    """
+    def show(self) -> None:
+        """Display the page in a notebook, or open it in a browser.
 
-    image: str
-    prediction: Score
-    target: Score
-    top: tuple[RankedUnit, ...]
-    bottom: tuple[RankedUnit, ...]
-    rules: Rules
-    passed_over: tuple[RankedUnit, ...]
-    has_evidence: bool
-    loss: float | None
-    constant_alpha: bool
-    photograph: Image.Image
-    heatmap: Float32[np.ndarray, "h w"]
-    masks: Mapping[str, Float32[np.ndarray, "h w"]]
-    others: tuple[MethodMap, ...] = ()
+        Raises:
+            OutputError: if there is neither; the message says where the page lies.
+        """
+        from .report.display import show  # noqa: PLC0415
 
-    @property
-    def sentence(self) -> str:
-        """The explanation in plain English."""
-        return say(self)
+        show(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the explanation in the form of the path's suffix, whole or not at all.
+
+        Args:
+            path: ``.html`` for the page, ``.png`` for the figure, ``.json`` for what :meth:`to_dict` returns; without
+                a suffix, a new folder that holds all of them.
+
+        Raises:
+            OutputError: if the suffix is another one, the folder holds something already, or nothing can be written.
+        """
+        from .report.saving import save  # noqa: PLC0415
+
+        save(self, path)
+
+    def to_dict(self) -> dict[str, object]:
+        """What ``explain --json`` prints, as plain values; a number that is not finite is ``None``."""
+        from .serialise import to_json  # noqa: PLC0415
+
+        return to_json(self, heatmap=None)
+
+    def figure(self) -> Figure:
+        """The photograph, its heat map, and where the named neurons light up, under the sentence.
+
+        The figure is no part of pyplot's state: nothing needs to be closed.
+        """
+        from .pictures.figure import figure  # noqa: PLC0415
+
+        return figure(self)

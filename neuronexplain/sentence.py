@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from .clauses import roles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dissection.vocabulary import Concept
 
@@ -79,12 +79,12 @@ class _Mentions:
     truths: Mapping[str, float]
 
     @classmethod
-    def of(cls, units: Iterable[RankedUnit]) -> _Mentions:
+    def of(cls, units: Iterable[RankedUnit], mention: Callable[[Concept], str]) -> _Mentions:
         counts: Counter[str] = Counter()
         truths: dict[str, float] = {}
         for unit in units:
             if unit.name is not None:
-                words = phrase(unit.name.concept)
+                words = mention(unit.name.concept)
                 counts[words] += 1
                 if unit.truth is not None:
                     truths[words] = max(unit.truth, truths.get(words, 0.0))
@@ -118,9 +118,27 @@ class _Mentions:
         return verb_of_many if self.are_many else verb
 
 
-def say(explanation: Spoken) -> str:
-    """The explanation as sentences that claim no more than its numbers support."""
-    by_role = {role: _Mentions.of(units) for role, units in roles((*explanation.top, *explanation.bottom)).items()}
+def phrase(concept: Concept) -> str:
+    """A concept as a sentence words it.
+
+    >>> from dissection.vocabulary import Concept
+    >>> phrase(Concept(7, "striped", "texture"))
+    'striped texture'
+    """
+    return {"texture": f"{concept.spoken} texture", "scene": f"{concept.spoken} scenery"}.get(
+        concept.category, concept.spoken
+    )
+
+
+def say(explanation: Spoken, *, mention: Callable[[Concept], str] = phrase) -> str:
+    """The explanation as sentences that claim no more than its numbers support.
+
+    Args:
+        explanation: the explanation.
+        mention: how a concept is worded where the sentence speaks of its units.
+    """
+    ranked = (*explanation.top, *explanation.bottom)
+    by_role = {role: _Mentions.of(units, mention) for role, units in roles(ranked).items()}
     responding, absent, torn = by_role["responds"], by_role["absent"], by_role["torn"]
     too = " too" if responding else ""
     against_it = f"{too}, which speaks against {spoken(explanation.target.label)}"
@@ -140,7 +158,8 @@ def say(explanation: Spoken) -> str:
 
 def say_unlabelled(explanation: Spoken) -> str:
     """What the explanation says without naming prediction or target: for readers who are to guess or judge them."""
-    by_role = {role: _Mentions.of(units) for role, units in roles((*explanation.top, *explanation.bottom)).items()}
+    ranked = (*explanation.top, *explanation.bottom)
+    by_role = {role: _Mentions.of(units, phrase) for role, units in roles(ranked).items()}
     responding, absent = by_role["responds"], by_role["absent"]
     if responding and _is_cause(explanation):
         reason = responding.sentence("responds", "respond").rstrip(".")
@@ -156,18 +175,6 @@ def say_unlabelled(explanation: Spoken) -> str:
         by_role["torn"].sentence("pulls both ways", "pull both ways"),
     ]
     return " ".join(filter(None, sentences)) or NOTHING_TO_SAY
-
-
-def phrase(concept: Concept) -> str:
-    """A concept as a sentence words it.
-
-    >>> from dissection.vocabulary import Concept
-    >>> phrase(Concept(7, "striped", "texture"))
-    'striped texture'
-    """
-    return {"texture": f"{concept.spoken} texture", "scene": f"{concept.spoken} scenery"}.get(
-        concept.category, concept.spoken
-    )
 
 
 def spoken(label: str) -> str:

@@ -13,16 +13,14 @@ if TYPE_CHECKING:
 
     from dissection.vocabulary import Evidence
 
-    from .explanation import Explanation
+    from .answer import Answer
     from .methods import Method
     from .vocabulary import RankedUnit, Score
 
 _COUNTS = [field.name for field in fields(Truth)]
 
 
-def to_json(
-    explanation: Explanation, *, heatmap: str | None, methods: Mapping[str, str] | None = None
-) -> dict[str, object]:
+def to_json(explanation: Answer, *, heatmap: str | None, methods: Mapping[str, str] | None = None) -> dict[str, object]:
     """What ``explain --json`` prints for one image.
 
     Args:

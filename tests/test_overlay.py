@@ -11,7 +11,7 @@ from matplotlib import colormaps
 from PIL import Image
 
 from dissection.errors import OutputError
-from neuronexplain.explanation import MethodMap
+from neuronexplain.answer import MethodMap
 from neuronexplain.methods import METHODS
 from neuronexplain.pictures.overlay import (
     BRIGHT,

@@ -13,7 +13,8 @@ from PIL import Image
 from shapes import unchecked
 
 from dissection.vocabulary import Concept, Evidence, Truth, UnitName
-from neuronexplain.explanation import Explanation, MethodMap
+from neuronexplain.answer import MethodMap
+from neuronexplain.explanation import Explanation
 from neuronexplain.methods import METHODS
 from neuronexplain.serialise import to_json
 from neuronexplain.vocabulary import RankedUnit, Rules, Score
@@ -38,7 +39,7 @@ def unnamed(
 
 @pytest.fixture(autouse=True)
 def _sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("neuronexplain.explanation.say", lambda explanation: f"About {explanation.target.label}.")
+    monkeypatch.setattr("neuronexplain.answer.say", lambda explanation: f"About {explanation.target.label}.")
 
 
 def explanation(**changes: Any) -> Explanation:
@@ -134,7 +135,7 @@ def test_no_picture_is_null() -> None:
 def test_every_number_survives_strict_json_or_is_null(alpha: float, contribution: float, logit: float) -> None:
     unit = RankedUnit(1, alpha, contribution, alpha, contribution, True, alpha)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("neuronexplain.explanation.say", lambda _: "")
+        patch.setattr("neuronexplain.answer.say", lambda _: "")
         value = to_json(explanation(top=(unit,), target=Score("a", 0, 1.0, logit)), heatmap=None)
     again = json.loads(json.dumps(value, allow_nan=False))
     read = (again["top"][0]["alpha"], again["top"][0]["contribution"], again["target"]["logit"])

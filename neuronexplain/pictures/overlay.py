@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float32
 
-    from neuronexplain.explanation import MethodMap
+    from neuronexplain.answer import MethodMap
 
 COLORMAP = "inferno"
 DIVERGING = "coolwarm_r"

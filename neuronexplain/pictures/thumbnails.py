@@ -39,9 +39,13 @@ def exemplar_pictures(dissection: Dissection, concepts: ConceptDataset) -> Mappi
 
 def ringed(jpeg: bytes, exemplar: Exemplar, layer: Layer) -> bytes:
     """A JPEG of an exemplar's image with a ring around the place of ``layer`` that is most active."""
+    return ringed_at(jpeg, (exemplar.column + 0.5) / layer.width, (exemplar.row + 0.5) / layer.height)
+
+
+def ringed_at(jpeg: bytes, x_share: float, y_share: float) -> bytes:
+    """A JPEG with a ring around a place, which is given as shares of its width and height."""
     picture = Image.open(BytesIO(jpeg), formats=["JPEG"])
-    x = (exemplar.column + 0.5) / layer.width * picture.width
-    y = (exemplar.row + 0.5) / layer.height * picture.height
+    x, y = x_share * picture.width, y_share * picture.height
     draw = ImageDraw.Draw(picture)
     for radius, colour in ((_RING + 1, "black"), (_RING, "white")):
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=colour)

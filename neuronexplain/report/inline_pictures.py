@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from neuronexplain.pictures.overlay import concept_picture, method_picture, overlay
+from neuronexplain.pictures.regions import region_path
+from neuronexplain.pictures.thumbnails import ringed_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from neuronexplain.explanation import Explanation, MethodMap
+    from neuronexplain.answer import Answer, ExemplarPicture, MethodMap
     from neuronexplain.vocabulary import RankedUnit
 
 PHOTOGRAPH_SIDE = 448
@@ -31,15 +33,25 @@ class ConceptMap:
         concept: the name.
         persuasive: the neurons of that name that speak for the target.
         inhibitive: the neurons of that name that speak against it.
-        lit: whether any of them is lit in the photograph.
-        uri: the picture.
+        number: its place among the names whose neurons are lit, by which its words and pixels know each other;
+            ``None`` if none of its neurons is lit.
+        uri: the picture; empty if there is nothing to see.
+        path: outline of the lit pixels, in units of :attr:`side`.
+        side: width and height of the map.
     """
 
     concept: str
     persuasive: tuple[int, ...]
     inhibitive: tuple[int, ...]
-    lit: bool
+    number: int | None
     uri: str
+    path: str
+    side: tuple[int, int]
+
+    @property
+    def lit(self) -> bool:
+        """Whether any of the neurons is lit in the photograph."""
+        return self.number is not None
 
 
 def data_uri(jpeg: bytes) -> str:
@@ -66,7 +78,7 @@ def shrunk(image: Image.Image, side: int) -> Image.Image:
     return small
 
 
-def overlay_uri(explanation: Explanation) -> str:
+def overlay_uri(explanation: Answer) -> str:
     """The heat map over the photograph."""
     return picture_uri(overlay(shrunk(explanation.photograph, PHOTOGRAPH_SIDE), explanation.heatmap))
 
@@ -76,24 +88,38 @@ def method_uri(method_map: MethodMap, photograph: Image.Image) -> str:
     return picture_uri(method_picture(shrunk(photograph, PHOTOGRAPH_SIDE), method_map))
 
 
-def thumbnail_uri(explanation: Explanation) -> str:
+def thumbnail_uri(explanation: Answer) -> str:
     """The photograph, small."""
     return picture_uri(explanation.photograph, THUMBNAIL_SIDE)
 
 
-def concept_maps(explanation: Explanation) -> Iterator[ConceptMap]:
+def exemplar_uri(exemplar: ExemplarPicture) -> str:
+    """An exemplar's picture, with a ring around its most active place."""
+    return data_uri(ringed_at(exemplar.jpeg, exemplar.x, exemplar.y))
+
+
+def concept_maps(explanation: Answer) -> list[ConceptMap]:
     """One map for each name among the top and bottom units, in their order."""
     photograph = shrunk(explanation.photograph, CONCEPT_SIDE)
     ranked = explanation.top + explanation.bottom
+    maps: list[ConceptMap] = []
     for concept in dict.fromkeys(unit.name.concept.spoken for unit in ranked if unit.name):
-        if concept in explanation.masks:
-            yield ConceptMap(
+        if concept not in explanation.masks:
+            continue
+        mask = explanation.masks[concept]
+        is_lit = any(unit.lit for unit in _named(concept, ranked)) and bool((mask > 1).any())
+        maps.append(
+            ConceptMap(
                 concept,
                 persuasive=tuple(unit.unit for unit in _named(concept, explanation.top)),
                 inhibitive=tuple(unit.unit for unit in _named(concept, explanation.bottom)),
-                lit=any(unit.lit for unit in _named(concept, ranked)),
-                uri=picture_uri(concept_picture(photograph, explanation.masks[concept])),
+                number=sum(earlier.lit for earlier in maps) if is_lit else None,
+                uri=picture_uri(concept_picture(photograph, mask)) if is_lit else "",
+                path=region_path(mask) if is_lit else "",
+                side=(mask.shape[1], mask.shape[0]),
             )
+        )
+    return maps
 
 
 def _named(concept: str, units: tuple[RankedUnit, ...]) -> Iterator[RankedUnit]:

@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 
 from dissection.files.written_files import checksum
+from neuronexplain.answer import MethodMap
 from neuronexplain.evaluation.protocols.protocol import Protocol
 from neuronexplain.evaluation.tables import Report
-from neuronexplain.explanation import MethodMap
 from neuronexplain.metrics.boxes import HIT_IOU, best_iou, intensity
 from neuronexplain.metrics.intervals import Figure, figure
 from neuronexplain.metrics.pointing_game import is_hit

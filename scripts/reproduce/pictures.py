@@ -8,7 +8,7 @@ import torch
 
 from dissection.errors import NeuronExplainError
 from dissection.networks.forward import forward
-from neuronexplain.explanation import MethodMap
+from neuronexplain.answer import MethodMap
 from neuronexplain.methods import METHODS
 from neuronexplain.pictures.overlay import method_picture
 from neuronexplain.pictures.tiles import sheet

@@ -16,7 +16,7 @@ from PIL import Image
 
 from dissection.errors import ActivationError
 from dissection.networks.forward import forward
-from neuronexplain.explanation import MethodMap
+from neuronexplain.answer import MethodMap
 from neuronexplain.methods import check_methods
 from neuronexplain.pictures.overlay import method_picture
 from neuronexplain.sentence import say_unlabelled

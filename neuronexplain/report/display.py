@@ -1,0 +1,40 @@
+"""Shows an explanation where its user is: in a notebook, or in a browser."""
+
+from __future__ import annotations
+
+import sys
+import webbrowser
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING
+
+from dissection.errors import OutputError
+
+from .page import fragment
+from .saving import save
+
+if TYPE_CHECKING:
+    from neuronexplain.answer import Answer
+
+
+def show(explanation: Answer) -> None:
+    """Display an explanation in the notebook that this process serves, or else open its page in a browser.
+
+    Raises:
+        OutputError: if no browser can be opened; the page is written nevertheless.
+    """
+    if _in_notebook():
+        from IPython.display import HTML, display  # noqa: PLC0415 - there only in a notebook
+
+        display(HTML(fragment(explanation)))
+        return
+    page = Path(mkdtemp(prefix="neuronexplain-")) / "explanation.html"  # the browser reads it when this has returned
+    save(explanation, page)
+    if not webbrowser.open(page.as_uri()):
+        raise OutputError(f"no browser can be opened here; the page is in {page}")
+
+
+def _in_notebook() -> bool:
+    """Whether a notebook's kernel runs this, which is no terminal."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return shell is not None and hasattr(shell, "kernel")

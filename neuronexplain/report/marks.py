@@ -1,0 +1,43 @@
+"""A sentence in pieces: the words that have pixels in the photograph, and what stands between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from neuronexplain.sentence import phrase, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dissection.vocabulary import Concept
+    from neuronexplain.answer import Answer
+
+    from .inline_pictures import ConceptMap
+
+_PRIVATE = range(0xE000, 0xF900)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a sentence; ``number`` is that of the concept map whose pixels it speaks of, if there is one."""
+
+    text: str
+    number: int | None
+
+
+def marked(explanation: Answer, maps: Sequence[ConceptMap]) -> list[Piece]:
+    """An explanation's sentence, cut where it mentions a concept whose neurons are lit."""
+    sentence = explanation.sentence
+    fence = next(chr(code) for code in _PRIVATE if chr(code) not in sentence)
+    numbers = {concept_map.concept: concept_map.number for concept_map in maps}
+
+    def fenced(concept: Concept) -> str:
+        number = numbers.get(concept.spoken)
+        return phrase(concept) if number is None else f"{fence}{number} {phrase(concept)}{fence}"
+
+    pieces = say(explanation, mention=fenced).split(fence)
+    between = [Piece(text, None) for text in pieces[::2]]
+    mentions = [Piece(text.partition(" ")[2], int(text.partition(" ")[0])) for text in pieces[1::2]]
+    return [piece for piece in chain(*zip(between, [*mentions, Piece("", None)], strict=True)) if piece.text]
