@@ -58,5 +58,5 @@ def _static() -> Mapping[str, bytes]:
     """The files by name. The style sheet begins with the one of the pages that ``neuronexplain.report`` makes."""
     folder = files("neuronexplain.web") / "static"
     contents = {file.name: file.read_bytes() for file in folder.iterdir() if file.name.endswith(tuple(_TYPES))}
-    report = environment().get_template("style.css.j2").render().encode()
-    return contents | {"style.css": report + b"\n" + contents["style.css"]}
+    report = [environment().get_template(name).render().encode() for name in ("common.css", "page.css")]
+    return contents | {"style.css": b"\n".join([*report, contents["style.css"]])}
