@@ -56,9 +56,6 @@ _NAME = re.compile(r"[0-9a-f]{20}")
 _PICTURE = re.compile(r"[0-9a-f]{20}\.png")
 
 
-_File = TypeVar("_File", "Answers", "Questions")
-
-
 class Answers(msgspec.Struct, forbid_unknown_fields=True):
     """The file ``answers.json``.
 
@@ -89,6 +86,9 @@ class Questions(msgspec.Struct, forbid_unknown_fields=True):
     study: str
     kind: StudyKind
     questions: tuple[Question, ...]
+
+
+_File = TypeVar("_File", Answers, Questions)
 
 
 @dataclass(frozen=True)
