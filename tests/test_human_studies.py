@@ -3,12 +3,12 @@
 import csv
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
 import threading
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -258,10 +258,10 @@ def test_ratings_of_another_study_or_of_other_raters_are_refused(tmp_path):
     first, second = made(tmp_path / "a"), made(tmp_path / "b", seed=1)
     with Ratings(first, "people") as ratings:
         ratings.consent()
-    os.replace(first.folder / "ratings.db", second.folder / "ratings.db")
+    (first.folder / "ratings.db").replace(second.folder / "ratings.db")
     with pytest.raises(StudyError, match="of another study"):
         Ratings(second, "people")
-    os.replace(second.folder / "ratings.db", first.folder / "played.db")
+    (second.folder / "ratings.db").replace(first.folder / "played.db")
     with pytest.raises(StudyError, match="ratings of people, which are never mixed with those of played raters"):
         Ratings(first, "played")
     (first.folder / "ratings.db").write_bytes(b"not a database at all" * 99)
@@ -545,9 +545,7 @@ def test_names_in_public_tell_nothing(tmp_path):
     one, other = made(tmp_path / "a", images=30), made(tmp_path / "b", images=30)
     assert not set(one.questions) & set(other.questions)
     positions = [one.solutions[question].position for question in one.questions]
-    assert (
-        1 < sum(first != second for first, second in zip(positions, positions[1:], strict=False)) < len(positions) - 2
-    )
+    assert 1 < sum(first != second for first, second in pairwise(positions)) < len(positions) - 2
     assert list(one.questions) == sorted(one.questions)
     assert (
         json.loads(Path(one.folder / "study.json").read_text())["secret"]

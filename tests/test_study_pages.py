@@ -1,10 +1,11 @@
-"""The pages of a human study, as raters meet them: in a browser, on a phone, from the keyboard, and through requests."""
+"""The pages of a human study as raters meet them: in a browser, on a phone, from the keyboard, by requests."""
 
-import hashlib
 import json
 import re
 import threading
 from contextlib import contextmanager
+from functools import partial
+from random import Random
 
 import pytest
 import uvicorn
@@ -61,7 +62,7 @@ def scenes(tmp_path_factory):
     ground = ScenePairs(network.classes, images=20, seed=3)
     subject = Subject(network, [ALL_METHODS[name] for name in METHODS])
     folder = tmp_path_factory.mktemp("study") / "scenes"
-    return make_study(Discrimination((subject,), ground.objects), ground, folder, Extent(6, ratings=1))
+    return make_study(Discrimination((subject,), ground.objects), ground, folder, Extent(6))
 
 
 def follow(page, button, *, key=None):
@@ -91,23 +92,25 @@ def test_played_raters_in_a_browser(scenes, open_page, who, expected):  # noqa: 
         scenes.questions[question].stimuli[0].picture: solution for question, solution in scenes.solutions.items()
     }
 
-    def choose(picture, labels):
+    def choose(rater, picture, labels):
         solution = solutions[picture]
         if who == "knows":
             return solution.explained
-        key = (
-            f"{solution.image} {solution.visualisation} {solution.explained}"  # so that the dice are the same each time
-        )
-        return sorted(labels)[hashlib.sha256(key.encode()).digest()[0] % 2]
+        # Dice that fall the same way each time, in whatever order the questions come.
+        dice = Random(f"{rater} {solution.image} {solution.visualisation} {solution.explained}")
+        return dice.choice(sorted(labels))
 
     (scenes.folder / "played.db").unlink(missing_ok=True)
+    for rater in range(8):
+        assert rated_by_requests(scenes, partial(choose, rater)) == 24
     with served(scenes) as address:
         page = open_page(address)
         assert "never count as people" in page.locator("aside").inner_text()
-        assert rated(page, choose) == len(scenes.questions) == 24
+        assert rated(page, partial(choose, 8)) == len(scenes.questions) == 24
         assert page.get_by_role("heading", name="Thank you").is_visible()
-        with Ratings(scenes, "played") as ratings:
-            report = table([StudyResults(scenes, ratings.all(), "played")])
+    with Ratings(scenes, "played") as ratings:
+        assert ratings.progress.ratings == ratings.progress.needed == 9 * 24
+        report = table([StudyResults(scenes, ratings.all(), "played")])
     for row in report.rows:
         figure = row["accuracy"]
         assert figure.low <= expected <= figure.high
@@ -176,6 +179,21 @@ def test_a_rater_needs_no_mouse_and_can_stop_and_come_back(tmp_path, open_page):
         follow(page, page.locator(".answers button").last, key="Enter")
     with Ratings(study, "people") as ratings:
         assert len(ratings.all()) == len({rating.question for rating in ratings.all()})
+
+
+def rated_by_requests(study, choose):
+    """As :func:`rated`, without a browser."""
+    count = 0
+    with client_of(study, "played") as client:
+        page = client.post("/begin").text
+        while 'name="deal"' in page:
+            shown = re.search(r'src="/pictures/([^"]+)"', page)[1]
+            options = dict(re.findall(r'value="(\d)">([^<]+)</button>', page))
+            labels = {label: value for value, label in options.items()}
+            answer = {"deal": deal_in(page), "answer": labels[choose(shown, list(labels))]}
+            page = client.post("/answer", data=answer).text
+            count += 1
+    return count
 
 
 # Through requests

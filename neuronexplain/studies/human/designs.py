@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from .questions import StudyKind
     from .stimuli import Subject
+
+_WORDNET_ID = re.compile(r"n\d{8}")
 
 Counted = Literal["annotated", "known"]
 """Which categories of an image count: all that are annotated, or those that the network has a class for."""
@@ -102,12 +105,13 @@ class Discrimination(Design):
     def drafts(self, annotated: AnnotatedImage) -> list[Draft]:
         """For each of two categories, and each way of showing an explanation, which of the two it is."""
         (subject,) = self.subjects
-        labels = self._categories(annotated)
-        if not labels:
+        names = self._categories(annotated)
+        if not names:
             return []
         photograph = annotated.photograph
         probability = subject.probabilities(annotated.name, photograph)
-        classes = [max(self.objects[label], key=lambda index: float(probability[index])) for label in labels]
+        classes = [max(self.objects[name], key=lambda index: float(probability[index])) for name in names]
+        labels = tuple(_word(name, subject, index) for name, index in zip(names, classes, strict=True))
         return [
             Draft(visualisation, label, labels, (shown,))
             for visualisation, shown_of_labels in _shown(subject, annotated.name, photograph, classes)
@@ -160,7 +164,7 @@ class Trust(Design):
         classes = [
             int(subject.probabilities(annotated.name, annotated.photograph).argmax()) for subject in self.subjects
         ]
-        label = next(
+        name = next(
             (
                 name
                 for name in annotated.places
@@ -168,8 +172,9 @@ class Trust(Design):
             ),
             None,
         )
-        if label is None:
+        if name is None:
             return []
+        label = _word(name, self.subjects[0], classes[0])
         shown = [
             _shown(subject, annotated.name, annotated.photograph, [index])
             for subject, index in zip(self.subjects, classes, strict=True)
@@ -178,6 +183,11 @@ class Trust(Design):
             Draft(visualisation, label, (label,), (first, second))
             for (visualisation, (first,)), (_, (second,)) in zip(*shown, strict=True)
         ]
+
+
+def _word(name: str, subject: Subject, index: int) -> str:
+    """A category in words: ILSVRC's are WordNet ids, and its classes say what they mean."""
+    return subject.network.classes[index] if _WORDNET_ID.fullmatch(name) else name
 
 
 def _shown(

@@ -113,6 +113,7 @@ def _described(subject: Subject) -> dict[str, Any]:
         "name": network.name,
         "fingerprint": network.fingerprint,
         "layer": network.layer.name,
+        "classes": hashlib.sha256(repr(list(network.classes)).encode()).hexdigest(),
         "preprocessing": network.preprocessing.canonical,
         "arithmetic": f"{network.precision} on {network.device.type}, torch {torch.__version__}",
         "names": names,
