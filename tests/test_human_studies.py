@@ -101,7 +101,7 @@ def test_counts_and_sides_stay_balanced_while_ratings_come_in(tmp_path, kind):
             for counts in sides.values():
                 assert abs(counts[True] - counts[False]) <= 1
                 assert counts.total() <= 5
-        total = ratings.progress
+        total = ratings.turnout
     assert all(len(set(questions)) == len(questions) <= 9 for questions in seen.values())
     assert total.ratings == sum(counts.total() for counts in sides.values())
     assert max(counts.total() for counts in sides.values()) - min(counts.total() for counts in sides.values()) <= 1

@@ -17,7 +17,7 @@ from dissection.scenes.classifier import scenes_network
 from dissection.scenes.scene import draw_scene
 from neuronexplain.evaluation.ground_truth.opening import open_ground
 from neuronexplain.evaluation.ground_truth.scene_pairs import ScenePairs
-from neuronexplain.studies.human.designs import Discrimination
+from neuronexplain.studies.human.designs import Discrimination, _word
 from neuronexplain.studies.human.folder import open_study
 from neuronexplain.studies.human.ratings import Ratings
 from neuronexplain.studies.human.stimuli import Subject
@@ -180,3 +180,9 @@ def test_concept_data_says_every_annotated_category(tmp_path):
     ground = open_ground(root, CLASSES)
     categories = [ground.annotated(index).categories for index in range(3)]
     assert categories == [{"cat", "dog"}, {"cat", "dog", "grass"}, {"cat", "dog"}]
+
+
+def test_categories_that_are_wordnet_ids_are_shown_in_words():
+    subject = Subject(colour_network(), ())
+    assert _word("n01440764", subject, 1) == subject.network.classes[1]
+    assert _word("night", subject, 1) == "night"

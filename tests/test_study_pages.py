@@ -109,7 +109,7 @@ def test_played_raters_in_a_browser(scenes, open_page, who, expected):  # noqa: 
         assert rated(page, partial(choose, 8)) == len(scenes.questions) == 24
         assert page.get_by_role("heading", name="Thank you").is_visible()
     with Ratings(scenes, "played") as ratings:
-        assert ratings.progress.ratings == ratings.progress.needed == 9 * 24
+        assert ratings.turnout.ratings == ratings.turnout.needed == 9 * 24
         report = table([StudyResults(scenes, ratings.all(), "played")])
     for row in report.rows:
         figure = row["accuracy"]
@@ -150,7 +150,7 @@ def test_pages_are_readable_on_every_screen(tmp_path, open_page, kind, size, dar
         look("deleted")
         assert looked_at == {"consent", "words", "pictures", "end", "deleted"}
         with Ratings(study, "played") as ratings:
-            assert ratings.progress.raters == 0
+            assert ratings.turnout.raters == 0
 
 
 @needs_chromium

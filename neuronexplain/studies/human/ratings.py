@@ -110,7 +110,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class Turnout:
     """How far a study is.
 
     Attributes:
@@ -269,12 +269,12 @@ class Ratings:
             return [self._checked(*row) for row in connection.execute(query)]
 
     @property
-    def progress(self) -> Progress:
+    def turnout(self) -> Turnout:
         """How far the study is."""
         with self._reading() as connection:
             query = select(func.count(_deals.c.rater.distinct()), func.count()).where(_deals.c.answer.is_not(None))
             raters, ratings = connection.execute(query).one()
-        return Progress(raters, ratings, self.study.plan.ratings * len(self.study.questions))
+        return Turnout(raters, ratings, self.study.plan.ratings * len(self.study.questions))
 
     def _checked(self, rater: str, question: str, answer: int) -> Rating:
         if question not in self.study.questions or answer not in answers_of(self.study.kind):

@@ -48,12 +48,12 @@ def serve(
     require_pictures(study)
     raters: Raters = "played" if played else "people"
     with Ratings(study, raters) as ratings, listen(host, port) as at:
-        progress = ratings.progress
+        turnout = ratings.turnout
         app = study_app(ratings, contact=contact, hosts=[host, *(allow_host or ())])
         address, number = at.getsockname()[:2]
         shown = f"[{address}]" if ":" in address else address
         whose = "played raters" if played else "people"
-        console.say(f"{progress.ratings} of {progress.needed} ratings of {whose} so far.")
+        console.say(f"{turnout.ratings} of {turnout.needed} ratings of {whose} so far.")
         console.say(f"The study is at http://{shown}:{number} (Ctrl-C stops it)")
         try:
             run(app, at)
