@@ -11,7 +11,8 @@ import typer
 from . import allocator, console, failures, signals
 from .commands import build, classes_for, demo, explain, export, import_, layers, networks, runs, units, weights_convert
 from .commands.concepts import check, convert, fetch, find, join, kinds, of, show
-from .commands.study import discrimination, results, serve, trust
+from .commands.study import discrimination, results, trust
+from .commands.study import serve as serve_study
 from .evaluate import (
     adversarial,
     bias,
@@ -74,7 +75,7 @@ study_make.callback()(in_one_process)
 study_make.command("discrimination")(discrimination.discrimination)
 study_make.command("trust")(trust.trust)
 study.add_typer(study_make, name="make")
-study.command("serve")(serve.serve)
+study.command("serve")(serve_study.serve)
 study.command("results")(results.results)
 app.add_typer(study, name="study")
 
