@@ -5,8 +5,9 @@ from io import BytesIO
 from PIL import Image
 
 from dissection.files.written_files import checksum
-from neuronexplain.studies.human.folder import PICTURES, claim, secret_name, write_study
+from neuronexplain.studies.human.folder import claim, secret_name, write_study
 from neuronexplain.studies.human.questions import SENTENCE, Question, Solution, Stimulus
+from neuronexplain.studies.human.study import PICTURES
 
 METHODS = ("guided-backprop", "guided-grad-cam")
 LABELS = ("cat", "dog")

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from .folder import Study
     from .questions import Question, StudyKind
     from .ratings import Raters
+    from .study import Study
 
 _COLUMNS: Mapping[StudyKind, tuple[str, ...]] = {
     "discrimination": ("item", "picture", "text", "option_1", "option_2", "ratings"),

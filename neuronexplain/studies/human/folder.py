@@ -22,8 +22,6 @@ import hmac
 import json
 import re
 import secrets
-from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -33,9 +31,9 @@ from dissection.files.atomic import replace_file
 from dissection.files.written_files import are_as_written
 
 from .csv_tables import questions_csv
-from .dealing import Plan
 from .errors import StudyError
 from .questions import Question, Solution, StudyKind  # noqa: TC001 -- msgspec reads the annotations
+from .study import PICTURES, Study
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,50 +87,6 @@ class Questions(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _File = TypeVar("_File", Answers, Questions)
-
-
-@dataclass(frozen=True)
-class Study:
-    """A study that has been made.
-
-    Attributes:
-        folder: its folder.
-        heading: what it is of, as JSON values.
-        questions: what raters are asked, by id.
-        solutions: what is right, by the question's id.
-        digest: identifies the study.
-    """
-
-    folder: Path
-    heading: Mapping[str, Any]
-    questions: Mapping[str, Question]
-    solutions: Mapping[str, Solution]
-    digest: str
-
-    @property
-    def kind(self) -> StudyKind:
-        """What raters are asked."""
-        kind: StudyKind = self.heading["study"]
-        return kind
-
-    @cached_property
-    def plan(self) -> Plan:
-        """How its questions are dealt."""
-        images = {question: solution.image for question, solution in self.solutions.items()}
-        return Plan(images, self.heading["ratings"], self.heading["per rater"], self.heading["seed"])
-
-    def picture(self, name: str) -> Path | None:
-        """The file of a picture that a question shows; ``None`` if no question shows such a picture."""
-        return self.folder / PICTURES / name if name in self._pictures else None
-
-    @cached_property
-    def _pictures(self) -> frozenset[str]:
-        return frozenset(
-            stimulus.picture
-            for question in self.questions.values()
-            for stimulus in question.stimuli
-            if stimulus.picture
-        )
 
 
 def claim(folder: Path, heading: Mapping[str, Any]) -> bytes:

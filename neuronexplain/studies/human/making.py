@@ -15,8 +15,9 @@ from dissection.files.written_files import checksum
 from neuronexplain.evaluation.record_journal import open_journal
 from neuronexplain.pictures.overlay import save_picture
 
-from .folder import FORMAT, MAKING, PICTURES, claim, secret_name, write_study
+from .folder import FORMAT, MAKING, claim, secret_name, write_study
 from .questions import RATINGS, SENTENCE, Question, Solution, Stimulus
+from .study import PICTURES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.record_journal import Record, RecordJournal
 
     from .designs import Design, Draft
-    from .folder import Study
     from .stimuli import Subject
+    from .study import Study
 
 
 @dataclass(frozen=True, slots=True)

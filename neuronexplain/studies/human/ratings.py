@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from .folder import Study
+    from .study import Study
 
 FILES = {"people": "ratings.db", "played": "played.db"}
 """The file of each kind of raters."""

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.tables import TableRow
     from neuronexplain.metrics.intervals import Figure
 
-    from .folder import Study
     from .questions import Rating
     from .ratings import Raters
+    from .study import Study
 
 _FIGURES = {"discrimination": "accuracy", "trust": "reliability"}
 _HEADINGS = {"accuracy": "human classification accuracy %", "reliability": "relative reliability"}

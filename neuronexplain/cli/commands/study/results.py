@@ -13,9 +13,9 @@ from neuronexplain.cli.evaluate.measuring import say_report
 
 if TYPE_CHECKING:
     from neuronexplain.evaluation.tables import Report
-    from neuronexplain.studies.human.folder import Study
     from neuronexplain.studies.human.questions import Rating
     from neuronexplain.studies.human.ratings import Raters
+    from neuronexplain.studies.human.study import Study
 
 _INTERVAL = "In brackets: the interval of 95 % of resamples of raters and images."
 
