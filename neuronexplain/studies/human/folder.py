@@ -43,12 +43,7 @@ FORMAT = 1
 """Version of the files; others are refused."""
 
 STUDY, ANSWERS, MAKING = "study.json", "answers.json", "making.jsonl"
-PUBLIC, PICTURES, QUESTIONS, QUESTIONS_CSV = (
-    "public",
-    "public/pictures",
-    "public/questions.json",
-    "public/questions.csv",
-)
+QUESTIONS, QUESTIONS_CSV = "public/questions.json", "public/questions.csv"
 
 _NAME = re.compile(r"[0-9a-f]{20}")
 _PICTURE = re.compile(r"[0-9a-f]{20}\.png")
