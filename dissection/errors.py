@@ -16,6 +16,7 @@
     ├── CheckpointError        an unfinished build that cannot be resumed
     ├── ClassNotFoundError     a class that the network does not have
     ├── RanksError             a rank that cannot continue without the others
+    ├── StudyError             (neuronexplain.studies.human) a study or ratings that cannot be used
     └── StoreError             (package db) a database that cannot answer
         ├── RunNotFoundError       no run, or more than one, matches the query
         ├── ConceptNotFoundError   no unit has the requested name

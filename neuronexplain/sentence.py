@@ -205,6 +205,27 @@ def say_contrast(contrast: SpokenContrast) -> str:
     )
 
 
+def say_unlabelled(explanation: Spoken) -> str:
+    """What the explanation says without naming prediction or target: for readers who are to guess or judge them."""
+    ranked = (*explanation.top, *explanation.bottom)
+    by_role = {role: _Mentions.of(units, phrase) for role, units in roles(ranked).items()}
+    responding, absent = by_role["responds"], by_role["absent"]
+    if responding and _is_cause(explanation):
+        reason = responding.sentence("responds", "respond").rstrip(".")
+        reason = f"{reason}; {_loss(explanation, responding, absent)}."
+    else:
+        reason = responding.sentence(*_no_cause(explanation))
+    against_it, stays = "which speaks against it", "would speak for it, but"
+    sentences = [
+        reason,
+        f"There is no {absent.listed('or')}." if absent else "",
+        by_role["against"].sentence(f"responds, {against_it}", f"respond, {against_it}"),
+        by_role["missed"].sentence(f"{stays} stays silent", f"{stays} stay silent"),
+        by_role["torn"].sentence("pulls both ways", "pull both ways"),
+    ]
+    return " ".join(filter(None, sentences)) or NOTHING_TO_SAY
+
+
 def spoken(label: str) -> str:
     """A class label as a sentence words it: the first of its synonyms, without underscores.
 
@@ -266,6 +287,9 @@ def _reason(explanation: Spoken, responding: _Mentions, absent: _Mentions, *, ha
         opening, because = f"{opening};", f"what speaks for {_target(explanation)} is that {' and that '.join(reasons)}"
     return f"{opening} {because}{loss}. {no_cause}".rstrip()
 
+
+NOTHING_TO_SAY = "Nothing can be said of its neurons."
+"""What :func:`say_unlabelled` says where no unit is spoken of."""
 
 _SMALL = 0.1
 """A reason whose loss is under this share of the score is a small part of it."""

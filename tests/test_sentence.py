@@ -14,7 +14,7 @@ from dissection.vocabulary import Concept, UnitName
 from neuronexplain.answer import Contrast
 from neuronexplain.clauses import persuasive
 from neuronexplain.explanation import Explanation
-from neuronexplain.sentence import enumerate_words, percent, say, say_contrast
+from neuronexplain.sentence import NOTHING_TO_SAY, enumerate_words, percent, say, say_contrast, say_unlabelled
 from neuronexplain.vocabulary import Clause, RankedUnit, Rules, Score, Unspoken
 
 CLAUSES = (*get_args(Clause), *get_args(Unspoken))
@@ -178,6 +178,33 @@ def test_what_is_not_spoken_of_is_counted_by_why():
         "Not spoken of: 1 neuron without a name, 1 without a proven name, 1 that does not respond, 2 whose concepts "
         "are too often not there and 1 whose effect is unclear."
     )
+
+
+def test_without_labels_everything_at_once():
+    top = [unit(0, "sand", "responds"), unit(1, "sea", "responds", truth=0.61), unit(4, "umbrella", "missed")]
+    bottom = [unit(5, "bed", "absent"), unit(7, "sky", "against", truth=0.5)]
+    for target in (("beach", 0.98, 24.0), ("harbour", 0.01, 24.0)):
+        assert say_unlabelled(explanation(top, bottom, target=target)) == (
+            "Its neurons for sand (80%) and sea (61%) respond; without these neurons its score falls by 4.1 of 24. "
+            "There is no bed. Its neuron for sky (50%) responds, which speaks against it. "
+            "Its neuron for umbrella would speak for it, but stays silent."
+        )
+    said = say_unlabelled(explanation([unit(0, "sand", "responds")], [], loss=0.0))
+    assert said == "Its neuron for sand (80%) responds, but the score does not fall without it."
+    assert say_unlabelled(explanation([unit(0, None, "no name")], [])) == NOTHING_TO_SAY
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["sand", "sea", "bed"]), st.sampled_from(CLAUSES)), max_size=6),
+    st.sampled_from([("beach", 0.98, 24.0), ("harbour", 0.3, -1.0)]),
+    st.sampled_from([4.1, 0.01, -2.0]),
+)
+def test_without_labels_no_label_and_no_probability_is_said(named, target, loss):
+    units = [unit(number, name, clause) for number, (name, clause) in enumerate(named)]
+    said = say_unlabelled(explanation(units, [], target=target, loss=loss))
+    for revealing in ("beach", "harbour", "98%", "30%", "The network says"):
+        assert revealing not in said
+    assert said
 
 
 def test_textures_scenes_and_colours_read_as_english():

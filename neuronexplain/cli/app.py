@@ -24,6 +24,8 @@ from .commands import (
 )
 from .commands.concepts import check, convert, fetch, find, join, kinds, of, show
 from .commands.runs import delete, listing
+from .commands.study import discrimination, results, trust
+from .commands.study import serve as serve_study
 from .evaluate import (
     adversarial,
     bias,
@@ -83,6 +85,18 @@ evaluate.command("adversarial")(adversarial.adversarial)
 evaluate.command("bias")(bias.bias)
 evaluate.command("layers")(evaluate_layers.layers)
 app.add_typer(evaluate, name="evaluate")
+
+study = typer.Typer(
+    help="Ask people what they see in explanations: the human studies of the Grad-CAM paper.", no_args_is_help=True
+)
+study_make = typer.Typer(help="Make a study as a folder of questions and pictures.", no_args_is_help=True)
+study_make.callback()(in_one_process)
+study_make.command("discrimination")(discrimination.discrimination)
+study_make.command("trust")(trust.trust)
+study.add_typer(study_make, name="make")
+study.command("serve")(serve_study.serve)
+study.command("results")(results.results)
+app.add_typer(study, name="study")
 
 weights = typer.Typer(help="Weights files.", no_args_is_help=True)
 weights.command("convert")(weights_convert.convert)

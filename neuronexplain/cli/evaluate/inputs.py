@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from db.records import Run
     from dissection.networks.network import Network
     from neuronexplain.evaluation.ground_truth.truth import Ground
+    from neuronexplain.explainer import Explainer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,20 @@ class NetworkOptions:
             raise NeuronExplainError("no network is named; name one with --network, or a database with --db")
         return self.settings.open(self.network, weights=self.weights, ema=self.ema, layer=layer, device=self.device)
 
+    def open_with_names(self, layer: str | None = None) -> tuple[Network, Explainer | None]:
+        """As :meth:`open`, with an explainer where the network is a database's, whose units have names."""
+        if self.db is None:
+            return self.open(layer), None
+        self._refuse_changes(layer)
+        from db import NameStore
+        from neuronexplain.explainer import Explainer
+
+        with NameStore.open(self.db) as store:
+            opened, run = open_stored(
+                store, self.run, network=self.network, weights=self.weights, ema=self.ema, device=self.device
+            )
+            return opened, Explainer.from_store(opened, store, run=run)
+
     def _refuse_changes(self, layer: str | None) -> None:
         changes = {"layer": layer, **asdict(self.settings)}
         ignored = [name for name, value in changes.items() if value is not None and value is not False]
@@ -82,8 +97,8 @@ def open_stored(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageOptions:
-    """Annotated images, and which part of them the network sees."""
+class AnnotatedImages:
+    """Annotated images."""
 
     data: Annotated[Path | None, typer.Option(help="Annotated images.")] = None
     kind: Annotated[DataKind, typer.Option(help="Their layout; scenes are generated.")] = "concepts"
@@ -91,9 +106,6 @@ class ImageOptions:
     matches: Annotated[
         Path | None, typer.Option(help="CSV file with the columns class,object, instead of matching by name.")
     ] = None
-    view: Annotated[
-        ViewKind, typer.Option(help="What the network sees: the whole photograph, its centre, or ten crops.")
-    ] = "whole"
     limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, evenly spaced.")] = None
     seed: Annotated[
         int | None,
@@ -140,3 +152,12 @@ class ImageOptions:
         }
         ignored = [option for option, is_used in uses.items() if not is_used]
         options.refuse_ignored(ignored, f"nothing in this evaluation of --kind {self.kind} uses that")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageOptions(AnnotatedImages):
+    """Annotated images, and which part of them the network sees."""
+
+    view: Annotated[
+        ViewKind, typer.Option(help="What the network sees: the whole photograph, its centre, or ten crops.")
+    ] = "whole"

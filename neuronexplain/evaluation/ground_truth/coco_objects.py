@@ -67,7 +67,7 @@ class CocoObjects:
             for name in self.objects
             if records_of_name.get(name)
         }
-        return AnnotatedImage(image.name, photograph, places)
+        return AnnotatedImage(image.name, photograph, places, categories=frozenset(records_of_name))
 
     def identity(self) -> str:
         """Names and sizes of the photographs, and the file that describes them."""

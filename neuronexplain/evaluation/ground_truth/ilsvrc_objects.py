@@ -72,6 +72,7 @@ class IlsvrcObjects:
             readable(file.relative_to(self._images).as_posix()),
             photograph,
             {name: ObjectLocation(boxes.shares(name)) for name in names},
+            categories=frozenset(names),
         )
 
     def identity(self) -> str:

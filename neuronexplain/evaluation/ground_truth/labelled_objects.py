@@ -44,6 +44,7 @@ class LabelledObjects:
         for number, concept in dataset.concepts.items():
             if category is None or concept.category == category:
                 numbers.setdefault(concept.spoken, []).append(number)
+        self._names = {number: name for name, of_name in numbers.items() for number in of_name}
         self.name = dataset.name
         self.objects: Objects = match(numbers, classes, table=table)
         # The object of each label number, counted from 1; unknown numbers are clipped to the last entry, which is 0.
@@ -56,7 +57,8 @@ class LabelledObjects:
 
     def annotated(self, index: int) -> AnnotatedImage:
         """A photograph with the regions of its objects."""
-        object_map = self._object_of.take(self._dataset.labels(index).maps, mode="clip")
+        maps = self._dataset.labels(index).maps
+        object_map = self._object_of.take(maps, mode="clip")
         areas = np.bincount(object_map.ravel(), minlength=len(self.objects) + 1)[1:]
         masks = {
             name: (object_map == position).any(0)
@@ -64,7 +66,10 @@ class LabelledObjects:
             if areas[position - 1]
         }
         places = {name: ObjectLocation(region_boxes(mask), mask) for name, mask in masks.items()}
-        return AnnotatedImage(self._dataset.image_name(index), self._dataset.photograph(index), places)
+        categories = frozenset(self._names[number] for number in np.unique(maps).tolist() if number in self._names)
+        return AnnotatedImage(
+            self._dataset.image_name(index), self._dataset.photograph(index), places, categories=categories
+        )
 
     def identity(self) -> str:
         """The dataset's fingerprint, and the matches."""

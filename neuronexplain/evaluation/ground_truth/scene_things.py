@@ -23,6 +23,8 @@ from .truth import AnnotatedImage, ObjectLocation
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from jaxtyping import Bool
+
     from dissection.scenes.scene import Scene
 
     from .truth import Objects
@@ -73,7 +75,7 @@ class SceneThings:
         scene = draw_scene(self._seed, index)
         place = _place(scene) if scene.name in self.objects else None
         places = {scene.name: place} if place else {}
-        return AnnotatedImage(f"scene {index}", scene.photograph, places)
+        return AnnotatedImage(f"scene {index}", scene.photograph, places, categories=frozenset([scene.name]))
 
     def identity(self) -> str:
         """What the scenes depend on; the first scene's pixels stand for the way of drawing."""
@@ -81,10 +83,16 @@ class SceneThings:
         return f"{self._seed} {self._images} {first} {self.objects} {dict(TYPICAL)}"
 
 
+def typical_mask(scene: Scene) -> Bool[np.ndarray, "h w"]:
+    """The pixels of a scene's typical things."""
+    mask: Bool[np.ndarray, "h w"] = np.isin(scene.labels["object"], [_NUMBERS[thing] for thing in TYPICAL[scene.name]])
+    return mask
+
+
 def _place(scene: Scene) -> ObjectLocation | None:
     things = TYPICAL[scene.name]
     boxes = np.array([(b.left, b.top, b.right, b.bottom) for b in scene.boxes if b.name in things], np.float64)
-    mask = np.isin(scene.labels["object"], [_NUMBERS[thing] for thing in things])
+    mask = typical_mask(scene)
     if not len(boxes) or not mask.any():
         return None
     joint = np.concatenate([boxes[:, :2].min(0), boxes[:, 2:].max(0)])

@@ -38,12 +38,14 @@ class AnnotatedImage:
         photograph: 8-bit RGB, the whole frame.
         places: the objects in it, by name; only those that the network has a class for.
         void: pixels about which nothing is known, as a mask like a place's.
+        categories: every category of object that is annotated in it, whether or not the network has a class for it.
     """
 
     name: str
     photograph: Image.Image
     places: Mapping[str, ObjectLocation]
     void: Bool[np.ndarray, "h w"] | None = None
+    categories: frozenset[str] = frozenset()
 
 
 class Ground(Protocol):

@@ -72,7 +72,9 @@ class VocObjects:
         photograph = read_photograph_of(file, boxes.size, f"{name}.xml says")
         numbers = self._numbers(name, boxes.size) if self._masks else None
         places = {object_name: place for object_name in self.objects if (place := _place(object_name, boxes, numbers))}
-        return AnnotatedImage(name, photograph, places, None if numbers is None else numbers == BOUNDARY)
+        void = None if numbers is None else numbers == BOUNDARY
+        categories = frozenset(instance.name for instance in boxes.instances)
+        return AnnotatedImage(name, photograph, places, void, categories)
 
     def identity(self) -> str:
         """Names and sizes of the photographs, and the contents of their annotations."""

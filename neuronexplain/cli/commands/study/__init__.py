@@ -1,0 +1,1 @@
+"""The commands ``neuronexplain study ...``: make a human study, serve its pages, and tell what the ratings say."""
