@@ -269,7 +269,7 @@ class NameStore:
             raise RunNotFoundError(f"{self._location} has {len(existing)} runs, name one with --run; {self._listing()}")
         raise RunNotFoundError(f"{self._location} {self._listing()}")
 
-    def newest(self, network: str | None = None) -> Run:
+    def newest_of(self, network: str | None = None) -> Run:
         """The newest run, if all are of one network.
 
         Args:

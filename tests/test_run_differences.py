@@ -77,15 +77,15 @@ def test_the_newest_run_of_one_network_is_taken(where):
     ]
     with NameStore.create(where) as store:
         with pytest.raises(RunNotFoundError, match="has no run yet"):
-            store.newest()
+            store.newest_of()
         kept = [store.publish(run, small_dissection(), small_importances()) for run in runs[:2]]
-        assert store.newest() == kept[1]
-        assert store.newest("resnet18") == kept[1], "a new place of a network has another name"
+        assert store.newest_of() == kept[1]
+        assert store.newest_of("resnet18") == kept[1], "a new place of a network has another name"
         other = store.publish(replace(runs[2], network="alexnet", source={}), small_dissection(), small_importances())
         with pytest.raises(RunNotFoundError, match="name one with --run"):
-            store.newest()
-        assert store.newest("alexnet") == other
-        assert store.newest("vgg16") == kept[1]
+            store.newest_of()
+        assert store.newest_of("alexnet") == other
+        assert store.newest_of("vgg16") == kept[1]
         assert store.held() == {run.id: run.key.digest for run in (*kept, other)}
 
 

@@ -79,7 +79,7 @@ def explain(
     if out:
         require_free(out, map(readable, paths), replace=replace)
     with NameStore.open(db) as store:
-        chosen = store.choose(run) if run is not None else store.newest(network)
+        chosen = store.choose(run) if run is not None else store.newest_of(network)
         if (max_q, min_truth) != (DEFAULT_RULES.max_q, DEFAULT_RULES.min_truth):
             require_evidence(chosen)
         explainer = Explainer.from_store(
