@@ -209,9 +209,9 @@ class NameStore:
 
     def delete_all(self, chosen: Iterable[RunLike]) -> None:
         """Like :meth:`delete`, for several runs: all of them or none."""
-        chosen = list(map(self.run, chosen))
+        stored = list(map(self.run, chosen))
         with explained(self._location), engines.writing(self._engine) as connection:
-            for run in chosen:
+            for run in stored:
                 self._require(connection, run)
                 writing.delete_run(connection, run.id)
 
@@ -280,7 +280,7 @@ class NameStore:
         """
         existing = self.runs()
         named = [run for run in existing if network in {run.network, run.source.get("network")}]
-        candidates = named or existing
+        candidates = named if network and named else existing
         if len({run.key.network for run in candidates}) == 1:
             return candidates[-1]
         return self.choose()  # which says what there is

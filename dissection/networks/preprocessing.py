@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Self, SupportsIndex
+from typing import TYPE_CHECKING, Any, Self, SupportsFloat, SupportsIndex
 
 import numpy as np
 import torch
@@ -67,8 +67,8 @@ class Preprocessing:
         self,
         size: Sequence[int] | SupportsIndex = 224,
         resize: Sequence[int] | SupportsIndex | None = None,
-        mean: Sequence[float] = IMAGENET_MEAN,
-        std: Sequence[float] = IMAGENET_STD,
+        mean: Iterable[SupportsFloat] = IMAGENET_MEAN,
+        std: Iterable[SupportsFloat] = IMAGENET_STD,
         interpolation: str = "bilinear",
         channels: int = 3,
     ) -> None:
@@ -262,7 +262,7 @@ def _numbers(name: str, values: object, count: int) -> tuple[float, ...]:
     return numbers
 
 
-def _number(value: float) -> float:
+def _number(value: SupportsFloat) -> float:
     """The number; of one in single precision the shortest that it stands for, such as 0.485 for 0.48500001430511475."""
     return float(str(np.float32(value))) if str(getattr(value, "dtype", "")).endswith("float32") else float(value)
 
