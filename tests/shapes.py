@@ -39,6 +39,7 @@ from beartype.roar import BeartypeCallHintViolation
 from jaxtyping import jaxtyped
 from numba.core.registry import CPUDispatcher
 from sqlalchemy import Row
+from typer import Context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -57,6 +58,7 @@ CONFIGURATION = BeartypeConf(
             BinaryIO: io.IOBase,  # which beartype takes for a protocol that io.BytesIO does not follow
             IO[bytes]: io.IOBase,
             Row[Any]: object,  # beartype does not know classes that are generic over any number of types
+            Context: Context.__base__,  # of which typer really gives commands an instance
         }
     ),
 )

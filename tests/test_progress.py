@@ -8,7 +8,7 @@ import pty
 import subprocess
 import sys
 import types
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 from pathlib import Path
 
 import pytest
@@ -29,11 +29,9 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def terminal(monkeypatch):
-    """Standard error as a terminal."""
-    stream = Terminal()
-    monkeypatch.setattr(sys, "stderr", stream)
-    return stream
+def terminal():
+    """Standard error as a terminal, inside ``with`` alone: pytest puts its own in place when a test begins."""
+    return redirect_stderr(Terminal())
 
 
 class Kernel:
@@ -83,21 +81,23 @@ def explain(tmp_path: Path, **settings: object) -> None:
 
 
 def test_a_terminal_shows_bars(terminal, tmp_path):
-    build(tmp_path)
-    assert "looking at the photographs" in terminal.getvalue()
-    assert "8/8" in terminal.getvalue()
-    explain(tmp_path)
-    assert "explaining" in terminal.getvalue()
-    before = terminal.getvalue()
-    api.dissect(colour_network(), colour_concepts(8), min_images=1)
-    assert len(terminal.getvalue()) > len(before)
+    with terminal as screen:
+        build(tmp_path)
+        assert "looking at the photographs" in screen.getvalue()
+        assert "8/8" in screen.getvalue()
+        explain(tmp_path)
+        assert "explaining" in screen.getvalue()
+        before = screen.getvalue()
+        api.dissect(colour_network(), colour_concepts(8), min_images=1)
+        assert len(screen.getvalue()) > len(before)
 
 
 def test_bars_can_be_turned_off(terminal, tmp_path):
-    build(tmp_path, progress=False)
-    explain(tmp_path, progress=False)
-    api.explain(colour_square("red"), colour_network(), tmp_path / "names.db")  # one photograph needs no bar
-    assert terminal.getvalue() == ""
+    with terminal as screen:
+        build(tmp_path, progress=False)
+        explain(tmp_path, progress=False)
+        api.explain(colour_square("red"), colour_network(), tmp_path / "names.db")  # one photograph needs no bar
+        assert screen.getvalue() == ""
 
 
 def test_programs_are_silent(capfd, tmp_path):
@@ -126,12 +126,13 @@ def test_bars_can_be_turned_on(capfd, tmp_path):
 
 
 def test_a_callable_is_called_instead(terminal, tmp_path):
-    reports = []
-    build(tmp_path, progress=lambda *report: reports.append(report))
-    assert ("looking at the photographs", 8, 8) in reports
-    explain(tmp_path, progress=lambda *report: reports.append(report))
-    assert reports[-2:] == [("explaining", 1, 2), ("explaining", 2, 2)]
-    assert terminal.getvalue() == ""
+    with terminal as screen:
+        reports = []
+        build(tmp_path, progress=lambda *report: reports.append(report))
+        assert ("looking at the photographs", 8, 8) in reports
+        explain(tmp_path, progress=lambda *report: reports.append(report))
+        assert reports[-2:] == [("explaining", 1, 2), ("explaining", 2, 2)]
+        assert screen.getvalue() == ""
 
 
 def test_a_notebook_shows_one_picture_that_changes(notebook, capfd, tmp_path):
@@ -156,31 +157,30 @@ def test_nobody_watches_where_there_is_no_standard_error(monkeypatch):
 
 
 def test_names_of_stages_cannot_steer(terminal):
-    with progress.watched(True) as report:
-        report("sky\x1b]52;c;Zm9v\x07", 1, 2)
-    assert "\x1b]52" not in terminal.getvalue()
+    with terminal as screen:
+        with progress.watched(True) as report:
+            report("sky\x1b]52;c;Zm9v\x07", 1, 2)
+        assert "\x1b]52" not in screen.getvalue()
 
 
 def test_bars_end_with_an_exception(terminal):
-    def interrupted() -> None:
-        with progress.watched(None) as report:
-            report("counting", 1, 2)
-            raise KeyboardInterrupt
+    with terminal as screen:
 
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert terminal.getvalue().endswith(("\n", "\x1b[?25h"))  # the cursor is shown again
+        def interrupted() -> None:
+            with progress.watched(None) as report:
+                report("counting", 1, 2)
+                raise KeyboardInterrupt
 
-
-class Second(Ranks):
-    number = 1
-    count = 2
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+        assert screen.getvalue().endswith(("\n", "\x1b[?25h"))  # the cursor is shown again
 
 
 def test_only_rank_0_shows_bars(terminal):
-    with progress.watched_execution(Execution(ranks=Second())) as execution:
-        execution.report("counting", 1, 2)
-    assert terminal.getvalue() == ""
+    with terminal as screen:
+        with progress.watched_execution(Execution(ranks=Ranks(number=1, count=2))) as execution:
+            execution.report("counting", 1, 2)
+        assert screen.getvalue() == ""
 
 
 def test_a_person_at_a_real_terminal_sees_bars(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from torch.distributed import TCPStore
 
-from neuronexplain.cli import signals
+from neuronexplain.cli import console, signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -210,3 +211,15 @@ def test_a_signal_adds_nothing_to_an_error_of_a_rank_that_is_on_its_way(monkeypa
     with pytest.raises(ValueError, match="on its way"):
         fail()
     assert repeated == [signal.SIGTERM]
+
+
+def test_no_library_logs_that_the_command_was_stopped(capfd: pytest.CaptureFixture[str]) -> None:
+    log = logging.getLogger("some.library")
+    log.propagate, log.handlers = False, []  # pytest's own handlers are elsewhere
+    console.pass_over_logs_of_signals()
+    for error in (signals.StoppedError(signal.SIGTERM), OSError("the disk is full")):
+        log.error("Exception while a connection was closed", exc_info=error)
+    told = capfd.readouterr().err
+    assert "the disk is full" in told
+    assert "StoppedError" not in told
+    assert told.count("Exception while") == 1

@@ -134,6 +134,7 @@ def main() -> None:
         signals.listen()
         console.open_missing_streams()
         console.show_warnings()
+        console.pass_over_logs_of_signals()
         allocator.keep_freed_memory()
         with console.only_rank_0():
             sys.exit(_run())

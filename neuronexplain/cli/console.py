@@ -17,8 +17,11 @@ from dissection.errors import NeuronExplainError, NoteWarning
 from dissection.plain_text import cell, visible, visible_json
 from neuronexplain.progress import bars
 
+from .signals import StoppedError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from logging import LogRecord
 
     from dissection.execution.settings import Progress
 
@@ -111,6 +114,18 @@ def say_item(text: str, *, hanging: int) -> None:
 def note(text: str) -> None:
     """Write a line to standard error, for people: programs read standard output."""
     sys.stderr.write(f"{visible(text)}\n")
+
+
+def pass_over_logs_of_signals() -> None:
+    """Let no library log that the command was stopped, which is told in one line: SQLAlchemy does, with a traceback."""
+    import logging
+
+    if logging.lastResort is not None:
+        logging.lastResort.addFilter(_is_of_no_signal)
+
+
+def _is_of_no_signal(record: LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], StoppedError))
 
 
 def show_warnings() -> None:

@@ -12,11 +12,11 @@ from dissection.networks.forward import forward
 from neuronexplain.activity import concept_map
 from neuronexplain.classes import find_class
 from neuronexplain.explainer import Explainer
-from neuronexplain.run_networks import open_network_of
 from neuronexplain.listings import run_facts
 from neuronexplain.pictures.overlay import concept_picture
 from neuronexplain.report.inline_pictures import picture_uri
 from neuronexplain.report.page import article, write_page
+from neuronexplain.run_networks import open_network_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

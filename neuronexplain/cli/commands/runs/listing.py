@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from neuronexplain.cli import console, failures, options
 
-if TYPE_CHECKING:
-    from typer import Context
-else:
-    Context = typer.Context.__mro__[1]  # what commands are really called with
-
 
 def runs(
-    context: Context,
+    context: typer.Context,
     db: Annotated[str | None, typer.Option("--db", help="The database: a file, or an SQLAlchemy URL.")] = None,
     json: options.Json = False,
     csv: options.Csv = False,
