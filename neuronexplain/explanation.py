@@ -1,8 +1,8 @@
-"""An answer that shows itself: in a notebook, a browser, a file, a figure or a program."""
+"""Answers that show themselves: in a notebook, a browser, a file, a figure or a program."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from dissection.plain_text import visible
 
@@ -14,21 +14,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Explanation(Answer):
-    """Why the network predicted what it predicted for one image; notebooks show it as the page does."""
+class _Shown:
+    """What an answer, or a pair of answers, shows of itself. Whatever draws or writes is loaded when it is needed."""
 
     __slots__ = ()
 
-    def __repr__(self) -> str:
-        target = self.target
-        says = f"{target.label} {target.probability:.1%}"
-        units = f"{len(self.top)} neurons for it, {len(self.bottom)} against"
-        return visible(f"<Explanation of {self.image}: {says}; {units}>")
-
     def _repr_html_(self) -> str:
-        from .report.page import fragment  # noqa: PLC0415 - templates are loaded where something is shown
+        from .report.page import fragment  # noqa: PLC0415
 
-        return fragment(self)
+        return fragment(self._answer)
 
     def show(self) -> None:
         """Display the page in a notebook, or open it in a browser.
@@ -38,10 +32,10 @@ class Explanation(Answer):
         """
         from .report.display import show  # noqa: PLC0415
 
-        show(self)
+        show(self._answer)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the explanation in the form of the path's suffix, whole or not at all.
+        """Write it in the form of the path's suffix, whole or not at all.
 
         Args:
             path: ``.html`` for the page, ``.png`` for the figure, ``.json`` for what :meth:`to_dict` returns; without
@@ -52,25 +46,41 @@ class Explanation(Answer):
         """
         from .report.saving import save  # noqa: PLC0415
 
-        save(self, path)
+        save(self._answer, path)
 
     def to_dict(self) -> dict[str, object]:
         """What ``explain --json`` prints, as plain values; a number that is not finite is ``None``."""
-        from .serialise import to_json  # noqa: PLC0415
+        from .serialise import to_value  # noqa: PLC0415
 
-        return to_json(self, heatmap=None)
+        return to_value(self._answer)
 
     def figure(self) -> Figure:
-        """The photograph, its heat map, and where the named neurons light up, under the sentence.
+        """The photograph, its heat maps, and where the named neurons light up, under what is said.
 
         The figure is no part of pyplot's state: nothing needs to be closed.
         """
         from .pictures.figure import figure  # noqa: PLC0415
 
-        return figure(self)
+        return figure(self._answer)
+
+    @property
+    def _answer(self) -> Answer | AnswerPair:
+        return cast("Answer | AnswerPair", self)
 
 
-class Comparison(AnswerPair):
+class Explanation(_Shown, Answer):
+    """Why the network predicted what it predicted for one image; notebooks show it as the page does."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        target = self.target
+        says = f"{target.label} {target.probability:.1%}"
+        units = f"{len(self.top)} neurons for it, {len(self.bottom)} against"
+        return visible(f"<Explanation of {self.image}: {says}; {units}>")
+
+
+class Comparison(_Shown, AnswerPair):
     """Why the network gives two classes the scores it gives them for one image, and what tells them apart."""
 
     __slots__ = ()
@@ -78,14 +88,3 @@ class Comparison(AnswerPair):
     def __repr__(self) -> str:
         classes = " and ".join(f"{answer.target.label} {answer.target.probability:.1%}" for answer in self.answers)
         return visible(f"<Comparison of {self.image}: {classes}>")
-
-    def _repr_html_(self) -> str:
-        from .report.page import fragment  # noqa: PLC0415
-
-        return fragment(self)
-
-    def to_dict(self) -> dict[str, object]:
-        """What ``explain --json`` prints of two targets, as plain values."""
-        from .serialise import pair_to_json  # noqa: PLC0415
-
-        return pair_to_json(self)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from dissection.vocabulary import Truth
 
+from .answer import AnswerPair
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dissection.vocabulary import Evidence
 
-    from .answer import Answer, AnswerPair, Contrast
+    from .answer import Answer, Contrast
     from .methods import Method
     from .vocabulary import RankedUnit, Score
 
@@ -55,6 +57,11 @@ def to_json(explanation: Answer, *, heatmap: str | None, methods: Mapping[str, s
             _method(method_map.method, (methods or {}).get(method_map.method.name)) for method_map in explanation.others
         ],
     }
+
+
+def to_value(explanation: Answer | AnswerPair) -> dict[str, object]:
+    """What ``explain --json`` prints for one image, of one target or two, where no picture is written."""
+    return pair_to_json(explanation) if isinstance(explanation, AnswerPair) else to_json(explanation, heatmap=None)
 
 
 def pair_to_json(

@@ -2,13 +2,16 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 from test_report import explanation, photograph
 
 from dissection.errors import OutputError
-from neuronexplain.explanation import Explanation
+from neuronexplain.answer import Contrast
+from neuronexplain.explanation import Comparison, Explanation
 from neuronexplain.report.folder import MANIFEST, require_free, write_folder
+from neuronexplain.vocabulary import Rules, Score
 
 ABOUT = {"title": "Why", "facts": {}}
 
@@ -92,6 +95,30 @@ def test_an_explanation_saves_itself(tmp_path):
     with pytest.raises(OutputError, match=r"'\.jpg'; use \.html, \.png, \.json, or no suffix for a folder"):
         made.save(tmp_path / "why.jpg")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "why.PNG", "why.html", "why.json"]
+
+
+def test_a_comparison_saves_itself(tmp_path):
+    first = explanation("a.jpg")
+    second = replace(first, target=Score("coast", 0, 0.05, 4.0))
+    contrast = Contrast(first.target, second.target, first.top, first.bottom, Rules(), 1.25)
+    turned = replace(contrast, rather=second.target, than=first.target, loss=None)
+    made = Comparison((first, second), (contrast, turned))
+    made.save(tmp_path / "folder")
+    assert json.loads((tmp_path / "folder" / "explanation.json").read_text()) == made.to_dict()
+    assert "rather than coast" in (tmp_path / "folder" / "explanation.html").read_text()
+    drawn = made.figure()
+    assert [contrast.sentence in drawn.texts[0].get_text().replace("\n", " ") for contrast in made.contrasts] == [
+        True,
+        True,
+    ]
+    assert [axes.get_title() for axes in drawn.axes] == [
+        "What the network saw",
+        "Evidence for beach",
+        "Evidence for coast",
+        "Neurons named sand",
+        "Neurons named sea",
+    ]
+    assert "rather than coast" in made._repr_html_()
 
 
 def test_a_name_of_several_lines_has_one_line():

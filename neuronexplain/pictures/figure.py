@@ -5,13 +5,17 @@ from __future__ import annotations
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dissection.plain_text import visible
+from neuronexplain.answer import AnswerPair
 
 from .overlay import concept_picture, method_picture, overlay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from jaxtyping import Float32
     from matplotlib.figure import Figure
     from PIL import Image
 
@@ -26,14 +30,21 @@ _LINE = 0.24
 """Height of such a line in inches."""
 
 
-def figure(explanation: Answer) -> Figure:
-    """The photograph, its heat map, other methods' maps and where the named neurons light up, under the sentence."""
+def figure(explanation: Answer | AnswerPair) -> Figure:
+    """The photograph, its heat maps, other methods' maps and where the named neurons light up, under what is said.
+
+    Of two targets, that is what speaks for each rather than the other.
+    """
     from matplotlib.figure import Figure  # noqa: PLC0415 - see neuronexplain.pictures.overlay
 
-    tiles = list(_tiles(explanation))
+    is_pair = isinstance(explanation, AnswerPair)
+    answers = explanation.answers if is_pair else (explanation,)
+    statements = [contrast.sentence for contrast in explanation.contrasts] if is_pair else [explanation.sentence]
+    photograph = answers[0].photograph
+    tiles = [(photograph, "What the network saw"), *_maps(answers), *_concepts(answers)]
     rows = -(-len(tiles) // _COLUMNS)
-    tall = _TILE * explanation.photograph.height / explanation.photograph.width
-    sentence = fill(visible(explanation.sentence), _LETTERS)
+    tall = _TILE * photograph.height / photograph.width
+    sentence = "\n".join(fill(visible(statement), _LETTERS) for statement in statements)
     room = _LINE * (sentence.count("\n") + 2)
     width, height = _TILE * _COLUMNS, (tall + 2 * _LINE) * rows + room
     drawn = Figure(figsize=(width, height), layout=None)
@@ -49,12 +60,20 @@ def figure(explanation: Answer) -> Figure:
     return drawn
 
 
-def _tiles(explanation: Answer) -> Iterator[tuple[Image.Image, str]]:
-    photograph, target = explanation.photograph, explanation.target.label
-    yield photograph, "What the network saw"
-    yield overlay(photograph, explanation.heatmap), f"Evidence for {target}"
-    for method_map in explanation.others:
-        yield method_picture(photograph, method_map), method_map.method.title
-    for concept, mask in explanation.masks.items():
+def _maps(answers: Sequence[Answer]) -> Iterator[tuple[Image.Image, str]]:
+    for answer in answers:
+        yield overlay(answer.photograph, answer.heatmap), f"Evidence for {answer.target.label}"
+        for other in answer.others:
+            title = other.method.title if len(answers) == 1 else f"{other.method.title}, {answer.target.label}"
+            yield method_picture(answer.photograph, other), title
+
+
+def _concepts(answers: Sequence[Answer]) -> Iterator[tuple[Image.Image, str]]:
+    """Where the neurons of each name light up; of two answers, the strongest of both."""
+    masks: dict[str, Float32[np.ndarray, "h w"]] = {}
+    for answer in answers:
+        for concept, mask in answer.masks.items():
+            masks[concept] = np.maximum(masks[concept], mask) if concept in masks else mask
+    for concept, mask in masks.items():
         if (mask > 1).any():
-            yield concept_picture(photograph, mask), f"Neurons named {concept}"
+            yield concept_picture(answers[0].photograph, mask), f"Neurons named {concept}"

@@ -14,10 +14,10 @@ from .page import fragment
 from .saving import save
 
 if TYPE_CHECKING:
-    from neuronexplain.answer import Answer
+    from neuronexplain.answer import Answer, AnswerPair
 
 
-def show(explanation: Answer) -> None:
+def show(explanation: Answer | AnswerPair) -> None:
     """Display an explanation in the notebook that this process serves, or else open its page in a browser.
 
     Raises:

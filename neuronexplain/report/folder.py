@@ -84,7 +84,7 @@ def write_folder(
         for answer, name in zip(answers, _names([answer.image for answer in answers]), strict=True)
     ]
     shown = iter([{method: readable(folder / path) for method, path in paths.items()} for paths in files])
-    values = [to_value(explanation, [next(shown) for _ in _answers(explanation)]) for explanation in explanations]
+    values = [_value(explanation, [next(shown) for _ in _answers(explanation)]) for explanation in explanations]
     listed = [*(path for paths in files for path in paths.values()), VALUES, PAGE]
     try:
         folder.absolute().parent.mkdir(parents=True, exist_ok=True)
@@ -103,7 +103,7 @@ def write_folder(
     return values
 
 
-def to_value(explanation: Answer | AnswerPair, pictures: Sequence[Paths] = ({}, {})) -> dict[str, object]:
+def _value(explanation: Answer | AnswerPair, pictures: Sequence[Paths]) -> dict[str, object]:
     """An explanation as JSON values, with the paths of each answer's pictures by method."""
     if isinstance(explanation, AnswerPair):
         heatmaps = [paths.get(HEATMAP) for paths in pictures]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dissection.errors import OutputError
 from dissection.files.atomic import new_folder, replace_file
 from neuronexplain.pictures.figure import figure
-from neuronexplain.serialise import to_json
+from neuronexplain.serialise import to_value
 
 from .page import write_page
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
 
-    from neuronexplain.answer import Answer
+    from neuronexplain.answer import Answer, AnswerPair
 
 _DOTS_PER_INCH = 150
 
 
-def save(explanation: Answer, path: str | os.PathLike[str]) -> None:
+def save(explanation: Answer | AnswerPair, path: str | os.PathLike[str]) -> None:
     """Write an explanation as ``.html``, ``.png`` or ``.json``, or all of them into a new folder.
 
     Raises:
@@ -42,22 +42,22 @@ def save(explanation: Answer, path: str | os.PathLike[str]) -> None:
         raise OutputError(f"cannot write {path}: {suffix!r}; use {forms}, or no suffix for a folder with all of them")
 
 
-def _write_page(explanation: Answer, path: Path) -> None:
+def _write_page(explanation: Answer | AnswerPair, path: Path) -> None:
     write_page(path, [explanation], title="Why the network says so", facts={})
 
 
-def _write_figure(explanation: Answer, path: Path) -> None:
+def _write_figure(explanation: Answer | AnswerPair, path: Path) -> None:
     encoded = BytesIO()
     figure(explanation).savefig(encoded, format="png", dpi=_DOTS_PER_INCH)
     replace_file(path, encoded.getvalue())
 
 
-def _write_json(explanation: Answer, path: Path) -> None:
-    value = to_json(explanation, heatmap=None)
+def _write_json(explanation: Answer | AnswerPair, path: Path) -> None:
+    value = to_value(explanation)
     replace_file(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"))
 
 
-_WRITERS: Mapping[str, Callable[[Answer, Path], None]] = {
+_WRITERS: Mapping[str, Callable[[Answer | AnswerPair, Path], None]] = {
     ".html": _write_page,
     ".png": _write_figure,
     ".json": _write_json,

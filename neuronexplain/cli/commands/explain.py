@@ -70,8 +70,9 @@ def explain(
     from dissection.files.paths import readable
     from neuronexplain.explainer import Explainer
     from neuronexplain.listings import run_facts
-    from neuronexplain.report.folder import PAGE, require_free, to_value, write_folder
+    from neuronexplain.report.folder import PAGE, require_free, write_folder
     from neuronexplain.run_networks import open_network_of
+    from neuronexplain.serialise import to_value
 
     methods, targets = options.method_names(method), target or []
     _require_sense(methods, targets, out=out, replace=replace)
