@@ -37,9 +37,11 @@ def figure(explanation: Answer | AnswerPair) -> Figure:
     """
     from matplotlib.figure import Figure  # noqa: PLC0415 - see neuronexplain.pictures.overlay
 
-    is_pair = isinstance(explanation, AnswerPair)
-    answers = explanation.answers if is_pair else (explanation,)
-    statements = [contrast.sentence for contrast in explanation.contrasts] if is_pair else [explanation.sentence]
+    if isinstance(explanation, AnswerPair):
+        answers: Sequence[Answer] = explanation.answers
+        statements = [contrast.sentence for contrast in explanation.contrasts]
+    else:
+        answers, statements = [explanation], [explanation.sentence]
     photograph = answers[0].photograph
     tiles = [(photograph, "What the network saw"), *_maps(answers), *_concepts(answers)]
     rows = -(-len(tiles) // _COLUMNS)
