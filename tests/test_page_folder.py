@@ -2,7 +2,10 @@
 
 import json
 import sys
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial, partialmethod
+from pathlib import Path
 
 import pytest
 from test_report import explanation, photograph
@@ -41,6 +44,35 @@ def test_another_page_is_refused_or_replaced_whole(tmp_path):
     assert files(out) == before
     write_folder(out, [explanation("c.jpg")], **ABOUT, replace=True)
     assert files(out) == sorted(["c.png", "explanations.json", "index.html", "notes.txt", MANIFEST])
+
+
+@contextmanager
+def stopped_at(step, folder, monkeypatch):
+    """Ctrl-C at a change of the folder, counted from 1; gives a list that it leaves empty if there was no such change."""
+    to_come = list(range(step))
+
+    def stop(change, path, *arguments, **options):
+        if folder in path.parents and to_come and not to_come.pop():
+            raise KeyboardInterrupt
+        return change(path, *arguments, **options)
+
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        for name in ("touch", "replace", "unlink"):
+            patch.setattr(Path, name, partialmethod(partial(stop, getattr(Path, name))))
+        yield
+    assert not to_come, "there were fewer changes"
+
+
+@pytest.mark.parametrize("step", range(1, 7))
+@pytest.mark.parametrize("is_there", [False, True])
+def test_what_a_stopped_process_left_is_replaced_without_asking(tmp_path, monkeypatch, step, is_there):
+    out = tmp_path / "why"
+    if is_there:
+        write_folder(out, [explanation("old.jpg")], **ABOUT)
+    with stopped_at(step, out, monkeypatch):
+        write_folder(out, [explanation("a.jpg")], **ABOUT, replace=is_there)
+    write_folder(out, [explanation("a.jpg")], **ABOUT, replace=is_there and step == 1)
+    assert files(out) == sorted(["a.png", "explanations.json", "index.html", MANIFEST])
 
 
 @pytest.mark.parametrize("name", ["index.html", "explanations.json", "a.png"])

@@ -31,6 +31,8 @@ HEATMAP = ""
 PAGE, VALUES = "index.html", "explanations.json"
 MANIFEST = "page-files.json"
 """Lists the files of a page in its folder; it comes before them, so that what a killed process left is known."""
+UNFINISHED = ".page-unfinished"
+"""Stands in the folder from before a page is put there until nothing is left to be done: such a page may be replaced."""
 
 
 def require_free(folder: Path, images: Iterable[str], *, replace: bool = False) -> None:
@@ -45,7 +47,7 @@ def require_free(folder: Path, images: Iterable[str], *, replace: bool = False) 
         OutputError: if it holds another page, or a file of somebody else's would be overwritten.
     """
     written = _listed(folder)
-    if written is not None and not replace:
+    if written is not None and not replace and not (folder / UNFINISHED).exists():
         raise OutputError(f"{folder} holds a page already; name another folder, or replace it with --replace")
     for name in (PAGE, VALUES, *_names(list(images))):
         if (folder / name).exists() and name not in (written or ()):
@@ -94,10 +96,10 @@ def write_folder(
                 _write_pictures(sibling, answer, paths)
             replace_file(sibling / VALUES, _json(values))
             write_page(sibling / PAGE, explanations, title=title, facts=facts, classes=classes, neurons=neurons)
-            replace_file(
-                sibling / MANIFEST, json.dumps({"files": listed}, indent=2).encode()
-            )  # ASCII, with odd names as they are
+            manifest = json.dumps({"files": listed}, indent=2).encode()  # ASCII, with odd names as they are
+            replace_file(sibling / MANIFEST, manifest)
             _move(sibling, folder, [MANIFEST, *listed])
+        (folder / UNFINISHED).unlink()
     except OSError as error:
         raise unwritable(folder, error) from error
     return values
@@ -144,6 +146,7 @@ def _json(value: object) -> bytes:
 def _move(folder: Path, target: Path, paths: Sequence[str]) -> None:
     """Move files into a folder, in this order, in place of the page that it holds."""
     target.mkdir(exist_ok=True)
+    (target / UNFINISHED).touch()
     _remove(target)
     for path in paths:
         (target / path).parent.mkdir(exist_ok=True)
