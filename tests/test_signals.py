@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import pytest
 from torch.distributed import TCPStore
 
-from neuronexplain.cli import console, signals
+from neuronexplain.cli import app, console, failures, signals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -111,6 +111,7 @@ def run_program(tmp_path: Path, program: str, **variables: str) -> tuple[int, st
 
 ENDING = """
 except signals.StoppedError as error:
+    signals.is_ending = True
     sys.exit(failures.tell(error))
 """
 
@@ -223,3 +224,23 @@ def test_no_library_logs_that_the_command_was_stopped(capfd: pytest.CaptureFixtu
     assert "the disk is full" in told
     assert "StoppedError" not in told
     assert told.count("Exception while") == 1
+
+
+@pytest.mark.parametrize("place", ["failures._outcome", "app._status", "signals.ignore"])
+@pytest.mark.parametrize("number", STATUSES)
+def test_a_signal_while_an_error_is_told_changes_nothing(
+    run: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch, place: str, number: signal.Signals
+) -> None:
+    usual = {"failures._outcome": failures._outcome, "app._status": app._status, "signals.ignore": signals.ignore}[
+        place
+    ]
+
+    def struck(*arguments: object) -> object:
+        signal.raise_signal(number)
+        return usual(*arguments)
+
+    monkeypatch.setattr(f"neuronexplain.cli.{place}", struck)
+    status, _, told = run("units", "--db", "absent.db")
+    assert status == 2
+    assert told.startswith("neuronexplain: ")
+    assert told.count("\n") == 1

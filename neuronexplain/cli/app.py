@@ -138,14 +138,19 @@ def main() -> None:
         allocator.keep_freed_memory()
         with console.only_rank_0():
             sys.exit(_run())
-    except BrokenPipeError:
+    except BaseException as error:  # noqa: BLE001 -- people are shown a line, not a traceback
+        signals.is_ending = True
+        sys.exit(_status(error))
+
+
+def _status(error: BaseException) -> int | str | None:
+    """The exit status of a command that ended with an error, which is told if it is one."""
+    signals.ignore()
+    if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except SystemExit as ending:
-        if ending.code and console.rank():
+        return 1
+    if isinstance(error, SystemExit):
+        if error.code and console.rank():
             time.sleep(_COURTESY)
-        raise
-    except (Exception, signals.StoppedError) as error:  # noqa: BLE001 -- people are shown a line, not a traceback
-        sys.exit(failures.tell(error))
-    finally:
-        signals.ignore()
+        return error.code
+    return failures.tell(error)

@@ -18,7 +18,7 @@ from dissection.errors import NeuronExplainError, RanksError
 from dissection.plain_text import visible
 
 from . import console
-from .signals import StoppedError, ignore
+from .signals import StoppedError
 
 UsageError: Any = typer.BadParameter.__mro__[1]
 """The error for a mistyped command: click's, of which newer versions of typer hold a copy."""
@@ -31,7 +31,6 @@ _KEPT = "databases and finished files are unchanged; a build or a conversion is 
 
 def tell(error: BaseException) -> int:
     """Write in one line what went wrong, unless another of torchrun's processes has; return the exit status."""
-    ignore()
     message, status = _outcome(error)
     line = f"neuronexplain: {visible(' '.join(message.split()))}"
     if os.environ.get("NEURONEXPLAIN_DEBUG"):

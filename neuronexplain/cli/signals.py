@@ -19,6 +19,9 @@ _ENDING = (signal.SIGINT, signal.SIGTERM)
 _PAUSE = 0.02
 """Seconds until a signal that came at a bad moment is repeated."""
 
+is_ending = False
+"""Whether the command is ending already: signals change nothing any more. To be set before anything is called."""
+
 _held: list[int] = []
 _outermost: list[FrameType] = []
 
@@ -46,6 +49,8 @@ def listen() -> None:
     Raises:
         StoppedError: for a signal that was held.
     """
+    global is_ending  # noqa: PLW0603 -- a variable is set without a call, in which a signal could come
+    is_ending = False
     _outermost[:] = [sys._getframe(1)]  # noqa: SLF001 -- inspect's way takes long to import
     for number in _ENDING:
         signal.signal(number, _stop)
@@ -61,6 +66,8 @@ def ignore() -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
+    if is_ending:
+        return
     if _is_importing(frame) or (sys.exception() is not None and "RANK" in os.environ):
         _repeat(number)  # torchrun stops every process when one ends: an error that is on its way out tells more
     else:

@@ -32,7 +32,7 @@ PAGE, VALUES = "index.html", "explanations.json"
 MANIFEST = "page-files.json"
 """Lists the files of a page in its folder; it comes before them, so that what a killed process left is known."""
 UNFINISHED = ".page-unfinished"
-"""Stands in the folder from before a page is put there until nothing is left to be done: such a page may be replaced."""
+"""Stands in the folder from before a page is put there until all is done: such a page may be replaced."""
 
 
 def require_free(folder: Path, images: Iterable[str], *, replace: bool = False) -> None:
