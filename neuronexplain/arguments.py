@@ -177,11 +177,12 @@ def names_of(methods: object) -> tuple[str, ...]:
     Raises:
         TypeError: if they are not names.
     """
-    names = tuple(methods) if isinstance(methods, Iterable) and not isinstance(methods, str) else (methods,)
-    for name in names:
+    names: list[str] = []
+    for name in methods if isinstance(methods, Iterable) and not isinstance(methods, str) else (methods,):
         if not isinstance(name, str):
             raise not_taken("methods", name, "names of methods, as METHODS has them")
-    return names
+        names.append(name)
+    return tuple(names)
 
 
 def is_single(images: object) -> bool:

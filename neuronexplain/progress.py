@@ -144,7 +144,7 @@ class _Notebook:
             self._show()
 
     def _show(self) -> None:
-        from IPython.display import HTML, display  # noqa: PLC0415 -- there in a notebook
+        from IPython.display import HTML, display  # pyright: ignore[reportMissingImports] # noqa: PLC0415 -- there in a notebook
 
         picture = HTML(_html(self._bars))
         if self._display is None:

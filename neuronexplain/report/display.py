@@ -24,7 +24,7 @@ def show(explanation: Answer | AnswerPair) -> None:
         OutputError: if no browser can be opened; the page is written nevertheless.
     """
     if _in_notebook():
-        from IPython.display import HTML, display  # noqa: PLC0415 - there only in a notebook
+        from IPython.display import HTML, display  # pyright: ignore[reportMissingImports] # noqa: PLC0415 -- there in a notebook
 
         display(HTML(fragment(explanation)))
         return

@@ -100,7 +100,7 @@ def read_ratings(study: Study, file: Path) -> tuple[list[Rating], Raters]:
         raise StudyError(f"{file} cannot be read as CSV in UTF-8 ({error}); export it again") from error
     if len(raters) > 1:
         raise StudyError(f"{file} mixes people and played raters, which are never in one table; keep one kind")
-    return list(ratings.values()), next(iter(raters), "people")
+    return list(ratings.values()), raters.pop() if raters else "people"
 
 
 def _row(kind: StudyKind, question: Question, order: str, ratings: int) -> dict[str, object]:

@@ -55,7 +55,8 @@ class StudyResults:
         if not ratings:
             whose = "of played raters " if raters == "played" else ""
             raise StudyError(f"{study.folder} has no ratings {whose}yet; collect them with `neuronexplain study serve`")
-        self.study, self.ratings, self.raters = study, ratings, raters
+        self.study, self.ratings = study, ratings
+        self.raters: Raters = raters
         solutions = [study.solutions[rating.question] for rating in ratings]
         scale = 100 if study.kind == "discrimination" else 1
         self._visualisations = [solution.visualisation for solution in solutions]
