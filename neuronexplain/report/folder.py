@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dissection.errors import OutputError
 from dissection.files.atomic import replace_file, unwritable
-from dissection.files.leftovers import temporary_sibling
+from dissection.files.leftovers import sweep, temporary_sibling
 from dissection.files.paths import leads_out, readable
 from neuronexplain.answer import AnswerPair
 from neuronexplain.pictures.overlay import method_picture, overlay, save_picture, side_by_side
@@ -38,6 +38,8 @@ UNFINISHED = ".page-unfinished"
 def require_free(folder: Path, images: Iterable[str], *, replace: bool = False) -> None:
     """Check that a page about images can be written into a folder: before the work, which would be lost.
 
+    What a killed process left beside the folder is removed first.
+
     Args:
         folder: the folder; there need be none yet.
         images: the images' names.
@@ -46,6 +48,7 @@ def require_free(folder: Path, images: Iterable[str], *, replace: bool = False) 
     Raises:
         OutputError: if it holds another page, or a file of somebody else's would be overwritten.
     """
+    sweep(folder.absolute().parent)
     written = _listed(folder)
     if written is not None and not replace and not (folder / UNFINISHED).exists():
         raise OutputError(f"{folder} holds a page already; name another folder, or replace it with --replace")
