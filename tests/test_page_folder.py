@@ -76,6 +76,15 @@ def test_what_a_stopped_process_left_is_replaced_without_asking(tmp_path, monkey
     assert files(out) == sorted(["a.png", "explanations.json", "index.html", MANIFEST])
 
 
+def test_a_page_from_which_something_is_missing_is_replaced_without_asking(tmp_path):
+    out = tmp_path / "why"
+    write_folder(out, [explanation("a.jpg")], **ABOUT, missing=["b.jpg is not an image"])
+    write_folder(out, [explanation("a.jpg"), explanation("b.jpg")], **ABOUT)
+    assert files(out) == sorted(["a.png", "b.png", "explanations.json", "index.html", MANIFEST])
+    with pytest.raises(OutputError, match="holds a page already"):
+        write_folder(out, [explanation("a.jpg")], **ABOUT)
+
+
 @pytest.mark.parametrize("name", ["index.html", "explanations.json", "a.png"])
 @pytest.mark.parametrize("replace", [False, True])
 def test_files_of_others_are_never_overwritten(tmp_path, name, replace):

@@ -71,10 +71,12 @@ def write_folder(
     classes: Sequence[ClassSection] = (),
     neurons: Sequence[NeuronCard] = (),
     replace: bool = False,
+    missing: Sequence[str] = (),
 ) -> list[dict[str, object]]:
     """Write a page, its JSON and a picture of each explanation, in place of the page that was there, if any.
 
-    Other methods' pictures go into subfolders.
+    Other methods' pictures go into subfolders. A page from which something is missing stays unfinished: the next one
+    replaces it without being asked to.
 
     Returns:
         The values of the JSON, with the paths of the pictures.
@@ -102,7 +104,8 @@ def write_folder(
             manifest = json.dumps({"files": listed}, indent=2).encode()  # ASCII, with odd names as they are
             replace_file(sibling / MANIFEST, manifest)
             _move(sibling, folder, [MANIFEST, *listed])
-        (folder / UNFINISHED).unlink()
+        if not missing:
+            (folder / UNFINISHED).unlink()
     except OSError as error:
         raise unwritable(folder, error) from error
     return values

@@ -101,7 +101,7 @@ def explain(
         explanations = [explanation for explanation in shown if json or out]
     if out and explanations:
         title, about = "Why the network says so", run_facts(chosen, named=len(explainer.names))
-        values = write_folder(out, explanations, title=title, facts=about, replace=replace)
+        values = write_folder(out, explanations, title=title, facts=about, replace=replace, missing=problems)
         if not json:
             console.say(f"Pictures and page: {out / PAGE}")
     else:
