@@ -7,10 +7,12 @@ and requests that fail; a test that ends with any such note fails.
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -61,14 +63,21 @@ class Troubles:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """The browser, started once for all tests of a process."""
+def chromium() -> Browser:
+    """The browser, which all tests of a process share."""
     if CHROMIUM is None:
         pytest.skip("there is no Chromium here")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield browser
-        browser.close()
+    return _started()
+
+
+@cache
+def _started() -> Browser:
+    """Started once: for pytest, each module that imports the fixture has one of its own."""
+    playwright = sync_playwright().start()
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+    atexit.register(playwright.stop)
+    atexit.register(browser.close)  # comes first
+    return browser
 
 
 @pytest.fixture

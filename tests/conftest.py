@@ -14,7 +14,8 @@ from shapes import check_annotations
 
 check_annotations("neuronexplain", "dissection", "db")
 
-from neuronexplain.cli.app import main  # noqa: E402 -- what is imported from here on is checked
+from neuronexplain.cli import signals  # noqa: E402 -- what is imported from here on is checked
+from neuronexplain.cli.app import main  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,6 +38,7 @@ def _signals_of_tests() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+    signals.is_ending = False
 
 
 @pytest.fixture

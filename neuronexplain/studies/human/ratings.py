@@ -200,8 +200,8 @@ class Ratings:
             question = self.study.plan.next_question(name, answered, deals)
             if question is None:
                 return None
-            own = [Deal(row.question, bool(row.swapped)) for row in of_rater if row.answer is not None]
-            swapped = self.study.plan.is_swapped(question, deals.get(question, []), own)
+            dealt = [Deal(row.question, bool(row.swapped)) for row in of_rater if row.answer is not None]
+            swapped = self.study.plan.is_swapped(question, deals.get(question, []), dealt)
             deal = secrets.token_urlsafe(16)
             connection.execute(
                 insert(_deals),

@@ -47,14 +47,14 @@ def results(
         raise NeuronExplainError("--ratings and --export are for one study; name one folder")
     studies = [open_study(folder) for folder in folders]
     by_study = [_ratings(study, ratings, played=played) for study in studies]
-    found = [StudyResults(study, *of_study) for study, of_study in zip(studies, by_study, strict=True)]
-    report = table(found)
+    measured = [StudyResults(study, *of_study) for study, of_study in zip(studies, by_study, strict=True)]
+    report = table(measured)
     if export is not None:
         replace_file(export, ratings_csv(studies[0], *by_study[0]))
     if json:
-        console.write_json({"raters": found[0].raters, **report.to_json()})
+        console.write_json({"raters": measured[0].raters, **report.to_json()})
     elif csv:
-        rows = _flat(report, found[0].raters)
+        rows = _flat(report, measured[0].raters)
         console.write_rows(rows, {key: key for key in rows[0]}, as_json=False, as_csv=True)
     else:
         say_report(report, _INTERVAL)
