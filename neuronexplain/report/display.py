@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import webbrowser
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 from dissection.errors import OutputError
+from neuronexplain.progress import is_notebook
 
 from .page import fragment
 from .saving import save
@@ -23,7 +23,7 @@ def show(explanation: Answer | AnswerPair) -> None:
     Raises:
         OutputError: if no browser can be opened; the page is written nevertheless.
     """
-    if _in_notebook():
+    if is_notebook():
         from IPython.display import HTML, display  # pyright: ignore[reportMissingImports] # noqa: PLC0415 -- there in a notebook
 
         display(HTML(fragment(explanation)))
@@ -32,9 +32,3 @@ def show(explanation: Answer | AnswerPair) -> None:
     save(explanation, page)
     if not webbrowser.open(page.as_uri()):
         raise OutputError(f"no browser can be opened here; the page is in {page}")
-
-
-def _in_notebook() -> bool:
-    """Whether a notebook's kernel runs this, which is no terminal."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return shell is not None and hasattr(shell, "kernel")
