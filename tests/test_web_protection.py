@@ -130,6 +130,16 @@ def test_a_port_that_is_taken_is_refused_in_one_line():
             server.listen("127.0.0.1", port)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_body_does_not_wait_for_the_acknowledgement_of_its_headers(host):
+    if host == "::1" and not socket.has_dualstack_ipv6():
+        pytest.skip("no IPv6 here")
+    with server.listen(host, 0) as at, socket.create_connection(at.getsockname()[:2]):
+        accepted, _ = at.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_a_body_far_too_large_is_answered_over_a_real_connection():
     """Who is cut off while sending would never read why."""
     app = server.application("Test", largest_body=10_000)
