@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .explainer import Explainer
     from .explaining import explain
     from .explanation import Comparison, Explanation
+    from .language.caption import ExplainedCaption
+    from .language.captions import CaptionExplainer, explain_caption
     from .methods import METHODS, saliency
     from .report.page import write_page
     from .run_networks import open_network_of
@@ -33,10 +35,12 @@ _HOMES = {
     "METHODS": "neuronexplain.methods",
     "AssumedPreprocessingWarning": "dissection.errors",
     "Built": "neuronexplain.building",
+    "CaptionExplainer": "neuronexplain.language.captions",
     "Comparison": "neuronexplain.explanation",
     "Concept": "dissection.vocabulary",
     "Dissection": "dissection.vocabulary",
     "Execution": "dissection.execution.settings",
+    "ExplainedCaption": "neuronexplain.language.caption",
     "Explainer": "neuronexplain.explainer",
     "Explanation": "neuronexplain.explanation",
     "Layer": "dissection.vocabulary",
@@ -54,6 +58,7 @@ _HOMES = {
     "build_layers": "neuronexplain.building",
     "dissect": "neuronexplain.dissecting",
     "explain": "neuronexplain.explaining",
+    "explain_caption": "neuronexplain.language.captions",
     "importances_frame": "db.frames",
     "open_class_images": "neuronexplain.class_images",
     "open_concepts": "dissection.concepts.layouts",
@@ -70,10 +75,12 @@ __all__ = [
     "METHODS",
     "AssumedPreprocessingWarning",
     "Built",
+    "CaptionExplainer",
     "Comparison",
     "Concept",
     "Dissection",
     "Execution",
+    "ExplainedCaption",
     "Explainer",
     "Explanation",
     "Layer",
@@ -91,6 +98,7 @@ __all__ = [
     "build_layers",
     "dissect",
     "explain",
+    "explain_caption",
     "importances_frame",
     "open_class_images",
     "open_concepts",

@@ -200,7 +200,7 @@ def _built(  # noqa: PLR0913 -- what a build depends on
             quantile=quantile,
             min_images=min_images,
             upsampling=UPSAMPLING,
-            evidence=evidence,
+            evidence=_with_prompt(evidence, network),
             draws=draws,
             control=control,
         )
@@ -303,13 +303,24 @@ def _runs(
             concepts=concepts.name,
             images=dissection.images,
             pixels=dissection.pixels,
-            constant_alphas=has_constant_alphas(network),
-            evidence=f"the images in {readable(class_images.root.name)}" if class_images else CONCEPT_IMAGES,
+            constant_alphas=bool(network.classes) and has_constant_alphas(network),
+            evidence=_asked_of(network, class_images),
             licence=licence_of(concepts),
             control=None if control is None else named(control),
         )
         held = dissection if control is None else held_against(dissection, control)
         yield WholeRun(run, held, tuple(by_class))
+
+
+def _with_prompt(evidence: str, network: Network) -> str:
+    """What importances are gathered over: the images, and what the network was asked of them."""
+    return evidence if not network.prompt else hashlib.sha256(f"{evidence} {network.prompt}".encode()).hexdigest()
+
+
+def _asked_of(network: Network, class_images: ClassImages | None) -> str:
+    """The same for people."""
+    images = f"the images in {readable(class_images.root.name)}" if class_images else CONCEPT_IMAGES
+    return images if not network.prompt else f"{images}, asked “{readable(network.prompt)}”"
 
 
 def _controls(
@@ -348,6 +359,8 @@ def _gathered(
         draws=_draws(key),
         execution=execution,
     )
+    if not network.classes:
+        return dissected(), [[] for _ in layers]
     importances: Importances | ClassStatistics
     if class_images:
         dissections, classes = dissected(), class_images.classes

@@ -114,6 +114,8 @@ class Explainer:
             contributions = names.lit_contributions(chosen)
             units = names.dissection(chosen).units
             exemplars = _exemplars(names, chosen, units, rules)
+        if opened.language is not None:  # what was gathered for one question says nothing of another
+            return cls(opened, units, constant_alpha=False, rules=rules, methods=names_of(methods), exemplars=exemplars)
         excesses = contributions.by_unit() if contributions else {}
         return cls(opened, units, chosen.constant_alphas, rules, names_of(methods), excesses, exemplars)
 
@@ -159,6 +161,20 @@ class Explainer:
         for batch in self._batches(photographs, batch_size):
             targets = batch.targets(target_class)
             yield from self._explain(batch, targets, batch.seen.causes(targets), true_class, progress)
+
+    def explain_each(
+        self, photograph: ImageLike, targets: Sequence[ClassLike], *, progress: Progress | None = None
+    ) -> Iterator[Explanation]:
+        """Explain several classes for one photograph, from the same forward pass.
+
+        Raises:
+            ClassNotFoundError: if the network has no such class.
+        """
+        indices = [class_of(target, self.network.classes) for target in targets]
+        for batch in self._batches(photograph, 1):
+            for index in indices:
+                classes = batch.targets(index)
+                yield from self._explain(batch, classes, batch.seen.causes(classes), None, progress)
 
     def compare(
         self,

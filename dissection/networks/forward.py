@@ -35,7 +35,8 @@ class Pass:
     """One forward pass.
 
     Attributes:
-        scores: logits; differentiable with respect to the activations.
+        scores: logits; differentiable with respect to the activations. None, ``(images, 0)``, of a network without
+            classes.
         activations: the rectified feature map ``A`` of each tapped layer.
     """
 
@@ -72,6 +73,8 @@ def forward_through(network: Network, layers: Sequence[Layer], images: Float[Ten
         NetworkError: if the network gives anything but one row of scores per image.
     """
     outputs, activations = outputs_through(network, layers, images)
+    if not network.classes:
+        return Pass(activations[0].new_empty(len(images), 0), activations)
     return Pass(scores_of(network, outputs, len(images)), activations)
 
 

@@ -62,6 +62,13 @@ def _buffers_kept(module: nn.Module) -> Iterator[None]:
                     buffer.copy_(content)
 
 
+def share_lock(module: nn.Module, other: nn.Module) -> None:
+    """Let two modules that have parts in common wait for each other."""
+    lock = _lock(other)
+    with _LOCKS_LOCK:
+        _LOCKS[module] = lock
+
+
 def _lock(module: nn.Module) -> RLock:
     with _LOCKS_LOCK:
         return _LOCKS.setdefault(module, RLock())

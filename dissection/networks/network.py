@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Self
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.export import ExportedProgram
 from torch.fx import Graph
 
 from dissection.errors import LayerNotFoundError, NetworkError, not_taken
 
+from .body import body_fingerprint, content, described
 from .foreign_preprocessing import assumed_preprocessing, preprocessing_of
 from .heads import PLAIN, Head, find_head
+from .isolation import tried, undisturbed
+from .language import Answering, Captioning, Vocabulary
 from .layers import FeatureMap, Layers
-from .recording import record
+from .recording import in_type_of, noise, record
 from .trials import find_layouts, require_certain, require_independent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from jaxtyping import Float
+    from torch import Tensor
 
     from dissection.vocabulary import Layer, Precision
 
     from .foreign_preprocessing import PreprocessingLike
+    from .language import Encode, Generate, LogProbabilities, Tokenizer
     from .map_layouts import Layout
     from .preprocessing import Preprocessing
     from .recording import Recording
-
-_SETTINGS = (
-    *("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode", "ceil_mode", "output_size"),
-    *("eps", "negative_slope", "alpha", "approximate", "min_val", "max_val"),
-)
-"""Settings that change a standard module's output without being weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,9 @@ class Network:
         precision: the arithmetic it runs in, see :mod:`dissection.networks.precision`.
         layouts: by layer, where its map lies in its output, if its shape alone does not show that.
         switches_autograd: whether it uses autograd's switch, as far as is known.
+        body: fingerprint of what its layer's map is computed from, if the names of its units are known by that.
+        language: how it is asked, or writes, if it answers questions or writes captions.
+        prompt: the question that it is asked, or the caption whose words are its classes; empty if there is none.
     """
 
     module: nn.Module
@@ -102,6 +107,9 @@ class Network:
     precision: Precision = "float32"
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     switches_autograd: bool = True
+    body: str = ""
+    language: Answering | Captioning | None = None
+    prompt: str = ""
 
     @classmethod
     def from_module(
@@ -139,8 +147,7 @@ class Network:
             TypeError: if it is no module.
         """
         _require_module(module)
-        name = name or type(module).__name__
-        expected = assumed_preprocessing(module, name) if preprocessing is None else preprocessing_of(preprocessing)
+        expected, name = _expected(module, preprocessing, name)
         recording = record(module, expected)
         head, score, count = find_head(recording, output=output, multi_label=multi_label)
         require_certain(module, expected, recording, [score] if score else [])
@@ -172,26 +179,140 @@ class Network:
             NetworkError: if the module cannot run on one image, or does not always give the same answers for it.
         """
         _require_module(module)
-        name = name or type(module).__name__
-        expected = assumed_preprocessing(module, name) if preprocessing is None else preprocessing_of(preprocessing)
+        expected, name = _expected(module, preprocessing, name)
         recording = record(module, expected)
         require_certain(module, expected, recording, list(recording.outputs.values()))
         layers = Layers(recording)
         return _tapped(cls(module, name, layers.named(layer), expected, ()), layers, recording)
 
+    @classmethod
+    def of_answers(
+        cls,
+        module: nn.Module,
+        *,
+        layer: str,
+        encode: Encode,
+        answers: Sequence[str],
+        question: str = "what is it ?",
+        preprocessing: PreprocessingLike | None = None,
+        name: str = "",
+    ) -> Network:
+        """A network from a module that answers questions about images, see :meth:`asked`.
+
+        Args:
+            module: takes images and what ``encode`` makes of a question; gives scores ``(images, answers)``.
+            layer: the layer to dissect.
+            encode: a question as one or several tensors, whose first axis has the length 1.
+            answers: the answers by index.
+            question: any question that it understands; it is asked while the layer is looked for and named.
+            preprocessing: how a photograph becomes its input.
+            name: name of the architecture, for people.
+
+        Raises:
+            LayerNotFoundError: if the layer does not exist, or has no feature map.
+            NetworkError: if the module cannot run on one image with the question, or answers differently each time.
+        """
+        _require_module(module)
+        language = Answering(module, encode, tuple(answers))
+        expected, name = _expected(module, preprocessing, name)
+        network = cls.of_any_output(language.asked(question), layer=layer, preprocessing=expected, name=name)
+        return replace(network, language=language)
+
+    @classmethod
+    def of_captions(
+        cls,
+        module: nn.Module,
+        *,
+        layer: str,
+        generate: Generate,
+        log_probabilities: LogProbabilities,
+        tokenizer: Tokenizer | Sequence[str],
+        preprocessing: PreprocessingLike | None = None,
+        name: str = "",
+    ) -> Network:
+        """A network from a module that writes captions, see :meth:`captions` and :meth:`saying`.
+
+        Args:
+            module: the captioner.
+            layer: the layer to dissect.
+            generate: ``generate(module, images)`` gives the tokens of a caption for each image.
+            log_probabilities: ``log_probabilities(module, images, tokens)`` gives, for the tokens of one caption,
+                ``(images, tokens, words)``: log-probabilities, or logits, of every word in the place of each token,
+                given the image and the tokens before it.
+            tokenizer: turns a caption into tokens and back; or the words by number, if tokens are words.
+            preprocessing: how a photograph becomes its input.
+            name: name of the architecture, for people.
+
+        Raises:
+            LayerNotFoundError: if the layer does not exist, or has no feature map.
+            NetworkError: if the module writes nothing of an image of noise, or something else each time.
+        """
+        _require_module(module)
+        words = Vocabulary(tokenizer) if isinstance(tokenizer, Sequence) else tokenizer
+        language = Captioning(module, generate, log_probabilities, words)
+        expected, name = _expected(module, preprocessing, name)
+        with tried(module):
+            (caption,) = language.written(noise(module, expected))
+        judging = language.judging(language.tokens(caption)[1])
+        network = cls.of_any_output(judging, layer=layer, preprocessing=expected, name=name)
+        return replace(network, language=language)
+
+    def asked(self, question: str) -> Network:
+        """The same network as a classifier of images by its answers to a question.
+
+        Raises:
+            NetworkError: if it answers no questions.
+        """
+        if not isinstance(self.language, Answering):
+            raise NetworkError(f"{self.name} answers no questions; Network.of_answers makes a network that does")
+        module = self.language.asked(question)
+        return replace(self, module=module, classes=self.language.answers, prompt=question)
+
+    def saying(self, caption: str) -> Network:
+        """The same network as a judge of a caption: its classes are the words, its scores their log-odds.
+
+        The log-odds of a word are those given the image and the words before it; a word's probability is their sigmoid.
+
+        Raises:
+            NetworkError: if it writes no captions, or does not know a word.
+        """
+        language = self._captioning()
+        words, tokens = language.tokens(caption)
+        head = Head(independent=True)
+        return replace(self, module=language.judging(tokens), classes=words, head=head, prompt=" ".join(words))
+
+    def captions(self, images: Float[Tensor, "images channels H W"]) -> list[str]:
+        """The captions that the network writes for images, which are preprocessed.
+
+        Raises:
+            NetworkError: if it writes no captions.
+        """
+        language = self._captioning()
+        with undisturbed(language.module), torch.no_grad():
+            return language.written(in_type_of(language.module, images))
+
+    def _captioning(self) -> Captioning:
+        if not isinstance(self.language, Captioning):
+            raise NetworkError(f"{self.name} writes no captions; Network.of_captions makes a network that does")
+        return self.language
+
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 over architecture, layer, and every parameter and buffer; the same on every device.
+        """sha256 by which the runs of the network are known; the same on every device.
 
-        Computed once: if the weights change afterwards, make a new :class:`Network`.
+        Over architecture, layer, and every parameter and buffer; of a network without classes of its own, over what the
+        layer's map is computed from, see :mod:`dissection.networks.body`. Computed once: if the weights change
+        afterwards, make a new :class:`Network`.
         """
+        if self.body:
+            return self.body
         digest = hashlib.sha256()
         for line in self._lines():
             digest.update(f"{line}\n".encode())
         tensors = chain(self.module.named_parameters(), self.module.named_buffers())
         for name, tensor in sorted(tensors, key=lambda item: item[0]):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-            digest.update(_bytes(tensor))
+            digest.update(content(tensor))
         return digest.hexdigest()
 
     @property
@@ -254,9 +375,7 @@ class Network:
         if self.head != PLAIN:
             yield str(self.head)
         for name, part in self.module.named_modules():
-            settings = {key: value for key in _SETTINGS if (value := getattr(part, key, None)) is not None}
-            plain = {key: value for key, value in settings.items() if isinstance(value, (int, float, str, tuple))}
-            yield f"{name} {type(part).__name__} {plain}"
+            yield f"{name} {described(part)}"
             if isinstance(graph := getattr(part, "graph", None), Graph):  # an exported program's settings are in there
                 yield str(graph)
 
@@ -279,7 +398,10 @@ def _tapped(network: Network, layers: Layers, recording: Recording) -> Network:
     head = network.head if network.classes else None
     switches = require_independent(network.module, network.preprocessing, recording, head, layer, layout)
     layouts = {layer.name: layout} if layout else {}
-    return replace(network, layer=layer, layouts=layouts, switches_autograd=switches)
+    body = ""
+    if network.body or not network.classes:
+        body = body_fingerprint(network.module, network.preprocessing, layer, layout)
+    return replace(network, layer=layer, layouts=layouts, switches_autograd=switches, body=body)
 
 
 def _layouts(network: Network, layers: Layers, maps: Sequence[Layer]) -> dict[str, tuple[Layer, Layout | None]]:
@@ -296,8 +418,10 @@ def _layouts(network: Network, layers: Layers, maps: Sequence[Layer]) -> dict[st
     }
 
 
-def _bytes(tensor: Tensor) -> bytes:
-    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+def _expected(module: nn.Module, preprocessing: PreprocessingLike | None, name: str) -> tuple[Preprocessing, str]:
+    """What a module expects of a photograph, and its name for people."""
+    name = name or type(module).__name__
+    return (assumed_preprocessing(module, name) if preprocessing is None else preprocessing_of(preprocessing)), name
 
 
 def _require_module(module: object) -> None:

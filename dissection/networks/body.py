@@ -1,0 +1,174 @@
+"""The body of a network, which is all that its layer's map is computed from, and a fingerprint of it.
+
+Networks that answer questions or write captions differ in what follows the layer from question to question; the names
+of its units do not. So their runs are known by their bodies: the weights, buffers and modules that the map depends on
+in one forward pass, wherever in the network they lie.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, takewhile
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.fx import Graph
+from torch.overrides import TorchFunctionMode
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from .isolation import tried
+from .recording import noise, tensors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, MutableMapping
+
+    from dissection.vocabulary import Layer
+
+    from .map_layouts import Layout
+    from .preprocessing import Preprocessing
+
+_SETTINGS = (
+    *("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode", "ceil_mode", "output_size"),
+    *("eps", "negative_slope", "alpha", "approximate", "min_val", "max_val"),
+)
+"""Settings that change a standard module's output without being weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a value is computed from.
+
+    Attributes:
+        tensors: names of parameters and buffers.
+        modules: names of modules.
+    """
+
+    tensors: frozenset[str] = field(default=frozenset())
+    modules: frozenset[str] = field(default=frozenset())
+
+    def __or__(self, other: Sources) -> Sources:
+        return Sources(self.tensors | other.tensors, self.modules | other.modules)
+
+
+def body_fingerprint(module: nn.Module, preprocessing: Preprocessing, layer: Layer, layout: Layout | None) -> str:
+    """sha256 over what the layer's map is computed from; the same on every device, and whatever else the network does.
+
+    Names count from the innermost module that holds all of it, so that a body has the same fingerprint in a classifier
+    and inside a captioner.
+
+    Raises:
+        NetworkError: if a module of the body is a program of its own, which cannot be looked into.
+    """
+    sources = sources_of(module, preprocessing, layer.name)
+    prefix = _common([*sources.modules, *sources.tensors, layer.name])
+    named_tensors = dict(chain(module.named_parameters(), module.named_buffers()))
+    digest = hashlib.sha256()
+    for line in chain(
+        [f"body {layer.name.removeprefix(prefix)} {layer.rectifier} {layout or ''}"],
+        (f"{name.removeprefix(prefix)} {described(module.get_submodule(name))}" for name in sorted(sources.modules)),
+        (str(part.graph) for part in module.modules() if isinstance(getattr(part, "graph", None), Graph)),
+    ):
+        digest.update(f"{line}\n".encode())
+    for name in sorted(sources.tensors):
+        tensor = named_tensors[name]
+        digest.update(f"{name.removeprefix(prefix)} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(content(tensor))
+    return digest.hexdigest()
+
+
+def sources_of(module: nn.Module, preprocessing: Preprocessing, layer: str) -> Sources:
+    """What the output of a layer is computed from, in one run on noise."""
+    image, found = noise(module, preprocessing), [Sources()]
+    watch = _Watch(module)
+
+    def reached(_part: nn.Module, _args: object, output: object) -> None:
+        found[0] = watch.of(output)
+
+    with tried(module), ExitStack() as hooks:
+        for name, part in module.named_modules():
+            if name:
+                begins = part.register_forward_pre_hook(partial(watch.begins, name), with_kwargs=True)
+                ends = part.register_forward_hook(partial(watch.ends, name))
+                hooks.callback(begins.remove)
+                hooks.callback(ends.remove)
+        hooks.callback(module.get_submodule(layer).register_forward_hook(reached).remove)
+        with watch:
+            module(image)
+    return found[0]
+
+
+def described(part: nn.Module) -> str:
+    """A module's kind, with the settings that no weight shows: a slope, a stride."""
+    settings = {key: value for key in _SETTINGS if (value := getattr(part, key, None)) is not None}
+    plain = {key: value for key, value in settings.items() if isinstance(value, (int, float, str, tuple))}
+    return f"{type(part).__name__} {plain}"
+
+
+def content(tensor: Tensor) -> bytes:
+    """A tensor's numbers, as they lie in memory."""
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+
+
+class _Watch(TorchFunctionMode):
+    """Follows which parameters, buffers and modules each tensor comes from, whether or not it comes from the image."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self._known: MutableMapping[Tensor, Sources] = WeakTensorKeyDictionary()
+        self._started: list[Sources] = []
+        for name, tensor in chain(module.named_parameters(), module.named_buffers()):
+            self._add(tensor, Sources(frozenset([name])))
+
+    def of(self, things: object) -> Sources:
+        """What all tensors among things come from."""
+        return _joined(self._known.get(_root(tensor), Sources()) for tensor in tensors(things))
+
+    def begins(self, _name: str, part: nn.Module, args: object, kwargs: object) -> None:
+        """Note what a module is given."""
+        self._started.append(self.of((args, kwargs)) | self.of(list(part.parameters())) | self.of(list(part.buffers())))
+
+    def ends(self, name: str, _part: nn.Module, _args: object, output: object) -> None:
+        """Note that what a module gives comes from it. What it computed out of sight comes from all that it had."""
+        had = self._started.pop()
+        for tensor in tensors(output):
+            before = self._known.get(_root(tensor))
+            self._add(tensor, (had if before is None else before) | Sources(modules=frozenset([name])))
+
+    def __torch_function__(
+        self, func: Callable[..., Any], _types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:  # noqa: ANN401 -- whatever the function gives
+        kwargs = kwargs or {}
+        sources = self.of((args, kwargs))
+        result = func(*args, **kwargs)
+        written = [args[0]] if args and result is None else []  # __setitem__ and its like
+        for tensor in tensors([result, written]):
+            self._add(tensor, sources)
+        return result
+
+    def _add(self, tensor: Tensor, sources: Sources) -> None:
+        """A view and what it is a view of are one: what is written to either is in both."""
+        root = _root(tensor)
+        self._known[root] = self._known.get(root, Sources()) | sources
+
+
+def _root(tensor: Tensor) -> Tensor:
+    base: Tensor | None = tensor._base  # noqa: SLF001 -- there is no other way to see it
+    return tensor if base is None else base
+
+
+def _joined(sources: Iterable[Sources]) -> Sources:
+    joined = Sources()
+    for one in sources:
+        joined |= one
+    return joined
+
+
+def _common(names: Iterable[str]) -> str:
+    """The path, with its dot at the end, of the innermost module that holds everything of these names."""
+    levels = zip(*(name.split(".")[:-1] for name in names), strict=False)
+    shared = takewhile(lambda parts: len(set(parts)) == 1, levels)
+    return "".join(f"{parts[0]}." for parts in shared)

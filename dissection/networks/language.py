@@ -1,0 +1,201 @@
+"""Networks that answer questions about images, and networks that write captions (Selvaraju et al. 2019, Sec. 8).
+
+With a question, an answerer is a classifier whose classes are its answers. With a caption, a captioner is one too: its
+classes are the words of the caption, in order, and the score of a word is its log-odds given the words before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from dissection.errors import NetworkError
+
+from .called import Called
+from .heads import described
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int64
+
+Encode: TypeAlias = Callable[[str], object]
+Generate: TypeAlias = Callable[[nn.Module, Tensor], Sequence[Sequence[int]]]
+LogProbabilities: TypeAlias = Callable[[nn.Module, Tensor, Tensor], object]
+
+
+class Tokenizer(Protocol):
+    """Turns text into numbers of tokens and back; those of ``transformers`` do."""
+
+    def encode(self, text: str, /) -> Sequence[int]:
+        """The tokens of a text, without tokens for its beginning and end."""
+        ...
+
+    def decode(self, tokens: Sequence[int], /) -> str:
+        """The text of some tokens."""
+        ...
+
+
+class Vocabulary:
+    """A tokenizer of whole words.
+
+    Args:
+        words: the words by their number.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._words = tuple(words)
+        self._numbers = {word: number for number, word in enumerate(self._words)}
+
+    def encode(self, text: str, /) -> list[int]:
+        """The numbers of the words of a text, which spaces part.
+
+        Raises:
+            NetworkError: if a word is unknown.
+        """
+        if unknown := [word for word in text.split() if word not in self._numbers]:
+            raise NetworkError(f"the network does not know the word {unknown[0]!r}; it knows {len(self._words)} words")
+        return [self._numbers[word] for word in text.split()]
+
+    def decode(self, tokens: Sequence[int], /) -> str:
+        """The words of these numbers."""
+        return " ".join(self._words[token] for token in tokens)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answering:
+    """How a module is asked.
+
+    Attributes:
+        module: takes images and what ``encode`` makes of a question, and gives scores ``(images, answers)``.
+        encode: a question as one or several tensors, whose first axis has the length 1.
+        answers: the answers by index.
+    """
+
+    module: nn.Module
+    encode: Encode
+    answers: tuple[str, ...]
+
+    def asked(self, question: str) -> Called:
+        """The module with this question.
+
+        Raises:
+            NetworkError: if ``encode`` gives something else than such tensors.
+        """
+        encoded = self.encode(question)
+        given = encoded if isinstance(encoded, tuple) else (encoded,)
+        values = tuple(value for value in given if isinstance(value, Tensor) and value.ndim and len(value) == 1)
+        if len(values) < len(given):
+            kinds = ", ".join(map(described, given))
+            raise NetworkError(f"encode makes {kinds} of a question; tensors whose first axis is 1 are needed")
+        return Called(_Question(self.module, values))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Captioning:
+    """How a module writes, and how likely it finds what is written.
+
+    Attributes:
+        module: the captioner.
+        generate: given the module and images, the tokens of a caption for each, without those for beginning and end.
+        log_probabilities: given the module, images and the tokens of one caption, ``(images, tokens, words)``: how
+            likely each token is in the place of each of the caption's, given those before it. Logits do as well.
+        tokenizer: turns captions into tokens and back.
+    """
+
+    module: nn.Module
+    generate: Generate
+    log_probabilities: LogProbabilities
+    tokenizer: Tokenizer
+
+    def written(self, images: Float[Tensor, "images channels H W"]) -> list[str]:
+        """The captions that the module writes.
+
+        Raises:
+            NetworkError: if it does not write one for each image.
+        """
+        captions = self.generate(self.module, images)
+        if len(captions) != len(images):
+            raise NetworkError(
+                f"generate gives {len(captions)} captions for {len(images)} images; one for each is needed"
+            )
+        return [self.tokenizer.decode([int(token) for token in caption]) for caption in captions]
+
+    def tokens(self, caption: str) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
+        """The words of a caption, and the tokens of each.
+
+        Raises:
+            NetworkError: if it has no words, or its tokens do not spell it.
+        """
+        tokens = [int(token) for token in self.tokenizer.encode(caption)]
+        words = tuple(self.tokenizer.decode(tokens).split())
+        if not words:
+            raise NetworkError(f"the caption {caption!r} has no words")
+        of_words: list[list[int]] = [[] for _ in words]
+        for number, token in enumerate(tokens):
+            # What is spelt up to a token ends in the word that the token belongs to.
+            spelt = self.tokenizer.decode(tokens[: number + 1]).split()
+            of_words[min(max(len(spelt) - 1, 0), len(words) - 1)].append(token)
+        if not all(of_words):
+            raise NetworkError(f"the tokens of the caption {caption!r} do not spell it word by word")
+        return words, tuple(map(tuple, of_words))
+
+    def judging(self, of_words: Sequence[Sequence[int]]) -> Called:
+        """The module, giving the log-odds of each word of a caption: ``(images, words)``."""
+        return Called(_Caption(self.module, self.log_probabilities, tuple(map(tuple, of_words))))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Question:
+    module: nn.Module
+    values: tuple[Tensor, ...]
+
+    def __call__(self, images: Float[Tensor, "images channels H W"]) -> object:
+        count = len(images)
+        return self.module(images, *(value.to(images.device).expand(count, *value.shape[1:]) for value in self.values))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Caption:
+    module: nn.Module
+    log_probabilities: LogProbabilities
+    of_words: tuple[tuple[int, ...], ...]
+
+    def __call__(self, images: Float[Tensor, "images channels H W"]) -> Float[Tensor, "images words"]:
+        tokens = torch.tensor([token for word in self.of_words for token in word], device=images.device)
+        given = self.log_probabilities(self.module, images, tokens)
+        if not isinstance(given, Tensor) or given.ndim != 3 or given.shape[:2] != (len(images), len(tokens)):
+            raise NetworkError(
+                f"log_probabilities gives {described(given)}; ({len(images)}, {len(tokens)}, words) is needed: one row "
+                "for each image and token of the caption"
+            )
+        likely, unlikely = token_log_probabilities(given, tokens)
+        lengths = [len(word) for word in self.of_words]
+        words = zip(likely.split_with_sizes(lengths, 1), unlikely.split_with_sizes(lengths, 1), strict=True)
+        return torch.stack([_log_odds(said, unsaid) for said, unsaid in words], 1)
+
+
+def token_log_probabilities(
+    logits: Float[Tensor, "images tokens words"], tokens: Int64[Tensor, " tokens"]
+) -> tuple[Float[Tensor, "images tokens"], Float[Tensor, "images tokens"]]:
+    """The logarithms of the probability that a token is the caption's, and that it is any other.
+
+    The second is a sum over the others, since 1 less a probability near 1 is nothing in single precision.
+    """
+    logs = logits.log_softmax(-1)
+    of_tokens = tokens.expand(len(logs), -1)[:, :, None]
+    others = logs.scatter(2, of_tokens, float("-inf"))
+    return logs.gather(2, of_tokens)[:, :, 0], others.logsumexp(2)
+
+
+def _log_odds(
+    likely: Float[Tensor, "images tokens"], unlikely: Float[Tensor, "images tokens"]
+) -> Float[Tensor, " images"]:
+    """Log-odds of a word of several tokens: it is not said if a first token is another one, or else a second, ..."""
+    said, unsaid = likely[:, 0], unlikely[:, 0]
+    for token in range(1, likely.shape[1]):
+        unsaid = torch.logaddexp(unsaid, said + unlikely[:, token])
+        said = said + likely[:, token]
+    return said - unsaid

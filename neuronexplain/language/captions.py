@@ -1,0 +1,183 @@
+"""Explains why a captioner says each of its words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from io import BytesIO
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image
+from torch.nn.functional import logsigmoid
+
+from db.arguments import reading
+from dissection.errors import ClassNotFoundError
+from dissection.networks.forward import forward
+from neuronexplain.arguments import as_many, named_picture, named_pictures
+from neuronexplain.explainer import Explainer
+from neuronexplain.methods.gradcam import enlarge, heatmap
+from neuronexplain.methods.trace import gradients
+from neuronexplain.vocabulary import DEFAULT_RULES
+
+from .caption import Debt, ExplainedCaption, SaidWord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from jaxtyping import Float, Float64
+    from torch import Tensor
+
+    from db.arguments import StoreLike
+    from db.records import RunLike
+    from dissection.networks.network import Network
+    from neuronexplain.arguments import ImageLike
+    from neuronexplain.vocabulary import Rules
+
+_OTHERS = 32
+"""Other pictures with which words are compared."""
+_AT_ONCE = 16
+
+
+def explain_caption(  # noqa: PLR0913 -- the arguments of explain, and a caption's
+    image: ImageLike,
+    network: Network,
+    store: StoreLike,
+    *,
+    caption: str | None = None,
+    words: Iterable[str] | None = None,
+    others: Iterable[ImageLike] | None = None,
+    run: RunLike | None = None,
+    rules: Rules = DEFAULT_RULES,
+    methods: str | Iterable[str] = (),
+) -> ExplainedCaption:
+    """Say why a captioner says each word of its caption of a photograph, or of a caption that is given.
+
+    :meth:`CaptionExplainer.from_store` explains many photographs, and opens the store only once.
+
+    Args:
+        image: a photograph, as :func:`explain` takes it.
+        network: a captioner, see :meth:`Network.of_captions`.
+        store: the store that holds the names of its units, or the path or URL of its database.
+        caption: the caption; by default the one that the network writes.
+        words: the words to explain; by default those that owe something to the picture.
+        others: other pictures, which tell what a word owes to this one; by default some that the run keeps.
+        run: the run, or its number; by default the network's newest.
+        rules: which units are ranked, and what may be said of them.
+        methods: names of other methods to explain the words with.
+
+    Raises:
+        ClassNotFoundError: if one of the words is not in the caption.
+        NetworkError: if the network writes no captions, or does not know a word.
+        RunNotFoundError: if the store has no names for a network with this body.
+        PhotographError: if a file is not a photograph.
+        TypeError: if an argument is of no kind that can be taken.
+    """
+    explainer = CaptionExplainer.from_store(network, store, others=others, run=run, rules=rules, methods=methods)
+    return explainer.explain(image, caption=caption, words=words)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CaptionExplainer:
+    """Explains captions of photographs.
+
+    Attributes:
+        explainer: knows the network and the names of its units.
+        others: other pictures, preprocessed.
+    """
+
+    explainer: Explainer
+    others: Float[Tensor, "pictures channels H W"]
+
+    @classmethod
+    def from_store(
+        cls,
+        network: Network,
+        store: StoreLike,
+        *,
+        others: Iterable[ImageLike] | None = None,
+        run: RunLike | None = None,
+        rules: Rules = DEFAULT_RULES,
+        methods: str | Iterable[str] = (),
+    ) -> CaptionExplainer:
+        """An explainer with the names of a stored run; arguments and errors are those of :func:`explain_caption`."""
+        with reading(store) as names:
+            explainer = Explainer.from_store(network, names, run=run, rules=rules, methods=methods)
+            if others is None:
+                chosen = names.run_for(network.fingerprint) if run is None else names.run(run)
+                images = {exemplar.index for unit in explainer.units for exemplar in unit.exemplars}
+                kept = names.pictures(chosen, sorted(images)[:: max(len(images) // _OTHERS, 1)][:_OTHERS])
+                others = [Image.open(BytesIO(jpeg)) for jpeg in kept.values()]
+        return cls(explainer, _preprocessed(network, [picture for _, picture in named_pictures(as_many(list(others)))]))
+
+    def explain(
+        self, image: ImageLike, *, caption: str | None = None, words: Iterable[str] | None = None
+    ) -> ExplainedCaption:
+        """Explain a caption of a photograph; arguments and errors are those of :func:`explain_caption`."""
+        network, (name, photograph) = self.explainer.network, named_picture(image)
+        images = _preprocessed(network, [photograph])
+        if caption is None:
+            (caption,) = network.captions(images)
+        judge = network.saying(caption)
+        logs, other_logs = (_log_probabilities(judge, pictures) for pictures in (images, self.others))
+        debts = [_debt(own, beside) for own, beside in zip(logs[0].tolist(), other_logs.T.tolist(), strict=True)]
+        places = _places(judge.classes, words, debts)
+        explained = dict(zip(places, replace(self.explainer, network=judge).explain_each(image, places), strict=True))
+        return ExplainedCaption(
+            name,
+            tuple(
+                SaidWord(
+                    word,
+                    place,
+                    log,
+                    debt,
+                    # A position is no prediction: the word is said, and other words of the caption are no rivals.
+                    replace(found, prediction=found.target, classes=()) if (found := explained.get(place)) else None,
+                )
+                for place, (word, log, debt) in enumerate(zip(judge.classes, logs[0].tolist(), debts, strict=True))
+            ),
+            network.preprocessing.view(photograph),
+            _whole(judge, images).float().cpu().numpy(),
+        )
+
+
+def _preprocessed(network: Network, pictures: Sequence[Image.Image]) -> Float[Tensor, "pictures channels H W"]:
+    preprocessing = network.preprocessing
+    frames = [preprocessing.tensor(preprocessing.frame(picture)) for picture in pictures]
+    return torch.stack(frames) if frames else torch.empty(0, preprocessing.channels, *preprocessing.size)
+
+
+def _log_probabilities(judge: Network, images: Float[Tensor, "images channels H W"]) -> Float64[Tensor, "images words"]:
+    logs = [logsigmoid(forward(judge, batch).scores.detach().double()).cpu() for batch in _batches(images)]
+    return torch.cat([torch.empty(0, len(judge.classes), dtype=torch.float64), *logs])
+
+
+def _batches(images: Float[Tensor, "images channels H W"]) -> Iterator[Tensor]:
+    return (images[start : start + _AT_ONCE] for start in range(0, len(images), _AT_ONCE))
+
+
+def _debt(own: float, others: list[float]) -> Debt | None:
+    """What a word owes to its picture; two other pictures are needed to know how much they differ."""
+    if len(others) < 2:
+        return None
+    value, half = own - fmean(others), 1.96 * stdev(others) / len(others) ** 0.5
+    return Debt(value, (value - half, value + half), len(others))
+
+
+def _places(said: Sequence[str], words: Iterable[str] | None, debts: Sequence[Debt | None]) -> list[int]:
+    """The places of the words to explain."""
+    if words is None:
+        return [place for place, debt in enumerate(debts) if debt is None or debt.is_owed]
+    chosen = [words] if isinstance(words, str) else list(words)
+    if unsaid := [word for word in chosen if word.casefold() not in map(str.casefold, said)]:
+        raise ClassNotFoundError(f"the caption “{' '.join(said)}” has no word {unsaid[0]!r}")
+    folded = set(map(str.casefold, chosen))
+    return [place for place, word in enumerate(said) if word.casefold() in folded]
+
+
+def _whole(judge: Network, images: Float[Tensor, "1 channels H W"]) -> Float[Tensor, "H W"]:
+    """The heat map of the whole caption."""
+    result = forward(judge, images)
+    (slope,) = gradients(logsigmoid(result.scores).sum(1), [result.activation])
+    alphas = slope.mean((2, 3))
+    return enlarge(heatmap(alphas, result.activation.detach()), judge.preprocessing.size)[0]
