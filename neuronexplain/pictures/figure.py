@@ -35,7 +35,7 @@ def figure(explanation: Answer | AnswerPair) -> Figure:
 
     Of two targets, that is what speaks for each rather than the other.
     """
-    from matplotlib.figure import Figure  # noqa: PLC0415 - see neuronexplain.pictures.overlay
+    from .notebook_figure import NotebookFigure  # noqa: PLC0415 - see neuronexplain.pictures.overlay
 
     if isinstance(explanation, AnswerPair):
         answers: Sequence[Answer] = explanation.answers
@@ -49,7 +49,7 @@ def figure(explanation: Answer | AnswerPair) -> Figure:
     sentence = "\n".join(fill(visible(statement), _LETTERS) for statement in statements)
     room = _LINE * (sentence.count("\n") + 2)
     width, height = _TILE * _COLUMNS, (tall + 2 * _LINE) * rows + room
-    drawn = Figure(figsize=(width, height), layout=None)
+    drawn = NotebookFigure(figsize=(width, height), layout=None)
     drawn.text(0.02, 1 - _LINE / 2 / height, sentence, va="top", family="sans-serif", size=11, parse_math=False)
     for number, (picture, caption) in enumerate(tiles):
         row, column = divmod(number, _COLUMNS)
