@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from io import BytesIO
 from textwrap import fill
 from typing import TYPE_CHECKING
 
@@ -35,7 +37,7 @@ def figure(explanation: Answer | AnswerPair) -> Figure:
 
     Of two targets, that is what speaks for each rather than the other.
     """
-    from .notebook_figure import NotebookFigure  # noqa: PLC0415 - see neuronexplain.pictures.overlay
+    from matplotlib.figure import Figure  # noqa: PLC0415 - see neuronexplain.pictures.overlay
 
     if isinstance(explanation, AnswerPair):
         answers: Sequence[Answer] = explanation.answers
@@ -49,7 +51,7 @@ def figure(explanation: Answer | AnswerPair) -> Figure:
     sentence = "\n".join(fill(visible(statement), _LETTERS) for statement in statements)
     room = _LINE * (sentence.count("\n") + 2)
     width, height = _TILE * _COLUMNS, (tall + 2 * _LINE) * rows + room
-    drawn = NotebookFigure(figsize=(width, height), layout=None)
+    drawn = Figure(figsize=(width, height), layout=None)
     drawn.text(0.02, 1 - _LINE / 2 / height, sentence, va="top", family="sans-serif", size=11, parse_math=False)
     for number, (picture, caption) in enumerate(tiles):
         row, column = divmod(number, _COLUMNS)
@@ -59,7 +61,15 @@ def figure(explanation: Answer | AnswerPair) -> Figure:
         axes.imshow(picture)
         axes.set_axis_off()
         axes.set_title(visible(caption), size=9, parse_math=False, wrap=True)
+    # Without pyplot notebooks show no figure. A subclass with this method would do, but Gradio takes no subclass.
+    drawn._repr_png_ = partial(_png, drawn)  # type: ignore[attr-defined]
     return drawn
+
+
+def _png(figure: Figure) -> bytes:
+    encoded = BytesIO()
+    figure.savefig(encoded, format="png")
+    return encoded.getvalue()
 
 
 def _maps(answers: Sequence[Answer]) -> Iterator[tuple[Image.Image, str]]:
