@@ -44,9 +44,11 @@ clean:
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable .
+	@echo "Installing NeuronExplain into .venv; PyTorch is a download of several GB, which takes some minutes."
+	$(BIN)/python -m pip install --editable .
 	touch $@
 
 .venv/installed-dev: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@echo "Installing NeuronExplain into .venv, with what tests and checks need; that takes some minutes."
+	$(BIN)/python -m pip install --editable '.[dev]'
 	touch $@ .venv/installed
