@@ -12,10 +12,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from dissection.errors import NetworkError
+
 from .isolation import undisturbed
 from .precision import arithmetic, laid_out, widened
 from .recording import in_type_of
 from .tap import Body, Cut, Graft, GuardedBody
+
+_INSTEAD = (
+    "ask it a question (--question, or Network.asked), explain the words of its caption (--words, or explain_caption), "
+    "or give saliency a function of its outputs as target"
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +42,7 @@ class Pass:
     """One forward pass.
 
     Attributes:
-        scores: logits; differentiable with respect to the activations. None, ``(images, 0)``, of a network without
-            classes.
+        scores: logits; differentiable with respect to the activations. None, ``(images, 0)``, where only maps are read.
         activations: the rectified feature map ``A`` of each tapped layer.
     """
 
@@ -73,9 +79,17 @@ def forward_through(network: Network, layers: Sequence[Layer], images: Float[Ten
         NetworkError: if the network gives anything but one row of scores per image.
     """
     outputs, activations = outputs_through(network, layers, images)
-    if not network.classes:
-        return Pass(activations[0].new_empty(len(images), 0), activations)
     return Pass(scores_of(network, outputs, len(images)), activations)
+
+
+def maps_through(network: Network, layers: Sequence[Layer], images: Float[Tensor, "images channels H W"]) -> Pass:
+    """Run the network once and read several layers, whatever its answers are.
+
+    Raises:
+        ActivationError: if a map's shape is not the same as when the network was opened.
+    """
+    _, activations = outputs_through(network, layers, images)
+    return Pass(activations[0].new_empty(len(images), 0), activations)
 
 
 def outputs_through(
@@ -123,8 +137,10 @@ def scores_of(network: Network, given: Given, images: int) -> Float[Tensor, "ima
     """The scores among a network's outputs, in single precision at least.
 
     Raises:
-        NetworkError: if there is anything but one row of scores per image.
+        NetworkError: if there is anything but one row of scores per image, or the network has no classes.
     """
+    if not network.classes:
+        raise NetworkError(f"{network.name} has no classes; {_INSTEAD}")
     return widened(network.head.scores(given, images))
 
 

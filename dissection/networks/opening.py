@@ -13,6 +13,7 @@ from dissection.networks.sources.factory import open_made
 from dissection.networks.sources.spec import SCENES
 
 from .foreign_preprocessing import preprocessing_of
+from .language import Answering
 from .network import Network, Source
 from .preprocessing import Preprocessing
 from .weights import WeightsFile, is_torchscript
@@ -114,6 +115,8 @@ def _opened(
     preprocessing: PreprocessingLike | None,
     changes: Changes,
 ) -> Network:
+    if draft.talking is not None:
+        return _talking(draft.talking, layer, classes, _changed(preprocessing, changes), changes)
     output, multi_label = changes.get("output"), changes.get("multi_label")
     return Network.from_module(
         draft.module.eval(),
@@ -124,6 +127,26 @@ def _opened(
         output=output or draft.output,
         multi_label=draft.multi_label if multi_label is None else multi_label,
     )
+
+
+def _talking(
+    network: Network,
+    layer: str | None,
+    classes: Path | str | Sequence[str] | None,
+    preprocessing: Preprocessing | None,
+    changes: Changes,
+) -> Network:
+    """A network that answers or writes, as its factory made it, at a layer; its weights may have been loaded since."""
+    known = network.language.answers if isinstance(network.language, Answering) else ()
+    is_said = {
+        "classes": bool(classes) and tuple(_read_classes(classes or ())) != known,
+        "preprocessing": preprocessing not in {None, network.preprocessing},
+        "output": bool(changes.get("output")),
+        "multi_label": bool(changes.get("multi_label")),
+    }
+    if said := [name for name, differs in is_said.items() if differs]:
+        raise NetworkError(f"{network.name} is a Network that its factory makes; say its {said[0]} there")
+    return network.at(layer or network.layer.name)
 
 
 def _changed(known: PreprocessingLike | None, changes: Changes) -> Preprocessing | None:

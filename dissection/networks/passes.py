@@ -17,7 +17,7 @@ import torch
 from dissection.execution.loading import read_batches
 from dissection.execution.statistic import Statistic, nested, unnested
 
-from .forward import forward_through
+from .forward import forward_through, maps_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -208,7 +208,7 @@ def _started(
 ) -> Callable[[], Mapping[str, np.ndarray]]:
     """Run the network on a batch; the returned function waits for the values that the watchers request."""
     images = network.preprocessing.normalised(pixels.to(network.device, non_blocking=True))
-    forward = forward_through(network, layers, images)
+    forward = (forward_through if network.classes else maps_through)(network, layers, images)
     requested = nested({name: watcher.look(forward, batch) for name, watcher in watchers.items()})
     values = {name: _fetched(value) for name, value in requested.items()}
     return partial(_arrived, values, _event() if network.device.type == "cuda" else None)

@@ -53,6 +53,9 @@ NetworkName = Annotated[
         show_default=False,
     ),
 ]
+Question = Annotated[
+    str | None, typer.Option("--question", help="Question to a network that answers; its answers are the classes.")
+]
 NetworkNow = Annotated[
     str | None,
     typer.Option("--network", help="The network, if it has moved, or is code and its neurons were named elsewhere."),

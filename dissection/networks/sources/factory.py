@@ -52,6 +52,9 @@ def open_made(spec: str, weights: WeightsFile | Path | None = None) -> NetworkSp
     if isinstance(made.product, nn.Module):
         return NetworkSpec(load(made.product, weights), made.name, spec=made.spec)
     network = made.product
+    if network.language is not None:
+        module = load(network.language.module, weights)
+        return NetworkSpec(module, network.name, spec=made.spec, talking=network)
     return NetworkSpec(
         load(network.module, weights),
         network.name,

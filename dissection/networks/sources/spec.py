@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from dissection.networks.network import Network
     from dissection.networks.preprocessing import Preprocessing
     from dissection.networks.weights import WeightsFile
 
@@ -34,6 +35,7 @@ class NetworkSpec:
         output: which of several outputs holds the scores, if the source says so.
         multi_label: whether the source says that classes are independent of each other.
         spec: the name that opens it from any folder, if that differs from what was typed.
+        talking: the network as it was made, if it answers questions or writes captions.
     """
 
     module: nn.Module
@@ -44,6 +46,7 @@ class NetworkSpec:
     output: str = ""
     multi_label: bool = False
     spec: str | None = None
+    talking: Network | None = None
 
 
 def load(module: nn.Module, weights: WeightsFile | Path | None) -> nn.Module:

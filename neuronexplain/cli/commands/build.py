@@ -45,6 +45,7 @@ def build(
         typer.Option(help="Layer to name (repeatable); by default the last rectified feature map."),
     ] = None,
     settings: NetworkSettings,
+    question: options.Question = None,
     class_images: Annotated[
         Path | None,
         typer.Option(
@@ -105,7 +106,7 @@ def build(
         names = [*dict.fromkeys(layer or [])]
         first_layer = names[0] if names else None
         opened = settings.open(network, weights=weights, ema=ema, layer=first_layer, device=local_device(device))
-        opened = replace(opened, precision=precision)
+        opened = replace(opened if question is None else opened.asked(question), precision=precision)
         networks = [opened, *(opened.at(name) for name in names[1:])]
         evidence = open_class_images(class_images, opened.classes) if class_images else None
         for tapped in networks:
@@ -219,8 +220,15 @@ def _opening(network: Network, requested: Sequence[str] | None) -> str:
     remark = "" if requested else ", the default; --layer names another"
     return (
         f"{network.name}, layer {layer.name}: {layer.units} neurons, {layer.height} x {layer.width}{remark}. "
-        f"{len(network.classes)} classes."
+        f"{_answers(network)}."
     )
+
+
+def _answers(network: Network) -> str:
+    """What the network says of an image."""
+    if network.prompt:
+        return f"{len(network.classes)} answers to “{network.prompt}”"
+    return f"{len(network.classes)} classes" if network.classes else "No classes"
 
 
 def _frequent(names: Iterable[UnitName]) -> str:
