@@ -1,18 +1,15 @@
 """A real browser for tests: Debian's Chromium without a window, driven by playwright.
 
-``from browser import open_page`` (a fixture must be imported where it is used, with ``chromium``) and call it with an
-address or a file. Pages may reach this machine only. Each page notes what it writes to its console, errors of scripts
-and requests that fail; a test that ends with any such note fails.
+The fixture ``open_page`` opens an address or a file. Pages may reach this machine only. Each page notes what it writes
+to its console, errors of scripts and requests that fail; a test that ends with any such note fails.
 """
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -42,8 +39,6 @@ PHONE = (375, 812)
 AA = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 """axe-core's tags for WCAG 2.2 at AA, and what it calls best practice."""
 
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
-
 
 @dataclass
 class Troubles:
@@ -63,21 +58,15 @@ class Troubles:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Browser:
+def chromium() -> Iterator[Browser]:
     """The browser, which all tests of a process share."""
     if CHROMIUM is None:
         pytest.skip("there is no Chromium here")
-    return _started()
-
-
-@cache
-def _started() -> Browser:
-    """Started once: for pytest, each module that imports the fixture has one of its own."""
-    playwright = sync_playwright().start()
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-    atexit.register(playwright.stop)
-    atexit.register(browser.close)  # comes first
-    return browser
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS]) as browser,
+    ):
+        yield browser
 
 
 @pytest.fixture
