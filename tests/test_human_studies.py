@@ -357,6 +357,12 @@ def test_who_always_takes_the_left_one_is_at_chance(tmp_path):
     assert [figure.value for figure in rated.figures.values()] == [0, 0]
 
 
+def test_who_guesses_is_at_chance_within_the_intervals(tmp_path):
+    study, dice = small_study(tmp_path / "d", images=10), np.random.default_rng(4)
+    results = StudyResults(study, played(study, lambda _: int(dice.integers(2))), "played")
+    assert all(figure.low < 50 < figure.high for figure in results.figures.values())
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(["discrimination", "trust"]), st.integers(0, 1), st.booleans(), st.data())
 def test_a_score_is_what_the_rater_meant(kind, position, swapped, data):

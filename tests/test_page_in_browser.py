@@ -172,8 +172,7 @@ def test_on_a_desktop_all_evidence_is_open(path, open_page):
     assert page_size(page)[0] == DESKTOP[0]
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE])
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(("size", "dark"), [(DESKTOP, False), (PHONE, True)])
 def test_everybody_can_read_it(tmp_path, path, open_page, size, dark):
     compared = tmp_path / "pair.html"
     write_page(compared, [pair()], title="Two", facts={})
