@@ -28,7 +28,7 @@ MAPS = CATEGORIES[1:]
 
 @pytest.fixture(scope="module")
 def scenes() -> list[Scene]:
-    return [draw_scene(3, index) for index in range(120)]
+    return [draw_scene(3, index) for index in range(360)]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_scenes_differ_by_index_and_by_seed(scenes: list[Scene]) -> None:
 
 
 def test_every_class_appears_equally_often(scenes: list[Scene]) -> None:
-    assert Counter(scene.name for scene in scenes) == dict.fromkeys(SCENE_CLASSES, 10)
+    assert Counter(scene.name for scene in scenes) == dict.fromkeys(SCENE_CLASSES, 30)
     assert all(scene.name == scene_class(index) for index, scene in enumerate(scenes))
 
 
