@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
-from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +45,8 @@ def is_caught(process: subprocess.Popen[str], number: signal.Signals) -> bool:
 
 @in_proc
 @pytest.mark.parametrize(
-    ("number", "delay"), [*zip(cycle(STATUSES), [0, 0.05, 0.3, 1.2], strict=False), (signal.SIGTERM, 0)]
+    ("number", "delay"),
+    [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGTERM, 0.05), (signal.SIGINT, 0.3), (signal.SIGTERM, 1.2)],
 )
 def test_a_signal_while_the_command_line_starts_up_is_one_line(
     tmp_path: Path, number: signal.Signals, delay: float
