@@ -358,7 +358,7 @@ def test_who_always_takes_the_left_one_is_at_chance(tmp_path):
 
 
 def test_who_guesses_is_at_chance_within_the_intervals(tmp_path):
-    study, dice = small_study(tmp_path / "d", images=10), np.random.default_rng(4)
+    study, dice = small_study(tmp_path / "d", images=5), np.random.default_rng(4)
     results = StudyResults(study, played(study, lambda _: int(dice.integers(2))), "played")
     assert all(figure.low < 50 < figure.high for figure in results.figures.values())
 
