@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from shapes import unchecked
-from web_world import build_squares, squares_network
+from two_runs import build_squares, squares_network
 from worlds import CLASSES, colour_square
 
 from dissection.errors import ClassNotFoundError, NeuronExplainError

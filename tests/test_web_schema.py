@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from web_world import build_squares
+from two_runs import build_squares
 from worlds import colour_square
 
 from db import NameStore
