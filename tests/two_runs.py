@@ -6,6 +6,7 @@ from pathlib import Path
 from worlds import CLASSES, colour_concepts
 
 from db import NameStore
+from dissection.networks.network import Network
 from dissection.networks.opening import open_network
 from neuronexplain.building import build
 
@@ -17,8 +18,9 @@ def two_runs(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Path
     return made_once("two-runs", _build) / "names.db"
 
 
-def _build(folder: Path) -> None:
-    network = open_network(
+def squares_network() -> Network:
+    """The network of squares, opened from its factory."""
+    return open_network(
         f"{WORLDS}:colour_net",
         classes=CLASSES,
         mean=(0.0, 0.0, 0.0),
@@ -26,7 +28,10 @@ def _build(folder: Path) -> None:
         input_size=32,
         resize=(32, 32),
     )
-    concepts = colour_concepts()
+
+
+def _build(folder: Path) -> None:
+    network, concepts = squares_network(), colour_concepts()
     with NameStore.create(folder / "names.db") as store:
         build(network, concepts, store)
         build(network, concepts, store, draws=0)
