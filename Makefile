@@ -3,12 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 CODE := neuronexplain dissection db tests scripts
 
-.PHONY: demo test check bench reproduce reproduce-small attack attack-small format clean
+.PHONY: demo test coverage check bench reproduce reproduce-small attack attack-small format clean
 
 demo: .venv/installed
 	$(BIN)/neuronexplain demo --out demo
 
 test: .venv/installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist worksteal
+
+coverage: .venv/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist worksteal --cov --cov-report=term
 
 check: .venv/installed-dev

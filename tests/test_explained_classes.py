@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from shapes import unchecked
-from web_world import build_squares, squares_network
+from two_runs import squares_network, two_runs
 from worlds import CLASSES, colour_square
 
 from dissection.errors import ClassNotFoundError, NeuronExplainError
@@ -16,8 +16,8 @@ COLOURS = ("red", "green", "blue")
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    return build_squares(tmp_path_factory.mktemp("classes") / "names.db")
+def database(made_once):
+    return two_runs(made_once)
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,15 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from web_world import build_squares
+from two_runs import two_runs
 from worlds import colour_square
 
 from db import NameStore
 from neuronexplain.web.app import names_app
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from fastapi import FastAPI
     from schemathesis import Case
@@ -41,9 +42,8 @@ OPERATIONS = [
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
-    database = build_squares(tmp_path_factory.mktemp("schema") / "names.db")
-    with NameStore.open(database) as store:
+def app(made_once: Callable[..., Path]) -> Iterator[FastAPI]:
+    with NameStore.open(two_runs(made_once)) as store:
         yield names_app(store)
 
 
