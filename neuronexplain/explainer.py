@@ -174,10 +174,10 @@ class Explainer:
             ClassNotFoundError: if the network has no such class.
         """
         indices = [class_of(target, self.network.classes) for target in targets]
-        for batch in self._batches(photograph, 1):
+        for batch in self._batches(photograph, None, 1):
             for index in indices:
                 classes = batch.targets(index)
-                yield from self._explain(batch, classes, batch.seen.causes(classes), None, progress)
+                yield from self._explain(batch, classes, batch.seen.causes(classes), progress)
 
     def compare(
         self,

@@ -6,6 +6,8 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
+from db.records import CONCEPT_IMAGES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -43,7 +45,9 @@ def _settings(run: Run) -> Mapping[str, object]:
     """Everything that a run's results depend on, by name, and the words for what is a fingerprint there."""
     parts = dict(run.key.parts)
     preprocessing = parts.pop("preprocessing")
-    named = {"network name": run.network, "concepts name": run.concepts, "evidence": run.evidence}
+    named = {"network name": run.network, "concepts name": run.concepts}
+    if run.evidence.startswith(CONCEPT_IMAGES):  # which says more than the fingerprint of it, and no less
+        parts["evidence"] = run.evidence
     return named | parts | _preprocessing(preprocessing)
 
 

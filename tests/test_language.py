@@ -230,7 +230,7 @@ class TestCaptions:
         caption = captions.explain(colour_square("red"), caption="a blue square", words=["Blue"])
         assert [word.explanation is not None for word in caption.words] == [False, True, False]
         assert caption.words[1].debt.value < 0
-        assert caption.words[1].sentence.startswith("The network says blue (under 1%)")
+        assert caption.words[1].sentence.startswith("The network says red (over 99%) and gives blue under 1%")
         plain = caption.to_dict()
         assert plain["caption"] == "a blue square"
         assert plain["words"][1]["explanation"]["target"]["label"] == "blue"

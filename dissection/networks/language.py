@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import torch
@@ -93,6 +94,19 @@ class Answering:
         return Called(_Question(self.module, values))
 
 
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """What a captioner would rather say, or says anyway, in a place of a caption.
+
+    Attributes:
+        text: a word, or the first token of one.
+        log_probability: how likely it is, given the words before it.
+    """
+
+    text: str
+    log_probability: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Captioning:
     """How a module writes, and how likely it finds what is written.
@@ -142,6 +156,22 @@ class Captioning:
             raise NetworkError(f"the tokens of the caption {caption!r} do not spell it word by word")
         return words, tuple(map(tuple, of_words))
 
+    def rivals(
+        self, images: Float[Tensor, "images channels H W"], of_words: Sequence[Sequence[int]]
+    ) -> list[list[Rival]]:
+        """For each image, what the module finds most likely in the place of each word, given the words before it.
+
+        Of a word of several tokens, the first is compared.
+        """
+        tokens = torch.tensor([token for word in of_words for token in word], device=images.device)
+        logs = _checked(self.log_probabilities(self.module, images, tokens), len(images), len(tokens)).log_softmax(-1)
+        starts = accumulate((len(word) for word in of_words[:-1]), initial=0)
+        best = logs[:, list(starts)].max(2)
+        return [
+            [Rival(self.tokenizer.decode([token]).strip(), log) for token, log in zip(of_image, values, strict=True)]
+            for of_image, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        ]
+
     def judging(self, of_words: Sequence[Sequence[int]]) -> Called:
         """The module, giving the log-odds of each word of a caption: ``(images, words)``."""
         return Called(_Caption(self.module, self.log_probabilities, tuple(map(tuple, of_words))))
@@ -165,16 +195,20 @@ class _Caption:
 
     def __call__(self, images: Float[Tensor, "images channels H W"]) -> Float[Tensor, "images words"]:
         tokens = torch.tensor([token for word in self.of_words for token in word], device=images.device)
-        given = self.log_probabilities(self.module, images, tokens)
-        if not isinstance(given, Tensor) or given.ndim != 3 or given.shape[:2] != (len(images), len(tokens)):
-            raise NetworkError(
-                f"log_probabilities gives {described(given)}; ({len(images)}, {len(tokens)}, words) is needed: one row "
-                "for each image and token of the caption"
-            )
+        given = _checked(self.log_probabilities(self.module, images, tokens), len(images), len(tokens))
         likely, unlikely = token_log_probabilities(given, tokens)
         lengths = [len(word) for word in self.of_words]
         words = zip(likely.split_with_sizes(lengths, 1), unlikely.split_with_sizes(lengths, 1), strict=True)
         return torch.stack([_log_odds(said, unsaid) for said, unsaid in words], 1)
+
+
+def _checked(given: object, images: int, tokens: int) -> Float[Tensor, "images tokens words"]:
+    if isinstance(given, Tensor) and given.ndim == 3 and given.shape[:2] == (images, tokens):
+        return given
+    raise NetworkError(
+        f"log_probabilities gives {described(given)}; ({images}, {tokens}, words) is needed: one row for each image "
+        "and token of the caption"
+    )
 
 
 def token_log_probabilities(

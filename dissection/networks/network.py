@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dissection.vocabulary import Layer, Precision
 
     from .foreign_preprocessing import PreprocessingLike
-    from .language import Encode, Generate, LogProbabilities, Tokenizer
+    from .language import Encode, Generate, LogProbabilities, Rival, Tokenizer
     from .map_layouts import Layout
     from .preprocessing import Preprocessing
     from .recording import Recording
@@ -290,6 +290,16 @@ class Network:
         language = self._captioning()
         with undisturbed(language.module), torch.no_grad():
             return language.written(in_type_of(language.module, images))
+
+    def rivals(self, images: Float[Tensor, "images channels H W"], caption: str) -> list[list[Rival]]:
+        """What the network would rather say of each image, in the place of each word of a caption.
+
+        Raises:
+            NetworkError: if it writes no captions, or does not know a word.
+        """
+        language = self._captioning()
+        with undisturbed(language.module), torch.no_grad():
+            return language.rivals(in_type_of(language.module, images), language.tokens(caption)[1])
 
     def _captioning(self) -> Captioning:
         if not isinstance(self.language, Captioning):

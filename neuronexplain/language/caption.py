@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp
 from typing import TYPE_CHECKING
 
@@ -102,6 +102,15 @@ class ExplainedCaption:
     def log_probability(self) -> float:
         """How likely the words are with the picture, one after the other; the caption's end is left out."""
         return sum(word.log_probability for word in self.words)
+
+    @property
+    def explanations(self) -> list[Explanation]:
+        """Those of its words, each under the photograph's name and the word."""
+        return [
+            replace(word.explanation, image=f"{self.image}: “{word.text}”")
+            for word in self.words
+            if word.explanation is not None
+        ]
 
     @property
     def sentence(self) -> str:

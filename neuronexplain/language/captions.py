@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from io import BytesIO
+from math import exp, log1p
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from neuronexplain.arguments import as_many, named_picture, named_pictures
 from neuronexplain.explainer import Explainer
 from neuronexplain.methods.gradcam import enlarge, heatmap
 from neuronexplain.methods.trace import gradients
-from neuronexplain.vocabulary import DEFAULT_RULES
+from neuronexplain.vocabulary import DEFAULT_RULES, Score
 
 from .caption import Debt, ExplainedCaption, SaidWord
 
@@ -28,15 +29,21 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Float64
     from torch import Tensor
 
+    from db import NameStore
     from db.arguments import StoreLike
-    from db.records import RunLike
+    from db.records import Run, RunLike
+    from dissection.networks.language import Rival
     from dissection.networks.network import Network
-    from neuronexplain.arguments import ImageLike
+    from neuronexplain.arguments import ImageLike, NamedImage
+    from neuronexplain.explanation import Explanation
     from neuronexplain.vocabulary import Rules
 
 _OTHERS = 32
 """Other pictures with which words are compared."""
 _AT_ONCE = 16
+_ROUNDING = 1e-6
+_NO_PLACE = -1
+"""In place of the index of what is not in the caption."""
 
 
 def explain_caption(  # noqa: PLR0913 -- the arguments of explain, and a caption's
@@ -102,19 +109,43 @@ class CaptionExplainer:
     ) -> CaptionExplainer:
         """An explainer with the names of a stored run; arguments and errors are those of :func:`explain_caption`."""
         with reading(store) as names:
-            explainer = Explainer.from_store(network, names, run=run, rules=rules, methods=methods)
-            if others is None:
-                chosen = names.run_for(network.fingerprint) if run is None else names.run(run)
-                images = {exemplar.index for unit in explainer.units for exemplar in unit.exemplars}
-                kept = names.pictures(chosen, sorted(images)[:: max(len(images) // _OTHERS, 1)][:_OTHERS])
-                others = [Image.open(BytesIO(jpeg)) for jpeg in kept.values()]
-        return cls(explainer, _preprocessed(network, [picture for _, picture in named_pictures(as_many(list(others)))]))
+            chosen = names.run_for(network.fingerprint) if run is None else names.run(run)
+            explainer = Explainer.from_store(network, names, run=chosen, rules=rules, methods=methods)
+            return cls.of(explainer, names, chosen, others=others)
+
+    @classmethod
+    def of(
+        cls, explainer: Explainer, store: NameStore, run: Run, *, others: Iterable[ImageLike] | None = None
+    ) -> CaptionExplainer:
+        """An explainer of captions that says what an explainer of classes would."""
+        if others is None:
+            images = sorted({exemplar.index for unit in explainer.units for exemplar in unit.exemplars})
+            kept = store.pictures(run, images[:: max(len(images) // _OTHERS, 1)][:_OTHERS])
+            others = [Image.open(BytesIO(jpeg)) for jpeg in kept.values()]
+        pictures = [picture for _, picture in named_pictures(as_many(list(others)))]
+        return cls(explainer, _preprocessed(explainer.network, pictures))
+
+    def explain_all(
+        self,
+        photographs: ImageLike | Iterable[ImageLike | NamedImage],
+        *,
+        caption: str | None = None,
+        words: Iterable[str] | None = None,
+    ) -> Iterator[ExplainedCaption]:
+        """Explain captions of photographs, in order; arguments and errors are those of :func:`explain_caption`."""
+        for name, photograph in named_pictures(as_many(photographs)):
+            yield self._explain(name, photograph, caption, words)
 
     def explain(
         self, image: ImageLike, *, caption: str | None = None, words: Iterable[str] | None = None
     ) -> ExplainedCaption:
         """Explain a caption of a photograph; arguments and errors are those of :func:`explain_caption`."""
-        network, (name, photograph) = self.explainer.network, named_picture(image)
+        return self._explain(*named_picture(image), caption, words)
+
+    def _explain(
+        self, name: str, photograph: Image.Image, caption: str | None, words: Iterable[str] | None
+    ) -> ExplainedCaption:
+        network = self.explainer.network
         images = _preprocessed(network, [photograph])
         if caption is None:
             (caption,) = network.captions(images)
@@ -122,7 +153,9 @@ class CaptionExplainer:
         logs, other_logs = (_log_probabilities(judge, pictures) for pictures in (images, self.others))
         debts = [_debt(own, beside) for own, beside in zip(logs[0].tolist(), other_logs.T.tolist(), strict=True)]
         places = _places(judge.classes, words, debts)
-        explained = dict(zip(places, replace(self.explainer, network=judge).explain_each(image, places), strict=True))
+        explanations = replace(self.explainer, network=judge).explain_each(photograph, places)
+        explained = dict(zip(places, explanations, strict=True))
+        (rivals,) = network.rivals(images, caption)
         return ExplainedCaption(
             name,
             tuple(
@@ -131,14 +164,24 @@ class CaptionExplainer:
                     place,
                     log,
                     debt,
-                    # A position is no prediction: the word is said, and other words of the caption are no rivals.
-                    replace(found, prediction=found.target, classes=()) if (found := explained.get(place)) else None,
+                    _said(explained[place], rivals[place]) if place in explained else None,
                 )
                 for place, (word, log, debt) in enumerate(zip(judge.classes, logs[0].tolist(), debts, strict=True))
             ),
             network.preprocessing.view(photograph),
             _whole(judge, images).float().cpu().numpy(),
         )
+
+
+def _said(explanation: Explanation, rival: Rival) -> Explanation:
+    """The explanation of a word beside what is likeliest in its place, not beside other words of the caption."""
+    target = explanation.target
+    if target.probability >= exp(rival.log_probability) - _ROUNDING:
+        return replace(explanation, prediction=target, classes=(target,))
+    probability = exp(rival.log_probability)
+    log_odds = rival.log_probability - log1p(-min(probability, 1 - _ROUNDING))
+    likeliest = Score(rival.text, _NO_PLACE, probability, log_odds)
+    return replace(explanation, prediction=likeliest, classes=(likeliest, target))
 
 
 def _preprocessed(network: Network, pictures: Sequence[Image.Image]) -> Float[Tensor, "pictures channels H W"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from neuronexplain.cli import console, options
 from neuronexplain.progress import counted
+from neuronexplain.sentence import percent
 from neuronexplain.vocabulary import DEFAULT_RULES, Rules
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from neuronexplain.answer import Answer
     from neuronexplain.explanation import Comparison, Explanation
+    from neuronexplain.language.caption import ExplainedCaption
     from neuronexplain.vocabulary import RankedUnit
 
 
@@ -27,8 +30,16 @@ def explain(
     target: Annotated[
         list[str] | None,
         typer.Option(
-            help="Class to explain: label, synonym or number; by default the predicted one. Give two to compare them."
+            "--target",
+            "--answer",
+            help="Class to explain: label, synonym or number; by default the predicted one. Give two to compare them.",
         ),
+    ] = None,
+    question: options.Question = None,
+    words: Annotated[bool, typer.Option("--words", help="Explain the words of the caption that is written.")] = False,
+    caption: Annotated[str | None, typer.Option(help="Explain the words of this caption instead.")] = None,
+    word: Annotated[
+        list[str] | None, typer.Option(help="Explain this word of the caption (repeatable), whatever it owes.")
     ] = None,
     true_class: Annotated[
         str | None, typer.Option(metavar="CLASS", help="Class that the photographs show, to be marked on the page.")
@@ -68,6 +79,7 @@ def explain(
     from dissection.files.paths import readable
     from neuronexplain.explainer import Explainer
     from neuronexplain.explaining import explained
+    from neuronexplain.language.captions import CaptionExplainer
     from neuronexplain.listings import run_facts
     from neuronexplain.report.folder import PAGE, require_free, write_folder
     from neuronexplain.run_networks import open_network_of
@@ -75,6 +87,15 @@ def explain(
 
     methods, targets = options.method_names(method), target or []
     _require_sense(methods, targets, out=out, replace=replace)
+    is_of_words = words or caption is not None or bool(word)
+    if is_of_words:
+        of_classes = {
+            "--target": target,
+            "--question": question,
+            "--true-class": true_class,
+            "--folders-are-classes": folders_are_classes,
+        }
+        options.refuse_ignored(compress(of_classes, of_classes.values()), "the words of a caption are explained")
     paths = list(_photographs(images))
     if out:
         require_free(out, map(readable, paths), replace=replace)
@@ -82,29 +103,39 @@ def explain(
         chosen = store.choose(run) if run is not None else store.newest_of(network)
         if (max_q, min_truth) != (DEFAULT_RULES.max_q, DEFAULT_RULES.min_truth):
             require_evidence(chosen)
+        opened = open_network_of(chosen, network=network, weights=weights, ema=ema, device=device)
+        opened = opened.asked(question) if question else opened
         explainer = Explainer.from_store(
-            open_network_of(chosen, network=network, weights=weights, ema=ema, device=device),
+            opened,
             store,
             run=chosen,
             rules=Rules(top, rank_by, among, min_iou, max_q, min_truth),
             methods=methods,
         )
-    truth = _truth(chosen.classes, paths, true_class, folders_are_classes=folders_are_classes)
+        of_captions = CaptionExplainer.of(explainer, store, chosen) if is_of_words else None
+    truth = _truth(opened.classes, paths, true_class, folders_are_classes=folders_are_classes)
     problems: list[str] = []
     with console.progress() if json else console.passing_progress() as progress:
-        results = explained(explainer, _readable(paths, problems), targets, true_class=truth.get, progress=progress)
+        pictures = _readable(paths, problems)
+        results: Iterator[Explanation | Comparison | ExplainedCaption] = (
+            of_captions.explain_all(pictures, caption=caption, words=word)
+            if of_captions
+            else explained(explainer, pictures, targets, true_class=truth.get, progress=progress)
+        )
         counted_results = counted(results, lambda done: progress("explaining", done, len(paths)))
         shown = counted_results if json else _printed(results)
         explanations = [explanation for explanation in shown if json or out]
-    if out and explanations:
-        title, about = "Why the network says so", run_facts(chosen, named=len(explainer.names))
-        values = write_folder(out, explanations, title=title, facts=about, replace=replace, missing=problems)
+    pages = [page for explanation in explanations for page in _pages(explanation)]
+    if out and pages:
+        title = f"Asked “{question}”: why the network says so" if question else "Why the network says so"
+        about = run_facts(chosen, named=len(explainer.names))
+        values = write_folder(out, pages, title=title, facts=about, replace=replace, missing=problems)
         if not json:
             console.say(f"Pictures and page: {out / PAGE}")
     else:
-        values = [to_value(explanation) for explanation in explanations]
+        values = list(map(to_value, pages))
     if json:
-        console.write_json(values)
+        console.write_json([explanation.to_dict() for explanation in explanations] if is_of_words else values)
     for problem in problems:
         console.note(f"neuronexplain: {problem}")
     if problems:
@@ -164,11 +195,23 @@ def _readable(paths: Iterable[Path], problems: list[str]) -> Iterator[tuple[str,
             yield readable(path), photograph
 
 
-def _printed(results: Iterator[Explanation | Comparison]) -> Iterator[Explanation | Comparison]:
+def _pages(result: Explanation | Comparison | ExplainedCaption) -> Sequence[Explanation | Comparison]:
+    """What a page shows of a result: of a caption, its words."""
+    from neuronexplain.language.caption import ExplainedCaption
+
+    return result.explanations if isinstance(result, ExplainedCaption) else [result]
+
+
+def _printed(
+    results: Iterator[Explanation | Comparison | ExplainedCaption],
+) -> Iterator[Explanation | Comparison | ExplainedCaption]:
     from neuronexplain.answer import AnswerPair
+    from neuronexplain.language.caption import ExplainedCaption
 
     for result in results:
-        if isinstance(result, AnswerPair):
+        if isinstance(result, ExplainedCaption):
+            _print_caption(result)
+        elif isinstance(result, AnswerPair):
             for answer in result.answers:
                 _print(answer)
             for contrast in result.contrasts:
@@ -179,14 +222,31 @@ def _printed(results: Iterator[Explanation | Comparison]) -> Iterator[Explanatio
         yield result
 
 
+def _print_caption(caption: ExplainedCaption) -> None:
+    console.say(caption.image)
+    console.say_item(f"  “{caption.caption}”", hanging=2)
+    for word in caption.words:
+        owed = "" if word.debt is None else f", {word.debt.value:+.1f} nats by the picture"
+        console.say_item(f"    {word.text}: {percent(word.probability)}{owed}", hanging=6)
+        if word.sentence:
+            console.say_item(f"      {word.sentence}", hanging=6)
+        if word.explanation is not None:
+            _print_units(word.explanation, indent=6)
+    console.say()
+
+
 def _print(explanation: Answer) -> None:
     console.say(explanation.image)
     console.say_item(f"  {explanation.sentence}", hanging=2)
+    _print_units(explanation)
+    console.say()
+
+
+def _print_units(explanation: Answer, *, indent: int = 4) -> None:
     sides = (("for", explanation.top), ("against", explanation.bottom), ("passed", explanation.passed_over))
     for side, units in sides:
         for unit in units:
-            console.say_item(f"    {side:7}  {_line(unit)}", hanging=13)
-    console.say()
+            console.say_item(f"{' ' * indent}{side:7}  {_line(unit)}", hanging=indent + 9)
 
 
 def _line(unit: RankedUnit) -> str:
