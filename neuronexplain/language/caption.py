@@ -105,9 +105,9 @@ class ExplainedCaption:
 
     @property
     def explanations(self) -> list[Explanation]:
-        """Those of its words, each under the photograph's name and the word."""
+        """Those of its words, each under the photograph's name, the word and the caption."""
         return [
-            replace(word.explanation, image=f"{self.image}: “{word.text}”")
+            replace(word.explanation, image=f"{self.image}: “{word.text}” of “{self.caption}”")
             for word in self.words
             if word.explanation is not None
         ]

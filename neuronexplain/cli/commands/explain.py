@@ -226,7 +226,7 @@ def _print_caption(caption: ExplainedCaption) -> None:
     console.say(caption.image)
     console.say_item(f"  “{caption.caption}”", hanging=2)
     for word in caption.words:
-        owed = "" if word.debt is None else f", {word.debt.value:+.1f} nats by the picture"
+        owed = "" if word.debt is None else f", {round(word.debt.value, 1) + 0.0:+.1f} nats by the picture"
         console.say_item(f"    {word.text}: {percent(word.probability)}{owed}", hanging=6)
         if word.sentence:
             console.say_item(f"      {word.sentence}", hanging=6)

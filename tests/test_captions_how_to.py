@@ -1,0 +1,52 @@
+"""The page about captions and questions runs as it stands there, on the demo's scenes."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PAGE = (Path(__file__).parents[1] / "docs" / "how-to" / "captions-and-questions.md").read_text()
+SPEAKERS, IN_PYTHON = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+(COMMANDS,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def place(demo, tmp_path_factory):
+    """A folder with the speakers' code, in which the demo may be read."""
+    place = tmp_path_factory.mktemp("speakers")
+    (place / "demo").symlink_to(demo / "demo")
+    (place / "speakers.py").write_text(SPEAKERS)
+    return place
+
+
+def test_the_page_runs(place, run, monkeypatch):
+    monkeypatch.chdir(place)
+    build, words, other, indoors, where = map(shlex.split, COMMANDS.strip().splitlines())
+    status, _, error = run(*build[1:], "--limit", "120", "--draws", "20")
+    assert status == 0, error
+    said = []
+    for command in (words, other, indoors, where):
+        status, told, error = run(*command[1:])
+        assert status == 0, error
+        said.append(" ".join(told.split()))
+    assert "“this is a harbour”" in said[0]
+    assert [f"It would say “{word}” whatever the picture." in said[0] for word in ("this", "is", "a")] == [True] * 3
+    assert "The network says harbour (" in said[0]
+    assert (place / "words" / "index.html").is_file()
+    assert "The network says harbour (" in said[1]
+    assert "gives beach" in said[1]
+    assert "The network says no (" in said[2]
+    assert "The network says harbour (" in said[3]
+    assert "gives beach" in said[3]
+    done = subprocess.run(
+        [sys.executable, "-c", f"from speakers import *\n{IN_PYTHON}"],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "The network says harbour" in done.stdout
