@@ -191,6 +191,19 @@ def require_built(run: Run, part: str) -> None:
         )
 
 
+def require_classes(run: Run) -> None:
+    """Check that a run's network has classes.
+
+    Raises:
+        StoreError: if it has none.
+    """
+    if not run.classes:
+        raise StoreError(
+            f"run {run.id} is of {run.network} without classes: nothing is known of what matters for them; of a network "
+            "that answers questions, build a run with --question"
+        )
+
+
 def require_evidence(run: Run) -> None:
     """Check that evidence for names was gathered.
 

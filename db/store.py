@@ -21,7 +21,7 @@ from .agreement import require_agreement
 from .errors import RunNotFoundError, StoreError, explained, has_moved
 from .fetching import fetched
 from .location import Location
-from .records import Run, WholeRun, require_built
+from .records import Run, WholeRun, require_built, require_classes
 from .schema import BESIDES, DISSECTION, runs
 
 if TYPE_CHECKING:
@@ -415,6 +415,7 @@ class NameStore:
         """
         run = self.run(run)
         require_built(run, "importances")
+        require_classes(run)
         with self._reading(run, DISSECTION, BESIDES) as connection:
             return queries.concepts_of(connection, run, class_index, rank_by=rank_by, min_iou=min_iou)
 
@@ -431,6 +432,7 @@ class NameStore:
         """
         run = self.run(run)
         require_built(run, "importances")
+        require_classes(run)
         with self._reading(run, DISSECTION, BESIDES) as connection:
             return queries.classes_for(connection, run, concept_name, rank_by=rank_by, min_iou=min_iou)
 

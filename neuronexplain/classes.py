@@ -27,6 +27,8 @@ def find_class(labels: Sequence[str], typed: str) -> int:
     >>> find_class(["tench", "goldfish"], "1")
     1
     """
+    if not labels:
+        raise ClassNotFoundError(f"there is no class {typed!r}: the network has no classes")
     query = normal(typed)
     exact = [index for index, label in enumerate(labels) if normal(label) == query]
     matches = exact or [index for index, label in enumerate(labels) if query in _synonyms(label)]

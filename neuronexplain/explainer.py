@@ -122,7 +122,8 @@ class Explainer:
         return cls(opened, units, chosen.constant_alphas, rules, names_of(methods), excesses, exemplars)
 
     def __post_init__(self) -> None:
-        check_methods(map(find_method, self.methods), self.network)
+        if self.network.classes:  # without, there is nothing to explain yet
+            check_methods(map(find_method, self.methods), self.network)
         layer = NamedLayer(self.units, self.rules)
         height, width = self.network.layer.height, self.network.layer.width
         lit_maps = torch.from_numpy(layer.lit_maps(height, width)).to(self.network.device)

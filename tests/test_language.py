@@ -12,7 +12,7 @@ from talkers import log_probabilities as words_of
 from torch import nn
 from worlds import PLAIN, ColourNet, colour_concepts, colour_square
 
-from db import NameStore
+from db import NameStore, StoreError
 from db.exchange.plain_files import read_json, write_json
 from dissection.errors import ClassNotFoundError, NetworkError
 from dissection.networks.body import body_fingerprint, sources_of
@@ -295,6 +295,24 @@ class TestAnswers:
             assert replace(before.run, id=0) == after.run
             assert before.dissection == after.dissection
             assert len(before.importances) == len(after.importances)
+
+    def test_without_a_question_there_are_no_classes(self, store):
+        run = store.runs()[0]
+        for question in (lambda: store.concepts_of(run, 0), lambda: store.classes_for(run, "red")):
+            with pytest.raises(StoreError, match="is of Captioner without classes: nothing is known"):
+                question()
+        with pytest.raises(NetworkError, match="Answerer has no classes; ask it a question"):
+            explain(colour_square("red"), answerer(), store)
+        with pytest.raises(ClassNotFoundError, match="there is no class 'red': the network has no classes"):
+            explain(colour_square("red"), answerer(), store, target="red")
+
+    def test_other_methods_stand_beside_words_and_answers(self, store):
+        asked = explain(
+            colour_square("red"), answerer().asked(QUESTIONS[0]), store, methods=["counterfactual", "gradient"]
+        )
+        caption = explain_caption(colour_square("red"), captioner(), store, methods="counterfactual")
+        assert [one.method.name for one in asked.others] == ["counterfactual", "gradient"]
+        assert [one.method.name for one in caption.words[1].explanation.others] == ["counterfactual"]
 
     def test_questions_are_told_apart_in_threads(self):
         """Both networks have the same parts, and hooks are not safe: one waits for the other."""
