@@ -167,15 +167,15 @@ class Explainer:
             yield from self._explain(batch, targets, batch.seen.causes(targets), progress)
 
     def explain_each(
-        self, photograph: ImageLike, targets: Sequence[ClassLike], *, progress: Progress | None = None
+        self, photograph: NamedImage, targets: Sequence[ClassLike], *, progress: Progress | None = None
     ) -> Iterator[Explanation]:
-        """Explain several classes for one photograph, from the same forward pass.
+        """Explain several classes for one photograph, which comes with its name, from the same forward pass.
 
         Raises:
             ClassNotFoundError: if the network has no such class.
         """
         indices = [class_of(target, self.network.classes) for target in targets]
-        for batch in self._batches(photograph, None, 1):
+        for batch in self._batches([photograph], None, 1):
             for index in indices:
                 classes = batch.targets(index)
                 yield from self._explain(batch, classes, batch.seen.causes(classes), progress)

@@ -204,7 +204,7 @@ class TestCaptions:
         assert [word.debt.is_owed for word in caption.words] == [False, True, False]
         assert [word.explanation is not None for word in caption.words] == [False, True, False]
         assert caption.words[0].sentence == "It would say “a” whatever the picture."
-        assert caption.sentence.startswith("It would say “a” whatever the picture. The network says ")
+        assert caption.sentence.startswith("It would say “a” and “square” whatever the picture. The network says ")
         assert f"because its neuron for {colour} (" in caption.words[1].sentence
         assert "; without this neuron its score falls by 9, from 7.9." in caption.words[1].sentence
 
@@ -235,6 +235,29 @@ class TestCaptions:
         assert plain["caption"] == "a blue square"
         assert plain["words"][1]["explanation"]["target"]["label"] == "blue"
         assert plain["words"][1]["owes_to_picture"]["is_owed"] is False
+
+    def test_it_shows_itself(self, captions, tmp_path):
+        caption = captions.explain(colour_square("green"))
+        assert repr(caption) == "<ExplainedCaption of the picture: “a green square”; words explained: green>"
+        article = caption._repr_html_()
+        assert "“a green square”" in article
+        assert "It would say “a” and “square” whatever the picture." in article
+        assert caption.words[1].explanation.image == caption.image
+        assert article.count('class="of-word"') == 1
+        caption.save(tmp_path / "all")
+        assert {path.suffix for path in (tmp_path / "all").iterdir()} == {".html", ".png", ".json"}
+        titles = [axes.get_title() for axes in caption.figure().axes]
+        assert titles[:3] == ["What the network saw", "Evidence for the whole caption", "Evidence for green"]
+        unexplained = captions.explain(colour_square("green"), words=[])
+        assert unexplained.explained == []
+        unexplained.save(tmp_path / "none")
+
+    def test_a_hostile_word_is_text(self, captions):
+        caption = captions.explain(colour_square("green"))
+        word = replace(caption.words[1], text="<script>alert(1)</script>")
+        hostile = replace(caption, words=(caption.words[0], word), image="<b>x</b>")
+        assert "<script>alert(1)" not in hostile._repr_html_()
+        assert "<b>x</b>" not in hostile._repr_html_()
 
     def test_without_other_pictures_nothing_is_said_of_debts(self, store):
         caption = explain_caption(colour_square("red"), captioner(), store, others=[])

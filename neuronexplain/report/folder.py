@@ -13,8 +13,9 @@ from dissection.files.atomic import replace_file, unwritable
 from dissection.files.leftovers import sweep, temporary_sibling
 from dissection.files.paths import leads_out, readable
 from neuronexplain.answer import AnswerPair
+from neuronexplain.caption import CaptionAnswer
 from neuronexplain.pictures.overlay import method_picture, overlay, save_picture, side_by_side
-from neuronexplain.serialise import pair_to_json, to_json
+from neuronexplain.serialise import caption_to_json, pair_to_json, to_json
 
 from .page import write_page
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from neuronexplain.answer import Answer
+    from neuronexplain.caption import AnyAnswer
 
     from .sections import ClassSection, NeuronCard
 
@@ -64,7 +66,7 @@ def require_free(folder: Path, images: Iterable[str], *, replace: bool = False) 
 
 def write_folder(
     folder: Path,
-    explanations: Sequence[Answer | AnswerPair],
+    explanations: Sequence[AnyAnswer],
     *,
     title: str,
     facts: Mapping[str, str],
@@ -111,15 +113,20 @@ def write_folder(
     return values
 
 
-def _value(explanation: Answer | AnswerPair, pictures: Sequence[Paths]) -> dict[str, object]:
+def _value(explanation: AnyAnswer, pictures: Sequence[Paths]) -> dict[str, object]:
     """An explanation as JSON values, with the paths of each answer's pictures by method."""
     if isinstance(explanation, AnswerPair):
         heatmaps = [paths.get(HEATMAP) for paths in pictures]
         return pair_to_json(explanation, heatmaps=heatmaps, methods=pictures)
+    if isinstance(explanation, CaptionAnswer):
+        heatmaps = [paths.get(HEATMAP) for paths in pictures]
+        return caption_to_json(explanation, heatmaps=heatmaps, methods=pictures)
     return to_json(explanation, heatmap=pictures[0].get(HEATMAP), methods=pictures[0])
 
 
-def _answers(explanation: Answer | AnswerPair) -> Sequence[Answer]:
+def _answers(explanation: AnyAnswer) -> Sequence[Answer]:
+    if isinstance(explanation, CaptionAnswer):
+        return [answer for _, answer in explanation.explained]
     return explanation.answers if isinstance(explanation, AnswerPair) else (explanation,)
 
 

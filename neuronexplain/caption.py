@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import exp
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from neuronexplain.sentence import say
+from .answer import Answer, AnswerPair
+from .sentence import enumerate_words
 
 if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float32
     from PIL import Image
-
-    from neuronexplain.explanation import Explanation
 
 OWES = 1.0
 """A word owes something to a picture that makes it more than e times as likely as other pictures do, in nats.
@@ -59,7 +58,7 @@ class SaidWord:
     place: int
     log_probability: float
     debt: Debt | None
-    explanation: Explanation | None
+    explanation: Answer | None
 
     @property
     def probability(self) -> float:
@@ -67,17 +66,20 @@ class SaidWord:
         return exp(self.log_probability)
 
     @property
+    def is_habit(self) -> bool:
+        """Whether it would be said whatever the picture, as far as is known, and was not to be explained all the same."""
+        return self.explanation is None and self.debt is not None and not self.debt.is_owed
+
+    @property
     def sentence(self) -> str:
         """Why it is said, in plain English; empty where it was not asked for."""
         if self.explanation is not None:
-            return say(self.explanation)
-        if self.debt is not None and not self.debt.is_owed:
-            return f"It would say “{self.text}” whatever the picture."
-        return ""
+            return self.explanation.sentence
+        return f"It would say “{self.text}” whatever the picture." if self.is_habit else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ExplainedCaption:
+class CaptionAnswer:
     """A caption of a photograph, explained word by word.
 
     Attributes:
@@ -104,41 +106,21 @@ class ExplainedCaption:
         return sum(word.log_probability for word in self.words)
 
     @property
-    def explanations(self) -> list[Explanation]:
-        """Those of its words, each under the photograph's name, the word and the caption."""
-        return [
-            replace(word.explanation, image=f"{self.image}: “{word.text}” of “{self.caption}”")
-            for word in self.words
-            if word.explanation is not None
-        ]
+    def explained(self) -> list[tuple[SaidWord, Answer]]:
+        """Those of its words that are explained."""
+        return [(word, word.explanation) for word in self.words if word.explanation is not None]
+
+    @property
+    def habits(self) -> str:
+        """Which of its words would be said whatever the picture, as a sentence; empty if there are none."""
+        words = [f"“{word.text}”" for word in self.words if word.is_habit]
+        return f"It would say {enumerate_words(words)} whatever the picture." if words else ""
 
     @property
     def sentence(self) -> str:
         """Why its words are said, in plain English."""
-        return " ".join(word.sentence for word in self.words if word.sentence)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self.image}: {self.caption!r}>"
-
-    def to_dict(self) -> dict[str, object]:
-        """Plain values, as JSON holds them; maps and photographs are left out."""
-        return {
-            "image": self.image,
-            "caption": self.caption,
-            "log_probability": self.log_probability,
-            "words": [_plain(word) for word in self.words],
-        }
+        return " ".join(filter(None, [self.habits, *(answer.sentence for _, answer in self.explained)]))
 
 
-def _plain(word: SaidWord) -> dict[str, object]:
-    debt = word.debt
-    return {
-        "word": word.text,
-        "log_probability": word.log_probability,
-        "probability": word.probability,
-        "owes_to_picture": None
-        if debt is None
-        else {"nats": debt.value, "interval": list(debt.interval), "pictures": debt.pictures, "is_owed": debt.is_owed},
-        "sentence": word.sentence,
-        "explanation": None if word.explanation is None else word.explanation.to_dict(),
-    }
+AnyAnswer: TypeAlias = Answer | AnswerPair | CaptionAnswer
+"""What is said of one photograph: of a class, of two, or of the words of a caption."""
