@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import exp
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from .answer import Answer, AnswerPair
 from .sentence import enumerate_words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import numpy as np
     from jaxtyping import Float32
     from PIL import Image
@@ -19,6 +21,17 @@ OWES = 1.0
 
 Words for places and things were seen to owe 3 to 4 nats, and function words 0.7.
 """
+
+
+_LIKELY = 0.5
+"""A word is said anyway if it is at least this probable with other pictures, on (geometric) average."""
+
+Standing: TypeAlias = Literal["explained", "unknown", "owed", "unsure", "habit", "little"]
+_REMARKS: Mapping[Standing, tuple[str, str]] = {
+    "habit": ("It would say {} whatever the picture.", "It would say {} whatever the picture."),
+    "little": ("{} owes little to the picture.", "{} owe little to the picture."),
+    "unsure": ("It is unsure what {} owes to the picture.", "It is unsure what {} owe to the picture."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,11 @@ class Debt:
     def is_owed(self) -> bool:
         """Whether the word surely owes something to the picture."""
         return self.interval[0] > OWES
+
+    @property
+    def is_none(self) -> bool:
+        """Whether it surely owes nothing, or little."""
+        return self.interval[1] <= OWES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,16 +84,21 @@ class SaidWord:
         return exp(self.log_probability)
 
     @property
-    def is_habit(self) -> bool:
-        """Whether it would be said whatever the picture, as far as is known, and was not to be explained all the same."""
-        return self.explanation is None and self.debt is not None and not self.debt.is_owed
+    def standing(self) -> Standing:
+        """What is known of its debt, where it is not explained; "explained" or "unknown" otherwise."""
+        if self.explanation is not None:
+            return "explained"
+        if self.debt is None:
+            return "unknown"
+        if not self.debt.is_none:
+            return "owed" if self.debt.is_owed else "unsure"
+        with_others = exp(self.log_probability - self.debt.value)
+        return "habit" if with_others >= _LIKELY else "little"
 
     @property
     def sentence(self) -> str:
         """Why it is said, in plain English; empty where it was not asked for."""
-        if self.explanation is not None:
-            return self.explanation.sentence
-        return f"It would say “{self.text}” whatever the picture." if self.is_habit else ""
+        return self.explanation.sentence if self.explanation is not None else remark(self.standing, [self])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,15 +134,22 @@ class CaptionAnswer:
         return [(word, word.explanation) for word in self.words if word.explanation is not None]
 
     @property
-    def habits(self) -> str:
-        """Which of its words would be said whatever the picture, as a sentence; empty if there are none."""
-        words = [f"“{word.text}”" for word in self.words if word.is_habit]
-        return f"It would say {enumerate_words(words)} whatever the picture." if words else ""
+    def remarks(self) -> list[str]:
+        """What is said of the words that are not explained."""
+        groups = {standing: [word for word in self.words if word.standing == standing] for standing in _REMARKS}
+        return [remark(standing, words) for standing, words in groups.items() if words]
 
     @property
     def sentence(self) -> str:
         """Why its words are said, in plain English."""
-        return " ".join(filter(None, [self.habits, *(answer.sentence for _, answer in self.explained)]))
+        return " ".join([*self.remarks, *(answer.sentence for _, answer in self.explained)])
+
+
+def remark(standing: Standing, words: Sequence[SaidWord]) -> str:
+    """What is said of words of which the same is known; empty where there is nothing to say."""
+    of_one, of_many = _REMARKS.get(standing, ("", ""))
+    listed = enumerate_words([f"“{word.text}”" for word in words])
+    return (of_one if len(words) == 1 else of_many).format(listed)
 
 
 AnyAnswer: TypeAlias = Answer | AnswerPair | CaptionAnswer

@@ -20,6 +20,7 @@ from dissection.networks.language import Vocabulary, token_log_probabilities
 from dissection.networks.network import Network
 from dissection.vocabulary import Layer
 from neuronexplain import CaptionExplainer, build, explain, explain_caption
+from neuronexplain.caption import Debt, SaidWord
 from neuronexplain.control import with_shuffled_weights
 from neuronexplain.methods import saliency
 
@@ -258,6 +259,19 @@ class TestCaptions:
         hostile = replace(caption, words=(caption.words[0], word), image="<b>x</b>")
         assert "<script>alert(1)" not in hostile._repr_html_()
         assert "<b>x</b>" not in hostile._repr_html_()
+
+    @pytest.mark.parametrize(
+        ("log_probability", "value", "half", "sentence"),
+        [
+            (-0.1, 0.2, 0.1, "It would say “dog” whatever the picture."),
+            (-2.0, 0.2, 0.1, "“dog” owes little to the picture."),
+            (-0.1, 0.9, 0.2, "It is unsure what “dog” owes to the picture."),
+            (-0.1, 3.0, 0.5, ""),
+        ],
+    )
+    def test_of_other_words_no_more_is_said_than_is_known(self, log_probability, value, half, sentence):
+        debt = Debt(value, (value - half, value + half), 32)
+        assert SaidWord("dog", 0, log_probability, debt, None).sentence == sentence
 
     def test_without_other_pictures_nothing_is_said_of_debts(self, store):
         caption = explain_caption(colour_square("red"), captioner(), store, others=[])

@@ -222,8 +222,8 @@ def _print_caption(caption: ExplainedCaption) -> None:
         if word.explanation is not None:
             console.say_item(f"      {word.sentence}", hanging=6)
             _print_units(word.explanation, indent=6)
-    if caption.habits:
-        console.say_item(f"  {caption.habits}", hanging=2)
+    for remark in caption.remarks:
+        console.say_item(f"  {remark}", hanging=2)
     console.say()
 
 
