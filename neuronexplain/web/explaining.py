@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from dissection.errors import require_finite
-from dissection.networks.forward import forward
+from dissection.networks.forward import maps_through
 from neuronexplain.activity import concept_map
 from neuronexplain.classes import find_class
 from neuronexplain.explainer import Explainer
@@ -159,7 +159,7 @@ class Explaining:
         network = self._of(run, progress).network
         photograph, preprocessing = upload.photograph(), network.preprocessing
         images = preprocessing.tensor(preprocessing.frame(photograph))[None].to(network.device)
-        seen = forward(network, images)
+        seen = maps_through(network, [network.layer], images)
         require_finite(seen.finite[0].tolist(), network.layer.name, [upload.name])
         maps = seen.activation.detach()[0, [unit]].cpu().double().numpy()
         strength = concept_map(maps, self._catalogue.store.thresholds(run)[[unit]], preprocessing.size)
