@@ -32,10 +32,10 @@ from .excess import LitContributions
 from .fetching import fetched
 from .records import KEY_OF_EVIDENCE, OLDEST_SCHEMA, STATISTICS, ClassImportance, Run, RunKey, WholeRun
 from .schema import (
-    ADDED,
     BESIDES,
     BEST,
     DISSECTION,
+    LABELS,
     NUMBERS,
     UNITS,
     class_statistics,
@@ -43,8 +43,10 @@ from .schema import (
     concepts,
     controls,
     evidence,
+    exemplar_concepts,
     exemplars,
     importances,
+    is_in,
     overlaps,
     pictures,
     provenance,
@@ -131,9 +133,10 @@ def read_unit(connection: Connection, run: Run, number: int) -> Unit | None:
     rows = {
         table: fetched(connection, _of(table, run.id, table.c[column] == number))
         for table, column in UNITS.items()
-        if _is_kept(table, run)
+        if is_in(table, run.key.schema)
     }
     mentioned = {row.concept for table in (overlaps, runners_up) for row in rows.get(table, ())}
+    mentioned.update(*(_labels(row.concepts) for row in rows.get(exemplar_concepts, ())))
     supports = fetched(connection, _of(concepts, run.id, concepts.c.number.in_(mentioned)))
     return next(_units(rows, _known(_supports(supports))), None)
 
@@ -258,14 +261,9 @@ def _source(text: str) -> dict[str, Any]:
     return source
 
 
-def _is_kept(table: Table, run: Run) -> bool:
-    """Whether a run may have rows in a table, which the database may lack if none of its runs does."""
-    return run.key.keeps_evidence or table not in ADDED
-
-
 def _rows(connection: Connection, run: Run, tables: Iterable[Table]) -> Rows:
-    """The rows of a run, in the order of each table's key."""
-    return {table: fetched(connection, _of(table, run.id)) for table in tables if _is_kept(table, run)}
+    """The rows of a run, in the order of each table's key; the database may lack tables that the run's schema lacks."""
+    return {table: fetched(connection, _of(table, run.id)) for table in tables if is_in(table, run.key.schema)}
 
 
 def _of(table: Table, run: int, *conditions: ColumnElement[bool]) -> Select[Any]:
@@ -374,7 +372,14 @@ def _units(rows: Rows, known: Mapping[int, Concept]) -> Iterator[Unit]:
         unit: tuple(_overlap(row, known, truth_of.get((unit, row.rank))) for row in members)
         for unit, members in by_unit(overlaps)
     }
-    exemplars_of = {unit: tuple(map(_exemplar, members)) for unit, members in by_unit(exemplars)}
+    shown_by = {
+        (row.unit, row.rank): tuple(known[number] for number in _labels(row.concepts))
+        for row in rows.get(exemplar_concepts, ())
+    }
+    exemplars_of = {
+        unit: tuple(_exemplar(row, shown_by.get((unit, row.rank), ())) for row in members)
+        for unit, members in by_unit(exemplars)
+    }
     rivals_of = {unit: tuple(known[row.concept] for row in members) for unit, members in by_unit(runners_up)}
     control_of = {row.unit: row.iou for row in rows.get(controls, ())}
     quarters_of = {unit: tuple(map(_quarter, members)) for unit, members in by_unit(quarters)}
@@ -393,8 +398,12 @@ def _overlap(row: Row[Any], known: Mapping[int, Concept], truth: Truth | None) -
     return Overlap(known[row.concept], row.intersection, row.unit_area, row.concept_area, row.images, truth)
 
 
-def _exemplar(row: Row[Any]) -> Exemplar:
-    return Exemplar(row.image, row.number, row.activation, row.row, row.column)
+def _exemplar(row: Row[Any], shown: tuple[Concept, ...]) -> Exemplar:
+    return Exemplar(row.image, row.number, row.activation, row.row, row.column, shown)
+
+
+def _labels(data: bytes) -> list[int]:
+    return np.frombuffer(data, LABELS).tolist()
 
 
 def _quarter(row: Row[Any]) -> Quarter:
