@@ -17,7 +17,7 @@ from .html_tables import html_table
 from .plain_text import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import numpy as np
     from jaxtyping import Int32
@@ -212,7 +212,7 @@ class Exemplar:
     @property
     def shows(self) -> str:
         """What is labelled there, as people say it: ``sand, beach``."""
-        return ", ".join(dict.fromkeys(concept.spoken for concept in self.concepts))
+        return spoken_list(self.concepts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,6 +382,11 @@ class Dissection:
             name = unit.name(min_iou)
             if name is not None:
                 yield name
+
+
+def spoken_list(concepts: Iterable[Concept]) -> str:
+    """The names of concepts as people say them, each once."""
+    return ", ".join(dict.fromkeys(concept.spoken for concept in concepts))
 
 
 def _share(overlap: Overlap | None) -> str | None:
