@@ -64,8 +64,8 @@ def _require_unchanged(incoming: WholeRun) -> None:
 def difference(held: WholeRun, incoming: WholeRun) -> str | None:
     """The first thing in which two runs with one key differ, or ``None``.
 
-    Facts for people (names, times, where weights lie) and pictures may differ; so may what exemplars show, if only one of
-    the runs keeps it.
+    Facts for people (names, times, where weights lie) and pictures may differ; so may what exemplars show, if only one
+    of the runs keeps it.
     """
     return next(_differences(held, incoming), None)
 
@@ -76,10 +76,7 @@ def _differences(held: WholeRun, incoming: WholeRun) -> Iterator[str]:
             yield f"{name.replace('_', ' ')}"
     if held.dissection.concepts != incoming.dissection.concepts:
         yield "concepts or their support"
-    units = [whole.dissection.units for whole in (held, incoming)]
-    if held.run.key.keeps_exemplar_concepts is not incoming.run.key.keeps_exemplar_concepts:
-        units = [tuple(map(_without_exemplar_concepts, of_run)) for of_run in units]
-    for held_unit, incoming_unit in zip(*units, strict=True):
+    for held_unit, incoming_unit in _pairs_of_units(held, incoming):
         for part in ("threshold", "overlaps", "exemplars", "evidence"):
             if getattr(held_unit, part) != getattr(incoming_unit, part):
                 yield f"the {part} of unit {held_unit.number}"
@@ -91,6 +88,17 @@ def _differences(held: WholeRun, incoming: WholeRun) -> Iterator[str]:
         arrays = [(*importance.means, *importance.statistics) for importance in (old, new)]
         if old.images != new.images or not all(map(np.array_equal, *arrays)) or len(arrays[0]) != len(arrays[1]):
             yield f"the importances of class {new.index}"
+
+
+def _pairs_of_units(held: WholeRun, incoming: WholeRun) -> Iterator[tuple[Unit, Unit]]:
+    """The units of two runs, with what exemplars show only if both runs keep it."""
+    pairs = zip(held.dissection.units, incoming.dissection.units, strict=True)
+    if held.run.key.keeps_exemplar_concepts is incoming.run.key.keeps_exemplar_concepts:
+        yield from pairs
+        return
+    for pair in pairs:
+        held_unit, incoming_unit = map(_without_exemplar_concepts, pair)
+        yield held_unit, incoming_unit
 
 
 def _without_exemplar_concepts(unit: Unit) -> Unit:

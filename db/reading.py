@@ -403,7 +403,8 @@ def _exemplar(row: Row[Any], shown: tuple[Concept, ...]) -> Exemplar:
 
 
 def _labels(data: bytes) -> list[int]:
-    return np.frombuffer(data, LABELS).tolist()
+    numbers: list[int] = np.frombuffer(data, LABELS).tolist()
+    return numbers
 
 
 def _quarter(row: Row[Any]) -> Quarter:

@@ -25,7 +25,7 @@ OLDEST_SCHEMA = 2
 """Version of the oldest tables and runs that are read: those without evidence, licences and checksums."""
 
 NEWEST_DIGESTED = 3
-"""The schema that digests of newer keys name: what schema 4 adds changes no answer, so a run of schema 3 is the same."""
+"""The schema that digests of newer keys name: schema 4 only adds to a run of schema 3, and no answer depends on it."""
 
 KEY_OF_EVIDENCE = ("draws", "control")
 """The fields of `RunKey` that runs have since schema 3."""

@@ -167,7 +167,7 @@ exemplars = Table(
     sqlite_with_rowid=False,
 )
 
-# What an exemplar shows: an array of `LABELS`, in the order in which it is said. An exemplar that shows nothing has no row.
+# What an exemplar shows: an array of `LABELS`, in the order in which it is said; there is no row if it shows nothing.
 exemplar_concepts = Table(
     "exemplar_concepts",
     metadata,

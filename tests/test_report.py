@@ -239,7 +239,9 @@ def test_hostile_names_and_paths_stay_text(tmp_path: Path) -> None:
         title=HOSTILE,
         facts={HOSTILE: HOSTILE},
         classes=[ClassSection(HOSTILE, 1, (ConceptRow(HOSTILE, HOSTILE, 1, 0.1, (0.0, 0.2)),))],
-        neurons=[NeuronCard(UnitName(1, concept, 0.1, 9), (ExemplarPicture(HOSTILE, 1.0, jpeg(), 0.5, 0.5, (concept,)),))],
+        neurons=[
+            NeuronCard(UnitName(1, concept, 0.1, 9), (ExemplarPicture(HOSTILE, 1.0, jpeg(), 0.5, 0.5, (concept,)),))
+        ],
     )
     assert len(made.all("script")) == 1
     assert not any(name.startswith("on") for _, attributes in made.tags for name in attributes)

@@ -183,7 +183,8 @@ def _unit(form: UnitForm, concepts: Mapping[int, Concept], origin: str) -> Unit:
 def _exemplar(form: ExemplarForm, concepts: Mapping[int, Concept], origin: str) -> Exemplar:
     for number in form.concepts:
         _require(number in concepts, f"{origin} has an exemplar of concept {number}, which is not listed")
-    return Exemplar(**_values(form) | {"concepts": tuple(concepts[number] for number in form.concepts)})
+    shown = tuple(concepts[number] for number in form.concepts)
+    return Exemplar(form.image, form.index, float(form.activation), form.row, form.column, shown)
 
 
 def _evidence(form: EvidenceForm, concepts: Mapping[int, Concept], origin: str) -> Evidence:
@@ -230,9 +231,9 @@ def _importances(form: RunForm, origin: str) -> Iterator[ClassImportance]:
 
 
 def _values(form: Form) -> dict[str, Any]:
-    """A form's values, with infinities as numbers."""
+    """A form's values, with an infinite quantile as a number."""
     values = msgspec.structs.asdict(form)
-    return values | {name: float(values[name]) for name in ("quantile", "activation") if name in values}
+    return values | ({"quantile": float(values["quantile"])} if "quantile" in values else {})
 
 
 def _plain(value: object) -> object:

@@ -56,7 +56,8 @@ class Columns:
     def of_numbers(self, numbers: Iterable[int]) -> list[int]:
         """The columns of those numbers that a concept has, each once, by category and then by number."""
         columns = np.flatnonzero(np.isin(self.numbers, list(numbers)))
-        return columns[np.argsort(self.categories[columns], kind="stable")].tolist()
+        ordered: list[int] = columns[np.argsort(self.categories[columns], kind="stable")].tolist()
+        return ordered
 
 
 @dataclass(frozen=True, slots=True, eq=False)
