@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import fields
 from datetime import datetime
 from itertools import groupby
@@ -35,9 +36,9 @@ from .schema import (
     BESIDES,
     BEST,
     DISSECTION,
-    LABELS,
     NUMBERS,
     UNITS,
+    WHOLE_NUMBERS,
     class_statistics,
     classes,
     concepts,
@@ -136,7 +137,7 @@ def read_unit(connection: Connection, run: Run, number: int) -> Unit | None:
         if is_in(table, run.key.schema)
     }
     mentioned = {row.concept for table in (overlaps, runners_up) for row in rows.get(table, ())}
-    mentioned.update(*(_labels(row.concepts) for row in rows.get(exemplar_concepts, ())))
+    mentioned.update(number for row in rows.get(exemplar_concepts, ()) for _, number in _shown(row))
     supports = fetched(connection, _of(concepts, run.id, concepts.c.number.in_(mentioned)))
     return next(_units(rows, _known(_supports(supports))), None)
 
@@ -372,12 +373,12 @@ def _units(rows: Rows, known: Mapping[int, Concept]) -> Iterator[Unit]:
         unit: tuple(_overlap(row, known, truth_of.get((unit, row.rank))) for row in members)
         for unit, members in by_unit(overlaps)
     }
-    shown_by = {
-        (row.unit, row.rank): tuple(known[number] for number in _labels(row.concepts))
-        for row in rows.get(exemplar_concepts, ())
-    }
+    shown: dict[tuple[int, int], list[Concept]] = defaultdict(list)
+    for row in rows.get(exemplar_concepts, ()):
+        for rank, number in _shown(row):
+            shown[row.unit, rank].append(known[number])
     exemplars_of = {
-        unit: tuple(_exemplar(row, shown_by.get((unit, row.rank), ())) for row in members)
+        unit: tuple(_exemplar(row, shown.get((unit, row.rank), ())) for row in members)
         for unit, members in by_unit(exemplars)
     }
     rivals_of = {unit: tuple(known[row.concept] for row in members) for unit, members in by_unit(runners_up)}
@@ -398,13 +399,13 @@ def _overlap(row: Row[Any], known: Mapping[int, Concept], truth: Truth | None) -
     return Overlap(known[row.concept], row.intersection, row.unit_area, row.concept_area, row.images, truth)
 
 
-def _exemplar(row: Row[Any], shown: tuple[Concept, ...]) -> Exemplar:
-    return Exemplar(row.image, row.number, row.activation, row.row, row.column, shown)
+def _exemplar(row: Row[Any], shown: Sequence[Concept]) -> Exemplar:
+    return Exemplar(row.image, row.number, row.activation, row.row, row.column, tuple(shown))
 
 
-def _labels(data: bytes) -> list[int]:
-    numbers: list[int] = np.frombuffer(data, LABELS).tolist()
-    return numbers
+def _shown(row: Row[Any]) -> list[tuple[int, int]]:
+    """The concepts that a unit's exemplars show: the rank of an exemplar, and the number of a concept."""
+    return [(rank, number) for rank, number in np.frombuffer(row.concepts, WHOLE_NUMBERS).reshape(-1, 2).tolist()]
 
 
 def _quarter(row: Row[Any]) -> Quarter:

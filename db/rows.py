@@ -120,10 +120,9 @@ def _exemplar_rows(unit: Unit) -> Iterator[Row]:
 
 
 def _exemplar_concept_rows(unit: Unit) -> Iterator[Row]:
-    for rank, exemplar in enumerate(unit.exemplars):
-        if exemplar.concepts:
-            numbers = [concept.number for concept in exemplar.concepts]
-            yield unit.number, rank, np.array(numbers, schema.LABELS).tobytes()
+    shown = [(rank, concept.number) for rank, exemplar in enumerate(unit.exemplars) for concept in exemplar.concepts]
+    if shown:
+        yield unit.number, np.array(shown, schema.WHOLE_NUMBERS).tobytes()
 
 
 def _evidence_rows(unit: Unit) -> Iterator[Row]:

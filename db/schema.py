@@ -38,8 +38,8 @@ _WORD = String(64).with_variant(Text(), "sqlite")  # some databases only index t
 NUMBERS: Final = "<f8"
 """NumPy's type of the numbers in stored arrays: IEEE doubles, least significant byte first."""
 
-LABELS: Final = "<i8"
-"""NumPy's type of the label numbers in stored arrays: integers, least significant byte first."""
+WHOLE_NUMBERS: Final = "<i8"
+"""NumPy's type of the whole numbers in stored arrays: integers of 64 bits, least significant byte first."""
 
 BEST: ColumnElement[int] = literal_column("0")
 """Rank of a unit's best overlap; a literal, because SQLite uses a partial index only for a constant that it can see."""
@@ -167,17 +167,16 @@ exemplars = Table(
     sqlite_with_rowid=False,
 )
 
-# What an exemplar shows: an array of `LABELS`, in the order in which it is said; there is no row if it shows nothing.
+# What the exemplars of a unit show: an array of `WHOLE_NUMBERS`, pairs of an exemplar's rank and a concept's number, in
+# order. A unit whose exemplars show nothing has no row.
 exemplar_concepts = Table(
     "exemplar_concepts",
     metadata,
     _key("run"),
     _key("unit"),
-    _key("rank"),
     _required("concepts", LargeBinary),
-    ForeignKeyConstraint(["run", "unit", "rank"], ["exemplars.run", "exemplars.unit", "exemplars.rank"]),
+    ForeignKeyConstraint(["run", "unit"], ["units.run", "units.number"]),
     sqlite_strict=True,
-    sqlite_with_rowid=False,
 )
 
 # Of exemplars' images, by the exemplars' `number`. There is no foreign key: many units may share an image.

@@ -342,7 +342,7 @@ def test_classes_say_how_thin_their_evidence_is(tmp_path: Path) -> None:
 
 def test_a_neuron_is_shown_with_its_exemplars(tmp_path: Path) -> None:
     made = page(tmp_path, [], **SECTIONS)
-    assert "sand material · neuron 3 · IoU 0.31 1 of 2 is labelled sand" in made.text
+    assert "sand material · neuron 3 · IoU 0.31 1 of 2 is labelled sand there" in made.text
     says = ["sand, beach in 0012.jpg, where neuron 3 responds with 4.25", "0013.jpg, where neuron 3 responds with 3.5"]
     assert [(a["alt"], a["title"]) for a in made.all("img")] == [(one, one) for one in says]
 
@@ -352,8 +352,8 @@ def test_nothing_is_said_of_exemplars_that_show_nothing(tmp_path: Path) -> None:
     shown = (*silent[:2], replace(silent[2], concepts=(Concept(4, "sand", "object"),)))
     made = page(tmp_path, [explanation(exemplars={3: shown, 5: silent, 6: shown, 8: shown})])
     assert [made.text.count(f"{said} of 3") for said in "0123"] == [1, 1, 0, 0]
-    assert "1 of 3 is labelled sand" in made.text  # neuron 3
-    assert "0 of 3 are labelled sand" in made.text  # neuron 6, whose sand is another concept of that name
+    assert "1 of 3 is labelled sand there" in made.text  # neuron 3
+    assert "0 of 3 are labelled sand there" in made.text  # neuron 6, whose sand is another concept of that name
     assert made.text.count("labelled") == 2
 
 

@@ -134,7 +134,7 @@ def test_pages_say_what_the_database_holds(client):
     neuron = client.get("/runs/1/neurons/0").text
     assert neuron.count("<figcaption><b>red</b>") == 9
     assert 'alt="red in photo 0, with a ring where neuron 0 is most active"' in neuron
-    assert "Where it is most active, 9 of 9 are labelled red." in neuron
+    assert "9 of 9 are labelled red there, at the ring." in neuron
     picture = client.get("/runs/1/neurons/0/exemplars/0")
     assert picture.headers["content-type"] == "image/jpeg"
     assert Image.open(io.BytesIO(picture.content)).size == (32, 32)

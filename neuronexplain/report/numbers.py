@@ -79,11 +79,12 @@ def _signed(value: float, decimals: int) -> str:
 
 
 def labelled(exemplars: Sequence[Exemplar | ExemplarPicture], concept: Concept) -> str:
-    """On how many of a unit's exemplars its concept is labelled where it is most active: ``2 of 3 are labelled sand``.
+    """On how many of a unit's exemplars its concept is labelled where it is most active.
 
-    Empty where none of them is labelled there at all, as in runs that do not say what exemplars show.
+    Such as ``2 of 3 are labelled sand there``; empty where none of them is labelled there at all, as in runs that do not
+    say what exemplars show.
     """
     if not any(exemplar.concepts for exemplar in exemplars):
         return ""
     carrying = sum(concept in exemplar.concepts for exemplar in exemplars)
-    return f"{carrying} of {len(exemplars)} {'is' if carrying == 1 else 'are'} labelled {concept.spoken}"
+    return f"{carrying} of {len(exemplars)} {'is' if carrying == 1 else 'are'} labelled {concept.spoken} there"
