@@ -81,8 +81,8 @@ def _signed(value: float, decimals: int) -> str:
 def labelled(exemplars: Sequence[Exemplar | ExemplarPicture], concept: Concept) -> str:
     """On how many of a unit's exemplars its concept is labelled where it is most active.
 
-    Such as ``2 of 3 are labelled sand there``; empty where none of them is labelled there at all, as in runs that do not
-    say what exemplars show.
+    Such as ``2 of 3 are labelled sand there``; empty where none of them is labelled there at all, as in runs that do
+    not say what exemplars show.
     """
     if not any(exemplar.concepts for exemplar in exemplars):
         return ""
