@@ -3,12 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 CODE := neuronexplain dissection db tests scripts
 
-.PHONY: demo test check bench reproduce reproduce-small attack attack-small format clean
+.PHONY: demo test coverage check bench reproduce reproduce-small attack attack-small format clean
 
 demo: .venv/installed
 	$(BIN)/neuronexplain demo --out demo
 
 test: .venv/installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist worksteal
+
+coverage: .venv/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses logical --maxprocesses 8 --dist worksteal --cov --cov-report=term
 
 check: .venv/installed-dev
@@ -44,9 +47,11 @@ clean:
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable .
+	@echo "Installing NeuronExplain into .venv; PyTorch is a download of several GB, which takes some minutes."
+	$(BIN)/python -m pip install --editable .
 	touch $@
 
 .venv/installed-dev: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@echo "Installing NeuronExplain into .venv, with what tests and checks need; that takes some minutes."
+	$(BIN)/python -m pip install --editable '.[dev]'
 	touch $@ .venv/installed

@@ -1,16 +1,17 @@
 """What the public functions take in place of their objects: paths, folders, names, modules, pictures and arrays.
 
 Each function that people call turns its arguments into objects here, and everything behind it takes objects only. What
-cannot be turned is a ``TypeError`` of one sentence: what was given, and what would do. Stores and runs are turned in
-:mod:`db.arguments`, preprocessings in :mod:`dissection.networks.foreign_preprocessing`.
+cannot be turned is a ``TypeError`` of one sentence: what was given, and what would do. Classes are turned in
+:mod:`neuronexplain.class_arguments`, stores and runs in :mod:`db.arguments`, preprocessings in
+:mod:`dissection.networks.foreign_preprocessing`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
@@ -19,19 +20,18 @@ from torch import Tensor, nn
 
 from dissection.concepts.dataset import ConceptDataset
 from dissection.concepts.layouts import open_concepts
-from dissection.errors import ClassNotFoundError, NetworkError, described, not_taken
+from dissection.errors import described, not_taken
 from dissection.files.paths import readable
 from dissection.images.photographs import open_photograph, upright
 from dissection.networks.network import Network
 from dissection.networks.opening import open_network
 
 from .class_images import ClassImages, open_class_images
-from .classes import find_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jaxtyping import Float, Int64
+    from jaxtyping import Float
 
 NetworkLike: TypeAlias = Network | nn.Module | str | PathLike[str]
 """A network, a module, or a name that :func:`open_network` takes."""
@@ -54,12 +54,6 @@ ImagesLike: TypeAlias = ImageLike | Iterable[ImageLike]
 
 NamedImage: TypeAlias = tuple[str, ImageLike]
 """A photograph with the name that explanations call it by."""
-
-ClassLike: TypeAlias = str | SupportsIndex
-"""A class, by label, synonym or index."""
-
-TargetLike: TypeAlias = ClassLike | Tensor | Sequence[ClassLike] | Callable[[Any], Tensor]
-"""What is explained: a class, a class for each image, or a callable, see :mod:`neuronexplain.methods.targets`."""
 
 _IMAGE = "a path, a picture of Pillow, an array (h, w, 3) or a tensor (3, h, w)"
 _CHANNELS = (1, 3, 4)
@@ -132,43 +126,6 @@ def class_images_of(class_images: ClassImagesLike | None, labels: Sequence[str])
     if isinstance(class_images, str | PathLike):
         return open_class_images(class_images, labels)
     raise not_taken("class_images", class_images, "a folder that holds a folder of images for each class")
-
-
-def class_of(target: object, labels: Sequence[str]) -> int:
-    """The index of a class.
-
-    Raises:
-        ClassNotFoundError: if there is no such class.
-        TypeError: if it is neither a name nor an index.
-    """
-    if isinstance(target, str):
-        return find_class(labels, target)
-    if isinstance(target, SupportsIndex) and not _is_truth_or_many(target):
-        number = target.__index__()
-        if 0 <= number < len(labels):
-            return number
-        raise ClassNotFoundError(f"there is no class {number}; the network has {len(labels)} classes, counted from 0")
-    raise not_taken("target", target, "a class, by label or index")
-
-
-def targets_of(target: TargetLike, network: Network) -> int | Int64[Tensor, " images"] | Callable[[Any], Tensor]:
-    """What is explained, with classes by their indices.
-
-    Raises:
-        ClassNotFoundError: if there is no such class.
-        NetworkError: if a class is named, and the network has none.
-        TypeError: if it is no target.
-    """
-    if isinstance(target, Tensor | np.ndarray) and target.ndim:
-        values = torch.as_tensor(target)
-        if values.is_floating_point() or values.is_complex() or values.dtype == torch.bool:
-            raise not_taken("target", target, "indices of classes as integers")
-        return values
-    if isinstance(target, list | tuple):
-        return torch.tensor([_class_of(entry, network) for entry in target])
-    if callable(target) and not isinstance(target, type):
-        return target
-    return _class_of(target, network)
 
 
 def names_of(methods: object) -> tuple[str, ...]:
@@ -294,22 +251,3 @@ def _bytes(values: np.ndarray | Tensor, name: str) -> np.ndarray:
             "255, or floats from 0 to 1, as they are before they are normalised"
         )
     return np.rint(array.astype(np.float64) * 255).astype(np.uint8)
-
-
-def _class_of(target: object, network: Network) -> int:
-    if isinstance(target, str) and not network.classes:
-        raise NetworkError(
-            f"{network.name} has no classes, and {target!r} names one; give a callable, see neuronexplain.methods"
-        )
-    if not isinstance(target, str) and isinstance(target, SupportsIndex) and not _is_truth_or_many(target):
-        return target.__index__()
-    return class_of(target, network.classes)
-
-
-def _is_truth_or_many(target: object) -> bool:
-    """Whether something with an index is not meant as one: a truth value, or an array that holds no single integer."""
-    if isinstance(target, Tensor):
-        return target.numel() != 1 or target.is_floating_point() or target.dtype == torch.bool
-    if isinstance(target, np.ndarray):
-        return target.size != 1 or not np.issubdtype(target.dtype, np.integer)
-    return isinstance(target, bool)

@@ -10,14 +10,15 @@ import torch
 
 from db.arguments import reading
 from db.records import require_built
-from dissection.errors import ClassNotFoundError, NetworkError, require_finite
+from dissection.errors import NetworkError, require_finite
 from dissection.networks.reruns import Reruns
 from neuronexplain.methods.gradcam import enlarge, heatmap
 
 from .activity import Responses, concept_map
 from .answer import Contrast, ExemplarPicture, MethodMap
-from .arguments import as_many, class_of, named_pictures, names_of
+from .arguments import as_many, named_pictures, names_of
 from .causes import AnyHead, PooledLinearHead
+from .class_arguments import class_of, pair_of
 from .confirming import confirmed, losses_of_lead, losses_without_reasons
 from .explanation import Comparison, Explanation
 from .methods import check_methods, find_method, watched
@@ -40,8 +41,9 @@ if TYPE_CHECKING:
     from dissection.networks.network import Network
     from dissection.vocabulary import Unit, UnitName
 
-    from .arguments import ClassLike, ImageLike, NamedImage, NetworkLike
+    from .arguments import ImageLike, NamedImage, NetworkLike
     from .causes import Causes, Head, Seen
+    from .class_arguments import ClassLike, ClassPair
     from .methods import Method
     from .vocabulary import RankedUnit, Rules
 
@@ -146,6 +148,7 @@ class Explainer:
             photographs: files, pictures, arrays or tensors, each alone or as a pair with its name.
             target: the class to explain, as label, synonym or index; by default the one predicted for each photograph.
             true_class: the index of the class that a photograph shows, by its name; ``None`` where that is not known.
+                Called once for each photograph, in their order.
             batch_size: images in one forward pass.
             progress: called with the progress of methods that need many passes per batch.
 
@@ -156,14 +159,14 @@ class Explainer:
             TypeError: if an argument is of no kind that can be taken.
         """
         target_class = None if target is None else class_of(target, self.network.classes)
-        for batch in self._batches(photographs, batch_size):
+        for batch in self._batches(photographs, true_class, batch_size):
             targets = batch.targets(target_class)
-            yield from self._explain(batch, targets, batch.seen.causes(targets), true_class, progress)
+            yield from self._explain(batch, targets, batch.seen.causes(targets), progress)
 
     def compare(
         self,
         photographs: ImageLike | Iterable[ImageLike | NamedImage],
-        targets: tuple[ClassLike, ClassLike],
+        targets: ClassPair,
         *,
         true_class: Callable[[str], int | None] | None = None,
         batch_size: int = 16,
@@ -177,23 +180,24 @@ class Explainer:
         Raises:
             ClassNotFoundError: if the network has no such class, or both targets are the same one.
         """
-        first, second = (class_of(target, self.network.classes) for target in targets)
-        if first == second:
-            raise ClassNotFoundError(
-                f"both targets are class {first}, {self.network.classes[first]}; name two classes to compare"
-            )
-        for batch in self._batches(photographs, batch_size):
+        first, second = pair_of(targets, self.network.classes)
+        for batch in self._batches(photographs, true_class, batch_size):
             sides = [(targets, batch.seen.causes(targets)) for targets in map(batch.targets, (first, second))]
-            answers = zip(*(self._explain(batch, *side, true_class, progress) for side in sides), strict=True)
+            answers = zip(*(self._explain(batch, *side, progress) for side in sides), strict=True)
             contrasts = zip(self._contrasts(batch, *sides), self._contrasts(batch, *reversed(sides)), strict=True)
             yield from map(Comparison, answers, contrasts)
 
-    def _batches(self, photographs: ImageLike | Iterable[ImageLike | NamedImage], size: int) -> Iterator[_Batch]:
+    def _batches(
+        self,
+        photographs: ImageLike | Iterable[ImageLike | NamedImage],
+        true_class: Callable[[str], int | None] | None,
+        size: int,
+    ) -> Iterator[_Batch]:
         remaining = named_pictures(as_many(photographs))
         while batch := list(islice(remaining, size)):
-            yield self._look(batch)
+            yield self._look(batch, [true_class(name) if true_class else None for name, _ in batch])
 
-    def _look(self, photographs: Sequence[tuple[str, Image.Image]]) -> _Batch:
+    def _look(self, photographs: Sequence[tuple[str, Image.Image]], true_classes: Sequence[int | None]) -> _Batch:
         network, names = self.network, [name for name, _ in photographs]
         preprocessing = network.preprocessing
         frames = [preprocessing.tensor(preprocessing.frame(photograph)) for _, photograph in photographs]
@@ -202,14 +206,13 @@ class Explainer:
         require_finite(seen.result.finite[0].tolist(), network.layer.name, names)
         logits = seen.result.scores.detach().double().cpu()
         _require_finite_scores(logits, network.name, names)
-        return _Batch(photographs, images, seen, logits)
+        return _Batch(photographs, true_classes, images, seen, logits)
 
     def _explain(
         self,
         batch: _Batch,
         targets: Int64[Tensor, " images"],
         causes: Causes,
-        true_class: Callable[[str], int | None] | None,
         progress: Progress | None,
     ) -> Iterator[Explanation]:
         network, activation = self.network, batch.seen.result.activation
@@ -224,7 +227,7 @@ class Explainer:
         ]
         for number, (name, photograph) in enumerate(batch.photographs):
             ranking, logits = rankings[number], batch.logits[number]
-            truth = true_class(name) if true_class else None
+            truth = batch.true_classes[number]
             yield Explanation(
                 image=name,
                 prediction=_score(network, logits, int(logits.argmax())),
@@ -317,6 +320,7 @@ class _Batch:
     """Photographs that the network has looked at."""
 
     photographs: Sequence[tuple[str, Image.Image]]
+    true_classes: Sequence[int | None]
     images: Float[Tensor, "images channels H W"]
     seen: Seen
     logits: Float64[Tensor, "images classes"]

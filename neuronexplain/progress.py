@@ -162,5 +162,7 @@ def _html(bars: Bars) -> str:
 
     console = Console(file=StringIO(), record=True, width=110, force_jupyter=False)
     console.print(bars.get_renderable())
-    style = "margin:0;font-family:monospace;line-height:1.3;background:none;color:inherit"
+    style = (
+        "margin:0;font-family:monospace;line-height:1.3;background:none;color:inherit;white-space:pre;overflow-x:auto"
+    )
     return console.export_html(inline_styles=True, code_format=f'<pre style="{style}">{{code}}</pre>')

@@ -1,14 +1,20 @@
-"""What tests of the command line share."""
+"""What all tests share."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
+from functools import cache
+from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 import pytest
+import typer.main
+from browser import chromium, open_page
+from filelock import FileLock
 from hypothesis import settings
 from shapes import check_annotations
 
@@ -20,15 +26,20 @@ from neuronexplain.cli.app import main  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+__all__ = ["chromium", "open_page"]  # fixtures
+
 
 settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing of the code
 settings.load_profile("any machine")
+
+typer.main.get_command = cache(typer.main.get_command)  # commands made anew for every call would cost minutes in all
 
 
 signal.signal(
     signal.SIGINT, signal.default_int_handler
 )  # a shell's background job ignores it, and so would its children
-os.environ["XDG_STATE_HOME"] = mkdtemp(prefix="neuronexplain-state-")  # of subprocesses too; not the user's own
+if "PYTEST_XDIST_WORKER" not in os.environ:  # all processes have one: what one of them builds, others open
+    os.environ["XDG_STATE_HOME"] = mkdtemp(prefix="neuronexplain-state-")  # not the user's own
 
 
 @pytest.fixture(autouse=True)
@@ -53,3 +64,33 @@ def run(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
         return int(ended.value.code or 0), told.out, told.err
 
     return call
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Fills a folder once for all processes that run tests, by the name of what is in it. No test writes to it."""
+    base = tmp_path_factory.getbasetemp()
+    place = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def folder(name: str, fill: Callable[[Path], object]) -> Path:
+        with FileLock(place / f"{name}.lock"):
+            if not (place / name).exists():
+                unfinished = Path(mkdtemp(dir=place))
+                fill(unfinished)
+                unfinished.rename(place / name)
+        return place / name
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """A folder in which the demo has run, and what it said."""
+
+    def play(folder: Path) -> None:
+        words = [sys.executable, "-m", "neuronexplain", "demo", "--out", "demo"]
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        (folder / "said.txt").write_text(done.stdout)
+
+    return made_once("demo", play)

@@ -13,7 +13,7 @@ METHODS = ("guided-backprop", "guided-grad-cam")
 LABELS = ("cat", "dog")
 
 
-def made(folder, kind="discrimination", *, images=3, ratings=9, per_rater=75, seed=0, visualisations=METHODS):
+def small_study(folder, kind="discrimination", *, images=3, ratings=9, per_rater=75, seed=0, visualisations=METHODS):
     """A study of some images: of each, both categories are explained, or the explanations of two networks shown."""
     names = {"discrimination": ["net"], "trust": ["strong", "weak"]}[kind]
     heading = {
@@ -59,3 +59,10 @@ def right_answer(study, asked):
     if study.kind == "discrimination":
         return shown_at
     return 2 if shown_at == 0 else -2
+
+
+def rate_all(ratings, answer):
+    """A rater consents and answers every question by a rule, which sees what is asked."""
+    token = ratings.consent()
+    while (asked := ratings.ask(token)) is not None:
+        assert ratings.answer(token, asked.deal, answer(asked)) == "kept"

@@ -551,15 +551,24 @@ def test_names_that_are_not_utf_8_go_through_every_command(world, run, tmp_path)
     assert "caf%E9.png" in (tmp_path / "figures" / "insertion-deletion.jsonl").read_text()
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
-def test_a_command_works_with_standard_streams_closed(closed, world, tmp_path):
-    words = ["build", *NETWORK, "--concepts", world / "squares", "--draws", "0", "--db", tmp_path / "n.db"]
+def with_streams_closed(closed, *words):
     line = ["bash", "-c", f'"$@" {closed}', "bash", sys.executable, "-m", "neuronexplain", *map(str, words)]
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert ("Stored as run 1" in done.stdout) is closed.startswith(("2", "<"))
+    return subprocess.run(line, capture_output=True, text=True, check=False)
+
+
+def test_a_build_works_with_standard_streams_closed(world, tmp_path):
+    words = ["build", *NETWORK, "--concepts", world / "squares", "--draws", "0", "--db", tmp_path / "n.db"]
+    done = with_streams_closed(">&- 2>&- <&-", *words)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     with NameStore.open(tmp_path / "n.db") as store:
         assert len(store.runs()) == 1
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-"])
+def test_a_query_works_with_a_standard_stream_closed(closed, world):
+    done = with_streams_closed(closed, "units", "--db", world / "n.db")
+    assert done.returncode == 0, done.stderr
+    assert ("yellow" in done.stdout) is closed.startswith(("2", "<"))
 
 
 def test_a_library_that_does_not_fit_into_memory_is_told():

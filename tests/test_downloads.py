@@ -13,7 +13,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from web import Reply, serving
+from file_server import Reply, serving
 
 from dissection.errors import DownloadError, OutputError
 from dissection.files.downloads import Patience, download

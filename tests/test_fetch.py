@@ -13,9 +13,9 @@ import numpy as np
 import published
 import pytest
 from broden import writing_broden
+from file_server import Reply, serving
 from filelock import FileLock
 from PIL import Image
-from web import Reply, serving
 
 from dissection.concepts.fetch import fetch
 from dissection.concepts.formats import FORMATS

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from human_studies import METHODS, made, right_answer
+from human_studies import METHODS, rate_all, right_answer, small_study
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -84,7 +84,7 @@ def test_the_next_question_is_its_definition(data):
 @pytest.mark.parametrize("kind", ["discrimination", "trust"])
 def test_counts_and_sides_stay_balanced_while_ratings_come_in(tmp_path, kind):
     """Raters come and go in a random order; after every single rating, questions are rated evenly, on either side."""
-    study, dice = made(tmp_path / "s", kind, images=4, ratings=5, per_rater=9), np.random.default_rng(1)
+    study, dice = small_study(tmp_path / "s", kind, images=4, ratings=5, per_rater=9), np.random.default_rng(1)
     sides = {question: Counter() for question in study.questions}
     seen: dict[str, list[str]] = {}
     with Ratings(study, "played", clock=Clock()) as ratings:
@@ -145,7 +145,7 @@ def test_the_side_is_the_questions_rarer_one_then_the_raters(of_question, of_rat
 
 
 def test_a_rater_is_asked_the_open_question_again_and_answers_once(tmp_path):
-    study = made(tmp_path / "s")
+    study = small_study(tmp_path / "s")
     with Ratings(study, "people") as ratings:
         token = ratings.consent()
         asked = ratings.ask(token)
@@ -164,7 +164,7 @@ def test_a_rater_is_asked_the_open_question_again_and_answers_once(tmp_path):
 
 
 def test_an_answer_that_came_too_late_is_not_kept(tmp_path):
-    study, clock = made(tmp_path / "s", images=1, ratings=1, visualisations=METHODS[:1]), Clock()
+    study, clock = small_study(tmp_path / "s", images=1, ratings=1, visualisations=METHODS[:1]), Clock()
     with Ratings(study, "people", clock=clock) as ratings:
         slow, fast = ratings.consent(), ratings.consent()
         left_open = ratings.ask(slow)
@@ -183,7 +183,7 @@ def test_an_answer_that_came_too_late_is_not_kept(tmp_path):
 
 
 def test_who_stops_frees_the_question_and_who_withdraws_leaves_nothing(tmp_path):
-    study = made(tmp_path / "s", images=1, ratings=1, visualisations=METHODS[:1])
+    study = small_study(tmp_path / "s", images=1, ratings=1, visualisations=METHODS[:1])
     with Ratings(study, "people") as ratings:
         token, other = ratings.consent(), ratings.consent()
         first = ratings.ask(token)
@@ -202,7 +202,7 @@ def test_who_stops_frees_the_question_and_who_withdraws_leaves_nothing(tmp_path)
 
 
 def test_raters_at_the_same_moment_get_no_question_too_often(tmp_path):
-    study = made(tmp_path / "s", images=2, ratings=3, visualisations=METHODS[:1])
+    study = small_study(tmp_path / "s", images=2, ratings=3, visualisations=METHODS[:1])
     troubles = []
 
     def rate(ratings):
@@ -239,7 +239,7 @@ while True:
 
 
 def test_a_rating_survives_a_kill(tmp_path):
-    study = made(tmp_path / "s", images=3)
+    study = small_study(tmp_path / "s", images=3)
     said = []
     for lives in range(1, 4):
         child = subprocess.Popen([sys.executable, "-c", RATE, str(study.folder)], stdout=subprocess.PIPE, text=True)
@@ -255,7 +255,7 @@ def test_a_rating_survives_a_kill(tmp_path):
 
 
 def test_ratings_of_another_study_or_of_other_raters_are_refused(tmp_path):
-    first, second = made(tmp_path / "a"), made(tmp_path / "b", seed=1)
+    first, second = small_study(tmp_path / "a"), small_study(tmp_path / "b", seed=1)
     with Ratings(first, "people") as ratings:
         ratings.consent()
     (first.folder / "ratings.db").replace(second.folder / "ratings.db")
@@ -328,19 +328,17 @@ def played(study, answer, *, raters=9):
     """All ratings of raters who answer by a rule."""
     with Ratings(study, "played") as ratings:
         for _ in range(raters):
-            token = ratings.consent()
-            while (asked := ratings.ask(token)) is not None:
-                assert ratings.answer(token, asked.deal, answer(asked)) == "kept"
+            rate_all(ratings, answer)
         return ratings.all()
 
 
 def test_who_knows_is_always_right(tmp_path):
-    study = made(tmp_path / "d")
+    study = small_study(tmp_path / "d")
     results = StudyResults(study, played(study, lambda asked: right_answer(study, asked)), "played")
     assert {name: (figure.value, figure.low, figure.high) for name, figure in results.figures.items()} == dict.fromkeys(
         METHODS, (100, 100, 100)
     )
-    trust = made(tmp_path / "t", "trust")
+    trust = small_study(tmp_path / "t", "trust")
     reliable = StudyResults(trust, played(trust, lambda asked: right_answer(trust, asked)), "played")
     assert {figure.value for figure in reliable.figures.values()} == {2.0}
     report = table([results, reliable])
@@ -351,12 +349,18 @@ def test_who_knows_is_always_right(tmp_path):
 
 
 def test_who_always_takes_the_left_one_is_at_chance(tmp_path):
-    study = made(tmp_path / "d", images=10, ratings=8)
+    study = small_study(tmp_path / "d", images=10, ratings=8)
     results = StudyResults(study, played(study, lambda _: 0, raters=8), "played")
     assert [figure.value for figure in results.figures.values()] == [50, 50]  # four of eight on either side
-    trust = made(tmp_path / "t", "trust", images=10, ratings=8)
+    trust = small_study(tmp_path / "t", "trust", images=10, ratings=8)
     rated = StudyResults(trust, played(trust, lambda _: 2, raters=8), "played")
     assert [figure.value for figure in rated.figures.values()] == [0, 0]
+
+
+def test_who_guesses_is_at_chance_within_the_intervals(tmp_path):
+    study, dice = small_study(tmp_path / "d", images=5), np.random.default_rng(4)
+    results = StudyResults(study, played(study, lambda _: int(dice.integers(2))), "played")
+    assert all(figure.low < 50 < figure.high for figure in results.figures.values())
 
 
 @settings(max_examples=60, deadline=None)
@@ -377,12 +381,12 @@ def test_a_score_is_what_the_rater_meant(kind, position, swapped, data):
 
 
 def test_a_table_refuses_what_does_not_belong_together(tmp_path):
-    first, second = made(tmp_path / "a"), made(tmp_path / "b", seed=1)
+    first, second = small_study(tmp_path / "a"), small_study(tmp_path / "b", seed=1)
     rating = [Rating("ann", next(iter(first.questions)), 0)]
     other = [Rating("ann", next(iter(second.questions)), 0)]
     with pytest.raises(StudyError, match="one study of each kind"):
         table([StudyResults(first, rating, "people"), StudyResults(second, other, "people")])
-    trust = made(tmp_path / "t", "trust")
+    trust = small_study(tmp_path / "t", "trust")
     with pytest.raises(StudyError, match="never in one table"):
         table(
             [
@@ -402,7 +406,7 @@ def test_a_table_refuses_what_does_not_belong_together(tmp_path):
 
 @pytest.mark.parametrize("kind", ["discrimination", "trust"])
 def test_questions_for_another_platform_say_nothing_and_come_in_both_orders(tmp_path, kind):
-    study = made(tmp_path / "s", kind, visualisations=(*METHODS, SENTENCE))
+    study = small_study(tmp_path / "s", kind, visualisations=(*METHODS, SENTENCE))
     rows = list(csv.DictReader(io.StringIO((study.folder / "public/questions.csv").read_text())))
     assert len(rows) == 2 * len(study.questions)
     by_question = {}
@@ -424,7 +428,7 @@ def test_questions_for_another_platform_say_nothing_and_come_in_both_orders(tmp_
 
 @pytest.mark.parametrize("kind", ["discrimination", "trust"])
 def test_ratings_come_back_from_csv(tmp_path, kind):
-    study, dice = made(tmp_path / "s", kind), np.random.default_rng(2)
+    study, dice = small_study(tmp_path / "s", kind), np.random.default_rng(2)
     ratings = [
         Rating(rater, question, int(dice.choice(answers_of(kind))))
         for rater in ("ann", "=bob")
@@ -442,7 +446,7 @@ def test_ratings_come_back_from_csv(tmp_path, kind):
 
 def test_an_item_in_the_other_order_is_read_as_the_rater_saw_it(tmp_path):
     for kind, given_answer, expected in (("discrimination", "2", 0), ("trust", "-1", 1)):
-        study = made(tmp_path / kind, kind)
+        study = small_study(tmp_path / kind, kind)
         item = f"{next(iter(study.questions))}-2"
         file = tmp_path / f"{kind}.csv"
         file.write_text(f"rater,item,answer,played\nann,{item},{given_answer},yes\n")
@@ -466,7 +470,7 @@ def test_an_item_in_the_other_order_is_read_as_the_rater_saw_it(tmp_path):
     ],
 )
 def test_ratings_that_cannot_be_right_are_refused(tmp_path, line, reason):
-    study = made(tmp_path / "s")
+    study = small_study(tmp_path / "s")
     file = tmp_path / "ratings.csv"
     file.write_text(f"rater,item,answer,played\n{line.format(next(iter(study.questions)))}\n")
     with pytest.raises(StudyError, match=reason):
@@ -474,7 +478,7 @@ def test_ratings_that_cannot_be_right_are_refused(tmp_path, line, reason):
 
 
 def test_a_table_without_the_columns_is_refused(tmp_path):
-    study = made(tmp_path / "s")
+    study = small_study(tmp_path / "s")
     (tmp_path / "other.csv").write_text("worker,answer\nann,1\n")
     with pytest.raises(StudyError, match="has no column rater, item, played"):
         read_ratings(study, tmp_path / "other.csv")
@@ -514,7 +518,7 @@ def test_a_folder_belongs_to_one_study(tmp_path):
 
 
 def test_a_study_that_was_changed_is_refused(tmp_path):
-    study = made(tmp_path / "s")
+    study = small_study(tmp_path / "s")
     for name in ("answers.json", "public/questions.json"):
         file = study.folder / name
         before = file.read_text()
@@ -533,7 +537,7 @@ def test_a_study_that_was_changed_is_refused(tmp_path):
 
 
 def test_pictures_are_looked_up_not_joined(tmp_path):
-    study = made(tmp_path / "s")
+    study = small_study(tmp_path / "s")
     assert study.picture("../../answers.json") is None
     assert study.picture("questions.json") is None
     name = next((study.folder / "public/pictures").iterdir()).name
@@ -542,7 +546,7 @@ def test_pictures_are_looked_up_not_joined(tmp_path):
 
 def test_names_in_public_tell_nothing(tmp_path):
     """Two studies of the same seed and images share no name; sorted by name, answers are in no order."""
-    one, other = made(tmp_path / "a", images=30), made(tmp_path / "b", images=30)
+    one, other = small_study(tmp_path / "a", images=30), small_study(tmp_path / "b", images=30)
     assert not set(one.questions) & set(other.questions)
     positions = [one.solutions[question].position for question in one.questions]
     assert 1 < sum(first != second for first, second in pairwise(positions)) < len(positions) - 2

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from browser import DESKTOP, PHONE, chromium, needs_chromium, open_page, page_size, violations  # noqa: F401 - fixtures
+from browser import DESKTOP, PHONE, page_size, violations
 from PIL import Image
 from test_report import SECTIONS, explanation, jpeg, ranked, smooth
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import Locator, Page
-
-pytestmark = needs_chromium
 
 
 def corner(*, bottom: bool) -> np.ndarray:
@@ -97,7 +95,7 @@ def point(page: Page, x: float, y: float) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_pointing_at_a_word_lights_its_pixels_and_the_photograph_its_words(path, open_page, scripts):  # noqa: F811
+def test_pointing_at_a_word_lights_its_pixels_and_the_photograph_its_words(path, open_page, scripts):
     page = open_page(path, scripts=scripts)
     page.locator("h1").hover()
     if scripts:
@@ -122,7 +120,7 @@ def test_pointing_at_a_word_lights_its_pixels_and_the_photograph_its_words(path,
         assert grey[: half - 8].mean() < 0.5 * grey[half + 8 :].mean(), "the upper half is in the shade"
 
 
-def test_pixels_of_two_names_light_both(tmp_path, open_page):  # noqa: F811
+def test_pixels_of_two_names_light_both(tmp_path, open_page):
     path = tmp_path / "page.html"
     both = {"sand": corner(bottom=True), "sea": corner(bottom=True)}
     write_page(path, [answer(masks=both)], title="", facts={})
@@ -131,7 +129,7 @@ def test_pixels_of_two_names_light_both(tmp_path, open_page):  # noqa: F811
     assert (shown(page), marked(page)) == (["sand", "sea"], {"sand", "sea"})
 
 
-def test_the_keyboard_reaches_every_word_and_keeps_or_drops_it(path, open_page):  # noqa: F811
+def test_the_keyboard_reaches_every_word_and_keeps_or_drops_it(path, open_page):
     page = open_page(path)
     words(page, "sand").focus()
     page.keyboard.press("Shift+Tab")
@@ -145,7 +143,7 @@ def test_the_keyboard_reaches_every_word_and_keeps_or_drops_it(path, open_page):
     assert words(page, "sand").get_attribute("aria-pressed") == "false"
 
 
-def test_a_tap_lights_and_another_one_puts_out(path, open_page):  # noqa: F811
+def test_a_tap_lights_and_another_one_puts_out(path, open_page):
     page = open_page(path, size=PHONE, touch=True)
     words(page, "sand").tap()
     assert shown(page) == ["sand"]
@@ -155,7 +153,7 @@ def test_a_tap_lights_and_another_one_puts_out(path, open_page):  # noqa: F811
     assert shown(page) == ["sea"]
 
 
-def test_on_a_phone_nothing_sticks_out_and_evidence_is_folded(path, open_page):  # noqa: F811
+def test_on_a_phone_nothing_sticks_out_and_evidence_is_folded(path, open_page):
     page = open_page(path, size=PHONE, touch=True)
     width, height = page_size(page)
     assert width == PHONE[0]
@@ -170,15 +168,14 @@ def test_on_a_phone_nothing_sticks_out_and_evidence_is_folded(path, open_page): 
     assert height < 9000
 
 
-def test_on_a_desktop_all_evidence_is_open(path, open_page):  # noqa: F811
+def test_on_a_desktop_all_evidence_is_open(path, open_page):
     page = open_page(path)
     assert page.locator("details:not([open])").count() == 0
     assert page_size(page)[0] == DESKTOP[0]
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE])
-@pytest.mark.parametrize("dark", [False, True])
-def test_everybody_can_read_it(tmp_path, path, open_page, size, dark):  # noqa: F811
+@pytest.mark.parametrize(("size", "dark"), [(DESKTOP, False), (PHONE, True)])
+def test_everybody_can_read_it(tmp_path, path, open_page, size, dark):
     compared = tmp_path / "pair.html"
     write_page(compared, [pair()], title="Two", facts={})
     for target in (path, compared):
@@ -188,7 +185,7 @@ def test_everybody_can_read_it(tmp_path, path, open_page, size, dark):  # noqa: 
         assert page_size(page)[0] == size[0]
 
 
-def test_dark_is_dark_and_light_is_light(path, open_page):  # noqa: F811
+def test_dark_is_dark_and_light_is_light(path, open_page):
     colours = [
         open_page(path, dark=dark).evaluate("getComputedStyle(document.documentElement).backgroundColor")
         for dark in (False, True)
@@ -198,7 +195,7 @@ def test_dark_is_dark_and_light_is_light(path, open_page):  # noqa: F811
     assert dark < 150
 
 
-def test_paper_has_all_of_it_unfolded(path, open_page):  # noqa: F811
+def test_paper_has_all_of_it_unfolded(path, open_page):
     page = open_page(path, size=PHONE)
     assert page.locator("details[open]").count() == 0
     assert len(page.pdf()) > 20_000
@@ -208,7 +205,7 @@ def test_paper_has_all_of_it_unfolded(path, open_page):  # noqa: F811
     assert page.locator("details[open]").count() == 0
 
 
-def test_two_classes_stand_side_by_side(tmp_path, open_page):  # noqa: F811
+def test_two_classes_stand_side_by_side(tmp_path, open_page):
     path = tmp_path / "pair.html"
     write_page(path, [pair()], title="Two", facts={})
     page = open_page(path)
@@ -221,7 +218,7 @@ def test_two_classes_stand_side_by_side(tmp_path, open_page):  # noqa: F811
 
 
 @pytest.mark.parametrize(("theme", "is_dark"), [("false", True), ("true", False)])
-def test_in_a_notebook_it_follows_the_notebooks_theme_and_touches_nothing_else(tmp_path, open_page, theme, is_dark):  # noqa: F811
+def test_in_a_notebook_it_follows_the_notebooks_theme_and_touches_nothing_else(tmp_path, open_page, theme, is_dark):
     path = tmp_path / "notebook.html"
     rules = "td { background: red; font-size: 40px } .out tbody tr:nth-child(odd) { background: lime }"
     path.write_text(
@@ -243,7 +240,7 @@ def test_in_a_notebook_it_follows_the_notebooks_theme_and_touches_nothing_else(t
     assert shown(page) == ["sand"]
 
 
-def test_charts_are_readable(tmp_path, open_page):  # noqa: F811
+def test_charts_are_readable(tmp_path, open_page):
     rows = (
         {"method": "grad-cam", "error": Figure(40.0, 35.0, 46.0, 50), "images": 50},
         {"method": "<b>occlusion</b>", "error": Figure(-5.0, -10.0, 2.0, 50), "images": 50},

@@ -1,6 +1,7 @@
 """The README's code runs: the demo from the command line, then the Python on what the demo wrote."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -17,28 +18,20 @@ from neuronexplain.cli.app import app
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """A folder in which the demo has run."""
-    place = tmp_path_factory.mktemp("readme")
-    done = subprocess.run(
-        [sys.executable, "-m", "neuronexplain", "demo", "--out", "demo"],
-        cwd=place,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    (place / "said.txt").write_text(done.stdout)
-    return place
+@pytest.fixture
+def place(demo, tmp_path, monkeypatch):
+    """The current folder, in which the demo may be read."""
+    (tmp_path / "demo").symlink_to(demo / "demo")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
-def test_the_demo_explains_queries_and_writes_a_page(place):
-    said = (place / "said.txt").read_text()
+def test_the_demo_explains_queries_and_writes_a_page(demo):
+    said = (demo / "said.txt").read_text()
     assert said.count("The network says") >= 6
     assert "What matters for beach" in said
     assert "demo/index.html" in said
-    assert (place / "demo" / "index.html").read_text().count("<img") > 50
+    assert (demo / "demo" / "index.html").read_text().count("<img") > 50
     named, units = map(int, re.search(r"(\d+) of (\d+) neurons", said).groups())
     assert named > units / 2
 
@@ -50,48 +43,44 @@ def test_the_python_runs(place):
     assert "The network says harbour" in done.stdout
 
 
-def test_the_queries_run_on_the_demos_database(place):
+def test_the_queries_run_on_the_demos_database(place, run):
     block = next(block for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) if "concepts of" in block)
     for line in block.strip().splitlines():
         command = line.partition("#")[0].replace("names.db", "demo/scenes.db")
         command = command.replace('"mountain bike"', "mountain").replace("bicycle", "mountain")
-        done = subprocess.run(
-            f"{sys.executable} -m {command}", shell=True, cwd=place, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.strip()
+        status, told, error = run(*shlex.split(command)[1:])
+        assert status == 0, error
+        assert told.strip()
 
 
-@pytest.fixture(scope="module")
-def newcomer(tmp_path_factory):
-    """A folder with what a newcomer has: masks, a checkpoint, labels of its classes, and a photograph."""
-    place = tmp_path_factory.mktemp("newcomer")
+@pytest.fixture
+def newcomer(tmp_path, monkeypatch):
+    """The current folder, with what a newcomer has: masks, a checkpoint, labels of its classes, and a photograph."""
+    monkeypatch.chdir(tmp_path)
     classes = ("meadow", "street", "shore")
-    torch.save(torchvision.models.resnet18(num_classes=len(classes)).state_dict(), place / "checkpoint.pt")
-    (place / "labels.txt").write_text("\n".join(classes))
-    (place / "my-masks" / "images").mkdir(parents=True)
-    (place / "my-masks" / "masks").mkdir()
-    (place / "my-masks" / "concepts.csv").write_text("number,name,category\n1,grass,object\n2,sky,object\n")
+    torch.save(torchvision.models.resnet18(num_classes=len(classes)).state_dict(), tmp_path / "checkpoint.pt")
+    (tmp_path / "labels.txt").write_text("\n".join(classes))
+    (tmp_path / "my-masks" / "images").mkdir(parents=True)
+    (tmp_path / "my-masks" / "masks").mkdir()
+    (tmp_path / "my-masks" / "concepts.csv").write_text("number,name,category\n1,grass,object\n2,sky,object\n")
     generator = np.random.default_rng(0)
     for number in range(12):
         mask = np.where(np.arange(80)[:, None] < 20 + 3 * number, 2, generator.integers(0, 2, (80, 100)))
         colours = np.array([(90, 60, 40), (40, 160, 50), (120, 180, 250)], np.uint8)[mask]
-        Image.fromarray(colours).save(place / "my-masks" / "images" / f"{number}.jpg")
-        Image.fromarray(mask.astype(np.uint8)).save(place / "my-masks" / "masks" / f"{number}.png")
-    Image.fromarray(colours).save(place / "photo.jpg")
-    return place
+        Image.fromarray(colours).save(tmp_path / "my-masks" / "images" / f"{number}.jpg")
+        Image.fromarray(mask.astype(np.uint8)).save(tmp_path / "my-masks" / "masks" / f"{number}.png")
+    Image.fromarray(colours).save(tmp_path / "photo.jpg")
+    return tmp_path
 
 
-def test_four_commands_lead_a_newcomer_to_a_sentence(newcomer):
+def test_four_commands_lead_a_newcomer_to_a_sentence(newcomer, run):
     block = next(block for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) if "checkpoint.pt" in block)
     lines = block.strip().splitlines()
     assert len(lines) == 4
     for line in lines:
-        done = subprocess.run(
-            f"{sys.executable} -m {line}", shell=True, cwd=newcomer, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-    assert "The network says" in done.stdout
+        status, told, error = run(*shlex.split(line, comments=True)[1:])
+        assert status == 0, error
+    assert "The network says" in told
     assert (newcomer / "why" / "index.html").exists()
 
 

@@ -14,7 +14,7 @@ from worlds import colour_network, write_colour_folder
 from db import NameStore
 from dissection.concepts.generated import write_scenes
 from dissection.concepts.plain_layout import PlainLayout
-from neuronexplain import build
+from neuronexplain import Execution, build, open_concepts, open_network
 
 TESTS = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{TESTS.parent}:{TESTS}"}
@@ -66,10 +66,9 @@ def test_a_build_that_is_killed_at_random_moments_ends_in_the_same_store(folder)
 def scenes(tmp_path_factory):
     """Generated scenes, and a store built from them by one process."""
     folder = tmp_path_factory.mktemp("scenes")
-    write_scenes(folder / "scenes", images=90)
-    process = ranks(1, folder, "1.db")
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
+    write_scenes(folder / "scenes", images=60)
+    network, concepts = open_network("scenes"), open_concepts(folder / "scenes")
+    build(network, concepts, folder / "1.db", quantile=0.01, execution=Execution(batch_size=4))
     return folder
 
 
@@ -82,14 +81,12 @@ def ranks(count, folder, database):
     )
 
 
-@pytest.mark.parametrize("count", [2, 4])
-def test_torchrun_gives_the_same_store_on_any_number_of_ranks(count, scenes):
-    process = ranks(count, scenes, f"{count}.db")
+def test_torchrun_gives_the_same_store_on_several_ranks(scenes):
+    process = ranks(3, scenes, "3.db")
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert out.count("Stored as run 1") == 1
-    one, several = (_store(scenes / f"{number}.db") for number in (1, count))
-    assert one == several
+    assert _store(scenes / "3.db") == _store(scenes / "1.db")
 
 
 def _store(database):

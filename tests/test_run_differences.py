@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from store_cases import proven_dissection, run_of, small_dissection, small_importances, where
-from web_world import build_squares
+from two_runs import two_runs
 from worlds import colour_square
 
 from db import NameStore, RunNotFoundError
@@ -168,8 +168,8 @@ def test_the_database_is_needed_by_the_listing_too(run, three_runs):
     assert run("runs", "--db", three_runs, "delete", 3, "--yes")[0] == 0, "before the subcommand"
 
 
-def test_the_listing_says_what_differs_and_explain_takes_the_newest(tmp_path, run):
-    database = build_squares(tmp_path / "names.db")
+def test_the_listing_says_what_differs_and_explain_takes_the_newest(made_once, tmp_path, run):
+    database = two_runs(made_once)
     colour_square("red").save(tmp_path / "red.png")
     _, out, _ = run("runs", "--db", database)
     assert "what differs" in out

@@ -44,8 +44,10 @@ def is_caught(process: subprocess.Popen[str], number: signal.Signals) -> bool:
 
 
 @in_proc
-@pytest.mark.parametrize("number", STATUSES)
-@pytest.mark.parametrize("delay", [0, 0.05, 0.3, 1.2])
+@pytest.mark.parametrize(
+    ("number", "delay"),
+    [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGTERM, 0.05), (signal.SIGINT, 0.3), (signal.SIGTERM, 1.2)],
+)
 def test_a_signal_while_the_command_line_starts_up_is_one_line(
     tmp_path: Path, number: signal.Signals, delay: float
 ) -> None:

@@ -3,11 +3,12 @@
 import csv
 import io
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from human_studies import made, right_answer
+from human_studies import rate_all, right_answer, small_study
 from PIL import Image
 from safetensors.torch import save_file
 from test_cli import one_line
@@ -69,18 +70,16 @@ def test_what_cannot_be_made_is_refused(run, tmp_path, words, reason):
     assert reason in one_line(error)
 
 
-def rated(study, raters):
+def rate(study, raters):
     with Ratings(study, raters) as ratings:
         for _ in range(3):
-            token = ratings.consent()
-            while (asked := ratings.ask(token)) is not None:
-                ratings.answer(token, asked.deal, right_answer(study, asked))
+            rate_all(ratings, partial(right_answer, study))
 
 
 def test_results_as_a_table_json_and_csv_and_back_from_csv(run, tmp_path):
-    study, trust = made(tmp_path / "d"), made(tmp_path / "t", "trust")
-    rated(study, "people")
-    rated(trust, "people")
+    study, trust = small_study(tmp_path / "d"), small_study(tmp_path / "t", "trust")
+    rate(study, "people")
+    rate(trust, "people")
     status, told, _ = run("study", "results", study.folder, trust.folder)
     assert status == 0
     assert "100.0 (100.0 to 100.0)" in told
@@ -96,8 +95,8 @@ def test_results_as_a_table_json_and_csv_and_back_from_csv(run, tmp_path):
 
 
 def test_played_raters_are_never_shown_as_people(run, tmp_path):
-    study = made(tmp_path / "d")
-    rated(study, "played")
+    study = small_study(tmp_path / "d")
+    rate(study, "played")
     status, _, error = run("study", "results", study.folder)
     assert status == 2
     assert "no ratings yet" in one_line(error)

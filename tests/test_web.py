@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
-from web_world import build_squares
+from two_runs import two_runs
 from worlds import CLASSES, colour_square
 
 from db import NameStore
@@ -28,8 +28,8 @@ BASE = "http://127.0.0.1"
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    return build_squares(tmp_path_factory.mktemp("web") / "names.db")
+def database(made_once):
+    return two_runs(made_once)
 
 
 @pytest.fixture(scope="module")

@@ -1,31 +1,22 @@
 """The application in a real browser: upload, hover, keyboard, a phone, dark, and nothing on the console."""
 
 import base64
-import threading
 
 import pytest
-from browser import PHONE, chromium, open_page, page_size, violations
-from web_world import build_squares
+from browser import PHONE, page_size, violations
+from served import served
+from two_runs import two_runs
 from worlds import colour_square
 
 from db import NameStore
-from neuronexplain.web import server
 from neuronexplain.web.app import names_app
-
-__all__ = ["chromium", "open_page"]  # fixtures
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def address(made_once):
     """A running server over two runs of the network of squares."""
-    database = build_squares(tmp_path_factory.mktemp("served") / "names.db")
-    with NameStore.open(database) as store, server.listen("127.0.0.1", 0) as at:
-        runner = server.uvicorn.Server(server.uvicorn.Config(names_app(store), log_config=None))
-        thread = threading.Thread(target=runner.run, kwargs={"sockets": [at]})
-        thread.start()
-        yield server.address_of(at)
-        runner.should_exit = True
-        thread.join()
+    with NameStore.open(two_runs(made_once)) as store, served(names_app(store)) as address:
+        yield address
 
 
 @pytest.fixture
@@ -127,8 +118,9 @@ SCREENS += ["/runs/1/concept?name=red", "/runs/1/neurons", "/runs/1/neurons/0", 
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_screens_fit_a_phone_and_can_be_read_by_everyone(open_page, address, screen, dark):
-    page = open_page(address + screen, size=PHONE, touch=True, dark=dark)
+def test_screens_fit_a_phone_and_can_be_read_by_everyone(open_page, address, screen):
+    page = open_page(address + screen, size=PHONE, touch=True)
     assert page_size(page)[0] <= PHONE[0]
-    assert violations(page) == []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert violations(page) == [], scheme

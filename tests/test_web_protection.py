@@ -2,16 +2,18 @@
 
 import asyncio
 import socket
-import threading
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import pytest
 from fastapi import Request
 from fastapi.testclient import TestClient
+from served import served
 
 from dissection.errors import OutputError
 from neuronexplain.web import protection, server
 from neuronexplain.web.protection import Gate
+from neuronexplain.web.server import LOCAL
 
 BASE = "http://127.0.0.1:8000"
 
@@ -130,22 +132,22 @@ def test_a_port_that_is_taken_is_refused_in_one_line():
             server.listen("127.0.0.1", port)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_body_does_not_wait_for_the_acknowledgement_of_its_headers(host):
+    if host == "::1" and not socket.has_dualstack_ipv6():
+        pytest.skip("no IPv6 here")
+    with server.listen(host, 0) as at, socket.create_connection(at.getsockname()[:2]):
+        accepted, _ = at.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_a_body_far_too_large_is_answered_over_a_real_connection():
     """Who is cut off while sending would never read why."""
     app = server.application("Test", largest_body=10_000)
-    with server.listen("127.0.0.1", 0) as at:
-        runner = server.uvicorn.Server(server.uvicorn.Config(app, log_config=None))
-        thread = threading.Thread(target=runner.run, kwargs={"sockets": [at]})
-        thread.start()
-        try:
-            with socket.create_connection(at.getsockname()) as connection:
-                size = 35_000
-                connection.sendall(
-                    f"POST /api/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n".encode()
-                )
-                for _ in range(size // 1000):
-                    connection.sendall(b"x" * 1000)
-                assert connection.recv(100).startswith(b"HTTP/1.1 413")
-        finally:
-            runner.should_exit = True
-            thread.join()
+    with served(app) as address, socket.create_connection((LOCAL, urlsplit(address).port)) as connection:
+        size = 35_000
+        connection.sendall(f"POST /api/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n".encode())
+        for _ in range(size // 1000):
+            connection.sendall(b"x" * 1000)
+        assert connection.recv(100).startswith(b"HTTP/1.1 413")

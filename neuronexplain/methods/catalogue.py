@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from dissection.errors import NetworkError
-from neuronexplain.arguments import inputs_of, names_of, network_of, targets_of
+from neuronexplain.arguments import inputs_of, names_of, network_of
+from neuronexplain.class_arguments import targets_of
 
 from .backpropagation import Backpropagation, Fused
 from .cam import class_activation
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
     from dissection.execution.settings import Progress
     from dissection.networks.network import Network
-    from neuronexplain.arguments import ImagesLike, NetworkLike, TargetLike
+    from neuronexplain.arguments import ImagesLike, NetworkLike
+    from neuronexplain.class_arguments import TargetLike
     from neuronexplain.vocabulary import MethodName
 
     from .method import Compute, Kind

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from io import BytesIO
 from textwrap import fill
 from typing import TYPE_CHECKING
 
@@ -59,7 +61,15 @@ def figure(explanation: Answer | AnswerPair) -> Figure:
         axes.imshow(picture)
         axes.set_axis_off()
         axes.set_title(visible(caption), size=9, parse_math=False, wrap=True)
+    # Without pyplot notebooks show no figure. A subclass with this method would do, but Gradio takes no subclass.
+    drawn._repr_png_ = partial(_png, drawn)  # type: ignore[attr-defined]
     return drawn
+
+
+def _png(figure: Figure) -> bytes:
+    encoded = BytesIO()
+    figure.savefig(encoded, format="png")
+    return encoded.getvalue()
 
 
 def _maps(answers: Sequence[Answer]) -> Iterator[tuple[Image.Image, str]]:

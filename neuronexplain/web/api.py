@@ -14,6 +14,7 @@ from neuronexplain.classes import find_class
 from neuronexplain.listings import list_classes_for, list_concepts_of, list_runs, unit_row
 from neuronexplain.run_differences import differences
 
+from .api_types import REFUSALS, ClassForConcept, ConceptOfClass, Hit, Run, UnitName
 from .json_answer import PlainJSON
 from .searching import search
 from .state import Names
@@ -25,23 +26,23 @@ MinIou = Annotated[float, Query(ge=0, le=1, description="Least IoU at which a ne
 Limit = Annotated[int | None, Query(ge=1, description="At most this many rows.")]
 
 
-routes = APIRouter(prefix="/api", default_response_class=PlainJSON)
+routes = APIRouter(prefix="/api", default_response_class=PlainJSON, responses=REFUSALS)
 
 
-@routes.get("/runs", summary="neuronexplain runs --json")
+@routes.get("/runs", summary="neuronexplain runs --json", response_model=list[Run])
 def runs(names: Names) -> PlainJSON:
     """Every run, oldest first."""
     return PlainJSON(list_runs(names.store))
 
 
-@routes.get("/compare", summary="What sets two runs apart")
+@routes.get("/compare", summary="What sets two runs apart", response_model=dict[str, dict[str, str]])
 def compare(names: Names, a: Annotated[int, Query(ge=0)], b: Annotated[int, Query(ge=0)]) -> PlainJSON:
     """The settings in which two runs differ, by run."""
     apart = differences([names.run(number) for number in dict.fromkeys((a, b))])
     return PlainJSON({str(number): apart[number] for number in apart})
 
 
-@routes.get("/runs/{run}/units", summary="neuronexplain units --json")
+@routes.get("/runs/{run}/units", summary="neuronexplain units --json", response_model=list[UnitName])
 def units(
     names: Names,
     run: Number,
@@ -64,7 +65,9 @@ def units(
     return PlainJSON([unit_row(neuron, min_iou) for neuron in listed])
 
 
-@routes.get("/runs/{run}/concepts", summary="neuronexplain concepts of CLASS --json")
+@routes.get(
+    "/runs/{run}/concepts", summary="neuronexplain concepts of CLASS --json", response_model=list[ConceptOfClass]
+)
 def concepts_of(
     names: Names,
     run: Number,
@@ -80,7 +83,9 @@ def concepts_of(
     return PlainJSON(list_concepts_of(names.store, chosen, index, rank_by=rank_by, min_iou=min_iou)[:limit])
 
 
-@routes.get("/runs/{run}/classes", summary="neuronexplain classes for CONCEPT --json")
+@routes.get(
+    "/runs/{run}/classes", summary="neuronexplain classes for CONCEPT --json", response_model=list[ClassForConcept]
+)
 def classes_for(
     names: Names,
     run: Number,
@@ -96,7 +101,7 @@ def classes_for(
     return PlainJSON(list_classes_for(names.store, chosen, concept, rank_by=rank_by, min_iou=min_iou)[:limit])
 
 
-@routes.get("/search", summary="Runs, classes, concepts and neurons by a part of their names")
+@routes.get("/search", summary="Runs, classes, concepts and neurons by a part of their names", response_model=list[Hit])
 def search_data(names: Names, q: Words = "") -> PlainJSON:
     """What is called something."""
     headers = {"cache-control": "no-store"} if names.is_reading else None

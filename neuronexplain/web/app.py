@@ -29,8 +29,12 @@ def names_app(store: NameStore, place: NetworkPlace | None = None, *, hosts: Ite
         store: the store, open for reading.
         place: where networks are found, if not where the runs say.
         hosts: names, besides this machine's own, by which it may be addressed.
+
+    Raises:
+        StoreError: if the database fails.
     """
     catalogue = Catalogue(store)
+    catalogue.runs()  # begins to read them before anybody asks
     app = application(
         "NeuronExplain", hosts=hosts, inner=[(Remembered, {"covers": _is_remembered, "version": store.held})]
     )

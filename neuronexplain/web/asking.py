@@ -15,7 +15,7 @@ from db.records import require_built
 from neuronexplain.methods import METHODS
 from neuronexplain.vocabulary import MethodName
 
-from . import pages
+from . import api_types, pages
 from .explaining import MOST_TARGETS, Explained, Question, Seen
 from .inline_styles import policy_with, without_style_attributes
 from .jobs import Job, Jobs
@@ -110,13 +110,24 @@ def download(shared: Shared, answer: Id) -> Response:
     return Response(result.page, headers={"content-disposition": disposition}, media_type="text/html")
 
 
-@routes.post("/api/explanations", status_code=202, summary="Ask for an explanation")
+@routes.post(
+    "/api/explanations",
+    status_code=202,
+    summary="Ask for an explanation",
+    response_model=api_types.Asked,
+    responses=api_types.REFUSALS,
+)
 async def explain_data(shared: Shared, job: Asked) -> PlainJSON:
     """Put a photograph into the queue; ask at the answer's ``location`` how far it is."""
     return PlainJSON(_state(job, shared.jobs), 202, {"location": f"/api/explanations/{job.id}"})
 
 
-@routes.get("/api/explanations/{answer}", summary="neuronexplain explain PHOTOGRAPH --json, once it is done")
+@routes.get(
+    "/api/explanations/{answer}",
+    summary="neuronexplain explain PHOTOGRAPH --json, once it is done",
+    response_model=api_types.Asked,
+    responses=api_types.REFUSALS,
+)
 def explanation_data(shared: Shared, answer: Id) -> PlainJSON:
     """How far an explanation is; when ``state`` is ``done``, ``explanations`` is what the command line prints."""
     return PlainJSON(_state(_found(shared.jobs, answer), shared.jobs))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _UNITS: Final = 2**18
 """Units whose digests are kept, some 400 bytes each."""
+_COURTESY: Final = 0.001
+"""Seconds for which the reader waits between two runs: a lock is not fair, and whoever asks for a run comes next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +208,7 @@ class Catalogue:
             tried.add(remaining[0].id)
             with suppress(NeuronExplainError):  # whoever asks for that run is told
                 self.digest(remaining[0])
+            time.sleep(_COURTESY)
 
 
 def _digest(run: Run, units: tuple[Unit, ...]) -> RunDigest:

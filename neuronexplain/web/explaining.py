@@ -12,6 +12,7 @@ from dissection.networks.forward import forward
 from neuronexplain.activity import concept_map
 from neuronexplain.classes import find_class
 from neuronexplain.explainer import Explainer
+from neuronexplain.explaining import explained
 from neuronexplain.listings import run_facts
 from neuronexplain.pictures.overlay import concept_picture
 from neuronexplain.report.inline_pictures import picture_uri
@@ -19,12 +20,9 @@ from neuronexplain.report.page import article, write_page
 from neuronexplain.run_networks import open_network_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from db.records import Run
     from dissection.execution.settings import Progress
     from dissection.networks.network import Network
-    from neuronexplain.explanation import Comparison, Explanation
 
     from .catalogue import Catalogue
     from .uploads import Upload
@@ -144,12 +142,7 @@ class Explaining:
         photographs = [(upload.name, upload.photograph())]
         targets = question.classes()
         progress("explaining", 0, 0)
-        results: Iterator[Explanation | Comparison]
-        if len(targets) == MOST_TARGETS:
-            results = explainer.compare(photographs, (targets[0], targets[1]), progress=progress)
-        else:
-            results = explainer.explain(photographs, target=targets[0] if targets else None, progress=progress)
-        (result,) = results
+        (result,) = explained(explainer, photographs, targets, progress=progress)
         facts = run_facts(question.run, named=len(explainer.names))
         with TemporaryDirectory(prefix="neuronexplain-") as folder:
             path = Path(folder) / "page.html"

@@ -50,8 +50,8 @@ def search(catalogue: Catalogue, words: str) -> list[Hit]:
         return []
     runs = catalogue.runs()
     hits = list(islice(_runs(runs, parts), MOST_HITS))
-    hits += islice(_gathered("class", _classes(runs, parts)), MOST_HITS)
-    hits += islice(_gathered("concept", _concepts(catalogue, runs, parts)), MOST_HITS)
+    hits += islice(_gathered("class", _classes(runs), parts), MOST_HITS)
+    hits += islice(_gathered("concept", _concepts(catalogue, runs), parts), MOST_HITS)
     number = words.strip().removeprefix("#")
     if number.isascii() and number.isdecimal() and len(number) < 10:
         hits += islice(_units(catalogue, runs, int(number)), MOST_HITS)
@@ -65,21 +65,17 @@ def _runs(runs: list[Run], parts: list[str]) -> Iterator[Hit]:
             yield Hit("run", run.id, name, -1, 1)
 
 
-def _classes(runs: list[Run], parts: list[str]) -> Iterator[tuple[str, int, int]]:
-    found: dict[tuple[str, ...], list[tuple[int, str]]] = {}
+def _classes(runs: list[Run]) -> Iterator[tuple[str, int, int]]:
     for run in runs:
-        if run.classes not in found:  # runs of one network have the same classes
-            found[run.classes] = [(index, label) for index, label in enumerate(run.classes) if _has(label, parts)]
-        for index, label in found[run.classes]:
+        for index, label in enumerate(run.classes):
             yield label, run.id, index
 
 
-def _concepts(catalogue: Catalogue, runs: list[Run], parts: list[str]) -> Iterator[tuple[str, int, int]]:
+def _concepts(catalogue: Catalogue, runs: list[Run]) -> Iterator[tuple[str, int, int]]:
     for run in runs:
         digest = catalogue.known(run)
         for concept in digest.concepts.values() if digest else ():
-            if _has(concept.spoken, parts):
-                yield concept.spoken, run.id, -1
+            yield concept.spoken, run.id, -1
 
 
 def _units(catalogue: Catalogue, runs: list[Run], number: int) -> Iterator[Hit]:
@@ -89,14 +85,15 @@ def _units(catalogue: Catalogue, runs: list[Run], number: int) -> Iterator[Hit]:
             yield Hit("neuron", run.id, digest.units[number].name, number, 1)
 
 
-def _gathered(kind: Kind, named: Iterator[tuple[str, int, int]]) -> Iterator[Hit]:
-    """One hit for each name, of the newest run that has it."""
+def _gathered(kind: Kind, named: Iterator[tuple[str, int, int]], parts: list[str]) -> Iterator[Hit]:
+    """One hit for each name that has all parts, of the newest run that has it."""
     first: dict[str, tuple[int, int]] = {}
     counts: dict[str, int] = {}
     for name, run, number in named:
         first.setdefault(name, (run, number))
         counts[name] = counts.get(name, 0) + 1
-    for name in sorted(first, key=lambda name: (len(name), name)):
+    # Runs share most names, so each name is looked at once, after they were gathered.
+    for name in sorted((name for name in first if _has(name, parts)), key=lambda name: (len(name), name)):
         run, number = first[name]
         yield Hit(kind, run, name, number, counts[name])
 

@@ -12,12 +12,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy import insert, literal, select
 
-from db import ClassImportance, NameStore, Run, RunKey, engines, schema
-from db.location import Location
-from db.rows import run_row
-from db.writing import write_run
+from db import ClassImportance, NameStore, Run, RunKey
 from dissection.vocabulary import Concept, ConceptSupport, Dissection, Layer, Overlap, Unit
 
 if TYPE_CHECKING:
@@ -62,21 +58,13 @@ def milliseconds(ask: Callable[[], object], questions: int) -> dict[str, float]:
 
 
 def crowded(path: Path, count: int) -> list[Run]:
-    """A store of many runs: one published run, and copies of its rows."""
+    """A store of many runs, which differ in their networks' fingerprints alone."""
     with NameStore.create(path) as store:
         runs = [published(store)]
-    engine = engines.created(Location.of(path))
-    for number in range(1, count):
-        copy = replace(runs[0], key=replace(runs[0].key, network=str(number)))
-        with engines.writing(engine) as connection:
-            copied = write_run(connection, run_row(copy, copy.created))
-            for table in schema.metadata.sorted_tables:
-                if "run" in table.c:
-                    columns = [literal(copied) if column.name == "run" else column for column in table.c]
-                    rows = select(*columns).where(table.c.run == runs[0].id)
-                    connection.execute(insert(table).from_select(list(table.c.keys()), rows))
-        runs.append(replace(copy, id=copied))
-    engine.dispose()
+        whole = store.whole(runs[0])
+        for number in range(1, count):
+            copy = replace(runs[0], key=replace(runs[0].key, network=str(number)))
+            runs.append(store.publish(copy, whole.dissection, whole.importances))
     return runs
 
 

@@ -89,6 +89,7 @@ def demo(
     console.say()
     console.say(f"Look at the page: {out / PAGE}")
     console.say(f"Ask the database: neuronexplain concepts of {run.classes[-1]} --db {database}")
+    console.say(f"Explain a photograph: neuronexplain explain PHOTOGRAPH --db {database} --out why")
 
 
 def _draw(folder: Path, progress: Progress) -> None:

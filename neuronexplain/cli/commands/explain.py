@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from dissection.execution.settings import Progress
     from neuronexplain.answer import Answer
-    from neuronexplain.explainer import Explainer
     from neuronexplain.explanation import Comparison, Explanation
     from neuronexplain.vocabulary import RankedUnit
 
@@ -69,6 +67,7 @@ def explain(
     from db.records import require_evidence
     from dissection.files.paths import readable
     from neuronexplain.explainer import Explainer
+    from neuronexplain.explaining import explained
     from neuronexplain.listings import run_facts
     from neuronexplain.report.folder import PAGE, require_free, write_folder
     from neuronexplain.run_networks import open_network_of
@@ -93,10 +92,8 @@ def explain(
     truth = _truth(chosen.classes, paths, true_class, folders_are_classes=folders_are_classes)
     problems: list[str] = []
     with console.progress() if json else console.passing_progress() as progress:
-        results = _explained(explainer, _readable(paths, problems), targets, truth, progress)
-        counted_results: Iterator[Explanation | Comparison] = counted(
-            results, lambda done: progress("explaining", done, len(paths))
-        )
+        results = explained(explainer, _readable(paths, problems), targets, true_class=truth.get, progress=progress)
+        counted_results = counted(results, lambda done: progress("explaining", done, len(paths)))
         shown = counted_results if json else _printed(results)
         explanations = [explanation for explanation in shown if json or out]
     if out and explanations:
@@ -123,20 +120,6 @@ def _require_sense(methods: Sequence[str], targets: Sequence[str], *, out: Path 
         raise NeuronExplainError("--replace is for the page in a folder; name the folder with --out")
     if len(targets) > 2:
         raise NeuronExplainError(f"--target is given {len(targets)} times; give one class, or two to compare")
-
-
-def _explained(
-    explainer: Explainer,
-    photographs: Iterable[tuple[str, Image.Image]],
-    targets: Sequence[str],
-    truth: Mapping[str, int],
-    progress: Progress,
-) -> Iterator[Explanation] | Iterator[Comparison]:
-    if len(targets) == 2:
-        both = (targets[0], targets[1])
-        return explainer.compare(photographs, both, true_class=truth.get, progress=progress)
-    target = targets[0] if targets else None
-    return explainer.explain(photographs, target=target, true_class=truth.get, progress=progress)
 
 
 def _truth(
@@ -181,7 +164,7 @@ def _readable(paths: Iterable[Path], problems: list[str]) -> Iterator[tuple[str,
             yield readable(path), photograph
 
 
-def _printed(results: Iterator[Explanation] | Iterator[Comparison]) -> Iterator[Explanation | Comparison]:
+def _printed(results: Iterator[Explanation | Comparison]) -> Iterator[Explanation | Comparison]:
     from neuronexplain.answer import AnswerPair
 
     for result in results:

@@ -1,5 +1,6 @@
-"""A database of two runs of the network of squares, which differ in draws, and the application over it."""
+"""A database of two runs of the network of squares, which differ in draws."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from worlds import CLASSES, colour_concepts
@@ -9,12 +10,18 @@ from dissection.networks.network import Network
 from dissection.networks.opening import open_network
 from neuronexplain.building import build
 
-HERE = Path(__file__).parent
+WORLDS = Path(__file__).with_name("worlds.py")
+
+
+def two_runs(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """The database, made once for all tests that only read it: the second run is without evidence."""
+    return made_once("two-runs", _build) / "names.db"
 
 
 def squares_network() -> Network:
+    """The network of squares, opened from its factory."""
     return open_network(
-        f"{HERE / 'worlds.py'}:colour_net",
+        f"{WORLDS}:colour_net",
         classes=CLASSES,
         mean=(0.0, 0.0, 0.0),
         std=(1.0, 1.0, 1.0),
@@ -23,10 +30,8 @@ def squares_network() -> Network:
     )
 
 
-def build_squares(where: Path) -> Path:
-    """Two runs of one network: the second without evidence."""
+def _build(folder: Path) -> None:
     network, concepts = squares_network(), colour_concepts()
-    with NameStore.create(where) as store:
+    with NameStore.create(folder / "names.db") as store:
         build(network, concepts, store)
         build(network, concepts, store, draws=0)
-    return where
