@@ -360,13 +360,7 @@ def _exemplars(
     jpegs = store.pictures(run, (exemplar.index for of_unit in shown.values() for exemplar in of_unit))
     return {
         unit: tuple(
-            ExemplarPicture(
-                exemplar.image,
-                exemplar.activation,
-                jpegs[exemplar.index],
-                (exemplar.column + 0.5) / run.layer.width,
-                (exemplar.row + 0.5) / run.layer.height,
-            )
+            ExemplarPicture.of(exemplar, jpegs[exemplar.index], run.layer)
             for exemplar in of_unit
             if exemplar.index in jpegs
         )

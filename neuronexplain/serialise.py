@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from dissection.vocabulary import Evidence
 
-    from .answer import Answer, Contrast
+    from .answer import Answer, Contrast, ExemplarPicture
     from .caption import AnyAnswer, SaidWord
     from .methods import Method
     from .vocabulary import RankedUnit, Score
@@ -54,6 +54,9 @@ def to_json(explanation: Answer, *, heatmap: str | None, methods: Mapping[str, s
         "top": [_unit(unit) for unit in explanation.top],
         "bottom": [_unit(unit) for unit in explanation.bottom],
         "passed_over": [_unit(unit) for unit in explanation.passed_over],
+        "exemplars": [
+            _exemplar(unit, picture) for unit, pictures in explanation.exemplars.items() for picture in pictures
+        ],
         "heatmap": heatmap,
         "methods": [
             _method(method_map.method, (methods or {}).get(method_map.method.name)) for method_map in explanation.others
@@ -128,6 +131,15 @@ def _contrast(contrast: Contrast) -> dict[str, object]:
         "lead": _finite(contrast.lead),
         "loss": _optional(contrast.loss),
         "top": [_unit(unit) for unit in contrast.top],
+    }
+
+
+def _exemplar(unit: int, picture: ExemplarPicture) -> dict[str, object]:
+    return {
+        "unit": int(unit),
+        "image": picture.image,
+        "activation": _finite(picture.activation),
+        "concepts": [{"name": concept.spoken, "category": concept.category} for concept in picture.concepts],
     }
 
 

@@ -132,6 +132,7 @@ def environment() -> Environment:
     )
     environment.filters |= {
         "percent": numbers.percentage,
+        "labelled": numbers.labelled,
         "scale": numbers.Scale.of,
         "data_uri": pictures.data_uri,
         "picture_uri": pictures.picture_uri,

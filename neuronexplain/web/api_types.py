@@ -141,6 +141,22 @@ class RankedUnit(_Described):
     unspoken: str | None
 
 
+class LabelledConcept(_Described):
+    """A concept that is labelled at a place."""
+
+    name: str
+    category: str
+
+
+class Exemplar(_Described):
+    """An image that excites a unit most, and what is labelled where it does."""
+
+    unit: int
+    image: str
+    activation: float | None
+    concepts: list[LabelledConcept]
+
+
 class MethodShown(_Described):
     """Another method that explains the same."""
 
@@ -170,6 +186,7 @@ class Explanation(_Described):
     top: list[RankedUnit]
     bottom: list[RankedUnit]
     passed_over: list[RankedUnit]
+    exemplars: list[Exemplar]
     heatmap: str | None
     methods: list[MethodShown]
 
