@@ -208,8 +208,8 @@ def require_classes(run: Run) -> None:
     """
     if not run.classes:
         raise StoreError(
-            f"run {run.id} is of {run.network} without classes: nothing is known of what matters for them; of a network "
-            "that answers questions, build a run with --question"
+            f"run {run.id} is of {run.network} without classes: nothing is known of what matters for them; of a "
+            "network that answers questions, build a run with --question"
         )
 
 
