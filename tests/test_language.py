@@ -407,6 +407,19 @@ def test_a_vocabulary_reads_what_it_writes():
     assert words.decode(words.encode("a red square")) == "a red square"
 
 
+def test_a_captioner_that_is_silent_about_noise_is_given_a_caption():
+    parts = {
+        "layer": "trunk.rectify",
+        "generate": lambda module, images: [[]] * len(images),
+        "log_probabilities": words_of,
+        "tokenizer": WORDS,
+        "preprocessing": PLAIN,
+    }
+    with pytest.raises(NetworkError, match="writes nothing of an image of noise; give any caption"):
+        Network.of_captions(Captioner(), **parts)
+    assert Network.of_captions(Captioner(), caption="a red square", **parts).fingerprint == captioner().fingerprint
+
+
 def test_a_captioner_must_write_for_each_image():
     with pytest.raises(NetworkError, match="generate gives 0 captions for 1 images"):
         Network.of_captions(
