@@ -142,6 +142,20 @@ class TestWords:
         (slope,) = torch.autograd.grad((likely - unlikely).sum(), logits)
         assert float(slope[0, 0, 0]) == pytest.approx(1, abs=1e-5)
 
+    def test_half_precision_is_widened_before_words_are_compared(self):
+        network = Network.of_captions(
+            Captioner(),
+            layer="trunk.rectify",
+            generate=generate,
+            log_probabilities=lambda module, images, tokens: words_of(module, images, tokens).half(),
+            tokenizer=WORDS,
+            preprocessing=PLAIN,
+        )
+        judge = network.saying("a red square")
+        scores = judge.head.scores(judge.head.run(judge.module, pixels("red")), 1)
+        assert scores.dtype == torch.float32
+        assert scores.isfinite().all()
+
     def test_a_word_of_several_tokens_is_one_word(self):
         class Pieces:
             pieces = ("a", " ti", "ger", "cat", " run", "s")
