@@ -20,7 +20,7 @@ from neuronexplain.serialise import caption_to_json, pair_to_json, to_json
 from .page import write_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from neuronexplain.answer import Answer
     from neuronexplain.caption import AnyAnswer
@@ -54,9 +54,7 @@ def require_free(folder: Path, images: Iterable[str], *, replace: bool = False) 
     written = _listed(folder)
     if written is not None and not replace and not (folder / UNFINISHED).exists():
         raise OutputError(f"{folder} holds a page already; name another folder, or replace it with --replace")
-    for name in (PAGE, VALUES, *_names(list(images))):
-        if (folder / name).exists() and name not in (written or ()):
-            raise OutputError(f"{folder / name} exists and is no part of a page of ours; name another folder")
+    _require_not_theirs(folder, [PAGE, VALUES, *_names(list(images))], written or ())
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not existing.is_dir():
         raise OutputError(f"cannot write {folder} ({existing} is a file); name a place that can be written")
@@ -95,6 +93,7 @@ def write_folder(
     shown = iter([{method: readable(folder / path) for method, path in paths.items()} for paths in files])
     values = [_value(explanation, [next(shown) for _ in _answers(explanation)]) for explanation in explanations]
     listed = [*(path for paths in files for path in paths.values()), VALUES, PAGE]
+    _require_not_theirs(folder, listed, _listed(folder) or ())
     try:
         folder.absolute().parent.mkdir(parents=True, exist_ok=True)
         with temporary_sibling(folder) as sibling:
@@ -111,6 +110,12 @@ def write_folder(
     except OSError as error:
         raise unwritable(folder, error) from error
     return values
+
+
+def _require_not_theirs(folder: Path, paths: Iterable[str], ours: Collection[str]) -> None:
+    for path in paths:
+        if path not in ours and (folder / path).exists():
+            raise OutputError(f"{folder / path} exists and is no part of a page of ours; name another folder")
 
 
 def _value(explanation: AnyAnswer, pictures: Sequence[Paths]) -> dict[str, object]:
