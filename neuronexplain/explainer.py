@@ -11,6 +11,7 @@ import torch
 from db.arguments import reading
 from db.records import require_built
 from dissection.errors import NetworkError, require_finite
+from dissection.networks.forward import require_classes
 from dissection.networks.reruns import Reruns
 from neuronexplain.methods.gradcam import enlarge, heatmap
 
@@ -210,6 +211,7 @@ class Explainer:
         true_class: Callable[[str], int | None] | None,
         size: int,
     ) -> Iterator[_Batch]:
+        require_classes(self.network)
         remaining = named_pictures(as_many(photographs))
         while batch := list(islice(remaining, size)):
             yield self._look(batch, [true_class(name) if true_class else None for name, _ in batch])

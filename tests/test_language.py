@@ -357,6 +357,13 @@ class TestAnswers:
         with pytest.raises(ClassNotFoundError, match="there is no class 'red': the network has no classes"):
             explain(colour_square("red"), answerer(), store, target="red")
 
+    def test_nor_has_a_network_of_any_output(self, tmp_path):
+        network = Network.of_any_output(ColourNet().eval(), layer="rectify", preprocessing=PLAIN)
+        build(network, colour_concepts(), tmp_path / "names.db", draws=20)
+        with pytest.raises(NetworkError, match="ColourNet has no classes; .* or give saliency a function"):
+            explain(colour_square("red"), network, tmp_path / "names.db")
+        assert saliency(network, pixels("red"), 0) is not None
+
     def test_other_methods_stand_beside_words_and_answers(self, store):
         asked = explain(
             colour_square("red"), answerer().asked(QUESTIONS[0]), store, methods=["counterfactual", "gradient"]

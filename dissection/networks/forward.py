@@ -137,11 +137,21 @@ def scores_of(network: Network, given: Given, images: int) -> Float[Tensor, "ima
     """The scores among a network's outputs, in single precision at least.
 
     Raises:
-        NetworkError: if there is anything but one row of scores per image, or the network has no classes.
+        NetworkError: if there is anything but one row of scores per image, or it is not said what the network is asked.
+    """
+    if network.language is not None:
+        require_classes(network)
+    return widened(network.head.scores(given, images))
+
+
+def require_classes(network: Network) -> None:
+    """Check that a network has classes.
+
+    Raises:
+        NetworkError: if it has none; the message says what can be explained instead.
     """
     if not network.classes:
         raise NetworkError(f"{network.name} has no classes; {_INSTEAD}")
-    return widened(network.head.scores(given, images))
 
 
 def body_of(network: Network) -> Body:
