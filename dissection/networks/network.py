@@ -252,8 +252,10 @@ class Network:
         language = Captioning(module, generate, log_probabilities, words)
         expected, name = _expected(module, preprocessing, name)
         with tried(module):
-            (caption,) = language.written(noise(module, expected))
-        judging = language.judging(language.tokens(caption)[1])
+            (tokens,) = language.written(noise(module, expected))
+        if not tokens:
+            raise NetworkError(f"{name} writes nothing of an image of noise; let generate write a word at least")
+        judging = language.judging([tokens])
         network = cls.of_any_output(judging, layer=layer, preprocessing=expected, name=name)
         return replace(network, language=language)
 
@@ -289,7 +291,8 @@ class Network:
         """
         language = self._captioning()
         with undisturbed(language.module), torch.no_grad():
-            return language.written(in_type_of(language.module, images))
+            captions = language.written(in_type_of(language.module, images))
+        return [language.tokenizer.decode(tokens) for tokens in captions]
 
     def rivals(self, images: Float[Tensor, "images channels H W"], caption: str) -> list[list[Rival]]:
         """What the network would rather say of each image, in the place of each word of a caption.
