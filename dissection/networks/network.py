@@ -268,7 +268,7 @@ class Network:
         if not isinstance(self.language, Answering):
             raise NetworkError(f"{self.name} answers no questions; Network.of_answers makes a network that does")
         module = self.language.asked(question)
-        return replace(self, module=module, classes=self.language.answers, prompt=question)
+        return replace(self, module=module, classes=self.language.answers, prompt=question)._placed_anew()
 
     def saying(self, caption: str) -> Network:
         """The same network as a judge of a caption: its classes are the words, its scores their log-odds.
@@ -281,7 +281,8 @@ class Network:
         language = self._captioning()
         words, tokens = language.tokens(caption)
         head = Head(independent=True)
-        return replace(self, module=language.judging(tokens), classes=words, head=head, prompt=" ".join(words))
+        judge = replace(self, module=language.judging(tokens), classes=words, head=head, prompt=" ".join(words))
+        return judge._placed_anew()
 
     def captions(self, images: Float[Tensor, "images channels H W"]) -> list[str]:
         """The captions that the network writes for images, which are preprocessed.
@@ -378,6 +379,10 @@ class Network:
             reason = str(error).strip().split("\n", maxsplit=1)[0]
             raise NetworkError(f"{self.name} cannot be moved to device {str(device)!r} ({reason}); try cpu") from error
         return self
+
+    def _placed_anew(self) -> Network:
+        """The same network, whose layer may hold more tokens or fewer beside its map than with another text."""
+        return self.at(self.layer.name) if self.layout else self
 
     def _lines(self) -> Iterator[str]:
         """The modules by name, with the settings that no weight shows: a slope, a stride, an unusual head."""
