@@ -268,7 +268,7 @@ class Network:
         if not isinstance(self.language, Answering):
             raise NetworkError(f"{self.name} answers no questions; Network.of_answers makes a network that does")
         module = self.language.asked(question)
-        return replace(self, module=module, classes=self.language.answers, prompt=question)._placed_anew()
+        return _placed_anew(replace(self, module=module, classes=self.language.answers, prompt=question))
 
     def saying(self, caption: str) -> Network:
         """The same network as a judge of a caption: its classes are the words, its scores their log-odds.
@@ -282,7 +282,7 @@ class Network:
         words, tokens = language.tokens(caption)
         head = Head(independent=True)
         judge = replace(self, module=language.judging(tokens), classes=words, head=head, prompt=" ".join(words))
-        return judge._placed_anew()
+        return _placed_anew(judge)
 
     def captions(self, images: Float[Tensor, "images channels H W"]) -> list[str]:
         """The captions that the network writes for images, which are preprocessed.
@@ -380,10 +380,6 @@ class Network:
             raise NetworkError(f"{self.name} cannot be moved to device {str(device)!r} ({reason}); try cpu") from error
         return self
 
-    def _placed_anew(self) -> Network:
-        """The same network, whose layer may hold more tokens or fewer beside its map than with another text."""
-        return self.at(self.layer.name) if self.layout else self
-
     def _lines(self) -> Iterator[str]:
         """The modules by name, with the settings that no weight shows: a slope, a stride, an unusual head."""
         yield type(self.module).__name__
@@ -420,6 +416,11 @@ def _tapped(network: Network, layers: Layers, recording: Recording) -> Network:
     if network.body or not network.classes:
         body = body_fingerprint(network.module, network.preprocessing, layer, layout)
     return replace(network, layer=layer, layouts=layouts, switches_autograd=switches, body=body)
+
+
+def _placed_anew(network: Network) -> Network:
+    """The same network, whose layer may hold more tokens or fewer beside its map than with another text."""
+    return network.at(network.layer.name) if network.layout else network
 
 
 def _layouts(network: Network, layers: Layers, maps: Sequence[Layer]) -> dict[str, tuple[Layer, Layout | None]]:
