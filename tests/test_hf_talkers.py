@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -279,15 +280,12 @@ class TestLayers:
 
     LAYER = "git.encoder.layer.1"
 
-    @pytest.fixture(scope="class")
-    def folder(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    def opened(self, folder: Path) -> Network:
         torch.manual_seed(0)
-        path = tmp_path_factory.mktemp("git")
-        saved(git(), path)
-        return path
+        return open_network(saved(git(), folder), layer=self.LAYER)
 
-    def test_words_behind_the_patches(self, folder: Path) -> None:
-        network, real = open_network(f"hf/{folder}", layer=self.LAYER), hf.GitForCausalLM.from_pretrained(folder).eval()
+    def test_words_behind_the_patches(self, tmp_path: Path) -> None:
+        network, real = self.opened(tmp_path), hf.GitForCausalLM.from_pretrained(tmp_path).eval()
         for length in (1, 2, 7, 16, 17, 25, 31):
             words = [WORDS[4 + number % 10] for number in range(length)]
             judge = network.saying(" ".join(words))
@@ -297,8 +295,8 @@ class TestLayers:
             expected = by_hand(real, self.LAYER, images(), " ".join(words), length - 1)
             torch.testing.assert_close(found, expected, rtol=0, atol=1e-6 * float(expected.max()))
 
-    def test_its_names_do_not_depend_on_the_caption(self, folder: Path, tmp_path: Path) -> None:
-        network = open_network(f"hf/{folder}", layer=self.LAYER)
+    def test_its_names_do_not_depend_on_the_caption(self, tmp_path: Path) -> None:
+        network = self.opened(tmp_path)
         with NameStore.create(tmp_path / "names.db") as store:
             build(network, colour_concepts(8), store)
             for caption in ("cat", "a small red square"):
@@ -392,6 +390,27 @@ class TestRefused:
         saved(hf.ViltForQuestionAnswering(config), tmp_path)
         assert "draws the order of its patches anew in each run" in self.refusal(tmp_path)
 
+    def test_vilt_as_a_network_of_answers(self) -> None:
+        """Its patches are drawn in another order each time, whoever asks."""
+
+        class Asked(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.vilt = hf.ViltForQuestionAnswering(hf.ViltConfig(**VISION, vocab_size=len(WORDS), num_labels=3))
+
+            def forward(self, pictures: Tensor, question: Tensor) -> Tensor:
+                return self.vilt(input_ids=question, pixel_values=pictures).logits
+
+        with pytest.raises(NetworkError, match=r"gives an image other scores each time: .* draws random numbers"):
+            Network.of_answers(
+                Asked().eval(),
+                layer="vilt.vilt.layernorm",
+                encode=lambda question: torch.tensor([ids_of(question)]),
+                answers=("red", "green", "blue"),
+                question="the cat",
+                preprocessing=Preprocessing((SIDE, SIDE), (SIDE, SIDE)),
+            )
+
     def test_answers_that_are_written(self, tmp_path: Path) -> None:
         saved(blip("BlipForQuestionAnswering"), tmp_path)
         assert "(BlipForQuestionAnswering) writes its answer to a question word by word" in self.refusal(tmp_path)
@@ -407,11 +426,15 @@ class TestRefused:
         assert "(BertForMaskedLM) is not a network that is taken; give a classifier of images or a captioner" in said
         assert "BlipForConditionalGeneration, GitForCausalLM, VisionEncoderDecoderModel" in said
 
-    def test_no_tokenizer(self, tmp_path: Path) -> None:
+    def test_no_tokenizer_or_another_ones(self, tmp_path: Path) -> None:
         saved(blip(), tmp_path)
-        for file in ("vocab.txt", "tokenizer.json", "tokenizer_config.json"):
-            (tmp_path / file).unlink()
-        assert "cannot load hf/" in self.refusal(tmp_path)
+        for words, count in (([], 0), ([*WORDS, "more", "words"], len(WORDS) + 2 - len(SPECIAL))):
+            for file in ("vocab.txt", "tokenizer.json", "tokenizer_config.json"):
+                (tmp_path / file).unlink(missing_ok=True)
+            if words:
+                (tmp_path / "vocab.txt").write_text("\n".join(words))
+                hf.BertTokenizerFast(vocab=str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
+            assert f"has {count} words, and the network {len(WORDS)} tokens; fetch" in self.refusal(tmp_path)
 
     def test_an_image_processor_with_other_steps(self, tmp_path: Path) -> None:
         saved(blip(), tmp_path)
@@ -434,3 +457,72 @@ class TestRefused:
         network = open_network(saved(blip(), tmp_path))
         with pytest.raises(NetworkError, match="answers no questions"):
             network.asked("what is it ?")
+
+
+class TestTrained:
+    """A BLIP that learns to say the colours of a big square and a small one: words point at what they name."""
+
+    COUNT, STEPS = 64, 350
+    CAPTION = "a {} big a {} small"
+    ARTICLE, COLOUR, SMALL = 0, 1, 5
+    """Places of words in the caption; the colour is that of the big square."""
+
+    def pictures(self, seed: int, count: int) -> tuple[Tensor, list[str], Tensor]:
+        """Two squares of different colours at random places of dark noise; captions; masks of the big and the small."""
+        draw = torch.Generator().manual_seed(seed)
+        big = torch.randint(4, (count,), generator=draw)
+        small = (big + 1 + torch.randint(3, (count,), generator=draw)) % 4
+        pixels = -1 + 0.2 * torch.rand(count, 3, SIDE, SIDE, generator=draw)
+        masks = torch.zeros(2, count, SIDE, SIDE, dtype=torch.bool)
+        for index in range(count):
+            for square, (cell, side) in enumerate(
+                zip(torch.randperm(9, generator=draw).tolist(), (9, 5), strict=False)
+            ):
+                down, right = torch.randint(10 - side, (2,), generator=draw).tolist()
+                top, left = cell // 3 * 10 + 1 + down, cell % 3 * 10 + 1 + right
+                masks[square, index, top : top + side, left : left + side] = True
+        tints = torch.tensor(list(COLOURS.values())) / 127.5 - 1
+        for mask, colours in zip(masks, (big, small), strict=True):
+            pixels = torch.where(mask[:, None], tints[colours][:, :, None, None], pixels)
+        names = list(COLOURS)
+        said = zip(big.tolist(), small.tolist(), strict=True)
+        return pixels, [self.CAPTION.format(names[one], names[other]) for one, other in said], masks
+
+    def trained(self) -> nn.Module:
+        torch.manual_seed(0)
+        sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+        plain = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "initializer_range": 0.05}
+        text = {**TEXT, **sizes, **plain, "sep_token_id": END, "encoder_hidden_size": 32}
+        vision = {**VISION, **sizes, "patch_size": 4, "initializer_range": 0.05}
+        module = hf.BlipForConditionalGeneration(hf.BlipConfig(text_config=text, vision_config=vision)).train()
+        optimizer = torch.optim.AdamW(module.parameters())
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=self.STEPS)
+        for step in range(self.STEPS):
+            pixels, captions, _ = self.pictures(step, 32)
+            ids = torch.tensor([[BEGIN, *ids_of(caption), END] for caption in captions])
+            logits = module(pixel_values=pixels, input_ids=ids[:, :-1]).logits
+            loss = nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+        return module.eval()
+
+    def test_its_words_point_at_what_they_name(self, tmp_path: Path) -> None:
+        network = open_network(saved(self.trained(), tmp_path))
+        pixels, captions, masks = self.pictures(10_000, self.COUNT)
+        right = [said == true for said, true in zip(network.captions(pixels), captions, strict=True)]
+        assert sum(right) >= 0.9 * self.COUNT
+        hits = dict.fromkeys(product((self.ARTICLE, self.COLOUR, self.SMALL), (0, 1)), 0)
+        for index, caption in enumerate(captions):
+            judge = network.saying(caption)
+            for word, square in hits:
+                heat = torch.as_tensor(saliency(judge, pixels[index : index + 1], word)).flatten()
+                hits[word, square] += bool(masks[square, index].flatten()[heat.argmax()])
+        by_chance = [self.COUNT * float(mask.float().mean()) for mask in masks]
+        assert by_chance == pytest.approx([5.1, 1.6], abs=0.1)
+        assert hits[self.COLOUR, 0] > 3 * by_chance[0]
+        assert hits[self.SMALL, 1] > 6 * by_chance[1]
+        assert hits[self.COLOUR, 0] > 3 * hits[self.COLOUR, 1], "the other square has another colour"
+        assert hits[self.COLOUR, 0] > 1.5 * hits[self.ARTICLE, 0], "another word's map"
+        assert hits[self.SMALL, 1] > 2 * hits[self.COLOUR, 1], "another word's map"

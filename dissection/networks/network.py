@@ -14,7 +14,7 @@ from torch import nn
 from torch.export import ExportedProgram
 from torch.fx import Graph
 
-from dissection.errors import LayerNotFoundError, NetworkError, not_taken
+from dissection.errors import ActivationError, LayerNotFoundError, NetworkError, not_taken
 
 from .body import body_fingerprint, content, described
 from .foreign_preprocessing import assumed_preprocessing, preprocessing_of
@@ -23,6 +23,7 @@ from .isolation import tried, undisturbed
 from .language import Answering, Captioning, Vocabulary
 from .layers import FeatureMap, Layers
 from .recording import in_type_of, noise, record
+from .tap import Tap
 from .trials import find_layouts, require_certain, require_independent
 
 if TYPE_CHECKING:
@@ -419,8 +420,16 @@ def _tapped(network: Network, layers: Layers, recording: Recording) -> Network:
 
 
 def _placed_anew(network: Network) -> Network:
-    """The same network, whose layer may hold more tokens or fewer beside its map than with another text."""
-    return network.at(network.layer.name) if network.layout else network
+    """The same network, whose layer may hold more tokens or fewer beside its map than with another text.
+
+    Its body is known by what was seen when it was opened.
+    """
+    try:
+        with tried(network.module), Tap(network.module, network.layer, network.layout):
+            network.module(noise(network.module, network.preprocessing))
+    except ActivationError:
+        return replace(network.at(network.layer.name), body=network.body)
+    return network
 
 
 def _layouts(network: Network, layers: Layers, maps: Sequence[Layer]) -> dict[str, tuple[Layer, Layout | None]]:

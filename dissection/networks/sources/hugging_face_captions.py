@@ -93,7 +93,14 @@ def captioner(module: Any, tokenizer: Any, preprocessing: Preprocessing, name: s
     """
     architecture = CAPTIONERS[type(module).__name__]
     module.eval()
-    text = _Text(tokenizer, name, module.config.get_text_config(decoder=True).max_position_embeddings)
+    config = module.config.get_text_config(decoder=True)
+    words = set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids)
+    if not words or max(words) >= config.vocab_size:
+        raise NetworkError(
+            f"the tokenizer of {name} has {len(words)} words, and the network {config.vocab_size} tokens; fetch the "
+            "tokenizer's files that belong to it"
+        )
+    text = _Text(tokenizer, name, config.max_position_embeddings)
     (begin, *_), ends = _tokens(module, *architecture.begin), _tokens(module, architecture.end)
     (padding, *_) = _tokens(module, "pad_token_id", architecture.end)
     writer = _Writer(architecture.text, begin, frozenset(ends))
