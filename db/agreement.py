@@ -29,7 +29,7 @@ def require_agreement(
     Raises:
         StoreError: naming the first disagreement.
     """
-    _known_schema(run, importances)
+    _known_schema(run, dissection, importances)
     _one_run(run, dissection)
     _every_unit_once(dissection)
     _known_concepts(dissection)
@@ -40,13 +40,16 @@ def require_agreement(
     _known_images(dissection, pictures)
 
 
-def _known_schema(run: Run, importances: Sequence[ClassImportance]) -> None:
+def _known_schema(run: Run, dissection: Dissection, importances: Sequence[ClassImportance]) -> None:
     schema = run.key.schema
     if not OLDEST_SCHEMA <= schema <= SCHEMA:
         raise StoreError(f"the run's schema is {schema}: runs of schemas {OLDEST_SCHEMA} to {SCHEMA} can be kept")
     has_more = run.draws or run.licence or run.key.control or any(importance.statistics for importance in importances)
     if has_more and not run.key.keeps_evidence:
         raise StoreError(f"a run of schema {schema} has no draws, licence or class statistics: make it {SCHEMA}")
+    exemplars = (exemplar for unit in dissection.units for exemplar in unit.exemplars)
+    if not run.key.keeps_exemplar_concepts and any(exemplar.concepts for exemplar in exemplars):
+        raise StoreError(f"a run of schema {schema} does not say what its exemplars show: make it {SCHEMA}")
 
 
 def _one_run(run: Run, dissection: Dissection) -> None:
@@ -84,6 +87,11 @@ def _known_concepts(dissection: Dissection) -> None:
         for overlap in unit.overlaps:
             if overlap.concept not in known:
                 raise StoreError(f"unit {unit.number} overlaps {overlap.concept!r}, which the dissection does not list")
+        for concept in (concept for exemplar in unit.exemplars for concept in exemplar.concepts):
+            if concept not in known:
+                raise StoreError(
+                    f"unit {unit.number} has an exemplar of {concept!r}, which the dissection does not list"
+                )
         for concept in unit.evidence.runners_up if unit.evidence else ():
             if concept not in known:
                 raise StoreError(

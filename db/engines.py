@@ -16,8 +16,8 @@ from .errors import StoreError, explained
 from .location import Location
 from .locks import WaitingConnection
 from .own_tables import require_room, version_of
-from .records import OLDEST_SCHEMA, SCHEMA
-from .schema import ADDED, meta, metadata
+from .records import SCHEMA
+from .schema import is_in, meta, metadata
 from .time_limit import limit_time
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def opened(location: Location) -> Engine:
 def created(location: Location) -> Engine:
     """An engine that writes; the database and its tables are made if they are missing.
 
-    A database of the oldest schema gets the tables that it lacks; its runs stay as they are.
+    A database of an older schema gets the tables that it lacks; its runs stay as they are.
 
     Raises:
         StoreError: if it cannot be made, or holds other tables with the same names.
@@ -178,9 +178,10 @@ def _make_missing_tables(connection: Connection, location: Location) -> None:
             require_room(connection, metadata.sorted_tables, location)
             metadata.create_all(connection, metadata.sorted_tables, checkfirst=False)
             connection.execute(insert(meta), {"name": "schema", "value": str(SCHEMA)})
-        case version if version == OLDEST_SCHEMA:
-            require_room(connection, list(ADDED), location)
-            metadata.create_all(connection, ADDED, checkfirst=False)
+        case version if version < SCHEMA:
+            lacking = [table for table in metadata.sorted_tables if not is_in(table, version)]
+            require_room(connection, lacking, location)
+            metadata.create_all(connection, lacking, checkfirst=False)
             connection.execute(update(meta).where(meta.c.name == "schema").values(value=str(SCHEMA)))
 
 

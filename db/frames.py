@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ from .excess import standard_errors
 from .records import STATISTICS, ClassImportance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from .arguments import StoreLike
     from .records import Run, RunLike
@@ -69,6 +70,7 @@ OVERLAPS = (
     "images",
 )
 EXEMPLARS = ("unit", "rank", "image", "index", "activation", "row", "column")
+EXEMPLAR_CONCEPTS = ("unit", "rank", "place", "number")
 IMPORTANCES = ("index", "label", "images", "unit", "alpha", "contribution")
 IMPORTANCES_WITH_ERRORS = (*IMPORTANCES, "alpha_error", "contribution_error", "lit", "lit_error")
 TRUTHS = ("unit", "rank", "lit_images", "hit_images", "dark_images", "missed_images")
@@ -90,6 +92,7 @@ class Frames:
         overlaps: overlaps by unit and rank; ``union``, ``iou``, ``concept`` and ``category`` are for people, and
             `values` ignores them.
         exemplars: exemplars by unit and rank.
+        exemplar_concepts: numbers of the concepts that exemplars show, by unit, rank and their place in that list.
         importances: one row per class and unit.
         truths: how often concepts are there when units respond, by unit and rank of the overlap.
         evidence: what speaks for the best overlaps, by unit.
@@ -104,6 +107,7 @@ class Frames:
     thresholds: pd.DataFrame
     overlaps: pd.DataFrame
     exemplars: pd.DataFrame
+    exemplar_concepts: pd.DataFrame
     importances: pd.DataFrame
     truths: pd.DataFrame
     evidence: pd.DataFrame
@@ -165,7 +169,8 @@ def frames(store: NameStore, run: Run) -> Frames:
             ({"unit": unit.number, "threshold": unit.threshold} for unit in dissection.units), THRESHOLDS
         ),
         overlaps=_overlaps(dissection),
-        exemplars=_frame(_ranked(dissection, lambda unit: map(asdict, unit.exemplars)), EXEMPLARS),
+        exemplars=_frame(_ranked(dissection, lambda unit: map(_exemplar_row, unit.exemplars)), EXEMPLARS),
+        exemplar_concepts=_frame(_exemplar_concept_rows(dissection), EXEMPLAR_CONCEPTS),
         importances=_joined(map(_importance_frame, importances), IMPORTANCES),
         truths=_frame(_truth_rows(dissection), TRUTHS),
         evidence=_frame(_evidence_rows(dissection), EVIDENCE),
@@ -190,6 +195,9 @@ def values(run: Run, frames: Frames) -> tuple[Dissection, list[ClassImportance]]
     columns = tuple(name for name in OVERLAPS if name not in {"concept", "category", "union", "iou"})
     overlaps = _by_unit(_rows(frames.overlaps, columns, by=["unit", "rank"]))
     exemplars = _by_unit(_rows(frames.exemplars, EXEMPLARS, by=["unit", "rank"]))
+    shown: dict[tuple[int, int], list[Concept]] = defaultdict(list)
+    for row in _rows(frames.exemplar_concepts, EXEMPLAR_CONCEPTS, by=["unit", "rank", "place"]):
+        shown[row["unit"], row["rank"]].append(_concept(row, concepts))
     truths = {
         (row["unit"], row["rank"]): Truth(
             row["lit_images"], row["hit_images"], row["dark_images"], row["missed_images"]
@@ -202,7 +210,7 @@ def values(run: Run, frames: Frames) -> tuple[Dissection, list[ClassImportance]]
             number=row["unit"],
             threshold=row["threshold"],
             overlaps=tuple(_overlap(overlap, concepts, truths) for overlap in overlaps.get(row["unit"], ())),
-            exemplars=tuple(_exemplar(exemplar) for exemplar in exemplars.get(row["unit"], ())),
+            exemplars=tuple(_exemplar(exemplar, shown) for exemplar in exemplars.get(row["unit"], ())),
             evidence=evidence.get(row["unit"]),
         )
         for row in _rows(frames.thresholds, THRESHOLDS, by=["unit"])
@@ -307,6 +315,17 @@ def _ranked(dissection: Dissection, rows: Callable[[Unit], Iterable[dict[str, An
     for unit in dissection.units:
         for rank, row in enumerate(rows(unit)):
             yield {"unit": unit.number, "rank": rank} | row
+
+
+def _exemplar_row(exemplar: Exemplar) -> dict[str, Any]:
+    return {name: getattr(exemplar, name) for name in ("image", "index", "activation", "row", "column")}
+
+
+def _exemplar_concept_rows(dissection: Dissection) -> Iterator[dict[str, Any]]:
+    for unit in dissection.units:
+        for rank, exemplar in enumerate(unit.exemplars):
+            for place, concept in enumerate(exemplar.concepts):
+                yield {"unit": unit.number, "rank": rank, "place": place, "number": concept.number}
 
 
 def _truth_rows(dissection: Dissection) -> Iterator[dict[str, Any]]:
@@ -430,8 +449,9 @@ def _evidence(frames: Frames, concepts: Mapping[int, Concept]) -> dict[int, Evid
     }
 
 
-def _exemplar(row: dict[str, Any]) -> Exemplar:
-    return Exemplar(row["image"], row["index"], row["activation"], row["row"], row["column"])
+def _exemplar(row: dict[str, Any], shown: Mapping[tuple[int, int], Sequence[Concept]]) -> Exemplar:
+    concepts = tuple(shown.get((row["unit"], row["rank"]), ()))
+    return Exemplar(row["image"], row["index"], row["activation"], row["row"], row["column"], concepts)
 
 
 def _importances(frames: Frames) -> Iterator[ClassImportance]:

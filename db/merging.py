@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from dissection.vocabulary import Unit
+
     from .records import WholeRun
 
 
@@ -62,7 +64,8 @@ def _require_unchanged(incoming: WholeRun) -> None:
 def difference(held: WholeRun, incoming: WholeRun) -> str | None:
     """The first thing in which two runs with one key differ, or ``None``.
 
-    Facts for people (names, times, where weights lie) and pictures may differ.
+    Facts for people (names, times, where weights lie) and pictures may differ; so may what exemplars show, if only one
+    of the runs keeps it.
     """
     return next(_differences(held, incoming), None)
 
@@ -73,7 +76,7 @@ def _differences(held: WholeRun, incoming: WholeRun) -> Iterator[str]:
             yield f"{name.replace('_', ' ')}"
     if held.dissection.concepts != incoming.dissection.concepts:
         yield "concepts or their support"
-    for held_unit, incoming_unit in zip(held.dissection.units, incoming.dissection.units, strict=True):
+    for held_unit, incoming_unit in _pairs_of_units(held, incoming):
         for part in ("threshold", "overlaps", "exemplars", "evidence"):
             if getattr(held_unit, part) != getattr(incoming_unit, part):
                 yield f"the {part} of unit {held_unit.number}"
@@ -85,3 +88,18 @@ def _differences(held: WholeRun, incoming: WholeRun) -> Iterator[str]:
         arrays = [(*importance.means, *importance.statistics) for importance in (old, new)]
         if old.images != new.images or not all(map(np.array_equal, *arrays)) or len(arrays[0]) != len(arrays[1]):
             yield f"the importances of class {new.index}"
+
+
+def _pairs_of_units(held: WholeRun, incoming: WholeRun) -> Iterator[tuple[Unit, Unit]]:
+    """The units of two runs, with what exemplars show only if both runs keep it."""
+    pairs = zip(held.dissection.units, incoming.dissection.units, strict=True)
+    if held.run.key.keeps_exemplar_concepts is incoming.run.key.keeps_exemplar_concepts:
+        yield from pairs
+        return
+    for pair in pairs:
+        held_unit, incoming_unit = map(_without_exemplar_concepts, pair)
+        yield held_unit, incoming_unit
+
+
+def _without_exemplar_concepts(unit: Unit) -> Unit:
+    return replace(unit, exemplars=tuple(replace(exemplar, concepts=()) for exemplar in unit.exemplars))

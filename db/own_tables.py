@@ -14,10 +14,10 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from .errors import SchemaError, StoreError
 from .records import OLDEST_SCHEMA, SCHEMA
-from .schema import ADDED, meta, metadata
+from .schema import is_in, meta, metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection, Dialect, Table
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _SQLITE_MASTER: Final = table("sqlite_master", column("type"), column("name"), column("sql"))
 _SQLITE_S_OWN: Final = ("sqlite_sequence", "sqlite_stat", "sqlite_autoindex_")
 _MOST: Final = 100
-"""Definitions that are read; there are 20 of ours."""
+"""Definitions that are read; there are 21 of ours."""
 _REMEDY: Final = "it was changed, or made by something else; build its runs again into a new database"
 _ACTING: Final = "table with triggers or rules"
 
@@ -45,7 +45,7 @@ def version_of(connection: Connection, location: object) -> int | None:
         SchemaError: if a newer version wrote it, or one that is too old.
     """
     definitions = _definitions(connection)
-    expected = _expected(connection.dialect, SCHEMA)
+    expected = _expected(connection.dialect, [meta])
     if definitions.get(_name(meta)) != expected[_name(meta)]:
         return None
     version = _version(connection)
@@ -57,7 +57,8 @@ def version_of(connection: Connection, location: object) -> int | None:
             f"{location} is of schema version {version}, this NeuronExplain reads versions {OLDEST_SCHEMA} to "
             f"{SCHEMA}: {remedy}"
         )
-    _require(definitions, _expected(connection.dialect, version), location)
+    tables = [of for of in metadata.sorted_tables if is_in(of, version)]
+    _require(definitions, _expected(connection.dialect, tables), location)
     return version
 
 
@@ -67,7 +68,7 @@ def require_room(connection: Connection, tables: list[Table], location: object) 
     Raises:
         StoreError: naming what is in the way.
     """
-    allowed = _expected(connection.dialect, OLDEST_SCHEMA) if meta not in tables else {}
+    allowed = _expected(connection.dialect, [of for of in metadata.sorted_tables if of not in tables])
     names = set(map(_name, tables))
     taken = sorted(
         name
@@ -102,8 +103,7 @@ def _name(of: Table) -> str:
     return f"table {of.name}"
 
 
-def _expected(dialect: Dialect, version: int) -> Definitions:
-    tables = [of for of in metadata.sorted_tables if version == SCHEMA or of not in ADDED]
+def _expected(dialect: Dialect, tables: Sequence[Table]) -> Definitions:
     if dialect.name != "sqlite":
         return {_name(of): _columns({column.name: column.type.python_type for column in of.columns}) for of in tables}
     statements = {_name(of): str(CreateTable(of).compile(dialect=dialect)) for of in tables}

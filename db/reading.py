@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import fields
 from datetime import datetime
 from itertools import groupby
@@ -32,19 +33,21 @@ from .excess import LitContributions
 from .fetching import fetched
 from .records import KEY_OF_EVIDENCE, OLDEST_SCHEMA, STATISTICS, ClassImportance, Run, RunKey, WholeRun
 from .schema import (
-    ADDED,
     BESIDES,
     BEST,
     DISSECTION,
     NUMBERS,
     UNITS,
+    WHOLE_NUMBERS,
     class_statistics,
     classes,
     concepts,
     controls,
     evidence,
+    exemplar_concepts,
     exemplars,
     importances,
+    is_in,
     overlaps,
     pictures,
     provenance,
@@ -131,9 +134,10 @@ def read_unit(connection: Connection, run: Run, number: int) -> Unit | None:
     rows = {
         table: fetched(connection, _of(table, run.id, table.c[column] == number))
         for table, column in UNITS.items()
-        if _is_kept(table, run)
+        if is_in(table, run.key.schema)
     }
     mentioned = {row.concept for table in (overlaps, runners_up) for row in rows.get(table, ())}
+    mentioned.update(number for row in rows.get(exemplar_concepts, ()) for _, number in _shown(row))
     supports = fetched(connection, _of(concepts, run.id, concepts.c.number.in_(mentioned)))
     return next(_units(rows, _known(_supports(supports))), None)
 
@@ -258,14 +262,9 @@ def _source(text: str) -> dict[str, Any]:
     return source
 
 
-def _is_kept(table: Table, run: Run) -> bool:
-    """Whether a run may have rows in a table, which the database may lack if none of its runs does."""
-    return run.key.keeps_evidence or table not in ADDED
-
-
 def _rows(connection: Connection, run: Run, tables: Iterable[Table]) -> Rows:
-    """The rows of a run, in the order of each table's key."""
-    return {table: fetched(connection, _of(table, run.id)) for table in tables if _is_kept(table, run)}
+    """The rows of a run, in the order of each table's key; the database may lack tables that the run's schema lacks."""
+    return {table: fetched(connection, _of(table, run.id)) for table in tables if is_in(table, run.key.schema)}
 
 
 def _of(table: Table, run: int, *conditions: ColumnElement[bool]) -> Select[Any]:
@@ -374,7 +373,14 @@ def _units(rows: Rows, known: Mapping[int, Concept]) -> Iterator[Unit]:
         unit: tuple(_overlap(row, known, truth_of.get((unit, row.rank))) for row in members)
         for unit, members in by_unit(overlaps)
     }
-    exemplars_of = {unit: tuple(map(_exemplar, members)) for unit, members in by_unit(exemplars)}
+    shown: dict[tuple[int, int], list[Concept]] = defaultdict(list)
+    for row in rows.get(exemplar_concepts, ()):
+        for rank, number in _shown(row):
+            shown[row.unit, rank].append(known[number])
+    exemplars_of = {
+        unit: tuple(_exemplar(row, shown.get((unit, row.rank), ())) for row in members)
+        for unit, members in by_unit(exemplars)
+    }
     rivals_of = {unit: tuple(known[row.concept] for row in members) for unit, members in by_unit(runners_up)}
     control_of = {row.unit: row.iou for row in rows.get(controls, ())}
     quarters_of = {unit: tuple(map(_quarter, members)) for unit, members in by_unit(quarters)}
@@ -393,8 +399,13 @@ def _overlap(row: Row[Any], known: Mapping[int, Concept], truth: Truth | None) -
     return Overlap(known[row.concept], row.intersection, row.unit_area, row.concept_area, row.images, truth)
 
 
-def _exemplar(row: Row[Any]) -> Exemplar:
-    return Exemplar(row.image, row.number, row.activation, row.row, row.column)
+def _exemplar(row: Row[Any], shown: Sequence[Concept]) -> Exemplar:
+    return Exemplar(row.image, row.number, row.activation, row.row, row.column, tuple(shown))
+
+
+def _shown(row: Row[Any]) -> list[tuple[int, int]]:
+    """The concepts that a unit's exemplars show: the rank of an exemplar, and the number of a concept."""
+    return [(rank, number) for rank, number in np.frombuffer(row.concepts, WHOLE_NUMBERS).reshape(-1, 2).tolist()]
 
 
 def _quarter(row: Row[Any]) -> Quarter:

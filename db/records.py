@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
     from dissection.vocabulary import Dissection, Layer, Precision
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the tables; part of every run's key."""
 
 OLDEST_SCHEMA = 2
 """Version of the oldest tables and runs that are read: those without evidence, licences and checksums."""
+
+NEWEST_DIGESTED = 3
+"""The schema that digests of newer keys name: schema 4 only adds to a run of schema 3, and no answer depends on it."""
 
 KEY_OF_EVIDENCE = ("draws", "control")
 """The fields of `RunKey` that runs have since schema 3."""
@@ -42,7 +45,7 @@ SHARED = "shared"
 
 @dataclass(frozen=True, slots=True)
 class RunKey:
-    """Everything that a run's results depend on; two runs with equal keys are the same run.
+    """Everything that a run's results depend on; two runs with equal digests are the same run.
 
     Attributes:
         network: fingerprint of the network's architecture, layer and weights.
@@ -83,15 +86,21 @@ class RunKey:
         return self.schema > OLDEST_SCHEMA
 
     @property
+    def keeps_exemplar_concepts(self) -> bool:
+        """Whether a store keeps what exemplars show: since schema 4."""
+        return self.schema > NEWEST_DIGESTED
+
+    @property
     def parts(self) -> dict[str, Any]:
-        """What the digest is of, by name; schema 2 knows no evidence."""
+        """The fields by name; schema 2 knows no evidence."""
         parts = asdict(self)
         return {name: value for name, value in parts.items() if self.keeps_evidence or name not in KEY_OF_EVIDENCE}
 
     @property
     def digest(self) -> str:
-        """The key as one sha256, in hexadecimal."""
-        return hashlib.sha256(json.dumps(self.parts, sort_keys=True).encode()).hexdigest()
+        """The key as one sha256, in hexadecimal: of its parts as JSON, with the schema at most `NEWEST_DIGESTED`."""
+        digested = self.parts | {"schema": min(self.schema, NEWEST_DIGESTED)}
+        return hashlib.sha256(json.dumps(digested, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +208,8 @@ def require_classes(run: Run) -> None:
     """
     if not run.classes:
         raise StoreError(
-            f"run {run.id} is of {run.network} without classes: nothing is known of what matters for them; of a network "
-            "that answers questions, build a run with --question"
+            f"run {run.id} is of {run.network} without classes: nothing is known of what matters for them; of a "
+            "network that answers questions, build a run with --question"
         )
 
 

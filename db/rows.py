@@ -79,6 +79,7 @@ def _dissection_rows(dissection: Dissection) -> dict[Table, list[Row]]:
         schema.overlaps: _overlap_rows,
         schema.truths: _truth_rows,
         schema.exemplars: _exemplar_rows,
+        schema.exemplar_concepts: _exemplar_concept_rows,
         schema.evidence: _evidence_rows,
         schema.runners_up: _runner_up_rows,
         schema.quarters: _quarter_rows,
@@ -116,6 +117,12 @@ def _exemplar_rows(unit: Unit) -> Iterator[Row]:
     for rank, exemplar in enumerate(unit.exemplars):
         cell = (exemplar.activation, exemplar.row, exemplar.column)
         yield unit.number, rank, exemplar.image, exemplar.index, *cell
+
+
+def _exemplar_concept_rows(unit: Unit) -> Iterator[Row]:
+    shown = [(rank, concept.number) for rank, exemplar in enumerate(unit.exemplars) for concept in exemplar.concepts]
+    if shown:
+        yield unit.number, np.array(shown, schema.WHOLE_NUMBERS).tobytes()
 
 
 def _evidence_rows(unit: Unit) -> Iterator[Row]:

@@ -1,6 +1,6 @@
 """The tables. A run is the root of all rows; every other key begins with the run, so a run's rows are stored together.
 
-The tables of schema 2 are as they were; what runs keep since schema 3 is in `ADDED` ones.
+The tables of schema 2 are as they were; what runs keep since later schemas is in tables of its own, see `SINCE`.
 
 SQLite's tables are STRICT: a value of the wrong type is refused, not kept as something else. All whole numbers have
 64 bits and all real numbers are IEEE doubles, so values are read bit for bit as they were written (except
@@ -37,6 +37,9 @@ _WORD = String(64).with_variant(Text(), "sqlite")  # some databases only index t
 
 NUMBERS: Final = "<f8"
 """NumPy's type of the numbers in stored arrays: IEEE doubles, least significant byte first."""
+
+WHOLE_NUMBERS: Final = "<i8"
+"""NumPy's type of the whole numbers in stored arrays: integers of 64 bits, least significant byte first."""
 
 BEST: ColumnElement[int] = literal_column("0")
 """Rank of a unit's best overlap; a literal, because SQLite uses a partial index only for a constant that it can see."""
@@ -162,6 +165,18 @@ exemplars = Table(
     ForeignKeyConstraint(["run", "unit"], ["units.run", "units.number"]),
     sqlite_strict=True,
     sqlite_with_rowid=False,
+)
+
+# What the exemplars of a unit show: an array of `WHOLE_NUMBERS`, pairs of an exemplar's rank and a concept's number, in
+# order. A unit whose exemplars show nothing has no row.
+exemplar_concepts = Table(
+    "exemplar_concepts",
+    metadata,
+    _key("run"),
+    _key("unit"),
+    _required("concepts", LargeBinary),
+    ForeignKeyConstraint(["run", "unit"], ["units.run", "units.number"]),
+    sqlite_strict=True,
 )
 
 # Of exemplars' images, by the exemplars' `number`. There is no foreign key: many units may share an image.
@@ -294,6 +309,7 @@ UNITS: Final = {
     overlaps: "unit",
     truths: "unit",
     exemplars: "unit",
+    exemplar_concepts: "unit",
     evidence: "unit",
     runners_up: "unit",
     quarters: "unit",
@@ -307,5 +323,13 @@ DISSECTION: Final = (concepts, *UNITS)
 BESIDES: Final = (classes, importances, class_statistics, pictures)
 """The tables of everything else that belongs to a run."""
 
-ADDED: Final = (truths, evidence, runners_up, quarters, controls, class_statistics, provenance)
-"""The tables since schema 3."""
+SINCE: Final = {
+    **dict.fromkeys((truths, evidence, runners_up, quarters, controls, class_statistics, provenance), 3),
+    exemplar_concepts: 4,
+}
+"""The tables that the oldest schema lacks, and the schema that each came with."""
+
+
+def is_in(table: Table, version: int) -> bool:
+    """Whether a schema has a table."""
+    return SINCE.get(table, version) <= version

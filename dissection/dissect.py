@@ -168,6 +168,7 @@ def _count(
         state.find_thresholds(execution.ranks)
     comparison = Comparison(concepts.labels, blocks, [state.comparison() for state in states])
     remaining = range(job.done("counted"), len(blocks))
+    _look_up_again(comparison, range(remaining.start), states, execution)
     results = work_ahead(comparison.read, comparison.count, remaining, workers=execution.workers)
     for number, compared_by_layer in zip(remaining, results, strict=True):
         for state, compared in zip(states, compared_by_layer, strict=True):
@@ -178,6 +179,16 @@ def _count(
         execution.report("comparing neurons with concepts", blocks[number].stop, len(concepts))
         job.save_if_due()
     job.save()
+
+
+def _look_up_again(comparison: Comparison, compared: range, states: Sequence[LayerState], execution: Execution) -> None:
+    """Look up what exemplars show in those blocks that an earlier process compared: its checkpoint does not say."""
+    results = work_ahead(comparison.read_exemplars, comparison.look_up, compared, workers=execution.workers)
+    for number, shown_by_layer in zip(compared, results, strict=True):
+        for state, shown in zip(states, shown_by_layer, strict=True):
+            state.show(shown)
+        blocks = comparison.blocks
+        execution.report("looking up what exemplars show", blocks[number].stop, blocks[compared[-1]].stop)
 
 
 @dataclass(frozen=True, slots=True)

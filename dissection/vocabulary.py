@@ -17,7 +17,7 @@ from .html_tables import html_table
 from .plain_text import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import numpy as np
     from jaxtyping import Int32
@@ -190,13 +190,29 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True)
 class Exemplar:
-    """One of the images that excite a unit most, and the map's cell of that activation."""
+    """One of the images that excite a unit most, and the map's cell of that activation.
+
+    Attributes:
+        image: the image's name.
+        index: its number in the dataset.
+        activation: the greatest activation on it.
+        row: row of that cell.
+        column: column of that cell.
+        concepts: what the labels say of the cell's centre: every concept that covers it, by category and then by
+            number; empty where nothing is labelled there, or labels were not looked up.
+    """
 
     image: str
     index: int
     activation: float
     row: int
     column: int
+    concepts: tuple[Concept, ...] = ()
+
+    @property
+    def shows(self) -> str:
+        """What is labelled there, as people say it: ``sand, beach``."""
+        return spoken_list(self.concepts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,6 +382,11 @@ class Dissection:
             name = unit.name(min_iou)
             if name is not None:
                 yield name
+
+
+def spoken_list(concepts: Iterable[Concept]) -> str:
+    """The names of concepts as people say them, each once."""
+    return ", ".join(dict.fromkeys(concept.spoken for concept in concepts))
 
 
 def _share(overlap: Overlap | None) -> str | None:

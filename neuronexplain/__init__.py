@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from .dissecting import dissect
     from .explainer import Explainer
     from .explaining import explain
-    from .explanation import Comparison, Explanation
-    from .language.caption import ExplainedCaption
+    from .explanation import Comparison, ExplainedCaption, Explanation
     from .language.captions import CaptionExplainer, explain_caption
     from .methods import METHODS, saliency
     from .report.page import write_page
@@ -40,7 +39,7 @@ _HOMES = {
     "Concept": "dissection.vocabulary",
     "Dissection": "dissection.vocabulary",
     "Execution": "dissection.execution.settings",
-    "ExplainedCaption": "neuronexplain.language.caption",
+    "ExplainedCaption": "neuronexplain.explanation",
     "Explainer": "neuronexplain.explainer",
     "Explanation": "neuronexplain.explanation",
     "Layer": "dissection.vocabulary",

@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dissection.vocabulary import spoken_list
+
 from .sentence import say, say_contrast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Self
 
     import numpy as np
     from jaxtyping import Float32
     from PIL import Image
+
+    from dissection.vocabulary import Concept, Exemplar, Layer
 
     from .methods import Method
     from .vocabulary import RankedUnit, Rules, Score
@@ -41,6 +46,7 @@ class ExemplarPicture:
         jpeg: the picture, as a JPEG file.
         x: the most active place, as a share of the picture's width from the left.
         y: the same from the top.
+        concepts: what is labelled at that place; empty where nothing is, or the run does not say.
     """
 
     image: str
@@ -48,6 +54,18 @@ class ExemplarPicture:
     jpeg: bytes
     x: float
     y: float
+    concepts: tuple[Concept, ...] = ()
+
+    @classmethod
+    def of(cls, exemplar: Exemplar, jpeg: bytes, layer: Layer) -> Self:
+        """The picture of an exemplar of a unit of ``layer``."""
+        x, y = (exemplar.column + 0.5) / layer.width, (exemplar.row + 0.5) / layer.height
+        return cls(exemplar.image, exemplar.activation, jpeg, x, y, exemplar.concepts)
+
+    @property
+    def shows(self) -> str:
+        """What is labelled there, as people say it."""
+        return spoken_list(self.concepts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -221,7 +221,8 @@ def _built(  # noqa: PLR0913 -- what a build depends on
             ]
             changed = data.changed(ranks)
             if store and not changed:
-                built |= {run.key: Built(run, is_new=True) for run in store.publish_all(whole_runs)}
+                published = (Built(run, is_new=True) for run in store.publish_all(whole_runs))
+                built |= dict(zip(missing, published, strict=True))
             built = ranks.broadcast(built)
         if changed:  # what was kept of this build is gone by now
             raise ConceptDataError(

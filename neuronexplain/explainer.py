@@ -167,15 +167,15 @@ class Explainer:
             yield from self._explain(batch, targets, batch.seen.causes(targets), progress)
 
     def explain_each(
-        self, photograph: ImageLike, targets: Sequence[ClassLike], *, progress: Progress | None = None
+        self, photograph: NamedImage, targets: Sequence[ClassLike], *, progress: Progress | None = None
     ) -> Iterator[Explanation]:
-        """Explain several classes for one photograph, from the same forward pass.
+        """Explain several classes for one photograph, which comes with its name, from the same forward pass.
 
         Raises:
             ClassNotFoundError: if the network has no such class.
         """
         indices = [class_of(target, self.network.classes) for target in targets]
-        for batch in self._batches(photograph, None, 1):
+        for batch in self._batches([photograph], None, 1):
             for index in indices:
                 classes = batch.targets(index)
                 yield from self._explain(batch, classes, batch.seen.causes(classes), progress)
@@ -360,13 +360,7 @@ def _exemplars(
     jpegs = store.pictures(run, (exemplar.index for of_unit in shown.values() for exemplar in of_unit))
     return {
         unit: tuple(
-            ExemplarPicture(
-                exemplar.image,
-                exemplar.activation,
-                jpegs[exemplar.index],
-                (exemplar.column + 0.5) / run.layer.width,
-                (exemplar.row + 0.5) / run.layer.height,
-            )
+            ExemplarPicture.of(exemplar, jpegs[exemplar.index], run.layer)
             for exemplar in of_unit
             if exemplar.index in jpegs
         )

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, cast
 from dissection.plain_text import visible
 
 from .answer import Answer, AnswerPair
+from .caption import CaptionAnswer
 
 if TYPE_CHECKING:
     import os
 
     from matplotlib.figure import Figure
+
+    from .caption import AnyAnswer
 
 
 class _Shown:
@@ -64,8 +67,8 @@ class _Shown:
         return figure(self._answer)
 
     @property
-    def _answer(self) -> Answer | AnswerPair:
-        return cast("Answer | AnswerPair", self)
+    def _answer(self) -> AnyAnswer:
+        return cast("AnyAnswer", self)
 
 
 class Explanation(_Shown, Answer):
@@ -88,3 +91,13 @@ class Comparison(_Shown, AnswerPair):
     def __repr__(self) -> str:
         classes = " and ".join(f"{answer.target.label} {answer.target.probability:.1%}" for answer in self.answers)
         return visible(f"<Comparison of {self.image}: {classes}>")
+
+
+class ExplainedCaption(_Shown, CaptionAnswer):
+    """Why a captioner says the words of a caption of one image."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        explained = ", ".join(word.text for word, _ in self.explained) or "none"
+        return visible(f"<ExplainedCaption of {self.image}: “{self.caption}”; words explained: {explained}>")

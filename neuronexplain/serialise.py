@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from dissection.vocabulary import Truth
 
 from .answer import AnswerPair
+from .caption import CaptionAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dissection.vocabulary import Evidence
 
-    from .answer import Answer, Contrast
+    from .answer import Answer, Contrast, ExemplarPicture
+    from .caption import AnyAnswer, SaidWord
     from .methods import Method
     from .vocabulary import RankedUnit, Score
 
@@ -52,6 +54,9 @@ def to_json(explanation: Answer, *, heatmap: str | None, methods: Mapping[str, s
         "top": [_unit(unit) for unit in explanation.top],
         "bottom": [_unit(unit) for unit in explanation.bottom],
         "passed_over": [_unit(unit) for unit in explanation.passed_over],
+        "exemplars": [
+            _exemplar(unit, picture) for unit, pictures in explanation.exemplars.items() for picture in pictures
+        ],
         "heatmap": heatmap,
         "methods": [
             _method(method_map.method, (methods or {}).get(method_map.method.name)) for method_map in explanation.others
@@ -59,9 +64,49 @@ def to_json(explanation: Answer, *, heatmap: str | None, methods: Mapping[str, s
     }
 
 
-def to_value(explanation: Answer | AnswerPair) -> dict[str, object]:
-    """What ``explain --json`` prints for one image, of one target or two, where no picture is written."""
+def to_value(explanation: AnyAnswer) -> dict[str, object]:
+    """What ``explain --json`` prints for one image, where no picture is written."""
+    if isinstance(explanation, CaptionAnswer):
+        return caption_to_json(explanation)
     return pair_to_json(explanation) if isinstance(explanation, AnswerPair) else to_json(explanation, heatmap=None)
+
+
+def caption_to_json(
+    caption: CaptionAnswer,
+    *,
+    heatmaps: Sequence[str | None] | None = None,
+    methods: Sequence[Mapping[str, str]] | None = None,
+) -> dict[str, object]:
+    """What ``explain --words --json`` prints for one image, with the paths of the pictures of each word explained."""
+    count = len(caption.explained)
+    answers = [
+        to_json(answer, heatmap=heatmap, methods=paths)
+        for (_, answer), heatmap, paths in zip(
+            caption.explained, heatmaps or [None] * count, methods or [{}] * count, strict=True
+        )
+    ]
+    values = {word.place: value for (word, _), value in zip(caption.explained, answers, strict=True)}
+    return {
+        "image": caption.image,
+        "caption": caption.caption,
+        "log_probability": _finite(caption.log_probability),
+        "words": [_word(word) | {"explanation": values.get(word.place)} for word in caption.words],
+    }
+
+
+def _word(word: SaidWord) -> dict[str, object]:
+    debt = word.debt
+    owes = None
+    if debt is not None:
+        interval = list(map(_finite, debt.interval))
+        owes = {"nats": _finite(debt.value), "interval": interval, "pictures": debt.pictures, "is_owed": debt.is_owed}
+    return {
+        "word": word.text,
+        "log_probability": _finite(word.log_probability),
+        "probability": word.probability,
+        "owes_to_picture": owes,
+        "sentence": word.sentence,
+    }
 
 
 def pair_to_json(
@@ -86,6 +131,15 @@ def _contrast(contrast: Contrast) -> dict[str, object]:
         "lead": _finite(contrast.lead),
         "loss": _optional(contrast.loss),
         "top": [_unit(unit) for unit in contrast.top],
+    }
+
+
+def _exemplar(unit: int, picture: ExemplarPicture) -> dict[str, object]:
+    return {
+        "unit": int(unit),
+        "image": picture.image,
+        "activation": _finite(picture.activation),
+        "concepts": [{"name": concept.spoken, "category": concept.category} for concept in picture.concepts],
     }
 
 

@@ -38,7 +38,8 @@ typer.main.get_command = cache(typer.main.get_command)  # commands made anew for
 signal.signal(
     signal.SIGINT, signal.default_int_handler
 )  # a shell's background job ignores it, and so would its children
-os.environ["XDG_STATE_HOME"] = mkdtemp(prefix="neuronexplain-state-")  # of subprocesses too; not the user's own
+if "PYTEST_XDIST_WORKER" not in os.environ:  # all processes have one: what one of them builds, others open
+    os.environ["XDG_STATE_HOME"] = mkdtemp(prefix="neuronexplain-state-")  # not the user's own
 
 
 @pytest.fixture(autouse=True)

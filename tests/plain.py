@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import torch
 
@@ -81,5 +83,22 @@ def _exemplars(maps, concepts):
     found = []
     for index in order.tolist():
         row, column = divmod(int(flat[index].argmax()), maps.shape[2])
-        found.append(Exemplar(concepts.image_name(index), index, float(flat[index].max()), row, column))
+        shown = _covering(
+            concepts, index, Fraction(2 * row + 1, 2 * maps.shape[1]), Fraction(2 * column + 1, 2 * maps.shape[2])
+        )
+        found.append(Exemplar(concepts.image_name(index), index, float(flat[index].max()), row, column, shown))
     return tuple(found)
+
+
+def _covering(concepts, index, down, right):
+    """The concepts that cover a point of an image, given as shares of its height and width."""
+    labels = concepts.labels(index)
+    _, height, width = labels.maps.shape
+    (y,) = [pixel for pixel in range(height) if pixel <= down * height < pixel + 1]
+    (x,) = [pixel for pixel in range(width) if pixel <= right * width < pixel + 1]
+    return tuple(
+        concept
+        for category in concepts.categories
+        for number, concept in sorted(concepts.concepts.items())
+        if concept.category == category and (number in labels.maps[:, y, x] or number in labels.whole)
+    )

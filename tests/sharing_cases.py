@@ -36,7 +36,7 @@ def small(**key: Any) -> WholeRun:
 
 
 def proven(**key: Any) -> WholeRun:
-    """A run with everything that schema 3 keeps."""
+    """A run with everything that a store keeps."""
     dissection = cases.proven_dissection()
     run = replace(cases.run_of(dissection, **key), licence="CC BY 4.0\nby Ada")
     importances = [cases.small_importances()[0], cases.with_statistics(cases.small_importances()[1])]

@@ -1,5 +1,7 @@
 """The engine against the plain implementation, for any batches, ranks and workers, and resumed from any point."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from worlds import MemoryConcepts, colour_concepts, colour_network, table_world
 import dissection.engine.cells as cells_module
 import dissection.execution.checkpoint as checkpoint_module
 from dissection.dissect import dissect, dissect_layers
+from dissection.engine.upsampling import centre
 from dissection.errors import ActivationError, CheckpointError, ConceptDataError
 from dissection.execution.checkpoint import Checkpoint
 from dissection.execution.scratch import scratch
@@ -80,6 +83,49 @@ def test_ranks_agree_with_one(count, monkeypatch):
         return dissect(network, concepts, quantile=0.02, min_images=3, execution=Execution(batch_size=4, ranks=ranks))
 
     assert on_ranks(count, work) == [plain] * count
+
+
+@given(st.integers(1, 40), st.integers(1, 300))
+def test_a_cells_centre_lies_on_the_pixel_that_holds_it(cells, pixels):
+    for cell in range(cells):
+        pixel, place = centre(cell, cells, pixels), Fraction(2 * cell + 1, 2 * cells) * pixels
+        assert pixel <= place < pixel + 1
+        assert pixel in range(pixels)
+
+
+class CountedLabels(MemoryConcepts):
+    """Notes which images' labels are read."""
+
+    def labels(self, index):
+        self.__dict__.setdefault("read", []).append(index)
+        return super().labels(index)
+
+
+def counted(concepts):
+    return CountedLabels(concepts.photographs, concepts.all_labels, concepts.concepts, concepts.categories)
+
+
+@pytest.mark.usefixtures("small_files")
+def test_labels_are_read_once_and_after_a_stop_again_only_those_of_exemplars(tmp_path):
+    network, concepts = world(9, images=60, units=4)
+    once = counted(concepts)
+    whole = dissect(network, once, quantile=0.02, min_images=3, execution=Execution(5))
+    assert sorted(once.read) == list(range(60))
+
+    def stop(now, done, _total):
+        if now.startswith("comparing") and done == 45:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        dissect(network, concepts, quantile=0.02, min_images=3, execution=Execution(5, scratch=tmp_path, progress=stop))
+    again = counted(concepts)
+    resumed = dissect(network, again, quantile=0.02, min_images=3, execution=Execution(5, scratch=tmp_path))
+    assert resumed == whole
+    assert any(exemplar.concepts for unit in whole.units for exemplar in unit.exemplars)
+    exemplars = {exemplar.index for unit in whole.units for exemplar in unit.exemplars}
+    compared = [image for image in again.read if image < 44]  # the last checkpoint is of the block before
+    assert sorted(compared) == sorted(image for image in exemplars if image < 44)
+    assert 0 < len(compared) < 40
 
 
 def test_more_ranks_than_batches():

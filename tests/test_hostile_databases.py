@@ -204,6 +204,21 @@ def test_values_have_their_columns_types(statement: str, tmp_path: Path) -> None
         assert "\n" not in str(told.value)
 
 
+@pytest.mark.parametrize("shown", ["x'00'", "x'0000000000000000'", "zeroblob(16)", "'many'", "NULL"])
+@unchecked()
+def test_what_exemplars_show_is_read_as_data(shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with NameStore.create(tmp_path / "names.db") as store:
+        publish(store, proven())
+    lax(tmp_path / "names.db", f"UPDATE exemplar_concepts SET concepts = {shown} WHERE unit = 1")
+    monkeypatch.setattr("db.reading._agrees", lambda *_: True)  # whoever lies can make the checksum as well
+    with NameStore.open(tmp_path / "names.db") as store:
+        (run,) = store.runs()
+        for ask in (store.dissection, store.whole, lambda of: store.unit(of, 1)):
+            with pytest.raises(StoreError, match=r"of the wrong type|is damaged") as told:
+                ask(run)
+            assert "\n" not in str(told.value)
+
+
 QUESTIONS: dict[str, Callable[[NameStore, Any], Any]] = {
     "names": lambda store, run: store.names(run),
     "unit": lambda store, run: [store.unit(run, number) for number in range(6)],

@@ -21,6 +21,7 @@ from dissection.networks.language import Vocabulary, token_log_probabilities
 from dissection.networks.network import Network
 from dissection.vocabulary import Layer
 from neuronexplain import CaptionExplainer, build, explain, explain_caption
+from neuronexplain.caption import Debt, SaidWord
 from neuronexplain.control import with_shuffled_weights
 from neuronexplain.methods import saliency
 
@@ -142,6 +143,20 @@ class TestWords:
         (slope,) = torch.autograd.grad((likely - unlikely).sum(), logits)
         assert float(slope[0, 0, 0]) == pytest.approx(1, abs=1e-5)
 
+    def test_half_precision_is_widened_before_words_are_compared(self):
+        network = Network.of_captions(
+            Captioner(),
+            layer="trunk.rectify",
+            generate=generate,
+            log_probabilities=lambda module, images, tokens: words_of(module, images, tokens).half(),
+            tokenizer=WORDS,
+            preprocessing=PLAIN,
+        )
+        judge = network.saying("a red square")
+        scores = judge.head.scores(judge.head.run(judge.module, pixels("red")), 1)
+        assert scores.dtype == torch.float32
+        assert scores.isfinite().all()
+
     def test_a_word_of_several_tokens_is_one_word(self):
         class Pieces:
             pieces = ("a", " ti", "ger", "cat", " run", "s")
@@ -227,7 +242,7 @@ class TestCaptions:
         assert [word.debt.is_owed for word in caption.words] == [False, True, False]
         assert [word.explanation is not None for word in caption.words] == [False, True, False]
         assert caption.words[0].sentence == "It would say “a” whatever the picture."
-        assert caption.sentence.startswith("It would say “a” whatever the picture. The network says ")
+        assert caption.sentence.startswith("It would say “a” and “square” whatever the picture. The network says ")
         assert f"because its neuron for {colour} (" in caption.words[1].sentence
         assert "; without this neuron its score falls by 9, from 7.9." in caption.words[1].sentence
 
@@ -258,6 +273,42 @@ class TestCaptions:
         assert plain["caption"] == "a blue square"
         assert plain["words"][1]["explanation"]["target"]["label"] == "blue"
         assert plain["words"][1]["owes_to_picture"]["is_owed"] is False
+
+    def test_it_shows_itself(self, captions, tmp_path):
+        caption = captions.explain(colour_square("green"))
+        assert repr(caption) == "<ExplainedCaption of the picture: “a green square”; words explained: green>"
+        article = caption._repr_html_()
+        assert "“a green square”" in article
+        assert "It would say “a” and “square” whatever the picture." in article
+        assert caption.words[1].explanation.image == caption.image
+        assert article.count('class="of-word"') == 1
+        caption.save(tmp_path / "all")
+        assert {path.suffix for path in (tmp_path / "all").iterdir()} == {".html", ".png", ".json"}
+        titles = [axes.get_title() for axes in caption.figure().axes]
+        assert titles[:3] == ["What the network saw", "Evidence for the whole caption", "Evidence for green"]
+        unexplained = captions.explain(colour_square("green"), words=[])
+        assert unexplained.explained == []
+        unexplained.save(tmp_path / "none")
+
+    def test_a_hostile_word_is_text(self, captions):
+        caption = captions.explain(colour_square("green"))
+        word = replace(caption.words[1], text="<script>alert(1)</script>")
+        hostile = replace(caption, words=(caption.words[0], word), image="<b>x</b>")
+        assert "<script>alert(1)" not in hostile._repr_html_()
+        assert "<b>x</b>" not in hostile._repr_html_()
+
+    @pytest.mark.parametrize(
+        ("log_probability", "value", "half", "sentence"),
+        [
+            (-0.1, 0.2, 0.1, "It would say “dog” whatever the picture."),
+            (-2.0, 0.2, 0.1, "“dog” owes little to the picture."),
+            (-0.1, 0.9, 0.2, "It is unsure what “dog” owes to the picture."),
+            (-0.1, 3.0, 0.5, ""),
+        ],
+    )
+    def test_of_other_words_no_more_is_said_than_is_known(self, log_probability, value, half, sentence):
+        debt = Debt(value, (value - half, value + half), 32)
+        assert SaidWord("dog", 0, log_probability, debt, None).sentence == sentence
 
     def test_without_other_pictures_nothing_is_said_of_debts(self, store):
         caption = explain_caption(colour_square("red"), captioner(), store, others=[])
@@ -391,6 +442,19 @@ def test_a_shuffled_copy_runs_its_own_weights():
 def test_a_vocabulary_reads_what_it_writes():
     words = Vocabulary(WORDS)
     assert words.decode(words.encode("a red square")) == "a red square"
+
+
+def test_a_captioner_that_is_silent_about_noise_is_given_a_caption():
+    parts = {
+        "layer": "trunk.rectify",
+        "generate": lambda module, images: [[]] * len(images),
+        "log_probabilities": words_of,
+        "tokenizer": WORDS,
+        "preprocessing": PLAIN,
+    }
+    with pytest.raises(NetworkError, match="writes nothing of an image of noise; give any caption"):
+        Network.of_captions(Captioner(), **parts)
+    assert Network.of_captions(Captioner(), caption="a red square", **parts).fingerprint == captioner().fingerprint
 
 
 def test_a_captioner_must_write_for_each_image():

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 def rekeyed(run: dict[str, Any], **parts: Any) -> None:
     """A changed key with the digest that belongs to it."""
     run["key"] |= parts
-    run["digest"] = hashlib.sha256(json.dumps(run["key"], sort_keys=True).encode()).hexdigest()
+    digested = run["key"] | {"schema": min(3, run["key"]["schema"])}
+    run["digest"] = hashlib.sha256(json.dumps(digested, sort_keys=True).encode()).hexdigest()
 
 
 def overlap(run: dict[str, Any], unit: int = 0) -> dict[str, Any]:
@@ -166,6 +167,26 @@ LIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "exemplar twice": (lambda run: exemplar(run, 1, 0).update(index=7), "image 7 has two names|not in order"),
     "ties in disorder": (lambda run: exemplar(run, 7 - 7, 0).update(activation=1 / 3, index=9), "not in order"),
     "no exemplars": (lambda run: run["units"][3].update(exemplars=[]), "unit 3: it has no exemplars"),
+    "exemplar of an unknown concept": (
+        lambda run: exemplar(run).update(concepts=[77]),
+        "an exemplar of concept 77, which is not listed",
+    ),
+    "shown twice": (lambda run: exemplar(run).update(concepts=[2, 2]), "shows is not in order"),
+    "shown in disorder": (lambda run: exemplar(run).update(concepts=[2, 1]), "shows is not in order"),
+    "category shown twice": (lambda run: exemplar(run).update(concepts=[1, 4, 2]), "shows is not in order"),
+    "shown to one unit only": (lambda run: exemplar(run, 2, 1).update(concepts=[4]), "not show the same to all units"),
+    "shown on too many images": (
+        lambda run: (
+            run["concepts"].append({"number": 12, "name": "sea", "category": "object", "images": 1, "pixels": 9})
+            or exemplar(run, 0).update(concepts=[12])
+            or exemplar(run, 1).update(concepts=[12])
+        ),
+        "exemplars show 'sea' on 2 images, of 1 that carry it",
+    ),
+    "shown before it was kept": (
+        lambda run: (exemplar(run).update(concepts=[1]), rekeyed(run, schema=3)),
+        "a run of schema 3 does not say what its exemplars show",
+    ),
     "two names of an image": (lambda run: exemplar(run, 2, 1).update(image="x.jpg"), "image 7 has two names"),
     # importances
     "importances over no image": (lambda run: run["importances"][0].update(images=0), "class 0: it has importances"),
@@ -177,7 +198,7 @@ LIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
 
 
 def redigested(run: dict[str, Any]) -> None:
-    key = run["key"] | {"quantile": float(run["key"]["quantile"])}
+    key = run["key"] | {"quantile": float(run["key"]["quantile"]), "schema": 3}
     run["digest"] = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
 
 
@@ -386,8 +407,8 @@ TEXTS: dict[str, tuple[Callable[[str], str], str]] = {
         lambda text: text.replace('"network"', '"network": "x", "network"', 1),
         "'network' appears twice",
     ),
-    "version": (lambda text: text.replace('"version": 3', '"version": 4'), "has version 4"),
-    "true version": (lambda text: text.replace('"version": 3', '"version": true'), "has version True"),
+    "version": (lambda text: text.replace('"version": 4', '"version": 5'), "has version 5"),
+    "true version": (lambda text: text.replace('"version": 4', '"version": true'), "has version True"),
     "format": (lambda text: text.replace("neuronexplain names", "something"), "its format is not"),
     "cut short": (lambda text: text[: len(text) // 2], "not a readable file of names"),
     "nested": (lambda text: "[" * 200_000, "nested|not a readable file of names"),

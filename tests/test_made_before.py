@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from store_cases import without_shown
 from worlds import COLOURS, colour_concepts, colour_network, colour_square
 
 from db import NameStore
@@ -45,7 +46,7 @@ def test_a_database_is_read_and_explains(database):
         dissection = store.dissection(run)
         assert store.class_images(run) == {0: 10, 1: 10, 2: 10, 3: 10}
         explanation = explain(colour_square("red"), colour_network(), store)
-    assert dissection == dissect(colour_network(), CONCEPTS, quantile=QUANTILE)
+    assert dissection == without_shown(dissect(colour_network(), CONCEPTS, quantile=QUANTILE))
     assert (dissection.draws, {unit.evidence for unit in dissection.units}) == (0, {None})
     assert explanation.sentence.startswith("The network says fire")
     assert "its neuron for red responds" in explanation.sentence
@@ -59,12 +60,14 @@ def test_a_new_build_makes_a_second_run_with_the_same_counts(database):
     with NameStore.create(database) as store:
         builds = [build(colour_network(), CONCEPTS, store, quantile=QUANTILE, draws=draws) for draws in (0, 9)]
         assert [built.is_new for built in builds] == [True, True]
-        assert [run.key.schema for run in store.runs()] == [2, 3, 3]
+        assert [run.key.schema for run in store.runs()] == [2, 4, 4]
         assert store.find(old.key) == old
         again = store.whole(old)
         plain, proven = (store.whole(built.run) for built in builds)
         assert not build(colour_network(), CONCEPTS, store, quantile=QUANTILE, draws=9).is_new
-    assert again.dissection == plain.dissection == whole.dissection == without_evidence(proven.dissection)
+    assert plain.dissection == without_evidence(proven.dissection)
+    assert again.dissection == without_shown(plain.dissection) == whole.dissection
+    assert plain.dissection.units[0].exemplars[0].shows == "red"
     assert again.pictures == plain.pictures == proven.pictures == whole.pictures
     for other in (again, plain, proven):
         assert [one.alphas.tolist() for one in other.importances] == [one.alphas.tolist() for one in whole.importances]

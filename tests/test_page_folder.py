@@ -7,12 +7,14 @@ from dataclasses import replace
 from functools import partial, partialmethod
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_report import explanation, photograph
 
 from dissection.errors import OutputError
-from neuronexplain.answer import Contrast
+from neuronexplain.answer import Contrast, MethodMap
 from neuronexplain.explanation import Comparison, Explanation
+from neuronexplain.methods import METHODS
 from neuronexplain.report.folder import MANIFEST, require_free, write_folder
 from neuronexplain.vocabulary import Rules, Score
 
@@ -93,6 +95,20 @@ def test_files_of_others_are_never_overwritten(tmp_path, name, replace):
         write_folder(tmp_path, [explanation("a.jpg")], **ABOUT, replace=replace)
     assert files(tmp_path) == [name]
     assert (tmp_path / name).read_text() == "theirs"
+
+
+def test_nor_are_those_where_a_second_target_or_a_method_would_stand(tmp_path):
+    contrast = Contrast(explanation().target, explanation().target, (), (), Rules(), None)
+    pair = Comparison((explanation("a.jpg"), explanation("a.jpg")), (contrast, contrast))
+    with_method = explanation("a.jpg", others=(MethodMap(METHODS["gradient"], np.zeros((3, 8, 8), np.float32)),))
+    for name, made in (("a-2.png", pair), ("gradient/a.png", with_method)):
+        folder = tmp_path / name.replace("/", "-")
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text("theirs")
+        with pytest.raises(OutputError, match="is no part of a page of ours"):
+            write_folder(folder, [made], **ABOUT)
+        assert files(folder) == [name]
+        assert (folder / name).read_text() == "theirs"
 
 
 @pytest.mark.parametrize(

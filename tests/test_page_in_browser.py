@@ -11,6 +11,7 @@ from browser import DESKTOP, PHONE, page_size, violations
 from PIL import Image
 from test_report import SECTIONS, explanation, jpeg, ranked, smooth
 
+from dissection.vocabulary import Concept
 from neuronexplain.answer import AnswerPair, Contrast, ExemplarPicture
 from neuronexplain.evaluation.page import write_charts
 from neuronexplain.evaluation.tables import Report
@@ -32,7 +33,8 @@ def corner(*, bottom: bool) -> np.ndarray:
 
 
 def answer(image: str = "photos/a.jpg", **changes: object):
-    pictures = tuple(ExemplarPicture(f"concepts/{n}.jpg", 3.5, jpeg(), 0.5, 0.5) for n in range(3))
+    shown = (Concept(4, "sand", "object"), Concept(9, "beach-s", "scene"))
+    pictures = tuple(ExemplarPicture(f"concepts/{n}.jpg", 3.5, jpeg(), 0.5, 0.5, shown[n:]) for n in range(3))
     values = {
         "masks": {"sand": corner(bottom=True), "sea": corner(bottom=False), "sky": smooth(0.5)},
         "classes": tuple(Score(name, n, 0.9 / (n + 1), 7.0 - n) for n, name in enumerate(("coast", "beach", "port"))),

@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
 from io import BytesIO
@@ -17,7 +18,7 @@ from PIL import Image, ImageDraw
 
 from dissection.errors import OutputError
 from dissection.vocabulary import Concept, Evidence, Truth, UnitName
-from neuronexplain.answer import MethodMap
+from neuronexplain.answer import ExemplarPicture, MethodMap
 from neuronexplain.explanation import Explanation
 from neuronexplain.methods import METHODS
 from neuronexplain.report.numbers import Scale, percentage
@@ -56,6 +57,9 @@ def smooth(peak: float) -> np.ndarray:
 
 
 EVIDENCE = Evidence(0.005, 0.02, 0.97, (0.28, 0.35), (0.1, 0.15), (), (), (0.5,))
+
+
+SAND = Concept(4, "sand", "material")
 
 
 def ranked(unit: int, alpha: float, name: str | None = None, *, lit: bool = True) -> RankedUnit:
@@ -149,7 +153,16 @@ SECTIONS: dict[str, Any] = {
         ClassSection("forest", 40, ()),
         ClassSection("desert", 0, ()),
     ),
-    "neurons": (NeuronCard(3, "sand", "material", 0.31, (jpeg(), jpeg())), NeuronCard(5, "sea", "object", 0.2, ())),
+    "neurons": (
+        NeuronCard(
+            UnitName(3, SAND, 0.31, 12),
+            (
+                ExemplarPicture("0012.jpg", 4.25, jpeg(), 0.5, 0.5, (SAND, Concept(8, "beach-s", "scene"))),
+                ExemplarPicture("0013.jpg", 3.5, jpeg(), 0.5, 0.5),
+            ),
+        ),
+        NeuronCard(UnitName(5, Concept(5, "sea", "object"), 0.2, 12), ()),
+    ),
 }
 
 
@@ -216,7 +229,7 @@ def test_each_sentence_is_there_and_escaped(tmp_path: Path) -> None:
 
 
 def test_hostile_names_and_paths_stay_text(tmp_path: Path) -> None:
-    label = Score(HOSTILE, 0, 0.5, 0.0)
+    label, concept = Score(HOSTILE, 0, 0.5, 0.0), Concept(2, HOSTILE, HOSTILE)
     hostile = explanation(
         HOSTILE, prediction=label, target=label, top=(ranked(1, 0.1, HOSTILE),), masks={HOSTILE: smooth(2)}
     )
@@ -226,12 +239,15 @@ def test_hostile_names_and_paths_stay_text(tmp_path: Path) -> None:
         title=HOSTILE,
         facts={HOSTILE: HOSTILE},
         classes=[ClassSection(HOSTILE, 1, (ConceptRow(HOSTILE, HOSTILE, 1, 0.1, (0.0, 0.2)),))],
-        neurons=[NeuronCard(1, HOSTILE, HOSTILE, 0.1, (jpeg(),))],
+        neurons=[
+            NeuronCard(UnitName(1, concept, 0.1, 9), (ExemplarPicture(HOSTILE, 1.0, jpeg(), 0.5, 0.5, (concept,)),))
+        ],
     )
     assert len(made.all("script")) == 1
     assert not any(name.startswith("on") for _, attributes in made.tags for name in attributes)
     assert made.text.count(HOSTILE) > 20
     assert made.all("img", alt=f"Photograph {HOSTILE}")
+    assert made.all("img", alt=f"{HOSTILE} in {HOSTILE}, where neuron 1 responds with 1")
     assert made.all("img", alt=f"Where the neurons named {HOSTILE} light up in the photograph")
 
 
@@ -326,8 +342,19 @@ def test_classes_say_how_thin_their_evidence_is(tmp_path: Path) -> None:
 
 def test_a_neuron_is_shown_with_its_exemplars(tmp_path: Path) -> None:
     made = page(tmp_path, [], **SECTIONS)
-    assert "sand material · neuron 3 · IoU 0.31" in made.text
-    assert [a["alt"] for a in made.all("img")] == [f"Image {n} of 2 that excite neuron 3 most" for n in (1, 2)]
+    assert "sand material · neuron 3 · IoU 0.31 1 of 2 is labelled sand there" in made.text
+    says = ["sand, beach in 0012.jpg, where neuron 3 responds with 4.25", "0013.jpg, where neuron 3 responds with 3.5"]
+    assert [(a["alt"], a["title"]) for a in made.all("img")] == [(one, one) for one in says]
+
+
+def test_nothing_is_said_of_exemplars_that_show_nothing(tmp_path: Path) -> None:
+    silent = tuple(ExemplarPicture(f"{n}.jpg", 3.5, jpeg(), 0.5, 0.5) for n in range(3))
+    shown = (*silent[:2], replace(silent[2], concepts=(Concept(4, "sand", "object"),)))
+    made = page(tmp_path, [explanation(exemplars={3: shown, 5: silent, 6: shown, 8: shown})])
+    assert [made.text.count(f"{said} of 3") for said in "0123"] == [1, 1, 0, 0]
+    assert "1 of 3 is labelled sand there" in made.text  # neuron 3
+    assert "0 of 3 are labelled sand there" in made.text  # neuron 6, whose sand is another concept of that name
+    assert made.text.count("labelled") == 2
 
 
 def test_no_units_no_facts_no_sections(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from shapes import unchecked
 
 from dissection.vocabulary import Concept, Evidence, Truth, UnitName
-from neuronexplain.answer import MethodMap
+from neuronexplain.answer import ExemplarPicture, MethodMap
 from neuronexplain.explanation import Explanation
 from neuronexplain.methods import METHODS
 from neuronexplain.serialise import to_json
@@ -76,7 +76,8 @@ def test_other_methods_are_named_with_the_paths_of_their_pictures() -> None:
 
 
 def test_the_whole_value() -> None:
-    assert to_json(explanation(), heatmap="out/a.png") == {
+    pictures = (ExemplarPicture("0012.jpg", 4.25, b"", 0.5, 0.5, (POOL.concept,)),)
+    assert to_json(explanation(exemplars={7: pictures}), heatmap="out/a.png") == {
         "image": "photos/a.jpg",
         "prediction": {"label": "beach", "index": 2, "probability": 0.75, "logit": 4.5},
         "target": {"label": "forest", "index": 1, "probability": 0.125, "logit": 2.0},
@@ -124,6 +125,14 @@ def test_the_whole_value() -> None:
         ],
         "bottom": [unnamed(0, -0.25, 0.0, 0.0, None, 0.0)],
         "passed_over": [unnamed(4, 0.75, 1.0, 2.0, -0.5, 0.5)],
+        "exemplars": [
+            {
+                "unit": 7,
+                "image": "0012.jpg",
+                "activation": 4.25,
+                "concepts": [{"name": "swimming pool", "category": "scene"}],
+            }
+        ],
         "heatmap": "out/a.png",
         "methods": [],
     }

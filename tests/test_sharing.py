@@ -138,7 +138,7 @@ def test_a_key_has_the_same_parts_in_json() -> None:
     assert list(KeyForm.__struct_fields__) == [field.name for field in fields(RunKey)]
 
 
-@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("version", [2, 3, 4])
 def test_a_file_without_a_checksum_is_read(tmp_path: Path, version: int) -> None:
     stored = json.loads(spoilt(lambda run: run.pop("checksum"), proven))
     (tmp_path / "names.json").write_text(json.dumps(stored | {"version": version}))
@@ -185,6 +185,11 @@ CHANGES_OF_EVIDENCE: dict[str, Callable[[WholeRun], WholeRun]] = {
         1,
         overlaps=(replace(whole.dissection.units[1].overlaps[0], truth=Truth(8, 6, 701, 6)),),
     ),
+    "the exemplars of unit 4": lambda whole: units(
+        whole,
+        4,
+        exemplars=(replace(whole.dissection.units[4].exemplars[0], concepts=(cases.SKY,)),),
+    ),
     "the evidence of unit 0": lambda whole: units(
         whole, 0, evidence=replace(whole.dissection.units[0].evidence, kept=0.5)
     ),
@@ -225,6 +230,22 @@ def test_stores_that_disagree_are_told(where: str, what: str) -> None:
             store.adopt(given)
         assert store.runs() == [held.run]
         assert_same(store.whole(held.run), held)
+
+
+def before_it_was_kept() -> WholeRun:
+    """The same run as of schema 3, which does not say what exemplars show."""
+    whole = proven(schema=3)
+    return replace(whole, dissection=cases.without_shown(whole.dissection))
+
+
+@pytest.mark.parametrize(("held", "incoming"), [(proven, before_it_was_kept), (before_it_was_kept, proven)])
+def test_runs_with_and_without_what_exemplars_show_are_one(
+    where: str, held: Callable[[], WholeRun], incoming: Callable[[], WholeRun]
+) -> None:
+    with NameStore.create(where) as store:
+        (first, second) = (store.adopt([make()])[0] for make in (held, incoming))
+        assert (first.is_new, second.is_new, second.run) == (True, False, first.run)
+        assert store.dissection(first.run) == held().dissection
 
 
 def test_what_is_for_people_may_differ(where: str) -> None:

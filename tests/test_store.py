@@ -319,7 +319,7 @@ def test_the_checksum_is_over_every_row_of_a_run(where: str) -> None:
     assert all(rows[name] for name in rows.keys() - {"meta"})
     (kept,) = rows["provenance"]
     of_evidence = ("evidence", "runners_up", "quarters", "controls")
-    dissected = ("runs", "concepts", "units", "overlaps", "truths", "exemplars", *of_evidence)
+    dissected = ("runs", "concepts", "units", "overlaps", "truths", "exemplars", "exemplar_concepts", *of_evidence)
     besides = ("classes", "importances", "class_statistics", "pictures")
     of_dissection, of_whole = ([schema.metadata.tables[name] for name in names] for names in (dissected, besides))
     dissection = slow_checksum(of_dissection, rows, ["CC BY 4.0", 199, 2])
@@ -359,7 +359,7 @@ def test_what_was_changed_since_is_said(where: str, table: str, column: str) -> 
                     ask(run)
 
 
-LEAVES = ("truths", "exemplars", "runners_up", "quarters", "class_statistics", "pictures", "provenance")
+LEAVES = ("truths", "exemplar_concepts", "runners_up", "quarters", "class_statistics", "pictures", "provenance")
 
 
 @pytest.mark.parametrize("table", LEAVES)
@@ -387,3 +387,10 @@ def test_keys_of_schema_2_have_the_digest_that_they_had() -> None:
     values = {name: value for name, value in asdict(key).items() if name not in {"draws", "control"}}
     assert key.digest == hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
     assert key.digest != replace(key, schema=3).digest != replace(key, schema=3, draws=199).digest
+
+
+def test_keys_of_schema_4_have_the_digest_of_schema_3() -> None:
+    key = cases.run_of(cases.proven_dissection()).key
+    assert key.schema == 4
+    digest = hashlib.sha256(json.dumps(asdict(key) | {"schema": 3}, sort_keys=True).encode()).hexdigest()
+    assert key.digest == replace(key, schema=3).digest == digest

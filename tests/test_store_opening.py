@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, inspect, text
 
 from db import NameStore, SchemaError, StoreError
 from db.location import Location
-from db.schema import ADDED, metadata
+from db.schema import SINCE, is_in, metadata
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,7 +106,7 @@ def test_a_relative_path_and_a_url_name_the_same_file(tmp_path: Path, monkeypatc
         NameStore.open(same).close()
 
 
-@pytest.mark.parametrize(("found", "remedy"), [("4", "update NeuronExplain"), ("1", "build its runs again")])
+@pytest.mark.parametrize(("found", "remedy"), [("5", "update NeuronExplain"), ("1", "build its runs again")])
 def test_another_schema_is_refused(where: str, found: str, remedy: str) -> None:
     NameStore.create(where).close()
     engine = create_engine(Location.of(where).url)
@@ -116,7 +116,7 @@ def test_another_schema_is_refused(where: str, found: str, remedy: str) -> None:
     for way in (NameStore.open, NameStore.create):
         with pytest.raises(SchemaError) as caught:
             way(where)
-        assert f"is of schema version {found}, this NeuronExplain reads versions 2 to 3: {remedy}" in said(caught)
+        assert f"is of schema version {found}, this NeuronExplain reads versions 2 to 4: {remedy}" in said(caught)
 
 
 def test_creating_twice_changes_nothing(where: str) -> None:
@@ -164,42 +164,54 @@ def test_no_message_shows_a_password(url: str) -> None:
         assert "names" in said(caught)
 
 
-def as_of_schema_2(where: str) -> None:
-    """Take away from a database what schema 3 has added."""
+OLD = {2: cases.small_dissection(), 3: cases.without_shown(cases.proven_dissection())}
+
+
+def as_of(version: int, where: str) -> None:
+    """Take away from a database what later schemas have added."""
     engine = create_engine(Location.of(where).url)
     with engine.begin() as connection:
-        metadata.drop_all(connection, list(ADDED))
-        connection.execute(text("UPDATE meta SET value = '2'"))
+        metadata.drop_all(connection, [table for table in SINCE if not is_in(table, version)])
+        connection.execute(text(f"UPDATE meta SET value = '{version}'"))
     engine.dispose()
+
+
+@pytest.fixture(params=OLD)
+def version(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
 
 
 @pytest.fixture
-def old(where: str) -> str:
-    """A database of schema 2, with one run."""
+def old(version: int, where: str) -> str:
+    """A database of an older schema, with one run."""
     with NameStore.create(where) as store:
-        small = cases.small_dissection()
-        store.publish(cases.run_of(small, schema=2), small, cases.small_importances(), {7: b"jpeg"})
-    as_of_schema_2(where)
+        run = cases.run_of(OLD[version], schema=version)
+        store.publish(run, OLD[version], cases.small_importances(), {7: b"jpeg"})
+    as_of(version, where)
     return where
 
 
-def contents(where: str) -> dict[str, object]:
-    """The version of the tables, and all rows of those of schema 2."""
+def contents(where: str, version: int) -> dict[str, object]:
+    """All rows of the tables of a schema, and which later ones there are."""
     engine = create_engine(Location.of(where).url)
     with engine.connect() as connection:
-        tables = [table for table in metadata.sorted_tables if table not in ADDED]
+        tables = [table for table in metadata.sorted_tables if is_in(table, version)]
         rows = {table.name: connection.execute(table.select()).all() for table in tables}
         there = set(inspect(connection).get_table_names())
     engine.dispose()
-    return rows | {"added": there & {table.name for table in ADDED}}
+    return rows | {"added": there & added(version)}
 
 
-def answers(store: NameStore) -> None:
+def added(version: int) -> set[str]:
+    return {table.name for table in SINCE if not is_in(table, version)}
+
+
+def answers(store: NameStore, version: int) -> None:
     (run,) = store.runs()
-    assert (run.key.schema, run.draws, run.licence) == (2, 0, "")
+    assert (run.key.schema, run.draws, run.licence) == (version, OLD[version].draws, "")
     assert store.find(run.key) == store.run_for(run.key.network) == store.run(run.id) == run
-    assert store.dissection(run) == store.whole(run).dissection == cases.small_dissection()
-    assert [store.unit(run, number) for number in range(6)] == list(cases.small_dissection().units)
+    assert store.dissection(run) == store.whole(run).dissection == OLD[version]
+    assert [store.unit(run, number) for number in range(6)] == list(OLD[version].units)
     assert all(map(cases.same, store.whole(run).importances, cases.small_importances()))
     assert cases.same(store.importance(run, 1), cases.small_importances()[1])
     assert store.picture(run, 7) == b"jpeg"
@@ -207,43 +219,55 @@ def answers(store: NameStore) -> None:
     assert len(store.classes_for(run, "sky")) == 2
 
 
-def test_a_database_of_schema_2_answers_as_before(old: str) -> None:
-    before = contents(old)
+def test_an_old_database_answers_as_before(old: str, version: int) -> None:
+    before = contents(old, version)
     with NameStore.open(old) as store:
-        answers(store)
-    assert contents(old) == before
+        answers(store, version)
+    assert contents(old, version) == before
     assert before["added"] == set()
 
 
-def test_a_database_of_schema_2_is_gone_on_with(old: str) -> None:
-    before = contents(old)
+def test_an_old_database_is_gone_on_with(old: str, version: int) -> None:
+    before = contents(old, version)
     with NameStore.open(old) as reader, NameStore.create(old) as store, NameStore.create(old):
-        answers(store)
-        after = contents(old)
-        assert after == before | {"added": {table.name for table in ADDED}, "meta": [("schema", "3")]}
+        answers(store, version)
+        after = contents(old, version)
+        assert after == before | {"added": added(version), "meta": [("schema", "4")]}
         new = cases.proven_dissection()
-        run = store.publish(cases.run_of(new), new)
+        run = store.publish(cases.run_of(new, network="new"), new)
         for one in (store, reader):  # the reader opened the database before it had more tables
             assert one.dissection(run) == new
-            assert [kept.key.schema for kept in one.runs()] == [2, 3]
+            assert [one.unit(run, number) for number in range(6)] == list(new.units)
+            assert [kept.key.schema for kept in one.runs()] == [version, 4]
         store.delete(run)
-        answers(store)
+        answers(store, version)
 
 
-def test_tables_of_schema_2_stay_where_one_of_something_else_is_in_the_way(old: str) -> None:
+def test_a_run_of_schema_3_is_not_made_again_for_what_its_exemplars_show(where: str) -> None:
+    with NameStore.create(where) as store:
+        held = store.publish(cases.run_of(OLD[3], schema=3), OLD[3])
+        new = cases.proven_dissection()
+        assert store.find(cases.run_of(new).key) == held
+        assert store.publish(cases.run_of(new), new) == held
+        assert store.dissection(held) == OLD[3]
+
+
+def test_tables_stay_where_one_of_something_else_is_in_the_way(old: str, version: int) -> None:
     engine = create_engine(Location.of(old).url)
     with engine.begin() as connection:
-        connection.execute(text("CREATE TABLE quarters (name TEXT)"))
+        connection.execute(text("CREATE TABLE exemplar_concepts (name TEXT)"))
     engine.dispose()
-    before = contents(old)
+    before = contents(old, version)
     for way in (NameStore.create, NameStore.open):
-        with pytest.raises(StoreError, match=r"holds the table quarters, which NeuronExplain does not make"):
+        with pytest.raises(StoreError, match=r"holds the table exemplar_concepts, which NeuronExplain does not make"):
             way(old)
-    assert contents(old) == before
+    assert contents(old, version) == before
 
 
-def test_a_database_is_brought_to_schema_3_whole_or_not_at_all(old: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = contents(old)
+def test_a_database_is_brought_to_the_newest_schema_whole_or_not_at_all(
+    old: str, version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(old, version)
 
     def stop(_: object) -> None:
         raise KeyboardInterrupt
@@ -252,14 +276,14 @@ def test_a_database_is_brought_to_schema_3_whole_or_not_at_all(old: str, monkeyp
         patch.setattr("db.engines.update", stop)
         with pytest.raises(KeyboardInterrupt):
             NameStore.create(old)
-    assert contents(old) == before
+    assert contents(old, version) == before
 
 
-def test_several_may_bring_a_database_to_schema_3_at_once(old: str) -> None:
+def test_several_may_bring_a_database_to_the_newest_schema_at_once(old: str, version: int) -> None:
     def create(_: int) -> None:
         with NameStore.create(old) as store:
-            answers(store)
+            answers(store, version)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(create, range(8)))
-    assert contents(old)["meta"] == [("schema", "3")]
+    assert contents(old, version)["meta"] == [("schema", "4")]

@@ -131,6 +131,10 @@ def test_pages_say_what_the_database_holds(client):
     assert "draws 199" in client.get("/runs").text
     assert "red" in client.get("/runs/1/neurons/0").text
     assert "95 % interval" in client.get("/runs/1/classes/0").text
+    neuron = client.get("/runs/1/neurons/0").text
+    assert neuron.count("<figcaption><b>red</b>") == 9
+    assert 'alt="red in photo 0, with a ring where neuron 0 is most active"' in neuron
+    assert "9 of 9 are labelled red there, at the ring." in neuron
     picture = client.get("/runs/1/neurons/0/exemplars/0")
     assert picture.headers["content-type"] == "image/jpeg"
     assert Image.open(io.BytesIO(picture.content)).size == (32, 32)

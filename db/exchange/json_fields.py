@@ -6,7 +6,8 @@ bit for bit; thresholds and activations may be the text ``Infinity`` or ``-Infin
 is checked. Unknown, missing and repeated fields are refused.
 
 Version 2 added fields that may be missing: ``draws`` (0), a run's ``licence`` (none), ``truth``, ``evidence`` and the
-statistics of classes (not gathered). Version 3 added a run's ``checksum``, which may be missing too.
+statistics of classes (not gathered). Version 3 added a run's ``checksum``, which may be missing too; version 4 added
+``concepts`` of exemplars (not looked up).
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ import msgspec
 from db.errors import StoreError
 
 FORMAT: Final = "neuronexplain names"
-VERSION: Final = 3
-VERSIONS: Final = (1, 2, VERSION)
+VERSION: Final = 4
+VERSIONS: Final = (1, 2, 3, VERSION)
 """The versions that are read."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -95,13 +96,14 @@ class OverlapForm(Form, frozen=True):
 
 
 class ExemplarForm(Form, frozen=True):
-    """An image that excites a unit, and the cell of the layer's map where it does."""
+    """An image that excites a unit, the cell of the layer's map where it does, and the concepts there, by number."""
 
     image: Text
     index: Count
     activation: Real
     row: Count
     column: Count
+    concepts: tuple[Count, ...] = ()
 
 
 class QuarterForm(Form, frozen=True):
@@ -187,7 +189,7 @@ class Document(Form, frozen=True):
     """A whole file."""
 
     format: Literal["neuronexplain names"]
-    version: Literal[1, 2, 3]
+    version: Literal[1, 2, 3, 4]
     licence: Text | None
     runs: tuple[RunForm, ...]
 

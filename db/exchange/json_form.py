@@ -137,9 +137,13 @@ def _unit_row(unit: Unit) -> dict[str, object]:
         "unit": unit.number,
         "threshold": _plain(unit.threshold),
         "overlaps": list(map(_overlap_row, unit.overlaps)),
-        "exemplars": [_row(exemplar, ExemplarForm) for exemplar in unit.exemplars],
+        "exemplars": list(map(_exemplar_row, unit.exemplars)),
     }
     return row if unit.evidence is None else {**row, "evidence": _evidence_row(unit.evidence)}
+
+
+def _exemplar_row(exemplar: Exemplar) -> dict[str, object]:
+    return {**_row(exemplar, ExemplarForm), "concepts": [concept.number for concept in exemplar.concepts]}
 
 
 def _overlap_row(overlap: Overlap) -> dict[str, object]:
@@ -171,9 +175,16 @@ def _importance_row(importance: ClassImportance) -> dict[str, object]:
 
 def _unit(form: UnitForm, concepts: Mapping[int, Concept], origin: str) -> Unit:
     overlaps = tuple(_overlap(overlap, concepts, f"{origin}, unit {form.unit}") for overlap in form.overlaps)
-    exemplars = tuple(Exemplar(**_values(exemplar)) for exemplar in form.exemplars)
+    exemplars = tuple(_exemplar(exemplar, concepts, f"{origin}, unit {form.unit}") for exemplar in form.exemplars)
     evidence = None if form.evidence is None else _evidence(form.evidence, concepts, f"{origin}, unit {form.unit}")
     return Unit(form.unit, float(form.threshold), overlaps, exemplars, evidence)
+
+
+def _exemplar(form: ExemplarForm, concepts: Mapping[int, Concept], origin: str) -> Exemplar:
+    for number in form.concepts:
+        _require(number in concepts, f"{origin} has an exemplar of concept {number}, which is not listed")
+    shown = tuple(concepts[number] for number in form.concepts)
+    return Exemplar(form.image, form.index, float(form.activation), form.row, form.column, shown)
 
 
 def _evidence(form: EvidenceForm, concepts: Mapping[int, Concept], origin: str) -> Evidence:
@@ -220,9 +231,9 @@ def _importances(form: RunForm, origin: str) -> Iterator[ClassImportance]:
 
 
 def _values(form: Form) -> dict[str, Any]:
-    """A form's values, with infinities as numbers."""
+    """A form's values, with an infinite quantile as a number."""
     values = msgspec.structs.asdict(form)
-    return values | {name: float(values[name]) for name in ("quantile", "activation") if name in values}
+    return values | ({"quantile": float(values["quantile"])} if "quantile" in values else {})
 
 
 def _plain(value: object) -> object:

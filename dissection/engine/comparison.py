@@ -13,7 +13,7 @@ from .lit_means import lit_means
 from .overlap_counting import count_overlaps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from jaxtyping import Float32, Float64, Int32
 
@@ -21,15 +21,24 @@ if TYPE_CHECKING:
 
     from .cells import Block, Cells
     from .evidence_blocks import EvidenceBlock
+    from .exemplar_labels import ExemplarLabels, Shown
     from .overlaps import Columns, Counts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Compared:
-    """What is counted of a few images, how strongly units are lit, and what evidence is made of, if it is gathered."""
+    """What is found in a few images.
+
+    Attributes:
+        counts: how masks and labels overlap.
+        lit_means: how strongly units are lit.
+        shown: what those of them show that are exemplars.
+        evidence: what evidence is made of, if it is gathered.
+    """
 
     counts: Counts
     lit_means: Float64[np.ndarray, "images units"]
+    shown: Shown
     evidence: EvidenceBlock | None
 
 
@@ -42,6 +51,7 @@ class LayerComparison:
     columns: Columns
     thresholds: Float64[np.ndarray, " units"]
     first: Float32[np.ndarray, " units"]
+    exemplars: ExemplarLabels
     gathers_evidence: bool
     total: int
 
@@ -61,10 +71,11 @@ class LayerComparison:
             images, units, maps = self._with_plain(plain, len(labels), images, units, maps)
         counts = count_overlaps(self.columns, labels, images, units, maps, self.thresholds)
         means = lit_means(images, units, maps, self.thresholds, len(labels))
+        shown = self.exemplars.look_up(dict(enumerate(labels, kept.first)))
         if not self.gathers_evidence:
-            return Compared(counts, means, None)
+            return Compared(counts, means, shown, None)
         block = evidence_block(kept.first, labels, self.columns, images, units, maps, self.thresholds, self.total)
-        return Compared(counts, means, block)
+        return Compared(counts, means, shown, block)
 
     def _with_plain(
         self,
@@ -112,3 +123,14 @@ class Comparison:
     def count(self, sides: Sides) -> list[Compared]:
         """What is counted, by layer."""
         return [layer.count(block, sides.labels) for layer, block in zip(self.layers, sides.blocks, strict=True)]
+
+    def read_exemplars(self, number: int) -> dict[int, Labels]:
+        """The labels of those images of a block that are exemplars of any layer, by image."""
+        images = (
+            image for image in self.blocks[number] if any(image in layer.exemplars.cells for layer in self.layers)
+        )
+        return {image: self.labels(image) for image in images}
+
+    def look_up(self, labels: Mapping[int, Labels]) -> list[Shown]:
+        """What exemplars among some images show, by layer."""
+        return [layer.exemplars.look_up(labels) for layer in self.layers]

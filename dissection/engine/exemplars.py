@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +13,14 @@ from dissection.execution.statistic import ArrayStatistic
 from dissection.vocabulary import Exemplar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from jaxtyping import Float32, Int64
 
     from dissection.execution.ranks import Ranks
+    from dissection.vocabulary import Concept
+
+    from .exemplar_labels import Shown
 
 EXEMPLARS = 9
 """Images kept for each unit."""
@@ -25,7 +29,10 @@ _NONE = np.iinfo(np.int64).max
 
 
 class Exemplars(ArrayStatistic):
-    """The images that excite each unit most, and the cells where they do; ties go to the earlier image."""
+    """The images that excite each unit most, and the cells where they do; ties go to the earlier image.
+
+    What they show is no part of a state: a job that is resumed looks it up again.
+    """
 
     ARRAYS = ("_values", "_images", "_cells")
 
@@ -33,6 +40,7 @@ class Exemplars(ArrayStatistic):
         self._values = np.full((units, EXEMPLARS), -np.inf, np.float32)
         self._images = np.full((units, EXEMPLARS), _NONE)
         self._cells = np.zeros((units, EXEMPLARS), np.int64)
+        self._shown: dict[tuple[int, int], Sequence[int]] = {}
 
     def add(
         self,
@@ -44,17 +52,38 @@ class Exemplars(ArrayStatistic):
         lists = (self._images, self._values, self._cells)
         in_slices(_insert_maps, maps.shape[1], images.start, maps, maxima, *lists, numbers=maxima.size)
 
+    def cells(self) -> dict[int, list[tuple[int, int]]]:
+        """By image, the units that it excites most so far, and the cell where each is most active."""
+        cells = defaultdict(list)
+        for unit, place in np.argwhere(self._images != _NONE).tolist():
+            cells[int(self._images[unit, place])].append((unit, int(self._cells[unit, place])))
+        return dict(cells)
+
+    def show(self, shown: Shown) -> None:
+        """Take in what some exemplars show."""
+        self._shown.update(shown)
+
     def pool(self, ranks: Ranks) -> None:
         """Merge the lists of all ranks; every rank must call it."""
-        for number, state in enumerate(ranks.gather(self.state())):
+        for number, (state, shown) in enumerate(ranks.gather((self.state(), self._shown))):
             if number != ranks.number:
                 _insert_lists(state["images"], state["values"], state["cells"], self._images, self._values, self._cells)
+                self.show(shown)
 
-    def of(self, unit: int, *, width: int, name: Callable[[int], str]) -> tuple[Exemplar, ...]:
-        """A unit's exemplars, strongest first, on a map of ``width`` columns."""
+    def of(
+        self, unit: int, *, width: int, name: Callable[[int], str], concepts: Sequence[Concept]
+    ) -> tuple[Exemplar, ...]:
+        """A unit's exemplars, strongest first, on a map of ``width`` columns; ``concepts`` are in columns' order."""
         rows = zip(self._values[unit].tolist(), self._images[unit].tolist(), self._cells[unit].tolist(), strict=True)
         return tuple(
-            Exemplar(name(image), image, value, cell // width, cell % width)
+            Exemplar(
+                name(image),
+                image,
+                value,
+                cell // width,
+                cell % width,
+                tuple(concepts[column] for column in self._shown.get((unit, image), ())),
+            )
             for value, image, cell in rows
             if image != _NONE
         )

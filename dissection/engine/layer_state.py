@@ -15,6 +15,7 @@ from .cells import Cells, block, pieces
 from .comparison import LayerComparison
 from .evidence import NO_DRAWS, Draws, Gathering, LitMaps
 from .evidence_blocks import EvidenceFile
+from .exemplar_labels import ExemplarLabels
 from .exemplars import Exemplars
 from .naming import named
 from .overlaps import Overlaps
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from dissection.vocabulary import Dissection, Layer
 
     from .comparison import Compared
+    from .exemplar_labels import Shown
     from .overlaps import Columns
 
 
@@ -118,6 +120,7 @@ class LayerState(Bundle[Statistic]):
             self._columns,
             self._thresholds,
             self._bounds.first,
+            ExemplarLabels(self._columns, self._layer.height, self._layer.width, self._exemplars.cells()),
             gathers_evidence=self._draws.count > 0,
             total=self._images,
         )
@@ -125,9 +128,14 @@ class LayerState(Bundle[Statistic]):
     def count(self, compared: Compared) -> None:
         """Take in what a comparison counted."""
         self._overlaps.add(compared.counts)
+        self.show(compared.shown)
         if compared.evidence is not None:
             self._truth.add(compared.evidence.responses)
             self._evidence.add(compared.evidence)
+
+    def show(self, shown: Shown) -> None:
+        """Take in what some exemplars show."""
+        self._exemplars.show(shown)
 
     def named(self, min_images: int) -> Dissection:
         """The result, once everything is counted and pooled."""

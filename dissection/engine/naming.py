@@ -61,7 +61,7 @@ def named(  # noqa: PLR0913 -- the parts of a dissection
                 unit,
                 threshold,
                 _best(unit, counts, columns, min_images),
-                exemplars.of(unit, width=layer.width, name=image_name),
+                exemplars.of(unit, width=layer.width, name=image_name, concepts=columns.concepts),
             )
             for unit, threshold in enumerate(thresholds.tolist())
         ),

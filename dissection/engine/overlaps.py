@@ -22,7 +22,7 @@ from dissection.execution.kernels import kernel
 from dissection.execution.statistic import ArrayStatistic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from jaxtyping import Int32, Int64
 
@@ -52,6 +52,12 @@ class Columns:
         numbers = np.array(list(concepts), np.int64)
         indices = np.array([categories.index(concept.category) for concept in concepts.values()], np.int64)
         return cls(tuple(concepts.values()), numbers, indices, len(categories))
+
+    def of_numbers(self, numbers: Iterable[int]) -> list[int]:
+        """The columns of those numbers that a concept has, each once, by category and then by number."""
+        columns = np.flatnonzero(np.isin(self.numbers, list(numbers)))
+        ordered: list[int] = columns[np.argsort(self.categories[columns], kind="stable")].tolist()
+        return ordered
 
 
 @dataclass(frozen=True, slots=True, eq=False)

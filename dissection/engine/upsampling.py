@@ -34,6 +34,11 @@ def steps(cells: int, pixels: int) -> tuple[Int64[np.ndarray, " starts"], Float6
     return starts, share
 
 
+def centre(cell: int, cells: int, pixels: int) -> int:
+    """The pixel of a line on which the centre of a cell lies; where two pixels meet there, the second of them."""
+    return (2 * cell + 1) * pixels // (2 * cells)
+
+
 def _stretch(maps: Float64[np.ndarray, "n h w"], size: int, *, axis: int) -> Float64[np.ndarray, "n ..."]:
     low, share = _between(maps.shape[axis], size)
     shares = share.reshape([-1 if dimension == axis else 1 for dimension in range(3)])

@@ -18,6 +18,7 @@ from dissection.errors import NetworkError
 
 from .called import Called
 from .heads import described
+from .precision import widened
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int64
@@ -205,7 +206,7 @@ class _Caption:
 
 def _checked(given: object, images: int, tokens: int) -> Float[Tensor, "images tokens words"]:
     if isinstance(given, Tensor) and given.ndim == 3 and given.shape[:2] == (images, tokens):
-        return given
+        return widened(given)
     raise NetworkError(
         f"log_probabilities gives {described(given)}; ({images}, {tokens}, words) is needed: one row for each image "
         "and token of the caption"

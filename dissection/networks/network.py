@@ -228,6 +228,7 @@ class Network:
         generate: Generate,
         log_probabilities: LogProbabilities,
         tokenizer: Tokenizer | Sequence[str],
+        caption: str = "",
         preprocessing: PreprocessingLike | None = None,
         name: str = "",
     ) -> Network:
@@ -241,6 +242,8 @@ class Network:
                 ``(images, tokens, words)``: log-probabilities, or logits, of every word in the place of each token,
                 given the image and the tokens before it.
             tokenizer: turns a caption into tokens and back; or the words by number, if tokens are words.
+            caption: any caption, which is judged while the layer is looked for and named; by default what the module
+                writes of an image of noise.
             preprocessing: how a photograph becomes its input.
             name: name of the architecture, for people.
 
@@ -252,11 +255,16 @@ class Network:
         words = Vocabulary(tokenizer) if isinstance(tokenizer, Sequence) else tokenizer
         language = Captioning(module, generate, log_probabilities, words)
         expected, name = _expected(module, preprocessing, name)
-        with tried(module):
-            (tokens,) = language.written(noise(module, expected))
-        if not tokens:
-            raise NetworkError(f"{name} writes nothing of an image of noise; let generate write a word at least")
-        judging = language.judging([tokens])
+        if caption:
+            of_words = language.tokens(caption)[1]
+        else:
+            with tried(module):
+                of_words = tuple(tuple(tokens) for tokens in language.written(noise(module, expected)) if tokens)
+        if not of_words:
+            raise NetworkError(
+                f"{name} writes nothing of an image of noise; give any caption that it knows with caption="
+            )
+        judging = language.judging(of_words)
         network = cls.of_any_output(judging, layer=layer, preprocessing=expected, name=name)
         return replace(network, language=language)
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from logging import LogRecord
 
+    from rich.table import Table
+
     from dissection.execution.settings import Progress
 
 Row = dict[str, object]
@@ -146,12 +148,15 @@ def write_json(value: object) -> None:
     sys.stdout.write(f"{visible_json(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))}\n")
 
 
-def write_rows(rows: Sequence[Row], columns: Mapping[str, str], *, as_json: bool, as_csv: bool) -> None:
+def write_rows(
+    rows: Sequence[Row], columns: Mapping[str, str], *, as_json: bool, as_csv: bool, spare: Sequence[str] = ()
+) -> None:
     """Write a listing: a table for people, JSON or CSV for programs.
 
     Args:
         rows: the rows; programs get all their keys.
         columns: heading by key, for the table.
+        spare: keys of columns that a narrow terminal goes without, in this order.
         as_json: write JSON.
         as_csv: write CSV.
 
@@ -167,7 +172,7 @@ def write_rows(rows: Sequence[Row], columns: Mapping[str, str], *, as_json: bool
         writer.writeheader()
         writer.writerows({key: _csv_cell(value) for key, value in row.items()} for row in rows)
     else:
-        _write_table(rows, columns)
+        _write_table(rows, columns, spare)
 
 
 def row_limit(rows: Sequence[Item], limit: int | None, *, for_people: bool) -> int:
@@ -188,19 +193,38 @@ def ends(rows: Sequence[Item], limit: int) -> Sequence[Item]:
     return [*rows[: limit - limit // 2], *rows[len(rows) - limit // 2 :]]
 
 
-def _write_table(rows: Sequence[Row], columns: Mapping[str, str]) -> None:
-    from rich.box import SIMPLE_HEAD
+def _write_table(rows: Sequence[Row], columns: Mapping[str, str], spare: Sequence[str]) -> None:
     from rich.console import Console
+    from rich.measure import Measurement
+
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    left_out: list[str] = []
+    for key in (None, *spare):
+        left_out += [] if key is None else [key]
+        table = _table(rows, {key: heading for key, heading in columns.items() if key not in left_out})
+        if Measurement.get(console, console.options.update(width=10**6), table).minimum <= console.width:
+            break
+    console.print(table)
+    if left_out:
+        headings = ", ".join(columns[key] for key in left_out)
+        note(f"Left out for want of room: {headings}. A wider window shows more, --json all.")
+
+
+def _table(rows: Sequence[Row], columns: Mapping[str, str]) -> Table:
+    """A table in which words may be wrapped, and numbers may not."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    numeric = {key for key in columns if any(isinstance(row[key], int | float) for row in rows)}
     for key, heading in columns.items():
-        table.add_column(heading, justify="right" if key in numeric else "left", overflow="fold")
+        is_number = any(isinstance(row[key], int | float) for row in rows)
+        unbroken = [*heading.split(), *(_table_cell(row[key]) for row in rows if is_number)]
+        widest = max(map(len, unbroken), default=0)
+        table.add_column(heading, justify="right" if is_number else "left", overflow="fold", min_width=widest)
     for row in rows:
         table.add_row(*(Text(visible(_table_cell(row[key]))) for key in columns))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    return table
 
 
 def _csv_cell(value: object) -> object:

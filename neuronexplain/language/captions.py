@@ -16,12 +16,12 @@ from db.arguments import reading
 from dissection.errors import ClassNotFoundError
 from dissection.networks.forward import forward
 from neuronexplain.arguments import as_many, named_picture, named_pictures
+from neuronexplain.caption import Debt, SaidWord
 from neuronexplain.explainer import Explainer
+from neuronexplain.explanation import ExplainedCaption
 from neuronexplain.methods.gradcam import enlarge, heatmap
 from neuronexplain.methods.trace import gradients
 from neuronexplain.vocabulary import DEFAULT_RULES, Score
-
-from .caption import Debt, ExplainedCaption, SaidWord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -153,7 +153,7 @@ class CaptionExplainer:
         logs, other_logs = (_log_probabilities(judge, pictures) for pictures in (images, self.others))
         debts = [_debt(own, beside) for own, beside in zip(logs[0].tolist(), other_logs.T.tolist(), strict=True)]
         places = _places(judge.classes, words, debts)
-        explanations = replace(self.explainer, network=judge).explain_each(photograph, places)
+        explanations = replace(self.explainer, network=judge).explain_each((name, photograph), places)
         explained = dict(zip(places, explanations, strict=True))
         (rivals,) = network.rivals(images, caption)
         return ExplainedCaption(

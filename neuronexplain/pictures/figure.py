@@ -11,6 +11,7 @@ import numpy as np
 
 from dissection.plain_text import visible
 from neuronexplain.answer import AnswerPair
+from neuronexplain.caption import CaptionAnswer
 
 from .overlay import concept_picture, method_picture, overlay
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from neuronexplain.answer import Answer
+    from neuronexplain.caption import AnyAnswer
 
 _COLUMNS = 4
 _TILE = 2.6
@@ -32,20 +34,26 @@ _LINE = 0.24
 """Height of such a line in inches."""
 
 
-def figure(explanation: Answer | AnswerPair) -> Figure:
+def figure(explanation: AnyAnswer) -> Figure:
     """The photograph, its heat maps, other methods' maps and where the named neurons light up, under what is said.
 
-    Of two targets, that is what speaks for each rather than the other.
+    Of two targets, that is what speaks for each rather than the other; of a caption, why each word is said.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415 - see neuronexplain.pictures.overlay
 
-    if isinstance(explanation, AnswerPair):
-        answers: Sequence[Answer] = explanation.answers
+    answers: Sequence[Answer]
+    whole: list[tuple[Image.Image, str]] = []
+    if isinstance(explanation, CaptionAnswer):
+        answers = [answer for _, answer in explanation.explained]
+        statements = [f"“{explanation.caption}”", explanation.sentence]
+        whole = [(overlay(explanation.photograph, explanation.heatmap), "Evidence for the whole caption")]
+        photograph = explanation.photograph
+    elif isinstance(explanation, AnswerPair):
+        answers, photograph = explanation.answers, explanation.answers[0].photograph
         statements = [contrast.sentence for contrast in explanation.contrasts]
     else:
-        answers, statements = [explanation], [explanation.sentence]
-    photograph = answers[0].photograph
-    tiles = [(photograph, "What the network saw"), *_maps(answers), *_concepts(answers)]
+        answers, photograph, statements = [explanation], explanation.photograph, [explanation.sentence]
+    tiles = [(photograph, "What the network saw"), *whole, *_maps(answers), *_concepts(answers)]
     rows = -(-len(tiles) // _COLUMNS)
     tall = _TILE * photograph.height / photograph.width
     sentence = "\n".join(fill(visible(statement), _LETTERS) for statement in statements)

@@ -14,10 +14,10 @@ from .page import fragment
 from .saving import save
 
 if TYPE_CHECKING:
-    from neuronexplain.answer import Answer, AnswerPair
+    from neuronexplain.caption import AnyAnswer
 
 
-def show(explanation: Answer | AnswerPair) -> None:
+def show(explanation: AnyAnswer) -> None:
     """Display an explanation in the notebook that this process serves, or else open its page in a browser.
 
     Raises:

@@ -13,15 +13,17 @@ from dissection.files.atomic import replace_file, unwritable
 from dissection.files.leftovers import sweep, temporary_sibling
 from dissection.files.paths import leads_out, readable
 from neuronexplain.answer import AnswerPair
+from neuronexplain.caption import CaptionAnswer
 from neuronexplain.pictures.overlay import method_picture, overlay, save_picture, side_by_side
-from neuronexplain.serialise import pair_to_json, to_json
+from neuronexplain.serialise import caption_to_json, pair_to_json, to_json
 
 from .page import write_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from neuronexplain.answer import Answer
+    from neuronexplain.caption import AnyAnswer
 
     from .sections import ClassSection, NeuronCard
 
@@ -52,9 +54,7 @@ def require_free(folder: Path, images: Iterable[str], *, replace: bool = False) 
     written = _listed(folder)
     if written is not None and not replace and not (folder / UNFINISHED).exists():
         raise OutputError(f"{folder} holds a page already; name another folder, or replace it with --replace")
-    for name in (PAGE, VALUES, *_names(list(images))):
-        if (folder / name).exists() and name not in (written or ()):
-            raise OutputError(f"{folder / name} exists and is no part of a page of ours; name another folder")
+    _require_not_theirs(folder, [PAGE, VALUES, *_names(list(images))], written or ())
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not existing.is_dir():
         raise OutputError(f"cannot write {folder} ({existing} is a file); name a place that can be written")
@@ -64,7 +64,7 @@ def require_free(folder: Path, images: Iterable[str], *, replace: bool = False) 
 
 def write_folder(
     folder: Path,
-    explanations: Sequence[Answer | AnswerPair],
+    explanations: Sequence[AnyAnswer],
     *,
     title: str,
     facts: Mapping[str, str],
@@ -93,6 +93,7 @@ def write_folder(
     shown = iter([{method: readable(folder / path) for method, path in paths.items()} for paths in files])
     values = [_value(explanation, [next(shown) for _ in _answers(explanation)]) for explanation in explanations]
     listed = [*(path for paths in files for path in paths.values()), VALUES, PAGE]
+    _require_not_theirs(folder, listed, _listed(folder) or ())
     try:
         folder.absolute().parent.mkdir(parents=True, exist_ok=True)
         with temporary_sibling(folder) as sibling:
@@ -111,15 +112,26 @@ def write_folder(
     return values
 
 
-def _value(explanation: Answer | AnswerPair, pictures: Sequence[Paths]) -> dict[str, object]:
+def _require_not_theirs(folder: Path, paths: Iterable[str], ours: Collection[str]) -> None:
+    for path in paths:
+        if path not in ours and (folder / path).exists():
+            raise OutputError(f"{folder / path} exists and is no part of a page of ours; name another folder")
+
+
+def _value(explanation: AnyAnswer, pictures: Sequence[Paths]) -> dict[str, object]:
     """An explanation as JSON values, with the paths of each answer's pictures by method."""
     if isinstance(explanation, AnswerPair):
         heatmaps = [paths.get(HEATMAP) for paths in pictures]
         return pair_to_json(explanation, heatmaps=heatmaps, methods=pictures)
+    if isinstance(explanation, CaptionAnswer):
+        heatmaps = [paths.get(HEATMAP) for paths in pictures]
+        return caption_to_json(explanation, heatmaps=heatmaps, methods=pictures)
     return to_json(explanation, heatmap=pictures[0].get(HEATMAP), methods=pictures[0])
 
 
-def _answers(explanation: Answer | AnswerPair) -> Sequence[Answer]:
+def _answers(explanation: AnyAnswer) -> Sequence[Answer]:
+    if isinstance(explanation, CaptionAnswer):
+        return [answer for _, answer in explanation.explained]
     return explanation.answers if isinstance(explanation, AnswerPair) else (explanation,)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from neuronexplain.answer import Answer, ExemplarPicture, MethodMap
+    from neuronexplain.caption import CaptionAnswer
     from neuronexplain.vocabulary import RankedUnit
 
 PHOTOGRAPH_SIDE = 448
@@ -78,7 +79,7 @@ def shrunk(image: Image.Image, side: int) -> Image.Image:
     return small
 
 
-def overlay_uri(explanation: Answer) -> str:
+def overlay_uri(explanation: Answer | CaptionAnswer) -> str:
     """The heat map over the photograph."""
     return picture_uri(overlay(shrunk(explanation.photograph, PHOTOGRAPH_SIDE), explanation.heatmap))
 
@@ -88,7 +89,7 @@ def method_uri(method_map: MethodMap, photograph: Image.Image) -> str:
     return picture_uri(method_picture(shrunk(photograph, PHOTOGRAPH_SIDE), method_map))
 
 
-def thumbnail_uri(explanation: Answer) -> str:
+def thumbnail_uri(explanation: Answer | CaptionAnswer) -> str:
     """The photograph, small."""
     return picture_uri(explanation.photograph, THUMBNAIL_SIDE)
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    from dissection.vocabulary import Concept, Exemplar
+    from neuronexplain.answer import ExemplarPicture
 
 MINUS = "\N{MINUS SIGN}"
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -73,3 +76,15 @@ class Scale:
 
 def _signed(value: float, decimals: int) -> str:
     return f"{value:+.{decimals}f}".replace("-", MINUS) if value else f"{0:.{decimals}f}"
+
+
+def labelled(exemplars: Sequence[Exemplar | ExemplarPicture], concept: Concept) -> str:
+    """On how many of a unit's exemplars its concept is labelled where it is most active.
+
+    Such as ``2 of 3 are labelled sand there``; empty where none of them is labelled there at all, as in runs that do
+    not say what exemplars show.
+    """
+    if not any(exemplar.concepts for exemplar in exemplars):
+        return ""
+    carrying = sum(concept in exemplar.concepts for exemplar in exemplars)
+    return f"{carrying} of {len(exemplars)} {'is' if carrying == 1 else 'are'} labelled {concept.spoken} there"

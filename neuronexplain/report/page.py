@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
-    from neuronexplain.answer import Answer, AnswerPair
+    from neuronexplain.caption import AnyAnswer
 
     from .sections import ClassSection, NeuronCard
 
@@ -34,7 +34,7 @@ CONTENTS_FROM = 4
 
 def write_page(
     path: str | os.PathLike[str],
-    explanations: Sequence[Answer | AnswerPair],
+    explanations: Sequence[AnyAnswer],
     *,
     title: str,
     facts: Mapping[str, str],
@@ -71,7 +71,7 @@ def write_page(
     replace_file(path, page.encode("utf-8", "replace"))  # a path may hold bytes that are not text
 
 
-def article(explanation: Answer | AnswerPair, *, number: int = 1, total: int = 1, anchor: str | None = None) -> str:
+def article(explanation: AnyAnswer, *, number: int = 1, total: int = 1, anchor: str | None = None) -> str:
     """The page's article of one explanation, as an HTML element, every name and path in it escaped.
 
     That is ``<article>``, or for two targets a ``<section>`` of two.
@@ -93,7 +93,7 @@ def article(explanation: Answer | AnswerPair, *, number: int = 1, total: int = 1
     return render("one.html.j2", explanation=explanation, **values)
 
 
-def fragment(explanation: Answer | AnswerPair) -> str:
+def fragment(explanation: AnyAnswer) -> str:
     """The article with its style and script, for a place in somebody else's page, such as a notebook."""
     anchor = "neuronexplain-" + hashlib.sha256(article(explanation).encode("utf-8", "replace")).hexdigest()[:12]
     return (
@@ -132,6 +132,7 @@ def environment() -> Environment:
     )
     environment.filters |= {
         "percent": numbers.percentage,
+        "labelled": numbers.labelled,
         "scale": numbers.Scale.of,
         "data_uri": pictures.data_uri,
         "picture_uri": pictures.picture_uri,

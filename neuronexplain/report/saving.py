@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
 
-    from neuronexplain.answer import Answer, AnswerPair
+    from neuronexplain.caption import AnyAnswer
 
 _DOTS_PER_INCH = 150
 
 
-def save(explanation: Answer | AnswerPair, path: str | os.PathLike[str]) -> None:
+def save(explanation: AnyAnswer, path: str | os.PathLike[str]) -> None:
     """Write an explanation as ``.html``, ``.png`` or ``.json``, or all of them into a new folder.
 
     Raises:
@@ -42,22 +42,22 @@ def save(explanation: Answer | AnswerPair, path: str | os.PathLike[str]) -> None
         raise OutputError(f"cannot write {path}: {suffix!r}; use {forms}, or no suffix for a folder with all of them")
 
 
-def _write_page(explanation: Answer | AnswerPair, path: Path) -> None:
+def _write_page(explanation: AnyAnswer, path: Path) -> None:
     write_page(path, [explanation], title="Why the network says so", facts={})
 
 
-def _write_figure(explanation: Answer | AnswerPair, path: Path) -> None:
+def _write_figure(explanation: AnyAnswer, path: Path) -> None:
     encoded = BytesIO()
     figure(explanation).savefig(encoded, format="png", dpi=_DOTS_PER_INCH)
     replace_file(path, encoded.getvalue())
 
 
-def _write_json(explanation: Answer | AnswerPair, path: Path) -> None:
+def _write_json(explanation: AnyAnswer, path: Path) -> None:
     value = to_value(explanation)
     replace_file(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"))
 
 
-_WRITERS: Mapping[str, Callable[[Answer | AnswerPair, Path], None]] = {
+_WRITERS: Mapping[str, Callable[[AnyAnswer, Path], None]] = {
     ".html": _write_page,
     ".png": _write_figure,
     ".json": _write_json,

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dissection.vocabulary import THIN_EVIDENCE
+
+if TYPE_CHECKING:
+    from dissection.vocabulary import UnitName
+    from neuronexplain.answer import ExemplarPicture
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +47,7 @@ class ClassSection:
 
 @dataclass(frozen=True, slots=True)
 class NeuronCard:
-    """A named neuron and the images that excite it most, as JPEG files, strongest first."""
+    """A named neuron and pictures of the images that excite it most, strongest first."""
 
-    unit: int
-    name: str
-    category: str
-    iou: float
-    exemplars: tuple[bytes, ...]
+    name: UnitName
+    exemplars: tuple[ExemplarPicture, ...]

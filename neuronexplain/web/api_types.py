@@ -141,6 +141,22 @@ class RankedUnit(_Described):
     unspoken: str | None
 
 
+class LabelledConcept(_Described):
+    """A concept that is labelled at a place."""
+
+    name: str
+    category: str
+
+
+class Exemplar(_Described):
+    """An image that excites a unit most, and what is labelled where it does."""
+
+    unit: int
+    image: str
+    activation: float | None
+    concepts: list[LabelledConcept]
+
+
 class MethodShown(_Described):
     """Another method that explains the same."""
 
@@ -170,6 +186,7 @@ class Explanation(_Described):
     top: list[RankedUnit]
     bottom: list[RankedUnit]
     passed_over: list[RankedUnit]
+    exemplars: list[Exemplar]
     heatmap: str | None
     methods: list[MethodShown]
 
@@ -193,6 +210,35 @@ class Comparison(_Described):
     contrasts: list[Contrast]
 
 
+class Debt(_Described):
+    """What a word owes to the picture."""
+
+    nats: float | None
+    interval: list[float | None]
+    pictures: int
+    is_owed: bool
+
+
+class SaidWord(_Described):
+    """A word of a caption, given those before it."""
+
+    word: str
+    log_probability: float | None
+    probability: float
+    owes_to_picture: Debt | None
+    sentence: str
+    explanation: Explanation | None
+
+
+class Caption(_Described):
+    """Why a captioner says the words of a caption."""
+
+    image: str
+    caption: str
+    log_probability: float | None
+    words: list[SaidWord]
+
+
 class UnitSeen(_Described):
     """Where a unit responds in a photograph."""
 
@@ -212,7 +258,7 @@ class Asked(_Described):
     stage: str = Field(default="", description="What is being done; until it is over.")
     done: int = Field(default=0, description="How much of the stage is done.")
     total: int = Field(default=0, description="How much there is to do; 0 where that is not known.")
-    explanations: list[Explanation | Comparison] = Field(default=[], description="Once it is done.")
+    explanations: list[Explanation | Comparison | Caption] = Field(default=[], description="Once it is done.")
     neuron: UnitSeen | None = Field(default=None, description="Once it is done, where that was asked for.")
     error: str = Field(default="", description="Why it failed.")
 

@@ -16,7 +16,7 @@ from neuronexplain.methods import METHODS
 from neuronexplain.vocabulary import MethodName
 
 from . import api_types, pages
-from .explaining import MOST_TARGETS, Explained, Question, Seen
+from .explaining import MOST_TARGETS, Explained, Inquiry, Seen
 from .inline_styles import policy_with, without_style_attributes
 from .jobs import Job, Jobs
 from .json_answer import PlainJSON
@@ -26,11 +26,11 @@ from .uploads import Upload
 
 Number = Annotated[int, Path(ge=0, lt=2**31)]
 Id = Annotated[str, Path(max_length=40)]
+_LONGEST_TARGET: Final = 200
+
 Photograph = Annotated[
     UploadFile, File(description="A photograph: JPEG, PNG, WebP, TIFF, BMP, GIF, PPM, JPEG 2000, AVIF.")
 ]
-
-_LONGEST_TARGET: Final = 200
 
 routes = APIRouter()
 
@@ -41,6 +41,13 @@ async def _asked(
     target: Annotated[
         list[str] | None, Form(description="Classes to explain, at most two: label, synonym or number.")
     ] = None,
+    question: Annotated[
+        str,
+        Form(max_length=_LONGEST_TARGET, description="A question to a network that answers questions."),
+    ] = "",
+    caption: Annotated[
+        str, Form(max_length=_LONGEST_TARGET, description="A caption to explain; by default the one that is written.")
+    ] = "",
     method: Annotated[list[MethodName] | None, Form(description="Other explanations to show.")] = None,
     run: Annotated[int | None, Form(ge=0, lt=2**31, description="The run; by default the newest.")] = None,
 ) -> Job:
@@ -50,10 +57,10 @@ async def _asked(
     targets = tuple(dict.fromkeys(typed.strip() for typed in target or () if typed.strip()))
     if len(targets) > MOST_TARGETS or any(len(typed) > _LONGEST_TARGET for typed in targets):
         raise HTTPException(422, f"At most {MOST_TARGETS} classes are explained, by their labels or numbers.")
-    question = Question(chosen, targets, tuple(dict.fromkeys(method or ())))
-    question.classes()  # whether there are such classes
+    inquiry = Inquiry(chosen, targets, tuple(dict.fromkeys(method or ())), question.strip(), caption.strip())
+    inquiry.require_sense()
     upload = await _checked(photograph)
-    return shared.jobs.add(partial(shared.explaining.explain, question, upload))
+    return shared.jobs.add(partial(shared.explaining.explain, inquiry, upload))
 
 
 Asked = Annotated[Job, Depends(_asked)]

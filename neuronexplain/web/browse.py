@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from fastapi import APIRouter, Path, Query, Response
 from starlette.exceptions import HTTPException
 
-from db.errors import StoreError
 from neuronexplain.class_likeness import most_alike
 from neuronexplain.listings import run_facts
 from neuronexplain.pictures.thumbnails import ringed
@@ -220,9 +219,4 @@ def _alike(catalogue: Catalogue, run: Run, index: int) -> list[object]:
 
 def _classes_for(store: NameStore, run: Run, concept: str) -> list[object]:
     """The classes that a concept matters for; none where the run does not say."""
-    try:
-        return list(store.classes_for(run, concept))
-    except StoreError:
-        if not run.key.imported:
-            raise
-        return []
+    return [] if run.key.imported or not run.classes else list(store.classes_for(run, concept))

@@ -7,12 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from dissection.errors import require_finite
-from dissection.networks.forward import forward
+from dissection.errors import NetworkError, require_finite
+from dissection.networks.forward import maps_through
 from neuronexplain.activity import concept_map
 from neuronexplain.classes import find_class
 from neuronexplain.explainer import Explainer
 from neuronexplain.explaining import explained
+from neuronexplain.language.captions import CaptionExplainer
 from neuronexplain.listings import run_facts
 from neuronexplain.pictures.overlay import concept_picture
 from neuronexplain.report.inline_pictures import picture_uri
@@ -20,9 +21,12 @@ from neuronexplain.report.page import article, write_page
 from neuronexplain.run_networks import open_network_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from db.records import Run
     from dissection.execution.settings import Progress
     from dissection.networks.network import Network
+    from neuronexplain.explanation import Comparison, ExplainedCaption, Explanation
 
     from .catalogue import Catalogue
     from .uploads import Upload
@@ -48,26 +52,49 @@ class NetworkPlace:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Inquiry:
     """What is asked of a photograph.
 
     Attributes:
         run: the run whose names are spoken.
         targets: the classes to explain, as they were typed; none for the predicted one.
         methods: other methods to show.
+        question: what a network that answers is asked; empty of others.
+        caption: the caption to explain, of a network that writes; empty for the one that it writes.
     """
 
     run: Run
     targets: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
+    question: str = ""
+    caption: str = ""
 
-    def classes(self) -> list[int]:
-        """The indices of the classes, each once.
+    @property
+    def is_of_words(self) -> bool:
+        """Whether the words of a caption are asked about: of a network without classes that is asked no question."""
+        return not (self.run.classes or self.question)
+
+    def require_sense(self) -> None:
+        """Check what can be checked without the network.
+
+        Raises:
+            ClassNotFoundError: if the network has no such class.
+            NetworkError: if a caption is explained, and something else is asked too.
+        """
+        if self.is_of_words and self.targets:
+            raise NetworkError(f"{self.run.network} has no classes; ask it a question, or leave the class out")
+        if self.caption and not self.is_of_words:
+            raise NetworkError("a caption has words, and a question answers; leave one of them out")
+        if self.run.classes and not self.question:
+            self.classes(self.run.classes)
+
+    def classes(self, labels: Sequence[str]) -> list[int]:
+        """The indices of the classes among a network's, each once.
 
         Raises:
             ClassNotFoundError: if the network has no such class.
         """
-        return list(dict.fromkeys(find_class(self.run.classes, target) for target in self.targets))
+        return list(dict.fromkeys(find_class(labels, target) for target in self.targets))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +117,9 @@ class Explained:
 
     @property
     def sides(self) -> list[dict[str, Any]]:
-        """The value of each class that is explained."""
+        """The value of each class that is explained, or of each word of a caption."""
+        if "words" in self.value:
+            return [word["explanation"] for word in self.value["words"] if word["explanation"]]
         sides: list[dict[str, Any]] = self.value.get("explanations", [self.value])
         return sides
 
@@ -130,25 +159,32 @@ class Explaining:
         self._digest = ""
         self._explainer: Explainer | None = None
 
-    def explain(self, question: Question, upload: Upload, progress: Progress) -> Explained:
+    def explain(self, inquiry: Inquiry, upload: Upload, progress: Progress) -> Explained:
         """Explain a photograph.
 
         Raises:
             NeuronExplainError: if that cannot be done; the message says why.
         """
-        explainer = self._of(question.run, progress)
-        if question.methods:
-            explainer = replace(explainer, methods=question.methods)
+        explainer = self._of(inquiry.run, progress)
+        if inquiry.question:
+            explainer = replace(explainer, network=explainer.network.asked(inquiry.question))
+        if inquiry.methods:
+            explainer = replace(explainer, methods=inquiry.methods)
         photographs = [(upload.name, upload.photograph())]
-        targets = question.classes()
         progress("explaining", 0, 0)
-        (result,) = explained(explainer, photographs, targets, progress=progress)
-        facts = run_facts(question.run, named=len(explainer.names))
+        result: ExplainedCaption | Explanation | Comparison
+        if inquiry.is_of_words:
+            of_captions = CaptionExplainer.of(explainer, self._catalogue.store, inquiry.run)
+            (result,) = of_captions.explain_all(photographs, caption=inquiry.caption or None)
+        else:
+            targets = inquiry.classes(explainer.network.classes)
+            (result,) = explained(explainer, photographs, targets, progress=progress)
+        facts = run_facts(inquiry.run, named=len(explainer.names))
         with TemporaryDirectory(prefix="neuronexplain-") as folder:
             path = Path(folder) / "page.html"
             write_page(path, [result], title="Why the network says so", facts=facts)
             page = path.read_bytes()
-        return Explained(question.run, upload.name, article(result), result.to_dict(), page)
+        return Explained(inquiry.run, upload.name, article(result), result.to_dict(), page)
 
     def see(self, run: Run, unit: int, upload: Upload, progress: Progress) -> Seen:
         """Find where a unit is alive in a photograph.
@@ -159,7 +195,7 @@ class Explaining:
         network = self._of(run, progress).network
         photograph, preprocessing = upload.photograph(), network.preprocessing
         images = preprocessing.tensor(preprocessing.frame(photograph))[None].to(network.device)
-        seen = forward(network, images)
+        seen = maps_through(network, [network.layer], images)
         require_finite(seen.finite[0].tolist(), network.layer.name, [upload.name])
         maps = seen.activation.detach()[0, [unit]].cpu().double().numpy()
         strength = concept_map(maps, self._catalogue.store.thresholds(run)[[unit]], preprocessing.size)

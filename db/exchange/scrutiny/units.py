@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import groupby, pairwise
 from math import isfinite
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from db.errors import StoreError
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from db.records import WholeRun
-    from dissection.vocabulary import Dissection, Exemplar, Layer, Overlap, Unit
+    from dissection.vocabulary import Concept, Dissection, Exemplar, Layer, Overlap, Unit
 
 _GREATEST: Final = {"relu": float("inf"), "relu6": 6.0}
 """The greatest value that a rectifier gives; the smallest is 0."""
@@ -33,6 +34,7 @@ def require_possible_unit(unit: Unit, whole: WholeRun) -> None:
     _require_areas(unit.overlaps, dissection, where, is_built=is_built)
     if is_built:
         _require_exemplars(unit.exemplars, dissection, where)
+        _require_ordered_concepts(unit.exemplars, where)
         _require_activations(unit, dissection.layer, where)
         _require_support(unit.overlaps, dissection, where)
     require_possible_truths(unit, dissection.images, where)
@@ -53,6 +55,44 @@ def require_same_images(units: Iterable[Unit], where: str) -> None:
         if names.setdefault(exemplar.index, exemplar.image) != exemplar.image:
             raise StoreError(
                 f"{where}: image {exemplar.index} has two names, {names[exemplar.index]!r} and {exemplar.image!r}"
+            )
+
+
+def require_same_places(dissection: Dissection, where: str) -> None:
+    """Check that exemplars show the same at one place of an image, and nothing on more images than carry it.
+
+    Raises:
+        StoreError: naming the first that does not.
+    """
+    shown: dict[tuple[int, int, int], tuple[Concept, ...]] = {}
+    images: dict[Concept, set[int]] = {support.concept: set() for support in dissection.concepts}
+    for exemplar in (exemplar for unit in dissection.units for exemplar in unit.exemplars):
+        place = (exemplar.index, exemplar.row, exemplar.column)
+        if shown.setdefault(place, exemplar.concepts) != exemplar.concepts:
+            raise StoreError(
+                f"{where}: image {exemplar.index} does not show the same to all units at row {exemplar.row} and column "
+                f"{exemplar.column}"
+            )
+        for concept in exemplar.concepts:
+            images[concept].add(exemplar.index)
+    for support in dissection.concepts:
+        if len(images[support.concept]) > support.images:
+            raise StoreError(
+                f"{where}: exemplars show {support.concept.name!r} on {len(images[support.concept])} images, of "
+                f"{support.images} that carry it"
+            )
+
+
+def _require_ordered_concepts(exemplars: Sequence[Exemplar], where: str) -> None:
+    """The order of categories is the dataset's, which is not kept; those of one category follow each other."""
+    for exemplar in exemplars:
+        runs = [list(members) for _, members in groupby(exemplar.concepts, key=attrgetter("category"))]
+        numbers = [[concept.number for concept in members] for members in runs]
+        categories = [members[0].category for members in runs]
+        if len(set(categories)) < len(categories) or any(of_one != sorted(set(of_one)) for of_one in numbers):
+            raise StoreError(
+                f"{where}: what its exemplar {exemplar.image!r} shows is not in order: by category, then by number, "
+                "each concept once"
             )
 
 

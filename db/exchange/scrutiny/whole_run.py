@@ -8,7 +8,7 @@ from .facts import require_possible_concepts, require_possible_facts
 from .importances import require_possible_importances
 from .pictures import require_possible_picture
 from .rates import require_possible_rates
-from .units import require_possible_unit, require_same_images
+from .units import require_possible_unit, require_same_images, require_same_places
 
 if TYPE_CHECKING:
     from db.records import WholeRun
@@ -25,6 +25,7 @@ def require_possible(whole: WholeRun) -> None:
     for unit in whole.dissection.units:
         require_possible_unit(unit, whole)
     require_same_images(whole.dissection.units, whole.origin)
+    require_same_places(whole.dissection, whole.origin)
     require_possible_rates(whole.dissection.units, whole.origin)
     require_possible_importances(whole)
     for image, jpeg in whole.pictures.items():

@@ -46,4 +46,4 @@ def classes_for(
     shown = console.shown(rows, limit, for_people=for_people)
     if for_people:
         shown = [row | {"mark": "thin" if row["thin"] else None} for row in shown]
-    console.write_rows(shown, columns, as_json=json, as_csv=csv)
+    console.write_rows(shown, columns, as_json=json, as_csv=csv, spare=("contribution", "alpha"))

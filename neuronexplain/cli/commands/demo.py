@@ -144,18 +144,15 @@ def _query(section: ClassSection) -> None:
 
 def _cards(store: NameStore, run: Run) -> list[NeuronCard]:
     """The neurons with the best-fitting names, and the scenes that excite them most."""
-    from neuronexplain.pictures.thumbnails import ringed
+    from neuronexplain.answer import ExemplarPicture
     from neuronexplain.report.sections import NeuronCard
 
     names = sorted(store.names(run, MIN_IOU).values(), key=lambda name: -name.iou)[:_CARDS]
     return [
         NeuronCard(
-            name.unit,
-            name.concept.spoken,
-            name.concept.category,
-            name.iou,
+            name,
             tuple(
-                ringed(picture, exemplar, run.layer)
+                ExemplarPicture.of(exemplar, picture, run.layer)
                 for exemplar in store.unit(run, name.unit).exemplars
                 if (picture := store.picture(run, exemplar.index)) is not None
             ),

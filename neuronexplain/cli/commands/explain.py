@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from neuronexplain.answer import Answer
-    from neuronexplain.explanation import Comparison, Explanation
-    from neuronexplain.language.caption import ExplainedCaption
+    from neuronexplain.explanation import Comparison, ExplainedCaption, Explanation
     from neuronexplain.vocabulary import RankedUnit
 
 
@@ -125,17 +124,16 @@ def explain(
         counted_results = counted(results, lambda done: progress("explaining", done, len(paths)))
         shown = counted_results if json else _printed(results)
         explanations = [explanation for explanation in shown if json or out]
-    pages = [page for explanation in explanations for page in _pages(explanation)]
-    if out and pages:
+    if out and explanations:
         title = f"Asked “{question}”: why the network says so" if question else "Why the network says so"
         about = run_facts(chosen, named=len(explainer.names))
-        values = write_folder(out, pages, title=title, facts=about, replace=replace, missing=problems)
+        values = write_folder(out, explanations, title=title, facts=about, replace=replace, missing=problems)
         if not json:
             console.say(f"Pictures and page: {out / PAGE}")
     else:
-        values = list(map(to_value, pages))
+        values = list(map(to_value, explanations))
     if json:
-        console.write_json([explanation.to_dict() for explanation in explanations] if is_of_words else values)
+        console.write_json(values)
     for problem in problems:
         console.note(f"neuronexplain: {problem}")
     if problems:
@@ -195,18 +193,11 @@ def _readable(paths: Iterable[Path], problems: list[str]) -> Iterator[tuple[str,
             yield readable(path), photograph
 
 
-def _pages(result: Explanation | Comparison | ExplainedCaption) -> Sequence[Explanation | Comparison]:
-    """What a page shows of a result: of a caption, its words."""
-    from neuronexplain.language.caption import ExplainedCaption
-
-    return result.explanations if isinstance(result, ExplainedCaption) else [result]
-
-
 def _printed(
     results: Iterator[Explanation | Comparison | ExplainedCaption],
 ) -> Iterator[Explanation | Comparison | ExplainedCaption]:
     from neuronexplain.answer import AnswerPair
-    from neuronexplain.language.caption import ExplainedCaption
+    from neuronexplain.explanation import ExplainedCaption
 
     for result in results:
         if isinstance(result, ExplainedCaption):
@@ -228,10 +219,11 @@ def _print_caption(caption: ExplainedCaption) -> None:
     for word in caption.words:
         owed = "" if word.debt is None else f", {round(word.debt.value, 1) + 0.0:+.1f} nats by the picture"
         console.say_item(f"    {word.text}: {percent(word.probability)}{owed}", hanging=6)
-        if word.sentence:
-            console.say_item(f"      {word.sentence}", hanging=6)
         if word.explanation is not None:
+            console.say_item(f"      {word.sentence}", hanging=6)
             _print_units(word.explanation, indent=6)
+    for remark in caption.remarks:
+        console.say_item(f"  {remark}", hanging=2)
     console.say()
 
 

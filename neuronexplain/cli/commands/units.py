@@ -45,4 +45,5 @@ def units(
     rows = [unit_row(neuron, min_iou) for neuron in listed]
     columns = {"unit": "neuron", "name": "name", "category": "category", "iou": "IoU", "truth": "truth", "q": "q"}
     columns |= {"threshold": "threshold", "intersection": "intersection", "union": "union", "images": "images"}
-    console.write_rows(rows, columns | {"best": "best concept"}, as_json=json, as_csv=csv)
+    spare = ("union", "intersection", "threshold", "images", "category", "best")
+    console.write_rows(rows, columns | {"best": "best concept"}, as_json=json, as_csv=csv, spare=spare)

@@ -50,6 +50,7 @@ def concepts_of(
     class_answers.say_ranking(chosen, rows, is_default=rank_by is None, for_people=for_people)
     columns = {"concept": "concept", "category": "category", **class_answers.HEADINGS, "iou": "best IoU"}
     shown = console.shown(rows, limit, for_people=for_people)
-    console.write_rows(shown, columns | {"units": "neurons"}, as_json=json, as_csv=csv)
+    spare = ("contribution", "alpha", "category")
+    console.write_rows(shown, columns | {"units": "neurons"}, as_json=json, as_csv=csv, spare=spare)
     if chosen.constant_alphas and for_people:
         console.say("Alphas of this network are the same for every image; contributions are not.")

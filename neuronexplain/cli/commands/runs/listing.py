@@ -36,7 +36,7 @@ def runs(
         columns |= {"differs": "what differs"}
     if not json:
         rows = [row | {"differs": _phrase(row["differs"])} for row in rows]
-    console.write_rows(rows, columns, as_json=json, as_csv=csv)
+    console.write_rows(rows, columns, as_json=json, as_csv=csv, spare=("quantile", "images", "created", "concepts"))
 
 
 def _phrase(differs: object) -> str:

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import exp
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from neuronexplain.sentence import say
+from .answer import Answer, AnswerPair
+from .sentence import enumerate_words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import numpy as np
     from jaxtyping import Float32
     from PIL import Image
-
-    from neuronexplain.explanation import Explanation
 
 OWES = 1.0
 """A word owes something to a picture that makes it more than e times as likely as other pictures do, in nats.
 
 Words for places and things were seen to owe 3 to 4 nats, and function words 0.7.
 """
+
+
+_LIKELY = 0.5
+"""A word is said anyway if it is at least this probable with other pictures, on (geometric) average."""
+
+Standing: TypeAlias = Literal["explained", "unknown", "owed", "unsure", "habit", "little"]
+_REMARKS: Mapping[Standing, tuple[str, str]] = {
+    "habit": ("It would say {} whatever the picture.", "It would say {} whatever the picture."),
+    "little": ("{} owes little to the picture.", "{} owe little to the picture."),
+    "unsure": ("It is unsure what {} owes to the picture.", "It is unsure what {} owe to the picture."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,11 @@ class Debt:
         """Whether the word surely owes something to the picture."""
         return self.interval[0] > OWES
 
+    @property
+    def is_none(self) -> bool:
+        """Whether it surely owes nothing, or little."""
+        return self.interval[1] <= OWES
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SaidWord:
@@ -59,7 +76,7 @@ class SaidWord:
     place: int
     log_probability: float
     debt: Debt | None
-    explanation: Explanation | None
+    explanation: Answer | None
 
     @property
     def probability(self) -> float:
@@ -67,17 +84,25 @@ class SaidWord:
         return exp(self.log_probability)
 
     @property
+    def standing(self) -> Standing:
+        """What is known of its debt, where it is not explained; "explained" or "unknown" otherwise."""
+        if self.explanation is not None:
+            return "explained"
+        if self.debt is None:
+            return "unknown"
+        if not self.debt.is_none:
+            return "owed" if self.debt.is_owed else "unsure"
+        with_others = exp(self.log_probability - self.debt.value)
+        return "habit" if with_others >= _LIKELY else "little"
+
+    @property
     def sentence(self) -> str:
         """Why it is said, in plain English; empty where it was not asked for."""
-        if self.explanation is not None:
-            return say(self.explanation)
-        if self.debt is not None and not self.debt.is_owed:
-            return f"It would say “{self.text}” whatever the picture."
-        return ""
+        return self.explanation.sentence if self.explanation is not None else remark(self.standing, [self])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ExplainedCaption:
+class CaptionAnswer:
     """A caption of a photograph, explained word by word.
 
     Attributes:
@@ -104,41 +129,28 @@ class ExplainedCaption:
         return sum(word.log_probability for word in self.words)
 
     @property
-    def explanations(self) -> list[Explanation]:
-        """Those of its words, each under the photograph's name, the word and the caption."""
-        return [
-            replace(word.explanation, image=f"{self.image}: “{word.text}” of “{self.caption}”")
-            for word in self.words
-            if word.explanation is not None
-        ]
+    def explained(self) -> list[tuple[SaidWord, Answer]]:
+        """Those of its words that are explained."""
+        return [(word, word.explanation) for word in self.words if word.explanation is not None]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is said of the words that are not explained."""
+        groups = {standing: [word for word in self.words if word.standing == standing] for standing in _REMARKS}
+        return [remark(standing, words) for standing, words in groups.items() if words]
 
     @property
     def sentence(self) -> str:
         """Why its words are said, in plain English."""
-        return " ".join(word.sentence for word in self.words if word.sentence)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self.image}: {self.caption!r}>"
-
-    def to_dict(self) -> dict[str, object]:
-        """Plain values, as JSON holds them; maps and photographs are left out."""
-        return {
-            "image": self.image,
-            "caption": self.caption,
-            "log_probability": self.log_probability,
-            "words": [_plain(word) for word in self.words],
-        }
+        return " ".join([*self.remarks, *(answer.sentence for _, answer in self.explained)])
 
 
-def _plain(word: SaidWord) -> dict[str, object]:
-    debt = word.debt
-    return {
-        "word": word.text,
-        "log_probability": word.log_probability,
-        "probability": word.probability,
-        "owes_to_picture": None
-        if debt is None
-        else {"nats": debt.value, "interval": list(debt.interval), "pictures": debt.pictures, "is_owed": debt.is_owed},
-        "sentence": word.sentence,
-        "explanation": None if word.explanation is None else word.explanation.to_dict(),
-    }
+def remark(standing: Standing, words: Sequence[SaidWord]) -> str:
+    """What is said of words of which the same is known; empty where there is nothing to say."""
+    of_one, of_many = _REMARKS.get(standing, ("", ""))
+    listed = enumerate_words([f"“{word.text}”" for word in words])
+    return (of_one if len(words) == 1 else of_many).format(listed)
+
+
+AnyAnswer: TypeAlias = Answer | AnswerPair | CaptionAnswer
+"""What is said of one photograph: of a class, of two, or of the words of a caption."""

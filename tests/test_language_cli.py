@@ -1,0 +1,100 @@
+"""Captions and questions at the command line: what is refused, and weights from a file."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from talkers import QUESTIONS, Answerer, Captioner
+from worlds import colour_square, write_colour_folder
+
+from dissection.errors import NetworkError
+from dissection.networks.opening import open_network
+from neuronexplain import build
+
+TALKERS = Path(__file__).with_name("talkers.py")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with databases of a captioner and an answerer, and photographs."""
+    place = tmp_path_factory.mktemp("talkers")
+    for colour in ("red", "blue"):
+        colour_square(colour).save(place / f"{colour}.png")
+    squares = write_colour_folder(place / "squares")
+    for name in ("captioner", "answerer"):
+        build(f"{TALKERS}:{name}", squares, place / f"{name}.db", draws=20)
+    return place
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Captioner has no classes; ask it a question (--question, or Network.asked), explain the words"),
+        (["--words", "--target", "red"], "--target would be ignored: the words of a caption are explained"),
+        (["--word", "red", "--question", "what ?"], "--question would be ignored"),
+        (["--caption", "a red dog"], "the network does not know the word 'dog'; it knows 8 words"),
+        (["--word", "dog"], "the caption “a red square” has no word 'dog'"),
+        (["--question", "what ?"], "Captioner answers no questions; Network.of_answers makes a network that does"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(place, run, arguments, message):
+    status, said, error = run("explain", place / "red.png", "--db", place / "captioner.db", *arguments)
+    assert status == 2, said
+    assert message in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_words_of_several_photographs_as_json(place, run):
+    photographs = [place / "red.png", place / "none.png", place / "blue.png"]
+    status, said, error = run("explain", *photographs, "--db", place / "captioner.db", "--words", "--json")
+    assert status == 2
+    assert "none.png" in error
+    captions = json.loads(said)
+    assert [caption["caption"] for caption in captions] == ["a red square", "a blue square"]
+    for caption, colour in zip(captions, ("red", "blue"), strict=True):
+        owed = [word["owes_to_picture"]["is_owed"] for word in caption["words"]]
+        assert owed == [False, True, False]
+        assert [word["word"] for word in caption["words"] if word["explanation"]] == [colour]
+
+
+def test_an_answer_and_two_of_them(place, run):
+    asked = ["explain", place / "red.png", "--db", place / "answerer.db", "--question", QUESTIONS[0]]
+    status, said, _ = run(*asked, "--answer", "yellow")
+    assert status == 0
+    assert "The network says red" in said
+    assert "gives yellow" in said
+    status, said, _ = run(*asked, "--answer", "red", "--answer", "blue", "--out", place / "page")
+    assert status == 0
+    assert "speaks for red rather than blue" in " ".join(said.split())
+    assert f"Asked “{QUESTIONS[0]}”" in (place / "page" / "index.html").read_text()
+
+
+def test_importances_of_answers_can_be_asked_for(place, run):
+    built = ["build", "--network", f"{TALKERS}:answerer", "--concepts", place / "squares", "--db", place / "answers.db"]
+    for question in (None, *QUESTIONS):
+        status, _, error = run(*built, "--draws", "20", *(["--question", question] if question else []))
+        assert status == 0, error
+        assert ("No classes." if question is None else f"6 answers to “{question}”.") in " ".join(error.split())
+    status, said, _ = run("concepts", "of", "yellow", "--db", place / "answers.db", "--run", "2", "--json")
+    assert status == 0
+    assert json.loads(said)[0]["concept"] == "yellow"
+    status, said, _ = run("runs", "--db", place / "answers.db", "--json")
+    assert [QUESTIONS[0] in row["differs"].get("evidence", "") for row in json.loads(said)] == [False, True, False]
+
+
+@pytest.mark.parametrize(("factory", "module"), [("captioner", Captioner), ("answerer", Answerer)])
+def test_weights_come_from_a_file(tmp_path, factory, module):
+    """The names belong to the weights that were loaded, not to those that the factory made."""
+    changed = module()
+    with torch.no_grad():
+        changed.trunk.detect.weight *= 2
+    torch.save(changed.state_dict(), tmp_path / "weights.pt")
+    plain = open_network(f"{TALKERS}:{factory}")
+    loaded = open_network(f"{TALKERS}:{factory}", weights=tmp_path / "weights.pt")
+    assert plain.fingerprint != loaded.fingerprint
+    assert torch.equal(loaded.module.get_parameter("trunk.detect.weight"), changed.trunk.detect.weight)
+    assert loaded.at("trunk.detect").fingerprint != loaded.fingerprint
+    for changes in ({"classes": ["red", "blue"]}, {"input_size": 64}, {"multi_label": True}, {"output": "x"}):
+        with pytest.raises(NetworkError, match=r"is a Network that its factory makes; say its .* there"):
+            open_network(f"{TALKERS}:{factory}", **changes)
