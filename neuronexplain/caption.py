@@ -136,8 +136,11 @@ class CaptionAnswer:
     @property
     def remarks(self) -> list[str]:
         """What is said of the words that are not explained."""
-        groups = {standing: [word for word in self.words if word.standing == standing] for standing in _REMARKS}
-        return [remark(standing, words) for standing, words in groups.items() if words]
+        return [
+            remark(standing, words)
+            for standing in _REMARKS
+            if (words := [word for word in self.words if word.standing == standing])
+        ]
 
     @property
     def sentence(self) -> str:

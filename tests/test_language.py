@@ -16,6 +16,7 @@ from db import NameStore, StoreError
 from db.exchange.plain_files import read_json, write_json
 from dissection.errors import ClassNotFoundError, NetworkError
 from dissection.networks.body import body_fingerprint, sources_of
+from dissection.networks.forward import forward
 from dissection.networks.language import Vocabulary, token_log_probabilities
 from dissection.networks.network import Network
 from dissection.vocabulary import Layer
@@ -190,6 +191,28 @@ class TestWords:
         logs = table.log_softmax(-1)
         p = math.exp(logs[1, 1] + logs[2, 2])
         assert float(scores[0, 1]) == pytest.approx(math.log(p / (1 - p)))
+
+    def test_signs_are_joined_with_words_only_in_order(self):
+        """A tokenizer that cleans its text shows ``man '`` as two words until an ``s`` follows."""
+
+        class Cleaning:
+            pieces = ("a", "man", "'", "s", "hat")
+
+            def encode(self, text):
+                assert text == "a man's hat"
+                return [0, 1, 2, 3, 4]
+
+            def decode(self, tokens):
+                return " ".join(self.pieces[token] for token in tokens).replace(" ' s", "'s")
+
+        language = replace(captioner().language, tokenizer=Cleaning())
+        assert language.tokens("a man's hat") == (("a", "man's", "hat"), ((0,), (1, 2, 3), (4,)))
+
+    def test_a_caption_of_one_word_has_one_score(self):
+        network = captioner().saying("red")
+        scores = forward(network, pixels("red", "blue")).scores
+        assert scores.shape == (2, 1)
+        assert torch.equal(scores, network.module(pixels("red", "blue")))
 
     def test_a_captions_map_is_hand_written_grad_cam(self, captions):
         """The heat map of the caption, and of one word, from the text: Eq. 1 and 2 for a sum of log-probabilities."""

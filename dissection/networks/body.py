@@ -68,7 +68,7 @@ def body_fingerprint(module: nn.Module, preprocessing: Preprocessing, layer: Lay
     named_tensors = dict(chain(module.named_parameters(), module.named_buffers()))
     digest = hashlib.sha256()
     for line in chain(
-        [f"body {layer.name.removeprefix(prefix)} {layer.rectifier} {layout or ''}"],
+        [f"body {layer.name.removeprefix(prefix)} {layer.rectifier} {layout.order if layout else ''}"],
         (f"{name.removeprefix(prefix)} {described(module.get_submodule(name))}" for name in sorted(sources.modules)),
         (str(part.graph) for part in module.modules() if isinstance(getattr(part, "graph", None), Graph)),
     ):

@@ -50,7 +50,11 @@ def catalogue() -> list[CatalogueEntry]:
             "timm", timm_names() if has_timm else ("timm/NAME",), "fetched, or --weights FILE", "timm", has_timm
         ),
         CatalogueEntry(
-            "transformers", ("hf/REPOSITORY", "hf/FOLDER"), "fetched, or of the folder", "hf", _has("transformers")
+            "transformers: classifiers and captioners",
+            ("hf/REPOSITORY", "hf/FOLDER"),
+            "fetched, or of the folder",
+            "hf",
+            _has("transformers"),
         ),
         CatalogueEntry("torch.export", ("FILE.pt2",), "of the program"),
         CatalogueEntry("your own", ("FILE.py:FACTORY", "package.module:FACTORY"), "the factory's, or --weights FILE"),

@@ -141,7 +141,9 @@ def scores_of(network: Network, given: Given, images: int) -> Float[Tensor, "ima
     """
     if network.language is not None:
         require_classes(network)
-    return widened(network.head.scores(given, images))
+    scores = widened(network.head.scores(given, images))
+    # A single number is read as the scores of "no" and "yes"; of a caption of one word, the word is "yes".
+    return scores[:, -len(network.classes) :]
 
 
 def require_classes(network: Network) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import torch
@@ -125,8 +125,8 @@ class Captioning:
     log_probabilities: LogProbabilities
     tokenizer: Tokenizer
 
-    def written(self, images: Float[Tensor, "images channels H W"]) -> list[str]:
-        """The captions that the module writes.
+    def written(self, images: Float[Tensor, "images channels H W"]) -> list[list[int]]:
+        """The tokens of the captions that the module writes.
 
         Raises:
             NetworkError: if it does not write one for each image.
@@ -136,7 +136,7 @@ class Captioning:
             raise NetworkError(
                 f"generate gives {len(captions)} captions for {len(images)} images; one for each is needed"
             )
-        return [self.tokenizer.decode([int(token) for token in caption]) for caption in captions]
+        return [[int(token) for token in caption] for caption in captions]
 
     def tokens(self, caption: str) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
         """The words of a caption, and the tokens of each.
@@ -148,14 +148,15 @@ class Captioning:
         words = tuple(self.tokenizer.decode(tokens).split())
         if not words:
             raise NetworkError(f"the caption {caption!r} has no words")
-        of_words: list[list[int]] = [[] for _ in words]
-        for number, token in enumerate(tokens):
-            # What is spelt up to a token ends in the word that the token belongs to.
-            spelt = self.tokenizer.decode(tokens[: number + 1]).split()
-            of_words[min(max(len(spelt) - 1, 0), len(words) - 1)].append(token)
-        if not all(of_words):
+        ends = [end for end in range(1, len(tokens) + 1) if self._parts_words(tokens, end, words)]
+        if len(ends) != len(words):
             raise NetworkError(f"the tokens of the caption {caption!r} do not spell it word by word")
-        return words, tuple(map(tuple, of_words))
+        return words, tuple(tuple(tokens[start:end]) for start, end in pairwise([0, *ends]))
+
+    def _parts_words(self, tokens: Sequence[int], end: int, words: tuple[str, ...]) -> bool:
+        """Whether a word ends with the token before this one: what is on either side spells the words just as well."""
+        before, after = (self.tokenizer.decode(part).split() if part else [] for part in (tokens[:end], tokens[end:]))
+        return (*before, *after) == words
 
     def rivals(
         self, images: Float[Tensor, "images channels H W"], of_words: Sequence[Sequence[int]]

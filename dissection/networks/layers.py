@@ -177,7 +177,7 @@ class Layers:
 
     def _grid(self, value: Value | None) -> tuple[int, int, int] | None:
         """Units, height and width of the map that a value holds."""
-        if value is None or not value.floating:
+        if value is None or not value.floating or (value.places and value.places.is_nowhere):
             return None
         if value.places and (layout := value.places.layout):
             return value.shape[layout.axis], *value.places.grid

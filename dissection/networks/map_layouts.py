@@ -46,6 +46,11 @@ class Layout:
     axis: int
     cells: tuple[int, ...]
 
+    @property
+    def order(self) -> str:
+        """How the map lies, wherever in the tensor it begins: words before it or behind it make no difference."""
+        return f"{self.axis} {[place - min(self.cells) for place in self.cells]}"
+
     def read(self, output: Tensor, layer: Layer) -> Float[Tensor, "images units h w"] | None:
         """A layer's output as a map; ``None`` if it has another shape."""
         if tuple(output.shape[1:]) != self.shape:

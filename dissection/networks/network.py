@@ -14,7 +14,7 @@ from torch import nn
 from torch.export import ExportedProgram
 from torch.fx import Graph
 
-from dissection.errors import LayerNotFoundError, NetworkError, not_taken
+from dissection.errors import ActivationError, LayerNotFoundError, NetworkError, not_taken
 
 from .body import body_fingerprint, content, described
 from .foreign_preprocessing import assumed_preprocessing, preprocessing_of
@@ -23,6 +23,7 @@ from .isolation import tried, undisturbed
 from .language import Answering, Captioning, Vocabulary
 from .layers import FeatureMap, Layers
 from .recording import in_type_of, noise, record
+from .tap import Tap
 from .trials import find_layouts, require_certain, require_independent
 
 if TYPE_CHECKING:
@@ -254,14 +255,16 @@ class Network:
         words = Vocabulary(tokenizer) if isinstance(tokenizer, Sequence) else tokenizer
         language = Captioning(module, generate, log_probabilities, words)
         expected, name = _expected(module, preprocessing, name)
-        if not caption:
+        if caption:
+            of_words = language.tokens(caption)[1]
+        else:
             with tried(module):
-                (caption,) = language.written(noise(module, expected))
-        if not caption.strip():
+                of_words = tuple(tuple(tokens) for tokens in language.written(noise(module, expected)) if tokens)
+        if not of_words:
             raise NetworkError(
                 f"{name} writes nothing of an image of noise; give any caption that it knows with caption="
             )
-        judging = language.judging(language.tokens(caption)[1])
+        judging = language.judging(of_words)
         network = cls.of_any_output(judging, layer=layer, preprocessing=expected, name=name)
         return replace(network, language=language)
 
@@ -274,7 +277,7 @@ class Network:
         if not isinstance(self.language, Answering):
             raise NetworkError(f"{self.name} answers no questions; Network.of_answers makes a network that does")
         module = self.language.asked(question)
-        return replace(self, module=module, classes=self.language.answers, prompt=question)
+        return _placed_anew(replace(self, module=module, classes=self.language.answers, prompt=question))
 
     def saying(self, caption: str) -> Network:
         """The same network as a judge of a caption: its classes are the words, its scores their log-odds.
@@ -287,7 +290,8 @@ class Network:
         language = self._captioning()
         words, tokens = language.tokens(caption)
         head = Head(independent=True)
-        return replace(self, module=language.judging(tokens), classes=words, head=head, prompt=" ".join(words))
+        judge = replace(self, module=language.judging(tokens), classes=words, head=head, prompt=" ".join(words))
+        return _placed_anew(judge)
 
     def captions(self, images: Float[Tensor, "images channels H W"]) -> list[str]:
         """The captions that the network writes for images, which are preprocessed.
@@ -297,7 +301,8 @@ class Network:
         """
         language = self._captioning()
         with undisturbed(language.module), torch.no_grad():
-            return language.written(in_type_of(language.module, images))
+            captions = language.written(in_type_of(language.module, images))
+        return [language.tokenizer.decode(tokens) for tokens in captions]
 
     def rivals(self, images: Float[Tensor, "images channels H W"], caption: str) -> list[list[Rival]]:
         """What the network would rather say of each image, in the place of each word of a caption.
@@ -420,6 +425,19 @@ def _tapped(network: Network, layers: Layers, recording: Recording) -> Network:
     if network.body or not network.classes:
         body = body_fingerprint(network.module, network.preprocessing, layer, layout)
     return replace(network, layer=layer, layouts=layouts, switches_autograd=switches, body=body)
+
+
+def _placed_anew(network: Network) -> Network:
+    """The same network, whose layer may hold more tokens or fewer beside its map than with another text.
+
+    Its body is known by what was seen when it was opened.
+    """
+    try:
+        with tried(network.module), Tap(network.module, network.layer, network.layout):
+            network.module(noise(network.module, network.preprocessing))
+    except ActivationError:
+        return replace(network.at(network.layer.name), body=network.body)
+    return network
 
 
 def _layouts(network: Network, layers: Layers, maps: Sequence[Layer]) -> dict[str, tuple[Layer, Layout | None]]:

@@ -136,7 +136,7 @@ def _talking(
     preprocessing: Preprocessing | None,
     changes: Changes,
 ) -> Network:
-    """A network that answers or writes, as its factory made it, at a layer; its weights may have been loaded since."""
+    """A network that answers or writes, as it was made, at a layer; its weights may have been loaded since."""
     known = network.language.answers if isinstance(network.language, Answering) else ()
     is_said = {
         "classes": bool(classes) and tuple(_read_classes(classes or ())) != known,
@@ -145,7 +145,10 @@ def _talking(
         "multi_label": bool(changes.get("multi_label")),
     }
     if said := [name for name, differs in is_said.items() if differs]:
-        raise NetworkError(f"{network.name} is a Network that its factory makes; say its {said[0]} there")
+        raise NetworkError(
+            f"{network.name} answers questions or writes captions, and comes with its {said[0]}, which cannot be "
+            "changed here; say it where the network is made, with Network.of_answers or Network.of_captions"
+        )
     return network.at(layer or network.layer.name)
 
 

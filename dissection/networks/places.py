@@ -4,8 +4,9 @@ Each number of a tensor belongs to a cell of a grid over the image, or to none (
 that only move numbers (``view``, ``permute``, ``roll``, ``cat``) move the cells likewise; a convolution or a pooling
 begins a coarser grid; a sum, an activation or an attention's query keeps its places; a linear layer over a patch's
 numbers makes the patch one cell. So a class token in the middle, windows, folded patches and swapped axes are seen
-whatever the weights are. Where an operation is none of these, or the image itself says what goes where, places are
-unknown (``None``).
+whatever the weights are. What looks at all cells without being of the image itself, as a word of a caption does and a
+detector's query, is nowhere in it: such tokens are no map, however many there are. Where an operation is none of these,
+or the image itself says what goes where, places are unknown (``None``).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from .operations import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _MOVING = (
     PERMUTATIONS
@@ -81,12 +82,13 @@ _GRIDDING = frozenset(
         "upsample",
     ]
 )
-_MATRIX_PRODUCTS = frozenset(("matmul", "__matmul__", "bmm"))
-_ALONG_LAST = SOFTMAX | ATTENTION | {"linear", "layer_norm", "rms_norm", "normalize", "glu"}
+_MATRIX_PRODUCTS = frozenset(("matmul", "__matmul__", "bmm", "addmm", "baddbmm"))
+_ALONG_LAST = frozenset(("linear", "layer_norm", "rms_norm", "normalize", "glu"))
 _NUMBERWISE = (
     ACTIVATIONS
     | SUMS
     | PRODUCTS
+    | SOFTMAX
     | {
         "batch_norm",
         "group_norm",
@@ -133,6 +135,7 @@ _NUMBERWISE = (
         "maximum",
         "minimum",
         "where",
+        "masked_fill",
     }
 )
 _BORDER = 4
@@ -145,7 +148,7 @@ class Places:
 
     Attributes:
         cells: the cell of each number, row by row; -1 for none. Shaped like the tensor.
-        grid: rows and columns.
+        grid: rows and columns; none where no number belongs to a cell.
     """
 
     cells: Tensor
@@ -157,6 +160,17 @@ class Places:
         height, width = shape[2:]
         cells = torch.arange(height * width, dtype=torch.int32).view(1, 1, height, width)
         return cls(cells.expand(*shape), (height, width))
+
+    @classmethod
+    def nowhere(cls, shape: Sequence[int]) -> Places:
+        """Those of numbers that belong to no cell."""
+        return cls(torch.full((1,) * len(shape), -1, dtype=torch.int32).expand(*shape), (0, 0))
+
+    @cached_property
+    def is_nowhere(self) -> bool:
+        """Whether no number belongs to a cell."""
+        once = tuple(slice(1 if stride == 0 else None) for stride in self.cells.stride())
+        return bool((self.cells[once] < 0).all())
 
     @property
     def is_map(self) -> bool:
@@ -177,7 +191,7 @@ class Places:
     def layout(self) -> Layout | None:
         """How a map lies in the tensor: along one axis nothing but units, along the others each cell once."""
         shape, count = tuple(self.cells.shape), self.grid[0] * self.grid[1]
-        if shape[0] != 1 or count == 1 or not self.cells.numel():
+        if shape[0] != 1 or count == 1 or not self.cells.numel() or self.is_nowhere:
             return None
         for axis in range(1, len(shape)):
             first = self.cells.narrow(axis, 0, 1)
@@ -253,14 +267,14 @@ def _joined(step: Step, _results: Sequence[Tensor]) -> list[Places | None]:
     """Those of tensors that are put beside each other; what has no places brings none."""
     parts = step.args[0]
     known = list(map(step.places_of, parts))
-    grids = {places.grid for places in known if places}
-    if len(grids) != 1:
+    grid = _grid_of(places for places in known if places)
+    if grid is None:
         return []
     cells = [
         places.cells if places else torch.full(part.shape, -1, dtype=torch.int32)
         for places, part in zip(known, parts, strict=True)
     ]
-    return [Places(step.on(cells), grids.pop())]
+    return [Places(step.on(cells), grid)]
 
 
 def _gridded(step: Step, results: Sequence[Tensor]) -> list[Places | None]:
@@ -272,7 +286,8 @@ def _combined(step: Step, results: Sequence[Tensor]) -> list[Places | None]:
     """Those of numbers that are combined one by one; unknown if they come from different cells."""
     operands = map(step.places_of, (*step.args, *step.kwargs.values()))
     known = [places for places in operands if places]
-    if len({places.grid for places in known}) != 1:
+    grid = _grid_of(known)
+    if grid is None:
         return []
     shape = results[0].shape
     cells = known[0].cells.expand(shape)
@@ -282,20 +297,38 @@ def _combined(step: Step, results: Sequence[Tensor]) -> list[Places | None]:
         if bool(((others != cells) & (others >= 0) & (cells >= 0)).any()):
             return []
         cells = torch.maximum(others, cells)
-    return [Places(cells, known[0].grid)]
+    return [Places(cells, grid)]
 
 
 def _multiplied(step: Step, results: Sequence[Tensor]) -> list[Places | None]:
-    """Those of a matrix product: its rows are the left one's, or else its columns are the right one's."""
-    left, right = map(step.places_of, step.args[-2:])
-    one = _one_along(left, -1) if left else _one_along(right, -2) if right else None
+    """Those of a matrix product: its rows are the left one's, or else its columns are the right one's.
+
+    Where each that is of the image brings the same cells to all of them, the product is nowhere. A single one may bring
+    places back with the weights that it is multiplied by, as enlarging a map does, unless it is nowhere itself.
+    """
+    factors = [factor for factor in step.args[-2:] if step.is_of_image(factor)]
+    known = [places for factor in factors if (places := step.places_of(factor))]
+    kept = [
+        _kept(places, axis)
+        for axis, factor in zip((-1, -2), step.args[-2:], strict=True)
+        if (places := step.places_of(factor))
+    ]
+    one = next((places for places in kept if places and not places.is_nowhere), None)
+    if one is None and len(known) == len(factors) and all(kept) and (len(known) > 1 or known[0].is_nowhere):
+        one = Places.nowhere(results[0].shape)
     return [Places(one.cells.expand(results[0].shape), one.grid)] if one else []
 
 
 def _along_last(step: Step, results: Sequence[Tensor]) -> list[Places | None]:
-    """Those of an operation that mixes numbers along the last axis; an attention's are its query's."""
+    """Those of an operation that mixes numbers along the last axis."""
     one = _one_along(step.subject, -1)
     return [Places(one.cells.expand(results[0].shape), one.grid)] if one else []
+
+
+def _attended(step: Step, results: Sequence[Tensor]) -> list[Places | None]:
+    """Those of an attention: its query's, and none if that is not of the image."""
+    query = step.args[0] if step.args else step.kwargs["query"]
+    return _along_last(step, results) if step.is_of_image(query) else [Places.nowhere(results[0].shape)]
 
 
 def _padded(step: Step, _results: Sequence[Tensor]) -> list[Places | None]:
@@ -310,8 +343,26 @@ _RULES = {
     _NUMBERWISE: _combined,
     _MATRIX_PRODUCTS: _multiplied,
     _ALONG_LAST: _along_last,
+    ATTENTION: _attended,
     frozenset(("pad",)): _padded,
 }
+
+
+def _grid_of(parts: Iterable[Places]) -> tuple[int, int] | None:
+    """The grid that parts share, of those that are somewhere if any are; ``None`` if there are several, or no parts."""
+    parts = list(parts)
+    grids = {places.grid for places in parts if not places.is_nowhere} or {places.grid for places in parts}
+    return grids.pop() if len(grids) == 1 else None
+
+
+def _kept(places: Places, axis: int) -> Places | None:
+    """What a matrix product keeps of a factor that is summed along an axis, the last or the one before it."""
+    cells, other = places.cells, -3 - axis
+    lines = cells.narrow(other, 0, 1)
+    is_summed_over = bool((lines != lines.narrow(axis, 0, 1)).any())
+    if is_summed_over and cells.shape[other] > 1 and bool((cells == lines).all()):
+        return Places.nowhere(cells.narrow(axis, 0, 1).shape)
+    return _one_along(places, axis)
 
 
 def _one_along(places: Places, axis: int) -> Places | None:

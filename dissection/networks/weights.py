@@ -111,7 +111,7 @@ def is_finite(tensor: Tensor) -> bool:
     """Whether a tensor has neither a NaN nor an infinity."""
     if not tensor.is_floating_point() or not tensor.numel():
         return True
-    return all(math.isfinite(extreme) for extreme in torch.aminmax(tensor.float()))
+    return all(math.isfinite(extreme) for extreme in torch.aminmax(tensor.detach().float()))
 
 
 def _has_shape(tensor: Tensor, loaded: Tensor) -> bool:

@@ -199,11 +199,12 @@ def _write_table(rows: Sequence[Row], columns: Mapping[str, str], spare: Sequenc
 
     console = Console(width=None if sys.stdout.isatty() else 160)
     left_out: list[str] = []
-    for key in (None, *spare):
-        left_out += [] if key is None else [key]
-        table = _table(rows, {key: heading for key, heading in columns.items() if key not in left_out})
+    table = _table(rows, columns)
+    for key in spare:
         if Measurement.get(console, console.options.update(width=10**6), table).minimum <= console.width:
             break
+        left_out.append(key)
+        table = _table(rows, {key: heading for key, heading in columns.items() if key not in left_out})
     console.print(table)
     if left_out:
         headings = ", ".join(columns[key] for key in left_out)

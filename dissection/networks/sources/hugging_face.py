@@ -1,4 +1,7 @@
-"""Image classifiers of transformers, from the Hugging Face hub or a folder, with their image processor and labels."""
+"""Image classifiers and captioners of transformers, from the Hugging Face hub or a folder.
+
+Classifiers come with their image processor and labels, captioners with their image processor and tokenizer.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.weights import is_finite
 
 from .extras import fetching, needs
+from .hugging_face_captions import CAPTIONERS, captioner, captioner_class
 from .spec import NetworkSpec, load
 
 if TYPE_CHECKING:
@@ -33,6 +37,8 @@ _INTERPOLATION = {
     Image.Resampling.BICUBIC: "bicubic",
     Image.Resampling.LANCZOS: "lanczos",
 }
+_STEPS = frozenset(("do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb"))
+"""What a :class:`Preprocessing` does too."""
 _CROPPED_BELOW = 384
 """ConvNeXt's processor crops smaller inputs from a larger photograph, and squashes photographs to larger inputs."""
 
@@ -51,30 +57,51 @@ def open_hf(name: str, weights: WeightsFile | Path | None = None) -> NetworkSpec
     advice = f"fetch the repository if you can, and give its folder: --network {_PREFIX}FOLDER"
     with fetching(name, advice):
         config = hub.AutoConfig.from_pretrained(location, **_NO_CODE)
+        architecture = captioner_class(config, name)
+        kind = getattr(hub, architecture) if architecture else _classifiers(hub, config, name)
         processor = hub.AutoImageProcessor.from_pretrained(location, **_NO_CODE).to_dict()
+        preprocessing = _preprocessing(processor, name)
+        tokenizer = hub.AutoTokenizer.from_pretrained(location, **_NO_CODE) if architecture else None
         if weights is None:
-            module = _pretrained(hub, name, location)
+            module = _pretrained(kind, name, location)
         else:
-            module = load(hub.AutoModelForImageClassification.from_config(config, **_NO_CODE), weights)
+            module = load(kind(config) if architecture else kind.from_config(config, **_NO_CODE), weights)
+    label = location.rstrip("/").rpartition("/")[2]
+    spec = f"{_PREFIX}{location}"
+    if tokenizer is not None:
+        return NetworkSpec(module, label, spec=spec, talking=captioner(module, tokenizer, preprocessing, label))
     return NetworkSpec(
         module,
-        location.rstrip("/").rpartition("/")[2],
-        _preprocessing(processor, name),
+        label,
+        preprocessing,
         _labels(config.id2label),
         output="logits",
         multi_label=config.problem_type == "multi_label_classification",
-        spec=f"{_PREFIX}{location}",
+        spec=spec,
     )
 
 
-def _pretrained(hub: Any, name: str, location: str) -> nn.Module:  # noqa: ANN401 -- transformers
+def _classifiers(hub: Any, config: Any, name: str) -> Any:  # noqa: ANN401 -- transformers
+    """The class that makes classifiers of images.
+
+    Raises:
+        NetworkError: if a configuration is not that of one.
+    """
+    if type(config) not in hub.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING:
+        kind = next(iter(config.architectures or []), config.model_type)
+        raise NetworkError(
+            f"{name} ({kind}) is not a network that is taken; give a classifier of images or a captioner "
+            f"({', '.join(CAPTIONERS)})"
+        )
+    return hub.AutoModelForImageClassification
+
+
+def _pretrained(kind: Any, name: str, location: str) -> nn.Module:  # noqa: ANN401 -- transformers
     """The repository's network; transformers itself would fill in missing weights at random, and say so in a log."""
     for file in _pickles(Path(location)):
         refuse_claims(file)
     module: nn.Module
-    module, loading = hub.AutoModelForImageClassification.from_pretrained(
-        location, torch_dtype="float32", output_loading_info=True, **_NO_CODE
-    )
+    module, loading = kind.from_pretrained(location, torch_dtype="float32", output_loading_info=True, **_NO_CODE)
     missing = [str(key) for key in loading["missing_keys"]]
     if missing:
         raise WeightsError(f"{name} lacks the weights {', '.join(missing[:3])}; fetch one that was trained for it")
@@ -106,6 +133,12 @@ def _labels(labels: Mapping[int, str]) -> tuple[str, ...]:
 
 def _preprocessing(processor: Mapping[str, Any], name: str) -> Preprocessing:
     """The preprocessing of an image processor that resizes, crops the centre, rescales and normalises."""
+    unknown = [key for key, does in processor.items() if key.startswith("do_") and does and key not in _STEPS]
+    if unknown:
+        raise NetworkError(
+            f"the image processor of {name} does more than resize, crop, rescale and normalise photographs "
+            f"({', '.join(sorted(unknown))}); give a network without that"
+        )
     size = _pair(processor.get("size"))
     if size is None:
         raise NetworkError(
