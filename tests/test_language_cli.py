@@ -96,5 +96,5 @@ def test_weights_come_from_a_file(tmp_path, factory, module):
     assert torch.equal(loaded.module.get_parameter("trunk.detect.weight"), changed.trunk.detect.weight)
     assert loaded.at("trunk.detect").fingerprint != loaded.fingerprint
     for changes in ({"classes": ["red", "blue"]}, {"input_size": 64}, {"multi_label": True}, {"output": "x"}):
-        with pytest.raises(NetworkError, match=r"is a Network that its factory makes; say its .* there"):
+        with pytest.raises(NetworkError, match=r"comes with its .* which cannot be changed here; say it where"):
             open_network(f"{TALKERS}:{factory}", **changes)
