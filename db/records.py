@@ -36,6 +36,7 @@ IMPORTED = "imported: "
 STATISTICS = ("alpha_squares", "contribution_squares", "lits", "lit_squares")
 """The fields of `ClassImportance` that need not be there: all of them are, or none."""
 
+_ASKED = ", asked “"
 CONCEPT_IMAGES = "the concept images that the network assigns to the class"
 """A key's evidence if importances were gathered over the concept images, each of which counts for one class."""
 
@@ -143,6 +144,16 @@ class Run:
     def draws(self) -> int:
         """Permutations behind the evidence for names; 0 where none was gathered."""
         return self.key.draws
+
+    @property
+    def is_of_prompt(self) -> bool:
+        """Whether its classes are answers to a question, or words of a caption, as :func:`evidence_of` says."""
+        return _ASKED in self.evidence
+
+
+def evidence_of(images: str, prompt: str) -> str:
+    """What importances were gathered over, for people: images, and what the network was asked of them, if anything."""
+    return f"{images}{_ASKED}{prompt}”" if prompt else images
 
 
 RunLike: TypeAlias = Run | SupportsIndex

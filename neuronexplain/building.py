@@ -14,7 +14,7 @@ import torch
 
 from db import NameStore
 from db.arguments import writing
-from db.records import CONCEPT_IMAGES, OLDEST_SCHEMA, Run, RunKey, WholeRun
+from db.records import CONCEPT_IMAGES, OLDEST_SCHEMA, Run, RunKey, WholeRun, evidence_of
 from dissection.concepts.notes import licence_of
 from dissection.dissect import dissect_layers
 from dissection.engine.evidence import Draws
@@ -305,7 +305,10 @@ def _runs(
             images=dissection.images,
             pixels=dissection.pixels,
             constant_alphas=bool(network.classes) and has_constant_alphas(network),
-            evidence=_asked_of(network, class_images),
+            evidence=evidence_of(
+                f"the images in {readable(class_images.root.name)}" if class_images else CONCEPT_IMAGES,
+                readable(network.prompt),
+            ),
             licence=licence_of(concepts),
             control=None if control is None else named(control),
         )
@@ -316,12 +319,6 @@ def _runs(
 def _with_prompt(evidence: str, network: Network) -> str:
     """What importances are gathered over: the images, and what the network was asked of them."""
     return evidence if not network.prompt else hashlib.sha256(f"{evidence} {network.prompt}".encode()).hexdigest()
-
-
-def _asked_of(network: Network, class_images: ClassImages | None) -> str:
-    """The same for people."""
-    images = f"the images in {readable(class_images.root.name)}" if class_images else CONCEPT_IMAGES
-    return images if not network.prompt else f"{images}, asked “{readable(network.prompt)}”"
 
 
 def _controls(

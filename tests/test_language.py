@@ -449,6 +449,21 @@ def test_a_shuffled_copy_runs_its_own_weights():
 def test_a_vocabulary_reads_what_it_writes():
     words = Vocabulary(WORDS)
     assert words.decode(words.encode("a red square")) == "a red square"
+    assert words.decode(words.encode("A Red SQUARE")) == "a red square"
+    assert Vocabulary(["us", "US"]).encode("us US Us") == [0, 1, 0]
+    with pytest.raises(NetworkError, match="does not know the word 'Dog'; it knows 8 words"):
+        words.encode("a Dog")
+
+
+def test_what_fails_in_a_users_function_is_said_to_be_theirs():
+    def broken(*_: object) -> None:
+        raise KeyError("dog")
+
+    parts = {"layer": "trunk.rectify", "preprocessing": PLAIN}
+    with pytest.raises(NetworkError, match=r"encode of the network fails on the question 'what is it \?' \(KeyError: "):
+        Network.of_answers(Answerer(), encode=broken, answers=ANSWERS, **parts)
+    with pytest.raises(NetworkError, match=r"generate of the network fails while it writes \(KeyError: "):
+        Network.of_captions(Captioner(), generate=broken, log_probabilities=words_of, tokenizer=WORDS, **parts)
 
 
 def test_a_captioner_that_is_silent_about_noise_is_given_a_caption():
@@ -465,7 +480,7 @@ def test_a_captioner_that_is_silent_about_noise_is_given_a_caption():
 
 
 def test_a_captioner_must_write_for_each_image():
-    with pytest.raises(NetworkError, match="generate gives 0 captions for 1 images"):
+    with pytest.raises(NetworkError, match="images given to generate: 1, captions that it gives: 0"):
         Network.of_captions(
             Captioner(),
             layer="trunk.rectify",

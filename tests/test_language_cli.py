@@ -35,6 +35,9 @@ def place(tmp_path_factory):
         (["--word", "red", "--question", "what ?"], "--question would be ignored"),
         (["--caption", "a red dog"], "the network does not know the word 'dog'; it knows 8 words"),
         (["--word", "dog"], "the caption “a red square” has no word 'dog'"),
+        (["--question", ""], "Captioner answers no questions"),
+        (["--caption", ""], "the caption '' has no words"),
+        (["--words", "--question", ""], "--question would be ignored"),
         (["--question", "what ?"], "Captioner answers no questions; Network.of_answers makes a network that does"),
     ],
 )
@@ -43,6 +46,15 @@ def test_what_cannot_be_is_refused_in_one_line(place, run, arguments, message):
     assert status == 2, said
     assert message in error
     assert len(error.strip().splitlines()) == 1
+
+
+def test_evaluations_are_of_networks_with_classes(place, run):
+    status, _, error = run(
+        *("evaluate", "pointing", "--db", place / "captioner.db", "--kind", "scenes", "--out", place / "pointing")
+    )
+    assert status == 2
+    assert "the network has no classes, and what is measured here is how it tells classes apart" in error
+    assert not (place / "pointing").exists()
 
 
 def test_words_of_several_photographs_as_json(place, run):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, takewhile
 from typing import TYPE_CHECKING, Any
@@ -47,8 +47,8 @@ class Sources:
         modules: names of modules.
     """
 
-    tensors: frozenset[str] = field(default=frozenset())
-    modules: frozenset[str] = field(default=frozenset())
+    tensors: frozenset[str] = frozenset()
+    modules: frozenset[str] = frozenset()
 
     def __or__(self, other: Sources) -> Sources:
         return Sources(self.tensors | other.tensors, self.modules | other.modules)
@@ -59,9 +59,6 @@ def body_fingerprint(module: nn.Module, preprocessing: Preprocessing, layer: Lay
 
     Names count from the innermost module that holds all of it, so that a body has the same fingerprint in a classifier
     and inside a captioner.
-
-    Raises:
-        NetworkError: if a module of the body is a program of its own, which cannot be looked into.
     """
     sources = sources_of(module, preprocessing, layer.name)
     prefix = _common([*sources.modules, *sources.tensors, layer.name])
@@ -91,7 +88,7 @@ def sources_of(module: nn.Module, preprocessing: Preprocessing, layer: str) -> S
     with tried(module), ExitStack() as hooks:
         for name, part in module.named_modules():
             if name:
-                begins = part.register_forward_pre_hook(partial(watch.begins, name), with_kwargs=True)
+                begins = part.register_forward_pre_hook(watch.begins, with_kwargs=True)
                 ends = part.register_forward_hook(partial(watch.ends, name))
                 hooks.callback(begins.remove)
                 hooks.callback(ends.remove)
@@ -127,16 +124,17 @@ class _Watch(TorchFunctionMode):
         """What all tensors among things come from."""
         return _joined(self._known.get(_root(tensor), Sources()) for tensor in tensors(things))
 
-    def begins(self, _name: str, part: nn.Module, args: object, kwargs: object) -> None:
-        """Note what a module is given."""
-        self._started.append(self.of((args, kwargs)) | self.of(list(part.parameters())) | self.of(list(part.buffers())))
+    def begins(self, _part: nn.Module, args: object, kwargs: object) -> None:
+        """Note what a module is given, since it may overwrite it."""
+        self._started.append(self.of((args, kwargs)))
 
-    def ends(self, name: str, _part: nn.Module, _args: object, output: object) -> None:
+    def ends(self, name: str, part: nn.Module, _args: object, output: object) -> None:
         """Note that what a module gives comes from it. What it computed out of sight comes from all that it had."""
-        had = self._started.pop()
+        inputs = self._started.pop()
         for tensor in tensors(output):
-            before = self._known.get(_root(tensor))
-            self._add(tensor, (had if before is None else before) | Sources(modules=frozenset([name])))
+            if _root(tensor) not in self._known:
+                self._add(tensor, inputs | self.of([*part.parameters(), *part.buffers()]))
+            self._add(tensor, Sources(modules=frozenset([name])))
 
     def __torch_function__(
         self, func: Callable[..., Any], _types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None

@@ -7,6 +7,7 @@ classes are the words of the caption, in order, and the score of a word is its l
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Protocol, TypeAlias
@@ -21,6 +22,8 @@ from .heads import described
 from .precision import widened
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from jaxtyping import Float, Int64
 
 Encode: TypeAlias = Callable[[str], object]
@@ -49,17 +52,22 @@ class Vocabulary:
 
     def __init__(self, words: Sequence[str]) -> None:
         self._words = tuple(words)
-        self._numbers = {word: number for number, word in enumerate(self._words)}
+        numbers = list(enumerate(self._words))
+        self._numbers = {word.casefold(): number for number, word in reversed(numbers)}
+        self._numbers |= {word: number for number, word in numbers}
 
     def encode(self, text: str, /) -> list[int]:
-        """The numbers of the words of a text, which spaces part.
+        """The numbers of the words of a text, which spaces part, as they are written or else in any case.
 
         Raises:
             NetworkError: if a word is unknown.
         """
-        if unknown := [word for word in text.split() if word not in self._numbers]:
-            raise NetworkError(f"the network does not know the word {unknown[0]!r}; it knows {len(self._words)} words")
-        return [self._numbers[word] for word in text.split()]
+        numbers = [self._numbers.get(word, self._numbers.get(word.casefold())) for word in text.split()]
+        known = [number for number in numbers if number is not None]
+        if len(known) < len(numbers):
+            word = text.split()[numbers.index(None)]
+            raise NetworkError(f"the network does not know the word {word!r}; it knows {len(self._words)} words")
+        return known
 
     def decode(self, tokens: Sequence[int], /) -> str:
         """The words of these numbers."""
@@ -84,9 +92,10 @@ class Answering:
         """The module with this question.
 
         Raises:
-            NetworkError: if ``encode`` gives something else than such tensors.
+            NetworkError: if ``encode`` fails, or gives something else than such tensors.
         """
-        encoded = self.encode(question)
+        with _told("encode", f"on the question {question!r}"):
+            encoded = self.encode(question)
         given = encoded if isinstance(encoded, tuple) else (encoded,)
         values = tuple(value for value in given if isinstance(value, Tensor) and value.ndim and len(value) == 1)
         if len(values) < len(given):
@@ -129,12 +138,14 @@ class Captioning:
         """The tokens of the captions that the module writes.
 
         Raises:
-            NetworkError: if it does not write one for each image.
+            NetworkError: if it fails, or does not write one for each image.
         """
-        captions = self.generate(self.module, images)
+        with _told("generate", "while it writes"):
+            captions = self.generate(self.module, images)
         if len(captions) != len(images):
             raise NetworkError(
-                f"generate gives {len(captions)} captions for {len(images)} images; one for each is needed"
+                f"images given to generate: {len(images)}, captions that it gives: {len(captions)}; one for each is "
+                "needed"
             )
         return [[int(token) for token in caption] for caption in captions]
 
@@ -142,10 +153,11 @@ class Captioning:
         """The words of a caption, and the tokens of each.
 
         Raises:
-            NetworkError: if it has no words, or its tokens do not spell it.
+            NetworkError: if it has no words, or the tokenizer fails, or its tokens do not spell it.
         """
-        tokens = [int(token) for token in self.tokenizer.encode(caption)]
-        words = tuple(self.tokenizer.decode(tokens).split())
+        with _told("the tokenizer", f"on the caption {caption!r}"):
+            tokens = [int(token) for token in self.tokenizer.encode(caption)]
+            words = tuple(self.tokenizer.decode(tokens).split())
         if not words:
             raise NetworkError(f"the caption {caption!r} has no words")
         ends = [end for end in range(1, len(tokens) + 1) if self._parts_words(tokens, end, words)]
@@ -202,6 +214,18 @@ class _Caption:
         lengths = [len(word) for word in self.of_words]
         words = zip(likely.split_with_sizes(lengths, 1), unlikely.split_with_sizes(lengths, 1), strict=True)
         return torch.stack([_log_odds(said, unsaid) for said, unsaid in words], 1)
+
+
+@contextmanager
+def _told(who: str, on: str) -> Iterator[None]:
+    """Say of an error in somebody's function whose it is."""
+    try:
+        yield
+    except NetworkError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise NetworkError(f"{who} of the network fails {on} ({type(error).__name__}: {reason})") from error
 
 
 def _checked(given: object, images: int, tokens: int) -> Float[Tensor, "images tokens words"]:

@@ -19,8 +19,7 @@ from neuronexplain.arguments import as_many, named_picture, named_pictures
 from neuronexplain.caption import Debt, SaidWord
 from neuronexplain.explainer import Explainer
 from neuronexplain.explanation import ExplainedCaption
-from neuronexplain.methods.gradcam import enlarge, heatmap
-from neuronexplain.methods.trace import gradients
+from neuronexplain.methods.gradcam import alphas, enlarge, heatmap
 from neuronexplain.vocabulary import DEFAULT_RULES, Score
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from db import NameStore
     from db.arguments import StoreLike
     from db.records import Run, RunLike
+    from dissection.networks.forward import Pass
     from dissection.networks.language import Rival
     from dissection.networks.network import Network
     from neuronexplain.arguments import ImageLike, NamedImage
@@ -150,8 +150,10 @@ class CaptionExplainer:
         if caption is None:
             (caption,) = network.captions(images)
         judge = network.saying(caption)
-        logs, other_logs = (_log_probabilities(judge, pictures) for pictures in (images, self.others))
-        debts = [_debt(own, beside) for own, beside in zip(logs[0].tolist(), other_logs.T.tolist(), strict=True)]
+        seen = forward(judge, images)
+        logs: list[float] = _log_probabilities(seen)[0].tolist()
+        beside = torch.cat([torch.empty(0, len(logs)), *map(_log_probabilities, self._seen_of_others(judge))])
+        debts = [_debt(own, others) for own, others in zip(logs, beside.T.tolist(), strict=True)]
         places = _places(judge.classes, words, debts)
         explanations = replace(self.explainer, network=judge).explain_each((name, photograph), places)
         explained = dict(zip(places, explanations, strict=True))
@@ -166,11 +168,14 @@ class CaptionExplainer:
                     debt,
                     _said(explained[place], rivals[place]) if place in explained else None,
                 )
-                for place, (word, log, debt) in enumerate(zip(judge.classes, logs[0].tolist(), debts, strict=True))
+                for place, (word, log, debt) in enumerate(zip(judge.classes, logs, debts, strict=True))
             ),
             network.preprocessing.view(photograph),
-            _whole(judge, images).float().cpu().numpy(),
+            _heatmap(judge, seen).float().cpu().numpy(),
         )
+
+    def _seen_of_others(self, judge: Network) -> Iterator[Pass]:
+        return (forward(judge, self.others[start : start + _AT_ONCE]) for start in range(0, len(self.others), _AT_ONCE))
 
 
 def _said(explanation: Explanation, rival: Rival) -> Explanation:
@@ -190,13 +195,8 @@ def _preprocessed(network: Network, pictures: Sequence[Image.Image]) -> Float[Te
     return torch.stack(frames) if frames else torch.empty(0, preprocessing.channels, *preprocessing.size)
 
 
-def _log_probabilities(judge: Network, images: Float[Tensor, "images channels H W"]) -> Float64[Tensor, "images words"]:
-    logs = [logsigmoid(forward(judge, batch).scores.detach().double()).cpu() for batch in _batches(images)]
-    return torch.cat([torch.empty(0, len(judge.classes), dtype=torch.float64), *logs])
-
-
-def _batches(images: Float[Tensor, "images channels H W"]) -> Iterator[Tensor]:
-    return (images[start : start + _AT_ONCE] for start in range(0, len(images), _AT_ONCE))
+def _log_probabilities(seen: Pass) -> Float64[Tensor, "images words"]:
+    return logsigmoid(seen.scores.detach().double()).cpu()
 
 
 def _debt(own: float, others: list[float]) -> Debt | None:
@@ -218,9 +218,7 @@ def _places(said: Sequence[str], words: Iterable[str] | None, debts: Sequence[De
     return [place for place, word in enumerate(said) if word.casefold() in folded]
 
 
-def _whole(judge: Network, images: Float[Tensor, "1 channels H W"]) -> Float[Tensor, "H W"]:
-    """The heat map of the whole caption."""
-    result = forward(judge, images)
-    (slope,) = gradients(logsigmoid(result.scores).sum(1), [result.activation])
-    alphas = slope.mean((2, 3))
-    return enlarge(heatmap(alphas, result.activation.detach()), judge.preprocessing.size)[0]
+def _heatmap(judge: Network, seen: Pass) -> Float[Tensor, "H W"]:
+    """The heat map of the whole caption of the only image."""
+    weights = alphas(logsigmoid(seen.scores).sum(1), seen.activation)
+    return enlarge(heatmap(weights, seen.activation.detach()), judge.preprocessing.size)[0]

@@ -90,8 +90,8 @@ def explain(
     if is_of_words:
         of_classes = {
             "--target": target,
-            "--question": question,
-            "--true-class": true_class,
+            "--question": question is not None,
+            "--true-class": true_class is not None,
             "--folders-are-classes": folders_are_classes,
         }
         options.refuse_ignored(compress(of_classes, of_classes.values()), "the words of a caption are explained")
@@ -103,7 +103,7 @@ def explain(
         if (max_q, min_truth) != (DEFAULT_RULES.max_q, DEFAULT_RULES.min_truth):
             require_evidence(chosen)
         opened = open_network_of(chosen, network=network, weights=weights, ema=ema, device=device)
-        opened = opened.asked(question) if question else opened
+        opened = opened if question is None else opened.asked(question)
         explainer = Explainer.from_store(
             opened,
             store,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dissection.concepts.formats import needing
 from dissection.concepts.layouts import open_concepts
-from dissection.errors import ConceptDataError
+from dissection.errors import ConceptDataError, NetworkError
 
 from .ilsvrc_objects import IlsvrcObjects
 from .labelled_objects import LabelledObjects
@@ -51,7 +51,10 @@ def open_ground(
 
     Raises:
         ConceptDataError: if the data is not in that layout, holds no images, or no class means one of its objects.
+        NetworkError: if there are no classes.
     """
+    if not classes:
+        raise NetworkError("the network has no classes, and what is measured here is how it tells classes apart")
     if kind == "scenes":
         return SceneThings(classes, images=limit or DEFAULT_SCENES, seed=seed)
     if data is None or not data.exists():
