@@ -274,6 +274,11 @@ class TestCaptions:
         assert plain["words"][1]["explanation"]["target"]["label"] == "blue"
         assert plain["words"][1]["owes_to_picture"]["is_owed"] is False
 
+    def test_words_are_chosen_for_every_photograph(self, captions):
+        photographs = [colour_square("red"), colour_square("blue")]
+        for caption in captions.explain_all(photographs, words=iter(["square"])):
+            assert [word.text for word, _ in caption.explained] == ["square"]
+
     def test_it_shows_itself(self, captions, tmp_path):
         caption = captions.explain(colour_square("green"))
         assert repr(caption) == "<ExplainedCaption of the picture: “a green square”; words explained: green>"

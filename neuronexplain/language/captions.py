@@ -121,7 +121,7 @@ class CaptionExplainer:
         if others is None:
             images = sorted({exemplar.index for unit in explainer.units for exemplar in unit.exemplars})
             kept = store.pictures(run, images[:: max(len(images) // _OTHERS, 1)][:_OTHERS])
-            others = [Image.open(BytesIO(jpeg)) for jpeg in kept.values()]
+            others = [Image.open(BytesIO(jpeg), formats=["JPEG"]) for jpeg in kept.values()]
         pictures = [picture for _, picture in named_pictures(as_many(list(others)))]
         return cls(explainer, _preprocessed(explainer.network, pictures))
 
@@ -133,8 +133,9 @@ class CaptionExplainer:
         words: Iterable[str] | None = None,
     ) -> Iterator[ExplainedCaption]:
         """Explain captions of photographs, in order; arguments and errors are those of :func:`explain_caption`."""
+        chosen = words if words is None or isinstance(words, str) else list(words)
         for name, photograph in named_pictures(as_many(photographs)):
-            yield self._explain(name, photograph, caption, words)
+            yield self._explain(name, photograph, caption, chosen)
 
     def explain(
         self, image: ImageLike, *, caption: str | None = None, words: Iterable[str] | None = None
@@ -180,10 +181,9 @@ class CaptionExplainer:
 
 def _said(explanation: Explanation, rival: Rival) -> Explanation:
     """The explanation of a word beside what is likeliest in its place, not beside other words of the caption."""
-    target = explanation.target
-    if target.probability >= exp(rival.log_probability) - _ROUNDING:
+    target, probability = explanation.target, exp(rival.log_probability)
+    if target.probability >= probability - _ROUNDING:
         return replace(explanation, prediction=target, classes=(target,))
-    probability = exp(rival.log_probability)
     log_odds = rival.log_probability - log1p(-min(probability, 1 - _ROUNDING))
     likeliest = Score(rival.text, _NO_PLACE, probability, log_odds)
     return replace(explanation, prediction=likeliest, classes=(likeliest, target))
