@@ -295,6 +295,14 @@ def test_a_silent_concept_is_said_to_be_silent(tmp_path: Path) -> None:
     assert "Silent here: sky ( against #2 )" in made.text
 
 
+def test_a_concept_that_is_lit_between_pixels_is_not_said_to_be_silent(tmp_path: Path) -> None:
+    """A cell exceeds the threshold by so little that no pixel of the enlarged map does."""
+    made = page(tmp_path, [explanation(masks={"sand": smooth(0.99), "sea": smooth(2), "sky": smooth(0.5)})])
+    assert "Responding too weakly to be drawn: sand ( for #3, #6 )" in made.text
+    assert "Silent here: sky ( against #2 )" in made.text
+    assert not made.all("img", alt="Where the neurons named sand light up in the photograph")
+
+
 def test_the_target_is_shown_beside_the_prediction_only_where_it_differs(tmp_path: Path) -> None:
     assert ("span", "explained") not in page(tmp_path, [explanation()]).texts
     other = page(tmp_path, [explanation(target=Score("coast", 4, 0.0625, 1.0))])

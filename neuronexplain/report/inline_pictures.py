@@ -34,8 +34,10 @@ class ConceptMap:
         concept: the name.
         persuasive: the neurons of that name that speak for the target.
         inhibitive: the neurons of that name that speak against it.
-        number: its place among the names whose neurons are lit, by which its words and pixels know each other;
-            ``None`` if none of its neurons is lit.
+        responds: whether any of the neurons is lit: somewhere on its map it exceeds its threshold.
+        number: its place among the names that have lit pixels, by which its words and pixels know each other; ``None``
+            where there are none. A neuron may be lit at one cell by so little that no pixel between the centres of the
+            cells is.
         uri: the picture; empty if there is nothing to see.
         path: outline of the lit pixels, in units of :attr:`side`.
         side: width and height of the map.
@@ -44,14 +46,15 @@ class ConceptMap:
     concept: str
     persuasive: tuple[int, ...]
     inhibitive: tuple[int, ...]
+    responds: bool
     number: int | None
     uri: str
     path: str
     side: tuple[int, int]
 
     @property
-    def lit(self) -> bool:
-        """Whether any of the neurons is lit in the photograph."""
+    def is_shown(self) -> bool:
+        """Whether it has lit pixels in the photograph."""
         return self.number is not None
 
 
@@ -108,15 +111,17 @@ def concept_maps(explanation: Answer) -> list[ConceptMap]:
         if concept not in explanation.masks:
             continue
         mask = explanation.masks[concept]
-        is_lit = any(unit.lit for unit in _named(concept, ranked)) and bool((mask > 1).any())
+        responds = any(unit.lit for unit in _named(concept, ranked))
+        is_shown = responds and bool((mask > 1).any())
         maps.append(
             ConceptMap(
                 concept,
                 persuasive=tuple(unit.unit for unit in _named(concept, explanation.top)),
                 inhibitive=tuple(unit.unit for unit in _named(concept, explanation.bottom)),
-                number=sum(earlier.lit for earlier in maps) if is_lit else None,
-                uri=picture_uri(concept_picture(photograph, mask)) if is_lit else "",
-                path=region_path(mask) if is_lit else "",
+                responds=responds,
+                number=sum(earlier.is_shown for earlier in maps) if is_shown else None,
+                uri=picture_uri(concept_picture(photograph, mask)) if is_shown else "",
+                path=region_path(mask) if is_shown else "",
                 side=(mask.shape[1], mask.shape[0]),
             )
         )
