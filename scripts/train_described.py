@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import save_file
+from train_scenes import CONCEPTS
 
 from dissection.scenes.described.language import ANSWERS, THING_COLORS
 from dissection.scenes.described.networks import END, WEIGHTS, WORDS, Answerer, Captioner, generate
@@ -25,7 +26,6 @@ from dissection.scenes.described.training import (
     train_sight,
 )
 from dissection.scenes.training import normalise
-from train_scenes import CONCEPTS
 
 if TYPE_CHECKING:
     from torch import nn

@@ -6,29 +6,31 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from dissection.scenes.dice import Dice
 from dissection.scenes.words import SCENE_CLASSES
 
 from .scene import THING_COLORS, THINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from dissection.scenes.dice import Dice
 
     from .scene import DescribedScene
 
 QuestionKind: TypeAlias = Literal["colour", "thing", "presence", "place"]
 WordKind: TypeAlias = Literal["colour", "thing", "place", "function"]
 
-_IN = {place: "in" for place in SCENE_CLASSES} | dict.fromkeys(("beach", "farm", "mountain"), "on")
+_IN = dict.fromkeys(SCENE_CLASSES, "in") | dict.fromkeys(("beach", "farm", "mountain"), "on")
 _SIDES = ("left", "right")
-_FUNCTION = ("a", "and", "in", "on", "the")
 
-WORD_KINDS: Mapping[str, WordKind] = MappingProxyType(
-    dict.fromkeys(_FUNCTION, "function")
-    | dict.fromkeys(THING_COLORS, "colour")
-    | dict.fromkeys(THINGS, "thing")
-    | dict.fromkeys(SCENE_CLASSES, "place")
-)
+_WORDS: Mapping[WordKind, Iterable[str]] = {
+    "function": ("a", "and", "in", "on", "the"),
+    "colour": THING_COLORS,
+    "thing": THINGS,
+    "place": SCENE_CLASSES,
+}
+
+WORD_KINDS: Mapping[str, WordKind] = MappingProxyType({word: kind for kind, words in _WORDS.items() for word in words})
 """The kind of every word that captions are made of."""
 
 ANSWERS = ("no", "yes", *THING_COLORS, *THINGS, *SCENE_CLASSES)
@@ -57,7 +59,7 @@ def caption(described: DescribedScene) -> str:
 
     >>> from .scene import draw_described
     >>> caption(draw_described(0, 0))
-    '?'
+    'a red chair and a yellow bus on the beach'
     """
     left, right = (f"a {thing.color} {thing.name}" for thing in described.things)
     return f"{left} and {right} {_IN[described.place]} the {described.place}"

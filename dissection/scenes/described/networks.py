@@ -16,15 +16,15 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from dissection.errors import NetworkError
-from dissection.scenes.classifier import convolutions
 from dissection.scenes.classifier import LAYER as _LAYER_OF_CONVOLUTIONS
+from dissection.scenes.classifier import convolutions
 
 from .language import ANSWERS, QUESTION_WORDS, WORD_KINDS, spoken_words
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int64
 
-__all__ = ["LAYER", "WEIGHTS", "WORDS", "Answerer", "Captioner", "Sight", "answerer", "captioner", "encode"]
+__all__ = ["LAYER", "WEIGHTS", "WORDS", "Answerer", "Captioner", "Sight", "answerer", "captioner", "encode", "sight"]
 
 END = "."
 WORDS = (END, *WORD_KINDS)
@@ -44,21 +44,22 @@ _PADDING = 0
 
 
 class Sight(nn.Module):
-    """The convolutions of the network of all scenes, and a fully connected layer that makes a vector of their map.
+    """Makes a vector of an image.
 
     The vector is standardised by its mean and deviation over pictures: without that, what differs between pictures is
     little beside what they have in common, and a network that reads it hardly looks.
+
+    Args:
+        features: layers that make a map, 14 x 14, and a layer that pools it.
+        describe: makes ``VECTOR`` numbers of the pooled map.
     """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, features: nn.Sequential, describe: nn.Module) -> None:
         super().__init__()
-        self.features = convolutions()
-        self.describe = nn.Sequential(
-            nn.Conv2d(96, _REDUCED, kernel_size=1), nn.Flatten(), nn.Linear(_REDUCED * 7 * 7, VECTOR), nn.ReLU()
-        )
+        self.features, self.describe = features, describe
         self.register_buffer("mean", torch.zeros(VECTOR))
         self.register_buffer("deviation", torch.ones(VECTOR))
 
@@ -71,12 +72,18 @@ class Sight(nn.Module):
         return (vectors - self.mean) / self.deviation
 
 
+def sight() -> Sight:
+    """The untrained sight of both networks: the convolutions of the network of all scenes, and a connected layer."""
+    reduced = nn.Conv2d(96, _REDUCED, kernel_size=1)
+    return Sight(convolutions(), nn.Sequential(reduced, nn.Flatten(), nn.Linear(_REDUCED * 7 * 7, VECTOR), nn.ReLU()))
+
+
 class Captioner(nn.Module):
     """Writes a caption word by word."""
 
-    def __init__(self) -> None:
+    def __init__(self, sees: Sight) -> None:
         super().__init__()
-        self.sees = Sight()
+        self.sees = sees
         self.image = nn.Linear(VECTOR, _HIDDEN)
         self.words = nn.Embedding(len(WORDS) + 1, _HIDDEN)  # the last one begins a caption
         self.speaks = nn.LSTM(_HIDDEN, _HIDDEN, batch_first=True)
@@ -102,7 +109,8 @@ def log_probabilities(
     module: Captioner, images: Float[Tensor, "images 3 112 112"], tokens: Int64[Tensor, " tokens"]
 ) -> Float[Tensor, "images tokens words"]:
     """How likely each word is in the place of each token, given those before it."""
-    return module(images, tokens[None])[:, :-1].log_softmax(-1)
+    logits: Tensor = module(images, tokens[None])
+    return logits[:, :-1].log_softmax(-1)
 
 
 def generate(module: Captioner, images: Float[Tensor, "images 3 112 112"]) -> list[list[int]]:
@@ -118,9 +126,9 @@ def generate(module: Captioner, images: Float[Tensor, "images 3 112 112"]) -> li
 class Answerer(nn.Module):
     """Answers a question about an image."""
 
-    def __init__(self) -> None:
+    def __init__(self, sees: Sight) -> None:
         super().__init__()
-        self.sees = Sight()
+        self.sees = sees
         self.words = nn.Embedding(len(QUESTION_WORDS) + 1, _HIDDEN, padding_idx=_PADDING)
         self.reads = nn.LSTM(_HIDDEN, _HIDDEN, num_layers=2, batch_first=True)
         self.image = nn.Linear(VECTOR, VECTOR)
@@ -163,14 +171,14 @@ def encode(question: str) -> Int64[Tensor, "1 words"]:
 
 def captioner() -> Captioner:
     """The trained captioner, in eval mode."""
-    module = Captioner()
+    module = Captioner(sight())
     module.load_state_dict(_weights("captioner"))
     return module.eval()
 
 
 def answerer() -> Answerer:
     """The trained answerer, in eval mode."""
-    module = Answerer()
+    module = Answerer(sight())
     module.load_state_dict(_weights("answerer"))
     return module.eval()
 

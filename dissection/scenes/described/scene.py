@@ -88,8 +88,8 @@ def draw_described(seed: int, index: int) -> DescribedScene:
         THINGS[name](canvas, choices, spot, (color,))
     scene = develop(place, canvas, light)
     last = len(canvas.things)
-    left, right = (
+    first, second = (
         DescribedThing(name, color, scene.instances == number)
         for name, color, number in zip(names, colors, (last - 1, last), strict=True)
     )
-    return DescribedScene(scene, (left, right))
+    return DescribedScene(scene, (first, second))

@@ -16,7 +16,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dissection.scenes.canvas import LABELS
-from dissection.scenes.classifier import MEAN, STD
 from dissection.scenes.dice import Dice
 from dissection.scenes.presence import SIDE, Batch, ConceptHead, count_cells, draw_quarters
 from dissection.scenes.training import fold, normalise, pixels, stacked, with_batch_norm
@@ -24,6 +23,7 @@ from dissection.scenes.words import SCENE_CLASSES
 
 from .language import ANSWERS, caption, questions
 from .networks import END, VECTOR, WORDS, Answerer, Captioner, Sight, encode
+from .networks import sight as untrained_sight
 from .scene import THING_COLORS, THINGS, draw_described
 
 if TYPE_CHECKING:
@@ -129,11 +129,20 @@ class SightTraining:
     decay: float = 0.02
 
 
-def train_sight(material: Lessons, how: SightTraining, *, progress: Progress) -> Sight:
-    """Sight that tells things, colours and places, in eval mode, its vectors standardised over the same pictures."""
+def train_sight(
+    material: Lessons, how: SightTraining, *, make: Callable[[], Sight] = untrained_sight, progress: Progress
+) -> Sight:
+    """Sight that tells things, colours and places, in eval mode, its vectors standardised over the same pictures.
+
+    Args:
+        material: scenes to learn from.
+        how: the settings.
+        make: makes it, untrained.
+        progress: called with a line about each epoch.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(how.seed)
-        sight = Sight().train()
+        sight = make().train()
         features = with_batch_norm(sight.features).to(memory_format=torch.channels_last)
         head = ConceptHead(material.cells.shape[3])
         tells = nn.Linear(VECTOR, sum(_TARGETS))
@@ -163,7 +172,7 @@ def train_sight(material: Lessons, how: SightTraining, *, progress: Progress) ->
     return sight
 
 
-def _sight_losses(  # noqa: PLR0913 -- what is learnt, and from what
+def _sight_losses(
     material: Lessons,
     how: SightTraining,
     indices: Int64[Tensor, " batch"],
@@ -184,7 +193,7 @@ def _sight_losses(  # noqa: PLR0913 -- what is learnt, and from what
     with torch.autocast("cpu", torch.bfloat16):
         maps = features[:-1](_altered(batch.images))
     maps = maps.float()
-    told = tells(F.dropout(describe(features[-1](maps[joined:])), 0.3)).split(_TARGETS, 1)
+    told = tells(F.dropout(describe(features[-1](maps[joined:])), 0.3)).split_with_sizes(_TARGETS, 1)
     targets = material.targets[indices[joined:]].T
     wrong = torch.stack([F.cross_entropy(scores, target) for scores, target in zip(told, targets, strict=True)]).mean()
     absent, noise = head.losses(maps, batch)
@@ -232,8 +241,7 @@ def train_captioner(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(how.seed)
-        module = Captioner()
-        module.sees.load_state_dict(sight.state_dict())
+        module = Captioner(sight)
         vectors = sight.standardised(described_by(sight, material.images))
         if shuffled:
             vectors = vectors[torch.randperm(len(vectors))]
@@ -243,7 +251,7 @@ def train_captioner(
             logits = module.following(F.dropout(vectors[indices], how.dropout), said[:, :-1].clamp(min=0))
             return F.cross_entropy(logits.flatten(0, 1), said.flatten(), ignore_index=-1)
 
-        _learn_to_speak(module, len(vectors), how, loss, "captions", progress)
+        learn(module, len(vectors), how, loss, "captions", progress)
     return module.eval()
 
 
@@ -251,8 +259,7 @@ def train_answerer(sight: Sight, material: Lessons, how: SpeechTraining, *, prog
     """An answerer with this sight, in eval mode; arguments are those of :func:`train_captioner`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(how.seed)
-        module = Answerer()
-        module.sees.load_state_dict(sight.state_dict())
+        module = Answerer(sight)
         vectors = sight.standardised(described_by(sight, material.images))
         scenes, asked, answers = material.questions
 
@@ -260,18 +267,28 @@ def train_answerer(sight: Sight, material: Lessons, how: SpeechTraining, *, prog
             scores = module.answering(F.dropout(vectors[scenes[indices]], how.dropout), asked[indices])
             return F.cross_entropy(scores, answers[indices])
 
-        _learn_to_speak(module, len(answers), how, loss, "answers", progress)
+        learn(module, len(answers), how, loss, "answers", progress)
     return module.eval()
 
 
-def _learn_to_speak(  # noqa: PLR0913 -- what is learnt, and how
-    module: Captioner | Answerer,
+def learn(
+    module: nn.Module,
     count: int,
     how: SpeechTraining,
     loss_of: Callable[[Int64[Tensor, " batch"]], Float[Tensor, ""]],
     stage: str,
     progress: Progress,
 ) -> None:
+    """Train all of a network but its ``sees``.
+
+    Args:
+        module: the network.
+        count: how much there is to learn from: the indices that ``loss_of`` takes are below it.
+        how: the settings.
+        loss_of: the loss of some of it.
+        stage: for the lines of progress.
+        progress: called with a line about each epoch.
+    """
     learnt = [parameter for name, parameter in module.named_parameters() if not name.startswith("sees.")]
     optimizer = torch.optim.AdamW(learnt, lr=how.rate, weight_decay=how.decay)
     steps = count // how.batch
