@@ -139,14 +139,13 @@ def train_hierarchical(sight: Sight, material: Lessons, how: SpeechTraining, *, 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(how.seed)
         module = Hierarchical(sight)
-        with torch.inference_mode():
-            seen = torch.cat([sight.features(normalise(part)) for part in material.images.split(100)])
-        maps = seen.clone()
+        with torch.no_grad():
+            maps = torch.cat([sight.features(normalise(part)) for part in material.images.split(100)])
         scenes, asked, answers = material.questions
 
         def loss(indices: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
             scores = module.answering(F.dropout(maps[scenes[indices]], how.dropout), asked[indices])
-            return F.cross_entropy(scores, answers[indices])
+            return F.cross_entropy(scores, answers[indices], label_smoothing=how.smoothing)
 
         learn(module, len(answers), how, loss, "co-attention", progress)
     return module.eval()

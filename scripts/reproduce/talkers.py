@@ -112,7 +112,7 @@ class Talkers:
     @cached_property
     def _hierarchical(self) -> Hierarchical:
         def trained() -> Hierarchical:
-            return train_hierarchical(self._residual, self._spoken, SpeechTraining(epochs=6), progress=self.progress)
+            return train_hierarchical(self._residual, self._spoken, SpeechTraining(epochs=5), progress=self.progress)
 
         return self._kept("co-attention", Hierarchical(residual_sight()), trained)
 
