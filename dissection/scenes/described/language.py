@@ -58,7 +58,7 @@ def caption(described: DescribedScene) -> str:
 
     >>> from .scene import draw_described
     >>> caption(draw_described(0, 0))
-    'a red chair and a yellow bus on the beach'
+    'a yellow car and a purple flower on the beach'
     """
     things = " and ".join(f"a {thing.color} {thing.name}" for thing in described.things)
     return f"{things} {_IN[described.place]} the {described.place}"
