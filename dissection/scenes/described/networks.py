@@ -30,6 +30,8 @@ END = "."
 WORDS = (END, *WORD_KINDS)
 """What the captioner can say; a full stop ends a caption."""
 
+_END = 0
+
 LAYER = f"sees.{_LAYER_OF_CONVOLUTIONS}"
 """The last rectified map of either network, 96 x 14 x 14."""
 
@@ -79,15 +81,22 @@ def sight() -> Sight:
 
 
 class Captioner(nn.Module):
-    """Writes a caption word by word."""
+    """Writes a caption word by word.
 
-    def __init__(self, sees: Sight) -> None:
+    Args:
+        sees: makes a vector of an image.
+        vector: how many numbers.
+        vocabulary: how many words there are; the first one ends a caption.
+    """
+
+    def __init__(self, sees: nn.Module, *, vector: int = VECTOR, vocabulary: int = len(WORDS)) -> None:
         super().__init__()
         self.sees = sees
-        self.image = nn.Linear(VECTOR, _HIDDEN)
-        self.words = nn.Embedding(len(WORDS) + 1, _HIDDEN)  # the last one begins a caption
+        self.image = nn.Linear(vector, _HIDDEN)
+        self.begin = vocabulary
+        self.words = nn.Embedding(vocabulary + 1, _HIDDEN)
         self.speaks = nn.LSTM(_HIDDEN, _HIDDEN, batch_first=True)
-        self.next = nn.Linear(_HIDDEN, len(WORDS))
+        self.next = nn.Linear(_HIDDEN, vocabulary)
 
     def forward(
         self, images: Float[Tensor, "images 3 112 112"], tokens: Int64[Tensor, "#images tokens"]
@@ -99,7 +108,7 @@ class Captioner(nn.Module):
         self, vectors: Float[Tensor, "images vector"], tokens: Int64[Tensor, "#images tokens"]
     ) -> Float[Tensor, "images tokens+1 words"]:
         """As :meth:`forward`, of images that were seen before."""
-        begun = F.pad(tokens, (1, 0), value=len(WORDS)).expand(len(vectors), -1)
+        begun = F.pad(tokens, (1, 0), value=self.begin).expand(len(vectors), -1)
         states, _ = self.speaks(torch.cat([self.image(vectors)[:, None], self.words(begun)], 1))
         logits: Tensor = self.next(states[:, 1:])
         return logits
@@ -119,8 +128,7 @@ def generate(module: Captioner, images: Float[Tensor, "images 3 112 112"]) -> li
     tokens = torch.empty(len(vectors), 0, dtype=torch.long, device=vectors.device)
     for _ in range(_MOST_WORDS):
         tokens = torch.cat([tokens, module.following(vectors, tokens)[:, -1:].argmax(-1)], 1)
-    end = WORDS.index(END)
-    return [(said[: said.index(end)] if end in said else said) for said in tokens.tolist()]
+    return [(said[: said.index(_END)] if _END in said else said) for said in tokens.tolist()]
 
 
 class Answerer(nn.Module):
