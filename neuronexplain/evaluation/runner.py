@@ -19,6 +19,7 @@ from neuronexplain.vocabulary import INTERVAL
 
 from .batch import Batch
 from .framing import Framing
+from .other_pictures import OtherPictures
 from .page import write_charts
 from .record_journal import open_journal
 
@@ -80,7 +81,7 @@ def evaluate(
         "format": _FORMAT,
         "protocol": protocol.name,
         "settings": protocol.settings,
-        "network": network.fingerprint,
+        "network": network.whole_fingerprint,
         "layer": network.layer.name,
         "preprocessing": network.preprocessing.canonical,
         "arithmetic": f"{network.precision} on {network.device.type}, torch {torch.__version__}",
@@ -93,7 +94,8 @@ def evaluate(
     path = out / f"{protocol.name}.jsonl"
     with open_journal(path, heading, batch_size=execution.batch_size, fresh=fresh) as journal:
         execution.report(protocol.name, len(journal.records), len(ground))
-        observation = _Observation(protocol, network, methods, framing, ground.objects, execution, out)
+        others = OtherPictures(ground, framing, protocol.comparisons) if protocol.comparisons else None
+        observation = _Observation(protocol, network, methods, framing, ground.objects, execution, out, others)
         work = Work(_Reader(ground, framing), list, observation.start)
         for _ in resumable_pass(len(ground), work, journal, execution, stage=protocol.name):
             pass
@@ -129,6 +131,7 @@ class _Observation:
     objects: Objects
     execution: Execution
     out: Path
+    others: OtherPictures | None
 
     def start(self, images: range, items: Sequence[tuple[AnnotatedImage, torch.Tensor]]) -> Callable[[], list[Record]]:
         """A function that gives the records of a batch."""
@@ -145,6 +148,7 @@ class _Observation:
             torch.stack(pixels),
             self.execution.batch_size,
             progress=self.execution.reporter,
+            others=self.others,
         )
         return self.protocol.observe(batch, self.methods, self.out)
 

@@ -33,6 +33,11 @@ class Protocol(ABC):
     needs: ClassVar[frozenset[Need]] = frozenset(("objects", "methods"))
 
     @property
+    def comparisons(self) -> int:
+        """With how many other pictures each image is compared; most protocols compare it with none."""
+        return 0
+
+    @property
     def settings(self) -> dict[str, Any]:
         """The fields, as JSON values."""
         return asdict(self)
