@@ -55,9 +55,13 @@ class Tag:
 
 
 class Canvas:
-    """A photograph in the making, and its tags."""
+    """A photograph in the making, and its tags.
 
-    def __init__(self) -> None:
+    Args:
+        absent: names of things that are not to be seen, however they are drawn; it can change in between.
+    """
+
+    def __init__(self, absent: frozenset[str] = frozenset()) -> None:
         self.photo = Image.new("RGB", (PLANE_SIDE, PLANE_SIDE))
         self.things: list[str] = []
         self._tags = Image.new("I", (PLANE_SIDE, PLANE_SIDE))
@@ -65,6 +69,8 @@ class Canvas:
         self._color = ImageDraw.Draw(self.photo)
         self._glaze = ImageDraw.Draw(self.photo, "RGBA")
         self._mark = ImageDraw.Draw(self._tags)
+        self.absent = absent
+        self._scrap = Canvas() if absent else self
 
     def stuff(self, name: str) -> Pen:
         """A pen for stuff without a fixed outline (sky, sea, wall), in coordinates of the frame, ``y`` downwards."""
@@ -72,6 +78,8 @@ class Canvas:
 
     def thing(self, name: str, spot: Spot) -> Pen:
         """A pen for a thing at a spot: ``u`` sideways from its middle, ``v`` upwards from its foot, times its size."""
+        if name in self.absent:
+            return Pen(self._scrap, name, 1, spot)
         self.things.append(name)
         return Pen(self, name, len(self.things), spot)
 

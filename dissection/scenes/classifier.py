@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-__all__ = ["INPUT_SIZE", "LAYER", "MEAN", "SCENE_CLASSES", "STD", "WEIGHTS", "ScenesNet", "scenes_network"]
+__all__ = ["INPUT_SIZE", "LAYER", "MEAN", "SCENE_CLASSES", "STD", "WEIGHTS", "ScenesNet", "convolutions", "scenes_network"]
 
 INPUT_SIZE = 112
 """Side of the input in pixels; photographs are shrunk to it with Pillow's bilinear filter."""
@@ -40,7 +40,7 @@ class ScenesNet(nn.Module):
 
     def __init__(self, classes: int = len(SCENE_CLASSES)) -> None:
         super().__init__()
-        self.features = nn.Sequential(*_layers())
+        self.features = convolutions()
         self.classifier = nn.Sequential(
             nn.Flatten(),
             nn.Dropout(0.3),
@@ -53,6 +53,11 @@ class ScenesNet(nn.Module):
         """Logits by class."""
         logits: Tensor = self.classifier(self.features(images))
         return logits
+
+
+def convolutions() -> nn.Sequential:
+    """The untrained convolutions, rectified, with the pooling layers between and after them."""
+    return nn.Sequential(*_layers())
 
 
 def _layers() -> list[nn.Module]:

@@ -9,6 +9,8 @@ from .paint import Paint, cloth, glass, metal
 from .palette import darker, lighter, rgb, shade
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .canvas import Canvas, Spot
     from .dice import Dice
 
@@ -54,11 +56,13 @@ def container(canvas: Canvas, dice: Dice, spot: Spot) -> None:
         pen.box(0.32 + shift, low + 0.02, 0.5 + shift, low + 0.38, metal(darker(color, 0.12)), "door")
 
 
-def bench(canvas: Canvas, dice: Dice, spot: Spot) -> None:
+def bench(
+    canvas: Canvas, dice: Dice, spot: Spot, colors: Sequence[str] = ("brown", "green", "red", "brown")
+) -> None:
     """A park bench of slats."""
     pen = canvas.thing("bench", spot)
     pen.shadow(-0.55, 0.6, 0.08)
-    slat = Paint(shade(dice, "brown", "green", "red", "brown"), material="wood")
+    slat = Paint(shade(dice, *colors), material="wood")
     for u in (-0.4, 0.4):
         pen.box(u - 0.03, 0, u + 0.03, 0.5, metal((52, 56, 64)), "leg")
     for low in (0.32, 0.43, 0.54):
@@ -94,12 +98,17 @@ def hay_bale(canvas: Canvas, dice: Dice, spot: Spot) -> None:
         )
 
 
-def umbrella(canvas: Canvas, dice: Dice, spot: Spot) -> None:
-    """A sunshade with gores in two colours."""
+def umbrella(
+    canvas: Canvas,
+    dice: Dice,
+    spot: Spot,
+    colors: Sequence[str] = ("red", "blue", "green", "orange", "purple", "pink", "yellow"),
+) -> None:
+    """A sunshade with gores in a colour and in white."""
     pen = canvas.thing("umbrella", spot)
     pen.shadow(-0.5, 0.5, 0.06)
     pen.line([(0, 0), (0, 0.8)], 0.03, Paint((240, 236, 226), material="wood"), "pole")
-    colors = (shade(dice, "red", "blue", "green", "orange", "purple", "pink", "yellow"), rgb("fbf8f0"))
+    gores = (shade(dice, *colors), rgb("fbf8f0"))
     us = (-0.55, -0.36, -0.13, 0.13, 0.36, 0.55)
     for index, (left, right) in enumerate(pairwise(us)):
         gore = [
@@ -110,7 +119,7 @@ def umbrella(canvas: Canvas, dice: Dice, spot: Spot) -> None:
             (right, 0.62),
             (right * 0.75, 0.86),
         ]
-        pen.polygon(gore, Paint(colors[index % 2], darker(colors[index % 2], 0.1), "fabric", "striped"), "canopy")
+        pen.polygon(gore, Paint(gores[index % 2], darker(gores[index % 2], 0.1), "fabric", "striped"), "canopy")
     pen.line([(0, 0.96), (0, 1.03)], 0.025, Paint((240, 236, 226), material="wood"), "pole")
 
 

@@ -8,6 +8,8 @@ from .paint import Paint, cloth, metal, wood
 from .palette import darker, lighter, shade
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .canvas import Canvas, Pen, Spot
     from .dice import Dice
 
@@ -196,11 +198,16 @@ def table(canvas: Canvas, dice: Dice, spot: Spot) -> None:
     pen.box(-0.5, 0.41, 0.5, 0.47, Paint(darker(top.color, 0.12), material=top.material), "tabletop")
 
 
-def chair(canvas: Canvas, dice: Dice, spot: Spot) -> None:
+def chair(
+    canvas: Canvas,
+    dice: Dice,
+    spot: Spot,
+    colors: Sequence[str] = ("brown", "white", "red", "blue", "green", "brown"),
+) -> None:
     """A wooden chair."""
     pen = canvas.thing("chair", spot)
     pen.shadow(-0.3, 0.35, 0.05)
-    plank = Paint(shade(dice, "brown", "white", "red", "blue", "green", "brown"), material="wood")
+    plank = Paint(shade(dice, *colors), material="wood")
     dark = Paint(darker(plank.color), material="wood")
     for u in (-0.22, 0.17):
         pen.box(u, 0.45, u + 0.05, 0.98, plank, "backrest")

@@ -9,6 +9,8 @@ from .paint import Paint, wood
 from .palette import darker, lighter, rgb, shade
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .canvas import Canvas, Pen, Spot
     from .dice import Dice
 
@@ -78,10 +80,15 @@ def bush(canvas: Canvas, dice: Dice, spot: Spot) -> None:
         pen.oval(u - 0.28, 0, u + 0.28, top, Paint(lighter(leaf, 0.1), darker(leaf, 0.25), "foliage"))
 
 
-def flower(canvas: Canvas, dice: Dice, spot: Spot) -> None:
+def flower(
+    canvas: Canvas,
+    dice: Dice,
+    spot: Spot,
+    colors: Sequence[str] = ("red", "pink", "purple", "yellow", "white", "blue", "orange"),
+) -> None:
     """A clump of flowers in one colour."""
     pen = canvas.thing("flower", spot)
-    petals = Paint(shade(dice, "red", "pink", "purple", "yellow", "white", "blue", "orange"))
+    petals = Paint(shade(dice, *colors))
     for u, v in ((-0.3, 0.55), (0.3, 0.6), (0.0, 0.8)):
         _blossom(pen, u + dice.between(-0.06, 0.06), v + dice.between(-0.1, 0.1), petals)
 

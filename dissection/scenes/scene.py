@@ -79,12 +79,14 @@ class Scene:
         photograph: 224x224 pixels, RGB.
         labels: label maps by category (all but ``scene``), 112x112; 0 means "none".
         boxes: the visible things, in the order in which they were drawn.
+        instances: the number of each pixel's thing, 112x112: they count from 1 as they were drawn; 0 means "none".
     """
 
     name: str
     photograph: Image.Image
     labels: Mapping[str, Int32[np.ndarray, "h w"]]
     boxes: tuple[ThingBox, ...]
+    instances: Int32[np.ndarray, "h w"]
 
     @property
     def number(self) -> int:
@@ -109,16 +111,26 @@ def draw_scene(seed: int, index: int, *, extra: str = "") -> Scene:
         KeyError: if ``extra`` is not one of ``THINGS``.
     """
     name, canvas, dice = scene_class(index), Canvas(), Dice(seed, index)
-    light = _PAINTERS[name](canvas, dice)
+    light = paint_place(name, canvas, dice)
     if extra:
         extra_dice = Dice(seed, index, 1)
         THINGS[extra](
             canvas, extra_dice, Spot(extra_dice.between(15, 85), extra_dice.between(88, 96), extra_dice.between(24, 30))
         )
+    return develop(name, canvas, light)
+
+
+def paint_place(name: str, canvas: Canvas, dice: Dice) -> Light:
+    """Paint a scene of a class, without what the canvas leaves out; the light is for :func:`develop`."""
+    return _PAINTERS[name](canvas, dice)
+
+
+def develop(name: str, canvas: Canvas, light: Light) -> Scene:
+    """The scene that is painted on a canvas, in its light."""
     photo = canvas.photo.point([round(value * share) for share in light.tint for value in range(256)])
     labels, instances = _labels(canvas, photo)
     photograph = photo.resize((PHOTO, PHOTO), Image.Resampling.BOX)
-    return Scene(name, photograph, MappingProxyType(labels), _boxes(instances, canvas.things))
+    return Scene(name, photograph, MappingProxyType(labels), _boxes(instances, canvas.things), instances)
 
 
 def _labels(canvas: Canvas, photo: Image.Image) -> tuple[dict[str, Int32[np.ndarray, "h w"]], Int32[np.ndarray, "h w"]]:

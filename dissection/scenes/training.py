@@ -91,13 +91,13 @@ def train(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(how.seed)
         network = ScenesNet(int(classes.max()) + 1).train()
-        features = _with_batch_norm(network).to(memory_format=torch.channels_last)
+        features = with_batch_norm(network.features).to(memory_format=torch.channels_last)
         if cells is None:
             learner = _Learner(network, features, images, classes, how)
         else:
             learner = _ConceptLearner(network, features, images, classes, how, cells, ConceptHead(cells.shape[3]))
         _learn(learner, progress)
-    _fold(features)
+    fold(features)
     return network.eval()
 
 
@@ -219,18 +219,18 @@ def _augment(images: Float[Tensor, "images 3 h w"]) -> Float[Tensor, "images 3 h
     return mirrored * gain + 0.15 * torch.randn(len(images), 3, 1, 1) + 0.04 * torch.randn_like(images)
 
 
-def _with_batch_norm(network: ScenesNet) -> nn.Sequential:
-    """The network's features with a batch normalisation after each convolution."""
+def with_batch_norm(features: nn.Sequential) -> nn.Sequential:
+    """The same features with a batch normalisation after each convolution."""
     layers: list[nn.Module] = []
-    for layer in network.features:
+    for layer in features:
         layers.append(layer)
         if isinstance(layer, nn.Conv2d):
             layers.append(nn.BatchNorm2d(layer.out_channels))
     return nn.Sequential(*layers)
 
 
-def _fold(features: nn.Sequential) -> None:
-    """Fold batch normalisation into the convolutions, which the network shares."""
+def fold(features: nn.Sequential) -> None:
+    """Fold the batch normalisation of :func:`with_batch_norm` into the convolutions, which the network shares."""
     convolutions = [layer for layer in features if isinstance(layer, nn.Conv2d)]
     norms = [layer for layer in features if isinstance(layer, nn.BatchNorm2d)]
     for layer, norm in zip(convolutions, norms, strict=True):

@@ -6,9 +6,11 @@ from math import cos, pi, sin
 from typing import TYPE_CHECKING
 
 from .paint import Paint, glass, metal, wood
-from .palette import darker, lighter, rgb, shade
+from .palette import COLORS, darker, lighter, rgb, shade
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .canvas import Canvas, Pen, Spot
     from .dice import Dice
 
@@ -19,11 +21,11 @@ def _wheel(pen: Pen, u: float, v: float, radius: float) -> None:
     pen.oval(u - hub, v - hub, u + hub, v + hub, metal((196, 200, 202)), "wheel")
 
 
-def car(canvas: Canvas, dice: Dice, spot: Spot) -> None:
+def car(canvas: Canvas, dice: Dice, spot: Spot, colors: Sequence[str] = COLORS) -> None:
     """A car: saloon or hatchback."""
     pen = canvas.thing("car", spot)
     pen.shadow(-0.52, 0.54, 0.05)
-    color = shade(dice)
+    color = shade(dice, *colors)
     body = Paint(lighter(color, 0.1), darker(color, 0.15), "metal")
     back = dice.pick((-0.48, -0.32))
     pen.polygon([(back, 0.27), (back * 0.75, 0.44), (0.12, 0.44), (0.28, 0.27)], body)
@@ -40,11 +42,16 @@ def car(canvas: Canvas, dice: Dice, spot: Spot) -> None:
         _wheel(pen, u, 0.1, 0.105)
 
 
-def bus(canvas: Canvas, dice: Dice, spot: Spot) -> None:
+def bus(
+    canvas: Canvas,
+    dice: Dice,
+    spot: Spot,
+    colors: Sequence[str] = ("red", "yellow", "blue", "green", "orange", "white"),
+) -> None:
     """A bus with a row of windows, some with two decks."""
     pen = canvas.thing("bus", spot)
     pen.shadow(-0.52, 0.54, 0.04)
-    color = shade(dice, "red", "yellow", "blue", "green", "orange", "white")
+    color = shade(dice, *colors)
     decks = dice.pick((1, 1, 2))
     pen.box(-0.5, 0.08, 0.5, 0.2 + 0.22 * decks, Paint(lighter(color, 0.08), darker(color, 0.1), "metal"))
     for deck in range(decks):
@@ -78,11 +85,13 @@ def _rim(pen: Pen, u: float, index: int) -> None:
     pen.line(ends, 0.035, Paint((40, 41, 46), material="rubber"), "wheel")
 
 
-def tractor(canvas: Canvas, dice: Dice, spot: Spot) -> None:
+def tractor(
+    canvas: Canvas, dice: Dice, spot: Spot, colors: Sequence[str] = ("red", "green", "blue", "orange", "yellow")
+) -> None:
     """A tractor: one big wheel, one small."""
     pen = canvas.thing("tractor", spot)
     pen.shadow(-0.5, 0.5, 0.06)
-    color = shade(dice, "red", "green", "blue", "orange", "yellow")
+    color = shade(dice, *colors)
     body = Paint(lighter(color, 0.1), darker(color, 0.12), "metal")
     pen.box(0.24, 0.45, 0.28, 0.72, metal((60, 60, 66)), "exhaust pipe")
     pen.box(-0.34, 0.3, 0.02, 0.78, glass(), "window")
@@ -114,8 +123,13 @@ def sailing_boat(canvas: Canvas, dice: Dice, spot: Spot) -> None:
     )
 
 
-def motor_boat(canvas: Canvas, dice: Dice, spot: Spot) -> None:
-    """A fishing boat with a wheelhouse."""
+def motor_boat(
+    canvas: Canvas,
+    dice: Dice,
+    spot: Spot,
+    colors: Sequence[str] = ("blue", "red", "green", "orange", "white", "black"),
+) -> None:
+    """A fishing boat with a wheelhouse; its hull is in the colour."""
     pen = canvas.thing("boat", spot)
     pen.shadow(-0.5, 0.52, 0.04)
     pen.line([(0.1, 0.25), (0.1, 0.8)], 0.025, wood(dice), "mast")
@@ -123,7 +137,7 @@ def motor_boat(canvas: Canvas, dice: Dice, spot: Spot) -> None:
     pen.box(-0.34, 0.48, 0.06, 0.54, Paint(shade(dice, "red", "blue", "orange"), material="wood"))
     for u in (-0.25, -0.11):
         pen.box(u, 0.34, u + 0.09, 0.45, glass())
-    hull = shade(dice, "blue", "red", "green", "orange", "white", "black")
+    hull = shade(dice, *colors)
     pen.polygon([(-0.46, 0.26), (-0.4, 0), (0.36, 0), (0.56, 0.34)], Paint(hull, darker(hull), "wood"), "hull")
     pen.polygon(
         [(-0.46, 0.26), (-0.45, 0.21), (0.53, 0.28), (0.56, 0.34)], Paint((247, 244, 236), material="wood"), "hull"

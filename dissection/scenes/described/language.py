@@ -1,0 +1,114 @@
+"""What is said of a described scene: a caption, and questions with their answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from dissection.scenes.dice import Dice
+from dissection.scenes.words import SCENE_CLASSES
+
+from .scene import THING_COLORS, THINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .scene import DescribedScene
+
+QuestionKind: TypeAlias = Literal["colour", "thing", "presence", "place"]
+WordKind: TypeAlias = Literal["colour", "thing", "place", "function"]
+
+_IN = {place: "in" for place in SCENE_CLASSES} | dict.fromkeys(("beach", "farm", "mountain"), "on")
+_SIDES = ("left", "right")
+_FUNCTION = ("a", "and", "in", "on", "the")
+
+WORD_KINDS: Mapping[str, WordKind] = MappingProxyType(
+    dict.fromkeys(_FUNCTION, "function")
+    | dict.fromkeys(THING_COLORS, "colour")
+    | dict.fromkeys(THINGS, "thing")
+    | dict.fromkeys(SCENE_CLASSES, "place")
+)
+"""The kind of every word that captions are made of."""
+
+ANSWERS = ("no", "yes", *THING_COLORS, *THINGS, *SCENE_CLASSES)
+"""Every answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question about a described scene.
+
+    Attributes:
+        kind: what it asks for.
+        text: in words, with a question mark.
+        answer: one of ``ANSWERS``.
+        about: the thing that it asks about, by its place among the scene's; ``None`` if that is none of them.
+    """
+
+    kind: QuestionKind
+    text: str
+    answer: str
+    about: int | None = None
+
+
+def caption(described: DescribedScene) -> str:
+    """Both things from left to right, and the place.
+
+    >>> from .scene import draw_described
+    >>> caption(draw_described(0, 0))
+    '?'
+    """
+    left, right = (f"a {thing.color} {thing.name}" for thing in described.things)
+    return f"{left} and {right} {_IN[described.place]} the {described.place}"
+
+
+def questions(described: DescribedScene, dice: Dice) -> tuple[Question, ...]:
+    """Questions about a scene, of which every answer is as likely as the others of its kind.
+
+    Args:
+        described: the scene.
+        dice: chooses what is asked for, present or not.
+    """
+    things = described.things
+    about_one = [
+        question
+        for place, (side, thing) in enumerate(zip(_SIDES, things, strict=True))
+        for question in (
+            Question("colour", f"what colour is the {thing.name}?", thing.color, place),
+            Question("thing", f"what is {thing.color}?", thing.name, place),
+            Question("thing", f"what is on the {side}?", thing.name, place),
+        )
+    ]
+    here = dice.count(0, 1)
+    missing = dice.pick([name for name in THINGS if name not in {thing.name for thing in things}])
+    return (
+        *about_one,
+        Question("presence", _is_there(things[here].name), "yes", here),
+        Question("presence", _is_there(missing), "no"),
+        Question("place", "where is it?", described.place),
+    )
+
+
+def known_questions() -> tuple[str, ...]:
+    """Every question that can be asked."""
+    return (
+        *(f"what colour is the {name}?" for name in THINGS),
+        *(f"what is {color}?" for color in THING_COLORS),
+        *(f"what is on the {side}?" for side in _SIDES),
+        *map(_is_there, THINGS),
+        "where is it?",
+    )
+
+
+def _is_there(thing: str) -> str:
+    return f"is there {'an' if thing[0] in 'aeiou' else 'a'} {thing}?"
+
+
+def spoken_words(question: str) -> list[str]:
+    """The words of a question, without its mark, in small letters."""
+    return question.casefold().replace("?", " ").split()
+
+
+QUESTION_WORDS = tuple(sorted({word for question in known_questions() for word in spoken_words(question)}))
+"""Every word that questions are made of."""

@@ -1,0 +1,289 @@
+"""Trains the networks of described scenes: first their sight, on things, colours and places, then what they say.
+
+Reproducible: the same torch on the same machine gives the same weights. Sight learns from pictures without a word, as
+the paper's trunks did from ImageNet; then it is frozen, and captions and questions are learnt from the vectors of other
+scenes, since of those that sight has learnt from it is surer than it will ever be again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dissection.scenes.canvas import LABELS
+from dissection.scenes.classifier import MEAN, STD
+from dissection.scenes.dice import Dice
+from dissection.scenes.presence import SIDE, Batch, ConceptHead, count_cells, draw_quarters
+from dissection.scenes.training import fold, normalise, pixels, stacked, with_batch_norm
+from dissection.scenes.words import SCENE_CLASSES
+
+from .language import ANSWERS, caption, questions
+from .networks import END, VECTOR, WORDS, Answerer, Captioner, Sight, encode
+from .scene import THING_COLORS, THINGS, draw_described
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from jaxtyping import Float, Int64, UInt8
+
+    from .scene import DescribedScene
+
+    Progress = Callable[[str], None]
+
+_TARGETS = (len(THINGS), len(THING_COLORS), len(THINGS), len(THING_COLORS), len(SCENE_CLASSES))
+"""Sizes of what is learnt of a picture: the left thing, its colour, the right thing, its colour, the place."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lessons:
+    """Scenes to learn from.
+
+    Attributes:
+        images: their photographs, at the networks' input size.
+        targets: for each the numbers of its left thing, that thing's colour, the same on the right, and the place.
+        cells: how many pixels of each cell show each concept, and then each colour of the two things.
+        captions: the tokens of each caption, which ends in a full stop; padded with -1.
+        questions: for each question its scene, the tokens, and the number of the answer.
+    """
+
+    images: UInt8[Tensor, "scenes 3 112 112"]
+    targets: Int64[Tensor, "scenes 5"]
+    cells: UInt8[Tensor, "scenes 7 7 concepts"]
+    captions: Int64[Tensor, "scenes tokens"]
+    questions: tuple[Int64[Tensor, " questions"], Int64[Tensor, "questions words"], Int64[Tensor, " questions"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One scene as :class:`Lessons` need it, small enough to be sent between processes."""
+
+    pixels: np.ndarray
+    targets: tuple[int, ...]
+    cells: np.ndarray
+    caption: str
+    questions: tuple[tuple[str, str], ...]
+
+
+def drawn(seed: int, concepts: Sequence[int], index: int) -> Drawn:
+    """Scene ``index`` of a seed."""
+    described = draw_described(seed, index)
+    left, right = described.things
+    names, colors = list(THINGS), list(THING_COLORS)
+    return Drawn(
+        pixels(described.scene.photograph),
+        (
+            names.index(left.name),
+            colors.index(left.color),
+            names.index(right.name),
+            colors.index(right.color),
+            SCENE_CLASSES.index(described.place),
+        ),
+        np.concatenate([count_cells(described.scene.labels.values(), concepts), _color_cells(described)], 2),
+        caption(described),
+        tuple((question.text, question.answer) for question in questions(described, Dice(seed, index, 3))),
+    )
+
+
+def _color_cells(described: DescribedScene) -> UInt8[np.ndarray, "7 7 colours"]:
+    side = LABELS // SIDE
+    counts = np.zeros((SIDE, SIDE, len(THING_COLORS)), np.int64)
+    for thing in described.things:
+        counts[:, :, THING_COLORS.index(thing.color)] += thing.mask.reshape(SIDE, side, SIDE, side).sum((1, 3))
+    return counts.clip(max=255).astype(np.uint8)
+
+
+def lessons(scenes: Sequence[Drawn]) -> Lessons:
+    """Drawn scenes, stacked."""
+    said = [[WORDS.index(word) for word in [*scene.caption.split(), END]] for scene in scenes]
+    longest = max(map(len, said))
+    asked = [(index, text, answer) for index, scene in enumerate(scenes) for text, answer in scene.questions]
+    return Lessons(
+        stacked(scene.pixels for scene in scenes),
+        torch.tensor([scene.targets for scene in scenes]),
+        torch.from_numpy(np.stack([scene.cells for scene in scenes])),
+        torch.tensor([tokens + [-1] * (longest - len(tokens)) for tokens in said]),
+        (
+            torch.tensor([index for index, _, _ in asked]),
+            torch.cat([encode(text) for _, text, _ in asked]),
+            torch.tensor([ANSWERS.index(answer) for _, _, answer in asked]),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SightTraining:
+    """The settings of training sight; see :class:`dissection.scenes.training.Training`."""
+
+    epochs: int = 9
+    batch: int = 24
+    rate: float = 3e-3
+    seed: int = 0
+    sparsity: float = 0.2
+    presence: float = 40.0
+    silence: float = 5.0
+    decay: float = 0.02
+
+
+def train_sight(material: Lessons, how: SightTraining, *, progress: Progress) -> Sight:
+    """Sight that tells things, colours and places, in eval mode, its vectors standardised over the same pictures."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(how.seed)
+        sight = Sight().train()
+        features = with_batch_norm(sight.features).to(memory_format=torch.channels_last)
+        head = ConceptHead(material.cells.shape[3])
+        tells = nn.Linear(VECTOR, sum(_TARGETS))
+        learnt = [*features.parameters(), *sight.describe.parameters(), *tells.parameters()]
+        groups: list[dict[str, Any]] = [
+            {"params": learnt},
+            {"params": [*head.parameters()], "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=how.rate, weight_decay=how.decay)
+        steps = len(material.images) // how.batch
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, how.rate, total_steps=how.epochs * steps)
+        for epoch in range(how.epochs):
+            losses = []
+            for indices in torch.randperm(len(material.images))[: steps * how.batch].reshape(steps, how.batch):
+                wrong, loss = _sight_losses(material, how, indices, features, sight.describe, tells, head)
+                optimizer.zero_grad()
+                torch.autograd.backward(loss)
+                optimizer.step()
+                schedule.step()
+                losses.append(wrong.item())
+            progress(f"sight, epoch {epoch + 1} of {how.epochs}: loss {np.mean(losses):.3f}")
+    fold(features)
+    sight.eval()
+    vectors = described_by(sight, material.images)
+    sight.mean.copy_(vectors.mean(0))
+    sight.deviation.copy_(vectors.std(0).clamp(min=1e-3))
+    return sight
+
+
+def _sight_losses(  # noqa: PLR0913 -- what is learnt, and from what
+    material: Lessons,
+    how: SightTraining,
+    indices: Int64[Tensor, " batch"],
+    features: nn.Sequential,
+    describe: nn.Module,
+    tells: nn.Module,
+    head: ConceptHead,
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """The loss of things, colours and places, and the loss to minimise.
+
+    A third of the scenes is joined from quarters of others: there concepts are learnt without what usually surrounds
+    them, and nothing else, since left and right are lost.
+    """
+    joined = len(indices) // 3
+    images = normalise(material.images[indices])
+    whole = Batch(images, images.new_zeros(len(indices), 1), material.cells[indices], draw_quarters(len(indices)))
+    batch = whole.joined(joined)
+    with torch.autocast("cpu", torch.bfloat16):
+        maps = features[:-1](_altered(batch.images))
+    maps = maps.float()
+    told = tells(F.dropout(describe(features[-1](maps[joined:])), 0.3)).split(_TARGETS, 1)
+    targets = material.targets[indices[joined:]].T
+    wrong = torch.stack([F.cross_entropy(scores, target) for scores, target in zip(told, targets, strict=True)]).mean()
+    absent, noise = head.losses(maps, batch)
+    return wrong, wrong + how.sparsity * maps.mean() + how.presence * absent + how.silence * noise
+
+
+def _altered(images: Float[Tensor, "images 3 h w"]) -> Float[Tensor, "images 3 h w"]:
+    """Slightly other brightness, contrast and noise; not mirrored, since left stays left, and hardly other colours."""
+    images = images.contiguous(memory_format=torch.channels_last)
+    gain = 1 + 0.1 * torch.randn(len(images), 1, 1, 1) + 0.02 * torch.randn(len(images), 3, 1, 1)
+    shift = 0.1 * torch.randn(len(images), 1, 1, 1)
+    return images * gain + shift + 0.04 * torch.randn_like(images)
+
+
+@torch.inference_mode()
+def described_by(sight: Sight, images: UInt8[Tensor, "scenes 3 112 112"]) -> Float[Tensor, "scenes vector"]:
+    """The vectors of images before they are standardised."""
+    parts = [sight.describe(sight.features(normalise(part))) for part in images.split(100)]
+    return torch.cat(parts).clone()
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechTraining:
+    """The settings of training what is said of frozen vectors."""
+
+    epochs: int = 30
+    batch: int = 100
+    rate: float = 3e-3
+    seed: int = 0
+    decay: float = 0.01
+    dropout: float = 0.1
+
+
+def train_captioner(
+    sight: Sight, material: Lessons, how: SpeechTraining, *, shuffled: bool = False, progress: Progress
+) -> Captioner:
+    """A captioner with this sight, in eval mode.
+
+    Args:
+        sight: sees, and stays as it is.
+        material: scenes that sight has not learnt from.
+        how: the settings.
+        shuffled: learn each caption with the picture of another scene, so that pictures tell nothing: a control.
+        progress: called with a line about each epoch.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(how.seed)
+        module = Captioner()
+        module.sees.load_state_dict(sight.state_dict())
+        vectors = sight.standardised(described_by(sight, material.images))
+        if shuffled:
+            vectors = vectors[torch.randperm(len(vectors))]
+
+        def loss(indices: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
+            said = material.captions[indices]
+            logits = module.following(F.dropout(vectors[indices], how.dropout), said[:, :-1].clamp(min=0))
+            return F.cross_entropy(logits.flatten(0, 1), said.flatten(), ignore_index=-1)
+
+        _learn_to_speak(module, len(vectors), how, loss, "captions", progress)
+    return module.eval()
+
+
+def train_answerer(sight: Sight, material: Lessons, how: SpeechTraining, *, progress: Progress) -> Answerer:
+    """An answerer with this sight, in eval mode; arguments are those of :func:`train_captioner`."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(how.seed)
+        module = Answerer()
+        module.sees.load_state_dict(sight.state_dict())
+        vectors = sight.standardised(described_by(sight, material.images))
+        scenes, asked, answers = material.questions
+
+        def loss(indices: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
+            scores = module.answering(F.dropout(vectors[scenes[indices]], how.dropout), asked[indices])
+            return F.cross_entropy(scores, answers[indices])
+
+        _learn_to_speak(module, len(answers), how, loss, "answers", progress)
+    return module.eval()
+
+
+def _learn_to_speak(  # noqa: PLR0913 -- what is learnt, and how
+    module: Captioner | Answerer,
+    count: int,
+    how: SpeechTraining,
+    loss_of: Callable[[Int64[Tensor, " batch"]], Float[Tensor, ""]],
+    stage: str,
+    progress: Progress,
+) -> None:
+    learnt = [parameter for name, parameter in module.named_parameters() if not name.startswith("sees.")]
+    optimizer = torch.optim.AdamW(learnt, lr=how.rate, weight_decay=how.decay)
+    steps = count // how.batch
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, how.rate, total_steps=how.epochs * steps)
+    for epoch in range(how.epochs):
+        losses = []
+        for indices in torch.randperm(count)[: steps * how.batch].reshape(steps, how.batch):
+            loss = loss_of(indices)
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            torch.nn.utils.clip_grad_norm_(learnt, 1.0)
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+        progress(f"{stage}, epoch {epoch + 1} of {how.epochs}: loss {np.mean(losses):.3f}")
