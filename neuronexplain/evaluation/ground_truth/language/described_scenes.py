@@ -9,9 +9,10 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from dissection.scenes.described.language import WORD_KINDS, caption, questions
 from dissection.scenes.described.scene import THING_COLORS, THINGS, draw_described
-
+from dissection.scenes.dice import Dice
 from neuronexplain.evaluation.ground_truth.labelled_objects import region_boxes
 from neuronexplain.evaluation.ground_truth.truth import AnnotatedImage, ObjectLocation, Question
 
@@ -19,8 +20,10 @@ from .word_table import WordTable
 
 if TYPE_CHECKING:
     from dissection.scenes.described.scene import DescribedThing
-
     from neuronexplain.evaluation.ground_truth.truth import Objects
+
+_DICE = 3
+"""Which of a scene's dice choose what is asked about it."""
 
 
 class DescribedScenes:
@@ -61,11 +64,11 @@ class DescribedScenes:
                 question.kind,
                 None if question.about is None else described.things[question.about].name,
             )
-            for question in questions(described)
+            for question in questions(described, Dice(self._seed, index, _DICE))
         ]
         return AnnotatedImage(
             f"described scene {index}",
-            described.photograph,
+            described.scene.photograph,
             places,
             categories=frozenset(thing.name for thing in described.things),
             captions=(caption(described),),

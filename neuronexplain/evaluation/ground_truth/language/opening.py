@@ -9,6 +9,7 @@ from dissection.concepts.formats import needing
 from dissection.errors import ConceptDataError
 from neuronexplain.evaluation.ground_truth.opening import DEFAULT_SCENES, Sample
 
+from .described_scenes import DescribedScenes
 from .gaze_maps import GazeMaps
 from .photograph_tables import AskedPhotographs, CaptionedPhotographs
 from .word_table import WordTable
@@ -56,8 +57,6 @@ def open_captioned(
         ConceptDataError: if the data or the table is not in its layout.
     """
     if kind == "described":
-        from .described_scenes import DescribedScenes  # noqa: PLC0415 -- TEMP
-
         scenes = DescribedScenes(images=limit or DEFAULT_SCENES, seed=seed)
         return Captioned(scenes, scenes.words if table is None else WordTable.read(table, scenes.objects))
     folder = _existing(data)
@@ -93,8 +92,6 @@ def open_asked(
         ConceptDataError: if the data is not in its layout.
     """
     if kind == "described":
-        from .described_scenes import DescribedScenes  # noqa: PLC0415 -- TEMP
-
         return DescribedScenes(images=limit or DEFAULT_SCENES, seed=seed)
     maps = None if gazes is None else GazeMaps(gazes)
     return _limited(AskedPhotographs(_existing(data), gazes=maps), limit)
