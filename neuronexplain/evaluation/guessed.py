@@ -1,11 +1,11 @@
 """How often words and answers are right, beside what can be guessed without looking: shared by both.
 
-(guessed from the question), or from the place in the caption
-    the most frequent one, of the other half of the images.
-(guessed from the setting)
-    likewise, but only of images that show the same place. What asks for the place itself is not guessed from it.
-(of another picture)
+of another picture
     what the network says of other pictures, compared with what is right here.
+guessed from the question, or from the place in the caption
+    what is right most often in the other half of the images.
+and the setting
+    likewise, but only in images that show the same place. What asks for the place itself is not guessed from it.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def accuracy_report(
         seed: seed of the two halves of the images.
     """
     columns = {
-        "kind": f"kind of {of_what}",
+        "kind": "kind",
         "right": "right %",
         "beside": "of another picture %",
         "guessed": f"guessed from the {known} %",

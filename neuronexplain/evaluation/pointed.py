@@ -9,7 +9,7 @@ Every figure stands beside its controls:
 (of another word), (of another question)
     maps of the same picture that should point elsewhere: means over all of them.
 (of another picture)
-    maps for the same word, or the same answer to the same question, of pictures that do not show this: means likewise.
+    maps for the same word, or the same answer to the same question, of pictures drawn at random: means likewise.
 """
 
 from __future__ import annotations

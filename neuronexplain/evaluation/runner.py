@@ -70,12 +70,14 @@ def evaluate(
         CheckpointError: if the folder holds another evaluation.
         ConceptDataError: if the protocol needs annotations that the images lack.
         NeuronExplainError: if the protocol cannot use this view, or needs methods, or a method is not defined for the
-            network; or if several processes would share the images.
+            network; or if the network does not write or answer, as the protocol needs; or if several processes would
+            share the images.
     """
     execution = execution or Execution()
     require_one_process(execution.ranks.count)
     framing = Framing.of(network.preprocessing, view)
     _check(protocol, ground, methods, framing)
+    _check_language(protocol, network)
     check_methods(methods, network)
     heading = {
         "format": _FORMAT,
@@ -181,6 +183,13 @@ def _check(protocol: Protocol, ground: Ground, methods: Sequence[Method], view: 
         first = next((place for place in ground.annotated(0).places.values()), None)
         if first is not None and first.mask is None:
             raise ConceptDataError(f"{protocol.name} needs masks, and {ground.name} has only boxes; use other data")
+
+
+def _check_language(protocol: Protocol, network: Network) -> None:
+    if "captions" in protocol.needs:
+        network.require_captions()
+    if "answers" in protocol.needs:
+        network.require_answers()
 
 
 def _document(heading: dict[str, Any], report: Report) -> bytes:

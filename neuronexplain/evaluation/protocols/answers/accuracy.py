@@ -33,7 +33,7 @@ class AnswerAccuracy(Protocol):
     seed: int = 0
 
     name = "answer-accuracy"
-    needs = frozenset(("one crop",))
+    needs = frozenset(("one crop", "answers"))
 
     @property
     def comparisons(self) -> int:

@@ -43,7 +43,7 @@ class AnswerAttention(Protocol):
     seed: int = 0
 
     name = "answer-attention"
-    needs = frozenset(("methods", "one crop"))
+    needs = frozenset(("methods", "one crop", "answers"))
 
     def observe(self, batch: Batch, methods: Sequence[Method], out: Path) -> list[Record]:  # noqa: ARG002
         """The correlations of each question."""

@@ -36,7 +36,7 @@ class AnswerOcclusion(Protocol):
     stride: float = STRIDE
 
     name = "answer-occlusion"
-    needs = frozenset(("one crop", "methods"))
+    needs = frozenset(("one crop", "methods", "answers"))
 
     def observe(self, batch: Batch, methods: Sequence[Method], out: Path) -> list[Record]:
         """The correlations of each question; see :class:`OcclusionCorrelation`."""

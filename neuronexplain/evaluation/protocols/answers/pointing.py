@@ -63,7 +63,7 @@ class AnswerPointing(Protocol):
     others: int = 4
 
     name = "answer-pointing"
-    needs = frozenset(("objects", "masks", "methods", "one crop"))
+    needs = frozenset(("objects", "masks", "methods", "one crop", "answers"))
 
     @property
     def comparisons(self) -> int:

@@ -45,7 +45,7 @@ class CaptionAccuracy(Protocol):
     seed: int = 0
 
     name = "caption-accuracy"
-    needs = frozenset(("one crop",))
+    needs = frozenset(("one crop", "captions"))
 
     def __post_init__(self) -> None:
         if not self.words.kinds:

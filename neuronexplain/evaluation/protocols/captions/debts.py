@@ -64,7 +64,7 @@ class CaptionDebts(Protocol):
     others: int = 16
 
     name = "caption-debts"
-    needs = frozenset(("one crop",))
+    needs = frozenset(("one crop", "captions"))
 
     @property
     def comparisons(self) -> int:

@@ -63,7 +63,7 @@ class CaptionPointing(Protocol):
     others: int = 4
 
     name = "caption-pointing"
-    needs = frozenset(("objects", "masks", "methods", "one crop"))
+    needs = frozenset(("objects", "masks", "methods", "one crop", "captions"))
 
     @property
     def comparisons(self) -> int:

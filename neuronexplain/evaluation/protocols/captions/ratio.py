@@ -63,7 +63,7 @@ class CaptionRatio(Protocol):
     captions: CaptionSource = "written"
 
     name = "caption-ratio"
-    needs = frozenset(("objects", "methods", "one crop"))
+    needs = frozenset(("objects", "methods", "one crop", "captions"))
 
     @property
     def settings(self) -> dict[str, Any]:
