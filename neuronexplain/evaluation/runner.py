@@ -175,7 +175,8 @@ def _check(protocol: Protocol, ground: Ground, methods: Sequence[Method], view: 
         )
     if "one crop" in protocol.needs and len(view.crops) > 1:
         raise NeuronExplainError(
-            f"{protocol.name} alters what the network sees, which must be one crop; use another --view"
+            f"{protocol.name} is defined for one crop of each photograph, and here are {len(view.crops)}; use another "
+            "--view"
         )
     if "centre" in protocol.needs and view.kind != "centre":
         raise NeuronExplainError(f"{protocol.name} explains what the network usually sees; use --view centre")

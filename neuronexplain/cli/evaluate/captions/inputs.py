@@ -18,6 +18,8 @@ Whose = Annotated[
     CaptionSource, typer.Option("--captions", help="The network's captions (written), or people's (reference).")
 ]
 
+Limit = Annotated[int | None, typer.Option(min=1, help="Use only this many images, evenly spaced.")]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptionedImages:
@@ -32,7 +34,7 @@ class CaptionedImages:
     words: Annotated[
         Path | None, typer.Option(help="CSV file with the columns word,object, in place of the words that are known.")
     ] = None
-    limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, evenly spaced.")] = None
+    limit: Limit = None
     seed: Annotated[int | None, typer.Option(help="Seed of described scenes.", show_default="0")] = None
 
     def open(self) -> Captioned:

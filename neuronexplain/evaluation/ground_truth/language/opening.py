@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dissection.concepts.formats import needing
@@ -58,7 +58,8 @@ def open_captioned(
     """
     if kind == "described":
         scenes = DescribedScenes(images=limit or DEFAULT_SCENES, seed=seed)
-        return Captioned(scenes, scenes.words if table is None else WordTable.read(table, scenes.objects))
+        meanings = scenes.words if table is None else WordTable.read(table, scenes.objects)
+        return Captioned(scenes, replace(scenes.words, objects=meanings.objects))
     folder = _existing(data)
     if kind == "captions":
         return Captioned(_limited(CaptionedPhotographs(folder), limit), WordTable({}))
