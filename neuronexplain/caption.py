@@ -12,7 +12,6 @@ from .sentence import enumerate_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Self
 
     import numpy as np
     from jaxtyping import Float32
@@ -51,7 +50,7 @@ class Debt:
     pictures: int
 
     @classmethod
-    def to(cls, log_probability: float, others: Sequence[float]) -> Self | None:
+    def to(cls, log_probability: float, others: Sequence[float]) -> Debt | None:
         """The debt of a word to its picture; ``None`` unless there are two other pictures, which differ somehow.
 
         Args:

@@ -76,8 +76,8 @@ def slow_log_odds(module, images: torch.Tensor, words: list[str]) -> torch.Tenso
     return chances.log() - (1 - chances).log()
 
 
-def slow_grad_cam(module, image: torch.Tensor, score) -> np.ndarray:
-    """Eq. 1 and 2, with loops; the layer's grid is the image's."""
+def slow_grad_cam(module, image: torch.Tensor, score, size=float) -> np.ndarray:
+    """Eq. 1 and 2, with loops; the layer's grid is the image's. ``size=abs`` is "absolute gradients" of Table 3."""
     kept = []
     hook = module.trunk.rectify.register_forward_hook(lambda _module, _inputs, output: kept.append(output) or output)
     value = score(image)
@@ -85,7 +85,7 @@ def slow_grad_cam(module, image: torch.Tensor, score) -> np.ndarray:
     (slope,) = torch.autograd.grad(value, kept[0], allow_unused=True)
     total = torch.zeros(32, 32, dtype=kept[0].dtype)
     for unit in range(4):
-        alpha = 0 if slope is None else sum(slope[0, unit].flatten().tolist()) / (32 * 32)
+        alpha = 0 if slope is None else sum(map(size, slope[0, unit].flatten().tolist())) / (32 * 32)
         total = total + alpha * kept[0][0, unit].detach()
     return total.clamp(min=0).numpy()
 

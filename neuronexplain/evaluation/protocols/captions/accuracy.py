@@ -64,7 +64,7 @@ class CaptionAccuracy(Protocol):
             {
                 "image": annotated.name,
                 "setting": annotated.setting,
-                "written": " ".join(captions),
+                "caption": " ".join(captions),
                 "reference": annotated.captions[0],
             }
             for annotated, captions in zip(batch.annotated, captions_of(batch, "written"), strict=True)
@@ -72,7 +72,7 @@ class CaptionAccuracy(Protocol):
 
     def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:  # noqa: ARG002
         """A row for all words, and for each kind of word."""
-        written = [self._slots(record["written"]) for record in records]
+        written = [self._slots(record["caption"]) for record in records]
         spoken: defaultdict[Slot, Counter[str]] = defaultdict(Counter)
         for slots in written:
             for slot, word in slots.items():

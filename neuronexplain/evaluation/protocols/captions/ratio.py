@@ -43,7 +43,7 @@ _COLUMNS = {
     "descriptions": "descriptions",
     "images": "images",
 }
-Description = dict[str, tuple[float, float] | None]
+Description = dict[str, list[float] | None]
 """The means of a map inside and outside the boxes, by method; None if the map is flat."""
 
 
@@ -121,7 +121,7 @@ def _means(
     methods: Sequence[Method], alone: Batch, places: Sequence[int], boxes: Bool[np.ndarray, "h w"]
 ) -> Description:
     maps = {method.name: alone.map_of(method, log_likelihood(*places)) for method in methods}
-    return {name: None if is_flat(values) else inside_outside(values, boxes) for name, values in maps.items()}
+    return {name: None if is_flat(values) else [*inside_outside(values, boxes)] for name, values in maps.items()}
 
 
 def _row(method: Method, descriptions: Sequence[Sequence[Description]]) -> TableRow:
@@ -136,7 +136,7 @@ def _row(method: Method, descriptions: Sequence[Sequence[Description]]) -> Table
     }
 
 
-def _ratio(means: tuple[float, float] | None) -> float:
+def _ratio(means: list[float] | None) -> float:
     """A map's ratio; 1 if nothing is in the map, and without bounds if nothing is outside."""
-    inside, outside = means or (0.0, 0.0)
+    inside, outside = means or [0.0, 0.0]
     return inside / outside if outside > 0 else math.inf if inside > 0 else 1.0
