@@ -325,7 +325,7 @@ def test_the_correlation_with_occlusion_is_that_of_slow_loops(tmp_path):
 
 
 def test_the_correlation_with_where_people_look_is_that_of_das_et_al(tmp_path):
-    """Both maps on 14 x 14 cells, ranked, Spearman: with people of whom one looks at the square and one at the light."""
+    """Both maps on 14 x 14 cells, ranked, Spearman: one person looks at the square, one at the light."""
     ground, module = Gazed(2), answerer().language.module.double()
     report = evaluate(AnswerAttention(), answerer(), [GRAD_CAM], ground, tmp_path)
     for index, record in enumerate(records(tmp_path / "answer-attention.jsonl")):
