@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import exp
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from .answer import Answer, AnswerPair
@@ -47,6 +48,19 @@ class Debt:
     value: float
     interval: tuple[float, float]
     pictures: int
+
+    @classmethod
+    def to(cls, log_probability: float, others: Sequence[float]) -> Debt | None:
+        """The debt of a word to its picture; ``None`` unless there are two other pictures, which differ somehow.
+
+        Args:
+            log_probability: how likely the word is with its picture.
+            others: how likely it is with each other picture.
+        """
+        if len(others) < 2:
+            return None
+        value, half = log_probability - fmean(others), 1.96 * stdev(others) / len(others) ** 0.5
+        return cls(value, (value - half, value + half), len(others))
 
     @property
     def is_owed(self) -> bool:

@@ -57,6 +57,15 @@ MethodName = Literal[
 DataKind = Literal["concepts", "voc", "coco", "ilsvrc", "scenes", "photographs"]
 """The layouts of annotated images."""
 
+CaptionDataKind = Literal["described", "coco", "captions"]
+"""The layouts of photographs with captions: generated, COCO's, or a table beside a folder."""
+
+QuestionDataKind = Literal["described", "questions"]
+"""The layouts of photographs with questions: generated, or a table beside a folder."""
+
+CaptionSource = Literal["written", "reference"]
+"""Whose captions are explained: those that the network writes, or those of people."""
+
 INTERVAL = "In brackets: the interval of 95 % of resamples of the images."
 """What a table of figures says of them."""
 

@@ -28,7 +28,9 @@ from neuronexplain.metrics import (
 from neuronexplain.metrics import (
     seed_maps as seeds,
 )
-from neuronexplain.metrics.intervals import UNKNOWN, difference, figure
+from neuronexplain.metrics.gaze import gaze_correlation, on_grid
+from neuronexplain.metrics.guessing import guesses
+from neuronexplain.metrics.intervals import UNKNOWN, difference, figure, quantile, transformed
 
 MAPS = arrays.arrays(np.float64, st.tuples(st.integers(1, 7), st.integers(1, 7)), elements=st.integers(0, 6).map(float))
 MASKS = arrays.arrays(bool, st.tuples(st.integers(1, 7), st.integers(1, 7)))
@@ -151,17 +153,20 @@ def test_means_under_patches_are_means(values):
     assert correlation.under_patches(values, places) == pytest.approx(wanted)
 
 
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=3, max_size=20))
-def test_rank_correlation_is_pearsons_of_mean_ranks(pairs):
+def slow_rank_correlation(one: list[float], other: list[float]) -> float:
+    """Pearson's correlation of mean ranks; 0 if either is flat."""
+
     def ranks(values):
         return [sum(o < v for o in values) + (sum(o == v for o in values) + 1) / 2 for v in values]
 
+    return 0.0 if len(set(one)) == 1 or len(set(other)) == 1 else float(np.corrcoef(ranks(one), ranks(other))[0, 1])
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=3, max_size=20))
+def test_rank_correlation_is_pearsons_of_mean_ranks(pairs):
     one, other = (np.array(each, float) for each in zip(*pairs, strict=True))
     found = correlation.rank_correlation(one, other)
-    if len(set(one)) == 1 or len(set(other)) == 1:
-        assert found == 0
-    else:
-        assert found == pytest.approx(np.corrcoef(ranks(one.tolist()), ranks(other.tolist()))[0, 1], abs=1e-12)
+    assert found == pytest.approx(slow_rank_correlation(one.tolist(), other.tolist()), abs=1e-12)
 
 
 def test_inside_by_outside():
@@ -306,3 +311,91 @@ def test_intervals_cover_as_often_as_they_say():
         found = figure(generator.normal(5, 1, 50), resamples=400)
         covered += found.low <= 5 <= found.high
     assert 0.87 <= covered / 150 <= 0.99
+
+
+@given(
+    st.lists(st.lists(st.sampled_from([0.0, 1.0, 2.5, 7.0, math.inf]), max_size=3), min_size=1, max_size=6),
+    st.floats(0.05, 1),
+)
+def test_a_quantile_is_the_least_value_that_enough_values_do_not_exceed(values, share):
+    flat = sorted(value for of_image in values for value in of_image)
+    found = quantile(values, share, resamples=20)
+    if not flat:
+        assert found is UNKNOWN
+        return
+    enough = [value for value in flat if sum(other <= value for other in flat) >= share * len(flat)]
+    assert found.value == enough[0]
+    assert found.low <= found.high
+    assert found.images == sum(map(bool, values))
+
+
+def test_the_interval_of_a_quantile_is_the_percentile_bootstraps():
+    generator = np.random.default_rng(3)
+    values = [generator.exponential(size=count).tolist() for count in generator.integers(1, 4, 40)]
+    found = quantile(values, 0.5, resamples=2000)
+    medians = []
+    for _ in range(2000):
+        pooled = sorted(value for index in generator.integers(40, size=40) for value in values[index])
+        medians.append(pooled[math.ceil(len(pooled) / 2) - 1])
+    low, high = np.quantile(medians, [0.025, 0.975])
+    assert found.low == pytest.approx(low, abs=0.08)
+    assert found.high == pytest.approx(high, abs=0.08)
+
+
+def test_a_function_of_a_figure_moves_its_interval():
+    found = transformed(figure([0.0, 1.0, 2.0]), math.exp)
+    assert (found.value, found.images) == (pytest.approx(math.e), 3)
+    assert found.low < found.value < found.high
+
+
+QUESTIONS = st.lists(
+    st.tuples(st.sampled_from("xy"), st.sampled_from("pqr"), st.sampled_from(["red", "blue"]), st.booleans()),
+    max_size=12,
+)
+
+
+@given(QUESTIONS)
+def test_guesses_are_the_most_frequent_answers_of_the_other_half(questions):
+    def slow(question):
+        first, second, _, half = question
+        learnt = [other for other in questions if other[3] != half]
+        for like in (
+            [other for other in learnt if (other[0], other[1]) == (first, second)],
+            [other for other in learnt if other[0] == first],
+            learnt,
+        ):
+            if like:
+                counts = {answer: sum(other[2] == answer for other in like) for answer in ("blue", "red")}
+                return "red" if counts["red"] > counts["blue"] else "blue"
+        return ""
+
+    known = [[(first, second), first] for first, second, _, _ in questions]
+    found = guesses(known, [answer for _, _, answer, _ in questions], [half for *_, half in questions])
+    assert found == [slow(question) for question in questions]
+
+
+def test_balanced_answers_cannot_be_guessed():
+    """Learnt on the same images, guesses would be above chance; learnt on all but the one, they would be below it."""
+    generator = np.random.default_rng(5)
+    right = []
+    for _ in range(200):
+        answers = ["red", "blue"] * 40
+        halves_of = generator.permutation(80) < 40
+        found = guesses([["colour"]] * 80, answers, halves_of.tolist())
+        right.append(np.mean([guess == answer for guess, answer in zip(found, answers, strict=True)]))
+    assert 0.40 < np.mean(right) < 0.5
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 3), st.integers(0, 3))
+@settings(max_examples=30)
+def test_cells_of_the_grid_are_means_of_what_lies_in_them(height, width, cut_rows, cut_columns):
+    values = np.random.default_rng(height * width).random((height, width))
+    top, left = cut_rows / 8, cut_columns / 8
+    found = on_grid(values, (left, top, 1.0, 1.0))
+    fine = np.kron(values, np.ones((112, 112)))[round(top * height * 112) :, round(left * width * 112) :]
+    cells = fine.reshape(14, fine.shape[0] // 14, 14, fine.shape[1] // 14).mean((1, 3))
+    assert found == pytest.approx(cells, abs=1e-9)
+
+
+def test_a_map_that_is_flat_stays_flat_on_the_grid():
+    assert gaze_correlation(on_grid(np.full((31, 45), 0.1)), on_grid(np.random.default_rng(0).random((31, 45)))) == 0

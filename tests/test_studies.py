@@ -28,12 +28,12 @@ from dissection.scenes.words import SCENE_CLASSES
 from dissection.vocabulary import Concept
 from neuronexplain.evaluation.runner import evaluate
 from neuronexplain.methods import METHODS
+from neuronexplain.metrics.energy_ratio import share_inside
 from neuronexplain.metrics.intervals import Figure
 from neuronexplain.pictures.tiles import sheet
 from neuronexplain.studies import bias
 from neuronexplain.studies.adversarial import Adversarial
 from neuronexplain.studies.attack import Attack, attacked
-from neuronexplain.studies.attention import share_inside
 from neuronexplain.studies.bias import Bias, study_bias
 from neuronexplain.studies.bias_report import Side, found, is_of_a_thing, picture
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from dissection.errors import NetworkError
+from dissection.errors import NetworkError, UnknownWordError
 
 from .called import Called
 from .heads import described
@@ -61,13 +61,13 @@ class Vocabulary:
         """The numbers of the words of a text, which spaces part, as they are written or else in any case.
 
         Raises:
-            NetworkError: if a word is unknown.
+            UnknownWordError: if a word is unknown.
         """
         numbers = [self._numbers.get(word, self._numbers.get(word.casefold())) for word in text.split()]
         known = [number for number in numbers if number is not None]
         if len(known) < len(numbers):
             word = text.split()[numbers.index(None)]
-            raise NetworkError(f"the network does not know the word {word!r}; it knows {len(self._words)} words")
+            raise UnknownWordError(f"the network does not know the word {word!r}; it knows {len(self._words)} words")
         return known
 
     def decode(self, tokens: Sequence[int], /) -> str:

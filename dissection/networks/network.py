@@ -274,10 +274,8 @@ class Network:
         Raises:
             NetworkError: if it answers no questions.
         """
-        if not isinstance(self.language, Answering):
-            raise NetworkError(f"{self.name} answers no questions; Network.of_answers makes a network that does")
-        module = self.language.asked(question)
-        return _placed_anew(replace(self, module=module, classes=self.language.answers, prompt=question))
+        language = self.require_answers()
+        return _placed_anew(replace(self, module=language.asked(question), classes=language.answers, prompt=question))
 
     def saying(self, caption: str) -> Network:
         """The same network as a judge of a caption: its classes are the words, its scores their log-odds.
@@ -287,7 +285,7 @@ class Network:
         Raises:
             NetworkError: if it writes no captions, or does not know a word.
         """
-        language = self._captioning()
+        language = self.require_captions()
         words, tokens = language.tokens(caption)
         head = Head(independent=True)
         judge = replace(self, module=language.judging(tokens), classes=words, head=head, prompt=" ".join(words))
@@ -299,7 +297,7 @@ class Network:
         Raises:
             NetworkError: if it writes no captions.
         """
-        language = self._captioning()
+        language = self.require_captions()
         with undisturbed(language.module), torch.no_grad():
             captions = language.written(in_type_of(language.module, images))
         return [language.tokenizer.decode(tokens) for tokens in captions]
@@ -310,11 +308,26 @@ class Network:
         Raises:
             NetworkError: if it writes no captions, or does not know a word.
         """
-        language = self._captioning()
+        language = self.require_captions()
         with undisturbed(language.module), torch.no_grad():
             return language.rivals(in_type_of(language.module, images), language.tokens(caption)[1])
 
-    def _captioning(self) -> Captioning:
+    def require_answers(self) -> Answering:
+        """How it is asked.
+
+        Raises:
+            NetworkError: if it answers no questions.
+        """
+        if not isinstance(self.language, Answering):
+            raise NetworkError(f"{self.name} answers no questions; Network.of_answers makes a network that does")
+        return self.language
+
+    def require_captions(self) -> Captioning:
+        """How it writes.
+
+        Raises:
+            NetworkError: if it writes no captions.
+        """
         if not isinstance(self.language, Captioning):
             raise NetworkError(f"{self.name} writes no captions; Network.of_captions makes a network that does")
         return self.language
@@ -327,8 +340,14 @@ class Network:
         layer's map is computed from, see :mod:`dissection.networks.body`. Computed once: if the weights change
         afterwards, make a new :class:`Network`.
         """
-        if self.body:
-            return self.body
+        return self.body or self.whole_fingerprint
+
+    @cached_property
+    def whole_fingerprint(self) -> str:
+        """sha256 over architecture, layer, every parameter and buffer, and the answers that it can give.
+
+        It tells apart two captioners with the same body, whose units have the same names.
+        """
         digest = hashlib.sha256()
         for line in self._lines():
             digest.update(f"{line}\n".encode())
@@ -397,6 +416,8 @@ class Network:
             yield str(self.layout)
         if self.head != PLAIN:
             yield str(self.head)
+        if isinstance(self.language, Answering):
+            yield str(self.language.answers)
         for name, part in self.module.named_modules():
             yield f"{name} {described(part)}"
             if isinstance(graph := getattr(part, "graph", None), Graph):  # an exported program's settings are in there

@@ -39,6 +39,14 @@ from .evaluate import (
 )
 from .evaluate import layers as evaluate_layers
 from .evaluate import units as evaluate_units
+from .evaluate.answers import accuracy as answers_accuracy
+from .evaluate.answers import attention
+from .evaluate.answers import occlusion_correlation as answers_occlusion
+from .evaluate.answers import pointing as answers_pointing
+from .evaluate.captions import accuracy as captions_accuracy
+from .evaluate.captions import debts
+from .evaluate.captions import pointing as captions_pointing
+from .evaluate.captions import ratio as captions_ratio
 from .evaluate.measuring import in_one_process
 
 _COURTESY = 1
@@ -84,6 +92,24 @@ evaluate.command("words")(words.words)
 evaluate.command("adversarial")(adversarial.adversarial)
 evaluate.command("bias")(bias.bias)
 evaluate.command("layers")(evaluate_layers.layers)
+
+evaluate_captions = typer.Typer(
+    help="Measure how a network that writes captions is explained (Sec. 8.1).", no_args_is_help=True
+)
+evaluate_captions.command("pointing")(captions_pointing.pointing)
+evaluate_captions.command("ratio")(captions_ratio.ratio)
+evaluate_captions.command("accuracy")(captions_accuracy.accuracy)
+evaluate_captions.command("debts")(debts.debts)
+evaluate.add_typer(evaluate_captions, name="captions")
+
+evaluate_answers = typer.Typer(
+    help="Measure how a network that answers questions is explained (Sec. 8.2).", no_args_is_help=True
+)
+evaluate_answers.command("accuracy")(answers_accuracy.accuracy)
+evaluate_answers.command("pointing")(answers_pointing.pointing)
+evaluate_answers.command("occlusion-correlation")(answers_occlusion.occlusion_correlation)
+evaluate_answers.command("attention")(attention.attention)
+evaluate.add_typer(evaluate_answers, name="answers")
 app.add_typer(evaluate, name="evaluate")
 
 study = typer.Typer(

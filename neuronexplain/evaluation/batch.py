@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.ground_truth.truth import AnnotatedImage, Objects
     from neuronexplain.methods import Method
     from neuronexplain.methods.rectifiers import Rule
+    from neuronexplain.methods.targets import Target
 
     from .framing import Framing, Truth
+    from .other_pictures import OtherPictures
 
 
 Job = TypeVar("Job")
@@ -54,6 +56,7 @@ class Batch:
         images: their crops, preprocessed.
         size: crops in one forward pass.
         progress: called with the progress of methods that need many passes.
+        others: other pictures of the dataset, if the protocol compares images with them.
     """
 
     network: Network
@@ -64,6 +67,7 @@ class Batch:
     images: Float32[Tensor, "images crops channels h w"]
     size: int
     progress: Progress | None = None
+    others: OtherPictures | None = None
 
     def __len__(self) -> int:
         return len(self.annotated)
@@ -109,6 +113,22 @@ class Batch:
             for annotated in self.annotated
         ]
 
+    def part(self, network: Network, images: Sequence[int]) -> Batch:
+        """Some of the photographs, to go through another network; they are compared with no other pictures."""
+        annotated = [self.annotated[image] for image in images]
+        return replace(self, network=network, annotated=annotated, images=self.images[list(images)], others=None)
+
+    def beside(self, network: Network, image: int) -> Batch:
+        """The other pictures that an image is compared with, to go through another network.
+
+        Raises:
+            ConceptDataError: if there are none.
+        """
+        if self.others is None:
+            raise ValueError("the protocol compares images with no others")
+        annotated, images = self.others.beside(self.start + image)
+        return replace(self, network=network, annotated=annotated, images=images, others=None)
+
     def ranked(self, image: int) -> list[str]:
         """The objects, most probable first: an object is as probable as its most probable class."""
         probability = self.probabilities[image]
@@ -136,6 +156,17 @@ class Batch:
             maps.append(np.stack(joined) if joined else np.zeros((0, *self.view.size), np.float32))
             self._check(image, maps[-1], f"{method.name}'s map")
         return maps
+
+    def map_of(self, method: Method, target: Target) -> Float32[np.ndarray, "H W"]:
+        """The only image's map for any target, over the view.
+
+        Raises:
+            ActivationError: if the map holds a NaN or an infinity.
+        """
+        crops = self._stacked(self._crops())
+        values = self.view.joined(method.maps(self.network, crops, target).detach().float().cpu().numpy())
+        self._check(0, values, f"{method.name}'s map")
+        return values
 
     def _in_one_pass(self, gradcam: GradCam, requested: Sequence[Sequence[int]]) -> Found:
         """Grad-CAM of several classes, with one forward pass and a backward pass of the head for each class."""

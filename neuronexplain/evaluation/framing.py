@@ -122,7 +122,7 @@ class Framing:
     def mask(self, mask: Bool[np.ndarray, "h w"], photograph: Image.Image) -> Bool[np.ndarray, "H W"]:
         """A mask over a photograph as one over its view: the nearest pixel at half-pixel centres."""
         height, width = mask.shape
-        left, top, right, bottom = self._window(photograph)
+        left, top, right, bottom = self.window(photograph)
         extent = left * width, top * height, right * width, bottom * height
         image = Image.fromarray(mask.astype(np.uint8))
         rows, columns = self.size
@@ -131,14 +131,14 @@ class Framing:
         return covered
 
     def _boxes(self, shares: Float64[np.ndarray, "boxes 4"], photograph: Image.Image) -> Float64[np.ndarray, "seen 4"]:
-        left, top, right, bottom = self._window(photograph)
+        left, top, right, bottom = self.window(photograph)
         height, width = self.size
         scale = np.array([width / (right - left), height / (bottom - top)] * 2)
         boxes = ((shares - (left, top, left, top)) * scale).clip(0, (width, height, width, height))
         visible: Float64[np.ndarray, "seen 4"] = boxes[(boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])]
         return visible
 
-    def _window(self, photograph: Image.Image) -> tuple[float, float, float, float]:
+    def window(self, photograph: Image.Image) -> tuple[float, float, float, float]:
         """The part of the photograph that the view shows, as shares of its width and height."""
         if self.kind != "centre":
             return 0.0, 0.0, 1.0, 1.0

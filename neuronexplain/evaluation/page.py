@@ -36,7 +36,7 @@ class Chart:
 
     Attributes:
         title: what they measure.
-        bars: the bars; an unknown figure has none.
+        bars: the bars; an unknown figure has none, nor has one without bounds.
     """
 
     title: str
@@ -92,7 +92,8 @@ def _label(report: Report, row: TableRow) -> str:
 
 def _bars(numbers: Iterable[tuple[str, Value]]) -> Iterator[Bar]:
     for label, value in numbers:
-        if isinstance(value, Figure) and not math.isnan(value.value):
-            yield Bar(label, shown(value), value.value, value.low, value.high)
-        elif isinstance(value, float) and not math.isnan(value):
-            yield Bar(label, shown(value), value, value, value)
+        ends = (value, value, value) if isinstance(value, float) else ()
+        if isinstance(value, Figure):
+            ends = value.value, value.low, value.high
+        if ends and all(map(math.isfinite, ends)):
+            yield Bar(label, shown(value), *ends)

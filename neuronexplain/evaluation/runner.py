@@ -19,6 +19,7 @@ from neuronexplain.vocabulary import INTERVAL
 
 from .batch import Batch
 from .framing import Framing
+from .other_pictures import OtherPictures
 from .page import write_charts
 from .record_journal import open_journal
 
@@ -69,18 +70,20 @@ def evaluate(
         CheckpointError: if the folder holds another evaluation.
         ConceptDataError: if the protocol needs annotations that the images lack.
         NeuronExplainError: if the protocol cannot use this view, or needs methods, or a method is not defined for the
-            network; or if several processes would share the images.
+            network; or if the network does not write or answer, as the protocol needs; or if several processes would
+            share the images.
     """
     execution = execution or Execution()
     require_one_process(execution.ranks.count)
     framing = Framing.of(network.preprocessing, view)
     _check(protocol, ground, methods, framing)
+    _check_language(protocol, network)
     check_methods(methods, network)
     heading = {
         "format": _FORMAT,
         "protocol": protocol.name,
         "settings": protocol.settings,
-        "network": network.fingerprint,
+        "network": network.whole_fingerprint,
         "layer": network.layer.name,
         "preprocessing": network.preprocessing.canonical,
         "arithmetic": f"{network.precision} on {network.device.type}, torch {torch.__version__}",
@@ -93,7 +96,8 @@ def evaluate(
     path = out / f"{protocol.name}.jsonl"
     with open_journal(path, heading, batch_size=execution.batch_size, fresh=fresh) as journal:
         execution.report(protocol.name, len(journal.records), len(ground))
-        observation = _Observation(protocol, network, methods, framing, ground.objects, execution, out)
+        others = OtherPictures(ground, framing, protocol.comparisons) if protocol.comparisons else None
+        observation = _Observation(protocol, network, methods, framing, ground.objects, execution, out, others)
         work = Work(_Reader(ground, framing), list, observation.start)
         for _ in resumable_pass(len(ground), work, journal, execution, stage=protocol.name):
             pass
@@ -129,6 +133,7 @@ class _Observation:
     objects: Objects
     execution: Execution
     out: Path
+    others: OtherPictures | None
 
     def start(self, images: range, items: Sequence[tuple[AnnotatedImage, torch.Tensor]]) -> Callable[[], list[Record]]:
         """A function that gives the records of a batch."""
@@ -145,6 +150,7 @@ class _Observation:
             torch.stack(pixels),
             self.execution.batch_size,
             progress=self.execution.reporter,
+            others=self.others,
         )
         return self.protocol.observe(batch, self.methods, self.out)
 
@@ -169,7 +175,8 @@ def _check(protocol: Protocol, ground: Ground, methods: Sequence[Method], view: 
         )
     if "one crop" in protocol.needs and len(view.crops) > 1:
         raise NeuronExplainError(
-            f"{protocol.name} alters what the network sees, which must be one crop; use another --view"
+            f"{protocol.name} is defined for one crop of each photograph, and here are {len(view.crops)}; use another "
+            "--view"
         )
     if "centre" in protocol.needs and view.kind != "centre":
         raise NeuronExplainError(f"{protocol.name} explains what the network usually sees; use --view centre")
@@ -177,6 +184,13 @@ def _check(protocol: Protocol, ground: Ground, methods: Sequence[Method], view: 
         first = next((place for place in ground.annotated(0).places.values()), None)
         if first is not None and first.mask is None:
             raise ConceptDataError(f"{protocol.name} needs masks, and {ground.name} has only boxes; use other data")
+
+
+def _check_language(protocol: Protocol, network: Network) -> None:
+    if "captions" in protocol.needs:
+        network.require_captions()
+    if "answers" in protocol.needs:
+        network.require_answers()
 
 
 def _document(heading: dict[str, Any], report: Report) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from io import BytesIO
 from math import exp, log1p
-from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 import torch
@@ -154,7 +153,7 @@ class CaptionExplainer:
         seen = forward(judge, images)
         logs: list[float] = _log_probabilities(seen)[0].tolist()
         beside = torch.cat([torch.empty(0, len(logs)), *map(_log_probabilities, self._seen_of_others(judge))])
-        debts = [_debt(own, others) for own, others in zip(logs, beside.T.tolist(), strict=True)]
+        debts = [Debt.to(own, others) for own, others in zip(logs, beside.T.tolist(), strict=True)]
         places = _places(judge.classes, words, debts)
         explanations = replace(self.explainer, network=judge).explain_each((name, photograph), places)
         explained = dict(zip(places, explanations, strict=True))
@@ -197,14 +196,6 @@ def _preprocessed(network: Network, pictures: Sequence[Image.Image]) -> Float[Te
 
 def _log_probabilities(seen: Pass) -> Float64[Tensor, "images words"]:
     return logsigmoid(seen.scores.detach().double()).cpu()
-
-
-def _debt(own: float, others: list[float]) -> Debt | None:
-    """What a word owes to its picture; two other pictures are needed to know how much they differ."""
-    if len(others) < 2:
-        return None
-    value, half = own - fmean(others), 1.96 * stdev(others) / len(others) ** 0.5
-    return Debt(value, (value - half, value + half), len(others))
 
 
 def _places(said: Sequence[str], words: Iterable[str] | None, debts: Sequence[Debt | None]) -> list[int]:

@@ -20,6 +20,7 @@ from .gradcam import GradCam, maximum, mean_of_absolute, mean_of_negated
 from .method import Method
 from .occlusion import Occlusion
 from .rectifiers import deconvolution, gradient, guided
+from .targets import at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from neuronexplain.vocabulary import MethodName
 
     from .method import Compute, Kind
+    from .targets import Target
 
 _FOR, _FOR_AND_AGAINST = "what speaks for {target}", "what speaks for and against {target}"
 _SHARP = "pixels that excite neurons which speak for {target}"
@@ -104,14 +106,17 @@ def find_method(name: str) -> Method:
 def check_methods(methods: Iterable[Method], network: Network) -> None:
     """Try methods on an image of noise, before doing any work that an undefined one would waste.
 
+    Of a network without classes, the first number that it gives is explained: a word, or an answer.
+
     Raises:
         NetworkError: if a method is not defined for the network; the message says why.
     """
     preprocessing = network.preprocessing
     noise = torch.randn(1, preprocessing.channels, *preprocessing.size, generator=torch.Generator().manual_seed(0))
+    target: Target = torch.zeros(1, dtype=torch.long) if network.classes else at(0)
     for method in methods:
         if not isinstance(method.compute, Occlusion):  # which is defined for every network
-            method.attribution(network, noise.to(network.device), torch.zeros(1, dtype=torch.long))
+            method.attribution(network, noise.to(network.device), target)
 
 
 def watched(method: Method, progress: Progress | None) -> Method:

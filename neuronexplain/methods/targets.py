@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from dissection.errors import ClassNotFoundError, NetworkError
 from dissection.networks.forward import scores_of
@@ -62,6 +63,11 @@ def total(*classes: int) -> Score:
 def probability(index: int) -> Score:
     """The probability of a class, if the network returns logits."""
     return lambda scores: scores.softmax(1)[:, index]
+
+
+def log_likelihood(*classes: int) -> Score:
+    """The sum of the log-probabilities of classes that are independent of each other, such as words of a caption."""
+    return lambda scores: logsigmoid(scores[:, list(classes)]).sum(1)
 
 
 def at(*path: str | int) -> Score:

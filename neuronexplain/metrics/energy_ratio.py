@@ -24,5 +24,12 @@ def quotient(inside: float, outside: float) -> float | None:
     return inside / outside if outside > 0 and np.isfinite(inside) else None
 
 
+def share_inside(values: Float[np.ndarray, "h w"], inside: Bool[np.ndarray, "h w"]) -> float | None:
+    """The share of a map that lies in a region, with negative values counted as 0; None if the map is 0 everywhere."""
+    heat = np.maximum(values.astype(np.float64), 0)
+    total = heat.sum()
+    return float(heat[inside].sum() / total) if total > 0 else None
+
+
 def _mean(values: Float[np.ndarray, " pixels"]) -> float:
     return float(values.mean()) if values.size else float("nan")

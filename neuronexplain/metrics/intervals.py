@@ -1,19 +1,22 @@
 """Figures over images, with the interval in which another sample of images would be expected to put them.
 
-Every figure of the protocols is a mean of quotients of sums over images: an error is misses by images, a mean accuracy
-is the mean over categories of hits by trials, an IoU is intersections by unions. So one bootstrap serves them all:
-images are redrawn with replacement, and the figure is recomputed from how often each was drawn. If all images agree, as
-in an error of 0, redrawing changes nothing, and the interval is a point: only more images would show its width.
+Nearly every figure of the protocols is a mean of quotients of sums over images: an error is misses by images, a mean
+accuracy is the mean over categories of hits by trials, an IoU is intersections by unions. So one bootstrap serves them
+all, and the quantiles of what images hold several of: images are redrawn with replacement, and the figure is recomputed
+from how often each was drawn. If all images agree, as in an error of 0, redrawing changes nothing, and the interval is
+a point: only more images would show its width.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from jaxtyping import Float64
     from numpy.typing import ArrayLike
 
@@ -91,6 +94,50 @@ def difference(
     return _with_interval(_value(*first) - _value(*second), resampled, np.hstack([first[1], second[1]]))
 
 
+def quantile(values: Sequence[Sequence[float]], share: float, *, resamples: int = RESAMPLES, seed: int = 0) -> Figure:
+    """A quantile of the values of all images, each image having any number of them, with its interval.
+
+    It is the least value that at least ``share`` of the values do not exceed; a value may be infinite.
+
+    Args:
+        values: by image.
+        share: 0.5 for the median.
+        resamples: how many times the images are redrawn.
+        seed: seed of the draws.
+
+    >>> quantile([[1, 9], [], [2]], 0.5).value
+    2.0
+    """
+    flat = np.array([value for of_image in values for value in of_image], np.float64)
+    if not flat.size:
+        return UNKNOWN
+    order = np.argsort(flat)
+    flat, owners = flat[order], np.repeat(np.arange(len(values)), [len(of_image) for of_image in values])[order]
+    everything = np.ones((1, len(values)))
+    drawn = _draws(len(values), resamples, seed)
+    resampled = np.concatenate([_lowest_reaching(share, counts[:, owners], flat) for counts in drawn])
+    low, high = np.nanquantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="closest_observation")
+    value = _lowest_reaching(share, everything[:, owners], flat)[0]
+    return Figure(float(value), float(low), float(high), len(set(owners.tolist())))
+
+
+def transformed(measured: Figure, rising: Callable[[float], float]) -> Figure:
+    """A function of a figure that never falls, and so of the ends of its interval."""
+    return replace(measured, value=rising(measured.value), low=rising(measured.low), high=rising(measured.high))
+
+
+def _lowest_reaching(
+    share: float, counts: Float64[np.ndarray, "resamples values"], ascending: Float64[np.ndarray, " values"]
+) -> Float64[np.ndarray, " resamples"]:
+    """The least value that this share of the values, each counted this often, does not exceed; NaN if none counts."""
+    reached = counts.cumsum(1)
+    totals = reached[:, -1]
+    needed = np.maximum(np.ceil(share * totals), 1)
+    first = (reached >= needed[:, None]).argmax(1)
+    lowest: Float64[np.ndarray, " resamples"] = np.where(totals > 0, ascending[first], np.nan)
+    return lowest
+
+
 def _sums(
     numerators: ArrayLike, denominators: ArrayLike | None
 ) -> tuple[Float64[np.ndarray, "images categories"], Float64[np.ndarray, "images categories"]]:
@@ -121,13 +168,18 @@ def _resampled(
     resamples: int,
     seed: int,
 ) -> Float64[np.ndarray, " resamples"]:
-    generator, images = np.random.default_rng(seed), len(numerator)
-    batches = [min(_AT_ONCE, resamples - start) for start in range(0, resamples, _AT_ONCE)]
-    return np.concatenate([_quotients(_drawn(generator, count, images), numerator, denominator) for count in batches])
+    drawn = _draws(len(numerator), resamples, seed)
+    return np.concatenate([_quotients(counts, numerator, denominator) for counts in drawn])
+
+
+def _draws(images: int, resamples: int, seed: int) -> Iterator[Float64[np.ndarray, "rows images"]]:
+    """How often each image was drawn, by resample, some resamples at a time."""
+    generator = np.random.default_rng(seed)
+    for start in range(0, resamples, _AT_ONCE):
+        yield _drawn(generator, min(_AT_ONCE, resamples - start), images)
 
 
 def _drawn(generator: np.random.Generator, rows: int, images: int) -> Float64[np.ndarray, "rows images"]:
-    """How often each image was drawn, by resample."""
     drawn = generator.integers(images, size=(rows, images)) + images * np.arange(rows)[:, None]
     return np.bincount(drawn.ravel(), minlength=rows * images).reshape(rows, images).astype(np.float64)
 

@@ -10,13 +10,12 @@ import numpy as np
 from dissection.scenes.staged import Staging
 from neuronexplain.evaluation.protocols.protocol import Protocol
 from neuronexplain.evaluation.tables import Report
+from neuronexplain.metrics.energy_ratio import share_inside
 from neuronexplain.metrics.intervals import figure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-    from jaxtyping import Bool, Float
 
     from neuronexplain.evaluation.batch import Batch
     from neuronexplain.evaluation.ground_truth.truth import Objects
@@ -73,13 +72,6 @@ class Attention(Protocol):
 
     def _is_usual(self, index: int) -> bool:
         return self.staging.place(index) == self.staging.places[index % 2]
-
-
-def share_inside(values: Float[np.ndarray, "h w"], inside: Bool[np.ndarray, "h w"]) -> float | None:
-    """The share of a map's positive mass that is inside a region; None if the map has none."""
-    heat = np.maximum(values.astype(np.float64), 0)
-    mass = heat.sum()
-    return float(heat[inside].sum() / mass) if mass > 0 else None
 
 
 AttentionSums = dict[str, tuple[np.ndarray, np.ndarray]]

@@ -11,16 +11,17 @@ from neuronexplain.cli.groups import grouped
 
 from .measuring import MethodComparison
 
+Patch = Annotated[float | None, typer.Option(min=0.01, max=1, help="Side of the patch, as a share of the image's.")]
+Stride = Annotated[
+    float | None, typer.Option(min=0.005, max=1, help="Step of the patch, as a share of the image's side.")
+]
+
 
 @grouped
 def occlusion_correlation(
     *,
-    patch: Annotated[
-        float | None, typer.Option(min=0.01, max=1, help="Side of the patch, as a share of the image's.")
-    ] = None,
-    stride: Annotated[
-        float | None, typer.Option(min=0.005, max=1, help="Step of the patch, as a share of the image's side.")
-    ] = None,
+    patch: Patch = None,
+    stride: Stride = None,
     comparison: MethodComparison,
 ) -> None:
     """Correlate maps with how much the score falls when a grey patch covers part of the image (Sec. 5.3).

@@ -32,7 +32,7 @@ class CocoObjects:
 
     Args:
         root: the folder.
-        classes: the network's labels.
+        classes: the network's labels; None for a network without classes, which can be asked about every object.
         split: which images, such as ``val2017``.
         table: matches of classes and objects, see :func:`match`.
 
@@ -41,14 +41,15 @@ class CocoObjects:
     """
 
     def __init__(
-        self, root: Path, classes: Sequence[str], *, split: str = "val2017", table: Path | None = None
+        self, root: Path, classes: Sequence[str] | None, *, split: str = "val2017", table: Path | None = None
     ) -> None:
         self._file = coco_file(root, "instances", split, hook=packed)
         self._images = sorted(self._file.images.values(), key=lambda image: image.name)
         self._records_of_image = self._file.by_image()
         self._names = {category.number: category.name for category in self._file.categories}
         self.name = f"COCO {split}"
-        self.objects: Objects = match(self._names.values(), classes, table=table)
+        names = self._names.values()
+        self.objects: Objects = dict.fromkeys(names, ()) if classes is None else match(names, classes, table=table)
 
     def __len__(self) -> int:
         return len(self._images)

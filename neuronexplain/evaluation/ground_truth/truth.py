@@ -1,4 +1,4 @@
-"""What is known about a photograph: which objects are in it, and where."""
+"""What is known about a photograph: which objects are in it, and where; what people say of it, and ask about it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Objects = dict[str, tuple[int, ...]]
-"""The network's classes that mean an object, by the object's name: several breeds are a dog."""
+"""The network's classes that mean an object, by the object's name: several breeds are a dog.
+
+No class need mean an object that words or questions are about.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +33,25 @@ class ObjectLocation:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """A question about a photograph, and its answer.
+
+    Attributes:
+        text: the question.
+        answer: the right answer.
+        kind: what it asks for, such as a colour; empty if nobody says.
+        about: the name of the object that it asks about, if one is known.
+        gazes: where people looked to answer it, a map over the whole photograph for each of them.
+    """
+
+    text: str
+    answer: str
+    kind: str = ""
+    about: str | None = None
+    gazes: tuple[Float64[np.ndarray, "_ _"], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class AnnotatedImage:
     """A photograph and what is known about it.
 
@@ -39,6 +61,9 @@ class AnnotatedImage:
         places: the objects in it, by name; only those that the network has a class for.
         void: pixels about which nothing is known, as a mask like a place's.
         categories: every category of object that is annotated in it, whether or not the network has a class for it.
+        captions: what people say of it.
+        questions: what is asked about it.
+        setting: the place that it shows, such as a beach; empty if that is not known.
     """
 
     name: str
@@ -46,6 +71,9 @@ class AnnotatedImage:
     places: Mapping[str, ObjectLocation]
     void: Bool[np.ndarray, "h w"] | None = None
     categories: frozenset[str] = frozenset()
+    captions: tuple[str, ...] = ()
+    questions: tuple[Question, ...] = ()
+    setting: str = ""
 
 
 class Ground(Protocol):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.tables import Report
     from neuronexplain.methods import Method
 
-Need = Literal["objects", "masks", "one crop", "centre", "methods"]
+Need = Literal["objects", "masks", "one crop", "centre", "methods", "captions", "answers"]
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,16 @@ class Protocol(ABC):
     Attributes:
         name: the protocol's name for users.
         needs: its requirements: annotated objects, masks of them, a view of one crop, what the
-            network usually sees of a photograph, methods.
+            network usually sees of a photograph, methods, a network that writes captions or answers questions.
     """
 
     name: ClassVar[str]
     needs: ClassVar[frozenset[Need]] = frozenset(("objects", "methods"))
+
+    @property
+    def comparisons(self) -> int:
+        """With how many other pictures each image is compared; most protocols compare it with none."""
+        return 0
 
     @property
     def settings(self) -> dict[str, Any]:

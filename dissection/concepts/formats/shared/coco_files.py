@@ -111,8 +111,15 @@ def coco_files(root: Path, what: str, *, hook: Callable[[CocoRecord], CocoRecord
     return [_read(file, splits[file], folder, hook) for file, folder in folders.items()]
 
 
-def coco_file(root: Path, what: str, split: str, *, hook: Callable[[CocoRecord], CocoRecord] | None = None) -> CocoFile:
-    """The file ``annotations/<what>_<split>.json`` under ``root``, see :func:`coco_files`.
+def coco_file(
+    root: Path,
+    what: str,
+    split: str,
+    *,
+    hook: Callable[[CocoRecord], CocoRecord] | None = None,
+    has_categories: bool = True,
+) -> CocoFile:
+    """The file ``annotations/<what>_<split>.json`` under ``root``, see :func:`coco_files`; captions have no categories.
 
     Raises:
         ConceptDataError: if it is missing or not in COCO's form.
@@ -121,7 +128,7 @@ def coco_file(root: Path, what: str, split: str, *, hook: Callable[[CocoRecord],
     if not file.is_file():
         splits = sorted(path.stem.removeprefix(f"{what}_") for path in file.parent.glob(f"{what}_*.json"))
         raise BadFileError(file, f"there is no such file; splits there: {', '.join(splits) or 'none'}")
-    return _read(file, split, _folder(root, split) or root / "images", hook)
+    return _read(file, split, _folder(root, split) or root / "images", hook, has_categories=has_categories)
 
 
 def _folder(root: Path, split: str) -> Path | None:
@@ -153,12 +160,18 @@ def _licence_lines(file: CocoFile) -> Iterator[str]:
         yield f"  {count} photographs: {names.get(number, 'no licence is given')}"
 
 
-def _read(file: Path, split: str, folder: Path, hook: Callable[[CocoRecord], CocoRecord] | None) -> CocoFile:
+def _read(
+    file: Path,
+    split: str,
+    folder: Path,
+    hook: Callable[[CocoRecord], CocoRecord] | None,
+    *,
+    has_categories: bool = True,
+) -> CocoFile:
     content = _json(file, hook)
-    categories = sorted(
-        (_category(file, record) for record in _list(file, content, "categories")), key=lambda category: category.number
-    )
-    if not categories:
+    records = _list(file, content, "categories") if has_categories else []
+    categories = sorted((_category(file, record) for record in records), key=lambda category: category.number)
+    if has_categories and not categories:
         raise BadFileError(file, "it has no categories; at least one is needed")
     _refuse_twins(file, "category", [category.number for category in categories])
     images = [_image(file, folder, split, record) for record in _list(file, content, "images")]

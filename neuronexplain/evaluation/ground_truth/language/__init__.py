@@ -1,0 +1,1 @@
+"""Photographs that people describe or ask about: captions, questions with answers, and what words mean."""
