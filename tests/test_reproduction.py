@@ -285,7 +285,7 @@ def test_a_network_that_is_not_installed_is_left_out_with_a_line(script, tmp_pat
         raise NetworkError(f"{name} is not installed")
 
     monkeypatch.setattr(cases, "open_network", absent)
-    for name in ("_imagenet", "_places"):
+    for name in ("imagenet", "_places"):
         monkeypatch.setattr(cases, name, colour_network)
     monkeypatch.setattr(cases, "_EARLIER", colour_network().layer.name)
     (tmp_path / "coco").mkdir()

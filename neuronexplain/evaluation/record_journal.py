@@ -55,6 +55,12 @@ class RecordJournal:
         return True
 
 
+def read_records(path: Path) -> list[Record]:
+    """The records of a journal that is finished, in order."""
+    _, *records = map(json.loads, path.read_text("utf-8").splitlines())
+    return records
+
+
 @contextmanager
 def open_journal(
     path: Path, heading: Mapping[str, Any], *, batch_size: int, fresh: bool = False

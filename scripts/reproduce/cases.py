@@ -136,7 +136,7 @@ def _photographs(out: Path, counts: tuple[int, int], size: Size, skipped: Callab
             min_images=0,
         )
     images, few = counts
-    photographs = World("squeezenet-msrc", "SqueezeNet (ImageNet) on MSRC", _imagenet(), msrc, "concepts", msrc)
+    photographs = World("squeezenet-msrc", "SqueezeNet (ImageNet) on MSRC", imagenet(), msrc, "concepts", msrc)
     photographs = replace(photographs, images=images, few=few, ten=size.ten)
     yield photographs
     earlier = photographs.network.at(_EARLIER)
@@ -160,7 +160,8 @@ def _photographs(out: Path, counts: tuple[int, int], size: Size, skipped: Callab
     yield replace(photographs, name="places-msrc", title="SqueezeNet (Places365) on MSRC", network=_places())
 
 
-def _imagenet() -> Network:
+def imagenet() -> Network:
+    """SqueezeNet, trained on ImageNet."""
     return open_network(
         "squeezenet1_0",
         weights=DATA / "weights" / "squeezenet1_0-imagenet.safetensors",

@@ -42,6 +42,17 @@ PAPER: dict[str, tuple[str, str, dict[str, float]]] = {
         "ratio",
         {"grad-cam": 3.27, "guided-backprop": 2.32, "guided-grad-cam": 6.38},
     ),
+    "caption-ratio": (
+        "Sec. 8.1, captions of regions of COCO: mean inside / outside of the box",
+        "mean",
+        {"grad-cam": 3.27, "guided-backprop": 2.32, "guided-grad-cam": 6.38},
+    ),
+    "caption-pointing": ("Sec. 8.1.1, NeuralTalk2 on COCO: maximum inside, %", "hits", {"grad-cam": 30.0}),
+    "answer-occlusion": (
+        "Sec. 8.2, Lu et al.: rank correlation",
+        "correlation",
+        {"grad-cam": 0.60, "guided-backprop": 0.42},
+    ),
 }
 """By protocol: the place in the paper, our column, and the figure of each method."""
 
@@ -76,7 +87,7 @@ ERRORS = {"box_1"}
 """Columns in which less is better."""
 
 BOUNDS: dict[str, Interval] = {
-    **dict.fromkeys(("box_1", "reject", "iou", "accuracy", "mass"), (0.0, 100.0)),
+    **dict.fromkeys(("box_1", "reject", "iou", "accuracy", "mass", "hits", "right"), (0.0, 100.0)),
     **dict.fromkeys(("correlation", "agreement", "control"), (-1.0, 1.0)),
 }
 """The least and greatest value of one image, by column; other columns have no such values."""
@@ -132,6 +143,10 @@ def _claims() -> tuple[Claim, ...]:
         Claim("bias", ("rebalanced", "accuracy"), ("biased", "accuracy"), "Sec. 6.3"),
         Claim("bias", ("rebalanced", "mass"), ("biased", "mass"), "Sec. 6.3, Fig. 8"),
         Claim("units", ("named", "logit"), ("any", "logit"), "Sec. 7"),
+        *(
+            Claim("caption-pointing", ("grad-cam", "hits"), (control, "hits"), "Sec. 8.1.1")
+            for control in ("(at random)", "(Grad-CAM of another word)", "(Grad-CAM of another picture)")
+        ),
     ]
     return (*methods, *guided, *studies)
 

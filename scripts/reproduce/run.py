@@ -1,7 +1,7 @@
 """Repeats the experiments of the Grad-CAM paper and writes reproduction/report.md, with tables and pictures.
 
 On networks of the generated scenes, and on SqueezeNets, EfficientNet-Lite0 and photographs if ../shared/data exists.
-``--small`` uses fewer scenes: two minutes on two cores. A run that was stopped is resumed when it is started again.
+``--small`` uses fewer scenes: a few minutes on two cores. A run that was stopped is resumed when it is started again.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from cases import SMALL, Size, worlds
 from paper import PAPER
 from pictures import counterfactual_sheet, layers_sheet, methods_sheet, usable
 from report import Measured, document, opposites, summary
+from speech import SMALL_SPEECH, Speech, SpeechSize
 
 from db import NameStore
 from dissection.errors import ConceptDataError
@@ -61,8 +62,8 @@ ADDED = {"localisation": (CENTRE, NOTHING), "pointing": (WHOLE,), "insertion-del
 """By protocol, the baselines that its table lacks; other tables lack all."""
 
 
-BIAS_STUDY = "bias"
-"""The folder of the study of bias."""
+BIAS_STUDY, SPEECH = "bias", "speech"
+"""The folders of the study of bias, and of captions and answers."""
 
 
 class Run:
@@ -112,6 +113,12 @@ class Run:
             self.tables.append(Measured(name, "the small networks", "staged scenes", report))
         if results.sentences:
             self.pictures.append(("Bias, as Fig. 8", "bias/bias.png"))
+
+    def speech(self, size: SpeechSize) -> None:
+        """Measure captions and answers, Section 8, and write the report after each table."""
+        for measured in Speech(self._out, size, self._execution, console.note, self.skip).tables():
+            self.tables.append(measured)
+            self.write()
 
     def write(self) -> Path:
         """Write the report, and return its path."""
@@ -185,7 +192,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("reproduction"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    names = {BIAS_STUDY}
+    names = {BIAS_STUDY, SPEECH}
     with console.progress() as progress:
         run = Run(options.out, Execution(batch_size=16, progress=progress), small=options.small)
         for world in worlds(options.out, _size(options), run.skip):
@@ -193,6 +200,8 @@ def main() -> None:
             if _is_chosen(world.name, options):
                 run.world(world)
                 run.write()
+        if _is_chosen(SPEECH, options):
+            run.speech(_speech_size(options))
         if _is_chosen(BIAS_STUDY, options):
             run.bias()
     if unknown := set(options.only or ()) - names:
@@ -220,6 +229,12 @@ def _size(options: argparse.Namespace) -> Size:
         return SMALL if options.small else Size()
     counts = (options.images, max(options.images // 4, 1))
     return Size(scenes=counts, photographs=counts, ten=False)
+
+
+def _speech_size(options: argparse.Namespace) -> SpeechSize:
+    if options.images is None:
+        return SMALL_SPEECH if options.small else SpeechSize()
+    return replace(SpeechSize(), scenes=(options.images, max(options.images // 4, 1)))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from dissection.scenes.canvas import LABELS
 from dissection.scenes.dice import Dice
-from dissection.scenes.presence import SIDE, Batch, ConceptHead, count_cells, draw_quarters
 from dissection.scenes.training import fold, normalise, pixels, stacked, with_batch_norm
 from dissection.scenes.words import SCENE_CLASSES
 
@@ -36,6 +35,16 @@ if TYPE_CHECKING:
     Progress = Callable[[str], None]
 
 _AT_ONCE = 100
+_CELLS = 14
+"""Cells along a side of the last map."""
+
+_SHOWN = 16
+"""Pixels of a cell, of 64, from which on it shows a concept; of cells that show fewer, but some, nothing is asked."""
+
+_PRESENT = 4.0
+"""How much more a concept that is shown counts than one that is not, which is far more frequent."""
+
+_FIRST_LOGIT = -3.0
 _ABSENT = len(THING_COLORS)
 _UNKNOWN = -1
 _SMOOTHING = 0.05
@@ -50,14 +59,14 @@ class Lessons:
     Attributes:
         images: their photographs, at the networks' input size.
         targets: for each what ``_TARGETS`` lists; the side of what is absent is unknown.
-        cells: how many pixels of each cell show each concept, and then each colour of the two things.
+        cells: the share of each cell, in 64ths, that shows each concept, and then each colour of things.
         captions: the tokens of each caption, which ends in a full stop; padded with -1.
         questions: for each question its scene, the tokens, and the number of the answer.
     """
 
     images: UInt8[Tensor, "scenes 3 112 112"]
     targets: Int64[Tensor, "scenes targets"]
-    cells: UInt8[Tensor, "scenes 7 7 concepts"]
+    cells: UInt8[Tensor, "scenes 14 14 concepts"]
     captions: Int64[Tensor, "scenes tokens"]
     questions: tuple[Int64[Tensor, " questions"], Int64[Tensor, "questions words"], Int64[Tensor, " questions"]]
 
@@ -85,18 +94,22 @@ def drawn(seed: int, concepts: Sequence[int], index: int) -> Drawn:
             *(sides.get(name, _UNKNOWN) for name in THINGS),
             SCENE_CLASSES.index(described.place),
         ),
-        np.concatenate([count_cells(described.scene.labels.values(), concepts), _color_cells(described)], 2),
+        _cells(described, concepts),
         caption(described),
         tuple((question.text, question.answer) for question in questions(described, Dice(seed, index, 3))),
     )
 
 
-def _color_cells(described: DescribedScene) -> UInt8[np.ndarray, "7 7 colours"]:
-    side = LABELS // SIDE
-    counts = np.zeros((SIDE, SIDE, len(THING_COLORS)), np.int64)
-    for thing in described.things:
-        counts[:, :, THING_COLORS.index(thing.color)] += thing.mask.reshape(SIDE, side, SIDE, side).sum((1, 3))
-    return counts.clip(max=255).astype(np.uint8)
+def _cells(described: DescribedScene, concepts: Sequence[int]) -> UInt8[np.ndarray, "14 14 concepts"]:
+    """How many pixels of each cell show each concept, given by its label number, and each colour of things."""
+    maps = list(described.scene.labels.values())
+    shown = [np.any([labels == concept for labels in maps], 0) for concept in concepts]
+    for color in THING_COLORS:
+        masks = [thing.mask for thing in described.things if thing.color == color]
+        shown.append(np.any([np.zeros((LABELS, LABELS), bool), *masks], 0))
+    side = LABELS // _CELLS
+    counts = np.stack(shown).reshape(-1, _CELLS, side, _CELLS, side).sum((2, 4))
+    return counts.transpose(1, 2, 0).astype(np.uint8)
 
 
 def lessons(scenes: Sequence[Drawn]) -> Lessons:
@@ -119,16 +132,45 @@ def lessons(scenes: Sequence[Drawn]) -> Lessons:
 
 @dataclass(frozen=True, slots=True)
 class SightTraining:
-    """The settings of training sight; see :class:`dissection.scenes.training.Training`."""
+    """The settings of training sight.
+
+    Attributes:
+        epochs: how often every scene is seen.
+        batch: scenes in one step.
+        rate: the highest learning rate.
+        seed: of the first weights, the order of the scenes, and how they are altered.
+        sparsity: weight of the mean of the last map in the loss.
+        located: weight of how wrong units are about where their concepts are.
+        decay: of weights.
+    """
 
     epochs: int = 10
     batch: int = 24
     rate: float = 3e-3
     seed: int = 0
     sparsity: float = 0.2
-    presence: float = 40.0
-    silence: float = 5.0
+    located: float = 40.0
     decay: float = 0.02
+
+
+class _Detectors(nn.Module):
+    """Tells from each unit of the last map where its concept is; thrown away after training."""
+
+    def __init__(self, concepts: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(concepts))
+        self.bias = nn.Parameter(torch.full((concepts,), _FIRST_LOGIT))
+
+    def loss(
+        self, maps: Float[Tensor, "scenes units 14 14"], cells: UInt8[Tensor, "scenes 14 14 concepts"]
+    ) -> Float[Tensor, ""]:
+        """How wrong it is, over the cells that show much of a concept or nothing."""
+        logits = F.softplus(self.scale) * maps[:, : len(self.scale)].permute(0, 2, 3, 1) + self.bias
+        is_shown = cells >= _SHOWN
+        weight = (is_shown | (cells == 0)).float()
+        return F.binary_cross_entropy_with_logits(
+            logits, is_shown.float(), weight, pos_weight=logits.new_tensor(_PRESENT)
+        )
 
 
 def train_sight(
@@ -146,12 +188,12 @@ def train_sight(
         torch.manual_seed(how.seed)
         sight = make().train()
         features = with_batch_norm(sight.features).to(memory_format=torch.channels_last)
-        head = ConceptHead(material.cells.shape[3])
+        detectors = _Detectors(material.cells.shape[3])
         tells = nn.Linear(VECTOR, sum(_TARGETS))
         learnt = [*features.parameters(), *sight.describe.parameters(), *tells.parameters()]
         groups: list[dict[str, Any]] = [
             {"params": learnt},
-            {"params": [*head.parameters()], "weight_decay": 0.0},
+            {"params": [*detectors.parameters()], "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW(groups, lr=how.rate, weight_decay=how.decay)
         steps = len(material.images) // how.batch
@@ -159,7 +201,7 @@ def train_sight(
         for epoch in range(how.epochs):
             losses = []
             for indices in torch.randperm(len(material.images))[: steps * how.batch].reshape(steps, how.batch):
-                wrong, loss = _sight_losses(material, how, indices, features, sight.describe, tells, head)
+                wrong, loss = _sight_losses(material, how, indices, features, sight.describe, tells, detectors)
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
                 optimizer.step()
@@ -181,27 +223,20 @@ def _sight_losses(
     features: nn.Sequential,
     describe: nn.Module,
     tells: nn.Module,
-    head: ConceptHead,
+    detectors: _Detectors,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """The loss of things, colours and places, and the loss to minimise.
-
-    A third of the scenes is joined from quarters of others: there concepts are learnt without what usually surrounds
-    them, and nothing else, since a quarter can cut through a thing.
-    """
-    joined = len(indices) // 3
-    images = normalise(material.images[indices])
-    whole = Batch(images, images.new_zeros(len(indices), 1), material.cells[indices], draw_quarters(len(indices)))
-    batch = whole.joined(joined)
+    """The loss of things, colours and places, and the loss to minimise."""
+    # Half the precision is half the time.
     with torch.autocast("cpu", torch.bfloat16):
-        maps = features[:-1](_altered(batch.images))
+        maps = features[:-1](_altered(normalise(material.images[indices])))
     maps = maps.float()
-    told = tells(F.dropout(describe(features[-1](maps[joined:])), 0.3)).split_with_sizes(_TARGETS, 1)
-    targets = material.targets[indices[joined:]].T
+    told = tells(F.dropout(describe(features[-1](maps)), 0.3)).split_with_sizes(_TARGETS, 1)
+    targets = material.targets[indices].T
     losses = torch.stack(list(map(_wrong, told, targets)))
     colors, sides, places = losses.split_with_sizes([len(THINGS), len(THINGS), 1])
     wrong = 2 * colors.mean() + sides.mean() + places.mean()
-    absent, noise = head.losses(maps, batch)
-    return wrong, wrong + how.sparsity * maps.mean() + how.presence * absent + how.silence * noise
+    located = detectors.loss(maps, material.cells[indices])
+    return wrong, wrong + how.sparsity * maps.mean() + how.located * located
 
 
 def _wrong(scores: Float[Tensor, "scenes kinds"], targets: Int64[Tensor, " scenes"]) -> Float[Tensor, ""]:
