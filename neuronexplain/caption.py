@@ -165,8 +165,8 @@ class CaptionAnswer:
 def remark(standing: Standing, words: Sequence[SaidWord]) -> str:
     """What is said of words of which the same is known; empty where there is nothing to say."""
     of_one, of_many = _REMARKS.get(standing, ("", ""))
-    listed = enumerate_words([f"“{word.text}”" for word in words])
-    return (of_one if len(words) == 1 else of_many).format(listed)
+    texts = list(dict.fromkeys(word.text for word in words))
+    return (of_one if len(texts) == 1 else of_many).format(enumerate_words([f"“{text}”" for text in texts]))
 
 
 AnyAnswer: TypeAlias = Answer | AnswerPair | CaptionAnswer

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import save_file
+from train_scenes import CONCEPTS
 
 from dissection.scenes.described.language import ANSWERS, THING_COLORS
 from dissection.scenes.described.networks import END, WEIGHTS, WORDS, Answerer, Captioner, generate
@@ -25,7 +26,6 @@ from dissection.scenes.described.training import (
     train_sight,
 )
 from dissection.scenes.training import normalise
-from train_scenes import CONCEPTS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -86,7 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=6000)
     parser.add_argument("--held-out", type=int, default=600)
-    parser.add_argument("--epochs", type=int, default=9)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--workers", type=int, default=2, help="processes that draw; training uses one thread")
     parser.add_argument("--out", type=Path, default=WEIGHTS["captioner"].parent)
     options = parser.parse_args()
@@ -102,7 +102,7 @@ def main() -> None:
     )
     spoken = draw(SPEAKING, options.images, options.workers)
     captioner = train_captioner(sight, spoken, SpeechTraining(), progress=progress)
-    answerer = train_answerer(sight, spoken, SpeechTraining(epochs=12), progress=progress)
+    answerer = train_answerer(sight, spoken, SpeechTraining(epochs=5), progress=progress)
     save(captioner, "captioner", options.out)
     save(answerer, "answerer", options.out)
     held_out = draw(HELD_OUT, options.held_out, options.workers)

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from dissection.scenes.described.language import caption
+from dissection.scenes.described.scene import draw_described
+
 PAGE = (Path(__file__).parents[1] / "docs" / "how-to" / "captions-and-questions.md").read_text()
 SPEAKERS, IN_PYTHON = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-(COMMANDS,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+SHIPPED, COMMANDS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +23,22 @@ def place(demo, tmp_path_factory):
     (place / "demo").symlink_to(demo / "demo")
     (place / "speakers.py").write_text(SPEAKERS)
     return place
+
+
+def test_the_shipped_networks_are_explained(place, run, monkeypatch):
+    monkeypatch.chdir(place)
+    said = []
+    for line in SHIPPED.strip().splitlines():
+        status, told, error = run(*shlex.split(line)[1:])
+        assert status == 0, error
+        said.append(" ".join(told.split()))
+    described = draw_described(2, 0)
+    assert f"“{caption(described)}”" in said[0]
+    assert "It would say “a”, “and” and “the” whatever the picture." in said[0]
+    assert said[0].count("The network says") >= 4
+    assert f"The network says {described.things[0].name} (" in said[1]
+    assert "yes" in said[2]
+    assert (place / "described" / "index.html").is_file()
 
 
 def test_the_page_runs(place, run, monkeypatch):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dissection.files.atomic import new_folder
 from dissection.scenes.canvas import LABELS
+from dissection.scenes.described.scene import draw_described
 from dissection.scenes.scene import Scene, draw_scene
 from dissection.scenes.words import CATEGORIES, CONCEPTS
 
@@ -30,6 +31,11 @@ def write_scenes(root: Path, *, images: int, seed: int = 0, progress: Callable[[
         ValueError: if ``images`` is not positive.
     """
     write_drawn(root, (draw_scene(seed, index) for index in range(images)), progress=progress)
+
+
+def write_described(root: Path, *, images: int, seed: int = 0, progress: Callable[[int], None] | None = None) -> None:
+    """Draw ``images`` described scenes from a seed into a new folder ``root``; as :func:`write_scenes`."""
+    write_drawn(root, (draw_described(seed, index).scene for index in range(images)), progress=progress)
 
 
 def write_drawn(root: Path, scenes: Iterable[Scene], *, progress: Callable[[int], None] | None = None) -> None:

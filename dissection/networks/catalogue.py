@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from dissection.networks.sources.spec import SCENES
+from dissection.networks.sources.spec import ANSWERER, CAPTIONER, SCENES
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def catalogue() -> list[CatalogueEntry]:
 
     has_timm = _has("timm")
     return [
-        CatalogueEntry("NeuronExplain", (SCENES,), "come with the package"),
+        CatalogueEntry("NeuronExplain", (SCENES, CAPTIONER, ANSWERER), "come with the package"),
         CatalogueEntry("torchvision", published_names(), "fetched, or --weights FILE"),
         CatalogueEntry("Places365", places_names(), "fetched, or --weights FILE"),
         CatalogueEntry(

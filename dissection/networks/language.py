@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Int64
 
 Encode: TypeAlias = Callable[[str], object]
-Generate: TypeAlias = Callable[[nn.Module, Tensor], Sequence[Sequence[int]]]
-LogProbabilities: TypeAlias = Callable[[nn.Module, Tensor, Tensor], object]
+Generate: TypeAlias = Callable[[Any, Tensor], Sequence[Sequence[int]]]
+LogProbabilities: TypeAlias = Callable[[Any, Tensor, Tensor], object]
+"""The first argument is the module that was given beside the function, whatever its class."""
 
 
 class Tokenizer(Protocol):

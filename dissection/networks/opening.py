@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from dissection.errors import NetworkError, not_taken
 from dissection.networks.sources.factory import open_made
-from dissection.networks.sources.spec import SCENES
+from dissection.networks.sources.spec import ANSWERER, CAPTIONER, SCENES
 
 from .foreign_preprocessing import preprocessing_of
 from .language import Answering
@@ -54,7 +54,8 @@ def open_network(
     """The network of this name, in evaluation mode.
 
     Args:
-        network: ``scenes``; a torchvision classifier's name; ``places365/NAME``, ``timm/NAME``, ``hf/NAME``,
+        network: ``scenes``, ``scenes/captioner``, ``scenes/answerer``; a torchvision classifier's name;
+            ``places365/NAME``, ``timm/NAME``, ``hf/NAME``,
             ``efficientnet-lite0``; ``path/to/program.pt2``; ``path/to/file.py:factory`` or ``package.module:factory``;
             the factory returns an ``nn.Module`` or a :class:`Network`.
         weights: a file to load into it; by default a published name stands for its published weights.
@@ -96,7 +97,7 @@ def runs_code(network: str) -> bool:
 
     All others are architectures of installed packages, whose weights are read as data.
     """
-    return network != SCENES and (_is_program(network) or ":" in network)
+    return _is_program(network) or ":" in network
 
 
 def open_architecture(network: str, *, progress: Bytes | None = None, **changes: Unpack[Changes]) -> Network:
@@ -169,10 +170,8 @@ def _changed(known: PreprocessingLike | None, changes: Changes) -> Preprocessing
 
 def _draft(network: str, weights: WeightsFile | None, progress: Bytes | None) -> NetworkSpec:
     """The spec from a network's source; a source is imported when it is needed, since some take seconds."""
-    if network == SCENES:
-        from dissection.networks.sources.scenes import open_scenes  # noqa: PLC0415
-
-        return open_scenes(weights)
+    if network in (SCENES, CAPTIONER, ANSWERER):
+        return _shipped(network, weights)
     if _is_program(network):
         from dissection.networks.sources.exported import open_exported  # noqa: PLC0415
 
@@ -191,6 +190,13 @@ def _draft(network: str, weights: WeightsFile | None, progress: Bytes | None) ->
     return _published(network, weights, progress)
 
 
+def _shipped(network: str, weights: WeightsFile | None) -> NetworkSpec:
+    from dissection.networks.sources.described import open_answerer, open_captioner  # noqa: PLC0415
+    from dissection.networks.sources.scenes import open_scenes  # noqa: PLC0415
+
+    return {SCENES: open_scenes, CAPTIONER: open_captioner, ANSWERER: open_answerer}[network](weights)
+
+
 def _is_program(network: str) -> bool:
     return Path(network).suffix == ".pt2"
 
@@ -206,7 +212,7 @@ def _published(network: str, weights: WeightsFile | None, progress: Bytes | None
         return open_places(network, weights, progress)
     if network in published_names():
         return open_published(network, weights, progress)
-    raise NetworkError(_unknown(network, [SCENES, LITE, *places_names(), *published_names()]))
+    raise NetworkError(_unknown(network, [SCENES, CAPTIONER, ANSWERER, LITE, *places_names(), *published_names()]))
 
 
 def _read_classes(classes: Path | str | Sequence[str]) -> Sequence[str]:

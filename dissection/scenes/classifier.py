@@ -14,7 +14,17 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-__all__ = ["INPUT_SIZE", "LAYER", "MEAN", "SCENE_CLASSES", "STD", "WEIGHTS", "ScenesNet", "convolutions", "scenes_network"]
+__all__ = [
+    "INPUT_SIZE",
+    "LAYER",
+    "MEAN",
+    "SCENE_CLASSES",
+    "STD",
+    "WEIGHTS",
+    "ScenesNet",
+    "convolutions",
+    "scenes_network",
+]
 
 INPUT_SIZE = 112
 """Side of the input in pixels; photographs are shrunk to it with Pillow's bilinear filter."""

@@ -56,9 +56,7 @@ def container(canvas: Canvas, dice: Dice, spot: Spot) -> None:
         pen.box(0.32 + shift, low + 0.02, 0.5 + shift, low + 0.38, metal(darker(color, 0.12)), "door")
 
 
-def bench(
-    canvas: Canvas, dice: Dice, spot: Spot, colors: Sequence[str] = ("brown", "green", "red", "brown")
-) -> None:
+def bench(canvas: Canvas, dice: Dice, spot: Spot, colors: Sequence[str] = ("brown", "green", "red", "brown")) -> None:
     """A park bench of slats."""
     pen = canvas.thing("bench", spot)
     pen.shadow(-0.55, 0.6, 0.08)

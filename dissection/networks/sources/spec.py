@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SCENES = "scenes"
 """Name of the network of the generated scenes."""
 
+CAPTIONER, ANSWERER = f"{SCENES}/captioner", f"{SCENES}/answerer"
+"""Names of the networks of described scenes."""
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:

@@ -6,29 +6,30 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from dissection.scenes.dice import Dice
 from dissection.scenes.words import SCENE_CLASSES
 
-from .scene import THING_COLORS, THINGS
+from .scene import SIDES, THING_COLORS, THINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from dissection.scenes.dice import Dice
 
     from .scene import DescribedScene
 
 QuestionKind: TypeAlias = Literal["colour", "thing", "presence", "place"]
 WordKind: TypeAlias = Literal["colour", "thing", "place", "function"]
 
-_IN = {place: "in" for place in SCENE_CLASSES} | dict.fromkeys(("beach", "farm", "mountain"), "on")
-_SIDES = ("left", "right")
-_FUNCTION = ("a", "and", "in", "on", "the")
+_IN = dict.fromkeys(SCENE_CLASSES, "in") | dict.fromkeys(("beach", "farm", "mountain"), "on")
 
-WORD_KINDS: Mapping[str, WordKind] = MappingProxyType(
-    dict.fromkeys(_FUNCTION, "function")
-    | dict.fromkeys(THING_COLORS, "colour")
-    | dict.fromkeys(THINGS, "thing")
-    | dict.fromkeys(SCENE_CLASSES, "place")
-)
+_WORDS: Mapping[WordKind, Iterable[str]] = {
+    "function": ("a", "and", "in", "on", "the"),
+    "colour": THING_COLORS,
+    "thing": THINGS,
+    "place": SCENE_CLASSES,
+}
+
+WORD_KINDS: Mapping[str, WordKind] = MappingProxyType({word: kind for kind, words in _WORDS.items() for word in words})
 """The kind of every word that captions are made of."""
 
 ANSWERS = ("no", "yes", *THING_COLORS, *THINGS, *SCENE_CLASSES)
@@ -53,14 +54,14 @@ class Question:
 
 
 def caption(described: DescribedScene) -> str:
-    """Both things from left to right, and the place.
+    """The things from left to right, and the place.
 
     >>> from .scene import draw_described
     >>> caption(draw_described(0, 0))
-    '?'
+    'a yellow car and a purple flower on the beach'
     """
-    left, right = (f"a {thing.color} {thing.name}" for thing in described.things)
-    return f"{left} and {right} {_IN[described.place]} the {described.place}"
+    things = " and ".join(f"a {thing.color} {thing.name}" for thing in described.things)
+    return f"{things} {_IN[described.place]} the {described.place}"
 
 
 def questions(described: DescribedScene, dice: Dice) -> tuple[Question, ...]:
@@ -73,14 +74,14 @@ def questions(described: DescribedScene, dice: Dice) -> tuple[Question, ...]:
     things = described.things
     about_one = [
         question
-        for place, (side, thing) in enumerate(zip(_SIDES, things, strict=True))
+        for place, thing in enumerate(things)
         for question in (
             Question("colour", f"what colour is the {thing.name}?", thing.color, place),
             Question("thing", f"what is {thing.color}?", thing.name, place),
-            Question("thing", f"what is on the {side}?", thing.name, place),
+            Question("thing", f"what is on the {thing.side}?", thing.name, place),
         )
     ]
-    here = dice.count(0, 1)
+    here = dice.count(1, len(things)) - 1
     missing = dice.pick([name for name in THINGS if name not in {thing.name for thing in things}])
     return (
         *about_one,
@@ -95,7 +96,7 @@ def known_questions() -> tuple[str, ...]:
     return (
         *(f"what colour is the {name}?" for name in THINGS),
         *(f"what is {color}?" for color in THING_COLORS),
-        *(f"what is on the {side}?" for side in _SIDES),
+        *(f"what is on the {side}?" for side in SIDES),
         *map(_is_there, THINGS),
         "where is it?",
     )

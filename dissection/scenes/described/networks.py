@@ -16,19 +16,21 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from dissection.errors import NetworkError
-from dissection.scenes.classifier import convolutions
 from dissection.scenes.classifier import LAYER as _LAYER_OF_CONVOLUTIONS
+from dissection.scenes.classifier import convolutions
 
 from .language import ANSWERS, QUESTION_WORDS, WORD_KINDS, spoken_words
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int64
 
-__all__ = ["LAYER", "WEIGHTS", "WORDS", "Answerer", "Captioner", "Sight", "answerer", "captioner", "encode"]
+__all__ = ["LAYER", "WEIGHTS", "WORDS", "Answerer", "Captioner", "Sight", "answerer", "captioner", "encode", "sight"]
 
 END = "."
 WORDS = (END, *WORD_KINDS)
 """What the captioner can say; a full stop ends a caption."""
+
+_END = 0
 
 LAYER = f"sees.{_LAYER_OF_CONVOLUTIONS}"
 """The last rectified map of either network, 96 x 14 x 14."""
@@ -44,21 +46,22 @@ _PADDING = 0
 
 
 class Sight(nn.Module):
-    """The convolutions of the network of all scenes, and a fully connected layer that makes a vector of their map.
+    """Makes a vector of an image.
 
     The vector is standardised by its mean and deviation over pictures: without that, what differs between pictures is
     little beside what they have in common, and a network that reads it hardly looks.
+
+    Args:
+        features: layers that make a map, 14 x 14, and a layer that pools it.
+        describe: makes ``VECTOR`` numbers of the pooled map.
     """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, features: nn.Sequential, describe: nn.Module) -> None:
         super().__init__()
-        self.features = convolutions()
-        self.describe = nn.Sequential(
-            nn.Conv2d(96, _REDUCED, kernel_size=1), nn.Flatten(), nn.Linear(_REDUCED * 7 * 7, VECTOR), nn.ReLU()
-        )
+        self.features, self.describe = features, describe
         self.register_buffer("mean", torch.zeros(VECTOR))
         self.register_buffer("deviation", torch.ones(VECTOR))
 
@@ -71,16 +74,29 @@ class Sight(nn.Module):
         return (vectors - self.mean) / self.deviation
 
 
-class Captioner(nn.Module):
-    """Writes a caption word by word."""
+def sight() -> Sight:
+    """The untrained sight of both networks: the convolutions of the network of all scenes, and a connected layer."""
+    reduced = nn.Conv2d(96, _REDUCED, kernel_size=1)
+    return Sight(convolutions(), nn.Sequential(reduced, nn.Flatten(), nn.Linear(_REDUCED * 7 * 7, VECTOR), nn.ReLU()))
 
-    def __init__(self) -> None:
+
+class Captioner(nn.Module):
+    """Writes a caption word by word.
+
+    Args:
+        sees: makes a vector of an image.
+        vector: how many numbers.
+        vocabulary: how many words there are; the first one ends a caption.
+    """
+
+    def __init__(self, sees: nn.Module, *, vector: int = VECTOR, vocabulary: int = len(WORDS)) -> None:
         super().__init__()
-        self.sees = Sight()
-        self.image = nn.Linear(VECTOR, _HIDDEN)
-        self.words = nn.Embedding(len(WORDS) + 1, _HIDDEN)  # the last one begins a caption
+        self.sees = sees
+        self.image = nn.Linear(vector, _HIDDEN)
+        self.begin = vocabulary
+        self.words = nn.Embedding(vocabulary + 1, _HIDDEN)
         self.speaks = nn.LSTM(_HIDDEN, _HIDDEN, batch_first=True)
-        self.next = nn.Linear(_HIDDEN, len(WORDS))
+        self.next = nn.Linear(_HIDDEN, vocabulary)
 
     def forward(
         self, images: Float[Tensor, "images 3 112 112"], tokens: Int64[Tensor, "#images tokens"]
@@ -92,7 +108,7 @@ class Captioner(nn.Module):
         self, vectors: Float[Tensor, "images vector"], tokens: Int64[Tensor, "#images tokens"]
     ) -> Float[Tensor, "images tokens+1 words"]:
         """As :meth:`forward`, of images that were seen before."""
-        begun = F.pad(tokens, (1, 0), value=len(WORDS)).expand(len(vectors), -1)
+        begun = F.pad(tokens, (1, 0), value=self.begin).expand(len(vectors), -1)
         states, _ = self.speaks(torch.cat([self.image(vectors)[:, None], self.words(begun)], 1))
         logits: Tensor = self.next(states[:, 1:])
         return logits
@@ -102,7 +118,8 @@ def log_probabilities(
     module: Captioner, images: Float[Tensor, "images 3 112 112"], tokens: Int64[Tensor, " tokens"]
 ) -> Float[Tensor, "images tokens words"]:
     """How likely each word is in the place of each token, given those before it."""
-    return module(images, tokens[None])[:, :-1].log_softmax(-1)
+    logits: Tensor = module(images, tokens[None])
+    return logits[:, :-1].log_softmax(-1)
 
 
 def generate(module: Captioner, images: Float[Tensor, "images 3 112 112"]) -> list[list[int]]:
@@ -111,16 +128,15 @@ def generate(module: Captioner, images: Float[Tensor, "images 3 112 112"]) -> li
     tokens = torch.empty(len(vectors), 0, dtype=torch.long, device=vectors.device)
     for _ in range(_MOST_WORDS):
         tokens = torch.cat([tokens, module.following(vectors, tokens)[:, -1:].argmax(-1)], 1)
-    end = WORDS.index(END)
-    return [(said[: said.index(end)] if end in said else said) for said in tokens.tolist()]
+    return [(said[: said.index(_END)] if _END in said else said) for said in tokens.tolist()]
 
 
 class Answerer(nn.Module):
     """Answers a question about an image."""
 
-    def __init__(self) -> None:
+    def __init__(self, sees: Sight) -> None:
         super().__init__()
-        self.sees = Sight()
+        self.sees = sees
         self.words = nn.Embedding(len(QUESTION_WORDS) + 1, _HIDDEN, padding_idx=_PADDING)
         self.reads = nn.LSTM(_HIDDEN, _HIDDEN, num_layers=2, batch_first=True)
         self.image = nn.Linear(VECTOR, VECTOR)
@@ -163,14 +179,14 @@ def encode(question: str) -> Int64[Tensor, "1 words"]:
 
 def captioner() -> Captioner:
     """The trained captioner, in eval mode."""
-    module = Captioner()
+    module = Captioner(sight())
     module.load_state_dict(_weights("captioner"))
     return module.eval()
 
 
 def answerer() -> Answerer:
     """The trained answerer, in eval mode."""
-    module = Answerer()
+    module = Answerer(sight())
     module.load_state_dict(_weights("answerer"))
     return module.eval()
 

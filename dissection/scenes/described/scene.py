@@ -1,10 +1,10 @@
-"""Draws a place with two things in it, which differ in name and in colour."""
+"""Draws a place with one thing in it, or two, which differ in name and in colour."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from dissection.scenes import equipment, furniture, plants, vehicles
 from dissection.scenes.canvas import Canvas, Spot
@@ -38,36 +38,43 @@ THINGS: Mapping[str, Coloured] = MappingProxyType(
 THING_COLORS = ("black", "blue", "green", "purple", "red", "white", "yellow")
 """Their colours."""
 
-_LEFT, _RIGHT = (16, 32), (68, 84)
-"""Where the middles of the two things can be, in hundredths of the frame: far enough apart not to touch."""
+Side: TypeAlias = Literal["left", "right"]
+SIDES: tuple[Side, Side] = ("left", "right")
+_MIDDLES: Mapping[Side, tuple[float, float]] = {"left": (16, 32), "right": (68, 84)}
+"""Where the middles of things can be, in hundredths of the frame: far enough apart not to touch."""
+
+_ALONE = 0.3
+"""The probability of one thing alone, on either side."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DescribedThing:
-    """One of the two things.
+    """A thing that stands in front.
 
     Attributes:
         name: one of ``THINGS``.
         color: one of ``THING_COLORS``.
+        side: where it stands.
         mask: its visible pixels, 112x112.
     """
 
     name: str
     color: str
+    side: Side
     mask: Bool[np.ndarray, "h w"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DescribedScene:
-    """A place with two things in it.
+    """A place with one thing in it, or two.
 
     Attributes:
         scene: the whole scene; its name is the place.
-        things: the left one and the right one.
+        things: the things in front, from left to right.
     """
 
     scene: Scene
-    things: tuple[DescribedThing, DescribedThing]
+    things: tuple[DescribedThing, ...]
 
     @property
     def place(self) -> str:
@@ -79,17 +86,18 @@ def draw_described(seed: int, index: int) -> DescribedScene:
     """Described scene ``index`` of a seed's set; it depends on nothing else. The places alternate."""
     place, canvas, choices = scene_class(index), Canvas(frozenset(THINGS)), Dice(seed, index, 2)
     light = paint_place(place, canvas, Dice(seed, index))
-    names, colors = choices.sample(tuple(THINGS), 2), choices.sample(THING_COLORS, 2)
+    sides = (choices.pick(SIDES),) if choices.chance(_ALONE) else SIDES
+    names, colors = choices.sample(tuple(THINGS), len(sides)), choices.sample(THING_COLORS, len(sides))
     canvas.absent = frozenset()
-    for name, color, (left, right) in zip(names, colors, (_LEFT, _RIGHT), strict=True):
+    for name, color, side in zip(names, colors, sides, strict=True):
         spot = Spot(
-            choices.between(left, right), choices.between(86, 97), choices.between(26, 34), choices.pick((-1, 1))
+            choices.between(*_MIDDLES[side]), choices.between(86, 97), choices.between(26, 34), choices.pick((-1, 1))
         )
         THINGS[name](canvas, choices, spot, (color,))
     scene = develop(place, canvas, light)
-    last = len(canvas.things)
-    left, right = (
-        DescribedThing(name, color, scene.instances == number)
-        for name, color, number in zip(names, colors, (last - 1, last), strict=True)
+    first = len(canvas.things) - len(sides) + 1
+    things = (
+        DescribedThing(name, color, side, scene.instances == number)
+        for number, (name, color, side) in enumerate(zip(names, colors, sides, strict=True), first)
     )
-    return DescribedScene(scene, (left, right))
+    return DescribedScene(scene, tuple(things))

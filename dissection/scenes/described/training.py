@@ -16,7 +16,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dissection.scenes.canvas import LABELS
-from dissection.scenes.classifier import MEAN, STD
 from dissection.scenes.dice import Dice
 from dissection.scenes.presence import SIDE, Batch, ConceptHead, count_cells, draw_quarters
 from dissection.scenes.training import fold, normalise, pixels, stacked, with_batch_norm
@@ -24,7 +23,8 @@ from dissection.scenes.words import SCENE_CLASSES
 
 from .language import ANSWERS, caption, questions
 from .networks import END, VECTOR, WORDS, Answerer, Captioner, Sight, encode
-from .scene import THING_COLORS, THINGS, draw_described
+from .networks import sight as untrained_sight
+from .scene import SIDES, THING_COLORS, THINGS, draw_described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,8 +35,12 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str], None]
 
-_TARGETS = (len(THINGS), len(THING_COLORS), len(THINGS), len(THING_COLORS), len(SCENE_CLASSES))
-"""Sizes of what is learnt of a picture: the left thing, its colour, the right thing, its colour, the place."""
+_AT_ONCE = 100
+_ABSENT = len(THING_COLORS)
+_UNKNOWN = -1
+_SMOOTHING = 0.05
+_TARGETS = (*[_ABSENT + 1] * len(THINGS), *[len(SIDES)] * len(THINGS), len(SCENE_CLASSES))
+"""Sizes of what is learnt of a picture: the colour of each thing or that it is absent, the side of each, the place."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,14 +49,14 @@ class Lessons:
 
     Attributes:
         images: their photographs, at the networks' input size.
-        targets: for each the numbers of its left thing, that thing's colour, the same on the right, and the place.
+        targets: for each what ``_TARGETS`` lists; the side of what is absent is unknown.
         cells: how many pixels of each cell show each concept, and then each colour of the two things.
         captions: the tokens of each caption, which ends in a full stop; padded with -1.
         questions: for each question its scene, the tokens, and the number of the answer.
     """
 
     images: UInt8[Tensor, "scenes 3 112 112"]
-    targets: Int64[Tensor, "scenes 5"]
+    targets: Int64[Tensor, "scenes targets"]
     cells: UInt8[Tensor, "scenes 7 7 concepts"]
     captions: Int64[Tensor, "scenes tokens"]
     questions: tuple[Int64[Tensor, " questions"], Int64[Tensor, "questions words"], Int64[Tensor, " questions"]]
@@ -72,15 +76,13 @@ class Drawn:
 def drawn(seed: int, concepts: Sequence[int], index: int) -> Drawn:
     """Scene ``index`` of a seed."""
     described = draw_described(seed, index)
-    left, right = described.things
-    names, colors = list(THINGS), list(THING_COLORS)
+    colors = {thing.name: THING_COLORS.index(thing.color) for thing in described.things}
+    sides = {thing.name: SIDES.index(thing.side) for thing in described.things}
     return Drawn(
         pixels(described.scene.photograph),
         (
-            names.index(left.name),
-            colors.index(left.color),
-            names.index(right.name),
-            colors.index(right.color),
+            *(colors.get(name, _ABSENT) for name in THINGS),
+            *(sides.get(name, _UNKNOWN) for name in THINGS),
             SCENE_CLASSES.index(described.place),
         ),
         np.concatenate([count_cells(described.scene.labels.values(), concepts), _color_cells(described)], 2),
@@ -106,7 +108,7 @@ def lessons(scenes: Sequence[Drawn]) -> Lessons:
         stacked(scene.pixels for scene in scenes),
         torch.tensor([scene.targets for scene in scenes]),
         torch.from_numpy(np.stack([scene.cells for scene in scenes])),
-        torch.tensor([tokens + [-1] * (longest - len(tokens)) for tokens in said]),
+        torch.tensor([tokens + [_UNKNOWN] * (longest - len(tokens)) for tokens in said]),
         (
             torch.tensor([index for index, _, _ in asked]),
             torch.cat([encode(text) for _, text, _ in asked]),
@@ -119,7 +121,7 @@ def lessons(scenes: Sequence[Drawn]) -> Lessons:
 class SightTraining:
     """The settings of training sight; see :class:`dissection.scenes.training.Training`."""
 
-    epochs: int = 9
+    epochs: int = 10
     batch: int = 24
     rate: float = 3e-3
     seed: int = 0
@@ -129,11 +131,20 @@ class SightTraining:
     decay: float = 0.02
 
 
-def train_sight(material: Lessons, how: SightTraining, *, progress: Progress) -> Sight:
-    """Sight that tells things, colours and places, in eval mode, its vectors standardised over the same pictures."""
+def train_sight(
+    material: Lessons, how: SightTraining, *, make: Callable[[], Sight] = untrained_sight, progress: Progress
+) -> Sight:
+    """Sight that tells things, colours and places, in eval mode, its vectors standardised over the same pictures.
+
+    Args:
+        material: scenes to learn from.
+        how: the settings.
+        make: makes it, untrained.
+        progress: called with a line about each epoch.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(how.seed)
-        sight = Sight().train()
+        sight = make().train()
         features = with_batch_norm(sight.features).to(memory_format=torch.channels_last)
         head = ConceptHead(material.cells.shape[3])
         tells = nn.Linear(VECTOR, sum(_TARGETS))
@@ -163,7 +174,7 @@ def train_sight(material: Lessons, how: SightTraining, *, progress: Progress) ->
     return sight
 
 
-def _sight_losses(  # noqa: PLR0913 -- what is learnt, and from what
+def _sight_losses(
     material: Lessons,
     how: SightTraining,
     indices: Int64[Tensor, " batch"],
@@ -175,7 +186,7 @@ def _sight_losses(  # noqa: PLR0913 -- what is learnt, and from what
     """The loss of things, colours and places, and the loss to minimise.
 
     A third of the scenes is joined from quarters of others: there concepts are learnt without what usually surrounds
-    them, and nothing else, since left and right are lost.
+    them, and nothing else, since a quarter can cut through a thing.
     """
     joined = len(indices) // 3
     images = normalise(material.images[indices])
@@ -184,11 +195,19 @@ def _sight_losses(  # noqa: PLR0913 -- what is learnt, and from what
     with torch.autocast("cpu", torch.bfloat16):
         maps = features[:-1](_altered(batch.images))
     maps = maps.float()
-    told = tells(F.dropout(describe(features[-1](maps[joined:])), 0.3)).split(_TARGETS, 1)
+    told = tells(F.dropout(describe(features[-1](maps[joined:])), 0.3)).split_with_sizes(_TARGETS, 1)
     targets = material.targets[indices[joined:]].T
-    wrong = torch.stack([F.cross_entropy(scores, target) for scores, target in zip(told, targets, strict=True)]).mean()
+    losses = torch.stack(list(map(_wrong, told, targets)))
+    colors, sides, places = losses.split_with_sizes([len(THINGS), len(THINGS), 1])
+    wrong = 2 * colors.mean() + sides.mean() + places.mean()
     absent, noise = head.losses(maps, batch)
     return wrong, wrong + how.sparsity * maps.mean() + how.presence * absent + how.silence * noise
+
+
+def _wrong(scores: Float[Tensor, "scenes kinds"], targets: Int64[Tensor, " scenes"]) -> Float[Tensor, ""]:
+    """The mean loss where the target is known; 0 where none is."""
+    losses = F.cross_entropy(scores, targets, ignore_index=_UNKNOWN, label_smoothing=_SMOOTHING, reduction="sum")
+    return losses / (targets != _UNKNOWN).sum().clamp(min=1)
 
 
 def _altered(images: Float[Tensor, "images 3 h w"]) -> Float[Tensor, "images 3 h w"]:
@@ -199,23 +218,27 @@ def _altered(images: Float[Tensor, "images 3 h w"]) -> Float[Tensor, "images 3 h
     return images * gain + shift + 0.04 * torch.randn_like(images)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def described_by(sight: Sight, images: UInt8[Tensor, "scenes 3 112 112"]) -> Float[Tensor, "scenes vector"]:
     """The vectors of images before they are standardised."""
-    parts = [sight.describe(sight.features(normalise(part))) for part in images.split(100)]
-    return torch.cat(parts).clone()
+    parts = (images[start : start + _AT_ONCE] for start in range(0, len(images), _AT_ONCE))
+    return torch.cat([sight.describe(sight.features(normalise(part))) for part in parts])
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechTraining:
-    """The settings of training what is said of frozen vectors."""
+    """The settings of training what is said of frozen vectors.
 
-    epochs: int = 30
+    A network that is made surer than it need be has hardly a gradient left: labels are smoothed, and training is short.
+    """
+
+    epochs: int = 14
     batch: int = 100
     rate: float = 3e-3
     seed: int = 0
     decay: float = 0.01
-    dropout: float = 0.1
+    dropout: float = 0.2
+    smoothing: float = 0.1
 
 
 def train_captioner(
@@ -232,8 +255,7 @@ def train_captioner(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(how.seed)
-        module = Captioner()
-        module.sees.load_state_dict(sight.state_dict())
+        module = Captioner(sight)
         vectors = sight.standardised(described_by(sight, material.images))
         if shuffled:
             vectors = vectors[torch.randperm(len(vectors))]
@@ -241,9 +263,11 @@ def train_captioner(
         def loss(indices: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
             said = material.captions[indices]
             logits = module.following(F.dropout(vectors[indices], how.dropout), said[:, :-1].clamp(min=0))
-            return F.cross_entropy(logits.flatten(0, 1), said.flatten(), ignore_index=-1)
+            return F.cross_entropy(
+                logits.flatten(0, 1), said.flatten(), ignore_index=_UNKNOWN, label_smoothing=how.smoothing
+            )
 
-        _learn_to_speak(module, len(vectors), how, loss, "captions", progress)
+        learn(module, len(vectors), how, loss, "captions", progress)
     return module.eval()
 
 
@@ -251,27 +275,36 @@ def train_answerer(sight: Sight, material: Lessons, how: SpeechTraining, *, prog
     """An answerer with this sight, in eval mode; arguments are those of :func:`train_captioner`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(how.seed)
-        module = Answerer()
-        module.sees.load_state_dict(sight.state_dict())
+        module = Answerer(sight)
         vectors = sight.standardised(described_by(sight, material.images))
         scenes, asked, answers = material.questions
 
         def loss(indices: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
             scores = module.answering(F.dropout(vectors[scenes[indices]], how.dropout), asked[indices])
-            return F.cross_entropy(scores, answers[indices])
+            return F.cross_entropy(scores, answers[indices], label_smoothing=how.smoothing)
 
-        _learn_to_speak(module, len(answers), how, loss, "answers", progress)
+        learn(module, len(answers), how, loss, "answers", progress)
     return module.eval()
 
 
-def _learn_to_speak(  # noqa: PLR0913 -- what is learnt, and how
-    module: Captioner | Answerer,
+def learn(
+    module: nn.Module,
     count: int,
     how: SpeechTraining,
     loss_of: Callable[[Int64[Tensor, " batch"]], Float[Tensor, ""]],
     stage: str,
     progress: Progress,
 ) -> None:
+    """Train all of a network but its ``sees``.
+
+    Args:
+        module: the network.
+        count: how much there is to learn from: the indices that ``loss_of`` takes are below it.
+        how: the settings.
+        loss_of: the loss of some of it.
+        stage: for the lines of progress.
+        progress: called with a line about each epoch.
+    """
     learnt = [parameter for name, parameter in module.named_parameters() if not name.startswith("sees.")]
     optimizer = torch.optim.AdamW(learnt, lr=how.rate, weight_decay=how.decay)
     steps = count // how.batch

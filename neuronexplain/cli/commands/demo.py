@@ -1,4 +1,4 @@
-"""``neuronexplain demo``: the whole job, on generated scenes and the network that comes with the package."""
+"""``neuronexplain demo``: the whole job, on generated scenes and the networks that come with the package."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from db import NameStore
     from db.records import Run
     from dissection.execution.settings import Progress
+    from neuronexplain.caption import AnyAnswer
     from neuronexplain.report.sections import ClassSection, NeuronCard
 
 DEMO_SCENES = 600
@@ -28,6 +29,9 @@ DEMO_SCENES = 600
 DEMO_QUANTILE = 0.0075
 """Wide enough for concepts that cover much of a few hundred scenes, and so narrow that of things, not of what surrounds
 them, most is within the masks."""
+
+DESCRIBED_SCENES = 300
+"""Number of described scenes that the neurons of the captioner and the answerer are named with."""
 
 _SEED = 1
 _UNSEEN = 2
@@ -67,7 +71,7 @@ def demo(
         console.say()
         console.say("New scenes, and why the network says what it says:")
         console.say()
-        explanations = []
+        explanations: list[AnyAnswer] = []
         unseen = dict(_unseen(out / "photographs", len(network.classes)))
         true_classes = {path: number for number, path in enumerate(unseen)}
         for explanation in explainer.explain(unseen.items(), true_class=true_classes.__getitem__):
@@ -77,11 +81,13 @@ def demo(
             console.say()
         sections = [_section(store, run, index) for index in range(len(run.classes))]
         _query(sections[0])
+        console.say()
+        spoken, about = _spoken(out)
         write_folder(
             out,
-            explanations,
+            [*explanations, *spoken],
             title="Why does the network say so?",
-            facts=run_facts(run, named=len(explainer.names)),
+            facts={**run_facts(run, named=len(explainer.names)), "Captions and answers": about},
             classes=sections,
             neurons=_cards(store, run),
             replace=True,
@@ -92,12 +98,72 @@ def demo(
     console.say(f"Explain a photograph: neuronexplain explain PHOTOGRAPH --db {database} --out why")
 
 
+def _spoken(out: Path) -> tuple[list[AnyAnswer], str]:
+    """A caption and an answer about a new described scene, explained; and what named the neurons, in words."""
+    from db import NameStore
+    from dissection.concepts.layouts import open_concepts
+    from dissection.execution.settings import Execution
+    from dissection.networks.opening import open_network
+    from dissection.networks.sources.spec import ANSWERER, CAPTIONER
+    from neuronexplain.building import build
+    from neuronexplain.explainer import Explainer
+    from neuronexplain.language.captions import CaptionExplainer
+
+    captioner, answerer = open_network(CAPTIONER), open_network(ANSWERER)
+    path, photograph, question = _unseen_described(out / "photographs")
+    with console.progress() as progress:
+        if not (out / "described").is_dir():
+            _draw_described(out / "described", progress)
+        with NameStore.create(out / "described.db") as store:
+            execution = Execution(scratch=out / "unfinished", progress=progress)
+            data = open_concepts(out / "described")
+            run = build(captioner, data, store, quantile=DEMO_QUANTILE, execution=execution).run
+            explainer = Explainer.from_store(captioner, store, run=run)
+            (caption,) = CaptionExplainer.of(explainer, store, run).explain_all([(path, photograph)])
+            asked = Explainer.from_store(answerer.asked(question), store, run=run)
+            (answer,) = asked.explain([(path, photograph)])
+    console.say("A new scene, what other networks say of it, and why:")
+    console.say()
+    console.say(f"  {path}")
+    console.say(f"    “{caption.caption}” {caption.sentence}")
+    console.say(f"    {question} {answer.sentence}")
+    console.say()
+    return [caption, answer], (
+        f"of {run.network}, and {answerer.name} asked “{question}”; {len(explainer.names)} of "
+        f"{run.layer.units} neurons, which the two share, are named, by {run.images} described scenes"
+    )
+
+
 def _draw(folder: Path, progress: Progress) -> None:
     from dissection.concepts.generated import write_scenes
 
     write_scenes(
         folder, images=DEMO_SCENES, seed=_SEED, progress=lambda done: progress("drawing scenes", done, DEMO_SCENES)
     )
+
+
+def _draw_described(folder: Path, progress: Progress) -> None:
+    from dissection.concepts.generated import write_described
+
+    write_described(
+        folder,
+        images=DESCRIBED_SCENES,
+        seed=_SEED,
+        progress=lambda done: progress("drawing described scenes", done, DESCRIBED_SCENES),
+    )
+
+
+def _unseen_described(folder: Path) -> tuple[str, Image.Image, str]:
+    """A new described scene, saved, and a question about it."""
+    from dissection.scenes.described.language import questions
+    from dissection.scenes.described.scene import draw_described
+    from dissection.scenes.dice import Dice
+    from neuronexplain.pictures.overlay import save_picture
+
+    described = draw_described(_UNSEEN, 0)
+    path = folder / "described.png"
+    save_picture(described.scene.photograph, path)
+    return str(path), described.scene.photograph, questions(described, Dice(_UNSEEN))[0].text
 
 
 def _unseen(folder: Path, images: int) -> Iterator[tuple[str, Image.Image]]:
