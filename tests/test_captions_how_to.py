@@ -13,7 +13,7 @@ from dissection.scenes.described.scene import draw_described
 
 PAGE = (Path(__file__).parents[1] / "docs" / "how-to" / "captions-and-questions.md").read_text()
 SPEAKERS, IN_PYTHON = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-SHIPPED, COMMANDS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+SHIPPED, COMMANDS, MEASURED = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,15 @@ def test_the_shipped_networks_are_explained(place, run, monkeypatch):
     assert f"The network says {described.things[0].name} (" in said[1]
     assert "yes" in said[2]
     assert (place / "described" / "index.html").is_file()
+
+
+def test_the_measurements_run(place, run, monkeypatch):
+    monkeypatch.chdir(place)
+    pointing, accuracy = map(shlex.split, MEASURED.strip().splitlines())
+    for command, said in ((pointing, "Pointing of words, Sec. 8.1.1"), (accuracy, "guessed from the question")):
+        status, told, error = run(*command[1:], "--limit", "4")
+        assert status == 0, error
+        assert said in " ".join(told.split())
 
 
 def test_the_page_runs(place, run, monkeypatch):

@@ -35,8 +35,9 @@ def on_grid(
     left, top, right, bottom = window
     height, width = values.shape
     rows, columns = _parts(height, top * height, bottom * height), _parts(width, left * width, right * width)
-    means = rows @ values.astype(np.float64) @ columns.T
-    return means.round(_DIGITS - math.ceil(math.log10(np.abs(values).max() or 1)))
+    means: Float64[np.ndarray, "14 14"] = rows @ values.astype(np.float64) @ columns.T
+    decimals = _DIGITS - math.ceil(math.log10(float(np.abs(values).max()) or 1))
+    return np.round(means, decimals)
 
 
 def gaze_correlation(first: Float[np.ndarray, "14 14"], second: Float[np.ndarray, "14 14"]) -> float:
