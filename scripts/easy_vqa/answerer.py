@@ -1,6 +1,6 @@
 """The answerer of Lu et al. 2015 ("deeper LSTM and normalised CNN", Sec. 8.2 and App. C), small enough for easy-VQA.
 
-``answerer.py:answerer`` opens it with the weights that ``train.py`` writes beside this file.
+``answerer.py:answerer`` opens it with the weights that ``run.py train`` writes beside this file.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
@@ -118,12 +118,17 @@ class Answerer(nn.Module):
         Raises:
             WeightsError: if there is no such file.
         """
+        training = Path(__file__).with_name("run.py")
         if not path.is_file():
-            raise WeightsError(f"no weights at {path}; train them with {Path(__file__).with_name('train.py')}")
-        with safe_open(path, "pt") as file:
-            language = file.metadata()
-            loaded = cls(json.loads(language["words"]), json.loads(language["answers"]))
-            loaded.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 -- no mapping
+            raise WeightsError(f"no weights at {path}; train them with {training} train")
+        try:
+            with safe_open(path, "pt") as file:
+                language = file.metadata()
+                loaded = cls(json.loads(language["words"]), json.loads(language["answers"]))
+                loaded.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 -- no mapping
+        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = f"{path} does not hold the weights of an answerer; train them with {training} train"
+            raise WeightsError(reason) from error
         return loaded.eval()
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SHAPES = ("circle", "rectangle", "triangle")
 COLOURS = ("black", "blue", "brown", "gray", "green", "red", "teal", "yellow")
+ANSWERS = (*SHAPES, *COLOURS, "yes", "no")
 
 Part = Literal["train", "test"]
 Kind = Literal["shape", "colour", "yes/no"]

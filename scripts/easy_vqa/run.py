@@ -1,6 +1,6 @@
 """Trains an answerer of Lu et al.'s plan on easy-VQA, and measures what Grad-CAM shows of it.
 
-Needs the package easy-vqa. ``train`` writes answerer.safetensors beside this file, which answerer.py:answerer opens.
+Needs the package easy-vqa. ``train`` writes answerer.safetensors beside this file, and answerer.py:answerer opens it.
 """
 
 from __future__ import annotations

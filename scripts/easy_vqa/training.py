@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 import torch
 import torch.nn.functional as F
 from answerer import PREPROCESSING, Answerer
+from questions import ANSWERS
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
@@ -41,7 +42,7 @@ class Training:
         seed: of the first weights, of what is held out, and of the order of the pictures.
     """
 
-    epochs: int = 16
+    epochs: int = 12
     batch: int = 16
     rate: float = 2e-3
     sparsity: float = 0.3
@@ -119,7 +120,7 @@ def train(
     words = sorted({word for question in data.questions for word in question.text.removesuffix("?").split()})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(how.seed)
-        answerer = Answerer(words, sorted({question.answer for question in data.questions}))
+        answerer = Answerer(words, ANSWERS)
         encoded = EncodedPictures.of(data, answerer)
         held_out = int(how.held_out * len(data.pictures))
         withheld, learnt_from = torch.randperm(len(data.pictures)).tensor_split([held_out])
