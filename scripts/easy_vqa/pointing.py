@@ -75,50 +75,62 @@ class Source:
 
     Attributes:
         title: its name for readers.
-        network: the network that is explained.
-        method: the method that explains it.
+        networks: the network that is explained, or several whose figures are averaged.
+        method: the method that explains them.
     """
 
     title: str
-    network: Network
+    networks: Sequence[Network]
     method: Method
+
+    def aims(
+        self,
+        text: str,
+        images: Float[Tensor, "images 3 64 64"],
+        said: Int64[Tensor, " images"],
+        masks: Bool[np.ndarray, "images 64 64"],
+    ) -> Float64[np.ndarray, "2 images"]:
+        """For answers to a question about images: whether a map's maximum is inside the mask, and its energy there."""
+        of_networks = []
+        for network in self.networks:
+            maps = self.method.maps(network.asked(text), images, said).numpy()
+            of_networks.append([aim(values, mask) for values, mask in zip(maps, masks, strict=True)])
+        return np.mean(np.array(of_networks, np.float64), 0).T
 
 
 def report_pointing(
-    network: Network, untrained: Network, data: AskedPictures, *, progress: Progress | None = None
+    network: Network, untrained: Sequence[Network], data: AskedPictures, *, progress: Progress | None = None
 ) -> Report:
     """How maps of the answers that a network gives are aimed at the shape, with intervals over pictures.
 
     Args:
         network: the network.
-        untrained: the same, with weights that have learnt nothing: its maps of the same answers are a control.
+        untrained: the same with other random weights, which have learnt nothing: maps of the same answers as a control.
         data: pictures and questions; all are asked.
         progress: called with the number of questions done so far.
     """
     shown = (METHODS["grad-cam"], METHODS["guided-backprop"], _MEAN_ACTIVATION)
     sources = [
-        *(Source(method.title, network, method) for method in shown),
+        *(Source(method.title, [network], method) for method in shown),
         Source("(Grad-CAM, untrained)", untrained, METHODS["grad-cam"]),
     ]
     masks = np.stack([shape_mask(picture) for picture in data.pictures])
-    hits, energies = np.zeros((2, len(sources), len(data.questions)))
+    aims = np.empty((len(sources), 2, len(data.questions)))
     done = 0
     for numbers in _by_text(data.questions):
         text, pictures = data.questions[numbers[0]].text, [data.questions[number].picture for number in numbers]
         images = PREPROCESSING.normalised(torch.from_numpy(data.pictures[pictures]))
         said = _said(network.asked(text), images)
         for row, source in enumerate(sources):
-            maps = source.method.maps(source.network.asked(text), images, said).numpy()
-            aims = [aim(values, masks[picture]) for values, picture in zip(maps, pictures, strict=True)]
-            hits[row, numbers], energies[row, numbers] = np.transpose(aims)
+            aims[row][:, numbers] = source.aims(text, images, said, masks[pictures])
         done += len(numbers)
         if progress is not None:
             progress("questions", done, len(data.questions))
     areas = masks.mean((1, 2))[[question.picture for question in data.questions]]
     rows = [
-        {"about": title, "map": source.title, **_figures(data, subject, hits[row], energies[row], areas)}
+        {"about": title, "map": source.title, **_figures(data, subject, *of_source, areas)}
         for subject, title in ABOUT.items()
-        for row, source in enumerate(sources)
+        for source, of_source in zip(sources, aims, strict=True)
     ]
     note = "the area is the shape's share of the picture, which a map that knows nothing is expected to reach"
     return Report(f"Maps of the answers about {len(data.pictures)} pictures", _COLUMNS, tuple(rows), (note,))

@@ -23,6 +23,9 @@ from neuronexplain.cli import console
 from neuronexplain.cli.evaluate.measuring import INTERVAL, say_report
 from neuronexplain.cli.failures import tell
 
+UNTRAINED = 3
+"""Answerers that have learnt nothing, whose maps are a control."""
+
 
 def main() -> int:
     """Run the command; the exit status."""
@@ -60,10 +63,10 @@ def _measure(options: argparse.Namespace) -> None:
     """Say where the maps of the answers to the test questions are strongest."""
     answerer = Answerer.load(options.weights)
     torch.manual_seed(0)
-    untrained = Answerer(answerer.words, answerer.answers).eval()
+    untrained = [as_network(Answerer(answerer.words, answerer.answers).eval()) for _ in range(UNTRAINED)]
     data = read_part("test", pictures=options.pictures)
     with console.progress() as progress:
-        report = report_pointing(as_network(answerer), as_network(untrained), data, progress=progress)
+        report = report_pointing(as_network(answerer), untrained, data, progress=progress)
     say_report(report, INTERVAL)
 
 

@@ -42,10 +42,10 @@ class Training:
         seed: of the first weights, of what is held out, and of the order of the pictures.
     """
 
-    epochs: int = 12
+    epochs: int = 10
     batch: int = 16
     rate: float = 2e-3
-    sparsity: float = 0.3
+    sparsity: float = 0.03
     held_out: float = 0.1
     seed: int = 0
 
