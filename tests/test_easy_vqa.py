@@ -310,7 +310,7 @@ def test_the_pages_commands_run(scripts, trained, run, tmp_path, monkeypatch):
     assert "by the question alone" in _python(*training, "--pictures", "20", "--epochs", "1")
     trained[0].save(tmp_path / "scripts" / "easy_vqa" / "answerer.safetensors")
     assert "its colour" in _python(*measuring, "--pictures", "3")
-    _python(*labelling, "--pictures", "60")
+    _python(*labelling, "--pictures", "60")  # the last of two counts
     status, _, error = run(*build[1:], "--min-images", "1", "--draws", "0")
     assert status == 0, error
     _python(*copying)
