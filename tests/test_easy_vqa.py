@@ -23,6 +23,9 @@ ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "scripts" / "easy_vqa"
 PAGE = (ROOT / "docs" / "how-to" / "easy-vqa.md").read_text()
 MODULES = [path.stem for path in SCRIPTS.glob("*.py")]
+PICTURES = 300
+"""Pictures that are learnt from."""
+
 FINE = 16
 """Pixels of a fine drawing along a pixel of a picture."""
 
@@ -41,12 +44,12 @@ def scripts():
 
 @pytest.fixture(scope="module")
 def learnt_from(scripts):
-    return scripts.questions.read_part("train", pictures=400)
+    return scripts.questions.read_part("train", pictures=PICTURES)
 
 
 @pytest.fixture(scope="module")
 def trained(scripts, learnt_from):
-    """An answerer that has learnt from a tenth of the pictures, and what was told of each epoch."""
+    """An answerer that has learnt from a few of the pictures, and what was told of each epoch."""
     told = []
     how = scripts.training.Training(epochs=10)
     answerer = scripts.training.train(learnt_from, how, report=lambda *epoch: told.append(epoch))
@@ -136,8 +139,8 @@ class TestData:
 
     def test_first_pictures_have_their_questions(self, scripts, learnt_from):
         whole = scripts.questions.read_part("train")
-        assert (learnt_from.pictures == whole.pictures[:400]).all()
-        assert learnt_from.questions == tuple(question for question in whole.questions if question.picture < 400)
+        assert (learnt_from.pictures == whole.pictures[:PICTURES]).all()
+        assert learnt_from.questions == tuple(question for question in whole.questions if question.picture < PICTURES)
 
     def test_masks_have_the_form_and_colour_that_the_answers_say(self, scripts, learnt_from):
         colours = {
@@ -259,7 +262,7 @@ class TestTraining:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(how.seed)
             scripts.answerer.Answerer(answerer.words, answerer.answers)
-            withheld = torch.randperm(400)[:200]
+            withheld = torch.randperm(PICTURES)[: PICTURES // 2]
         encoded = scripts.training.EncodedPictures.of(learnt_from, answerer)
         questions = encoded.about(withheld)
         is_right = encoded.said(answerer, questions) == encoded.answer[questions]
@@ -284,7 +287,7 @@ class TestTraining:
 
     def test_pointing_counts_every_question_once(self, scripts, trained):
         answerer, _ = trained
-        data = scripts.questions.read_part("test", pictures=8)
+        data = scripts.questions.read_part("test", pictures=4)
         network = scripts.answerer.as_network(answerer)
         untrained = scripts.answerer.as_network(scripts.answerer.Answerer(answerer.words, answerer.answers).eval())
         report = scripts.pointing.report_pointing(network, [untrained, network], data)
@@ -311,7 +314,7 @@ def test_the_pages_commands_run(scripts, trained, run, tmp_path, monkeypatch):
     trained[0].save(tmp_path / "scripts" / "easy_vqa" / "answerer.safetensors")
     assert "its colour" in _python(*measuring, "--pictures", "3")
     _python(*labelling, "--pictures", "60")  # the last of two counts
-    status, _, error = run(*build[1:], "--min-images", "1", "--draws", "0")
+    status, _, error = run(*build[1:], "--min-images", "1", "--draws", "20")
     assert status == 0, error
     _python(*copying)
     with Image.open("picture.png") as picture:
