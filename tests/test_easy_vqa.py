@@ -229,6 +229,23 @@ class TestAnswerer:
             scripts.answerer.Answerer.load(tmp_path / "text.safetensors")
 
 
+class TestCommand:
+    def test_without_weights_it_ends_in_a_line(self, scripts, monkeypatch, capsys, tmp_path):
+        monkeypatch.setattr(sys, "argv", ["run.py", "measure", "--weights", str(tmp_path / "none.safetensors")])
+        assert scripts.run.main() == 2
+        assert re.fullmatch(r"neuronexplain: no weights at .*; train them with .*\n", capsys.readouterr().err)
+
+    def test_when_it_is_stopped_nothing_is_written(self, scripts, monkeypatch, capsys, tmp_path):
+        def stop(*_, **__):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(scripts.run, "read_part", stop)
+        monkeypatch.setattr(sys, "argv", ["run.py", "label", "--out", str(tmp_path / "shapes")])
+        assert scripts.run.main() == 130
+        assert capsys.readouterr().err == "stopped; nothing has been written\n"
+        assert not any(tmp_path.iterdir())
+
+
 class TestAim:
     def test_maximum_and_energy(self, scripts):
         mask = np.zeros((4, 4), bool)
@@ -311,9 +328,13 @@ def test_the_pages_commands_run(scripts, trained, run, tmp_path, monkeypatch):
     shutil.copytree(SCRIPTS, tmp_path / "scripts" / "easy_vqa", ignore=shutil.ignore_patterns("*.safetensors"))
     training, measuring, labelling, build, copying, *explaining = _commands()
     assert "by the question alone" in _python(*training, "--pictures", "20", "--epochs", "1")
-    trained[0].save(tmp_path / "scripts" / "easy_vqa" / "answerer.safetensors")
-    assert "its colour" in _python(*measuring, "--pictures", "3")
-    _python(*labelling, "--pictures", "60")  # the last of two counts
+    weights = tmp_path / "scripts" / "easy_vqa" / "answerer.safetensors"
+    assert weights.is_file()
+    trained[0].save(weights)
+    monkeypatch.setattr(scripts.run, "WEIGHTS", weights)
+    for command, pictures in ((measuring, "1"), (labelling, "60")):  # of two counts, the last
+        monkeypatch.setattr(sys, "argv", [*command[1:], "--pictures", pictures])
+        assert scripts.run.main() == 0
     status, _, error = run(*build[1:], "--min-images", "1", "--draws", "20")
     assert status == 0, error
     _python(*copying)

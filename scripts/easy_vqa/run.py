@@ -31,8 +31,6 @@ def main() -> int:
     """Run the command; the exit status."""
     commands = {"train": _train, "measure": _measure, "label": _label}
     options = _parser().parse_args()
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(mode=True)
     try:
         commands[options.command](options)
     except NeuronExplainError as error:
@@ -45,6 +43,8 @@ def main() -> int:
 
 def _train(options: argparse.Namespace) -> None:
     """Train, write the weights, and say how many questions of the test part are answered rightly."""
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(mode=True)
     learnt_from = read_part("train", pictures=options.pictures)
     started = time.monotonic()
 
