@@ -12,6 +12,7 @@
     │   ├── LayerNotFoundError     no such layer, or one without units
     │   ├── WeightsError           a weights file that is unsafe, unreadable or does not fit
     │   ├── ActivationError        a NaN or an infinity in a feature map
+    │   ├── CaptionError           a caption that cannot be read word by word
     │   └── NotConnectedError      a score that does not depend on the tapped layer
     ├── CheckpointError        an unfinished build that cannot be resumed
     ├── ClassNotFoundError     a class that the network does not have
@@ -74,6 +75,10 @@ class NetworkError(NeuronExplainError):
 
 class LayerNotFoundError(NetworkError):
     """A layer's name does not exist in the network, or its output has no units."""
+
+
+class CaptionError(NetworkError):
+    """A caption has no words, or the network's tokens do not spell them."""
 
 
 class WeightsError(NetworkError):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from dissection.errors import NetworkError
+from dissection.errors import CaptionError, NetworkError
 
 from .called import Called
 from .heads import described
@@ -153,16 +153,17 @@ class Captioning:
         """The words of a caption, and the tokens of each.
 
         Raises:
-            NetworkError: if it has no words, or the tokenizer fails, or its tokens do not spell it.
+            CaptionError: if it has no words, or its tokens do not spell it.
+            NetworkError: if the tokenizer fails.
         """
         with _told("the tokenizer", f"on the caption {caption!r}"):
             tokens = [int(token) for token in self.tokenizer.encode(caption)]
             words = tuple(self.tokenizer.decode(tokens).split())
         if not words:
-            raise NetworkError(f"the caption {caption!r} has no words")
+            raise CaptionError(f"the caption {caption!r} has no words")
         ends = [end for end in range(1, len(tokens) + 1) if self._parts_words(tokens, end, words)]
         if len(ends) != len(words):
-            raise NetworkError(f"the tokens of the caption {caption!r} do not spell it word by word")
+            raise CaptionError(f"the tokens of the caption {caption!r} do not spell it word by word")
         return words, tuple(tuple(tokens[start:end]) for start, end in pairwise([0, *ends]))
 
     def _parts_words(self, tokens: Sequence[int], end: int, words: tuple[str, ...]) -> bool:

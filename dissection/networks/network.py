@@ -328,8 +328,14 @@ class Network:
         layer's map is computed from, see :mod:`dissection.networks.body`. Computed once: if the weights change
         afterwards, make a new :class:`Network`.
         """
-        if self.body:
-            return self.body
+        return self.body or self.whole_fingerprint
+
+    @cached_property
+    def whole_fingerprint(self) -> str:
+        """sha256 over architecture, layer, every parameter and buffer, and the answers that it can give.
+
+        It tells apart two captioners with the same body, whose units have the same names.
+        """
         digest = hashlib.sha256()
         for line in self._lines():
             digest.update(f"{line}\n".encode())
@@ -403,6 +409,8 @@ class Network:
             yield str(self.layout)
         if self.head != PLAIN:
             yield str(self.head)
+        if isinstance(self.language, Answering):
+            yield str(self.language.answers)
         for name, part in self.module.named_modules():
             yield f"{name} {described(part)}"
             if isinstance(graph := getattr(part, "graph", None), Graph):  # an exported program's settings are in there

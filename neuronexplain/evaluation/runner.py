@@ -80,7 +80,7 @@ def evaluate(
         "format": _FORMAT,
         "protocol": protocol.name,
         "settings": protocol.settings,
-        "network": network.fingerprint,
+        "network": network.whole_fingerprint,
         "layer": network.layer.name,
         "preprocessing": network.preprocessing.canonical,
         "arithmetic": f"{network.precision} on {network.device.type}, torch {torch.__version__}",
