@@ -288,7 +288,7 @@ class Network:
         Raises:
             NetworkError: if it writes no captions, or does not know a word.
         """
-        language = self._captioning()
+        language = self.require_captions()
         words, tokens = language.tokens(caption)
         head = Head(independent=True)
         judge = replace(self, module=language.judging(tokens), classes=words, head=head, prompt=" ".join(words))
@@ -300,7 +300,7 @@ class Network:
         Raises:
             NetworkError: if it writes no captions.
         """
-        language = self._captioning()
+        language = self.require_captions()
         with undisturbed(language.module), torch.no_grad():
             captions = language.written(in_type_of(language.module, images))
         return [language.tokenizer.decode(tokens) for tokens in captions]
@@ -311,11 +311,16 @@ class Network:
         Raises:
             NetworkError: if it writes no captions, or does not know a word.
         """
-        language = self._captioning()
+        language = self.require_captions()
         with undisturbed(language.module), torch.no_grad():
             return language.rivals(in_type_of(language.module, images), language.tokens(caption)[1])
 
-    def _captioning(self) -> Captioning:
+    def require_captions(self) -> Captioning:
+        """How it writes.
+
+        Raises:
+            NetworkError: if it writes no captions.
+        """
         if not isinstance(self.language, Captioning):
             raise NetworkError(f"{self.name} writes no captions; Network.of_captions makes a network that does")
         return self.language

@@ -153,6 +153,18 @@ class CaptionExplainer:
         pictures = [picture for _, picture in named_pictures(as_many(list(others)))]
         return cls(explainer, _preprocessed(explainer.network, pictures))
 
+    def require(self, *, caption: str | None = None, words: Iterable[str] | None = None) -> None:
+        """Check what can be checked before there is a photograph; arguments are those of :func:`explain_caption`.
+
+        Raises:
+            ClassNotFoundError: if one of the words is not in the caption that is given.
+            NetworkError: if the network writes no captions, or cannot read the one that is given.
+        """
+        language = self.explainer.network.require_captions()
+        if caption is not None:
+            texts, _ = language.tokens(caption)
+            _require_said(texts, words or ())
+
     def explain_all(
         self,
         photographs: ImageLike | Iterable[ImageLike | NamedImage],
@@ -247,12 +259,15 @@ def _debt(own: float, others: list[float]) -> Debt | None:
 def _chosen(said: Sequence[SaidWord], words: Iterable[str]) -> list[SaidWord]:
     """The words of a caption that are asked for, in any case."""
     chosen = [words] if isinstance(words, str) else list(words)
-    texts = [word.text.casefold() for word in said]
-    if unsaid := [word for word in chosen if word.casefold() not in texts]:
-        caption = " ".join(word.text for word in said)
-        raise ClassNotFoundError(f"the caption “{caption}” has no word {unsaid[0]!r}")
+    _require_said([word.text for word in said], chosen)
     folded = set(map(str.casefold, chosen))
-    return [word for word, text in zip(said, texts, strict=True) if text in folded]
+    return [word for word in said if word.text.casefold() in folded]
+
+
+def _require_said(said: Sequence[str], words: Iterable[str]) -> None:
+    folded = set(map(str.casefold, said))
+    if unsaid := [word for word in words if word.casefold() not in folded]:
+        raise ClassNotFoundError(f"the caption “{' '.join(said)}” has no word {unsaid[0]!r}")
 
 
 def _heatmap(judge: Network, seen: Pass) -> Float[Tensor, "H W"]:
