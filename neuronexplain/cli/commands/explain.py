@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neuronexplain.cli import console, options
+from neuronexplain.figures import fixed
 from neuronexplain.progress import counted
 from neuronexplain.sentence import percent
 from neuronexplain.vocabulary import DEFAULT_RULES, Rules
@@ -282,7 +283,7 @@ def _print_caption(caption: ExplainedCaption) -> None:
     console.say(caption.image)
     console.say_item(f"  “{caption.caption}”", hanging=2)
     for word in caption.words:
-        owed = "" if word.debt is None else f", {round(word.debt.value, 1) + 0.0:+.1f} nats by the picture"
+        owed = "" if word.debt is None else f", {fixed(word.debt.value, 1, sign='+')} nats by the picture"
         console.say_item(f"    {word.text}: {percent(word.probability)}{owed}", hanging=6)
         if word.explanation is not None:
             console.say_item(f"      {word.sentence}", hanging=6)
