@@ -129,6 +129,30 @@ def test_an_answer_and_two_of_them(place, run):
     assert f"Asked “{QUESTIONS[0]}”" in (place / "page" / "index.html").read_text()
 
 
+def test_sentences_of_words_and_answers_are_measured(place, run, tmp_path):
+    unseen = write_colour_folder(tmp_path / "unseen", images=8)
+    words = ["evaluate", "words", "--concepts", unseen, "--json"]
+    status, said, error = run(*words, "--db", place / "captioner.db", "--out", tmp_path / "captions")
+    assert status == 0, error
+    rows = {row["key"]: row for row in json.loads(said)["rows"]}
+    assert rows["responds-true"]["value"]["value"] == rows["responds-sign"]["value"]["value"] == 100
+    answers = [*words, "--db", place / "answerer.db", "--out", tmp_path / "answers"]
+    status, said, error = run(*answers, "--question", QUESTIONS[0])
+    assert status == 0, error
+    assert "the answer that the network predicts for them" in json.loads(said)["notes"][0]
+    for asked, message in (
+        ([*answers], "Answerer answers questions; ask it one with --question"),
+        (
+            [*words, "--db", place / "captioner.db", "--out", tmp_path, "--question", "?"],
+            "Captioner answers no questions",
+        ),
+    ):
+        status, said, error = run(*asked)
+        assert (status, said) == (2, "")
+        assert message in error
+        assert len(error.splitlines()) == 1
+
+
 def test_importances_of_answers_can_be_asked_for(place, run):
     built = ["build", "--network", f"{TALKERS}:answerer", "--concepts", place / "squares", "--db", place / "answers.db"]
     for question in (None, *QUESTIONS):
