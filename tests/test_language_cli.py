@@ -102,7 +102,7 @@ def test_a_score_that_is_no_number_costs_its_photograph_alone(place, run, tmp_pa
         "from talkers import *\n"
         "class Dividing(Answerer):\n"
         "    def forward(self, images, question):\n"
-        "        red = self.trunk(images).mean((2, 3))[:, :1]\n"
+        "        red = images[:, :1].mean((2, 3))\n"
         "        return super().forward(images, question) / (1 - ((red > 0.1) & (red < 0.2)).float())\n"
         "def make():\n"
         "    return answerer(Dividing())\n"
