@@ -13,6 +13,7 @@
     │   ├── WeightsError           a weights file that is unsafe, unreadable or does not fit
     │   ├── ActivationError        a NaN or an infinity in a feature map
     │   ├── UnknownWordError       a word that a captioner does not know
+    │   ├── CaptionError           a caption that cannot be read word by word
     │   └── NotConnectedError      a score that does not depend on the tapped layer
     ├── CheckpointError        an unfinished build that cannot be resumed
     ├── ClassNotFoundError     a class that the network does not have
@@ -79,6 +80,10 @@ class LayerNotFoundError(NetworkError):
 
 class UnknownWordError(NetworkError):
     """A captioner does not know a word."""
+
+
+class CaptionError(NetworkError):
+    """A caption has no words, or the network's tokens do not spell them."""
 
 
 class WeightsError(NetworkError):

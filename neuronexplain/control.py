@@ -7,7 +7,6 @@ than that of any unit of the control with the concept.
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -24,10 +23,10 @@ if TYPE_CHECKING:
 
 def with_shuffled_weights(network: Network) -> Network:
     """A copy of a network in which the values of each parameter and of each buffer of real numbers are permuted."""
-    module = deepcopy(network.module)
-    tensors = chain(module.parameters(), module.buffers())
+    shuffled = network.copied()
+    tensors = chain(shuffled.module.parameters(), shuffled.module.buffers())
     shuffle((tensor for tensor in tensors if tensor.is_floating_point()), seed=0)
-    return replace(network, module=module)
+    return shuffled
 
 
 def held_against(dissection: Dissection, control: Dissection) -> Dissection:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from .clauses import roles
+from .figures import figure, figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -197,11 +198,11 @@ def say_contrast(contrast: SpokenContrast) -> str:
     if not responding or contrast.loss is None or contrast.loss <= 0:
         return f"No neuron of which something may be said speaks for {rather} rather than {than}."
     it = "them" if responding.are_many else "it"
+    before, after = figures(contrast.lead, contrast.lead - contrast.loss)
     subject = responding.subject("responds and speaks", "respond and speak")
     return (
         f"{subject[0].upper()}{subject[1:]} for {rather} rather than {than}: without {it}, "
-        f"the score of {rather} less that of {than} falls from {figure(contrast.lead)} to "
-        f"{figure(contrast.lead - contrast.loss)}."
+        f"the score of {rather} less that of {than} falls from {before} to {after}."
     )
 
 
@@ -338,15 +339,6 @@ def _loss(explanation: Spoken, responding: _Mentions, absent: _Mentions) -> str:
         without = "them" if responding.are_many else "it,"
     falls = f"{figure(loss)} of {figure(score)}" if loss <= score else f"{figure(loss)}, from {figure(score)}"
     return f"without {without} its score falls by {falls}"
-
-
-def figure(value: float) -> str:
-    """A number with two digits that count, and no fewer than its whole part has.
-
-    >>> figure(4.13), figure(23.6), figure(1234.5), figure(0.0312)
-    ('4.1', '24', '1234', '0.031')
-    """
-    return f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}"
 
 
 def _nothing(explanation: Spoken, *, has_torn: bool) -> str:

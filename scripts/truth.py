@@ -17,6 +17,7 @@ from neuronexplain.cli.evaluate.measuring import INTERVAL, say_report
 from neuronexplain.evaluation.ground_truth.labelled_concepts import open_unseen
 from neuronexplain.evaluation.protocols import Words
 from neuronexplain.evaluation.runner import evaluate
+from neuronexplain.evaluation.words.speakers import OfPredictions
 
 UNSEEN = 240
 SEED = 2
@@ -35,7 +36,7 @@ def main() -> None:
             run = build(network, named, store, quantile=DEMO_QUANTILE, execution=execution).run
             explainer = Explainer.from_store(network, store, run=run)
         ground = open_unseen(open_concepts(folder / "unseen"), run.key.concepts)
-        protocol = Words.over(ground, explainer, run, seed=SEED)
+        protocol = Words.over(ground, OfPredictions(explainer, SEED), run, seed=SEED)
         report = evaluate(protocol, network, [], ground, folder, view="centre", execution=execution)
     say_report(report, INTERVAL)
 

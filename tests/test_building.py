@@ -50,7 +50,7 @@ def test_the_sentence_written_out(built):
     explanation = explain(colour_square("red"), colour_network(), store)
     assert explanation.sentence == (
         "The network says fire (53%) because its neuron for red (over 99%) responds, and there is no green or blue; "
-        "without this neuron its score falls by 0.9 of 1.4. "
+        "without this neuron its score falls by 0.90 of 1.4. "
         "Not spoken of: 1 neuron that does not respond."
     )
     assert [(unit.unit, unit.lit, unit.name.iou) for unit in explanation.top] == [(0, True, 1.0), (3, False, 1.0)]

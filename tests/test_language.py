@@ -19,6 +19,7 @@ from dissection.networks.body import body_fingerprint, sources_of
 from dissection.networks.forward import forward
 from dissection.networks.language import Vocabulary, token_log_probabilities
 from dissection.networks.network import Network
+from dissection.networks.reruns import Reruns
 from dissection.vocabulary import Layer
 from neuronexplain import CaptionExplainer, build, explain, explain_caption
 from neuronexplain.caption import Debt, SaidWord
@@ -244,7 +245,7 @@ class TestCaptions:
         assert caption.words[0].sentence == "It would say “a” whatever the picture."
         assert caption.sentence.startswith("It would say “a” and “square” whatever the picture. The network says ")
         assert f"because its neuron for {colour} (" in caption.words[1].sentence
-        assert "; without this neuron its score falls by 9, from 7.9." in caption.words[1].sentence
+        assert "; without this neuron its score falls by 9.0, from 7.9." in caption.words[1].sentence
 
     def test_a_debt_is_the_mean_over_other_pictures(self, store):
         """0 for words that are said anyway; for the colour as the definition says."""
@@ -469,6 +470,40 @@ def test_what_fails_in_a_users_function_is_said_to_be_theirs():
         Network.of_answers(Answerer(), encode=broken, answers=ANSWERS, **parts)
     with pytest.raises(NetworkError, match=r"generate of the network fails while it writes \(KeyError: "):
         Network.of_captions(Captioner(), generate=broken, log_probabilities=words_of, tokenizer=WORDS, **parts)
+
+
+@pytest.mark.parametrize(("most", "said"), [(0, "1 image"), (1, "2 images"), (2, "3 images")])
+def test_what_fails_in_log_probabilities_is_said_to_be_theirs(most, said):
+    def broken(module, images, tokens):
+        if len(images) > most:
+            raise KeyError("dog")
+        return words_of(module, images, tokens)
+
+    parts = {"layer": "trunk.rectify", "preprocessing": PLAIN, "tokenizer": WORDS, "generate": generate}
+    message = rf"^log_probabilities of the network fails on {said} at once and a caption of 3 tokens \(KeyError: 'dog"
+
+    def open_and_compare() -> None:
+        network = Network.of_captions(Captioner(), log_probabilities=broken, **parts)
+        network.rivals(pixels("red", "red", "blue"), "a red square")
+
+    with pytest.raises(NetworkError, match=message):
+        open_and_compare()
+
+
+def test_a_head_that_cannot_run_again_on_its_own_is_run_as_a_whole():
+    """The second run calls other functions: that is no failure of the user's function."""
+    calls = []
+
+    def counting(module, images, tokens):
+        calls.append(len(images))
+        extra = images.sum() * 0 if len(calls) % 2 else torch.zeros(())
+        return words_of(module, images + extra, tokens)
+
+    network = replace(captioner(), language=replace(captioner().language, log_probabilities=counting))
+    reruns = Reruns(network.saying("a red square"))
+    noted = reruns.forward(pixels("red"))
+    scores = reruns.scores(noted, noted.result.activation.detach())
+    assert torch.allclose(scores, noted.result.scores.detach())
 
 
 def test_a_captioner_that_is_silent_about_noise_is_given_a_caption():

@@ -70,6 +70,53 @@ def test_words_of_several_photographs_as_json(place, run):
         assert [word["word"] for word in caption["words"] if word["explanation"]] == [colour]
 
 
+def test_a_photograph_that_cannot_be_explained_as_asked_does_not_cost_the_others(place, run):
+    photographs = [place / "red.png", place / "blue.png", place / "red.png"]
+    status, said, error = run("explain", *photographs, "--db", place / "captioner.db", "--word", "blue", "--json")
+    assert status == 2
+    red = place / "red.png"
+    (*_, line) = error.splitlines()
+    assert line == f"neuronexplain: {red}, {red}: the caption “a red square” has no word 'blue'"
+    (caption,) = json.loads(said)
+    assert [word["word"] for word in caption["words"] if word["explanation"]] == ["blue"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--caption", "a red dog"], "the network does not know the word 'dog'"),
+        (["--caption", "a red square", "--word", "blue"], "the caption “a red square” has no word 'blue'"),
+    ],
+)
+def test_what_is_wrong_for_every_photograph_is_said_once(place, run, arguments, message):
+    status, said, error = run("explain", place, place, "--db", place / "captioner.db", *arguments)
+    assert (status, said) == (2, "")
+    assert error.startswith(f"neuronexplain: {message}")
+    assert len(error.splitlines()) == 1
+
+
+def test_a_score_that_is_no_number_costs_its_photograph_alone(place, run, tmp_path):
+    """A head that divides by what is red, in one batch with photographs that are."""
+    (tmp_path / "dividing.py").write_text(
+        f"import sys\nsys.path.insert(0, {str(TALKERS.parent)!r})\n"
+        "from talkers import *\n"
+        "class Dividing(Answerer):\n"
+        "    def forward(self, images, question):\n"
+        "        red = images[:, :1].mean((2, 3))\n"
+        "        return super().forward(images, question) / (1 - ((red > 0.1) & (red < 0.2)).float())\n"
+        "def make():\n"
+        "    return answerer(Dividing())\n"
+    )
+    photographs = [place / "blue.png", place / "red.png", place / "blue.png"]
+    network = ["--network", f"{tmp_path / 'dividing.py'}:make"]
+    status, said, error = run(
+        *("explain", *photographs, "--db", place / "answerer.db", "--question", QUESTIONS[0], *network, "--json")
+    )
+    assert status == 2
+    assert [explanation["image"] for explanation in json.loads(said)] == [str(place / "blue.png")] * 2
+    assert f"gives {place / 'red.png'} a score that is a NaN or infinite" in error
+
+
 def test_an_answer_and_two_of_them(place, run):
     asked = ["explain", place / "red.png", "--db", place / "answerer.db", "--question", QUESTIONS[0]]
     status, said, _ = run(*asked, "--answer", "yellow")
@@ -80,6 +127,30 @@ def test_an_answer_and_two_of_them(place, run):
     assert status == 0
     assert "speaks for red rather than blue" in " ".join(said.split())
     assert f"Asked “{QUESTIONS[0]}”" in (place / "page" / "index.html").read_text()
+
+
+def test_sentences_of_words_and_answers_are_measured(place, run, tmp_path):
+    unseen = write_colour_folder(tmp_path / "unseen", images=8)
+    words = ["evaluate", "words", "--concepts", unseen, "--json"]
+    status, said, error = run(*words, "--db", place / "captioner.db", "--out", tmp_path / "captions")
+    assert status == 0, error
+    rows = {row["key"]: row for row in json.loads(said)["rows"]}
+    assert rows["responds-true"]["value"]["value"] == rows["responds-sign"]["value"]["value"] == 100
+    answers = [*words, "--db", place / "answerer.db", "--out", tmp_path / "answers"]
+    status, said, error = run(*answers, "--question", QUESTIONS[0])
+    assert status == 0, error
+    assert "the answer that the network predicts for them" in json.loads(said)["notes"][0]
+    for asked, message in (
+        ([*answers], "Answerer answers questions; ask it one with --question"),
+        (
+            [*words, "--db", place / "captioner.db", "--out", tmp_path, "--question", "?"],
+            "Captioner answers no questions",
+        ),
+    ):
+        status, said, error = run(*asked)
+        assert (status, said) == (2, "")
+        assert message in error
+        assert len(error.splitlines()) == 1
 
 
 def test_importances_of_answers_can_be_asked_for(place, run):

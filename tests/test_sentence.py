@@ -71,7 +71,7 @@ def test_two_names_and_what_the_score_loses_without_them():
     said = say(explanation([unit(0, "sheep", "responds")], [], loss=30.0))
     assert said.endswith("its neuron for sheep (80%) responds; without it, its score falls by 30, from 24.")
     said = say(explanation([unit(0, "sheep", "responds")], [], loss=0.5, target=("beach", 0.98, -2.0)))
-    assert said.endswith("falls by 0.5, from -2.")
+    assert said.endswith("falls by 0.50, from \N{MINUS SIGN}2.0.")
 
 
 @pytest.mark.parametrize(("loss", "word"), [(2.3, "in small part because"), (2.5, "(98%) because")])
@@ -154,7 +154,7 @@ def test_another_target():
     target = ("hotel", 0.004, 3.0)
     assert say(explanation(top, bottom, target=target, loss=1.234)) == (
         "The network says beach (98%) and gives hotel under 1%; what speaks for hotel is that its neuron for lamp "
-        "(70%) responds and that there is no sky; without this neuron its score falls by 1.2 of 3."
+        "(70%) responds and that there is no sky; without this neuron its score falls by 1.2 of 3.0."
     )
     assert say(explanation(top, [], target=target, loss=-1)) == (
         "The network says beach (98%) and gives hotel under 1%. Its neuron for lamp (70%) responds, but the score does "
@@ -254,7 +254,7 @@ def test_a_contrast_says_what_the_lead_loses_and_nothing_that_was_not_measured()
     contrast = Contrast(**both, top=tuple(from_units), bottom=(), loss=3.0)
     assert say_contrast(contrast) == (
         "Its neuron for cow (74%) responds and speaks for oxcart rather than horse cart: without it, the score of "
-        "oxcart less that of horse cart falls from 5 to 2."
+        "oxcart less that of horse cart falls from 5.0 to 2.0."
     )
     assert contrast.sentence == say_contrast(contrast)
     nothing = "No neuron of which something may be said speaks for oxcart rather than horse cart."

@@ -34,6 +34,7 @@ from neuronexplain.evaluation.words.interventions import Change, changed_scores
 from neuronexplain.evaluation.words.mentions import Mention, mentions_of
 from neuronexplain.evaluation.words.records import JudgedMention, Outcome, SentenceRecord
 from neuronexplain.evaluation.words.shuffled_head import with_shuffled_head
+from neuronexplain.evaluation.words.speakers import OfPredictions
 from neuronexplain.evaluation.words.table import words_report
 from neuronexplain.evaluation.words.trials import Trial, trials_of
 from neuronexplain.explainer import Explainer
@@ -295,7 +296,8 @@ def test_a_dataset_that_named_the_neurons_is_refused(tmp_path):
 
 def sentences(explainer, tmp_path, **changes) -> list[SentenceRecord]:
     ground = LabelledConcepts(unseen(), "digest")
-    protocol = Words(explainer, "run", ground.vocabulary, ground.scenes(CLASSES), **changes)
+    speaker = OfPredictions(explainer, **changes)
+    protocol = Words(speaker, "run", ground.vocabulary, ground.scenes(CLASSES), **changes)
     evaluate(protocol, explainer.network, [], ground, tmp_path, view="centre", execution=Execution(batch_size=5))
     lines = (tmp_path / "words.jsonl").read_text().splitlines()[1:]
     return [SentenceRecord.from_json(json.loads(line)) for line in lines]
@@ -355,7 +357,7 @@ def test_what_a_shuffled_head_says_is_of_the_same_class(explainer, tmp_path):
 
 def test_nothing_depends_on_batches(explainer, tmp_path):
     ground = LabelledConcepts(unseen(), "digest")
-    protocol = Words(explainer, "run", ground.vocabulary, ground.scenes(CLASSES))
+    protocol = Words(OfPredictions(explainer), "run", ground.vocabulary, ground.scenes(CLASSES))
     one, other = (
         evaluate(
             protocol,
@@ -378,7 +380,14 @@ def test_nothing_depends_on_batches(explainer, tmp_path):
 def test_words_are_of_what_the_network_usually_sees(explainer, tmp_path):
     ground = LabelledConcepts(unseen(), "digest")
     with pytest.raises(NeuronExplainError, match="use --view centre"):
-        evaluate(Words(explainer, "run", frozenset(), {}), explainer.network, [], ground, tmp_path, view="whole")
+        evaluate(
+            Words(OfPredictions(explainer), "run", frozenset(), {}),
+            explainer.network,
+            [],
+            ground,
+            tmp_path,
+            view="whole",
+        )
 
 
 KEYS = ("object/a", "object/b", "object/c", "part/d")

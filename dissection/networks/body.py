@@ -79,11 +79,37 @@ def body_fingerprint(module: nn.Module, preprocessing: Preprocessing, layer: Lay
 
 def sources_of(module: nn.Module, preprocessing: Preprocessing, layer: str) -> Sources:
     """What the output of a layer is computed from, in one run on noise."""
-    image, found = noise(module, preprocessing), [Sources()]
+    of_map, _ = _sources(module, preprocessing, layer, module)
+    return of_map
+
+
+def tensors_behind(
+    module: nn.Module, preprocessing: Preprocessing, layer: str, scores: Callable[[Tensor], object]
+) -> frozenset[str]:
+    """Names of the parameters and buffers that scores are computed from, and the output of a layer is not.
+
+    They count wherever they run: a question may be read before the layer has seen the image.
+
+    Args:
+        module: the network.
+        preprocessing: what it expects of a photograph.
+        layer: name of the layer.
+        scores: runs the module on images.
+    """
+    of_map, of_scores = _sources(module, preprocessing, layer, scores)
+    return of_scores.tensors - of_map.tensors
+
+
+def _sources(
+    module: nn.Module, preprocessing: Preprocessing, layer: str, run: Callable[[Tensor], object]
+) -> tuple[Sources, Sources]:
+    """What the output of a layer, and what a run of the module on noise gives, are computed from."""
+    image, of_map = noise(module, preprocessing), Sources()
     watch = _Watch(module)
 
     def reached(_part: nn.Module, _args: object, output: object) -> None:
-        found[0] = watch.of(output)
+        nonlocal of_map
+        of_map = watch.of(output)
 
     with tried(module), ExitStack() as hooks:
         for name, part in module.named_modules():
@@ -94,8 +120,8 @@ def sources_of(module: nn.Module, preprocessing: Preprocessing, layer: str) -> S
                 hooks.callback(ends.remove)
         hooks.callback(module.get_submodule(layer).register_forward_hook(reached).remove)
         with watch:
-            module(image)
-    return found[0]
+            output = run(image)
+        return of_map, watch.of(output)
 
 
 def described(part: nn.Module) -> str:

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from dissection.errors import NetworkError, UnknownWordError
+from dissection.errors import CaptionError, NetworkError, UnknownWordError
 
 from .called import Called
 from .heads import described
 from .precision import widened
+from .replay import UnrepeatableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,28 +143,29 @@ class Captioning:
             NetworkError: if it fails, or does not write one for each image.
         """
         with _told("generate", "while it writes"):
-            captions = self.generate(self.module, images)
+            captions = [[int(token) for token in caption] for caption in self.generate(self.module, images)]
         if len(captions) != len(images):
             raise NetworkError(
                 f"images given to generate: {len(images)}, captions that it gives: {len(captions)}; one for each is "
                 "needed"
             )
-        return [[int(token) for token in caption] for caption in captions]
+        return captions
 
     def tokens(self, caption: str) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
         """The words of a caption, and the tokens of each.
 
         Raises:
-            NetworkError: if it has no words, or the tokenizer fails, or its tokens do not spell it.
+            CaptionError: if it has no words, or its tokens do not spell it.
+            NetworkError: if the tokenizer fails.
         """
         with _told("the tokenizer", f"on the caption {caption!r}"):
             tokens = [int(token) for token in self.tokenizer.encode(caption)]
             words = tuple(self.tokenizer.decode(tokens).split())
         if not words:
-            raise NetworkError(f"the caption {caption!r} has no words")
+            raise CaptionError(f"the caption {caption!r} has no words")
         ends = [end for end in range(1, len(tokens) + 1) if self._parts_words(tokens, end, words)]
         if len(ends) != len(words):
-            raise NetworkError(f"the tokens of the caption {caption!r} do not spell it word by word")
+            raise CaptionError(f"the tokens of the caption {caption!r} do not spell it word by word")
         return words, tuple(tuple(tokens[start:end]) for start, end in pairwise([0, *ends]))
 
     def _parts_words(self, tokens: Sequence[int], end: int, words: tuple[str, ...]) -> bool:
@@ -179,7 +181,7 @@ class Captioning:
         Of a word of several tokens, the first is compared.
         """
         tokens = torch.tensor([token for word in of_words for token in word], device=images.device)
-        logs = _checked(self.log_probabilities(self.module, images, tokens), len(images), len(tokens)).log_softmax(-1)
+        logs = _judged(self.log_probabilities, self.module, images, tokens).log_softmax(-1)
         starts = accumulate((len(word) for word in of_words[:-1]), initial=0)
         best = logs[:, list(starts)].max(2)
         return [
@@ -210,7 +212,7 @@ class _Caption:
 
     def __call__(self, images: Float[Tensor, "images channels H W"]) -> Float[Tensor, "images words"]:
         tokens = torch.tensor([token for word in self.of_words for token in word], device=images.device)
-        given = _checked(self.log_probabilities(self.module, images, tokens), len(images), len(tokens))
+        given = _judged(self.log_probabilities, self.module, images, tokens)
         likely, unlikely = token_log_probabilities(given, tokens)
         lengths = [len(word) for word in self.of_words]
         words = zip(likely.split_with_sizes(lengths, 1), unlikely.split_with_sizes(lengths, 1), strict=True)
@@ -222,20 +224,38 @@ def _told(who: str, on: str) -> Iterator[None]:
     """Say of an error in somebody's function whose it is."""
     try:
         yield
-    except NetworkError:
+    except (NetworkError, UnrepeatableError):  # the second is how a head that cannot run again says so
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise NetworkError(f"{who} of the network fails {on} ({type(error).__name__}: {reason})") from error
 
 
-def _checked(given: object, images: int, tokens: int) -> Float[Tensor, "images tokens words"]:
-    if isinstance(given, Tensor) and given.ndim == 3 and given.shape[:2] == (images, tokens):
-        return widened(given)
+def _judged(
+    log_probabilities: LogProbabilities,
+    module: nn.Module,
+    images: Float[Tensor, "images channels H W"],
+    tokens: Int64[Tensor, " tokens"],
+) -> Float[Tensor, "images tokens words"]:
+    """What a user's function says of a caption.
+
+    Raises:
+        NetworkError: if it fails, or gives something of another shape.
+    """
+    shape = len(images), len(tokens)
+    on = f"on {_count(len(images), 'image')} at once and a caption of {_count(len(tokens), 'token')}"
+    with _told("log_probabilities", on):
+        judged = log_probabilities(module, images, tokens)
+    if isinstance(judged, Tensor) and judged.ndim == 3 and judged.shape[:2] == shape:
+        return widened(judged)
     raise NetworkError(
-        f"log_probabilities gives {described(given)}; ({images}, {tokens}, words) is needed: one row for each image "
-        "and token of the caption"
+        f"log_probabilities gives {described(judged)}; ({len(images)}, {len(tokens)}, words) is needed: one row for "
+        "each image and token of the caption"
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def token_log_probabilities(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -356,6 +357,11 @@ class Network:
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
             digest.update(content(tensor))
         return digest.hexdigest()
+
+    def copied(self) -> Network:
+        """The same network with weights of its own: what is done to them leaves this one as it is."""
+        module, language = copy.deepcopy((self.module, self.language))  # together, since they share weights
+        return replace(self, module=module, language=language)
 
     @property
     def layout(self) -> Layout | None:

@@ -141,6 +141,8 @@ def record(module: nn.Module, preprocessing: Preprocessing) -> Recording:
             with ledger:
                 output = module(image)
             may_vary = outside != (_other_generators(), _buffers(module))
+        except NetworkError:
+            raise
         except Exception as error:
             raise NetworkError(_cannot_run(module, image, error)) from error
     names = tuple(name for name, _ in module.named_modules() if name)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dissection.errors import NeuronExplainError, NoteWarning
 from dissection.plain_text import cell, visible, visible_json
+from neuronexplain.figures import true_minus
 from neuronexplain.progress import bars
 
 from .signals import StoppedError
@@ -237,7 +238,7 @@ def _table_cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.3g}"
+        return true_minus(f"{value:.3g}")
     if isinstance(value, list | tuple):
         return ", ".join(str(item) for item in value)
     return str(value)

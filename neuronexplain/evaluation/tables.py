@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from neuronexplain.figures import fixed, true_minus
 from neuronexplain.metrics.intervals import Figure
 
 Value = str | int | float | Figure | None
@@ -54,9 +55,10 @@ def shown(value: Value) -> str:
             return "unknown"
         case Figure():
             digits = _digits(max(abs(value.value), abs(value.high)))
-            return f"{value.value:.{digits}f} ({value.low:.{digits}f} to {value.high:.{digits}f})"
+            middle, low, high = (fixed(number, digits) for number in (value.value, value.low, value.high))
+            return f"{middle} ({low} to {high})"
         case float():
-            return f"{value:.3g}"
+            return true_minus(f"{value:.3g}")
     return str(value)
 
 

@@ -84,6 +84,34 @@ def explain_caption(  # noqa: PLR0913 -- the arguments of explain, and a caption
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """A caption that a network has read beside a photograph.
+
+    Attributes:
+        name: the photograph's name.
+        photograph: the photograph.
+        images: it alone, preprocessed.
+        caption: the caption, as it was written.
+        judge: an explainer whose classes are the words.
+        seen: the judge's pass over the photograph.
+        words: the words, none of them explained.
+    """
+
+    name: str
+    photograph: Image.Image
+    images: Float[Tensor, "1 channels H W"]
+    caption: str
+    judge: Explainer
+    seen: Pass
+    words: tuple[SaidWord, ...]
+
+    @property
+    def owing(self) -> list[SaidWord]:
+        """The words that owe something to the picture, or of which that cannot be told."""
+        return [word for word in self.words if word.debt is None or word.debt.is_owed]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class CaptionExplainer:
     """Explains captions of photographs.
 
@@ -124,6 +152,18 @@ class CaptionExplainer:
         pictures = [picture for _, picture in named_pictures(as_many(list(others)))]
         return cls(explainer, _preprocessed(explainer.network, pictures))
 
+    def require(self, *, caption: str | None = None, words: Iterable[str] | None = None) -> None:
+        """Check what can be checked before there is a photograph; arguments are those of :func:`explain_caption`.
+
+        Raises:
+            ClassNotFoundError: if one of the words is not in the caption that is given.
+            NetworkError: if the network writes no captions, or cannot read the one that is given.
+        """
+        language = self.explainer.network.require_captions()
+        if caption is not None:
+            texts, _ = language.tokens(caption)
+            _require_said(texts, words or ())
+
     def explain_all(
         self,
         photographs: ImageLike | Iterable[ImageLike | NamedImage],
@@ -142,9 +182,11 @@ class CaptionExplainer:
         """Explain a caption of a photograph; arguments and errors are those of :func:`explain_caption`."""
         return self._explain(*named_picture(image), caption, words)
 
-    def _explain(
-        self, name: str, photograph: Image.Image, caption: str | None, words: Iterable[str] | None
-    ) -> ExplainedCaption:
+    def read(self, name: str, photograph: Image.Image, caption: str | None = None) -> Reading:
+        """Find out how likely the words of a caption are, and what they owe to a photograph, before any is explained.
+
+        Errors are those of :func:`explain_caption`.
+        """
         network = self.explainer.network
         images = _preprocessed(network, [photograph])
         if caption is None:
@@ -154,24 +196,31 @@ class CaptionExplainer:
         logs: list[float] = _log_probabilities(seen)[0].tolist()
         beside = torch.cat([torch.empty(0, len(logs)), *map(_log_probabilities, self._seen_of_others(judge))])
         debts = [Debt.to(own, others) for own, others in zip(logs, beside.T.tolist(), strict=True)]
-        places = _places(judge.classes, words, debts)
-        explanations = replace(self.explainer, network=judge).explain_each((name, photograph), places)
-        explained = dict(zip(places, explanations, strict=True))
-        (rivals,) = network.rivals(images, caption)
+        words = [
+            SaidWord(word, place, log, debt, None)
+            for place, (word, log, debt) in enumerate(zip(judge.classes, logs, debts, strict=True))
+        ]
+        return Reading(name, photograph, images, caption, replace(self.explainer, network=judge), seen, tuple(words))
+
+    def explain_words(self, reading: Reading, words: Sequence[SaidWord]) -> Iterator[Explanation]:
+        """Explain some words of a caption that was read, in order."""
+        (rivals,) = self.explainer.network.rivals(reading.images, reading.caption)
+        explanations = reading.judge.explain_each((reading.name, reading.photograph), [word.place for word in words])
+        for word, explanation in zip(words, explanations, strict=True):
+            yield _said(explanation, rivals[word.place])
+
+    def _explain(
+        self, name: str, photograph: Image.Image, caption: str | None, words: Iterable[str] | None
+    ) -> ExplainedCaption:
+        reading = self.read(name, photograph, caption)
+        chosen = reading.owing if words is None else _chosen(reading.words, words)
+        explained = zip(chosen, self.explain_words(reading, chosen), strict=True)
+        by_place = {word.place: replace(word, explanation=explanation) for word, explanation in explained}
         return ExplainedCaption(
             name,
-            tuple(
-                SaidWord(
-                    word,
-                    place,
-                    log,
-                    debt,
-                    _said(explained[place], rivals[place]) if place in explained else None,
-                )
-                for place, (word, log, debt) in enumerate(zip(judge.classes, logs, debts, strict=True))
-            ),
-            network.preprocessing.view(photograph),
-            _heatmap(judge, seen).float().cpu().numpy(),
+            tuple(by_place.get(word.place, word) for word in reading.words),
+            self.explainer.network.preprocessing.view(photograph),
+            _heatmap(reading.judge.network, reading.seen).float().cpu().numpy(),
         )
 
     def _seen_of_others(self, judge: Network) -> Iterator[Pass]:
@@ -198,15 +247,18 @@ def _log_probabilities(seen: Pass) -> Float64[Tensor, "images words"]:
     return logsigmoid(seen.scores.detach().double()).cpu()
 
 
-def _places(said: Sequence[str], words: Iterable[str] | None, debts: Sequence[Debt | None]) -> list[int]:
-    """The places of the words to explain."""
-    if words is None:
-        return [place for place, debt in enumerate(debts) if debt is None or debt.is_owed]
+def _chosen(said: Sequence[SaidWord], words: Iterable[str]) -> list[SaidWord]:
+    """The words of a caption that are asked for, in any case."""
     chosen = [words] if isinstance(words, str) else list(words)
-    if unsaid := [word for word in chosen if word.casefold() not in map(str.casefold, said)]:
-        raise ClassNotFoundError(f"the caption “{' '.join(said)}” has no word {unsaid[0]!r}")
+    _require_said([word.text for word in said], chosen)
     folded = set(map(str.casefold, chosen))
-    return [place for place, word in enumerate(said) if word.casefold() in folded]
+    return [word for word in said if word.text.casefold() in folded]
+
+
+def _require_said(said: Sequence[str], words: Iterable[str]) -> None:
+    folded = set(map(str.casefold, said))
+    if unsaid := [word for word in words if word.casefold() not in folded]:
+        raise ClassNotFoundError(f"the caption “{' '.join(said)}” has no word {unsaid[0]!r}")
 
 
 def _heatmap(judge: Network, seen: Pass) -> Float[Tensor, "H W"]:

@@ -6,13 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from neuronexplain.figures import fixed
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from dissection.vocabulary import Concept, Exemplar
     from neuronexplain.answer import ExemplarPicture
 
-MINUS = "\N{MINUS SIGN}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -67,15 +68,11 @@ class Scale:
         """A value with its sign, a true minus; a value that rounds to 0 has no sign."""
         largest = self.largest / 10.0**self.power
         decimals = max(0, 2 - math.floor(math.log10(largest))) if largest else 0
-        return _signed(round(value / 10.0**self.power, decimals), decimals)
+        return fixed(value / 10.0**self.power, decimals, sign="+")
 
     def share(self, value: float) -> str:
         """Length of the value's bar, as a CSS number from 0 to 1."""
         return f"{abs(value) / self.largest:.4f}" if self.largest and math.isfinite(value) else "0"
-
-
-def _signed(value: float, decimals: int) -> str:
-    return f"{value:+.{decimals}f}".replace("-", MINUS) if value else f"{0:.{decimals}f}"
 
 
 def labelled(exemplars: Sequence[Exemplar | ExemplarPicture], concept: Concept) -> str:

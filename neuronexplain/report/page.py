@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from dissection.files.atomic import replace_file
 from dissection.plain_text import visible
+from neuronexplain.figures import fixed
 from neuronexplain.pictures.overlay import COLORMAP, DIVERGING
 
 from . import inline_pictures as pictures
@@ -132,6 +133,7 @@ def environment() -> Environment:
     )
     environment.filters |= {
         "percent": numbers.percentage,
+        "fixed": fixed,
         "labelled": numbers.labelled,
         "scale": numbers.Scale.of,
         "data_uri": pictures.data_uri,

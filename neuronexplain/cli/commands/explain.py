@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from itertools import compress
+from functools import partial
+from itertools import compress, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from neuronexplain.cli import console, options
+from neuronexplain.figures import fixed
 from neuronexplain.progress import counted
 from neuronexplain.sentence import percent
 from neuronexplain.vocabulary import DEFAULT_RULES, Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from PIL import Image
 
     from neuronexplain.answer import Answer
+    from neuronexplain.arguments import NamedImage
     from neuronexplain.explanation import Comparison, ExplainedCaption, Explanation
+    from neuronexplain.language.captions import CaptionExplainer
     from neuronexplain.vocabulary import RankedUnit
+
+    Result = Explanation | Comparison | ExplainedCaption
+
+
+_AT_ONCE = 16
+"""Photographs that go through the network together."""
+
+_LISTED = 3
+"""Photographs that are named of those with the same problem."""
 
 
 def explain(
@@ -69,7 +82,7 @@ def explain(
 ) -> None:
     """Say in words why the network predicts what it predicts, for each photograph.
 
-    Photographs that cannot be read are reported at the end; the others are still explained.
+    Photographs that cannot be read, or not be explained as asked, are reported at the end; the others are explained.
 
     Example: neuronexplain explain beach.jpg --db names.db --out why
     """
@@ -87,14 +100,15 @@ def explain(
     methods, targets = options.method_names(method), target or []
     _require_sense(methods, targets, out=out, replace=replace)
     is_of_words = words or caption is not None or bool(word)
-    if is_of_words:
-        of_classes = {
-            "--target": target,
-            "--question": question is not None,
-            "--true-class": true_class is not None,
-            "--folders-are-classes": folders_are_classes,
-        }
-        options.refuse_ignored(compress(of_classes, of_classes.values()), "the words of a caption are explained")
+    of_classes = {
+        "--target": bool(target),
+        "--question": question is not None,
+        "--true-class": true_class is not None,
+        "--folders-are-classes": folders_are_classes,
+    }
+    options.refuse_ignored(
+        compress(of_classes, of_classes.values()) if is_of_words else (), "the words of a caption are explained"
+    )
     paths = list(_photographs(images))
     if out:
         require_free(out, map(readable, paths), replace=replace)
@@ -112,15 +126,16 @@ def explain(
             methods=methods,
         )
         of_captions = CaptionExplainer.of(explainer, store, chosen) if is_of_words else None
+    _require_known(of_captions, opened.classes, targets, caption, word)
     truth = _truth(opened.classes, paths, true_class, folders_are_classes=folders_are_classes)
     problems: list[str] = []
     with console.progress() if json else console.passing_progress() as progress:
-        pictures = _readable(paths, problems)
-        results: Iterator[Explanation | Comparison | ExplainedCaption] = (
-            of_captions.explain_all(pictures, caption=caption, words=word)
+        explain_some: Callable[[Sequence[NamedImage]], Iterable[Result]] = (
+            partial(of_captions.explain_all, caption=caption, words=word)
             if of_captions
-            else explained(explainer, pictures, targets, true_class=truth.get, progress=progress)
+            else partial(explained, explainer, targets=targets, true_class=truth.get, progress=progress)
         )
+        results = _explained(explain_some, _readable(paths, problems), problems, at_once=1 if of_captions else _AT_ONCE)
         counted_results = counted(results, lambda done: progress("explaining", done, len(paths)))
         shown = counted_results if json else _printed(results)
         explanations = [explanation for explanation in shown if json or out]
@@ -134,10 +149,7 @@ def explain(
         values = list(map(to_value, explanations))
     if json:
         console.write_json(values)
-    for problem in problems:
-        console.note(f"neuronexplain: {problem}")
-    if problems:
-        raise typer.Exit(2)
+    _tell(problems)
 
 
 def _require_sense(methods: Sequence[str], targets: Sequence[str], *, out: Path | None, replace: bool) -> None:
@@ -149,6 +161,32 @@ def _require_sense(methods: Sequence[str], targets: Sequence[str], *, out: Path 
         raise NeuronExplainError("--replace is for the page in a folder; name the folder with --out")
     if len(targets) > 2:
         raise NeuronExplainError(f"--target is given {len(targets)} times; give one class, or two to compare")
+
+
+def _require_known(
+    of_captions: CaptionExplainer | None,
+    classes: Sequence[str],
+    targets: Sequence[str],
+    caption: str | None,
+    words: Sequence[str] | None,
+) -> None:
+    """Check what is asked, as far as it is the same for every photograph."""
+    from neuronexplain.class_arguments import class_of, pair_of
+
+    if of_captions:
+        of_captions.require(caption=caption, words=words)
+    elif len(targets) > 1:
+        pair_of(targets, classes)
+    else:
+        for target in targets:
+            class_of(target, classes)
+
+
+def _tell(problems: Sequence[str]) -> None:
+    for problem in problems:
+        console.note(f"neuronexplain: {problem}")
+    if problems:
+        raise typer.Exit(2)
 
 
 def _truth(
@@ -193,9 +231,37 @@ def _readable(paths: Iterable[Path], problems: list[str]) -> Iterator[tuple[str,
             yield readable(path), photograph
 
 
-def _printed(
-    results: Iterator[Explanation | Comparison | ExplainedCaption],
-) -> Iterator[Explanation | Comparison | ExplainedCaption]:
+def _explained(
+    explain_some: Callable[[Sequence[NamedImage]], Iterable[Result]],
+    photographs: Iterator[tuple[str, Image.Image]],
+    problems: list[str],
+    *,
+    at_once: int,
+) -> Iterator[Result]:
+    """What is said of photographs, some at a time; where that fails, of each alone.
+
+    Why some cannot be explained goes into ``problems``, once for all of which the same is to be told.
+    """
+    from dissection.errors import ClassNotFoundError, NetworkError
+
+    failures: dict[str, list[str]] = {}
+    while some := list(islice(photographs, at_once)):
+        try:
+            results = list(explain_some(some))
+        except (ClassNotFoundError, NetworkError):
+            for name, photograph in some:
+                try:
+                    yield from explain_some([(name, photograph)])
+                except (ClassNotFoundError, NetworkError) as error:
+                    failures.setdefault(str(error), []).append(name)
+        else:
+            yield from results
+    for message, names in failures.items():
+        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+        problems.append(f"{', '.join(names[:_LISTED])}{more}: {message}")
+
+
+def _printed(results: Iterator[Result]) -> Iterator[Result]:
     from neuronexplain.answer import AnswerPair
     from neuronexplain.explanation import ExplainedCaption
 
@@ -217,7 +283,7 @@ def _print_caption(caption: ExplainedCaption) -> None:
     console.say(caption.image)
     console.say_item(f"  “{caption.caption}”", hanging=2)
     for word in caption.words:
-        owed = "" if word.debt is None else f", {round(word.debt.value, 1) + 0.0:+.1f} nats by the picture"
+        owed = "" if word.debt is None else f", {fixed(word.debt.value, 1, sign='+')} nats by the picture"
         console.say_item(f"    {word.text}: {percent(word.probability)}{owed}", hanging=6)
         if word.explanation is not None:
             console.say_item(f"      {word.sentence}", hanging=6)

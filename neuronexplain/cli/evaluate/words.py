@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dissection.errors import NeuronExplainError
+from dissection.errors import NetworkError, NeuronExplainError
 from neuronexplain.cli import console, options
 from neuronexplain.cli.groups import grouped
 from neuronexplain.vocabulary import DEFAULT_RULES, Rules
@@ -17,7 +17,11 @@ from .inputs import open_stored
 from .measuring import Measurement
 
 if TYPE_CHECKING:
+    from db import NameStore
+    from db.records import Run
     from dissection.concepts.dataset import ConceptDataset
+    from dissection.networks.network import Network
+    from neuronexplain.evaluation.words.speakers import Speaker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,7 @@ def words(
     device: options.Device = "cpu",
     unseen: UnseenOptions,
     rules: RuleOptions,
+    question: options.Question = None,
     halves: Annotated[
         bool, typer.Option("--halves", help="Also name the neurons with each half of the data, and compare.")
     ] = False,
@@ -87,7 +92,9 @@ def words(
 ) -> None:
     """Check sentences: is what they say there, does the score do what they say, what do readers learn? (Sec. 7).
 
-    The concept data must be other than what named the neurons.
+    The sentences are about what the network predicts, or answers to --question. Of a network that writes captions, they
+    are about one word of each caption, drawn among those that owe something to the picture. The concept data must be
+    other than what named the neurons.
 
     Example: neuronexplain evaluate words --db names.db --concepts other-concepts --out figures
     """
@@ -96,11 +103,11 @@ def words(
     from neuronexplain.evaluation.ground_truth.labelled_concepts import open_unseen
     from neuronexplain.evaluation.protocols import Words
     from neuronexplain.evaluation.words.halves import agreement_of_halves
-    from neuronexplain.explainer import Explainer
 
     with NameStore.open(db) as store:
         opened, naming_run = open_stored(store, run, network=network, weights=weights, ema=ema, device=device)
-        explainer = Explainer.from_store(opened, store, run=naming_run, rules=rules.rules)
+        opened = opened if question is None else opened.asked(question)
+        speaker = _speaker(opened, store, naming_run, rules=rules.rules, seed=unseen.seed)
     require_evidence(naming_run)
     dataset = unseen.open(measurement.out)
     with console.progress() as progress:
@@ -122,5 +129,26 @@ def words(
                 seed=unseen.seed,
                 execution=execution,
             )
-    protocol = Words.over(ground, explainer, naming_run, agreement=agreement, seed=unseen.seed)
+    protocol = Words.over(ground, speaker, naming_run, agreement=agreement, seed=unseen.seed)
     measurement.measure(protocol, opened, [], ground, view="centre")
+
+
+def _speaker(network: Network, store: NameStore, run: Run, *, rules: Rules, seed: int) -> Speaker:
+    """Who says the sentences of a network.
+
+    Raises:
+        NetworkError: if it says nothing: it answers questions, and is asked none, or has no classes.
+    """
+    from dissection.networks.forward import require_classes
+    from dissection.networks.language import Answering, Captioning
+    from neuronexplain.evaluation.words.speakers import OfCaptions, OfPredictions
+    from neuronexplain.explainer import Explainer
+    from neuronexplain.language.captions import CaptionExplainer
+
+    if isinstance(network.language, Answering) and not network.classes:
+        raise NetworkError(f"{network.name} answers questions; ask it one with --question")
+    explainer = Explainer.from_store(network, store, run=run, rules=rules)
+    if isinstance(network.language, Captioning):
+        return OfCaptions(CaptionExplainer.of(explainer, store, run), seed)
+    require_classes(network)
+    return OfPredictions(explainer, seed)

@@ -1,14 +1,15 @@
 """How true are sentences? On images that named no unit: what is there, what the score does, what a reader learns.
 
-Each image is explained, and each claim of its sentence is checked:
+Each image is explained, the class that is predicted for it or a word of its caption, and each claim of its sentence is
+checked:
 
 - Where neurons for X respond, X is in the part of the image that the network sees; where "there is no X", it is not.
   This is asked only of images that are labelled in the category of X.
-- The score does what the clause says of it. It falls without all units that are said to speak for the class
+- The score does what the clause says of it. It falls without all units that are said to speak for that
   (``responds``), rises without the units that speak against it (``against``), falls where the units of an absent
   concept are switched on (``absent``), and rises where those that stay silent are (``missed``). A unit is switched on
   by its lit map, which its evidence keeps. Random units that are as active are changed alike.
-- The sentence depends on the network: it is said again, of the same class, with the weights behind the layer shuffled.
+- The sentence depends on the network: it is said again, of the same score, with the weights behind the layer shuffled.
 
 :mod:`neuronexplain.evaluation.words` holds the parts.
 """
@@ -24,12 +25,10 @@ import numpy as np
 import torch
 
 from dissection.engine.upsampling import upsample
-from dissection.networks.reruns import Reruns
 from neuronexplain.evaluation.ground_truth.labelled_concepts import category_of
 from neuronexplain.evaluation.words.interventions import Change, changed_scores
 from neuronexplain.evaluation.words.mentions import mentions_of
 from neuronexplain.evaluation.words.records import JudgedMention, SentenceRecord
-from neuronexplain.evaluation.words.shuffled_head import with_shuffled_head
 from neuronexplain.evaluation.words.table import words_report
 from neuronexplain.evaluation.words.trials import trials_of
 from neuronexplain.named_layer import NamedLayer
@@ -37,7 +36,7 @@ from neuronexplain.named_layer import NamedLayer
 from .protocol import Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from jaxtyping import Float32, Float64
@@ -51,9 +50,8 @@ if TYPE_CHECKING:
     from neuronexplain.evaluation.tables import Report
     from neuronexplain.evaluation.words.halves import Agreement
     from neuronexplain.evaluation.words.mentions import Mention
+    from neuronexplain.evaluation.words.speakers import Sentences, Speaker
     from neuronexplain.evaluation.words.trials import Trial
-    from neuronexplain.explainer import Explainer
-    from neuronexplain.explanation import Explanation
     from neuronexplain.methods import Method
 
     Said = tuple[tuple[str, str], ...]
@@ -64,16 +62,16 @@ class Words(Protocol):
     """Whether sentences are true of what is in the images, and of the network.
 
     Attributes:
-        explainer: says the sentences; its units have evidence for their names.
+        speaker: says the sentences; its units have evidence for their names.
         run: digest of the run that names the units.
         vocabulary: the keys of the dataset's concepts; of others nothing is known.
         scenes: the class that a scene of the dataset is, by its concept's key; empty if no scene is a class.
         agreement: of the names that two halves of the dataset give, if they were compared.
         draws: random choices of units for each change.
-        seed: seed of all random choices.
+        seed: seed of all random choices but the speaker's.
     """
 
-    explainer: Explainer
+    speaker: Speaker
     run: str
     vocabulary: frozenset[str]
     scenes: Mapping[str, int]
@@ -88,7 +86,7 @@ class Words(Protocol):
     def over(
         cls,
         ground: LabelledConcepts,
-        explainer: Explainer,
+        speaker: Speaker,
         run: Run,
         *,
         agreement: Agreement | None = None,
@@ -98,83 +96,101 @@ class Words(Protocol):
 
         Args:
             ground: the dataset, which did not name the units.
-            explainer: says the sentences.
+            speaker: says the sentences.
             run: names its units.
             agreement: of the names that two halves of the dataset give.
-            seed: seed of all random choices.
+            seed: seed of all random choices but the speaker's.
         """
-        scenes = ground.scenes(explainer.network.classes)
-        return cls(explainer, run.key.digest, ground.vocabulary, scenes, agreement, seed=seed)
+        scenes = ground.scenes(speaker.classes) if speaker.classes else {}
+        return cls(speaker, run.key.digest, ground.vocabulary, scenes, agreement, seed=seed)
 
     @property
     def settings(self) -> dict[str, Any]:
         """What the records depend on besides network and data, as JSON values."""
-        return {"run": self.run, "rules": asdict(self.explainer.rules), "draws": self.draws, "seed": self.seed}
+        rules = asdict(self.speaker.explainer.rules)
+        return {"run": self.run, "rules": rules, "draws": self.draws, "seed": self.seed, **self.speaker.settings}
 
     def observe(self, batch: Batch, methods: Sequence[Method], out: Path) -> list[Record]:  # noqa: ARG002
         """What each image shows and its sentence mentions, and what the score does when maps are changed."""
-        explanations = _explained(self.explainer, batch, range(len(batch)))
-        mentions = [mentions_of(explanation) for explanation in explanations]
-        noted = self._reruns.forward(batch.images[:, 0])
-        activations = noted.result.activation.detach().double().cpu().numpy()
-        trials = [self._trials(batch.start + image, mentions[image], activations[image]) for image in range(len(batch))]
-        everything = Change(tuple(range(len(self.explainer.units))))
-        changes = [
-            [Change(()), everything, *chain.from_iterable(trial.changes for trial in of_image)] for of_image in trials
-        ]
-        targets = torch.tensor([explanation.target.index for explanation in explanations])
-        scores = changed_scores(self._reruns, noted, targets, torch.from_numpy(self._lit_maps), changes)
-        shuffled = self._shuffled_mentions(batch, explanations)
-        records: list[Record] = []
-        for image, annotated in enumerate(batch.annotated):
-            before, emptied, *after = scores[image]
-            remaining = iter(after)
-            record = SentenceRecord(
-                image=annotated.name,
-                predicted=explanations[image].target.index,
-                scene=next((self.scenes[key] for key in annotated.places if key in self.scenes), None),
-                sentence=explanations[image].sentence,
-                labelled=frozenset(map(category_of, annotated.places)),
-                shows={key: float(truth.region.mean()) for key, truth in batch.truths[image].items()},
-                mentions=tuple(self._judged(mention, batch, image, activations[image]) for mention in mentions[image]),
-                outcomes=tuple(
-                    trial.outcome(before, [next(remaining) for _ in trial.changes]) for trial in trials[image]
-                ),
-                emptied=before - emptied,
-                shuffled=shuffled[image],
-            )
-            records.append(record.to_json())
-        return records
+        records = [self._without_sentence(batch, image) for image in range(len(batch))]
+        for sentences in self.speaker.speak(batch):
+            for image, record in zip(sentences.images, self._with_sentences(batch, sentences, records), strict=True):
+                records[image] = record
+        return [record.to_json() for record in records]
 
     def report(self, records: Sequence[Record], objects: Objects, methods: Sequence[Method]) -> Report:  # noqa: ARG002
         """One table for everything."""
         return words_report(
             list(map(SentenceRecord.from_json, records)),
-            names=self.explainer.names,
-            units=self.explainer.units,
-            max_q=self.explainer.rules.max_q,
+            names=self.speaker.explainer.names,
+            units=self.speaker.explainer.units,
+            max_q=self.speaker.explainer.rules.max_q,
             by_scene=bool(self.scenes),
+            known_by=self.speaker.explained,
             agreement=self.agreement,
             seed=self.seed,
         )
 
     @cached_property
-    def _reruns(self) -> Reruns:
-        return Reruns(self.explainer.network)
-
-    @cached_property
     def _layer(self) -> NamedLayer:
-        return NamedLayer(self.explainer.units, self.explainer.rules)
+        return NamedLayer(self.speaker.explainer.units, self.speaker.explainer.rules)
 
     @cached_property
     def _lit_maps(self) -> Float32[np.ndarray, "units h w"]:
-        layer = self.explainer.network.layer
+        layer = self.speaker.explainer.network.layer
         return self._layer.lit_maps(layer.height, layer.width)
 
-    @cached_property
-    def _shuffled(self) -> Explainer | None:
-        network = with_shuffled_head(self.explainer.network, seed=self.seed)
-        return replace(self.explainer, network=network) if network else None
+    def _without_sentence(self, batch: Batch, image: int) -> SentenceRecord:
+        """What an image shows."""
+        annotated = batch.annotated[image]
+        return SentenceRecord(
+            image=annotated.name,
+            predicted=None,
+            scene=next((self.scenes[key] for key in annotated.places if key in self.scenes), None),
+            sentence="",
+            labelled=frozenset(map(category_of, annotated.places)),
+            shows={key: float(truth.region.mean()) for key, truth in batch.truths[image].items()},
+            mentions=(),
+            outcomes=(),
+            emptied=0.0,
+            shuffled=None,
+        )
+
+    def _with_sentences(
+        self, batch: Batch, sentences: Sentences, records: Sequence[SentenceRecord]
+    ) -> Iterator[SentenceRecord]:
+        """The records of the images that sentences are about, completed."""
+        images, explanations, reruns = sentences.images, sentences.explanations, sentences.reruns
+        mentions = list(map(mentions_of, explanations))
+        noted = reruns.forward(batch.images[list(images), 0])
+        activations = noted.result.activation.detach().double().cpu().numpy()
+        trials = [
+            self._trials(batch.start + image, *of_image)
+            for image, *of_image in zip(images, mentions, activations, strict=True)
+        ]
+        everything = Change(tuple(range(len(self.speaker.explainer.units))))
+        changes = [
+            [Change(()), everything, *chain.from_iterable(trial.changes for trial in of_image)] for of_image in trials
+        ]
+        targets = torch.tensor([explanation.target.index for explanation in explanations])
+        scores = changed_scores(reruns, noted, targets, torch.from_numpy(self._lit_maps), changes)
+        shuffled = _shuffled_mentions(batch, sentences)
+        for number, image in enumerate(images):
+            before, emptied, *after = scores[number]
+            remaining = iter(after)
+            yield replace(
+                records[image],
+                predicted=self.speaker.identity(explanations[number]),
+                sentence=explanations[number].sentence,
+                mentions=tuple(
+                    self._judged(mention, batch, image, activations[number]) for mention in mentions[number]
+                ),
+                outcomes=tuple(
+                    trial.outcome(before, [next(remaining) for _ in trial.changes]) for trial in trials[number]
+                ),
+                emptied=before - emptied,
+                shuffled=shuffled[number],
+            )
 
     def _trials(
         self, image: int, mentions: Sequence[Mention], activation: Float64[np.ndarray, "units h w"]
@@ -187,18 +203,6 @@ class Words(Protocol):
             draws=self.draws,
             generator=np.random.default_rng((self.seed, image)),
         )
-
-    def _shuffled_mentions(self, batch: Batch, explanations: Sequence[Explanation]) -> list[Said | None]:
-        """Role and concept of what is said of each image where the head is shuffled; ``None`` if it has no weights."""
-        said: list[Said | None] = [None] * len(batch)
-        if self._shuffled is None:
-            return said
-        for target in sorted({explanation.target.index for explanation in explanations}):
-            images = [image for image in range(len(batch)) if explanations[image].target.index == target]
-            explained = _explained(self._shuffled, batch, images, target)
-            for image, explanation in zip(images, explained, strict=True):
-                said[image] = tuple((mention.role, mention.concept) for mention in mentions_of(explanation))
-        return said
 
     def _judged(
         self, mention: Mention, batch: Batch, image: int, activation: Float64[np.ndarray, "units h w"]
@@ -223,9 +227,17 @@ class Words(Protocol):
         return float((lit & truth.region).sum() / lit.sum()) if lit.any() else None
 
 
-def _explained(
-    explainer: Explainer, batch: Batch, images: Sequence[int], target: int | None = None
-) -> list[Explanation]:
-    """The explanations of some images of a batch."""
-    photographs = [(batch.annotated[image].name, batch.annotated[image].photograph) for image in images]
-    return list(explainer.explain(photographs, target=target, batch_size=len(batch)))
+def _shuffled_mentions(batch: Batch, sentences: Sentences) -> list[Said | None]:
+    """Role and concept of what is said of each image where the head is shuffled; ``None`` if it has no weights."""
+    said: list[Said | None] = [None] * len(sentences.images)
+    if sentences.shuffled is None:
+        return said
+    targets = [explanation.target.index for explanation in sentences.explanations]
+    for target in sorted(set(targets)):
+        numbers = [number for number, index in enumerate(targets) if index == target]
+        annotated = [batch.annotated[sentences.images[number]] for number in numbers]
+        photographs = [(image.name, image.photograph) for image in annotated]
+        explained = sentences.shuffled.explain(photographs, target=target, batch_size=len(batch))
+        for number, explanation in zip(numbers, explained, strict=True):
+            said[number] = tuple((mention.role, mention.concept) for mention in mentions_of(explanation))
+    return said

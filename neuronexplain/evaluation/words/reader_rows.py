@@ -30,10 +30,10 @@ _IS_THERE = {"responds": True, "against": True, "torn": True, "absent": False}
 def reader_row(
     records: Sequence[SentenceRecord], names: Mapping[int, str], *, by_scene: bool, seed: int = 0
 ) -> TableRow:
-    """How often :class:`World`'s reader guesses the predicted class from a sentence's mentions.
+    """How often :class:`World`'s reader guesses what is predicted, a class or a word, from a sentence's mentions.
 
     Beside it, the names of all named units are dealt among them at random, and the same units are mentioned. Images
-    whose predicted class occurs in no other image are left out: no reader could guess it.
+    whose prediction occurs in no other image are left out: no reader could guess it.
 
     Args:
         records: the sentences.
@@ -43,16 +43,17 @@ def reader_row(
     """
     keys = sorted({*names.values(), *(mention.concept for record in records for mention in record.mentions)})
     column = {key: number for number, key in enumerate(keys)}
-    world = _world(records, keys, by_scene=by_scene)
+    predictions, known_by = _classes(records, by_scene=by_scene)
+    world = _world(records, keys, known_by)
     generator = np.random.default_rng(seed)
     dealt = [dict(zip(names, generator.permutation(list(names.values())).tolist(), strict=True)) for _ in range(DEALS)]
 
     def rightness(image: int, named: Mapping[int, str]) -> float:
         evidence = _evidence(records[image], named)
         guess = world.guess(image, sorted((column[key], is_there) for key, is_there in evidence))
-        return 100.0 * (guess == records[image].predicted)
+        return 100.0 * (guess == predictions[image])
 
-    guessable = [world.knows(image, record.predicted) for image, record in enumerate(records)]
+    guessable = [world.knows(image, prediction) for image, prediction in enumerate(predictions)]
     return row(
         "reader",
         "a reader guesses the prediction from the words, %",
@@ -68,11 +69,19 @@ def _mean(is_counted: Sequence[bool], value: Callable[[int], float]) -> Figure:
     return figure([value(image) if counts else 0.0 for image, counts in enumerate(is_counted)], is_counted)
 
 
-def _world(records: Sequence[SentenceRecord], keys: Sequence[str], *, by_scene: bool) -> World:
-    classes = [record.scene if by_scene else record.predicted for record in records]
+def _classes(records: Sequence[SentenceRecord], *, by_scene: bool) -> tuple[list[int], list[int]]:
+    """Numbers of what is predicted for each image, and of what the reader knows it by."""
+    predicted, scenes = [record.predicted for record in records], [record.scene for record in records]
+    distinct = {one for one in (*predicted, *scenes) if one is not None}
+    numbers = {None: UNKNOWN} | {one: number for number, one in enumerate(sorted(distinct))}
+    predictions = [numbers[one] for one in predicted]
+    return predictions, [numbers[one] for one in scenes] if by_scene else predictions
+
+
+def _world(records: Sequence[SentenceRecord], keys: Sequence[str], known_by: Sequence[int]) -> World:
     shape = len(records), len(keys)
     return World(
-        np.array([UNKNOWN if index is None else index for index in classes], np.int64),
+        np.array(known_by, np.int64),
         np.array([[key in record.shows for key in keys] for record in records], bool).reshape(shape),
         np.array([[category_of(key) in record.labelled for key in keys] for record in records], bool).reshape(shape),
     )

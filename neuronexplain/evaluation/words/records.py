@@ -62,13 +62,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class SentenceRecord:
-    """One image and its sentence.
+    """One image and its sentence, if it has one.
 
     Attributes:
         image: the image's name.
-        predicted: the class that the network predicts, which the sentence is about.
+        predicted: what the sentence is about: the index of the class that the network predicts, or a word of its
+            caption; ``None`` without a sentence.
         scene: the class that the image's scene is; ``None`` if that is not known.
-        sentence: the sentence.
+        sentence: the sentence; empty if there is none.
         labelled: the categories that the image is labelled in.
         shows: the concepts in what the network sees, and their share of it.
         mentions: the concepts of the sentence.
@@ -78,7 +79,7 @@ class SentenceRecord:
     """
 
     image: str
-    predicted: int
+    predicted: int | str | None
     scene: int | None
     sentence: str
     labelled: frozenset[str]

@@ -5,17 +5,16 @@ The sanity check of Adebayo et al. 2018, for words: maps stay as they are, and w
 
 from __future__ import annotations
 
-import copy
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import torch
-
-from dissection.networks.forward import forward
+from dissection.networks.body import sources_of, tensors_behind
 from dissection.networks.shuffling import shuffle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection
+
+    from jaxtyping import Float
+    from torch import Tensor
 
     from dissection.networks.network import Network
 
@@ -23,21 +22,30 @@ if TYPE_CHECKING:
 def with_shuffled_head(network: Network, *, seed: int = 0) -> Network | None:
     """A copy of the network in which the weights behind its layer are permuted, each tensor's among themselves.
 
-    Weights are behind the layer if the scores depend on them once the map is given. The network itself stays as it is.
-    ``None`` if no weights are behind the layer.
+    Weights are behind the layer if the scores depend on them and the map does not. Which ones a captioner's scores
+    depend on differs from caption to caption, so of a network without classes all count that the map does not depend
+    on. The network itself stays as it is.
 
     Args:
         network: the network.
         seed: seed of the permutations.
+
+    Returns:
+        The copy; ``None`` if no weights are behind the layer.
     """
-    module = copy.deepcopy(network.module).requires_grad_()
-    shuffled = replace(network, module=module)
-    preprocessing = network.preprocessing
-    blank = torch.zeros(1, preprocessing.channels, *preprocessing.size)
-    weights = list(module.parameters())
-    scores = forward(shuffled, blank).scores
-    slopes: Sequence[torch.Tensor | None] = torch.autograd.grad(scores.sum(), weights, allow_unused=True)
-    behind = [weight.detach() for weight, slope in zip(weights, slopes, strict=True) if slope is not None]
-    shuffle(behind, seed=seed)
-    module.requires_grad_(requires_grad=False)
-    return shuffled if behind else None
+    behind = _behind(network)
+    shuffled = network.copied()
+    weights = [weight for name, weight in shuffled.module.named_parameters() if name in behind]
+    shuffle(weights, seed=seed)
+    return shuffled if weights else None
+
+
+def _behind(network: Network) -> Collection[str]:
+    module, preprocessing, layer = network.module, network.preprocessing, network.layer.name
+
+    def scores(images: Float[Tensor, "images channels H W"]) -> Float[Tensor, "images classes"]:
+        return network.head.scores(network.head.run(module, images), len(images))
+
+    if network.classes:
+        return tensors_behind(module, preprocessing, layer, scores)
+    return dict(module.named_parameters()).keys() - sources_of(module, preprocessing, layer).tensors

@@ -32,20 +32,23 @@ def words_report(
     units: Sequence[Unit],
     max_q: float,
     by_scene: bool,
+    known_by: str = "the class that the network predicts for them",
     agreement: Agreement | None = None,
     seed: int = 0,
 ) -> Report:
     """Everything about the sentences, in one table.
 
     Args:
-        records: the sentences.
+        records: the images, with their sentences or without.
         names: names by unit.
         units: all units in order, with the evidence for their names.
         max_q: the greatest rate of false names at which a name is proven.
-        by_scene: whether the dataset's scenes are classes; else the reader knows images by what is predicted for them.
+        by_scene: whether the reader knows images by their scenes, which are classes, and not by what sentences explain.
+        known_by: what sentences explain.
         agreement: of the names that two halves of the dataset give.
         seed: of the names that are dealt at random.
     """
+    images, records = records, [record for record in records if record.predicted is not None]
     keys = {unit: concept_key(name.concept) for unit, name in names.items()}
     rows = [
         *truth_rows(records),
@@ -55,11 +58,14 @@ def words_report(
         *_halves(agreement),
         *shuffled_rows(records),
     ]
-    known_by = "by their scene" if by_scene else "by the class that the network predicts for them"
+    known_by = "their scene" if by_scene else known_by
     notes = [
-        f"the reader knows the other images {known_by}, and which concepts they show",
+        f"the reader knows the other images by {known_by}, and which concepts they show",
         "a mention is judged if the data has its concept and the image is labelled in the concept's category",
     ]
+    if len(images) > len(records):
+        silent = f"{len(images) - len(records)} of {count(len(images), 'image')}"
+        notes.append(f"{silent} are without a sentence, since no word of the caption is explained")
     if unjudged := sum(mention.is_there is None for record in records for mention in record.mentions):
         notes.append(f"{count(unjudged, 'mention')} could not be judged")
     return Report(
