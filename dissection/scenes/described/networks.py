@@ -99,7 +99,7 @@ class Captioner(nn.Module):
         self.next = nn.Linear(_HIDDEN, vocabulary)
 
     def forward(
-        self, images: Float[Tensor, "images 3 112 112"], tokens: Int64[Tensor, "#images tokens"]
+        self, images: Float[Tensor, "images 3 h w"], tokens: Int64[Tensor, "#images tokens"]
     ) -> Float[Tensor, "images tokens+1 words"]:
         """Logits of every word in the place of each token, given those before it, and in the place after them."""
         return self.following(self.sees(images), tokens)
@@ -115,14 +115,14 @@ class Captioner(nn.Module):
 
 
 def log_probabilities(
-    module: Captioner, images: Float[Tensor, "images 3 112 112"], tokens: Int64[Tensor, " tokens"]
+    module: Captioner, images: Float[Tensor, "images 3 h w"], tokens: Int64[Tensor, " tokens"]
 ) -> Float[Tensor, "images tokens words"]:
     """How likely each word is in the place of each token, given those before it."""
     logits: Tensor = module(images, tokens[None])
     return logits[:, :-1].log_softmax(-1)
 
 
-def generate(module: Captioner, images: Float[Tensor, "images 3 112 112"]) -> list[list[int]]:
+def generate(module: Captioner, images: Float[Tensor, "images 3 h w"]) -> list[list[int]]:
     """The caption of each image: the likeliest word, given those before it, until that is the end."""
     vectors = module.sees(images)
     tokens = torch.empty(len(vectors), 0, dtype=torch.long, device=vectors.device)

@@ -108,8 +108,9 @@ def _cells(described: DescribedScene, concepts: Sequence[int]) -> UInt8[np.ndarr
         masks = [thing.mask for thing in described.things if thing.color == color]
         shown.append(np.any([np.zeros((LABELS, LABELS), bool), *masks], 0))
     side = LABELS // _CELLS
-    counts = np.stack(shown).reshape(-1, _CELLS, side, _CELLS, side).sum((2, 4))
-    return counts.transpose(1, 2, 0).astype(np.uint8)
+    counts: UInt8[np.ndarray, "concepts 14 14"]
+    counts = np.stack(shown).reshape(-1, _CELLS, side, _CELLS, side).sum((2, 4), dtype=np.uint8)
+    return counts.transpose(1, 2, 0)
 
 
 def lessons(scenes: Sequence[Drawn]) -> Lessons:
@@ -342,11 +343,12 @@ def learn(
     """
     learnt = [parameter for name, parameter in module.named_parameters() if not name.startswith("sees.")]
     optimizer = torch.optim.AdamW(learnt, lr=how.rate, weight_decay=how.decay)
-    steps = count // how.batch
+    batch = min(how.batch, count)
+    steps = count // batch
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, how.rate, total_steps=how.epochs * steps)
     for epoch in range(how.epochs):
         losses = []
-        for indices in torch.randperm(count)[: steps * how.batch].reshape(steps, how.batch):
+        for indices in torch.randperm(count)[: steps * batch].reshape(steps, batch):
             loss = loss_of(indices)
             optimizer.zero_grad()
             torch.autograd.backward(loss)
