@@ -86,15 +86,12 @@ def explain(
 
     methods, targets = options.method_names(method), target or []
     _require_sense(methods, targets, out=out, replace=replace)
-    is_of_words = words or caption is not None or bool(word)
+    of_words = {"--words": words, "--caption": caption is not None, "--word": bool(word)}
+    of_classes = {"--true-class": true_class is not None, "--folders-are-classes": folders_are_classes}
+    is_of_words = any(of_words.values())
     if is_of_words:
-        of_classes = {
-            "--target": target,
-            "--question": question is not None,
-            "--true-class": true_class is not None,
-            "--folders-are-classes": folders_are_classes,
-        }
-        options.refuse_ignored(compress(of_classes, of_classes.values()), "the words of a caption are explained")
+        refused = {"--target": target and question is None, **of_classes}
+        options.refuse_ignored(compress(refused, refused.values()), "the words of a caption are explained")
     paths = list(_photographs(images))
     if out:
         require_free(out, map(readable, paths), replace=replace)
@@ -103,7 +100,14 @@ def explain(
         if (max_q, min_truth) != (DEFAULT_RULES.max_q, DEFAULT_RULES.min_truth):
             require_evidence(chosen)
         opened = open_network_of(chosen, network=network, weights=weights, ema=ema, device=device)
-        opened = opened if question is None else opened.asked(question)
+        if question is not None:
+            opened = opened.asked(question)
+            is_of_words, reason = not opened.classes, "the words of the answer are explained"
+            if is_of_words:
+                caption = _answer(targets, caption)
+            else:
+                of_classes, reason = of_words, "the network chooses its answer, and writes none"
+            options.refuse_ignored(compress(of_classes, of_classes.values()), reason)
         explainer = Explainer.from_store(
             opened,
             store,
@@ -149,6 +153,18 @@ def _require_sense(methods: Sequence[str], targets: Sequence[str], *, out: Path 
         raise NeuronExplainError("--replace is for the page in a folder; name the folder with --out")
     if len(targets) > 2:
         raise NeuronExplainError(f"--target is given {len(targets)} times; give one class, or two to compare")
+
+
+def _answer(targets: Sequence[str], caption: str | None) -> str | None:
+    """The answer to explain in place of the one that a network writes."""
+    from dissection.errors import NeuronExplainError
+
+    answers = [*targets, *([] if caption is None else [caption])]
+    if len(answers) > 1:
+        raise NeuronExplainError(
+            "the network writes its answer, and one is explained at a time; give one with --answer"
+        )
+    return answers[0] if answers else None
 
 
 def _truth(
