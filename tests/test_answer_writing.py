@@ -39,7 +39,9 @@ class TestAsked:
         logs = logs.detach().double().log_softmax(-1)
         for place, token in enumerate((3, 7)):
             p = math.exp(logs[0, place, token])
-            assert float(judge.module(pixels("red"))[0, place]) == pytest.approx(math.log(p / (1 - p)), abs=1e-4)
+            assert float(judge.module(pixels("red")).detach()[0, place]) == pytest.approx(
+                math.log(p / (1 - p)), abs=1e-4
+            )
 
     def test_a_words_map_is_hand_written_grad_cam(self):
         module = AnswerWriter()
@@ -100,7 +102,7 @@ class TestAsked:
         def silent(_module, images, _question):
             return [[]] * len(images)
 
-        with pytest.raises(NetworkError, match="writes nothing of an image of noise; give any answer .* with answer="):
+        with pytest.raises(NetworkError, match=r"writes nothing of an image of noise; give any answer .* with answer="):
             Network.of_written_answers(
                 AnswerWriter(),
                 layer="trunk.rectify",

@@ -86,13 +86,14 @@ def sources_of(module: nn.Module, preprocessing: Preprocessing, layer: str) -> S
         found[0] = watch.of(output)
 
     with tried(module), ExitStack() as hooks:
+        # Hooks that come first see what the module gives; of these, that of the layer comes last.
+        hooks.callback(module.get_submodule(layer).register_forward_hook(reached, prepend=True).remove)
         for name, part in module.named_modules():
             if name:
                 begins = part.register_forward_pre_hook(watch.begins, with_kwargs=True)
-                ends = part.register_forward_hook(partial(watch.ends, name))
+                ends = part.register_forward_hook(partial(watch.ends, name), prepend=True)
                 hooks.callback(begins.remove)
                 hooks.callback(ends.remove)
-        hooks.callback(module.get_submodule(layer).register_forward_hook(reached).remove)
         with watch:
             module(image)
     return found[0]
