@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import string
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from worlds import COLOURS
+from worlds import COLOURS, colour_square, write_colour_folder
 
 transformers = pytest.importorskip("transformers")
 hf: Any = transformers
@@ -28,8 +30,7 @@ from tiny_transformers import (  # noqa: E402
 )
 from tokenizers import Tokenizer, decoders, models, normalizers, processors  # noqa: E402
 
-from dissection.errors import NetworkError  # noqa: E402
-from dissection.networks.network import Network  # noqa: E402
+from dissection.errors import LayerNotFoundError, NetworkError, NotConnectedError  # noqa: E402
 from dissection.networks.opening import open_network  # noqa: E402
 from neuronexplain.methods import saliency  # noqa: E402
 
@@ -37,11 +38,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from dissection.networks.network import Network
+
 QUESTIONS = ("what is it?", "is it a red cat?")
 TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}Q: {% for part in message['content'] %}"
     "{% if part['type'] == 'image' %}<image>{% else %} {{ part['text'] }}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}\\nA: {% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '\\nA: ' }}{% endif %}{% endfor %}"
 )
 
 
@@ -71,20 +74,20 @@ def vicuna() -> Any:
     return tokenizer
 
 
-def llava(kind: str = "Llava", **settings: Any) -> nn.Module:
+def llava(kind: str = "Llava", *, vision: Any = None, **settings: Any) -> nn.Module:
     tokenizer = vicuna()
     sizes = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "num_key_value_heads": 2}
     text = hf.LlamaConfig(
         vocab_size=len(tokenizer),
         **sizes,
         num_hidden_layers=2,
-        max_position_embeddings=200,
+        max_position_embeddings=300,
         initializer_range=0.3,
         bos_token_id=1,
         eos_token_id=2,
         pad_token_id=tokenizer.pad_token_id,
     )
-    vision = hf.CLIPVisionConfig(**{**VISION, "num_hidden_layers": 4}, projection_dim=8)
+    vision = vision or hf.CLIPVisionConfig(**{**VISION, "num_hidden_layers": 4}, projection_dim=8)
     image = tokenizer.convert_tokens_to_ids("<image>")
     config = getattr(hf, f"{kind}Config")(
         vision_config=vision, text_config=text, **{"image_token_index": image, **settings}
@@ -121,6 +124,11 @@ class Kind:
     first: int = 1
 
     @property
+    def redish(self) -> str:
+        """A word of two tokens, as it is spelled."""
+        return "redish" if self.is_llava else "red ##ish"
+
+    @property
     def is_llava(self) -> bool:
         return "vision_tower" in self.layer
 
@@ -147,8 +155,8 @@ def templated_prompt(question: str) -> list[int]:
 
 def vip_prompt(question: str) -> list[int]:
     return vicuna().encode(
-        "A chat between a curious human and an artificial intelligence assistant. The assistant gives helpful, detailed, "
-        f"and polite answers to the human's questions.###Human: {'<image>' * CELLS}\n{question}###Assistant:"
+        "A chat between a curious human and an artificial intelligence assistant. The assistant gives helpful, "
+        f"detailed, and polite answers to the human's questions.###Human: {'<image>' * CELLS}\n{question}###Assistant:"
     )
 
 
@@ -234,7 +242,7 @@ def log_odds(kind: Kind, real: nn.Module, pictures: Tensor, question: str, answe
     return (p / (1 - p)).log()
 
 
-def by_hand(kind: Kind, real: nn.Module, pictures: Tensor, odds: Callable[[], Tensor]) -> Tensor:
+def by_hand(kind: Kind, real: nn.Module, odds: Callable[[], Tensor]) -> Tensor:
     """Grad-CAM with a hook of torch that comes before those of transformers: Eq. 1 and 2."""
     kept: list[Tensor] = []
 
@@ -286,23 +294,13 @@ class TestOpened:
             judge = network.asked(question).saying(answer)
             assert judge.classes == tuple(answer.split())
             assert judge.fingerprint == network.fingerprint
-            pieces = [
-                [*kind.spell("a")],
-                kind.spell("red ##ish" if kind.layer.startswith("vision_model") else "redish"),
-            ]
-            words = [*pieces, kind.spell("cat")] if "cat" in answer else [kind.spell("red")]
+            words = [kind.spell(word.replace("redish", kind.redish)) for word in answer.split()]
             found = judge.module(pictures)
             expected = log_odds(kind, real, pictures, question, words)
             torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
             for word in range(len(words)):
-                maps = by_hand(
-                    kind,
-                    real,
-                    pictures,
-                    lambda words=words, word=word, question=question: log_odds(kind, real, pictures, question, words)[
-                        :, word
-                    ],
-                )
+                odds = partial(log_odds, kind, real, pictures, question, words)
+                maps = by_hand(kind, real, lambda odds=odds, word=word: odds()[:, word])
                 assert float(maps.max()) > 0
                 seen = torch.as_tensor(saliency(judge, pictures, word))
                 torch.testing.assert_close(seen, maps, rtol=0, atol=1e-6 * float(maps.max()))
@@ -322,4 +320,76 @@ class TestOpened:
                 ask(f"a red {odd}")
             assert odd in str(caught.value)
             with pytest.raises(NetworkError, match=r"tokens, and .* reads at most .*; shorten it"):
-                ask(" ".join(["cat"] * 220))
+                ask(" ".join(["cat"] * 320))
+
+
+def test_questions_are_explained_from_end_to_end(tmp_path: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+    """One run of names serves all questions, and another answerer over the same vision encoder."""
+    torch.manual_seed(0)
+    name, database = saved_llava(llava(), tmp_path / "llava"), tmp_path / "names.db"
+    concepts = write_colour_folder(tmp_path / "squares")
+    colour_square("red").save(tmp_path / "red.png")
+    built = ["build", "--network", name, "--concepts", concepts, "--db", database, "--draws", "0", "--min-images", "1"]
+    status, _, error = run(*built)
+    assert status == 0, error
+    status, said, error = run(*built, "--question", QUESTIONS[1])
+    assert status == 0, error
+    assert "Nothing to do" in said
+    for question, answer, word in (("what is it?", "a redish cat", "redish"), ("is it a red cat?", "red", "red")):
+        asked = ["explain", tmp_path / "red.png", "--db", database, "--question", question]
+        status, said, error = run(*asked, "--answer", answer, "--word", word, "--json")
+        assert status == 0, error
+        (explained,) = json.loads(said)
+        assert explained["caption"] == answer
+        (reason,) = [entry["explanation"] for entry in explained["words"] if entry["explanation"]]
+        assert reason["target"]["label"] == word
+    status, said, error = run("explain", tmp_path / "red.png", "--db", database, "--words")
+    assert status == 2
+    assert "llava writes answers to questions; ask it one: --question, or Network.asked" in error
+
+
+class TestRefused:
+    """Each in one line."""
+
+    def refusal(self, name: str) -> str:
+        with pytest.raises((NetworkError, LayerNotFoundError)) as caught:
+            open_network(name)
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("template", "reason"),
+        [
+            ("USER: {{ messages[0]['content'][1]['text'] }}", "a prompt without one place for the image"),
+            ("<image><image> {{ messages[0]['content'][1]['text'] }}", "a prompt without one place for the image"),
+            ("{{ raise_exception('no users') }}", "takes no question about an image (no users)"),
+            ("<image> hello", "a prompt without one place for the image (<image>) before the question"),
+        ],
+    )
+    def test_a_template_without_place_for_the_image_or_the_question(
+        self, tmp_path: Path, template: str, reason: str
+    ) -> None:
+        assert reason in self.refusal(saved_llava(llava(), tmp_path, template=template))
+
+    def test_a_tokenizer_without_the_token_of_the_image(self, tmp_path: Path) -> None:
+        assert "has no token 5, in whose place the image is read" in self.refusal(
+            saved_llava(llava(image_token_index=5), tmp_path)
+        )
+
+    def test_a_vision_encoder_that_needs_more_than_an_image(self, tmp_path: Path) -> None:
+        """Pixtral is told the images' sizes, since it takes them in any."""
+        module = llava(vision=hf.PixtralVisionConfig(**{**VISION, "num_hidden_layers": 2}))
+        assert "does not see an image by itself" in self.refusal(saved_llava(module, tmp_path))
+
+    def test_an_image_processor_with_other_steps(self, tmp_path: Path) -> None:
+        name = saved_llava(llava(), tmp_path)
+        settings = json.loads((tmp_path / "processor_config.json").read_text())
+        settings["image_processor"]["do_pad"] = True
+        (tmp_path / "processor_config.json").write_text(json.dumps(settings))
+        assert "does more than resize, crop, rescale and normalise photographs (do_pad)" in self.refusal(name)
+
+    def test_a_layer_that_the_answer_is_not_computed_from(self, tmp_path: Path) -> None:
+        """A later layer of the vision encoder runs, but LLaVA takes an earlier one."""
+        network = open_network(saved_llava(llava(), tmp_path), layer=f"{TOWER}.3")
+        with pytest.raises(NotConnectedError, match="does not depend on the tapped layer"):
+            saliency(network.asked(QUESTIONS[0]).saying("red"), images(1), "red")

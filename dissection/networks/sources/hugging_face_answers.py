@@ -7,7 +7,7 @@ template, or else the one that its model card gives.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
@@ -29,7 +29,7 @@ from .hugging_face_writing import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from jaxtyping import Float, Int64
     from torch import Tensor
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from dissection.networks.preprocessing import Preprocessing
 
 _QUESTION = "what is it?"
-"""Any question, which is asked while the layer is looked for."""
+"""A question that is asked while the layer is looked for, if all of its words are known."""
 _PROMPTS = {
     "LlavaForConditionalGeneration": "USER: {image}\n{question} ASSISTANT:",
     "VipLlavaForConditionalGeneration": "A chat between a curious human and an artificial intelligence assistant. The "
@@ -58,13 +58,14 @@ def answerer(module: Any, processor: Any, preprocessing: Preprocessing, name: st
     words = require_belonging(processor.tokenizer, module, name)
     writer, text, vision = ANSWERERS[type(module).__name__](module, processor, preprocessing, name)
     language = AnswerWriting(module, writer.generate, writer.logits, text)
+    question = _known_question(writer.question, words)
     return Network.of_written_answers(
         module,
-        layer=last_map(language.asked(_QUESTION).captioning, min(words), vision, preprocessing, name),
+        layer=last_map(language.asked(question).captioning, min(words), vision, preprocessing, name),
         generate=writer.generate,
         log_probabilities=writer.logits,
         tokenizer=text,
-        question=_QUESTION,
+        question=question,
         preprocessing=preprocessing,
         name=name,
     )
@@ -266,6 +267,21 @@ ANSWERERS: dict[str, Callable[[Any, Any, Preprocessing, str], _Made]] = {
     "VipLlavaForConditionalGeneration": _Llava.of,
 }
 """By their class's name."""
+
+
+def _known_question(text: Text, words: Collection[int]) -> str:
+    """Any question that the network understands.
+
+    Raises:
+        NetworkError: if it understands none.
+    """
+    for question in chain([_QUESTION], (text.decode([token]) for token in sorted(words))):
+        try:
+            if text.encode(question):
+                return question
+        except NetworkError:
+            continue
+    raise NetworkError(f"{text.name} knows no word to ask it with; fetch the tokenizer's files that belong to it")
 
 
 def _patches(module: Any, preprocessing: Preprocessing, name: str) -> int:  # noqa: ANN401 -- transformers

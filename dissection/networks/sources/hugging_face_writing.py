@@ -65,9 +65,9 @@ class Text:
         return text.strip()
 
     def _after_what_is_before(self, text: str) -> list[int]:
-        before = self._tokens(self.before) if self.before else []
-        space = " " if self.before.rstrip() != "" and self.before == self.before.rstrip() else ""
-        tokens = self._tokens(f"{self.before}{space}{text}")
+        said = self.before.rstrip(" ")
+        before = self._tokens(said) if said else []
+        tokens = self._tokens(f"{said}{'' if said[-1:].isspace() or not said else ' '}{text}")
         if tokens[: len(before)] != before:
             raise NetworkError(
                 f"the tokenizer of {self.name} draws the {self.kind} {text!r} together with what stands before it"
