@@ -11,6 +11,7 @@ from talkers import QUESTIONS, SURE, WORDS, AnswerWriter, answer_writer, caption
 from worlds import PLAIN, colour_square, write_colour_folder
 
 from dissection.errors import NetworkError
+from dissection.networks.language import Vocabulary
 from dissection.networks.network import Network
 from dissection.networks.opening import open_network
 from neuronexplain import build, explain_caption
@@ -37,11 +38,10 @@ class TestAsked:
         assert judge.classes == ("blue", "light")
         logs = AnswerWriter().answer_logits(pixels("red"), COLOUR, torch.tensor([3, 7]))
         logs = logs.detach().double().log_softmax(-1)
+        scores = judge.module(pixels("red")).detach()
         for place, token in enumerate((3, 7)):
             p = math.exp(logs[0, place, token])
-            assert float(judge.module(pixels("red")).detach()[0, place]) == pytest.approx(
-                math.log(p / (1 - p)), abs=1e-4
-            )
+            assert float(scores[0, place]) == pytest.approx(math.log(p / (1 - p)), abs=1e-4)
 
     def test_a_words_map_is_hand_written_grad_cam(self):
         module = AnswerWriter()
@@ -111,6 +111,24 @@ class TestAsked:
                 tokenizer=WORDS,
                 preprocessing=PLAIN,
             )
+
+    def test_what_spells_nothing_is_something_else(self):
+        """As the token of the end: the network would rather stop."""
+
+        class Ending(Vocabulary):
+            def decode(self, tokens, /):
+                return " ".join(WORDS[token] for token in tokens if WORDS[token] != "light")
+
+        network = Network.of_written_answers(
+            AnswerWriter(),
+            layer="trunk.rectify",
+            generate=write_answers,
+            log_probabilities=AnswerWriter.answer_logits,
+            tokenizer=Ending(WORDS),
+            preprocessing=PLAIN,
+        )
+        ((first, second),) = network.asked(COLOUR).rivals(pixels("red"), "red square")
+        assert (first.text, second.text) == ("red", "something else")
 
     def test_weights_come_from_a_file(self, tmp_path):
         changed = AnswerWriter()

@@ -28,7 +28,7 @@ from tiny_transformers import (  # noqa: E402
     images,
     saved,
 )
-from tokenizers import Tokenizer, decoders, models, normalizers, processors  # noqa: E402
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, processors  # noqa: E402
 
 from dissection.errors import LayerNotFoundError, NetworkError, NotConnectedError  # noqa: E402
 from dissection.networks.opening import open_network  # noqa: E402
@@ -48,7 +48,7 @@ TEMPLATE = (
 )
 
 
-def vicuna() -> Any:
+def vicuna(*, is_marked: bool = True) -> Any:
     """A tokenizer like LLaMA's: words bring the space before them along, and some are of several tokens."""
     words = [
         "\u2581a",
@@ -70,7 +70,7 @@ def vicuna() -> Any:
     tokenizer = hf.PreTrainedTokenizerFast(
         tokenizer_object=pieces, unk_token="<unk>", bos_token="<s>", eos_token="</s>", pad_token="<pad>"
     )
-    tokenizer.add_special_tokens({"additional_special_tokens": ["<image>"]})
+    tokenizer.add_tokens([AddedToken("<image>", special=is_marked)])
     return tokenizer
 
 
@@ -101,11 +101,13 @@ def llava(kind: str = "Llava", *, vision: Any = None, **settings: Any) -> nn.Mod
     return module
 
 
-def saved_llava(module: nn.Module, folder: Path, *, template: str | None = None, patch: int | None = PATCH) -> str:
+def saved_llava(module: nn.Module, folder: Path, *, template: str | None = None, tokenizer: Any = None) -> str:
     module.save_pretrained(folder)
     size = {"height": SIDE, "width": SIDE}
     seeing = hf.CLIPImageProcessor(size={"shortest_edge": SIDE}, crop_size=size)
-    processor = hf.LlavaProcessor(seeing, vicuna(), patch_size=patch, vision_feature_select_strategy="default")
+    processor = hf.LlavaProcessor(
+        seeing, tokenizer or vicuna(), patch_size=PATCH, vision_feature_select_strategy="default"
+    )
     processor.chat_template = template
     processor.save_pretrained(folder)
     return f"hf/{folder}"
@@ -370,6 +372,13 @@ class TestRefused:
         self, tmp_path: Path, template: str, reason: str
     ) -> None:
         assert reason in self.refusal(saved_llava(llava(), tmp_path, template=template))
+
+    def test_a_question_with_the_token_of_the_image(self, tmp_path: Path) -> None:
+        """Tokenizers of older repositories do not mark it as special."""
+        network = open_network(saved_llava(llava(), tmp_path, tokenizer=vicuna(is_marked=False)))
+        assert network.asked(QUESTIONS[0]).captions(images(1))
+        with pytest.raises(NetworkError, match=r"the question .* holds <image>, in whose place an image is read"):
+            network.asked("is <image> red?")
 
     def test_a_tokenizer_without_the_token_of_the_image(self, tmp_path: Path) -> None:
         assert "has no token 5, in whose place the image is read" in self.refusal(

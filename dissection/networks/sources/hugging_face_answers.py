@@ -195,7 +195,7 @@ class _Llava:
         (padding, *_) = tokens_named(module, "pad_token_id", "eos_token_id")
         write_greedily(module, begin=None, ends=ends, padding=padding, most=most)
         image_token = int(module.config.image_token_index)
-        if image_token not in tokenizer.all_special_ids:
+        if image_token not in tokenizer.added_tokens_decoder:
             raise NetworkError(
                 f"the tokenizer of {name} has no token {image_token}, in whose place the image is read; fetch the "
                 "tokenizer's files that belong to the network"
@@ -245,11 +245,11 @@ class _Llava:
         self.question.encode(question)  # refuses what it does not know
         prompt = self.prompt.of(question)
         begins = tokenizer.bos_token is not None and prompt.startswith(tokenizer.bos_token)
-        ids = [
-            token
-            for read in tokenizer.encode(prompt, add_special_tokens=not begins)
-            for token in [read] * (self.patches if read == self.image_token else 1)
-        ]
+        read = tokenizer.encode(prompt, add_special_tokens=not begins)
+        if read.count(self.image_token) != 1:
+            raise NetworkError(f"the question {question!r} holds {self.prompt.image}, in whose place an image is read")
+        place = read.index(self.image_token)
+        ids = [*read[:place], *[self.image_token] * self.patches, *read[place + 1 :]]
         if len(ids) + beside > self.most:
             raise NetworkError(
                 f"the question and the image have {len(ids)} tokens, and {self.question.name} reads at most "

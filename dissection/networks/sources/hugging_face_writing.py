@@ -53,7 +53,7 @@ class Text:
             raise NetworkError(
                 f"the {self.kind} has {len(tokens)} tokens, and {self.name} reads at most {self.most - 1}; shorten it"
             )
-        special = set(self.tokenizer.all_special_ids)
+        special = special_tokens(self.tokenizer)
         if special & set(tokens):
             odd = next((word for word in text.split() if special & set(self._tokens(word))), text)
             raise NetworkError(f"{self.name} does not know {odd!r}; say it in words that it knows")
@@ -78,13 +78,19 @@ class Text:
         return list(self.tokenizer.encode(text, add_special_tokens=False))
 
 
+def special_tokens(tokenizer: Any) -> set[int]:  # noqa: ANN401 -- transformers
+    """The tokens that are none of any text's: marks of beginning and end, and what stands for an image."""
+    marked = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+    return marked | set(tokenizer.all_special_ids)
+
+
 def require_belonging(tokenizer: Any, module: Any, name: str) -> set[int]:  # noqa: ANN401 -- transformers
     """The tokens of words.
 
     Raises:
         NetworkError: if the tokenizer is not the network's.
     """
-    words, count = set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids), text_config(module).vocab_size
+    words, count = set(tokenizer.get_vocab().values()) - special_tokens(tokenizer), text_config(module).vocab_size
     if not words or max(words) >= count:
         raise NetworkError(
             f"the tokenizer of {name} has {len(words)} words, and the network {count} tokens; fetch the tokenizer's "
