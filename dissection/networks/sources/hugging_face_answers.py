@@ -201,7 +201,7 @@ class _Llava:
                 "tokenizer's files that belong to the network"
             )
         plain = _PROMPTS[type(module).__name__]
-        image = tokenizer.convert_ids_to_tokens(image_token)
+        image = tokenizer.added_tokens_decoder[image_token].content
 
         prompt = _Prompt(processor, image, plain, name)
         before, _, after = prompt.of(_QUESTION).rpartition(_QUESTION)
@@ -215,10 +215,11 @@ class _Llava:
         return writer, Text(tokenizer, name, most, "answer", after), "model.vision_tower"
 
     def generate(self, module: Any, images: Float[Tensor, "images channels H W"], question: str) -> list[list[int]]:  # noqa: ANN401 -- transformers
-        """The likeliest token after each other."""
+        """The likeliest token after each other; that in whose place an image is read spells nothing."""
         asked = self._asked(images, question, MOST_TOKENS)
         written = module.generate(input_ids=asked, attention_mask=torch.ones_like(asked), pixel_values=images)
-        return [_until(self.ends, row[asked.shape[1] :]) for row in written.tolist()]
+        answers = [_until(self.ends, row[asked.shape[1] :]) for row in written.tolist()]
+        return [[token for token in answer if token != self.image_token] for answer in answers]
 
     def logits(
         self,
@@ -286,18 +287,21 @@ def _known_question(text: Text, words: Collection[int]) -> str:
 
 def _patches(module: Any, preprocessing: Preprocessing, name: str) -> int:  # noqa: ANN401 -- transformers
     """How many tokens an image is, counted where the vision encoder hands it on."""
-    counts: list[int] = []
+    shapes: list[tuple[int, ...]] = []
     projector = module.model.multi_modal_projector
-    handle = projector.register_forward_hook(lambda _part, _args, output: counts.append(output.shape[1]))
+    handle = projector.register_forward_hook(lambda _part, _args, output: shapes.append(tuple(output.shape)))
+    images = torch.cat([noise(module, preprocessing)] * 2)
+    refusal = f"the vision encoder of {name} does not take images alone, one beside the other; give another network"
     try:
         with tried(module):
-            module.get_image_features(pixel_values=noise(module, preprocessing))
+            module.get_image_features(pixel_values=images)
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise NetworkError(f"the vision encoder of {name} does not see an image by itself ({reason})") from error
+        raise NetworkError(f"{refusal} ({' '.join(str(error).split())[:200]})") from error
     finally:
         handle.remove()
-    return counts[-1]
+    if not shapes or len(shapes[-1]) != 3 or shapes[-1][0] != len(images):
+        raise NetworkError(refusal)
+    return shapes[-1][1]
 
 
 def _until(ends: frozenset[int], tokens: list[int]) -> list[int]:
