@@ -56,7 +56,7 @@ def blip(kind: str = "BlipForConditionalGeneration", **text: object) -> nn.Modul
     return getattr(hf, kind)(config)
 
 
-def saved(module: nn.Module, folder: Path) -> str:
+def saved(module: Any, folder: Path) -> str:
     """Saves a network with its tokenizer and image processor; returns its name."""
     module.save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(WORDS))
