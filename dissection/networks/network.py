@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING
 import torch
 from torch.fx import Graph
 
-from dissection.errors import NetworkError
+from dissection.errors import ActivationError, NetworkError
 
 from .answer_writing import AnswerWriting
-from .body import content, described
+from .body import body_fingerprint, content, described
 from .heads import PLAIN, Head, find_head
 from .isolation import tried, undisturbed
 from .language import Answering, Captioning, Vocabulary
 from .layers import FeatureMap, Layers
 from .network_arguments import input_of, labels_of, require_module
-from .placing import layouts_of, placed_anew, tapped_at
+from .placing import layouts_of, place
 from .recording import in_type_of, noise, record
-from .trials import require_certain
+from .tap import Tap
+from .trials import require_certain, require_independent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from .map_layouts import Layout
     from .network_source import Source
     from .preprocessing import Preprocessing
+    from .recording import Recording
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +119,7 @@ class Network:
         require_certain(module, expected, recording, [score] if score else [])
         layers = Layers(recording, score)
         tapped = layers.default() if layer is None else layers.named(layer)
-        return tapped_at(cls(module, name, tapped, expected, labels_of(classes, count, name), head), layers, recording)
+        return _tapped(cls(module, name, tapped, expected, labels_of(classes, count, name), head), layers, recording)
 
     @classmethod
     def of_any_output(
@@ -147,7 +149,7 @@ class Network:
         recording = record(module, expected)
         require_certain(module, expected, recording, list(recording.outputs.values()))
         layers = Layers(recording)
-        return tapped_at(cls(module, name, layers.named(layer), expected, ()), layers, recording)
+        return _tapped(cls(module, name, layers.named(layer), expected, ()), layers, recording)
 
     @classmethod
     def of_answers(
@@ -301,7 +303,7 @@ class Network:
                 asked = replace(self, module=module, language=writing, prompt=question)
             case _:
                 raise NetworkError(f"{self.name} answers no questions; Network.of_answers makes a network that does")
-        return placed_anew(asked)
+        return _placed_anew(asked)
 
     def saying(self, caption: str) -> Network:
         """The same network as a judge of a caption: its classes are the words, its scores their log-odds.
@@ -315,7 +317,7 @@ class Network:
         words, tokens = language.tokens(caption)
         head = Head(independent=True)
         judge = replace(self, module=language.judging(tokens), classes=words, head=head, prompt=" ".join(words))
-        return placed_anew(judge)
+        return _placed_anew(judge)
 
     def captions(self, images: Float[Tensor, "images channels H W"]) -> list[str]:
         """The captions that the network writes for images, which are preprocessed.
@@ -387,13 +389,13 @@ class Network:
         """
         recording = record(self.module, self.preprocessing)
         layers = Layers(recording)
-        return tapped_at(replace(self, layer=layers.named(layer)), layers, recording)
+        return _tapped(replace(self, layer=layers.named(layer)), layers, recording)
 
     def feature_maps(self) -> list[FeatureMap]:
         """Every layer that can be dissected, in order of execution."""
         layers = Layers(record(self.module, self.preprocessing))
         maps = layers.maps()
-        placed = layouts_of(self, layers, [feature_map.layer for feature_map in maps])
+        placed = layouts_of(self.module, self.preprocessing, layers, [feature_map.layer for feature_map in maps])
         return [
             FeatureMap(placed[name][0], feature_map.rectified, placed[name][1])
             for feature_map in maps
@@ -430,6 +432,37 @@ class Network:
             yield f"{name} {described(part)}"
             if isinstance(graph := getattr(part, "graph", None), Graph):  # an exported program's settings are in there
                 yield str(graph)
+
+
+def _tapped(network: Network, layers: Layers, recording: Recording) -> Network:
+    """The same network, with its layer's map as it lies in the image, and tried at that layer.
+
+    Raises:
+        LayerNotFoundError: if it cannot be told how the map lies.
+        NetworkError: if an image's answers depend on other images.
+        NotConnectedError: if no gradient of the scores reaches the layer.
+    """
+    module, preprocessing = network.module, network.preprocessing
+    layer, layout = place(module, preprocessing, layers, network.layer, network.name)
+    head = network.head if network.classes else None
+    switches = require_independent(module, preprocessing, recording, head, layer, layout)
+    layouts = {layer.name: layout} if layout else {}
+    is_of_body = network.body or not network.classes
+    body = body_fingerprint(module, preprocessing, layer, layout) if is_of_body else ""
+    return replace(network, layer=layer, layouts=layouts, switches_autograd=switches, body=body)
+
+
+def _placed_anew(network: Network) -> Network:
+    """The same network, whose layer may hold more tokens or fewer beside its map than with another text.
+
+    Its body is known by what was seen when it was opened.
+    """
+    try:
+        with tried(network.module), Tap(network.module, network.layer, network.layout):
+            network.module(noise(network.module, network.preprocessing))
+    except ActivationError:
+        return replace(network.at(network.layer.name), body=network.body)
+    return network
 
 
 def _tokenizer(tokenizer: Tokenizer | Sequence[str]) -> Tokenizer:
