@@ -307,7 +307,7 @@ def _runs(
             constant_alphas=bool(network.classes) and has_constant_alphas(network),
             evidence=evidence_of(
                 f"the images in {readable(class_images.root.name)}" if class_images else CONCEPT_IMAGES,
-                readable(network.prompt),
+                readable(_prompt(network)),
             ),
             licence=licence_of(concepts),
             control=None if control is None else named(control),
@@ -318,7 +318,13 @@ def _runs(
 
 def _with_prompt(evidence: str, network: Network) -> str:
     """What importances are gathered over: the images, and what the network was asked of them."""
-    return evidence if not network.prompt else hashlib.sha256(f"{evidence} {network.prompt}".encode()).hexdigest()
+    prompt = _prompt(network)
+    return evidence if not prompt else hashlib.sha256(f"{evidence} {prompt}".encode()).hexdigest()
+
+
+def _prompt(network: Network) -> str:
+    """What importances depend on beside the images; a network without classes has none, whatever it is asked."""
+    return network.prompt if network.classes else ""
 
 
 def _controls(

@@ -11,7 +11,8 @@ from torch import nn
 from db.arguments import reading
 from db.records import Run, require_built
 from dissection.errors import NetworkError, not_taken
-from dissection.networks.network import Network, Source
+from dissection.networks.network import Network
+from dissection.networks.network_source import Source
 from dissection.networks.opening import open_network, runs_code
 from dissection.networks.preprocessing import Preprocessing
 

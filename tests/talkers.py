@@ -80,6 +80,25 @@ class Answerer(nn.Module):
         return torch.cat([asks_colour * seen, (1 - asks_colour) * yes], 1)
 
 
+class AnswerWriter(Captioner):
+    """Writes "red light" and so on where it is asked for the colour, and what the captioner says of all else."""
+
+    def answer_logits(self, images: torch.Tensor, question: str, tokens: torch.Tensor) -> torch.Tensor:
+        if question != QUESTIONS[0]:
+            return self.logits(images, tokens)
+        seen = (1 + self.trunk(images).mean((2, 3))) ** 2 @ self.colours
+        colours = nn.functional.pad(seen, (1, len(WORDS) - 5))[:, None]
+        light = torch.zeros(len(images), len(tokens) - 1, len(WORDS))
+        light[:, :, WORDS.index("light")] = SURE
+        return torch.cat([colours, light], 1)
+
+
+def write_answers(writer: AnswerWriter, images: torch.Tensor, question: str) -> list[list[int]]:
+    if question != QUESTIONS[0]:
+        return generate(writer, images)
+    return writer.answer_logits(images, question, torch.zeros(2, dtype=torch.long)).argmax(2).tolist()
+
+
 def encode(question: str) -> torch.Tensor:
     return torch.tensor([[float(question == QUESTIONS[0])]])
 
@@ -102,5 +121,16 @@ def answerer(module: Answerer | None = None) -> Network:
         encode=encode,
         answers=ANSWERS,
         question=QUESTIONS[0],
+        preprocessing=PLAIN,
+    )
+
+
+def answer_writer(module: AnswerWriter | None = None) -> Network:
+    return Network.of_written_answers(
+        module or AnswerWriter(),
+        layer="trunk.rectify",
+        generate=write_answers,
+        log_probabilities=AnswerWriter.answer_logits,
+        tokenizer=WORDS,
         preprocessing=PLAIN,
     )

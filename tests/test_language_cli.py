@@ -32,12 +32,12 @@ def place(tmp_path_factory):
     [
         ([], "Captioner has no classes; ask it a question (--question, or Network.asked), explain the words"),
         (["--words", "--target", "red"], "--target would be ignored: the words of a caption are explained"),
-        (["--word", "red", "--question", "what ?"], "--question would be ignored"),
+        (["--word", "red", "--question", "what ?"], "Captioner answers no questions"),
         (["--caption", "a red dog"], "the network does not know the word 'dog'; it knows 8 words"),
         (["--word", "dog"], "the caption “a red square” has no word 'dog'"),
         (["--question", ""], "Captioner answers no questions"),
         (["--caption", ""], "the caption '' has no words"),
-        (["--words", "--question", ""], "--question would be ignored"),
+        (["--words", "--question", ""], "Captioner answers no questions"),
         (["--question", "what ?"], "Captioner answers no questions; Network.of_answers makes a network that does"),
     ],
 )
@@ -46,6 +46,14 @@ def test_what_cannot_be_is_refused_in_one_line(place, run, arguments, message):
     assert status == 2, said
     assert message in error
     assert len(error.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [["--words"], ["--caption", "red"], ["--word", "red"]])
+def test_a_network_that_chooses_its_answer_writes_no_words(place, run, arguments):
+    asked = ["explain", place / "red.png", "--db", place / "answerer.db", "--question", QUESTIONS[0]]
+    status, _, error = run(*asked, *arguments)
+    assert status == 2
+    assert f"{arguments[0]} would be ignored: the network chooses its answer, and writes none" in error
 
 
 def test_evaluations_are_of_networks_with_classes(place, run):

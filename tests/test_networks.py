@@ -13,7 +13,8 @@ from torch import nn
 from torchvision import models
 
 from dissection.errors import DownloadError, LayerNotFoundError, NetworkError, WeightsError
-from dissection.networks.network import Network, Source
+from dissection.networks.network import Network
+from dissection.networks.network_source import Source
 from dissection.networks.opening import open_network
 from dissection.networks.preprocessing import IMAGENET_MEAN, Preprocessing
 from dissection.networks.sources.architectures import _last_layer

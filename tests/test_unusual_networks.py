@@ -13,6 +13,7 @@ from dissection.networks.network import Network
 from neuronexplain.building import build
 from neuronexplain.explainer import Explainer
 from neuronexplain.explaining import explain
+from neuronexplain.methods import saliency
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,39 @@ def test_scores_that_overflow(usual) -> None:
 
 def alphas(explanation) -> list[float]:
     return [unit.alpha for unit in (*explanation.top, *explanation.bottom)]
+
+
+class Collecting(nn.Module):
+    """Scores what its own hook collects from its first stage, beside what the second one gives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(3, 6, 5, 4), nn.ReLU())
+        self.second = nn.Sequential(nn.Conv2d(6, 6, 3), nn.ReLU())
+        self.head = nn.Linear(12, 3)
+        self.collected = [torch.empty(0)]
+        self.first.register_forward_hook(self.collect)
+
+    def collect(self, _part: nn.Module, _inputs: object, maps: Tensor) -> None:
+        self.collected[0] = maps
+
+    def forward(self, images: Tensor) -> Tensor:
+        last = self.second(self.first(images))
+        return self.head(torch.cat([self.collected[0].mean((2, 3)), last.mean((2, 3))], 1))
+
+
+def test_features_that_a_networks_own_hooks_collect() -> None:
+    """The gradient reaches the map on both ways: through what comes next, and through what was collected."""
+    torch.manual_seed(0)
+    module = Collecting().eval()
+    images = torch.randn(2, 3, *PLAIN.size)
+    maps = module.first(images).detach().requires_grad_()
+    pooled = torch.cat([maps.mean((2, 3)), module.second(maps).mean((2, 3))], 1)
+    (slope,) = torch.autograd.grad(module.head(pooled)[:, 1].sum(), maps)
+    expected = (slope.mean((2, 3), keepdim=True) * maps).sum(1, keepdim=True).relu().detach()
+    found = torch.as_tensor(saliency(opened(module, layer="first"), images, 1))
+    enlarged = nn.functional.interpolate(expected, PLAIN.size, mode="bilinear")[:, 0]
+    torch.testing.assert_close(found, enlarged, rtol=0, atol=1e-6 * float(enlarged.max()))
 
 
 class OneScore(ColourNet):

@@ -31,6 +31,15 @@ def client(tmp_path_factory):
         yield client
 
 
+@pytest.fixture(scope="module")
+def writing(tmp_path_factory):
+    """Over a database of a network that writes its answers."""
+    database = tmp_path_factory.mktemp("writer") / "names.db"
+    build(f"{TALKERS}:answer_writer", colour_concepts(), database, draws=0)
+    with NameStore.open(database) as store, TestClient(names_app(store), base_url="http://127.0.0.1") as client:
+        yield client
+
+
 def sent(client, run, *, to="/api/explanations", **fields):
     photograph = io.BytesIO()
     colour_square("red").save(photograph, "PNG")
@@ -72,11 +81,34 @@ def test_a_question_is_answered(client):
     assert [side["target"]["label"] for side in pair["explanations"]] == ["red", "blue"]
 
 
+def test_a_written_answer_is_explained_word_by_word(writing):
+    (answer,) = answered(writing, sent(writing, 1, question=QUESTIONS[0]))["explanations"]
+    assert answer["caption"] == "red light"
+    assert [word["explanation"] is not None for word in answer["words"]] == [True, False]
+    for field in ("caption", "target"):
+        (answer,) = answered(writing, sent(writing, 1, question=QUESTIONS[0], **{field: "blue light"}))["explanations"]
+        assert answer["caption"] == "blue light"
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({}, "AnswerWriter writes answers to questions; ask it one"),
+        ({"question": QUESTIONS[0], "target": ["red", "blue"]}, "one caption or answer at a time"),
+        ({"question": QUESTIONS[0], "target": "red", "caption": "blue"}, "one caption or answer at a time"),
+    ],
+)
+def test_what_a_network_that_writes_answers_cannot_do_is_a_sentence(writing, fields, reason):
+    job = answered(writing, sent(writing, 1, **fields))
+    assert job["state"] == "failed"
+    assert reason in job["error"]
+
+
 @pytest.mark.parametrize(
     ("run", "fields", "reason"),
     [
+        (ASKED, {"question": QUESTIONS[0], "caption": "red"}, "Answerer has classes, and writes nothing"),
         (CAPTIONER, {"target": "red"}, "Captioner has no classes; ask it a question, or leave the class out"),
-        (CAPTIONER, {"caption": "a", "question": "what ?"}, "a caption has words, and a question answers"),
         (CAPTIONER, {"question": "x" * 300}, "question: String should have at most 200 characters"),
     ],
 )
@@ -90,6 +122,7 @@ def test_what_makes_no_sense_is_refused_at_once(client, run, fields, reason):
     ("run", "fields", "reason"),
     [
         (CAPTIONER, {"question": "what ?"}, "Captioner answers no questions"),
+        (CAPTIONER, {"caption": "a", "question": "what ?"}, "Captioner answers no questions"),
         (CAPTIONER, {"caption": "a dog"}, "the network does not know the word 'dog'"),
         (ASKED, {"question": QUESTIONS[0], "target": "dog"}, "the network has no class 'dog'"),
         (ASKED, {}, "Answerer has no classes; ask it a question"),

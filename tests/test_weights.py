@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from dissection.errors import NetworkError, NoteWarning, WeightsError
-from dissection.networks.network import Source
+from dissection.networks.network_source import Source
 from dissection.networks.opening import open_network
 from dissection.networks.pickled_weights import convert_pickle, read_legacy
 from dissection.networks.weights import WeightsFile, fit, read_weights

@@ -112,13 +112,14 @@ def _sources(
         of_map = watch.of(output)
 
     with tried(module), ExitStack() as hooks:
+        # Hooks that come first see what the module gives; of these, that of the layer comes last.
+        hooks.callback(module.get_submodule(layer).register_forward_hook(reached, prepend=True).remove)
         for name, part in module.named_modules():
             if name:
                 begins = part.register_forward_pre_hook(watch.begins, with_kwargs=True)
-                ends = part.register_forward_hook(partial(watch.ends, name))
+                ends = part.register_forward_hook(partial(watch.ends, name), prepend=True)
                 hooks.callback(begins.remove)
                 hooks.callback(ends.remove)
-        hooks.callback(module.get_submodule(layer).register_forward_hook(reached).remove)
         with watch:
             output = run(image)
         return of_map, watch.of(output)

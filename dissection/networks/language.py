@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float, Int64
 
+_UNSPELT = "something else"
+"""What a token says that spells nothing by itself, such as that of the end."""
+
 Encode: TypeAlias = Callable[[str], object]
 Generate: TypeAlias = Callable[[Any, Tensor], Sequence[Sequence[int]]]
 LogProbabilities: TypeAlias = Callable[[Any, Tensor, Tensor], object]
@@ -111,7 +114,7 @@ class Rival:
     """What a captioner would rather say, or says anyway, in a place of a caption.
 
     Attributes:
-        text: a word, or the first token of one.
+        text: a word, or the first token of one; "something else" if that spells nothing, as the end does.
         log_probability: how likely it is, given the words before it.
     """
 
@@ -185,9 +188,15 @@ class Captioning:
         starts = accumulate((len(word) for word in of_words[:-1]), initial=0)
         best = logs[:, list(starts)].max(2)
         return [
-            [Rival(self.tokenizer.decode([token]).strip(), log) for token, log in zip(of_image, values, strict=True)]
+            [
+                Rival(self.tokenizer.decode([token]).strip() or _UNSPELT, log)
+                for token, log in zip(of_image, values, strict=True)
+            ]
             for of_image, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         ]
+
+    def _spelt(self, token: int) -> str:
+        return self.tokenizer.decode([token]).strip() or _UNSPELT
 
     def judging(self, of_words: Sequence[Sequence[int]]) -> Called:
         """The module, giving the log-odds of each word of a caption: ``(images, words)``."""

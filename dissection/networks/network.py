@@ -5,78 +5,43 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
-from torch.export import ExportedProgram
 from torch.fx import Graph
 
-from dissection.errors import ActivationError, LayerNotFoundError, NetworkError, not_taken
+from dissection.errors import ActivationError, NetworkError
 
+from .answer_writing import AnswerWriting
 from .body import body_fingerprint, content, described
-from .foreign_preprocessing import assumed_preprocessing, preprocessing_of
 from .heads import PLAIN, Head, find_head
 from .isolation import tried, undisturbed
 from .language import Answering, Captioning, Vocabulary
 from .layers import FeatureMap, Layers
+from .network_arguments import input_of, labels_of, require_module
+from .placing import layouts_of, place
 from .recording import in_type_of, noise, record
 from .tap import Tap
-from .trials import find_layouts, require_certain, require_independent
+from .trials import require_certain, require_independent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from jaxtyping import Float
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from dissection.vocabulary import Layer, Precision
 
+    from .answer_writing import AnswerLogProbabilities, GenerateAnswers
     from .foreign_preprocessing import PreprocessingLike
     from .language import Encode, Generate, LogProbabilities, Rival, Tokenizer
     from .map_layouts import Layout
+    from .network_source import Source
     from .preprocessing import Preprocessing
     from .recording import Recording
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a network comes from: what :func:`open_network` needs to make it again.
-
-    Attributes:
-        network: a name, or ``file.py:factory``, or ``package.module:factory``.
-        weights: path of a weights file, or ``None``.
-        output: which of several outputs holds the scores, if the user chose it.
-        multi_label: whether the user declared classes to be independent of each other.
-        ema: whether the averaged weights of that file are meant.
-    """
-
-    network: str
-    weights: str | None = None
-    output: str = ""
-    multi_label: bool = False
-    ema: bool = False
-
-    def to_json(self) -> dict[str, object]:
-        """Plain JSON values."""
-        unusual = {key: value for key, value in asdict(self).items() if value}
-        return {"network": self.network, "weights": self.weights} | unusual
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, object]) -> Self:
-        """The source that :meth:`to_json` wrote.
-
-        Raises:
-            NetworkError: if the values are anything else.
-        """
-        network, weights = values.get("network"), values.get("weights")
-        if not isinstance(network, str) or not (weights is None or isinstance(weights, str)):
-            raise NetworkError(f"{dict(values)} is not a source of a network; name the network with --network")
-        choices = bool(values.get("multi_label")), bool(values.get("ema"))
-        return cls(network, weights, str(values.get("output") or ""), *choices)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +75,7 @@ class Network:
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     switches_autograd: bool = True
     body: str = ""
-    language: Answering | Captioning | None = None
+    language: Answering | AnswerWriting | Captioning | None = None
     prompt: str = ""
 
     @classmethod
@@ -148,14 +113,14 @@ class Network:
             NotConnectedError: if no gradient of the scores reaches the layer.
             TypeError: if it is no module.
         """
-        _require_module(module)
-        expected, name = _expected(module, preprocessing, name)
+        require_module(module)
+        expected, name = input_of(module, preprocessing, name)
         recording = record(module, expected)
         head, score, count = find_head(recording, output=output, multi_label=multi_label)
         require_certain(module, expected, recording, [score] if score else [])
         layers = Layers(recording, score)
         tapped = layers.default() if layer is None else layers.named(layer)
-        return _tapped(cls(module, name, tapped, expected, _labels(classes, count, name), head), layers, recording)
+        return _tapped(cls(module, name, tapped, expected, labels_of(classes, count, name), head), layers, recording)
 
     @classmethod
     def of_any_output(
@@ -180,8 +145,8 @@ class Network:
             LayerNotFoundError: if the layer does not exist, or has no feature map.
             NetworkError: if the module cannot run on one image, or does not always give the same answers for it.
         """
-        _require_module(module)
-        expected, name = _expected(module, preprocessing, name)
+        require_module(module)
+        expected, name = input_of(module, preprocessing, name)
         recording = record(module, expected)
         require_certain(module, expected, recording, list(recording.outputs.values()))
         layers = Layers(recording)
@@ -214,9 +179,9 @@ class Network:
             LayerNotFoundError: if the layer does not exist, or has no feature map.
             NetworkError: if the module cannot run on one image with the question, or answers differently each time.
         """
-        _require_module(module)
+        require_module(module)
         language = Answering(module, encode, tuple(answers))
-        expected, name = _expected(module, preprocessing, name)
+        expected, name = input_of(module, preprocessing, name)
         network = cls.of_any_output(language.asked(question), layer=layer, preprocessing=expected, name=name)
         return replace(network, language=language)
 
@@ -252,31 +217,94 @@ class Network:
             LayerNotFoundError: if the layer does not exist, or has no feature map.
             NetworkError: if the module writes nothing of an image of noise, or something else each time.
         """
-        _require_module(module)
-        words = Vocabulary(tokenizer) if isinstance(tokenizer, Sequence) else tokenizer
-        language = Captioning(module, generate, log_probabilities, words)
-        expected, name = _expected(module, preprocessing, name)
-        if caption:
-            of_words = language.tokens(caption)[1]
-        else:
-            with tried(module):
-                of_words = tuple(tuple(tokens) for tokens in language.written(noise(module, expected)) if tokens)
-        if not of_words:
-            raise NetworkError(
-                f"{name} writes nothing of an image of noise; give any caption that it knows with caption="
-            )
-        judging = language.judging(of_words)
-        network = cls.of_any_output(judging, layer=layer, preprocessing=expected, name=name)
+        require_module(module)
+        language = Captioning(module, generate, log_probabilities, _tokenizer(tokenizer))
+        network, _ = cls._of_writer(language, layer, caption, "caption", preprocessing, name)
         return replace(network, language=language)
 
-    def asked(self, question: str) -> Network:
-        """The same network as a classifier of images by its answers to a question.
+    @classmethod
+    def of_written_answers(  # noqa: PLR0913 -- the arguments of of_captions, and a question
+        cls,
+        module: nn.Module,
+        *,
+        layer: str,
+        generate: GenerateAnswers,
+        log_probabilities: AnswerLogProbabilities,
+        tokenizer: Tokenizer | Sequence[str],
+        question: str = "what is it ?",
+        answer: str = "",
+        preprocessing: PreprocessingLike | None = None,
+        name: str = "",
+    ) -> Network:
+        """A network from a module that writes its answers to questions about images.
+
+        With a question, see :meth:`asked`, it is explained as a captioner is: its caption is the answer.
+
+        Args:
+            module: the network.
+            layer: the layer to dissect.
+            generate: ``generate(module, images, question)`` gives the tokens of an answer for each image.
+            log_probabilities: ``log_probabilities(module, images, question, tokens)`` gives, for the tokens of one
+                answer, ``(images, tokens, words)``: log-probabilities, or logits, of every word in the place of each
+                token, given the image, the question and the tokens before it.
+            tokenizer: turns an answer into tokens and back; or the words by number, if tokens are words.
+            question: any question that it understands; it is asked while the layer is looked for and named.
+            answer: any answer, which is judged meanwhile; by default what the module writes of an image of noise.
+            preprocessing: how a photograph becomes its input.
+            name: name of the architecture, for people.
 
         Raises:
-            NetworkError: if it answers no questions.
+            LayerNotFoundError: if the layer does not exist, or has no feature map.
+            NetworkError: if the module writes nothing of an image of noise, or something else each time.
         """
-        language = self.require_answers()
-        return _placed_anew(replace(self, module=language.asked(question), classes=language.answers, prompt=question))
+        require_module(module)
+        language = AnswerWriting(module, generate, log_probabilities, _tokenizer(tokenizer))
+        writer = language.asked(question).captioning
+        network, sample = cls._of_writer(writer, layer, answer, "answer", preprocessing, name)
+        return replace(network, language=replace(language, sample=sample))
+
+    @classmethod
+    def _of_writer(
+        cls,
+        writer: Captioning,
+        layer: str,
+        text: str,
+        argument: str,
+        preprocessing: PreprocessingLike | None,
+        name: str,
+    ) -> tuple[Network, tuple[tuple[int, ...], ...]]:
+        """A network that judges a text, or what it writes of an image of noise; and the tokens of that by words."""
+        module = writer.module
+        expected, name = input_of(module, preprocessing, name)
+        if text:
+            of_words = writer.tokens(text)[1]
+        else:
+            with tried(module):
+                of_words = tuple(tuple(tokens) for tokens in writer.written(noise(module, expected)) if tokens)
+        if not of_words:
+            raise NetworkError(
+                f"{name} writes nothing of an image of noise; give any {argument} that it knows with {argument}="
+            )
+        return cls.of_any_output(writer.judging(of_words), layer=layer, preprocessing=expected, name=name), of_words
+
+    def asked(self, question: str) -> Network:
+        """The same network with a question.
+
+        It is a classifier of images by its answers; or, if it writes them, a captioner whose captions are its answers.
+
+        Raises:
+            NetworkError: if it answers no questions, or does not understand this one.
+        """
+        match self.language:
+            case Answering() as language:
+                asked = replace(self, module=language.asked(question), classes=language.answers, prompt=question)
+            case AnswerWriting() as language:
+                writing = language.asked(question)
+                module = writing.captioning.judging(writing.sample)
+                asked = replace(self, module=module, language=writing, prompt=question)
+            case _:
+                raise NetworkError(f"{self.name} answers no questions; Network.of_answers makes a network that does")
+        return _placed_anew(asked)
 
     def saying(self, caption: str) -> Network:
         """The same network as a judge of a caption: its classes are the words, its scores their log-odds.
@@ -317,7 +345,7 @@ class Network:
         """How it is asked.
 
         Raises:
-            NetworkError: if it answers no questions.
+            NetworkError: if it does not choose among answers to questions.
         """
         if not isinstance(self.language, Answering):
             raise NetworkError(f"{self.name} answers no questions; Network.of_answers makes a network that does")
@@ -327,11 +355,16 @@ class Network:
         """How it writes.
 
         Raises:
-            NetworkError: if it writes no captions.
+            NetworkError: if it writes no captions, or was not asked what it answers.
         """
-        if not isinstance(self.language, Captioning):
-            raise NetworkError(f"{self.name} writes no captions; Network.of_captions makes a network that does")
-        return self.language
+        match self.language:
+            case Captioning() as language:
+                return language
+            case AnswerWriting(question=""):
+                raise NetworkError(f"{self.name} writes answers to questions; ask it one: --question, or Network.asked")
+            case AnswerWriting() as language:
+                return language.captioning
+        raise NetworkError(f"{self.name} writes no captions; Network.of_captions makes a network that does")
 
     @cached_property
     def fingerprint(self) -> str:
@@ -389,7 +422,7 @@ class Network:
         """Every layer that can be dissected, in order of execution."""
         layers = Layers(record(self.module, self.preprocessing))
         maps = layers.maps()
-        placed = _layouts(self, layers, [feature_map.layer for feature_map in maps])
+        placed = layouts_of(self.module, self.preprocessing, layers, [feature_map.layer for feature_map in maps])
         return [
             FeatureMap(placed[name][0], feature_map.rectified, placed[name][1])
             for feature_map in maps
@@ -438,19 +471,13 @@ def _tapped(network: Network, layers: Layers, recording: Recording) -> Network:
         NetworkError: if an image's answers depend on other images.
         NotConnectedError: if no gradient of the scores reaches the layer.
     """
-    placed = _layouts(network, layers, [network.layer])
-    if not placed:
-        raise LayerNotFoundError(
-            f"layer {network.layer.name!r} of {network.name} gives no map of the image: when parts of an image change, "
-            "what changes in its output follows no known order of rows and columns; name another one with --layer"
-        )
-    ((layer, layout),) = placed.values()
+    module, preprocessing = network.module, network.preprocessing
+    layer, layout = place(module, preprocessing, layers, network.layer, network.name)
     head = network.head if network.classes else None
-    switches = require_independent(network.module, network.preprocessing, recording, head, layer, layout)
+    switches = require_independent(module, preprocessing, recording, head, layer, layout)
     layouts = {layer.name: layout} if layout else {}
-    body = ""
-    if network.body or not network.classes:
-        body = body_fingerprint(network.module, network.preprocessing, layer, layout)
+    is_of_body = network.body or not network.classes
+    body = body_fingerprint(module, preprocessing, layer, layout) if is_of_body else ""
     return replace(network, layer=layer, layouts=layouts, switches_autograd=switches, body=body)
 
 
@@ -467,40 +494,5 @@ def _placed_anew(network: Network) -> Network:
     return network
 
 
-def _layouts(network: Network, layers: Layers, maps: Sequence[Layer]) -> dict[str, tuple[Layer, Layout | None]]:
-    """Layers with their unusual layouts, by name; those are left out of which nothing tells how their maps lie."""
-    followed = layers.layouts(maps)
-    unclear = [layer for layer in maps if followed[layer.name] is None]
-    usual = {layer.name: layers.usual(layer.name) for layer in maps}
-    tried = find_layouts(network.module, network.preprocessing, unclear, usual)
-    placed = {layer.name: tried.get(layer.name, (layer, followed[layer.name])) for layer in maps}
-    return {
-        name: (layer, None if layout == usual[name] else layout)
-        for name, (layer, layout) in placed.items()
-        if layout is not None
-    }
-
-
-def _expected(module: nn.Module, preprocessing: PreprocessingLike | None, name: str) -> tuple[Preprocessing, str]:
-    """What a module expects of a photograph, and its name for people."""
-    name = name or type(module).__name__
-    return (assumed_preprocessing(module, name) if preprocessing is None else preprocessing_of(preprocessing)), name
-
-
-def _require_module(module: object) -> None:
-    if not isinstance(module, nn.Module):
-        if isinstance(module, ExportedProgram):
-            raise not_taken("module", module, "its .module()")
-        if isinstance(module, str):
-            raise not_taken("module", module, f"a torch.nn.Module, such as open_network({module!r}).module")
-        raise not_taken("module", module, "a torch.nn.Module")
-
-
-def _labels(classes: Sequence[str], count: int, name: str) -> tuple[str, ...]:
-    if not classes:
-        return tuple(f"class {index}" for index in range(count))
-    if len(classes) == 1 and count == 2:
-        return f"no {classes[0]}", classes[0]
-    if len(classes) != count:
-        raise NetworkError(f"{name} has {count} classes, but {len(classes)} labels are given; give one label per class")
-    return tuple(classes)
+def _tokenizer(tokenizer: Tokenizer | Sequence[str]) -> Tokenizer:
+    return Vocabulary(tokenizer) if isinstance(tokenizer, Sequence) else tokenizer

@@ -14,7 +14,8 @@ from dissection.networks.sources.spec import ANSWERER, CAPTIONER, SCENES
 
 from .foreign_preprocessing import preprocessing_of
 from .language import Answering
-from .network import Network, Source
+from .network import Network
+from .network_source import Source
 from .preprocessing import Preprocessing
 from .weights import WeightsFile, is_torchscript
 

@@ -91,7 +91,7 @@ class _Probe:
         with tried(module), ExitStack() as hooks:
             for layer, rows in zip(self._layers, self.unknown, strict=True):
                 note = partial(_note, layer, self._network.layouts.get(layer.name), rows)
-                hooks.callback(module.get_submodule(layer.name).register_forward_hook(note).remove)
+                hooks.callback(module.get_submodule(layer.name).register_forward_hook(note, prepend=True).remove)
             module(in_type_of(module, batch))
 
 

@@ -368,7 +368,7 @@ def _noted(module: nn.Module, ledger: _Ledger) -> Iterator[None]:
         for name, part in module.named_modules():
             if name:
                 start = part.register_forward_pre_hook(partial(ledger.starts, name), with_kwargs=True)
-                end = part.register_forward_hook(partial(ledger.ends, name), with_kwargs=True)
+                end = part.register_forward_hook(partial(ledger.ends, name), with_kwargs=True, prepend=True)
                 hooks.callback(start.remove)
                 hooks.callback(end.remove)
         yield

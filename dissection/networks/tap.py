@@ -14,6 +14,9 @@ Some networks rectify a module's output by calling ``F.relu`` on it. Then the ta
 result. Rectifying in the hook instead would leave the network's ReLU after the tap, and its slope of 0 at 0 in the
 gradient.
 
+A network's own forward hooks run after the tap's, on what it continues with: some networks collect features by hooks
+and compute their scores from those, as LLaVA does.
+
 Maps with channels last and tokens are read as ``(images, units, h, w)``, see :mod:`dissection.networks.map_layouts`.
 """
 
@@ -72,7 +75,7 @@ class Tap:
 
     def __enter__(self) -> Self:
         self._open = ExitStack()
-        handle = self._module.register_forward_hook(self._hook)
+        handle = self._module.register_forward_hook(self._hook, prepend=True)
         self._open.callback(handle.remove)
         if self._layer.rectifier:
             self._call = self._open.enter_context(_Call(RECTIFY[self._layer.rectifier], self._take))

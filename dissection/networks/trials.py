@@ -151,7 +151,8 @@ def find_layouts(
 
     with tried(module), ExitStack() as hooks:
         for layer in layers:
-            hooks.callback(module.get_submodule(layer.name).register_forward_hook(partial(look, layer)).remove)
+            part = module.get_submodule(layer.name)
+            hooks.callback(part.register_forward_hook(partial(look, layer), prepend=True).remove)
         hooks.enter_context(_together(module, mosaics.images))
         module(mosaics.images)
     return found

@@ -54,7 +54,8 @@ NetworkName = Annotated[
     ),
 ]
 Question = Annotated[
-    str | None, typer.Option("--question", help="Question to a network that answers; its answers are the classes.")
+    str | None,
+    typer.Option("--question", help="Question to a network that answers: it chooses an answer, or writes one."),
 ]
 NetworkNow = Annotated[
     str | None,

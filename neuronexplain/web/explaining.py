@@ -69,24 +69,31 @@ class Inquiry:
     question: str = ""
     caption: str = ""
 
-    @property
-    def is_of_words(self) -> bool:
-        """Whether the words of a caption are asked about: of a network without classes that is asked no question."""
-        return not (self.run.classes or self.question)
-
     def require_sense(self) -> None:
         """Check what can be checked without the network.
 
         Raises:
             ClassNotFoundError: if the network has no such class.
-            NetworkError: if a caption is explained, and something else is asked too.
+            NetworkError: if a class is explained of a network without, or a caption of one with classes.
         """
-        if self.is_of_words and self.targets:
+        if self.targets and not (self.run.classes or self.question):
             raise NetworkError(f"{self.run.network} has no classes; ask it a question, or leave the class out")
-        if self.caption and not self.is_of_words:
-            raise NetworkError("a caption has words, and a question answers; leave one of them out")
+        if self.caption and self.run.classes:
+            raise NetworkError(f"{self.run.network} has classes, and writes nothing; leave the caption out")
         if self.run.classes and not self.question:
             self.classes(self.run.classes)
+
+    @property
+    def written(self) -> str | None:
+        """What to explain in place of what a network writes.
+
+        Raises:
+            NetworkError: if that is several texts.
+        """
+        texts = [*self.targets, *filter(None, [self.caption])]
+        if len(texts) > 1:
+            raise NetworkError("a network that writes is explained for one caption or answer at a time; give one")
+        return texts[0] if texts else None
 
     def classes(self, labels: Sequence[str]) -> list[int]:
         """The indices of the classes among a network's, each once.
@@ -173,9 +180,11 @@ class Explaining:
         photographs = [(upload.name, upload.photograph())]
         progress("explaining", 0, 0)
         result: ExplainedCaption | Explanation | Comparison
-        if inquiry.is_of_words:
+        if not (inquiry.run.classes or explainer.network.classes):
             of_captions = CaptionExplainer.of(explainer, self._catalogue.store, inquiry.run)
-            (result,) = of_captions.explain_all(photographs, caption=inquiry.caption or None)
+            (result,) = of_captions.explain_all(photographs, caption=inquiry.written)
+        elif inquiry.caption:
+            raise NetworkError(f"{explainer.network.name} chooses its answer, and writes none; leave the caption out")
         else:
             targets = inquiry.classes(explainer.network.classes)
             (result,) = explained(explainer, photographs, targets, progress=progress)

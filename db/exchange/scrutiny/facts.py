@@ -25,7 +25,7 @@ _SOURCE: Final = {
     "ema": bool,
     "imported": str,
 }
-"""Types of a source's entries, which :class:`dissection.networks.network.Source` reads."""
+"""Types of a source's entries, which :class:`dissection.networks.network_source.Source` reads."""
 
 
 def require_possible_facts(whole: WholeRun) -> None:

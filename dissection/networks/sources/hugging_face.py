@@ -1,6 +1,6 @@
-"""Image classifiers and captioners of transformers, from the Hugging Face hub or a folder.
+"""Networks of transformers, from the Hugging Face hub or a folder: image classifiers, captioners and answerers.
 
-Classifiers come with their image processor and labels, captioners with their image processor and tokenizer.
+Classifiers come with their image processor and labels, the others with their image processor and tokenizer.
 """
 
 from __future__ import annotations
@@ -17,20 +17,36 @@ from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.weights import is_finite
 
 from .extras import fetching, needs
-from .hugging_face_captions import CAPTIONERS, captioner, captioner_class
+from .hugging_face_answers import ANSWERERS, answerer
+from .hugging_face_captions import CAPTIONERS, captioner
 from .spec import NetworkSpec, load
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from torch import nn
 
+    from dissection.networks.network import Network
     from dissection.networks.weights import WeightsFile
 
 _PREFIX = "hf/"
 _PICKLE = "pytorch_model.bin"
 _NO_CODE = {"trust_remote_code": False}
 """Without it, transformers asks on the terminal whether to run a repository's code."""
+
+_OF_TYPE = {
+    "blip": "BlipForConditionalGeneration",
+    "git": "GitForCausalLM",
+    "llava": "LlavaForConditionalGeneration",
+    "vilt": "ViltForQuestionAnswering",
+    "vipllava": "VipLlavaForConditionalGeneration",
+    "vision-encoder-decoder": "VisionEncoderDecoderModel",
+}
+"""The class of a network of images and text whose configuration names only its type."""
+_REFUSED = {
+    "ViltForQuestionAnswering": "draws the order of its patches anew in each run, so its maps have no place in the "
+    "image; give another network",
+}
 
 _INTERPOLATION = {
     Image.Resampling.BILINEAR: "bilinear",
@@ -57,19 +73,19 @@ def open_hf(name: str, weights: WeightsFile | Path | None = None) -> NetworkSpec
     advice = f"fetch the repository if you can, and give its folder: --network {_PREFIX}FOLDER"
     with fetching(name, advice):
         config = hub.AutoConfig.from_pretrained(location, **_NO_CODE)
-        architecture = captioner_class(config, name)
+        architecture = _talking_class(config, name)
         kind = getattr(hub, architecture) if architecture else _classifiers(hub, config, name)
         processor = hub.AutoImageProcessor.from_pretrained(location, **_NO_CODE).to_dict()
         preprocessing = _preprocessing(processor, name)
-        tokenizer = hub.AutoTokenizer.from_pretrained(location, **_NO_CODE) if architecture else None
+        talker = _talkers(hub, architecture, location)
         if weights is None:
             module = _pretrained(kind, name, location)
         else:
             module = load(kind(config) if architecture else kind.from_config(config, **_NO_CODE), weights)
     label = location.rstrip("/").rpartition("/")[2]
     spec = f"{_PREFIX}{location}"
-    if tokenizer is not None:
-        return NetworkSpec(module, label, spec=spec, talking=captioner(module, tokenizer, preprocessing, label))
+    if talker is not None:
+        return NetworkSpec(module, label, spec=spec, talking=talker(module, preprocessing, label))
     return NetworkSpec(
         module,
         label,
@@ -81,6 +97,32 @@ def open_hf(name: str, weights: WeightsFile | Path | None = None) -> NetworkSpec
     )
 
 
+def _talking_class(config: Any, name: str) -> str:  # noqa: ANN401 -- transformers
+    """The class of the captioner or answerer that a configuration describes; empty if that is none.
+
+    Raises:
+        NetworkError: if it describes a network of images and text that cannot be read rightly.
+    """
+    stated = list(getattr(config, "architectures", None) or [])
+    architecture = str(stated[0]) if stated else _OF_TYPE.get(config.model_type, "")
+    if architecture in _REFUSED:
+        raise NetworkError(f"{name} ({architecture}) {_REFUSED[architecture]}")
+    if getattr(config, "num_image_with_embedding", None):
+        raise NetworkError(f"{name} ({architecture}) describes videos; give a network that takes one image")
+    return architecture if architecture in {*CAPTIONERS, *ANSWERERS} else ""
+
+
+def _talkers(hub: Any, architecture: str, location: str) -> Callable[[Any, Preprocessing, str], Network] | None:  # noqa: ANN401 -- transformers
+    """What makes networks of a class, with the repository's tokenizer or processor."""
+    if architecture in CAPTIONERS:
+        tokenizer = hub.AutoTokenizer.from_pretrained(location, **_NO_CODE)
+        return lambda module, preprocessing, name: captioner(module, tokenizer, preprocessing, name)
+    if architecture in ANSWERERS:
+        processor = hub.AutoProcessor.from_pretrained(location, **_NO_CODE)
+        return lambda module, preprocessing, name: answerer(module, processor, preprocessing, name)
+    return None
+
+
 def _classifiers(hub: Any, config: Any, name: str) -> Any:  # noqa: ANN401 -- transformers
     """The class that makes classifiers of images.
 
@@ -90,8 +132,8 @@ def _classifiers(hub: Any, config: Any, name: str) -> Any:  # noqa: ANN401 -- tr
     if type(config) not in hub.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING:
         kind = next(iter(config.architectures or []), config.model_type)
         raise NetworkError(
-            f"{name} ({kind}) is not a network that is taken; give a classifier of images or a captioner "
-            f"({', '.join(CAPTIONERS)})"
+            f"{name} ({kind}) is not a network that is taken; give a classifier of images, a captioner "
+            f"({', '.join(CAPTIONERS)}) or an answerer ({', '.join(ANSWERERS)})"
         )
     return hub.AutoModelForImageClassification
 

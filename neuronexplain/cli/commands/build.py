@@ -226,7 +226,7 @@ def _opening(network: Network, requested: Sequence[str] | None) -> str:
 
 def _answers(network: Network) -> str:
     """What the network says of an image."""
-    if network.prompt:
+    if network.prompt and network.classes:
         return f"{len(network.classes)} answers to “{network.prompt}”"
     return f"{len(network.classes)} classes" if network.classes else "No classes"
 

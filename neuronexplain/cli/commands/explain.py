@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import compress, islice
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from dissection.networks.network import Network
     from neuronexplain.answer import Answer
     from neuronexplain.arguments import NamedImage
     from neuronexplain.explanation import Comparison, ExplainedCaption, Explanation
@@ -99,16 +100,10 @@ def explain(
 
     methods, targets = options.method_names(method), target or []
     _require_sense(methods, targets, out=out, replace=replace)
-    is_of_words = words or caption is not None or bool(word)
-    of_classes = {
-        "--target": bool(target),
-        "--question": question is not None,
-        "--true-class": true_class is not None,
-        "--folders-are-classes": folders_are_classes,
-    }
-    options.refuse_ignored(
-        compress(of_classes, of_classes.values()) if is_of_words else (), "the words of a caption are explained"
-    )
+    of_words = _stated({"--words": words, "--caption": caption is not None, "--word": word})
+    of_classes = _stated({"--true-class": true_class is not None, "--folders-are-classes": folders_are_classes})
+    if of_words and question is None:
+        options.refuse_ignored([*_stated({"--target": target}), *of_classes], "the words of a caption are explained")
     paths = list(_photographs(images))
     if out:
         require_free(out, map(readable, paths), replace=replace)
@@ -117,7 +112,7 @@ def explain(
         if (max_q, min_truth) != (DEFAULT_RULES.max_q, DEFAULT_RULES.min_truth):
             require_evidence(chosen)
         opened = open_network_of(chosen, network=network, weights=weights, ema=ema, device=device)
-        opened = opened if question is None else opened.asked(question)
+        opened, is_of_words, caption = _asked(opened, question, targets, caption, of_words, of_classes)
         explainer = Explainer.from_store(
             opened,
             store,
@@ -187,6 +182,40 @@ def _tell(problems: Sequence[str]) -> None:
         console.note(f"neuronexplain: {problem}")
     if problems:
         raise typer.Exit(2)
+
+
+def _stated(options_stated: Mapping[str, object]) -> list[str]:
+    return [name for name, is_stated in options_stated.items() if is_stated]
+
+
+def _asked(
+    network: Network,
+    question: str | None,
+    targets: Sequence[str],
+    caption: str | None,
+    of_words: Sequence[str],
+    of_classes: Sequence[str],
+) -> tuple[Network, bool, str | None]:
+    """The network with a question, whether words are explained, and of which text, if not of the one that it writes.
+
+    Raises:
+        NeuronExplainError: if it answers no questions, or options are stated that are for another kind of network.
+    """
+    from dissection.errors import NeuronExplainError
+
+    if question is None:
+        return network, bool(of_words), caption
+    asked = network.asked(question)
+    if asked.classes:
+        options.refuse_ignored(of_words, "the network chooses its answer, and writes none")
+        return asked, False, None
+    options.refuse_ignored(of_classes, "the words of the answer are explained")
+    answers = [*targets, *([] if caption is None else [caption])]
+    if len(answers) > 1:
+        raise NeuronExplainError(
+            "the network writes its answer, and one is explained at a time; give one with --answer"
+        )
+    return asked, True, answers[0] if answers else None
 
 
 def _truth(
