@@ -16,13 +16,13 @@ from train_scenes import CONCEPTS
 from dissection.scenes.described.language import ANSWERS, THING_COLORS
 from dissection.scenes.described.networks import END, WEIGHTS, WORDS, Answerer, Captioner, generate
 from dissection.scenes.described.training import (
+    FeatureTraining,
     Lessons,
-    SightTraining,
-    SpeechTraining,
     drawn,
     lessons,
     train_answerer,
     train_captioner,
+    train_features,
     train_sight,
 )
 from dissection.scenes.training import normalise
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 SEEING, SPEAKING, HELD_OUT = 4000, 5000, 6000
-"""Seeds of the scenes that sight and speech learn from, and of those that neither has seen."""
+"""Seeds of the scenes that features learn from, of those that sight and speech learn from, and of others."""
 
 
 def draw(seed: int, images: int, workers: int) -> Lessons:
@@ -97,12 +97,13 @@ def main() -> None:
     def progress(line: str) -> None:
         print(f"{time.monotonic() - started:5.0f} s: {line}", flush=True)
 
-    sight = train_sight(
-        draw(SEEING, options.images, options.workers), SightTraining(epochs=options.epochs), progress=progress
+    features = train_features(
+        draw(SEEING, options.images, options.workers), FeatureTraining(epochs=options.epochs), progress=progress
     )
     spoken = draw(SPEAKING, options.images, options.workers)
-    captioner = train_captioner(sight, spoken, SpeechTraining(), progress=progress)
-    answerer = train_answerer(sight, spoken, SpeechTraining(epochs=5), progress=progress)
+    sight = train_sight(features, spoken, progress=progress)
+    captioner = train_captioner(sight, spoken, progress=progress)
+    answerer = train_answerer(sight, spoken, progress=progress)
     save(captioner, "captioner", options.out)
     save(answerer, "answerer", options.out)
     held_out = draw(HELD_OUT, options.held_out, options.workers)

@@ -38,9 +38,10 @@ LAYER = f"sees.{_LAYER_OF_CONVOLUTIONS}"
 WEIGHTS = {name: Path(__file__).parent / f"{name}.safetensors" for name in ("captioner", "answerer")}
 """The trained weights, in half precision, made by ``scripts/train_described.py``."""
 
-VECTOR = 256
+VECTOR = 128
 _HIDDEN = 128
-_REDUCED = 32
+_UNITS = 96
+_FIRST_WEIGHTS = 0.1
 _MOST_WORDS = 16
 _PADDING = 0
 
@@ -66,18 +67,20 @@ class Sight(nn.Module):
         self.register_buffer("deviation", torch.ones(VECTOR))
 
     def forward(self, images: Float[Tensor, "images 3 112 112"]) -> Float[Tensor, "images vector"]:
-        """The standardised vector."""
-        return self.standardised(self.describe(self.features(images)))
-
-    def standardised(self, vectors: Float[Tensor, "images vector"]) -> Float[Tensor, "images vector"]:
-        """Vectors less their mean over pictures, over their deviation."""
+        """The vector, less its mean over pictures, over its deviation."""
+        vectors: Tensor = self.describe(self.features(images))
         return (vectors - self.mean) / self.deviation
 
 
-def sight() -> Sight:
-    """The untrained sight of both networks: the convolutions of the network of all scenes, and a connected layer."""
-    reduced = nn.Conv2d(96, _REDUCED, kernel_size=1)
-    return Sight(convolutions(), nn.Sequential(reduced, nn.Flatten(), nn.Linear(_REDUCED * 7 * 7, VECTOR), nn.ReLU()))
+def sight(features: nn.Sequential) -> Sight:
+    """The untrained sight of both networks: a connected layer over the pooled map of features.
+
+    Its first weights are small: a unit that never responds at some place keeps them there, and should not count.
+    """
+    connected = nn.Linear(_UNITS * 7 * 7, VECTOR)
+    with torch.no_grad():
+        connected.weight.mul_(_FIRST_WEIGHTS)
+    return Sight(features, nn.Sequential(nn.Flatten(), connected, nn.ReLU()))
 
 
 class Captioner(nn.Module):
@@ -179,14 +182,14 @@ def encode(question: str) -> Int64[Tensor, "1 words"]:
 
 def captioner() -> Captioner:
     """The trained captioner, in eval mode."""
-    module = Captioner(sight())
+    module = Captioner(sight(convolutions()))
     module.load_state_dict(_weights("captioner"))
     return module.eval()
 
 
 def answerer() -> Answerer:
     """The trained answerer, in eval mode."""
-    module = Answerer(sight())
+    module = Answerer(sight(convolutions()))
     module.load_state_dict(_weights("answerer"))
     return module.eval()
 

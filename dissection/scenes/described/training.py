@@ -1,4 +1,4 @@
-"""Trains the networks of described scenes: first their sight, on things, colours and places, then what they say.
+"""Trains the networks of described scenes: first features, then sight, then what they say.
 
 Reproducible: the same torch on the same machine gives the same weights. Sight learns from pictures without a word, as
 the paper's trunks did from ImageNet; then it is frozen, and captions and questions are learnt from the vectors of other
@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dissection.scenes.canvas import LABELS
+from dissection.scenes.classifier import convolutions
 from dissection.scenes.dice import Dice
 from dissection.scenes.training import fold, normalise, pixels, stacked, with_batch_norm
 from dissection.scenes.words import SCENE_CLASSES
@@ -47,7 +48,10 @@ _PRESENT = 4.0
 _FIRST_LOGIT = -3.0
 _ABSENT = len(THING_COLORS)
 _UNKNOWN = -1
-_SMOOTHING = 0.05
+_DROPOUT = 0.3
+_SPARSITY = 0.03
+"""Weight of the mean absolute weights of a unit of the vector: a unit that reads few others says more of them."""
+
 _TARGETS = (*[_ABSENT + 1] * len(THINGS), *[len(SIDES)] * len(THINGS), len(SCENE_CLASSES))
 """Sizes of what is learnt of a picture: the colour of each thing or that it is absent, the side of each, the place."""
 
@@ -132,8 +136,8 @@ def lessons(scenes: Sequence[Drawn]) -> Lessons:
 
 
 @dataclass(frozen=True, slots=True)
-class SightTraining:
-    """The settings of training sight.
+class FeatureTraining:
+    """The settings of training features.
 
     Attributes:
         epochs: how often every scene is seen.
@@ -141,7 +145,6 @@ class SightTraining:
         rate: the highest learning rate.
         seed: of the first weights, the order of the scenes, and how they are altered.
         sparsity: weight of the mean of the last map in the loss.
-        located: weight of how wrong units are about where their concepts are.
         decay: of weights.
     """
 
@@ -149,9 +152,29 @@ class SightTraining:
     batch: int = 24
     rate: float = 3e-3
     seed: int = 0
-    sparsity: float = 0.2
-    located: float = 40.0
+    sparsity: float = 0.005
     decay: float = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class HeadTraining:
+    """The settings of training what reads frozen maps or vectors.
+
+    A network that is made surer than it need be has hardly a gradient left: labels are smoothed, and training is short.
+    """
+
+    epochs: int
+    batch: int = 100
+    rate: float = 3e-3
+    seed: int = 0
+    decay: float = 0.01
+    dropout: float = 0.2
+    smoothing: float = 0.1
+
+
+DESCRIBE = HeadTraining(epochs=10, batch=50, rate=2e-3, decay=0.02, dropout=0.1, smoothing=0.05)
+CAPTION = HeadTraining(epochs=14)
+ANSWER = HeadTraining(epochs=5)
 
 
 class _Detectors(nn.Module):
@@ -174,26 +197,24 @@ class _Detectors(nn.Module):
         )
 
 
-def train_sight(
-    material: Lessons, how: SightTraining, *, make: Callable[[], Sight] = untrained_sight, progress: Progress
-) -> Sight:
-    """Sight that tells things, colours and places, in eval mode, its vectors standardised over the same pictures.
+def train_features(
+    material: Lessons, how: FeatureTraining, *, make: Callable[[], nn.Sequential] = convolutions, progress: Progress
+) -> nn.Sequential:
+    """Features whose first units detect the concepts, one each, and the colours of things; in eval mode.
 
     Args:
         material: scenes to learn from.
         how: the settings.
-        make: makes it, untrained.
+        make: makes the features, untrained: layers that make a map, 14 x 14, and a layer that pools it.
         progress: called with a line about each epoch.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(how.seed)
-        sight = make().train()
-        features = with_batch_norm(sight.features).to(memory_format=torch.channels_last)
+        features = make().train()
+        learning = with_batch_norm(features).to(memory_format=torch.channels_last)
         detectors = _Detectors(material.cells.shape[3])
-        tells = nn.Linear(VECTOR, sum(_TARGETS))
-        learnt = [*features.parameters(), *sight.describe.parameters(), *tells.parameters()]
         groups: list[dict[str, Any]] = [
-            {"params": learnt},
+            {"params": [*learning.parameters()]},
             {"params": [*detectors.parameters()], "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW(groups, lr=how.rate, weight_decay=how.decay)
@@ -202,47 +223,68 @@ def train_sight(
         for epoch in range(how.epochs):
             losses = []
             for indices in torch.randperm(len(material.images))[: steps * how.batch].reshape(steps, how.batch):
-                wrong, loss = _sight_losses(material, how, indices, features, sight.describe, tells, detectors)
+                # Half the precision is half the time.
+                with torch.autocast("cpu", torch.bfloat16):
+                    maps = learning[:-1](_altered(normalise(material.images[indices])))
+                maps = maps.float()
+                wrong = detectors.loss(maps, material.cells[indices])
                 optimizer.zero_grad()
-                torch.autograd.backward(loss)
+                torch.autograd.backward(wrong + how.sparsity * maps.mean())
                 optimizer.step()
                 schedule.step()
                 losses.append(wrong.item())
-            progress(f"sight, epoch {epoch + 1} of {how.epochs}: loss {np.mean(losses):.3f}")
-    fold(features)
-    sight.eval()
-    vectors = described_by(sight, material.images)
-    sight.mean.copy_(vectors.mean(0))
-    sight.deviation.copy_(vectors.std(0).clamp(min=1e-3))
-    return sight
+            progress(f"features, epoch {epoch + 1} of {how.epochs}: loss {np.mean(losses):.4f}")
+    fold(learning)
+    return features.eval()
 
 
-def _sight_losses(
-    material: Lessons,
-    how: SightTraining,
-    indices: Int64[Tensor, " batch"],
+def train_sight(
     features: nn.Sequential,
-    describe: nn.Module,
-    tells: nn.Module,
-    detectors: _Detectors,
-) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """The loss of things, colours and places, and the loss to minimise."""
-    # Half the precision is half the time.
-    with torch.autocast("cpu", torch.bfloat16):
-        maps = features[:-1](_altered(normalise(material.images[indices])))
-    maps = maps.float()
-    told = tells(F.dropout(describe(features[-1](maps)), 0.3)).split_with_sizes(_TARGETS, 1)
-    targets = material.targets[indices].T
-    losses = torch.stack(list(map(_wrong, told, targets)))
-    colors, sides, places = losses.split_with_sizes([len(THINGS), len(THINGS), 1])
-    wrong = 2 * colors.mean() + sides.mean() + places.mean()
-    located = detectors.loss(maps, material.cells[indices])
-    return wrong, wrong + how.sparsity * maps.mean() + how.located * located
+    material: Lessons,
+    how: HeadTraining = DESCRIBE,
+    *,
+    make: Callable[[nn.Sequential], Sight] = untrained_sight,
+    progress: Progress,
+) -> Sight:
+    """Sight that tells colours and sides of things, and places, in eval mode; standardised over the same scenes.
+
+    Args:
+        features: stay as they are.
+        material: scenes that they have not learnt from.
+        how: the settings.
+        make: makes it of features, untrained.
+        progress: called with a line about each epoch.
+    """
+    maps = _in_parts(features, material.images)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(how.seed)
+        sight = make(features)
+        tells = nn.Linear(VECTOR, sum(_TARGETS))
+
+        def loss(indices: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
+            vectors = sight.describe(F.dropout(maps[indices], how.dropout))
+            told = tells(F.dropout(vectors, _DROPOUT)).split_with_sizes(_TARGETS, 1)
+            wrong = [
+                _wrong(scores, targets, how.smoothing)
+                for scores, targets in zip(told, material.targets[indices].T, strict=True)
+            ]
+            colors, sides, places = torch.stack(wrong).split_with_sizes([len(THINGS), len(THINGS), 1])
+            weights = torch.stack([weight.abs().sum() for weight in sight.describe.parameters() if weight.ndim > 1])
+            return 2 * colors.mean() + sides.mean() + places.mean() + _SPARSITY * weights.sum() / VECTOR
+
+        learn(nn.ModuleList([sight.describe, tells]), len(maps), how, loss, "sight", progress)
+    with torch.no_grad():
+        vectors = sight.describe(maps)
+        sight.mean.copy_(vectors.mean(0))
+        sight.deviation.copy_(vectors.std(0).clamp(min=1e-3))
+    return sight.eval()
 
 
-def _wrong(scores: Float[Tensor, "scenes kinds"], targets: Int64[Tensor, " scenes"]) -> Float[Tensor, ""]:
+def _wrong(
+    scores: Float[Tensor, "scenes kinds"], targets: Int64[Tensor, " scenes"], smoothing: float
+) -> Float[Tensor, ""]:
     """The mean loss where the target is known; 0 where none is."""
-    losses = F.cross_entropy(scores, targets, ignore_index=_UNKNOWN, label_smoothing=_SMOOTHING, reduction="sum")
+    losses = F.cross_entropy(scores, targets, ignore_index=_UNKNOWN, label_smoothing=smoothing, reduction="sum")
     return losses / (targets != _UNKNOWN).sum().clamp(min=1)
 
 
@@ -255,30 +297,14 @@ def _altered(images: Float[Tensor, "images 3 h w"]) -> Float[Tensor, "images 3 h
 
 
 @torch.no_grad()
-def described_by(sight: Sight, images: UInt8[Tensor, "scenes 3 112 112"]) -> Float[Tensor, "scenes vector"]:
-    """The vectors of images before they are standardised."""
+def _in_parts(module: nn.Module, images: UInt8[Tensor, "scenes 3 112 112"]) -> Float[Tensor, "scenes ..."]:
+    """What a module makes of images."""
     parts = (images[start : start + _AT_ONCE] for start in range(0, len(images), _AT_ONCE))
-    return torch.cat([sight.describe(sight.features(normalise(part))) for part in parts])
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechTraining:
-    """The settings of training what is said of frozen vectors.
-
-    A network that is made surer than it need be has hardly a gradient left: labels are smoothed, and training is short.
-    """
-
-    epochs: int = 14
-    batch: int = 100
-    rate: float = 3e-3
-    seed: int = 0
-    decay: float = 0.01
-    dropout: float = 0.2
-    smoothing: float = 0.1
+    return torch.cat([module(normalise(part)) for part in parts])
 
 
 def train_captioner(
-    sight: Sight, material: Lessons, how: SpeechTraining, *, shuffled: bool = False, progress: Progress
+    sight: Sight, material: Lessons, how: HeadTraining = CAPTION, *, shuffled: bool = False, progress: Progress
 ) -> Captioner:
     """A captioner with this sight, in eval mode.
 
@@ -292,7 +318,7 @@ def train_captioner(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(how.seed)
         module = Captioner(sight)
-        vectors = sight.standardised(described_by(sight, material.images))
+        vectors = _in_parts(sight, material.images)
         if shuffled:
             vectors = vectors[torch.randperm(len(vectors))]
 
@@ -307,12 +333,12 @@ def train_captioner(
     return module.eval()
 
 
-def train_answerer(sight: Sight, material: Lessons, how: SpeechTraining, *, progress: Progress) -> Answerer:
+def train_answerer(sight: Sight, material: Lessons, how: HeadTraining = ANSWER, *, progress: Progress) -> Answerer:
     """An answerer with this sight, in eval mode; arguments are those of :func:`train_captioner`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(how.seed)
         module = Answerer(sight)
-        vectors = sight.standardised(described_by(sight, material.images))
+        vectors = _in_parts(sight, material.images)
         scenes, asked, answers = material.questions
 
         def loss(indices: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
@@ -326,7 +352,7 @@ def train_answerer(sight: Sight, material: Lessons, how: SpeechTraining, *, prog
 def learn(
     module: nn.Module,
     count: int,
-    how: SpeechTraining,
+    how: HeadTraining,
     loss_of: Callable[[Int64[Tensor, " batch"]], Float[Tensor, ""]],
     stage: str,
     progress: Progress,
