@@ -28,12 +28,13 @@ from dissection.scenes.described.language import (
 from dissection.scenes.described.networks import WEIGHTS, WORDS, encode, generate, log_probabilities
 from dissection.scenes.described.scene import THING_COLORS, THINGS, DescribedScene, DescribedThing, draw_described
 from dissection.scenes.described.training import (
-    SightTraining,
-    SpeechTraining,
+    FeatureTraining,
+    HeadTraining,
     drawn,
     lessons,
     train_answerer,
     train_captioner,
+    train_features,
     train_sight,
 )
 from dissection.scenes.dice import Dice
@@ -164,9 +165,9 @@ def test_a_question_that_cannot_be_read_is_refused(question: str, reason: str) -
 
 
 def test_a_folder_of_described_scenes_is_concept_data(tmp_path: Path) -> None:
-    write_described(tmp_path / "scenes", images=12, seed=3)
+    write_described(tmp_path / "scenes", images=36, seed=3)
     data = open_concepts(tmp_path / "scenes")
-    assert len(data) == 12
+    assert len(data) == 36
     names = {concept.spoken for concept in data.concepts.values()}
     assert set(THINGS) | set(THING_COLORS) <= names
 
@@ -215,17 +216,18 @@ def test_networks_say_what_is_in_unseen_scenes() -> None:
 def test_training_learns_and_does_the_same_each_time() -> None:
     concepts = [number("object", name) for name in THINGS]
     material = lessons([drawn(1, concepts, index) for index in range(96)])
-    told: list[str] = []
-    sights = [train_sight(material, SightTraining(epochs=2), progress=told.append) for _ in range(2)]
-    first, second = (sight.state_dict() for sight in sights)
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    vectors = sights[0].describe(sights[0].features(normalise(material.images)))
-    standard = sights[0].standardised(vectors)
-    assert standard.mean(0).abs().max() < 1e-3
-    short = SpeechTraining(epochs=8, batch=24)
     losses: list[str] = []
-    train_captioner(sights[0], material, short, progress=losses.append)
-    train_answerer(sights[0], material, short, progress=losses.append)
-    for stage in ("captions", "answers"):
+    of_features = FeatureTraining(epochs=3)
+    features, same = (train_features(material, of_features, progress=losses.append) for _ in range(2))
+    assert all(map(torch.equal, features.parameters(), same.parameters()))
+    short = HeadTraining(epochs=8, batch=24)
+    sight, same_sight = (train_sight(features, material, short, progress=losses.append) for _ in range(2))
+    assert all(map(torch.equal, sight.parameters(), same_sight.parameters()))
+    with torch.no_grad():
+        vectors = sight(normalise(material.images))
+    assert vectors.mean(0).abs().max() < 1e-3
+    train_captioner(sight, material, short, progress=losses.append)
+    train_answerer(sight, material, short, progress=losses.append)
+    for stage in ("features", "sight", "captions", "answers"):
         of_stage = [float(line.rpartition(" ")[2]) for line in losses if line.startswith(stage)]
         assert of_stage[-1] < 0.8 * of_stage[0]

@@ -54,7 +54,7 @@ def test_co_attention_is_that_of_its_equations(script):
 def test_co_attention_answers_each_question_alike_whatever_else_is_asked(script):
     residual = script("residual")
     torch.manual_seed(0)
-    module = residual.Hierarchical(residual.residual_sight()).eval()
+    module = residual.Hierarchical(residual.pooling_sight(residual.residual_features())).eval()
     asked = torch.cat([encode("where is it?"), encode("what colour is the car?")])
     maps = torch.randn(2, 96, 7, 7)
     with torch.no_grad():

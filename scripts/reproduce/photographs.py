@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from dissection.networks.network import Network
 from dissection.scenes.described.networks import Captioner, generate, log_probabilities
-from dissection.scenes.described.training import SpeechTraining, learn
+from dissection.scenes.described.training import HeadTraining, learn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -34,7 +34,7 @@ FOLDS = 4
 _END, _UNKNOWN = ".", "<unknown>"
 _PADDING = -1
 _SEEN = 512
-_HOW = SpeechTraining(epochs=12, dropout=0.3)
+_HOW = HeadTraining(epochs=12, dropout=0.3)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from dissection.scenes.training import normalise
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int64
 
-    from dissection.scenes.described.training import Lessons, Progress, SpeechTraining
+    from dissection.scenes.described.training import HeadTraining, Lessons, Progress
 
 STAGES = ("sees.features.2", "sees.features.3", "sees.features.4")
 """The stages of the trunk: maps of 28, 14 and 14 cells a side."""
@@ -54,16 +54,20 @@ class Block(nn.Module):
         return rectified
 
 
-def residual_sight() -> Sight:
-    """The untrained trunk, whose vector is made of the mean of its last map."""
+def residual_features() -> nn.Sequential:
+    """The untrained trunk."""
     stem, *widths = _WIDTHS
     stages = [
         nn.Sequential(Block(before, after, stride), Block(after, after, 1))
         for before, after, stride in zip((stem, *widths), widths, (2, 2, 1), strict=False)
     ]
-    features = nn.Sequential(nn.Conv2d(3, stem, 3, 2, padding=1), nn.ReLU(), *stages, nn.MaxPool2d(2))
-    pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], VECTOR), nn.ReLU())
-    return Sight(features, pooled)
+    return nn.Sequential(nn.Conv2d(3, stem, 3, 2, padding=1), nn.ReLU(), *stages, nn.MaxPool2d(2))
+
+
+def pooling_sight(features: nn.Sequential) -> Sight:
+    """Untrained sight, whose vector is made of the mean of the last map."""
+    connected = nn.Linear(_WIDTHS[-1], VECTOR)
+    return Sight(features, nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), connected, nn.ReLU()))
 
 
 class CoAttention(nn.Module):
@@ -134,7 +138,7 @@ class Hierarchical(nn.Module):
         return scores
 
 
-def train_hierarchical(sight: Sight, material: Lessons, how: SpeechTraining, *, progress: Progress) -> Hierarchical:
+def train_hierarchical(sight: Sight, material: Lessons, how: HeadTraining, *, progress: Progress) -> Hierarchical:
     """Co-attention over a trained trunk, in eval mode."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(how.seed)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
-from residual import STAGES, Hierarchical, residual_sight, train_hierarchical
+from residual import STAGES, Hierarchical, pooling_sight, residual_features, train_hierarchical
 from safetensors.torch import load_file, save
 from torch import nn
 
@@ -23,12 +23,13 @@ from dissection.scenes.classifier import INPUT_SIZE, MEAN, STD
 from dissection.scenes.described.language import ANSWERS, known_questions
 from dissection.scenes.described.networks import LAYER, WORDS, Captioner, captioner, encode, generate, log_probabilities
 from dissection.scenes.described.training import (
+    ANSWER,
+    FeatureTraining,
     Lessons,
-    SightTraining,
-    SpeechTraining,
     drawn,
     lessons,
     train_captioner,
+    train_features,
     train_sight,
 )
 from dissection.scenes.words import PARTS_OF, number
@@ -88,33 +89,35 @@ class Talkers:
     @cached_property
     def _residual(self) -> Sight:
         def trained() -> Sight:
-            how = SightTraining(epochs=self.epochs)
-            return train_sight(self._drawn(SEEING), how, make=residual_sight, progress=self.progress)
+            how = FeatureTraining(epochs=self.epochs)
+            seeing = self._drawn(SEEING)
+            features = train_features(seeing, how, make=residual_features, progress=self.progress)
+            return train_sight(features, self._spoken, make=pooling_sight, progress=self.progress)
 
-        return self._kept("residual", residual_sight(), trained)
+        return self._kept("residual", pooling_sight(residual_features()), trained)
 
     @cached_property
     def _ignoring(self) -> Captioner:
         sight = captioner().sees
 
         def trained() -> Captioner:
-            return train_captioner(sight, self._spoken, SpeechTraining(), shuffled=True, progress=self.progress)
+            return train_captioner(sight, self._spoken, shuffled=True, progress=self.progress)
 
         return self._kept("ignoring", Captioner(sight), trained)
 
     @cached_property
     def _show_and_tell(self) -> Captioner:
         def trained() -> Captioner:
-            return train_captioner(self._residual, self._spoken, SpeechTraining(), progress=self.progress)
+            return train_captioner(self._residual, self._spoken, progress=self.progress)
 
-        return self._kept("show-and-tell", Captioner(residual_sight()), trained)
+        return self._kept("show-and-tell", Captioner(pooling_sight(residual_features())), trained)
 
     @cached_property
     def _hierarchical(self) -> Hierarchical:
         def trained() -> Hierarchical:
-            return train_hierarchical(self._residual, self._spoken, SpeechTraining(epochs=5), progress=self.progress)
+            return train_hierarchical(self._residual, self._spoken, ANSWER, progress=self.progress)
 
-        return self._kept("co-attention", Hierarchical(residual_sight()), trained)
+        return self._kept("co-attention", Hierarchical(pooling_sight(residual_features())), trained)
 
     def _drawn(self, seed: int) -> Lessons:
         with ProcessPoolExecutor(2) as pool:
