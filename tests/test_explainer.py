@@ -262,7 +262,7 @@ def test_the_sentence_written_out(coloured):
     assert explanation.target.logit == pytest.approx(score, rel=1e-5)
     assert explanation.sentence == (
         "The network says fire (53%) because its neuron for red (over 99%) responds, and there is no green or blue; "
-        f"without this neuron its score falls by {loss:.2g} of {score:.2g}. "
+        f"without this neuron its score falls by {loss:.2f} of {score:.1f}. "
         "Its neuron for yellow would speak for it too, but stays silent."
     )
     (top, missed) = explanation.top

@@ -15,7 +15,7 @@ that is written as arithmetic, such as ``x * (x > 0)``, since it cannot be told 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from functools import partial
 from math import inf
@@ -124,9 +124,10 @@ class Rectifiers(TorchFunctionMode):
         self._running.append(name)
         self._rectified_before = self._rectified
 
-    def _ends(self, name: str, module: nn.Module, _inputs: object, output: object) -> None:
+    def _ends(self, name: str, module: nn.Module, inputs: Iterable[object], _output: object) -> None:
         self._running.pop()
-        is_traced = isinstance(output, Tensor) and output.requires_grad
+        # Not the output: where the module is tapped, that is a leaf already.
+        is_traced = any(isinstance(value, Tensor) and value.requires_grad for value in inputs)
         if is_traced and self._rectified == self._rectified_before and is_activation(module):
             raise self.undefined(type(module).__name__, name)
 
