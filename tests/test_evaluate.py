@@ -491,7 +491,20 @@ TAKES = {
     "ratio": METHODS_COMPARED,
     "insertion-deletion": METHODS_COMPARED | {"steps"},
     "units": {"db", "run", "network", "weights", "ema", "device", "min-iou", "top"} | IMAGES | RESULTS,
-    "words": {"db", "run", "network", "weights", "ema", "device", "concepts", "scenes", "limit", "seed", "halves"}
+    "words": {
+        "db",
+        "run",
+        "network",
+        "weights",
+        "ema",
+        "device",
+        "concepts",
+        "scenes",
+        "described",
+        "question",
+        "limit",
+    }
+    | {"seed", "halves"}
     | RULES
     | RESULTS,
     "adversarial": METHODS_COMPARED | {"radius"},

@@ -51,23 +51,29 @@ class UnseenOptions:
     scenes: Annotated[
         int | None, typer.Option(min=1, help="Generate this many scenes, instead of --concepts; the demo's seed is 1.")
     ] = None
+    described: Annotated[
+        int | None, typer.Option(min=1, help="Generate this many scenes that captions and answers are about.")
+    ] = None
     limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, evenly spaced.")] = None
     seed: Annotated[int, typer.Option(help="Seed of generated scenes and of all random choices.")] = 2
 
     def open(self, out: Path) -> ConceptDataset:
         """Open the dataset; scenes are drawn into ``out`` unless they are there."""
-        from dissection.concepts.generated import write_scenes
+        from dissection.concepts.generated import write_described, write_scenes
         from dissection.concepts.layouts import open_concepts
 
-        if (self.concepts is None) == (self.scenes is None):
-            raise NeuronExplainError("name the concept data with --concepts, or a number of scenes with --scenes")
+        if sum(source is not None for source in (self.concepts, self.scenes, self.described)) != 1:
+            raise NeuronExplainError(
+                "name the concept data with --concepts, or a number of scenes with --scenes or --described"
+            )
         if self.concepts is not None:
             return open_concepts(self.concepts)
-        count = self.scenes or 0
-        folder = out / f"scenes-{count}-{self.seed}"
+        kind, write = ("scenes", write_scenes) if self.described is None else ("described", write_described)
+        count = self.scenes or self.described or 0
+        folder = out / f"{kind}-{count}-{self.seed}"
         if not folder.is_dir():
             with console.progress() as progress:
-                write_scenes(
+                write(
                     folder, images=count, seed=self.seed, progress=lambda done: progress("drawing scenes", done, count)
                 )
         return open_concepts(folder)
