@@ -174,7 +174,7 @@ class HeadTraining:
 
 DESCRIBE = HeadTraining(epochs=10, batch=50, rate=2e-3, decay=0.02, dropout=0.1, smoothing=0.05)
 CAPTION = HeadTraining(epochs=14)
-ANSWER = HeadTraining(epochs=5)
+ANSWER = HeadTraining(epochs=10)
 
 
 class _Detectors(nn.Module):
