@@ -93,6 +93,7 @@ class Answer:
         others: other methods' maps for the target, in the order requested.
         classes: the classes the network finds most probable, at most five, the most probable first.
         true_class: the class that the photograph is known to show; ``None`` where that is not known.
+        question: what the network was asked; empty where it is a classifier.
         exemplars: of the units above, pictures of the concept images that excite them most, strongest first.
     """
 
@@ -112,6 +113,7 @@ class Answer:
     others: tuple[MethodMap, ...] = ()
     classes: tuple[Score, ...] = ()
     true_class: Score | None = None
+    question: str = ""
     exemplars: Mapping[int, tuple[ExemplarPicture, ...]] = field(default_factory=dict)
 
     @property

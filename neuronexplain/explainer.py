@@ -12,6 +12,7 @@ from db.arguments import reading
 from db.records import require_built
 from dissection.errors import NetworkError, require_finite
 from dissection.networks.forward import require_classes
+from dissection.networks.language import Answering
 from dissection.networks.reruns import Reruns
 from neuronexplain.methods.gradcam import enlarge, heatmap
 
@@ -264,6 +265,7 @@ class Explainer:
                 others=tuple(maps_of_method[number] for maps_of_method in method_maps),
                 classes=tuple(_score(network, logits, index) for index in _most_probable(logits)),
                 true_class=None if truth is None else _score(network, logits, truth),
+                question=network.prompt if isinstance(network.language, Answering) else "",
                 exemplars={
                     unit.unit: self.exemplars[unit.unit]
                     for unit in (*ranking.ranked, *ranking.passed_over)

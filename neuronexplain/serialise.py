@@ -42,6 +42,7 @@ def to_json(explanation: Answer, *, heatmap: str | None, methods: Mapping[str, s
         "target": _score(explanation.target),
         "classes": [_score(score) for score in explanation.classes],
         "true_class": _score(explanation.true_class) if explanation.true_class else None,
+        "question": explanation.question or None,
         "sentence": explanation.sentence,
         "loss": _optional(explanation.loss),
         "rank_by": rules.rank_by,

@@ -134,7 +134,12 @@ def test_an_answer_and_two_of_them(place, run):
     status, said, _ = run(*asked, "--answer", "red", "--answer", "blue", "--out", place / "page")
     assert status == 0
     assert "speaks for red rather than blue" in " ".join(said.split())
-    assert f"Asked “{QUESTIONS[0]}”" in (place / "page" / "index.html").read_text()
+    page = (place / "page" / "index.html").read_text()
+    assert f"Asked “{QUESTIONS[0]}”" in page
+    status, said, _ = run(*asked, "--json")
+    assert json.loads(said)[0]["question"] == QUESTIONS[0]
+    status, said, _ = run(*asked, "--out", place / "one")
+    assert f"asked “{QUESTIONS[0]}”</p>" in (place / "one" / "index.html").read_text()
 
 
 def test_sentences_of_words_and_answers_are_measured(place, run, tmp_path):

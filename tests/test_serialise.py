@@ -83,6 +83,7 @@ def test_the_whole_value() -> None:
         "target": {"label": "forest", "index": 1, "probability": 0.125, "logit": 2.0},
         "classes": [],
         "true_class": None,
+        "question": None,
         "sentence": "About forest.",
         "loss": 1.25,
         "rank_by": "alpha",

@@ -174,6 +174,7 @@ class Explanation(_Described):
     target: Score
     classes: list[Score]
     true_class: Score | None
+    question: str | None
     sentence: str
     loss: float | None
     rank_by: str
