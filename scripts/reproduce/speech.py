@@ -52,7 +52,7 @@ class SpeechSize:
     photographs: bool = True
 
 
-SMALL_SPEECH = SpeechSize(scenes=(48, 10), learnt=480, epochs=2, photographs=False)
+SMALL_SPEECH = SpeechSize(scenes=(24, 4), learnt=240, epochs=1, photographs=False)
 
 
 @dataclass(frozen=True)
