@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 QuestionKind: TypeAlias = Literal["colour", "thing", "presence", "place"]
 WordKind: TypeAlias = Literal["colour", "thing", "place", "function"]
 
-_IN = dict.fromkeys(SCENE_CLASSES, "in") | dict.fromkeys(("beach", "farm", "mountain"), "on")
+_ON = {"beach", "farm", "mountain"}
+"""Places that one is on; one is in the others."""
 
 _WORDS: Mapping[WordKind, Iterable[str]] = {
     "function": ("a", "and", "in", "on", "the"),
@@ -61,7 +62,8 @@ def caption(described: DescribedScene) -> str:
     'a yellow car and a purple flower on the beach'
     """
     things = " and ".join(f"a {thing.color} {thing.name}" for thing in described.things)
-    return f"{things} {_IN[described.place]} the {described.place}"
+    preposition = "on" if described.place in _ON else "in"
+    return f"{things} {preposition} the {described.place}"
 
 
 def questions(described: DescribedScene, dice: Dice) -> tuple[Question, ...]:

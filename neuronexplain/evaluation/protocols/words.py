@@ -165,8 +165,8 @@ class Words(Protocol):
         noted = reruns.forward(batch.images[list(images), 0])
         activations = noted.result.activation.detach().double().cpu().numpy()
         trials = [
-            self._trials(batch.start + image, *of_image)
-            for image, *of_image in zip(images, mentions, activations, strict=True)
+            self._trials(batch.start + image, of_image, activation)
+            for image, of_image, activation in zip(images, mentions, activations, strict=True)
         ]
         everything = Change(tuple(range(len(self.speaker.explainer.units))))
         changes = [
