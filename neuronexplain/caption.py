@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 OWES = 1.0
 """A word owes something to a picture that makes it more than e times as likely as other pictures do, in nats.
 
-Words for places and things were seen to owe 3 to 4 nats, and function words 0.7.
+Of the shipped captioner, 97 to 99 of 100 words for colours, things and places surely owe more, half of them over 3.4 to
+4.6 nats; of function words 77 surely owe less (240 scenes that it has not seen, ``evaluate captions debts``).
 """
 
 

@@ -33,6 +33,9 @@ _WORDS: Mapping[WordKind, Iterable[str]] = {
 WORD_KINDS: Mapping[str, WordKind] = MappingProxyType({word: kind for kind, words in _WORDS.items() for word in words})
 """The kind of every word that captions are made of."""
 
+QUESTION_DICE = 3
+"""Which of a scene's dice choose what is asked about it."""
+
 ANSWERS = ("no", "yes", *THING_COLORS, *THINGS, *SCENE_CLASSES)
 """Every answer."""
 

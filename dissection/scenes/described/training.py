@@ -21,7 +21,7 @@ from dissection.scenes.dice import Dice
 from dissection.scenes.training import fold, normalise, pixels, stacked, with_batch_norm
 from dissection.scenes.words import SCENE_CLASSES
 
-from .language import ANSWERS, caption, questions
+from .language import ANSWERS, QUESTION_DICE, caption, questions
 from .networks import END, VECTOR, WORDS, Answerer, Captioner, Sight, encode
 from .networks import sight as untrained_sight
 from .scene import SIDES, THING_COLORS, THINGS, draw_described
@@ -100,7 +100,7 @@ def drawn(seed: int, concepts: Sequence[int], index: int) -> Drawn:
         ),
         _cells(described, concepts),
         caption(described),
-        tuple((question.text, question.answer) for question in questions(described, Dice(seed, index, 3))),
+        tuple((question.text, question.answer) for question in questions(described, Dice(seed, index, QUESTION_DICE))),
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dissection.scenes.described.language import WORD_KINDS, caption, questions
+from dissection.scenes.described.language import QUESTION_DICE, WORD_KINDS, caption, questions
 from dissection.scenes.described.scene import THING_COLORS, THINGS, draw_described
 from dissection.scenes.dice import Dice
 from neuronexplain.evaluation.ground_truth.labelled_objects import region_boxes
@@ -21,9 +21,6 @@ from .word_table import WordTable
 if TYPE_CHECKING:
     from dissection.scenes.described.scene import DescribedThing
     from neuronexplain.evaluation.ground_truth.truth import Objects
-
-_DICE = 3
-"""Which of a scene's dice choose what is asked about it."""
 
 
 class DescribedScenes:
@@ -64,7 +61,7 @@ class DescribedScenes:
                 question.kind,
                 None if question.about is None else described.things[question.about].name,
             )
-            for question in questions(described, Dice(self._seed, index, _DICE))
+            for question in questions(described, Dice(self._seed, index, QUESTION_DICE))
         ]
         return AnnotatedImage(
             f"described scene {index}",
