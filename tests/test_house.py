@@ -33,6 +33,8 @@ def test_top_level_of_the_wheel(wheel):
 
 def test_the_wheel_holds_what_is_not_code(wheel):
     assert {"dissection/scenes/scenes.safetensors", "dissection/concepts/synonyms.csv"} <= set(wheel)
+    described = {f"dissection/scenes/described/{name}.safetensors" for name in ("captioner", "answerer")}
+    assert described | {"neuronexplain/evaluation/ground_truth/language/coco_words.csv"} <= set(wheel)
     assert {f"{package}/py.typed" for package in PACKAGES} <= set(wheel)
     assert any(name.endswith(".html.j2") for name in wheel)
 
