@@ -34,7 +34,7 @@ def test_the_shipped_networks_are_explained(place, run, monkeypatch):
         said.append(" ".join(told.split()))
     described = draw_described(2, 0)
     assert f"“{caption(described)}”" in said[0]
-    assert "It would say “a”, “and” and “the” whatever the picture." in said[0]
+    assert "It would say “a” and “the” whatever the picture." in said[0]
     assert said[0].count("The network says") >= 4
     assert f"The network says {described.things[0].name} (" in said[1]
     assert "yes" in said[2]

@@ -143,10 +143,6 @@ def _claims() -> tuple[Claim, ...]:
         Claim("bias", ("rebalanced", "accuracy"), ("biased", "accuracy"), "Sec. 6.3"),
         Claim("bias", ("rebalanced", "mass"), ("biased", "mass"), "Sec. 6.3, Fig. 8"),
         Claim("units", ("named", "logit"), ("any", "logit"), "Sec. 7"),
-        *(
-            Claim("caption-pointing", ("grad-cam", "hits"), (control, "hits"), "Sec. 8.1.1")
-            for control in ("(at random)", "(Grad-CAM of another word)", "(Grad-CAM of another picture)")
-        ),
     ]
     return (*methods, *guided, *studies)
 
