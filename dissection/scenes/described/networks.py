@@ -1,8 +1,8 @@
 """Small networks that say what is in described scenes: one writes captions, one answers questions.
 
 Both see with the same weights, so that names of units hold for both. The captioner is on NeuralTalk2's plan: the image
-comes first, as if it were a word, into an LSTM (Selvaraju et al. 2019, App. B). The answerer is on that of Lu et al.
-2015: a deeper LSTM reads the question, and its vector is multiplied by that of the normalised image (App. C).
+comes first, as if it were a word, into an LSTM (Selvaraju et al. 2019, Sec. 8.1). The answerer is on that of Lu et al.
+2015: a deeper LSTM reads the question, and its vector is multiplied by that of the normalised image (Sec. 8.2).
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ class Answerer(nn.Module):
 
 
 def encode(question: str) -> Int64[Tensor, "1 words"]:
-    """The numbers of a question's words, which end where the longest question ends.
+    """The numbers of a question's words; padding comes before them, so that the last one is a word.
 
     Raises:
         NetworkError: if it has no words, or an unknown one, or too many.

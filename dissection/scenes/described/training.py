@@ -1,8 +1,8 @@
 """Trains the networks of described scenes: first features, then sight, then what they say.
 
-Reproducible: the same torch on the same machine gives the same weights. Sight learns from pictures without a word, as
-the paper's trunks did from ImageNet; then it is frozen, and captions and questions are learnt from the vectors of other
-scenes, since of those that sight has learnt from it is surer than it will ever be again.
+Reproducible: the same torch on the same machine gives the same weights. Features learn from pictures without a word, as
+the paper's trunks did from ImageNet, and stay as they are from then on. Sight and speech learn from other scenes: of
+those that features have learnt from they are surer than they will ever be again.
 """
 
 from __future__ import annotations
