@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +12,10 @@ from safetensors.torch import save_file
 from train_scenes import CONCEPTS
 
 from dissection.scenes.described.language import ANSWERS, THING_COLORS
+from dissection.scenes.described.lessons import Lessons, draw_lessons
 from dissection.scenes.described.networks import END, WEIGHTS, WORDS, Answerer, Captioner, generate
 from dissection.scenes.described.training import (
     FeatureTraining,
-    Lessons,
-    drawn,
-    lessons,
     train_answerer,
     train_captioner,
     train_features,
@@ -32,12 +28,6 @@ if TYPE_CHECKING:
 
 SEEING, SPEAKING, HELD_OUT = 4000, 5000, 6000
 """Seeds of the scenes that features learn from, of those that sight and speech learn from, and of others."""
-
-
-def draw(seed: int, images: int, workers: int) -> Lessons:
-    """Scenes of a seed, drawn by several processes."""
-    with ProcessPoolExecutor(workers) as pool:
-        return lessons(list(pool.map(partial(drawn, seed, CONCEPTS), range(images), chunksize=50)))
 
 
 @torch.inference_mode()
@@ -97,16 +87,18 @@ def main() -> None:
     def progress(line: str) -> None:
         print(f"{time.monotonic() - started:5.0f} s: {line}", flush=True)
 
-    features = train_features(
-        draw(SEEING, options.images, options.workers), FeatureTraining(epochs=options.epochs), progress=progress
-    )
-    spoken = draw(SPEAKING, options.images, options.workers)
+    def draw(seed: int, scenes: int) -> Lessons:
+        return draw_lessons(seed, CONCEPTS, scenes=scenes, workers=options.workers)
+
+    how = FeatureTraining(epochs=options.epochs)
+    features = train_features(draw(SEEING, options.images), how, progress=progress)
+    spoken = draw(SPEAKING, options.images)
     sight = train_sight(features, spoken, progress=progress)
     captioner = train_captioner(sight, spoken, progress=progress)
     answerer = train_answerer(sight, spoken, progress=progress)
     save(captioner, "captioner", options.out)
     save(answerer, "answerer", options.out)
-    held_out = draw(HELD_OUT, options.held_out, options.workers)
+    held_out = draw(HELD_OUT, options.held_out)
     whole, words = right_captions(captioner, held_out)
     progress(f"{options.held_out} held-out scenes: {whole:.1%} of captions and {words:.1%} of words are right")
     for kind, share in right_answers(answerer, held_out).items():

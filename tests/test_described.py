@@ -25,13 +25,12 @@ from dissection.scenes.described.language import (
     questions,
     spoken_words,
 )
+from dissection.scenes.described.lessons import drawn, lessons
 from dissection.scenes.described.networks import WEIGHTS, WORDS, encode, generate, log_probabilities
 from dissection.scenes.described.scene import THING_COLORS, THINGS, DescribedScene, DescribedThing, draw_described
 from dissection.scenes.described.training import (
     FeatureTraining,
     HeadTraining,
-    drawn,
-    lessons,
     train_answerer,
     train_captioner,
     train_features,

@@ -30,7 +30,7 @@ def place(tmp_path_factory):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Captioner has no classes; ask it a question (--question, or Network.asked), explain the words"),
+        ([], "neuronexplain: Captioner has no classes; explain the words of its caption (--words, or explain_caption)"),
         (["--words", "--target", "red"], "--target would be ignored: the words of a caption are explained"),
         (["--word", "red", "--question", "what ?"], "Captioner answers no questions"),
         (["--caption", "a red dog"], "the network does not know the word 'dog'; it knows 8 words"),

@@ -15,14 +15,10 @@ import torch
 from dissection.errors import NetworkError
 
 from .isolation import undisturbed
+from .language import Captioning
 from .precision import arithmetic, laid_out, widened
 from .recording import in_type_of
 from .tap import Body, Cut, Graft, GuardedBody
-
-_INSTEAD = (
-    "ask it a question (--question, or Network.asked), explain the words of its caption (--words, or explain_caption), "
-    "or give saliency a function of its outputs as target"
-)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,8 +148,16 @@ def require_classes(network: Network) -> None:
     Raises:
         NetworkError: if it has none; the message says what can be explained instead.
     """
-    if not network.classes:
-        raise NetworkError(f"{network.name} has no classes; {_INSTEAD}")
+    if network.classes:
+        return
+    match network.language:
+        case Captioning():
+            instead = "explain the words of its caption (--words, or explain_caption)"
+        case None:
+            instead = "give saliency a function of its outputs as target"
+        case _:
+            instead = "ask it a question (--question, or Network.asked)"
+    raise NetworkError(f"{network.name} has no classes; {instead}")
 
 
 def body_of(network: Network) -> Body:

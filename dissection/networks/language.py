@@ -188,10 +188,7 @@ class Captioning:
         starts = accumulate((len(word) for word in of_words[:-1]), initial=0)
         best = logs[:, list(starts)].max(2)
         return [
-            [
-                Rival(self.tokenizer.decode([token]).strip() or _UNSPELT, log)
-                for token, log in zip(of_image, values, strict=True)
-            ]
+            [Rival(self._spelt(token), log) for token, log in zip(of_image, values, strict=True)]
             for of_image, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         ]
 

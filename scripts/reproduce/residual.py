@@ -21,7 +21,8 @@ from dissection.scenes.training import normalise
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int64
 
-    from dissection.scenes.described.training import HeadTraining, Lessons, Progress
+    from dissection.scenes.described.lessons import Lessons
+    from dissection.scenes.described.training import HeadTraining, Progress
 
 STAGES = ("sees.features.2", "sees.features.3", "sees.features.4")
 """The stages of the trunk: maps of 28, 14 and 14 cells a side."""

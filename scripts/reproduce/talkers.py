@@ -5,9 +5,8 @@ Those on a residual trunk are trained once, and kept beside the report.
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from residual import STAGES, Hierarchical, pooling_sight, residual_features, train_hierarchical
@@ -21,13 +20,11 @@ from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.sources.spec import ANSWERER, CAPTIONER
 from dissection.scenes.classifier import INPUT_SIZE, MEAN, STD
 from dissection.scenes.described.language import ANSWERS, known_questions
+from dissection.scenes.described.lessons import draw_lessons
 from dissection.scenes.described.networks import LAYER, WORDS, Captioner, captioner, encode, generate, log_probabilities
 from dissection.scenes.described.training import (
     ANSWER,
     FeatureTraining,
-    Lessons,
-    drawn,
-    lessons,
     train_captioner,
     train_features,
     train_sight,
@@ -38,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from dissection.scenes.described.lessons import Lessons
     from dissection.scenes.described.networks import Sight
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -120,8 +118,7 @@ class Talkers:
         return self._kept("co-attention", Hierarchical(pooling_sight(residual_features())), trained)
 
     def _drawn(self, seed: int) -> Lessons:
-        with ProcessPoolExecutor(2) as pool:
-            return lessons(list(pool.map(partial(drawn, seed, CONCEPTS), range(self.scenes), chunksize=50)))
+        return draw_lessons(seed, CONCEPTS, scenes=self.scenes)
 
     def _kept(self, name: str, untrained: Module, train: Callable[[], Module]) -> Module:
         """What was trained before with the same settings, or else is trained now and kept."""

@@ -15,30 +15,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dissection.scenes.canvas import LABELS
 from dissection.scenes.classifier import convolutions
-from dissection.scenes.dice import Dice
-from dissection.scenes.training import fold, normalise, pixels, stacked, with_batch_norm
-from dissection.scenes.words import SCENE_CLASSES
+from dissection.scenes.training import fold, normalise, with_batch_norm
 
-from .language import ANSWERS, QUESTION_DICE, caption, questions
-from .networks import END, VECTOR, WORDS, Answerer, Captioner, Sight, encode
+from .lessons import TARGETS, UNKNOWN
+from .networks import VECTOR, Answerer, Captioner, Sight
 from .networks import sight as untrained_sight
-from .scene import SIDES, THING_COLORS, THINGS, draw_described
+from .scene import THINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from jaxtyping import Float, Int64, UInt8
 
-    from .scene import DescribedScene
+    from .lessons import Lessons
 
     Progress = Callable[[str], None]
 
 _AT_ONCE = 100
-_CELLS = 14
-"""Cells along a side of the last map."""
-
 _SHOWN = 16
 """Pixels of a cell, of 64, from which on it shows a concept; of cells that show fewer, but some, nothing is asked."""
 
@@ -46,93 +40,9 @@ _PRESENT = 4.0
 """How much more a concept that is shown counts than one that is not, which is far more frequent."""
 
 _FIRST_LOGIT = -3.0
-_ABSENT = len(THING_COLORS)
-_UNKNOWN = -1
 _DROPOUT = 0.3
 _SPARSITY = 0.03
 """Weight of the mean absolute weights of a unit of the vector: a unit that reads few others says more of them."""
-
-_TARGETS = (*[_ABSENT + 1] * len(THINGS), *[len(SIDES)] * len(THINGS), len(SCENE_CLASSES))
-"""Sizes of what is learnt of a picture: the colour of each thing or that it is absent, the side of each, the place."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Lessons:
-    """Scenes to learn from.
-
-    Attributes:
-        images: their photographs, at the networks' input size.
-        targets: for each what ``_TARGETS`` lists; the side of what is absent is unknown.
-        cells: the share of each cell, in 64ths, that shows each concept, and then each colour of things.
-        captions: the tokens of each caption, which ends in a full stop; padded with -1.
-        questions: for each question its scene, the tokens, and the number of the answer.
-    """
-
-    images: UInt8[Tensor, "scenes 3 112 112"]
-    targets: Int64[Tensor, "scenes targets"]
-    cells: UInt8[Tensor, "scenes 14 14 concepts"]
-    captions: Int64[Tensor, "scenes tokens"]
-    questions: tuple[Int64[Tensor, " questions"], Int64[Tensor, "questions words"], Int64[Tensor, " questions"]]
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """One scene as :class:`Lessons` need it, small enough to be sent between processes."""
-
-    pixels: np.ndarray
-    targets: tuple[int, ...]
-    cells: np.ndarray
-    caption: str
-    questions: tuple[tuple[str, str], ...]
-
-
-def drawn(seed: int, concepts: Sequence[int], index: int) -> Drawn:
-    """Scene ``index`` of a seed."""
-    described = draw_described(seed, index)
-    colors = {thing.name: THING_COLORS.index(thing.color) for thing in described.things}
-    sides = {thing.name: SIDES.index(thing.side) for thing in described.things}
-    return Drawn(
-        pixels(described.scene.photograph),
-        (
-            *(colors.get(name, _ABSENT) for name in THINGS),
-            *(sides.get(name, _UNKNOWN) for name in THINGS),
-            SCENE_CLASSES.index(described.place),
-        ),
-        _cells(described, concepts),
-        caption(described),
-        tuple((question.text, question.answer) for question in questions(described, Dice(seed, index, QUESTION_DICE))),
-    )
-
-
-def _cells(described: DescribedScene, concepts: Sequence[int]) -> UInt8[np.ndarray, "14 14 concepts"]:
-    """How many pixels of each cell show each concept, given by its label number, and each colour of things."""
-    maps = list(described.scene.labels.values())
-    shown = [np.any([labels == concept for labels in maps], 0) for concept in concepts]
-    for color in THING_COLORS:
-        masks = [thing.mask for thing in described.things if thing.color == color]
-        shown.append(np.any([np.zeros((LABELS, LABELS), bool), *masks], 0))
-    side = LABELS // _CELLS
-    counts: UInt8[np.ndarray, "concepts 14 14"]
-    counts = np.stack(shown).reshape(-1, _CELLS, side, _CELLS, side).sum((2, 4), dtype=np.uint8)
-    return counts.transpose(1, 2, 0)
-
-
-def lessons(scenes: Sequence[Drawn]) -> Lessons:
-    """Drawn scenes, stacked."""
-    said = [[WORDS.index(word) for word in [*scene.caption.split(), END]] for scene in scenes]
-    longest = max(map(len, said))
-    asked = [(index, text, answer) for index, scene in enumerate(scenes) for text, answer in scene.questions]
-    return Lessons(
-        stacked(scene.pixels for scene in scenes),
-        torch.tensor([scene.targets for scene in scenes]),
-        torch.from_numpy(np.stack([scene.cells for scene in scenes])),
-        torch.tensor([tokens + [_UNKNOWN] * (longest - len(tokens)) for tokens in said]),
-        (
-            torch.tensor([index for index, _, _ in asked]),
-            torch.cat([encode(text) for _, text, _ in asked]),
-            torch.tensor([ANSWERS.index(answer) for _, _, answer in asked]),
-        ),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,11 +169,11 @@ def train_sight(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(how.seed)
         sight = make(features)
-        tells = nn.Linear(VECTOR, sum(_TARGETS))
+        tells = nn.Linear(VECTOR, sum(TARGETS))
 
         def loss(indices: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
             vectors = sight.describe(F.dropout(maps[indices], how.dropout))
-            told = tells(F.dropout(vectors, _DROPOUT)).split_with_sizes(_TARGETS, 1)
+            told = tells(F.dropout(vectors, _DROPOUT)).split_with_sizes(TARGETS, 1)
             wrong = [
                 _wrong(scores, targets, how.smoothing)
                 for scores, targets in zip(told, material.targets[indices].T, strict=True)
@@ -284,8 +194,8 @@ def _wrong(
     scores: Float[Tensor, "scenes kinds"], targets: Int64[Tensor, " scenes"], smoothing: float
 ) -> Float[Tensor, ""]:
     """The mean loss where the target is known; 0 where none is."""
-    losses = F.cross_entropy(scores, targets, ignore_index=_UNKNOWN, label_smoothing=smoothing, reduction="sum")
-    return losses / (targets != _UNKNOWN).sum().clamp(min=1)
+    losses = F.cross_entropy(scores, targets, ignore_index=UNKNOWN, label_smoothing=smoothing, reduction="sum")
+    return losses / (targets != UNKNOWN).sum().clamp(min=1)
 
 
 def _altered(images: Float[Tensor, "images 3 h w"]) -> Float[Tensor, "images 3 h w"]:
@@ -326,7 +236,7 @@ def train_captioner(
             said = material.captions[indices]
             logits = module.following(F.dropout(vectors[indices], how.dropout), said[:, :-1].clamp(min=0))
             return F.cross_entropy(
-                logits.flatten(0, 1), said.flatten(), ignore_index=_UNKNOWN, label_smoothing=how.smoothing
+                logits.flatten(0, 1), said.flatten(), ignore_index=UNKNOWN, label_smoothing=how.smoothing
             )
 
         learn(module, len(vectors), how, loss, "captions", progress)

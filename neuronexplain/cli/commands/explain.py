@@ -121,7 +121,7 @@ def explain(
             methods=methods,
         )
         of_captions = CaptionExplainer.of(explainer, store, chosen) if is_of_words else None
-    _require_known(of_captions, opened.classes, targets, caption, word)
+    _require_known(of_captions, opened, targets, caption, word)
     truth = _truth(opened.classes, paths, true_class, folders_are_classes=folders_are_classes)
     problems: list[str] = []
     with console.progress() if json else console.passing_progress() as progress:
@@ -160,21 +160,24 @@ def _require_sense(methods: Sequence[str], targets: Sequence[str], *, out: Path 
 
 def _require_known(
     of_captions: CaptionExplainer | None,
-    classes: Sequence[str],
+    network: Network,
     targets: Sequence[str],
     caption: str | None,
     words: Sequence[str] | None,
 ) -> None:
     """Check what is asked, as far as it is the same for every photograph."""
+    from dissection.networks.forward import require_classes
     from neuronexplain.class_arguments import class_of, pair_of
 
     if of_captions:
         of_captions.require(caption=caption, words=words)
-    elif len(targets) > 1:
-        pair_of(targets, classes)
+        return
+    require_classes(network)
+    if len(targets) > 1:
+        pair_of(targets, network.classes)
     else:
         for target in targets:
-            class_of(target, classes)
+            class_of(target, network.classes)
 
 
 def _tell(problems: Sequence[str]) -> None:
