@@ -1,156 +1,50 @@
-"""A network as this project uses it: a module, the layer to dissect, what it expects of a photograph, its classes."""
+"""A network as this project uses it: a classifier, or one that answers questions or writes captions."""
 
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from itertools import chain
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
 
 import torch
-from torch.fx import Graph
 
 from dissection.errors import ActivationError, NetworkError
 
 from .answer_writing import AnswerWriting
-from .body import body_fingerprint, content, described
-from .heads import PLAIN, Head, find_head
+from .heads import Head
 from .isolation import tried, undisturbed
 from .language import Answering, Captioning, Vocabulary
-from .layers import FeatureMap, Layers
-from .network_arguments import input_of, labels_of, require_module
-from .placing import layouts_of, place
-from .recording import in_type_of, noise, record
+from .network_arguments import input_of, require_module
+from .recording import in_type_of, noise
 from .tap import Tap
-from .trials import require_certain, require_independent
+from .tapped import TappedNetwork
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
 
     from jaxtyping import Float
     from torch import Tensor, nn
 
-    from dissection.vocabulary import Layer, Precision
-
     from .answer_writing import AnswerLogProbabilities, GenerateAnswers
     from .foreign_preprocessing import PreprocessingLike
     from .language import Encode, Generate, LogProbabilities, Rival, Tokenizer
-    from .map_layouts import Layout
-    from .network_source import Source
-    from .preprocessing import Preprocessing
-    from .recording import Recording
 
 
 @dataclass(frozen=True, eq=False)
-class Network:
-    """A classifier, ready to be dissected and explained.
+class Network(TappedNetwork):
+    """A classifier, or a network that answers or writes, ready to be dissected and explained.
+
+    With a question or a caption, a network that answers or writes is a classifier too, see :meth:`asked` and
+    :meth:`saying`; other attributes are those of :class:`TappedNetwork`.
 
     Attributes:
-        module: takes images ``(n, channels, h, w)``.
-        name: name of the architecture, for people.
-        layer: the layer to dissect.
-        preprocessing: how a photograph becomes its input.
-        classes: its labels by index.
-        head: how scores before the softmax ``(n, classes)`` are read from the module's outputs.
-        source: where it comes from, if it can be made again.
-        precision: the arithmetic it runs in, see :mod:`dissection.networks.precision`.
-        layouts: by layer, where its map lies in its output, if its shape alone does not show that.
-        switches_autograd: whether it uses autograd's switch, as far as is known.
-        body: fingerprint of what its layer's map is computed from, if the names of its units are known by that.
         language: how it is asked, or writes, if it answers questions or writes captions.
         prompt: the question that it is asked, or the caption whose words are its classes; empty if there is none.
     """
 
-    module: nn.Module
-    name: str
-    layer: Layer
-    preprocessing: Preprocessing
-    classes: tuple[str, ...]
-    head: Head = PLAIN
-    source: Source | None = None
-    precision: Precision = "float32"
-    layouts: Mapping[str, Layout] = field(default_factory=dict)
-    switches_autograd: bool = True
-    body: str = ""
     language: Answering | AnswerWriting | Captioning | None = None
     prompt: str = ""
-
-    @classmethod
-    def from_module(
-        cls,
-        module: nn.Module,
-        *,
-        layer: str | None = None,
-        preprocessing: PreprocessingLike | None = None,
-        classes: Sequence[str] = (),
-        name: str = "",
-        output: str = "",
-        multi_label: bool = False,
-    ) -> Network:
-        """A network from a user's module, which stays as it is.
-
-        It is run a few times on noise, to find its layers and its scores, see :mod:`dissection.networks.heads`, and
-        whether it can be relied upon, see :mod:`dissection.networks.trials`.
-
-        Args:
-            module: the network.
-            layer: the layer to dissect; by default the last rectified convolutional map.
-            preprocessing: how a photograph becomes its input: a :class:`Preprocessing`, ``weights.transforms()``, a
-                ``Compose`` of torchvision's transforms, or timm's data config. By default what ImageNet's networks
-                expect, with an :class:`AssumedPreprocessingWarning`.
-            classes: labels; by default "class 0", "class 1", and so on. One label "X" for one score means "no X", "X".
-            name: name of the architecture, for people.
-            output: key or position of the scores, if several of the module's outputs could be them.
-            multi_label: whether classes are independent of each other, if no sigmoid at the end shows it.
-
-        Raises:
-            LayerNotFoundError: if the layer does not exist, or has no feature map.
-            NetworkError: if the module cannot run, gives no scores, has another number of classes, or does not always
-                give an image the same scores.
-            NotConnectedError: if no gradient of the scores reaches the layer.
-            TypeError: if it is no module.
-        """
-        require_module(module)
-        expected, name = input_of(module, preprocessing, name)
-        recording = record(module, expected)
-        head, score, count = find_head(recording, output=output, multi_label=multi_label)
-        require_certain(module, expected, recording, [score] if score else [])
-        layers = Layers(recording, score)
-        tapped = layers.default() if layer is None else layers.named(layer)
-        return _tapped(cls(module, name, tapped, expected, labels_of(classes, count, name), head), layers, recording)
-
-    @classmethod
-    def of_any_output(
-        cls, module: nn.Module, *, layer: str, preprocessing: PreprocessingLike | None = None, name: str = ""
-    ) -> Network:
-        """A network from a module that takes images and gives anything: words, boxes, answers.
-
-        It has no classes: a callable says what to explain, see :mod:`neuronexplain.methods.targets`. If it needs more
-        than images, wrap it in a module that repeats the other inputs for every image::
-
-            class Asked(nn.Module):
-                def __init__(self, model, question):
-                    super().__init__()
-                    self.model, self.question = model, question
-
-                def forward(self, images):
-                    return self.model(images, self.question.expand(len(images), -1))
-
-            network = Network.of_any_output(Asked(vqa, question), layer="model.cnn.layer4")
-
-        Raises:
-            LayerNotFoundError: if the layer does not exist, or has no feature map.
-            NetworkError: if the module cannot run on one image, or does not always give the same answers for it.
-        """
-        require_module(module)
-        expected, name = input_of(module, preprocessing, name)
-        recording = record(module, expected)
-        require_certain(module, expected, recording, list(recording.outputs.values()))
-        layers = Layers(recording)
-        return _tapped(cls(module, name, layers.named(layer), expected, ()), layers, recording)
 
     @classmethod
     def of_answers(
@@ -163,7 +57,7 @@ class Network:
         question: str = "what is it ?",
         preprocessing: PreprocessingLike | None = None,
         name: str = "",
-    ) -> Network:
+    ) -> Self:
         """A network from a module that answers questions about images, see :meth:`asked`.
 
         Args:
@@ -197,7 +91,7 @@ class Network:
         caption: str = "",
         preprocessing: PreprocessingLike | None = None,
         name: str = "",
-    ) -> Network:
+    ) -> Self:
         """A network from a module that writes captions, see :meth:`captions` and :meth:`saying`.
 
         Args:
@@ -235,7 +129,7 @@ class Network:
         answer: str = "",
         preprocessing: PreprocessingLike | None = None,
         name: str = "",
-    ) -> Network:
+    ) -> Self:
         """A network from a module that writes its answers to questions about images.
 
         With a question, see :meth:`asked`, it is explained as a captioner is: its caption is the answer.
@@ -272,7 +166,7 @@ class Network:
         argument: str,
         preprocessing: PreprocessingLike | None,
         name: str,
-    ) -> tuple[Network, tuple[tuple[int, ...], ...]]:
+    ) -> tuple[Self, tuple[tuple[int, ...], ...]]:
         """A network that judges a text, or what it writes of an image of noise; and the tokens of that by words."""
         module = writer.module
         expected, name = input_of(module, preprocessing, name)
@@ -366,119 +260,14 @@ class Network:
                 return language.captioning
         raise NetworkError(f"{self.name} writes no captions; Network.of_captions makes a network that does")
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """sha256 by which the runs of the network are known; the same on every device.
-
-        Over architecture, layer, and every parameter and buffer; of a network without classes of its own, over what the
-        layer's map is computed from, see :mod:`dissection.networks.body`. Computed once: if the weights change
-        afterwards, make a new :class:`Network`.
-        """
-        return self.body or self.whole_fingerprint
-
-    @cached_property
-    def whole_fingerprint(self) -> str:
-        """sha256 over architecture, layer, every parameter and buffer, and the answers that it can give.
-
-        It tells apart two captioners with the same body, whose units have the same names.
-        """
-        digest = hashlib.sha256()
-        for line in self._lines():
-            digest.update(f"{line}\n".encode())
-        tensors = chain(self.module.named_parameters(), self.module.named_buffers())
-        for name, tensor in sorted(tensors, key=lambda item: item[0]):
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-            digest.update(content(tensor))
-        return digest.hexdigest()
-
-    def copied(self) -> Network:
+    def copied(self) -> Self:
         """The same network with weights of its own: what is done to them leaves this one as it is."""
         module, language = copy.deepcopy((self.module, self.language))  # together, since they share weights
-        return replace(self, module=module, language=language)
+        return replace(self, module=module, language=language, body="")
 
-    @property
-    def layout(self) -> Layout | None:
-        """Where the layer's map lies in its output, if that is unusual."""
-        return self.layouts.get(self.layer.name)
-
-    @property
-    def device(self) -> torch.device:
-        """The device of its weights."""
-        tensors = chain(self.module.parameters(), self.module.buffers())
-        return next((tensor.device for tensor in tensors), torch.device("cpu"))
-
-    def at(self, layer: str) -> Network:
-        """The same network, to be dissected at another layer.
-
-        Raises:
-            LayerNotFoundError: if the layer does not exist, or has no feature map.
-            NotConnectedError: if no gradient of the scores reaches the layer.
-        """
-        recording = record(self.module, self.preprocessing)
-        layers = Layers(recording)
-        return _tapped(replace(self, layer=layers.named(layer)), layers, recording)
-
-    def feature_maps(self) -> list[FeatureMap]:
-        """Every layer that can be dissected, in order of execution."""
-        layers = Layers(record(self.module, self.preprocessing))
-        maps = layers.maps()
-        placed = layouts_of(self.module, self.preprocessing, layers, [feature_map.layer for feature_map in maps])
-        return [
-            FeatureMap(placed[name][0], feature_map.rectified, placed[name][1])
-            for feature_map in maps
-            if (name := feature_map.layer.name) in placed
-        ]
-
-    def reading(self, maps: Iterable[FeatureMap]) -> Network:
-        """The same network, to be read at several layers that :meth:`feature_maps` found."""
-        layouts = {feature_map.layer.name: feature_map.layout for feature_map in maps if feature_map.layout}
-        return replace(self, layouts={**layouts, **self.layouts})
-
-    def to(self, device: torch.device | str) -> Network:
-        """Move the module to a device, as ``nn.Module.to`` does; returns this network.
-
-        Raises:
-            NetworkError: if there is no such device.
-        """
-        try:
-            self.module.to(device)
-        except (RuntimeError, AssertionError, NotImplementedError) as error:
-            reason = str(error).strip().split("\n", maxsplit=1)[0]
-            raise NetworkError(f"{self.name} cannot be moved to device {str(device)!r} ({reason}); try cpu") from error
-        return self
-
-    def _lines(self) -> Iterator[str]:
-        """The modules by name, with the settings that no weight shows: a slope, a stride, an unusual head."""
-        yield type(self.module).__name__
-        yield f"{self.layer.name} {self.layer.rectifier}"
-        if self.layout:
-            yield str(self.layout)
-        if self.head != PLAIN:
-            yield str(self.head)
+    def _what_it_can_say(self) -> Iterator[str]:
         if isinstance(self.language, Answering):
             yield str(self.language.answers)
-        for name, part in self.module.named_modules():
-            yield f"{name} {described(part)}"
-            if isinstance(graph := getattr(part, "graph", None), Graph):  # an exported program's settings are in there
-                yield str(graph)
-
-
-def _tapped(network: Network, layers: Layers, recording: Recording) -> Network:
-    """The same network, with its layer's map as it lies in the image, and tried at that layer.
-
-    Raises:
-        LayerNotFoundError: if it cannot be told how the map lies.
-        NetworkError: if an image's answers depend on other images.
-        NotConnectedError: if no gradient of the scores reaches the layer.
-    """
-    module, preprocessing = network.module, network.preprocessing
-    layer, layout = place(module, preprocessing, layers, network.layer, network.name)
-    head = network.head if network.classes else None
-    switches = require_independent(module, preprocessing, recording, head, layer, layout)
-    layouts = {layer.name: layout} if layout else {}
-    is_of_body = network.body or not network.classes
-    body = body_fingerprint(module, preprocessing, layer, layout) if is_of_body else ""
-    return replace(network, layer=layer, layouts=layouts, switches_autograd=switches, body=body)
 
 
 def _placed_anew(network: Network) -> Network:
