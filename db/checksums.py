@@ -1,8 +1,8 @@
 """A checksum of everything that is kept of a run: what was changed or damaged since shows when the run is read.
 
 It is a sha256 over the run's rows as they are kept, table by table and column by column, in the order of the tables'
-keys; the run's number is left out, and so is the table of what exemplars show where it is empty, since runs of schema 3
-have none. Real numbers are taken as IEEE doubles, whole numbers as integers of 64 bits, each
+keys; the run's number is left out, and so are the tables of what exemplars show and of bodies where they are empty,
+since runs of schema 3 have neither. Real numbers are taken as IEEE doubles, whole numbers as integers of 64 bits, each
 least significant byte first, text as JSON, and arrays and pictures with their lengths.
 """
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from sqlalchemy import BigInteger, Double, LargeBinary, Table
 
-from .schema import BESIDES, DISSECTION, NUMBERS, exemplar_concepts, runs
+from .schema import BESIDES, DISSECTION, NUMBERS, bodies, exemplar_concepts, runs
 
 if TYPE_CHECKING:
     from sqlalchemy import Column
@@ -75,7 +75,7 @@ def run_checksum(rows: Rows, run: Run) -> str:
 def _checksum(tables: Sequence[Table], rows: Rows, facts: list[object]) -> str:
     digest = hashlib.sha256(json.dumps(facts).encode())
     for table in tables:
-        if table is exemplar_concepts and not rows.get(table):
+        if table in (exemplar_concepts, bodies) and not rows.get(table):
             continue
         digest.update(f"{table.name} {len(rows[table])}\n".encode())
         columns = list(table.columns)[1:]

@@ -35,7 +35,19 @@ if TYPE_CHECKING:
     from .records import Run, RunLike
     from .store import NameStore
 
-RUNS = ("id", "network", "layer", "units", "concepts", "images", "quantile", "evidence", "fingerprint", "created")
+RUNS = (
+    "id",
+    "network",
+    "layer",
+    "units",
+    "concepts",
+    "images",
+    "quantile",
+    "evidence",
+    "fingerprint",
+    "body",
+    "created",
+)
 UNITS = (
     "unit",
     "name",
@@ -260,6 +272,7 @@ def _run_row(run: Run) -> dict[str, Any]:
         "quantile": run.key.quantile,
         "evidence": run.evidence,
         "fingerprint": run.key.network,
+        "body": run.body,
         "created": run.created,
     }
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from dissection.vocabulary import Unit
 
-    from .records import WholeRun
+    from .records import Run, WholeRun
 
 
 def adopt(connection: Connection, incoming: WholeRun) -> Adopted:
@@ -64,16 +64,14 @@ def _require_unchanged(incoming: WholeRun) -> None:
 def difference(held: WholeRun, incoming: WholeRun) -> str | None:
     """The first thing in which two runs with one key differ, or ``None``.
 
-    Facts for people (names, times, where weights lie) and pictures may differ; so may what exemplars show, if only one
-    of the runs keeps it.
+    Facts for people (names, times, where weights lie) and pictures may differ; so may what exemplars show and the body,
+    if only one of the runs keeps it.
     """
     return next(_differences(held, incoming), None)
 
 
 def _differences(held: WholeRun, incoming: WholeRun) -> Iterator[str]:
-    for name in ("layer", "classes", "images", "pixels", "constant_alphas"):
-        if getattr(held.run, name) != getattr(incoming.run, name):
-            yield f"{name.replace('_', ' ')}"
+    yield from _different_facts(held.run, incoming.run)
     if held.dissection.concepts != incoming.dissection.concepts:
         yield "concepts or their support"
     for held_unit, incoming_unit in _pairs_of_units(held, incoming):
@@ -88,6 +86,14 @@ def _differences(held: WholeRun, incoming: WholeRun) -> Iterator[str]:
         arrays = [(*importance.means, *importance.statistics) for importance in (old, new)]
         if old.images != new.images or not all(map(np.array_equal, *arrays)) or len(arrays[0]) != len(arrays[1]):
             yield f"the importances of class {new.index}"
+
+
+def _different_facts(held: Run, incoming: Run) -> Iterator[str]:
+    if held.body != incoming.body and held.body and incoming.body:
+        yield "the body of the network"
+    for name in ("layer", "classes", "images", "pixels", "constant_alphas"):
+        if getattr(held, name) != getattr(incoming, name):
+            yield f"{name.replace('_', ' ')}"
 
 
 def _pairs_of_units(held: WholeRun, incoming: WholeRun) -> Iterator[tuple[Unit, Unit]]:

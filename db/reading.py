@@ -39,6 +39,7 @@ from .schema import (
     NUMBERS,
     UNITS,
     WHOLE_NUMBERS,
+    bodies,
     class_statistics,
     classes,
     concepts,
@@ -103,7 +104,13 @@ def read_runs(connection: Connection, *conditions: ColumnElement[bool]) -> list[
         facts = {row.run: (row.licence, row.draws, row.control) for row in fetched(connection, query)}
     else:
         facts = {}
-    return [_run(row, labels.get(row.id, ()), *facts.get(row.id, ("", 0, None))) for row in rows]
+    body_of = {}
+    if any(is_in(bodies, row.key_schema) for row in rows):
+        kept = fetched(connection, select(bodies).where(bodies.c.run.in_(numbers)))
+        body_of = {row.run: row.fingerprint for row in kept}
+    return [
+        _run(row, labels.get(row.id, ()), body_of.get(row.id, ""), *facts.get(row.id, ("", 0, None))) for row in rows
+    ]
 
 
 @made_of_rows()
@@ -231,7 +238,7 @@ def read_whole(connection: Connection, run: Run, origin: str) -> WholeRun:
     return WholeRun(run, _dissection(run, rows), gathered, jpegs, origin)
 
 
-def _run(row: Row[Any], labels: Sequence[str], licence: str, draws: int, control: int | None) -> Run:
+def _run(row: Row[Any], labels: Sequence[str], body: str, licence: str, draws: int, control: int | None) -> Run:
     names = [field.name for field in fields(RunKey) if field.name not in KEY_OF_EVIDENCE]
     parts = {name: getattr(row, f"key_{name}") for name in names}
     key = RunKey(**parts, draws=draws, control=control is not None)
@@ -252,6 +259,7 @@ def _run(row: Row[Any], labels: Sequence[str], licence: str, draws: int, control
         evidence=row.evidence,
         licence=licence,
         control=control,
+        body=body,
     )
 
 

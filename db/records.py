@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
     from dissection.vocabulary import Dissection, Layer, Precision
 
-SCHEMA = 4
+SCHEMA = 5
 """Version of the tables; part of every run's key."""
 
 OLDEST_SCHEMA = 2
 """Version of the oldest tables and runs that are read: those without evidence, licences and checksums."""
 
 NEWEST_DIGESTED = 3
-"""The schema that digests of newer keys name: schema 4 only adds to a run of schema 3, and no answer depends on it."""
+"""The schema that digests of newer keys name: those only add to a run of schema 3, and no answer depends on that."""
 
 KEY_OF_EVIDENCE = ("draws", "control")
 """The fields of `RunKey` that runs have since schema 3."""
@@ -49,7 +49,7 @@ class RunKey:
     """Everything that a run's results depend on; two runs with equal digests are the same run.
 
     Attributes:
-        network: fingerprint of the network's architecture, layer and weights.
+        network: fingerprint of the network's architecture, layer and weights; of its body if it has no classes.
         layer: name of the dissected layer.
         concepts: fingerprint of the concept dataset.
         preprocessing: how a photograph becomes the network's input, as canonical text.
@@ -89,7 +89,12 @@ class RunKey:
     @property
     def keeps_exemplar_concepts(self) -> bool:
         """Whether a store keeps what exemplars show: since schema 4."""
-        return self.schema > NEWEST_DIGESTED
+        return self.schema >= 4
+
+    @property
+    def keeps_body(self) -> bool:
+        """Whether a store keeps what the names depend on of a network: since schema 5."""
+        return self.schema >= 5
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -123,6 +128,7 @@ class Run:
         evidence: the images that class importances were gathered over, for people.
         licence: what the concept dataset says of its licence; empty if nothing.
         control: how many units of the same network with shuffled weights have a name; ``None`` if there is no control.
+        body: fingerprint of what the layer's map is computed from; empty before schema 5, and if another tool made it.
     """
 
     id: int
@@ -139,6 +145,12 @@ class Run:
     evidence: str
     licence: str = ""
     control: int | None = None
+    body: str = ""
+
+    @property
+    def known_by(self) -> frozenset[str]:
+        """The fingerprints of networks whose units it names: of the one it was built with, and of that one's body."""
+        return frozenset(filter(None, (self.key.network, self.body)))
 
     @property
     def draws(self) -> int:

@@ -36,6 +36,7 @@ def whole_rows(whole: WholeRun, created: datetime) -> dict[Table, list[Row]]:
     return {
         schema.runs: [run_row(whole.run, created)],
         **_dissection_rows(whole.dissection),
+        schema.bodies: [(whole.run.body,)] if whole.run.body else [],
         **_class_rows(whole.run.classes, whole.importances),
         schema.pictures: sorted(whole.pictures.items()),
     }

@@ -113,6 +113,16 @@ concepts = Table(
     sqlite_with_rowid=False,
 )
 
+# Of runs since schema 5: the fingerprint of what the layer's map is computed from.
+bodies = Table(
+    "bodies",
+    metadata,
+    _run(),
+    _required("fingerprint", _WORD),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
 units = Table(
     "units",
     metadata,
@@ -317,7 +327,7 @@ UNITS: Final = {
 }
 """The tables with rows of units, and their columns of the unit's number."""
 
-DISSECTION: Final = (concepts, *UNITS)
+DISSECTION: Final = (concepts, *UNITS, bodies)
 """The tables of a run's dissection, each after those it refers to."""
 
 BESIDES: Final = (classes, importances, class_statistics, pictures)
@@ -326,6 +336,7 @@ BESIDES: Final = (classes, importances, class_statistics, pictures)
 SINCE: Final = {
     **dict.fromkeys((truths, evidence, runners_up, quarters, controls, class_statistics, provenance), 3),
     exemplar_concepts: 4,
+    bodies: 5,
 }
 """The tables that the oldest schema lacks, and the schema that each came with."""
 

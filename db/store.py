@@ -5,23 +5,21 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from operator import index
 from types import MappingProxyType
-from typing import TYPE_CHECKING, SupportsIndex
+from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from dissection.errors import not_taken
 from dissection.html_tables import html_table
 from dissection.vocabulary import MIN_IOU
 
 from . import engines, merging, queries, reading, writing
 from .agreement import require_agreement
 from .errors import RunNotFoundError, StoreError, explained, has_moved
-from .fetching import fetched
+from .held_runs import HeldRuns
 from .location import Location
-from .records import Run, WholeRun, require_built, require_classes
+from .records import WholeRun, require_built, require_classes
 from .schema import BESIDES, DISSECTION, runs
 
 if TYPE_CHECKING:
@@ -39,12 +37,12 @@ if TYPE_CHECKING:
 
     from .excess import LitContributions
     from .queries import ClassConcept, ConceptClass, RankBy
-    from .records import Adopted, ClassImportance, RunKey, RunLike
+    from .records import Adopted, ClassImportance, Run, RunLike
 
 _NO_PICTURES: Mapping[int, bytes] = MappingProxyType({})
 
 
-class NameStore:
+class NameStore(HeldRuns):
     """Runs of the dissection in a database; made by `create` or `open`.
 
     Every answer about a run comes from that very run: a `Run` from another database, or one deleted since, raises a
@@ -53,8 +51,7 @@ class NameStore:
     """
 
     def __init__(self, engine: Engine, location: Location, *, made: Path | None = None) -> None:
-        self._engine = engine
-        self._location = location
+        super().__init__(engine, location)
         self._made = made
         self._unchanged: set[tuple[int, str, str]] = set()
 
@@ -95,11 +92,6 @@ class NameStore:
         if self._made is not None and kind is not None:
             self._remove_empty(self._made)
         self.close()
-
-    @property
-    def where(self) -> str:
-        """The database's address, without a password."""
-        return str(self._location)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self._location)!r})"
@@ -214,113 +206,6 @@ class NameStore:
             for run in stored:
                 self._require(connection, run)
                 writing.delete_run(connection, run.id)
-
-    def find(self, key: RunKey) -> Run | None:
-        """The run with a key, or ``None``."""
-        with self._reading() as connection:
-            return next(iter(reading.read_runs(connection, runs.c.digest == key.digest)), None)
-
-    def runs(self) -> list[Run]:
-        """Every run, oldest first."""
-        with self._reading() as connection:
-            return reading.read_runs(connection)
-
-    def run(self, id: RunLike) -> Run:  # noqa: A002 - the column's name, and what --run takes
-        """The run with a number; a run itself is returned.
-
-        Raises:
-            RunNotFoundError: if there is none; the message lists the runs.
-            TypeError: if ``id`` is neither a number nor a run.
-        """
-        if isinstance(id, Run):
-            return id
-        if isinstance(id, bool) or not isinstance(id, SupportsIndex):
-            raise not_taken("run", id, "a Run, or its number")
-        number = index(id)
-        with self._reading() as connection:
-            for run in reading.read_runs(connection, runs.c.id == number):
-                return run
-        raise RunNotFoundError(f"{self._location} has no run {number}; {self._listing()}")
-
-    def newest(self) -> Run:
-        """The run that was stored last.
-
-        Raises:
-            RunNotFoundError: if there is none.
-        """
-        newest = select(func.max(runs.c.id)).scalar_subquery()
-        with self._reading() as connection:
-            for run in reading.read_runs(connection, runs.c.id == newest):
-                return run
-        raise RunNotFoundError(f"{self._location} {self._listing()}")
-
-    def choose(self, id: RunLike | None = None) -> Run:  # noqa: A002
-        """The run with a number; without a number, the only run.
-
-        Raises:
-            RunNotFoundError: if there is no such run, or a number is needed to tell several apart.
-        """
-        if id is not None:
-            return self.run(id)
-        existing = self.runs()
-        if len(existing) == 1:
-            return existing[0]
-        if existing:
-            raise RunNotFoundError(f"{self._location} has {len(existing)} runs, name one with --run; {self._listing()}")
-        raise RunNotFoundError(f"{self._location} {self._listing()}")
-
-    def newest_of(self, network: str | None = None) -> Run:
-        """The newest run, if all are of one network.
-
-        Args:
-            network: the network's name, if only runs of that one come into question.
-
-        Raises:
-            RunNotFoundError: if the runs are of several networks, or there are none.
-        """
-        existing = self.runs()
-        named = [run for run in existing if network in {run.network, run.source.get("network")}]
-        candidates = named if network and named else existing
-        if len({run.key.network for run in candidates}) == 1:
-            return candidates[-1]
-        return self.choose()  # which says what there is
-
-    def held(self) -> dict[int, str]:
-        """The digest of every run by its number: whether anything has changed, without reading much."""
-        with self._reading() as connection:
-            return {row.id: row.digest for row in fetched(connection, select(runs.c.id, runs.c.digest))}
-
-    def run_for(self, network_fingerprint: str) -> Run:
-        """The newest run of a network.
-
-        Raises:
-            RunNotFoundError: if all runs are of other networks, or of other weights.
-        """
-        newest = select(func.max(runs.c.id)).where(runs.c.key_network == network_fingerprint).scalar_subquery()
-        with self._reading() as connection:
-            for run in reading.read_runs(connection, runs.c.id == newest):
-                return run
-        held = ", ".join(sorted({f"{run.network} {_short(run.key.network)}" for run in self.runs()}))
-        raise RunNotFoundError(
-            f"{self._location} has no run of the network with fingerprint {_short(network_fingerprint)}"
-            + (f" but of {held}: the weights differ" if held else "")
-            + "; give that network's own weights, or build a run for this one with `neuronexplain build`"
-        )
-
-    def require_network(self, run: RunLike, network_fingerprint: str) -> None:
-        """Check that a run is of a network.
-
-        Raises:
-            RunNotFoundError: if it is of another, or of other weights; the message names the run that fits, if any.
-        """
-        run = self.run(run)
-        if run.key.network != network_fingerprint:
-            fitting = self.run_for(network_fingerprint)
-            raise RunNotFoundError(
-                f"run {run.id} of {self._location} is of {run.network} {_short(run.key.network)}, and the network has "
-                f"the fingerprint {_short(network_fingerprint)}: the weights differ; run {fitting.id} is of this "
-                "network, name that one"
-            )
 
     def dissection(self, run: RunLike) -> Dissection:
         """The whole dissection, equal to the one that was published.
@@ -453,13 +338,12 @@ class NameStore:
                 path.unlink()
 
     @contextmanager
-    def _reading(self, run: Run | None = None, *parts: Sequence[Table]) -> Iterator[Connection]:
+    def _reading(self, run: Run, *parts: Sequence[Table]) -> Iterator[Connection]:
         """A moment of the database, in which parts of a run are as they were stored: `DISSECTION` or `BESIDES`."""
-        with explained(self._location), self._engine.begin() as connection:
-            if run is not None:
-                self._require(connection, run)
-                for tables in parts:
-                    self._require_unchanged(connection, run, tables)
+        with self._moment() as connection:
+            self._require(connection, run)
+            for tables in parts:
+                self._require_unchanged(connection, run, tables)
             yield connection
 
     def _require_unchanged(self, connection: Connection, run: Run, tables: Sequence[Table]) -> None:
@@ -474,18 +358,7 @@ class NameStore:
                 f"{self._location} does not hold run {run.id} of {run.network}: deleted, or of another database"
             )
 
-    def _listing(self) -> str:
-        held = "; ".join(
-            f"{run.id}: {run.network} {run.layer.name}, {run.concepts}, {run.created:%Y-%m-%d %H:%M}"
-            for run in self.runs()
-        )
-        return f"it has {held}" if held else "has no run yet: build one with `neuronexplain build`"
-
 
 def _part(run: Run, tables: Sequence[Table]) -> tuple[int, str, str]:
     """What tells one half of a run from all others, whatever a number is used for later."""
     return run.id, run.key.digest, tables[0].name
-
-
-def _short(fingerprint: str) -> str:
-    return fingerprint[:12]

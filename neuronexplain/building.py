@@ -288,10 +288,11 @@ def _draws(key: RunKey) -> Draws:
 def _runs(
     networks: Mapping[RunKey, Network], concepts: ConceptDataset, class_images: ClassImages | None, execution: Execution
 ) -> Iterator[WholeRun]:
+    bodies = [network.body_fingerprint for network in networks.values()]
     dissections, importances = _gathered(networks, concepts, class_images, execution)
     controls = _controls(networks, concepts, execution)
-    for (key, network), dissection, control, by_class in zip(
-        networks.items(), dissections, controls, importances, strict=True
+    for (key, network), body, dissection, control, by_class in zip(
+        networks.items(), bodies, dissections, controls, importances, strict=True
     ):
         run = Run(
             id=0,
@@ -311,6 +312,7 @@ def _runs(
             ),
             licence=licence_of(concepts),
             control=None if control is None else named(control),
+            body=body,
         )
         held = dissection if control is None else held_against(dissection, control)
         yield WholeRun(run, held, tuple(by_class))

@@ -14,11 +14,13 @@ from dissection.errors import NetworkError, require_finite
 from dissection.networks.forward import require_classes
 from dissection.networks.language import Answering
 from dissection.networks.reruns import Reruns
+from neuronexplain.methods.constant_alphas import has_constant_alphas
 from neuronexplain.methods.gradcam import enlarge, heatmap
 
 from .activity import Responses, concept_map
 from .answer import Contrast, ExemplarPicture, MethodMap
 from .arguments import as_many, named_pictures, names_of
+from .bodies import is_built_with
 from .causes import AnyHead, PooledLinearHead
 from .class_arguments import class_of, pair_of
 from .confirming import confirmed, losses_of_lead, losses_without_reasons
@@ -118,10 +120,10 @@ class Explainer:
             contributions = names.lit_contributions(chosen)
             units = names.dissection(chosen).units
             exemplars = _exemplars(names, chosen, units, rules)
-        if opened.language is not None:  # what was gathered for one question says nothing of another
-            return cls(opened, units, constant_alpha=False, rules=rules, methods=names_of(methods), exemplars=exemplars)
-        excesses = contributions.by_unit() if contributions else {}
-        return cls(opened, units, chosen.constant_alphas, rules, names_of(methods), excesses, exemplars)
+        is_own = is_built_with(chosen, opened)  # otherwise, all that the run says of classes is of another network's
+        constant_alpha = chosen.constant_alphas if is_own else _has_constant_alphas(opened)
+        excesses = contributions.by_unit() if contributions and is_own else {}
+        return cls(opened, units, constant_alpha, rules, names_of(methods), excesses, exemplars)
 
     def __post_init__(self) -> None:
         if self.network.classes:  # without, there is nothing to explain yet
@@ -350,6 +352,11 @@ class _Batch:
         """One class for each image: this one, or the one that is predicted."""
         predicted = self.logits.argmax(1)
         return predicted if target is None else torch.full_like(predicted, target)
+
+
+def _has_constant_alphas(network: Network) -> bool:
+    """Whether alphas are the same for every image, of a classifier that does not come with a run of its own."""
+    return bool(network.classes) and network.language is None and has_constant_alphas(network)
 
 
 def _exemplars(

@@ -47,14 +47,19 @@ def run_row(run: Run, *, named: int, differs: Mapping[str, str]) -> Row:
         "created": f"{run.created:%F %R}",
         "differs": dict(differs),
         "fingerprint": run.key.network,
+        "body": run.body or None,
         "source": dict(run.source),
     }
 
 
-def run_facts(run: Run, *, named: int) -> dict[str, str]:
-    """What a reader of a page must know about a run, in words."""
+def run_facts(run: Run, *, named: int, network: str = "") -> dict[str, str]:
+    """What a reader of a page must know about a run, in words; ``network`` is the one that is explained with its names.
+
+    That may be another one than the run was built with, over the same body.
+    """
+    is_other = network not in {"", run.network}
     return {
-        "Network": run.network,
+        "Network": f"{network}, over the body of {run.network}" if is_other else run.network,
         "Layer": f"{run.layer.name}, {run.layer.units} neurons, {run.layer.height} x {run.layer.width}",
         "Named neurons": f"{named} of {run.layer.units}",
         "Concepts": f"{run.concepts}, {run.images} images",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torch import nn
 
 from db.arguments import reading
+from db.errors import RunNotFoundError
 from db.records import Run, require_built
 from dissection.errors import NetworkError, not_taken
 from dissection.networks.network import Network
@@ -17,6 +19,7 @@ from dissection.networks.opening import open_network, runs_code
 from dissection.networks.preprocessing import Preprocessing
 
 from .arguments import network_of, require_name
+from .bodies import names_units_of, opened_for, require_run_of, run_of
 from .built_here import is_built_here
 
 if TYPE_CHECKING:
@@ -39,21 +42,22 @@ def open_network_of(
     ema: bool = False,
     device: str = "cpu",
 ) -> Network:
-    """Open a run's network again, from its source.
+    """Open a run's network again, from its source; or another one that is named, at the layer whose units have names.
 
     Code, which is a factory or an exported program, is run only if this user built the run here, or names the network.
 
     Args:
         run: the run, or its number in ``store``.
         store: the store that a number belongs to, or the path or URL of its database.
-        network: the network's new place, if it has moved; or its name, if it is code and the run was built elsewhere.
-        weights: the weights file's new place, if it has moved.
+        network: the network's new place, if it has moved; or its name, if it is code and the run was built elsewhere;
+            or another network with the same body: a captioner, or other classes.
+        weights: the weights file's new place, if it has moved; or that of another head.
         ema: whether to take the averaged weights of that file, if the source does not say so itself.
         device: the device to put the network on.
 
     Raises:
-        NetworkError: if the network cannot be opened, or is code that nobody named. Whether it is the same network,
-            :func:`explain` checks.
+        NetworkError: if the network cannot be opened, or is code that nobody named. Whether it is one whose units the
+            run names, :func:`explain` checks.
         RunNotFoundError: if the store has no such run.
         StoreError: if the run was imported: it cannot explain predictions.
         TypeError: if ``run`` is a number, and no store is named.
@@ -66,9 +70,12 @@ def open_network_of(
             f"run {run.id} is not known to be built here, and {source.network!r} is code, which is not run on trust; "
             "name the network with --network, or run its build again"
         )
-    opened = open_network(
-        source.network if network is None else require_name(network),
-        weights=source.weights if weights is None else Path(weights),
+    name = source.network if network is None else require_name(network)
+    file = None if weights is None else Path(weights)
+    as_built = partial(
+        open_network,
+        name,
+        weights=source.weights if file is None else file,
         ema=ema or source.ema,
         layer=run.layer.name,
         classes=run.classes,
@@ -77,6 +84,9 @@ def open_network_of(
         output=source.output or None,
         multi_label=source.multi_label or None,
     )
+    is_named = network is not None or weights is not None
+    by_itself = partial(open_network, name, weights=file, ema=ema, device=device)
+    opened = opened_for(run, as_built, by_itself) if is_named else as_built()
     return replace(opened, precision=run.key.precision)
 
 
@@ -84,7 +94,7 @@ def network_and_run(network: NetworkLike, store: NameStore, run: RunLike | None)
     """A network that is meant, and its run in a store: the newest, if none is named.
 
     A module, or a name, is opened as its run says: with that run's layer, preprocessing, classes and precision, and a
-    name with its weights too. A :class:`Network` says all of that itself.
+    name with its weights too. With another head, it has classes of its own. A :class:`Network` says all of that itself.
 
     Raises:
         NetworkError: if a name or module cannot be opened.
@@ -97,13 +107,45 @@ def network_and_run(network: NetworkLike, store: NameStore, run: RunLike | None)
         require_built(chosen, "thresholds")
     if not isinstance(network, Network):
         runs = store.runs()[::-1] if chosen is None else [chosen]
+        sharing: list[tuple[Network, Run]] = []
         for opened, candidate in _openings(network, runs):
-            if opened.fingerprint == candidate.key.network:
+            if candidate.key.network == opened.fingerprint:
                 return opened, candidate
+            if names_units_of(candidate, opened):
+                sharing.append((opened, candidate))
+        if sharing:
+            return sharing[0]
     opened = network_of(network)
     if chosen is None:
-        chosen = store.run_for(opened.fingerprint)
-    store.require_network(chosen, opened.fingerprint)
+        return opened, run_of(opened, store)
+    require_run_of(opened, store, chosen)
+    return opened, chosen
+
+
+def named_network_and_run(
+    store: NameStore,
+    *,
+    run: int | None = None,
+    network: str | None = None,
+    weights: Path | None = None,
+    ema: bool = False,
+    device: str = "cpu",
+) -> tuple[Network, Run]:
+    """A run's network, from where it is named; without a run's number, the newest of the only network there is.
+
+    Raises:
+        NeuronExplainError: as :func:`open_network_of`; or if the runs are of several networks, and none names the units
+            of the one that is named.
+    """
+    try:
+        chosen = store.run(run) if run is not None else store.newest_of(network)
+    except RunNotFoundError:
+        if network is None or run is not None or not store.runs():
+            raise
+        opened = open_network(network, weights=weights, ema=ema, device=device)
+        return opened, run_of(opened, store)
+    opened = open_network_of(chosen, network=network, weights=weights, ema=ema, device=device)
+    require_run_of(opened, store, chosen)
     return opened, chosen
 
 
@@ -141,7 +183,8 @@ def _opened_as(network: nn.Module | str | PathLike[str], run: Run) -> Network:
     if not isinstance(network, nn.Module):
         return open_network_of(run, network=network)
     source = Source.from_json(run.source) if run.source else Source("")
-    opened = Network.from_module(
+    as_built = partial(
+        Network.from_module,
         network,
         layer=run.layer.name,
         preprocessing=Preprocessing.from_canonical(run.key.preprocessing),
@@ -150,4 +193,5 @@ def _opened_as(network: nn.Module | str | PathLike[str], run: Run) -> Network:
         output=source.output,
         multi_label=source.multi_label,
     )
+    opened = opened_for(run, as_built, partial(Network.from_module, network))
     return replace(opened, precision=run.key.precision)

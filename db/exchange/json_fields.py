@@ -7,7 +7,7 @@ is checked. Unknown, missing and repeated fields are refused.
 
 Version 2 added fields that may be missing: ``draws`` (0), a run's ``licence`` (none), ``truth``, ``evidence`` and the
 statistics of classes (not gathered). Version 3 added a run's ``checksum``, which may be missing too; version 4 added
-``concepts`` of exemplars (not looked up).
+``concepts`` of exemplars (not looked up), and version 5 a run's ``body`` (not known).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import msgspec
 from db.errors import StoreError
 
 FORMAT: Final = "neuronexplain names"
-VERSION: Final = 4
-VERSIONS: Final = (1, 2, 3, VERSION)
+VERSION: Final = 5
+VERSIONS: Final = (1, 2, 3, 4, VERSION)
 """The versions that are read."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -161,6 +161,8 @@ class PictureForm(Form, frozen=True):
 class RunForm(Form, frozen=True):
     """A run; ``digest`` is the sha256 of its key (see :attr:`RunKey.digest`), ``licence`` the concept dataset's.
 
+    ``body`` is the fingerprint of what the layer's map is computed from, which is all that names depend on.
+
     ``checksum`` is that of the run as a database would keep it, see :mod:`db.checksums`, with the pictures listed here.
     """
 
@@ -182,6 +184,7 @@ class RunForm(Form, frozen=True):
     pictures: tuple[PictureForm, ...]
     licence: Text = ""
     control: Count | None = None
+    body: Sha256 | Literal[""] = ""
     checksum: Sha256 | None = None
 
 
@@ -189,7 +192,7 @@ class Document(Form, frozen=True):
     """A whole file."""
 
     format: Literal["neuronexplain names"]
-    version: Literal[1, 2, 3, 4]
+    version: Literal[1, 2, 3, 4, 5]
     licence: Text | None
     runs: tuple[RunForm, ...]
 

@@ -73,6 +73,7 @@ def run_of(form: RunForm, where: str, pictures: Mapping[int, bytes]) -> WholeRun
         evidence=form.evidence,
         licence=form.licence,
         control=form.control,
+        body=form.body,
     )
     dissection = Dissection(layer, key.quantile, key.min_images, form.images, form.pixels, supports, units, key.draws)
     return WholeRun(run, dissection, tuple(_importances(form, origin)), pictures, origin, form.checksum)
@@ -114,7 +115,7 @@ def _fields(whole: WholeRun, pictures: Mapping[int, str]) -> Iterator[tuple[str,
     yield "network", run.network
     yield "source", run.source
     yield "dataset", run.concepts
-    for name in ("images", "pixels", "constant_alphas", "evidence", "licence", "control"):
+    for name in ("images", "pixels", "constant_alphas", "evidence", "licence", "control", "body"):
         yield name, getattr(run, name)
     yield "key", {name: _plain(value) for name, value in key.parts.items()}
     yield "layer", {name: getattr(run.layer, name) for name in LayerForm.__struct_fields__}

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .answer_writing import AnswerLogProbabilities, GenerateAnswers
     from .foreign_preprocessing import PreprocessingLike
     from .language import Encode, Generate, LogProbabilities, Rival, Tokenizer
+    from .preprocessing import Preprocessing
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +114,9 @@ class Network(TappedNetwork):
         """
         require_module(module)
         language = Captioning(module, generate, log_probabilities, _tokenizer(tokenizer))
-        network, _ = cls._of_writer(language, layer, caption, "caption", preprocessing, name)
-        return replace(network, language=language)
+        expected, name = input_of(module, preprocessing, name)
+        judge = language.judging(_words(language, caption, "caption", expected, name))
+        return replace(cls.of_any_output(judge, layer=layer, preprocessing=expected, name=name), language=language)
 
     @classmethod
     def of_written_answers(  # noqa: PLR0913 -- the arguments of of_captions, and a question
@@ -154,32 +156,10 @@ class Network(TappedNetwork):
         require_module(module)
         language = AnswerWriting(module, generate, log_probabilities, _tokenizer(tokenizer))
         writer = language.asked(question).captioning
-        network, sample = cls._of_writer(writer, layer, answer, "answer", preprocessing, name)
-        return replace(network, language=replace(language, sample=sample))
-
-    @classmethod
-    def _of_writer(
-        cls,
-        writer: Captioning,
-        layer: str,
-        text: str,
-        argument: str,
-        preprocessing: PreprocessingLike | None,
-        name: str,
-    ) -> tuple[Self, tuple[tuple[int, ...], ...]]:
-        """A network that judges a text, or what it writes of an image of noise; and the tokens of that by words."""
-        module = writer.module
         expected, name = input_of(module, preprocessing, name)
-        if text:
-            of_words = writer.tokens(text)[1]
-        else:
-            with tried(module):
-                of_words = tuple(tuple(tokens) for tokens in writer.written(noise(module, expected)) if tokens)
-        if not of_words:
-            raise NetworkError(
-                f"{name} writes nothing of an image of noise; give any {argument} that it knows with {argument}="
-            )
-        return cls.of_any_output(writer.judging(of_words), layer=layer, preprocessing=expected, name=name), of_words
+        sample = _words(writer, answer, "answer", expected, name)
+        network = cls.of_any_output(writer.judging(sample), layer=layer, preprocessing=expected, name=name)
+        return replace(network, language=replace(language, sample=sample))
 
     def asked(self, question: str) -> Network:
         """The same network with a question.
@@ -268,6 +248,23 @@ class Network(TappedNetwork):
     def _what_it_can_say(self) -> Iterator[str]:
         if isinstance(self.language, Answering):
             yield str(self.language.answers)
+        if self.prompt:
+            yield self.prompt
+
+
+def _words(
+    writer: Captioning, text: str, argument: str, preprocessing: Preprocessing, name: str
+) -> tuple[tuple[int, ...], ...]:
+    """The words of a text as tokens; or what a writer says of an image of noise, as one."""
+    if text:
+        return writer.tokens(text)[1]
+    with tried(writer.module):
+        written = tuple(tuple(tokens) for tokens in writer.written(noise(writer.module, preprocessing)) if tokens)
+    if not written:
+        raise NetworkError(
+            f"{name} writes nothing of an image of noise; give any {argument} that it knows with {argument}="
+        )
+    return written
 
 
 def _placed_anew(network: Network) -> Network:

@@ -15,6 +15,7 @@ from db.arguments import reading
 from dissection.errors import ClassNotFoundError
 from dissection.networks.forward import forward
 from neuronexplain.arguments import as_many, named_picture, named_pictures
+from neuronexplain.bodies import run_of
 from neuronexplain.caption import Debt, SaidWord
 from neuronexplain.explainer import Explainer
 from neuronexplain.explanation import ExplainedCaption
@@ -136,7 +137,7 @@ class CaptionExplainer:
     ) -> CaptionExplainer:
         """An explainer with the names of a stored run; arguments and errors are those of :func:`explain_caption`."""
         with reading(store) as names:
-            chosen = names.run_for(network.fingerprint) if run is None else names.run(run)
+            chosen = run_of(network, names) if run is None else names.run(run)
             explainer = Explainer.from_store(network, names, run=chosen, rules=rules, methods=methods)
             return cls.of(explainer, names, chosen, others=others)
 

@@ -36,6 +36,7 @@ class Run(_Described):
     created: str
     differs: dict[str, str]
     fingerprint: str
+    body: str | None
     source: dict[str, object]
 
 

@@ -21,7 +21,7 @@ from .inline_styles import policy_with, without_style_attributes
 from .jobs import Job, Jobs
 from .json_answer import PlainJSON
 from .protection import HEADERS
-from .state import Names, Shared
+from .state import Shared
 from .uploads import Upload
 
 Number = Annotated[int, Path(ge=0, lt=2**31)]
@@ -58,7 +58,9 @@ async def _asked(
     if len(targets) > MOST_TARGETS or any(len(typed) > _LONGEST_TARGET for typed in targets):
         raise HTTPException(422, f"At most {MOST_TARGETS} classes are explained, by their labels or numbers.")
     inquiry = Inquiry(chosen, targets, tuple(dict.fromkeys(method or ())), question.strip(), caption.strip())
-    inquiry.require_sense()
+    subject = shared.explaining.subject(chosen)
+    if subject.network:
+        inquiry.require_sense(subject)
     upload = await _checked(photograph)
     return shared.jobs.add(partial(shared.explaining.explain, inquiry, upload))
 
@@ -67,13 +69,14 @@ Asked = Annotated[Job, Depends(_asked)]
 
 
 @routes.get("/", include_in_schema=False)
-def start(names: Names, run: Annotated[int | None, Query(ge=0, lt=2**31)] = None) -> Response:
+def start(shared: Shared, run: Annotated[int | None, Query(ge=0, lt=2**31)] = None) -> Response:
     """The form."""
+    names = shared.catalogue
     runs = names.runs()
     chosen = names.run(run) if runs else None
-    return pages.page(
-        "explain.html.j2", here="explain", run=chosen, runs=runs, apart=names.apart, methods=METHODS.values()
-    )
+    subject = shared.explaining.subject(chosen) if chosen else None
+    values = {"run": chosen, "runs": runs, "apart": names.apart, "subject": subject, "methods": METHODS.values()}
+    return pages.page("explain.html.j2", here="explain", **values)
 
 
 @routes.post("/explanations", include_in_schema=False)

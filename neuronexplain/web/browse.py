@@ -56,8 +56,8 @@ def compare(names: Names, a: Annotated[int, Query(ge=0)], b: Annotated[int, Quer
     sides = [names.digest(names.run(number)) for number in (a, b)]
     apart = differences([side.run for side in sides]) if a != b else {a: {}}
     shared = sides[0].concepts.keys() & sides[1].concepts.keys()
-    is_one_network = sides[0].run.key.network == sides[1].run.key.network  # then a unit is the same in both
-    pairs = zip(sides[0].units, sides[1].units, strict=True) if is_one_network else ()
+    is_one_body = not sides[0].run.known_by.isdisjoint(sides[1].run.known_by)  # then a unit is the same in both
+    pairs = zip(sides[0].units, sides[1].units, strict=True) if is_one_body else ()
     only = [[concept for name, concept in side.concepts.items() if name not in shared] for side in sides]
     return pages.page(
         "compare.html.j2",
@@ -67,7 +67,7 @@ def compare(names: Names, a: Annotated[int, Query(ge=0)], b: Annotated[int, Quer
         apart=apart,
         shared=len(shared),
         only=only,
-        renamed=[(one, other) for one, other in pairs if one.name != other.name] if is_one_network else None,
+        renamed=[(one, other) for one, other in pairs if one.name != other.name] if is_one_body else None,
         most=_ROWS,
     )
 

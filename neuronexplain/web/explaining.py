@@ -8,8 +8,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from dissection.errors import NetworkError, require_finite
+from dissection.networks.answer_writing import AnswerWriting
 from dissection.networks.forward import maps_through
+from dissection.networks.language import Answering
 from neuronexplain.activity import concept_map
+from neuronexplain.bodies import is_built_with, names_units_of
 from neuronexplain.classes import find_class
 from neuronexplain.explainer import Explainer
 from neuronexplain.explaining import explained
@@ -50,6 +53,44 @@ class NetworkPlace:
     ema: bool = False
     device: str = "cpu"
 
+    @property
+    def is_named(self) -> bool:
+        """Whether networks are found elsewhere, where another with the same body may lie."""
+        return self.network is not None or self.weights is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a network can be asked.
+
+    Attributes:
+        network: its name.
+        classes: the labels that it tells apart, without a question.
+        takes_questions: whether it answers questions.
+        takes_captions: whether it writes.
+    """
+
+    network: str
+    classes: tuple[str, ...]
+    takes_questions: bool
+    takes_captions: bool
+
+    @classmethod
+    def of_run(cls, run: Run) -> Subject:
+        """What can be asked of the network that a run was built with, as far as the run says."""
+        return cls(run.network, run.classes, not run.classes or run.is_of_prompt, not run.classes)
+
+    @classmethod
+    def of_network(cls, network: Network) -> Subject:
+        """What can be asked of a network."""
+        answers = isinstance(network.language, Answering | AnswerWriting)
+        return cls(network.name, network.classes, answers, not network.classes)
+
+    @classmethod
+    def unknown(cls) -> Subject:
+        """A network that was not looked at yet: it may be asked anything."""
+        return cls("", (), takes_questions=True, takes_captions=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
@@ -69,19 +110,19 @@ class Inquiry:
     question: str = ""
     caption: str = ""
 
-    def require_sense(self) -> None:
-        """Check what can be checked without the network.
+    def require_sense(self, subject: Subject) -> None:
+        """Check what can be checked before there is a photograph.
 
         Raises:
             ClassNotFoundError: if the network has no such class.
             NetworkError: if a class is explained of a network without, or a caption of one with classes.
         """
-        if self.targets and not (self.run.classes or self.question):
-            raise NetworkError(f"{self.run.network} has no classes; ask it a question, or leave the class out")
-        if self.caption and self.run.classes:
-            raise NetworkError(f"{self.run.network} has classes, and writes nothing; leave the caption out")
-        if self.run.classes and not self.question:
-            self.classes(self.run.classes)
+        if self.targets and not (subject.classes or self.question):
+            raise NetworkError(f"{subject.network} has no classes; ask it a question, or leave the class out")
+        if self.caption and subject.classes:
+            raise NetworkError(f"{subject.network} has classes, and writes nothing; leave the caption out")
+        if subject.classes and not self.question:
+            self.classes(subject.classes)
 
     @property
     def written(self) -> str | None:
@@ -110,6 +151,7 @@ class Explained:
 
     Attributes:
         run: the run whose names are spoken.
+        is_of_run: whether classes are those of the run, and not of another network with the same body.
         image: what the photograph is called.
         article: what is shown.
         value: what ``explain --json`` prints of it.
@@ -117,6 +159,7 @@ class Explained:
     """
 
     run: Run
+    is_of_run: bool
     image: str
     article: str = field(repr=False)
     value: dict[str, Any] = field(repr=False)
@@ -173,6 +216,7 @@ class Explaining:
             NeuronExplainError: if that cannot be done; the message says why.
         """
         explainer = self._of(inquiry.run, progress)
+        inquiry.require_sense(self.subject(inquiry.run))
         if inquiry.question:
             explainer = replace(explainer, network=explainer.network.asked(inquiry.question))
         if inquiry.methods:
@@ -180,20 +224,22 @@ class Explaining:
         photographs = [(upload.name, upload.photograph())]
         progress("explaining", 0, 0)
         result: ExplainedCaption | Explanation | Comparison
-        if not (inquiry.run.classes or explainer.network.classes):
+        network = explainer.network
+        if not network.classes and not isinstance(network.language, Answering):
             of_captions = CaptionExplainer.of(explainer, self._catalogue.store, inquiry.run)
             (result,) = of_captions.explain_all(photographs, caption=inquiry.written)
         elif inquiry.caption:
-            raise NetworkError(f"{explainer.network.name} chooses its answer, and writes none; leave the caption out")
+            raise NetworkError(f"{network.name} chooses its answer, and writes none; leave the caption out")
         else:
-            targets = inquiry.classes(explainer.network.classes)
+            targets = inquiry.classes(network.classes)
             (result,) = explained(explainer, photographs, targets, progress=progress)
-        facts = run_facts(inquiry.run, named=len(explainer.names))
+        facts = run_facts(inquiry.run, named=len(explainer.names), network=network.name)
         with TemporaryDirectory(prefix="neuronexplain-") as folder:
             path = Path(folder) / "page.html"
             write_page(path, [result], title="Why the network says so", facts=facts)
             page = path.read_bytes()
-        return Explained(inquiry.run, upload.name, article(result), result.to_dict(), page)
+        is_of_run = is_built_with(inquiry.run, network)
+        return Explained(inquiry.run, is_of_run, upload.name, article(result), result.to_dict(), page)
 
     def see(self, run: Run, unit: int, upload: Upload, progress: Progress) -> Seen:
         """Find where a unit is alive in a photograph.
@@ -211,6 +257,13 @@ class Explaining:
         picture = concept_picture(preprocessing.view(photograph), strength)
         return Seen(run, unit, upload.name, float(maps.max()), float((strength > 1).mean()), picture_uri(picture, 800))
 
+    def subject(self, run: Run) -> Subject:
+        """What can be asked where a run's names are spoken, as far as it is known before the network is opened."""
+        if not self._place.is_named:
+            return Subject.of_run(run)
+        explainer = self._explainer if self._digest == run.key.digest else None
+        return Subject.unknown() if explainer is None else Subject.of_network(explainer.network)
+
     def _of(self, run: Run, progress: Progress) -> Explainer:
         if self._explainer is None or self._digest != run.key.digest:
             progress("opening the network", 0, 0)
@@ -220,9 +273,9 @@ class Explaining:
         return self._explainer
 
     def _open(self, run: Run) -> Network:
-        """The run's network, from the place that was named, unless another network lies there."""
+        """The network whose units a run names, from the place that was named, unless its own lies there."""
         place = self._place
-        if place.network is None and place.weights is None:
+        if not place.is_named:
             return open_network_of(run, ema=place.ema, device=place.device)
         named = open_network_of(run, network=place.network, weights=place.weights, ema=place.ema, device=place.device)
-        return named if named.fingerprint == run.key.network else open_network_of(run, device=place.device)
+        return named if names_units_of(run, named) else open_network_of(run, device=place.device)

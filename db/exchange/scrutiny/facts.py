@@ -37,6 +37,7 @@ def require_possible_facts(whole: WholeRun) -> None:
     run, where = whole.run, whole.origin
     _require_names(run, where)
     _require_settings(run, where)
+    _require_body(run, where)
     _require_source(run.source, where)
     if run.key.imported:
         _require_nothing_measured(whole)
@@ -104,6 +105,20 @@ def _require_settings(run: Run, where: str) -> None:
         raise StoreError(f"{where}: its control has names for {run.control} of {layer.units} units, unlike its key")
 
 
+def _require_body(run: Run, where: str) -> None:
+    """What a run of the classifier is known by is over all of it; without classes, only the body matters."""
+    if not run.body:
+        return
+    if run.key.imported or not run.key.keeps_body:
+        raise StoreError(f"{where}: it has a body, which runs of schema {run.key.schema} and imported ones do not keep")
+    if bool(run.classes) is (run.body == run.key.network):
+        known = "more than its body" if run.classes else "its body"
+        raise StoreError(
+            f"{where}: it has {len(run.classes)} classes, so it is known by {known}, but its body is {run.body[:12]} "
+            f"and it is known by {run.key.network[:12]}"
+        )
+
+
 def _require_source(source: Mapping[str, object], where: str) -> None:
     for name, kind in _SOURCE.items():
         if name in source and not isinstance(source[name], kind):
@@ -130,11 +145,8 @@ def _require_measured(run: Run, where: str) -> None:
             f"{where}: it cannot be of {run.images} images with {run.pixels} pixels, nor name what is on "
             f"{key.min_images} images"
         )
-    if layer.height < 1 or layer.width < 1 or not run.classes:
-        raise StoreError(
-            f"{where}: it has a map of {layer.height} x {layer.width} and {len(run.classes)} classes; at least 1 x 1 "
-            "and one class are needed"
-        )
+    if layer.height < 1 or layer.width < 1:
+        raise StoreError(f"{where}: it has a map of {layer.height} x {layer.width}; at least 1 x 1 is needed")
     if key.upsampling != UPSAMPLING:
         raise StoreError(f"{where}: its maps are upsampled by {key.upsampling!r}, not by {UPSAMPLING!r}")
     if problem := preprocessing_problem(key.preprocessing):

@@ -90,12 +90,13 @@ def explain(
     from db import NameStore
     from db.records import require_evidence
     from dissection.files.paths import readable
+    from neuronexplain.bodies import is_built_with
     from neuronexplain.explainer import Explainer
     from neuronexplain.explaining import explained
     from neuronexplain.language.captions import CaptionExplainer
     from neuronexplain.listings import run_facts
     from neuronexplain.report.folder import PAGE, require_free, write_folder
-    from neuronexplain.run_networks import open_network_of
+    from neuronexplain.run_networks import named_network_and_run
     from neuronexplain.serialise import to_value
 
     methods, targets = options.method_names(method), target or []
@@ -108,10 +109,14 @@ def explain(
     if out:
         require_free(out, map(readable, paths), replace=replace)
     with NameStore.open(db) as store:
-        chosen = store.choose(run) if run is not None else store.newest_of(network)
+        opened, chosen = named_network_and_run(store, run=run, network=network, weights=weights, ema=ema, device=device)
         if (max_q, min_truth) != (DEFAULT_RULES.max_q, DEFAULT_RULES.min_truth):
             require_evidence(chosen)
-        opened = open_network_of(chosen, network=network, weights=weights, ema=ema, device=device)
+        if opened.classes and not is_built_with(chosen, opened):
+            console.note(
+                f"{opened.name} has the body of {chosen.network}, and so the names of run {chosen.id}; what that run "
+                "says of classes is about another head, and is not used."
+            )
         opened, is_of_words, caption = _asked(opened, question, targets, caption, of_words, of_classes)
         explainer = Explainer.from_store(
             opened,
@@ -136,7 +141,7 @@ def explain(
         explanations = [explanation for explanation in shown if json or out]
     if out and explanations:
         title = f"Asked “{question}”: why the network says so" if question else "Why the network says so"
-        about = run_facts(chosen, named=len(explainer.names))
+        about = run_facts(chosen, named=len(explainer.names), network=opened.name)
         values = write_folder(out, explanations, title=title, facts=about, replace=replace, missing=problems)
         if not json:
             console.say(f"Pictures and page: {out / PAGE}")
