@@ -198,6 +198,7 @@ def run_of(dissection: Dissection, **key: Any) -> Run:
         constant_alphas=False,
         evidence="one folder per class",
         control=2 if has_control else None,
+        body="fedcba98" * 8 if key.get("schema", SCHEMA) >= 5 else "",
     )
 
 

@@ -69,6 +69,8 @@ def test_the_page_runs(place, run, monkeypatch):
     assert "The network says no (" in said[2]
     assert "The network says harbour (" in said[3]
     assert "gives beach" in said[3]
+    _, told, _ = run(*other[1:4], "demo/scenes.db", "--network", "speakers.py:captioner", *other[5:])
+    assert "The network says harbour (" in " ".join(told.split())
     done = subprocess.run(
         [sys.executable, "-c", f"from speakers import *\n{IN_PYTHON}"],
         cwd=place,

@@ -52,7 +52,9 @@ class TestBody:
             other.colours *= 2
         writer = captioner()
         same = [network, *map(network.asked, QUESTIONS), answerer(other), writer, writer.saying("a red square")]
-        assert len({one.fingerprint for one in same}) == 1
+        assert len({one.body_fingerprint for one in same}) == 1
+        assert {one.fingerprint for one in same if not one.classes} == {network.body_fingerprint}
+        assert len({one.fingerprint for one in same if one.classes}) == 3, "what is asked, and said, is of the whole"
         assert network.fingerprint == body_fingerprint(ColourNet().eval(), PLAIN, Layer("rectify", 4, 32, 32), None)
 
     def test_every_weight_before_the_layer_counts(self):
@@ -118,6 +120,31 @@ class TestBody:
         deep = body_fingerprint(Deep().eval(), PLAIN, Layer("part.eye.3", 4, 28, 28), None)
         assert alone == deep
         assert alone != body_fingerprint(body, PLAIN, Layer("1", 4, 30, 30), None)
+
+    def test_what_is_done_to_the_image_before_counts(self):
+        """A captioner that prepares photographs once more sees other maps with the same weights."""
+        mean = torch.full((1, 3, 1, 1), 0.25)
+        ways = {
+            "as it is": lambda images: images.to(torch.float32).detach(),
+            "scaled": lambda images: images * 2 - 1,
+            "less": lambda images: images - mean,
+            "less in place": lambda images: images.clone().sub_(2 * mean),
+            "blue first": lambda images: images.flip(1),
+            "half of it": lambda images: images[:, :, ::2],
+        }
+
+        class Prepared(nn.Module):
+            def __init__(self, prepare):
+                super().__init__()
+                self.prepare, self.trunk = prepare, ColourNet()
+
+            def forward(self, images):
+                return self.trunk(self.prepare(images))
+
+        layer = Layer("trunk.rectify", 4, 32, 32)
+        found = {name: body_fingerprint(Prepared(way).eval(), PLAIN, layer, None) for name, way in ways.items()}
+        assert found["as it is"] == body_fingerprint(ColourNet().eval(), PLAIN, Layer("rectify", 4, 32, 32), None)
+        assert len(set(found.values())) == len(ways)
 
 
 class TestWords:
@@ -356,7 +383,8 @@ class TestAnswers:
                 build(one, colour_concepts(), names).run for one in (network, *map(network.asked, QUESTIONS))
             )
             assert len({run.key.digest for run in (bare, asked, other)}) == 3
-            assert len({run.key.network for run in (bare, asked, other)}) == 1
+            assert {run.body for run in (bare, asked, other)} == {bare.key.network}
+            assert len({run.key.network for run in (bare, asked, other)}) == 3
             assert asked.evidence.endswith("asked “what colour is it ?”")
             assert names.concepts_of(asked, ANSWERS.index("yellow"))[0].concept.spoken == "yellow"
             assert not names.class_images(bare)
@@ -375,6 +403,8 @@ class TestAnswers:
             assert replace(before.run, id=0) == after.run
             assert before.dissection == after.dissection
             assert len(before.importances) == len(after.importances)
+        with NameStore.create(tmp_path / "shared.db") as shared:
+            assert [adopted.is_new for adopted in shared.adopt(read)] == [True, True]
 
     def test_without_a_question_there_are_no_classes(self, store):
         run = store.runs()[0]

@@ -166,7 +166,7 @@ def test_names_of_another_tool_have_nothing_measured(change: dict[str, int]) -> 
     whole = small()
     key = replace(whole.run.key, network="imported: vgg16", evidence="none")
     silent = tuple(replace(unit, threshold=float("inf"), exemplars=()) for unit in whole.dissection.units)
-    run = replace(whole.run, key=key, images=0, pixels=0)
+    run = replace(whole.run, key=key, images=0, pixels=0, body="")
     imported = replace(whole, run=run, importances=(), pictures={}, dissection=replace(whole.dissection, units=silent))
     require_possible(imported)
     for lie in (

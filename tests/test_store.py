@@ -319,7 +319,17 @@ def test_the_checksum_is_over_every_row_of_a_run(where: str) -> None:
     assert all(rows[name] for name in rows.keys() - {"meta"})
     (kept,) = rows["provenance"]
     of_evidence = ("evidence", "runners_up", "quarters", "controls")
-    dissected = ("runs", "concepts", "units", "overlaps", "truths", "exemplars", "exemplar_concepts", *of_evidence)
+    dissected = (
+        "runs",
+        "concepts",
+        "units",
+        "overlaps",
+        "truths",
+        "exemplars",
+        "exemplar_concepts",
+        *of_evidence,
+        "bodies",
+    )
     besides = ("classes", "importances", "class_statistics", "pictures")
     of_dissection, of_whole = ([schema.metadata.tables[name] for name in names] for names in (dissected, besides))
     dissection = slow_checksum(of_dissection, rows, ["CC BY 4.0", 199, 2])

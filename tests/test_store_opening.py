@@ -164,7 +164,11 @@ def test_no_message_shows_a_password(url: str) -> None:
         assert "names" in said(caught)
 
 
-OLD = {2: cases.small_dissection(), 3: cases.without_shown(cases.proven_dissection())}
+OLD = {
+    2: cases.small_dissection(),
+    3: cases.without_shown(cases.proven_dissection()),
+    4: cases.proven_dissection(),
+}
 
 
 def as_of(version: int, where: str) -> None:
@@ -232,13 +236,13 @@ def test_an_old_database_is_gone_on_with(old: str, version: int) -> None:
     with NameStore.open(old) as reader, NameStore.create(old) as store, NameStore.create(old):
         answers(store, version)
         after = contents(old, version)
-        assert after == before | {"added": added(version), "meta": [("schema", "4")]}
+        assert after == before | {"added": added(version), "meta": [("schema", "5")]}
         new = cases.proven_dissection()
         run = store.publish(cases.run_of(new, network="new"), new)
         for one in (store, reader):  # the reader opened the database before it had more tables
             assert one.dissection(run) == new
             assert [one.unit(run, number) for number in range(6)] == list(new.units)
-            assert [kept.key.schema for kept in one.runs()] == [version, 4]
+            assert [kept.key.schema for kept in one.runs()] == [version, 5]
         store.delete(run)
         answers(store, version)
 
@@ -255,11 +259,11 @@ def test_a_run_of_schema_3_is_not_made_again_for_what_its_exemplars_show(where: 
 def test_tables_stay_where_one_of_something_else_is_in_the_way(old: str, version: int) -> None:
     engine = create_engine(Location.of(old).url)
     with engine.begin() as connection:
-        connection.execute(text("CREATE TABLE exemplar_concepts (name TEXT)"))
+        connection.execute(text("CREATE TABLE bodies (name TEXT)"))
     engine.dispose()
     before = contents(old, version)
     for way in (NameStore.create, NameStore.open):
-        with pytest.raises(StoreError, match=r"holds the table exemplar_concepts, which NeuronExplain does not make"):
+        with pytest.raises(StoreError, match=r"holds the table bodies, which NeuronExplain does not make"):
             way(old)
     assert contents(old, version) == before
 
@@ -286,4 +290,4 @@ def test_several_may_bring_a_database_to_the_newest_schema_at_once(old: str, ver
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(create, range(8)))
-    assert contents(old, version)["meta"] == [("schema", "4")]
+    assert contents(old, version)["meta"] == [("schema", "5")]

@@ -38,6 +38,10 @@ _SETTINGS = (
 """Settings that change a standard module's output without being weights."""
 
 
+_ONLY_MOVED = frozenset({"clone", "contiguous", "cpu", "cuda", "detach", "float", "requires_grad_", "to", "type"})
+"""Functions that leave an image as it is, but for its type."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """What a value is computed from.
@@ -45,13 +49,15 @@ class Sources:
     Attributes:
         tensors: names of parameters and buffers.
         modules: names of modules.
+        operations: what was done to the image before it met any of those: a network may prepare it once more.
     """
 
     tensors: frozenset[str] = frozenset()
     modules: frozenset[str] = frozenset()
+    operations: frozenset[str] = frozenset()
 
     def __or__(self, other: Sources) -> Sources:
-        return Sources(self.tensors | other.tensors, self.modules | other.modules)
+        return Sources(self.tensors | other.tensors, self.modules | other.modules, self.operations | other.operations)
 
 
 def body_fingerprint(module: nn.Module, preprocessing: Preprocessing, layer: Layer, layout: Layout | None) -> str:
@@ -68,6 +74,7 @@ def body_fingerprint(module: nn.Module, preprocessing: Preprocessing, layer: Lay
         [f"body {layer.name.removeprefix(prefix)} {layer.rectifier} {layout.order if layout else ''}"],
         (f"{name.removeprefix(prefix)} {described(module.get_submodule(name))}" for name in sorted(sources.modules)),
         (str(part.graph) for part in module.modules() if isinstance(getattr(part, "graph", None), Graph)),
+        sorted(sources.operations),
     ):
         digest.update(f"{line}\n".encode())
     for name in sorted(sources.tensors):
@@ -105,7 +112,7 @@ def _sources(
 ) -> tuple[Sources, Sources]:
     """What the output of a layer, and what a run of the module on noise gives, are computed from."""
     image, of_map = noise(module, preprocessing), Sources()
-    watch = _Watch(module)
+    watch = _Watch(module, image)
 
     def reached(_part: nn.Module, _args: object, output: object) -> None:
         nonlocal of_map
@@ -140,8 +147,9 @@ def content(tensor: Tensor) -> bytes:
 class _Watch(TorchFunctionMode):
     """Follows which parameters, buffers and modules each tensor comes from, whether or not it comes from the image."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, image: Tensor) -> None:
         super().__init__()
+        self._images = WeakTensorKeyDictionary({image: None})
         self._known: MutableMapping[Tensor, Sources] = WeakTensorKeyDictionary()
         self._started: list[Sources] = []
         for name, tensor in chain(module.named_parameters(), module.named_buffers()):
@@ -168,11 +176,28 @@ class _Watch(TorchFunctionMode):
     ) -> Any:  # noqa: ANN401 -- whatever the function gives
         kwargs = kwargs or {}
         sources = self.of((args, kwargs))
+        is_of_image = not (sources.tensors or sources.modules) and any(map(self._is_image, tensors([args, kwargs])))
         result = func(*args, **kwargs)
+        if is_of_image and isinstance(result, Tensor):
+            if func.__name__ not in _ONLY_MOVED:
+                sources |= Sources(operations=frozenset([self._operation(func.__name__, args, kwargs)]))
+            self._images[_root(result)] = None
         written = [args[0]] if args and result is None else []  # __setitem__ and its like
         for tensor in tensors([result, written]):
             self._add(tensor, sources)
         return result
+
+    def _is_image(self, tensor: Tensor) -> bool:
+        return _root(tensor) in self._images
+
+    def _operation(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        """A function of the image, with what else it was given: constants, by their content."""
+        return " ".join([name, *map(self._argument, args), *(f"{key}={self._argument(kwargs[key])}" for key in kwargs)])
+
+    def _argument(self, argument: object) -> str:
+        if not isinstance(argument, Tensor):
+            return repr(argument)
+        return "image" if self._is_image(argument) else hashlib.sha256(content(argument)).hexdigest()
 
     def _add(self, tensor: Tensor, sources: Sources) -> None:
         """A view and what it is a view of are one: what is written to either is in both."""

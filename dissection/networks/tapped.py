@@ -14,6 +14,7 @@ from torch.fx import Graph
 from dissection.errors import NetworkError
 
 from .body import body_fingerprint, content, described
+from .called import Called
 from .heads import PLAIN, Head, find_head
 from .layers import FeatureMap, Layers
 from .network_arguments import input_of, labels_of, require_module
@@ -253,7 +254,7 @@ def _tapped(network: _AnyNetwork, layers: Layers, recording: Recording) -> _AnyN
     """
     module, preprocessing = network.module, network.preprocessing
     layer, layout = place(module, preprocessing, layers, network.layer, network.name)
-    head = network.head if network.classes else None
+    head = network.head if network.classes or isinstance(module, Called) else None
     switches = require_independent(module, preprocessing, recording, head, layer, layout)
     layouts = {layer.name: layout} if layout else {}
     is_of_body = network.body or not network.classes

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from dissection.files.atomic import replace_file
 from dissection.plain_text import visible
-from neuronexplain.figures import fixed
+from neuronexplain.figures import fixed, true_minus
 from neuronexplain.pictures.overlay import COLORMAP, DIVERGING
 
 from . import inline_pictures as pictures
@@ -134,6 +134,7 @@ def environment() -> Environment:
     environment.filters |= {
         "percent": numbers.percentage,
         "fixed": fixed,
+        "true_minus": true_minus,
         "labelled": numbers.labelled,
         "scale": numbers.Scale.of,
         "data_uri": pictures.data_uri,

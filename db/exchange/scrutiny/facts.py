@@ -106,12 +106,14 @@ def _require_settings(run: Run, where: str) -> None:
 
 
 def _require_body(run: Run, where: str) -> None:
-    """What a run of the classifier is known by is over all of it; without classes, only the body matters."""
-    if not run.body:
-        return
-    if run.key.imported or not run.key.keeps_body:
-        raise StoreError(f"{where}: it has a body, which runs of schema {run.key.schema} and imported ones do not keep")
-    if bool(run.classes) is (run.body == run.key.network):
+    """A run of a network without classes is known by its body, and that of a classifier by more."""
+    keeps_body = run.key.keeps_body and not run.key.imported
+    if bool(run.body) is not keeps_body:
+        kept = (
+            "lacks its body" if keeps_body else "has a body, which runs before schema 5 and imported ones do not keep"
+        )
+        raise StoreError(f"{where}: it {kept}")
+    if keeps_body and bool(run.classes) is (run.body == run.key.network):
         known = "more than its body" if run.classes else "its body"
         raise StoreError(
             f"{where}: it has {len(run.classes)} classes, so it is known by {known}, but its body is {run.body[:12]} "

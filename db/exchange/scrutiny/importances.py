@@ -36,7 +36,7 @@ def require_possible_importances(whole: WholeRun) -> None:
         if whole.run.constant_alphas:
             _require_thresholds(importance, whole, where)
     images = sum(importance.images for importance in whole.importances)
-    if whole.run.key.evidence == CONCEPT_IMAGES and images != whole.run.images:
+    if whole.run.classes and whole.run.key.evidence == CONCEPT_IMAGES and images != whole.run.images:
         raise StoreError(f"{whole.origin}: its classes have {images} images, not the {whole.run.images} of the data")
 
 

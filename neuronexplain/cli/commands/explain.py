@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neuronexplain.cli import console, options
-from neuronexplain.figures import fixed
+from neuronexplain.figures import fixed, true_minus
 from neuronexplain.progress import counted
 from neuronexplain.sentence import percent
 from neuronexplain.vocabulary import DEFAULT_RULES, Rules
@@ -114,8 +114,8 @@ def explain(
             require_evidence(chosen)
         if opened.classes and not is_built_with(chosen, opened):
             console.note(
-                f"{opened.name} has the body of {chosen.network}, and so the names of run {chosen.id}; what that run "
-                "says of classes is about another head, and is not used."
+                f"{opened.name} has the body of {chosen.network}, and so the names of run {chosen.id}; what matters "
+                "for its classes, only a run of its own can tell (neuronexplain build)."
             )
         opened, is_of_words, caption = _asked(opened, question, targets, caption, of_words, of_classes)
         explainer = Explainer.from_store(
@@ -346,10 +346,8 @@ def _print_units(explanation: Answer, *, indent: int = 4) -> None:
 
 def _line(unit: RankedUnit) -> str:
     said = unit.clause if unit.is_spoken else f"unspoken: {unit.clause}"
-    return (
-        f"neuron {unit.unit:4}  alpha {unit.alpha:+.2e}  effect {unit.effect:+.2e}  "
-        f"contribution {unit.contribution:+.2e}  {'lit' if unit.lit else 'silent':6}  {_name(unit)}  [{said}]"
-    )
+    numbers = (f"{name} {true_minus(f'{getattr(unit, name):+.2e}')}" for name in ("alpha", "effect", "contribution"))
+    return f"neuron {unit.unit:4}  {'  '.join(numbers)}  {'lit' if unit.lit else 'silent':6}  {_name(unit)}  [{said}]"
 
 
 def _name(unit: RankedUnit) -> str:
