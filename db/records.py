@@ -37,6 +37,7 @@ STATISTICS = ("alpha_squares", "contribution_squares", "lits", "lit_squares")
 """The fields of `ClassImportance` that need not be there: all of them are, or none."""
 
 _ASKED = ", asked “"
+_LABELS = ", labels "
 CONCEPT_IMAGES = "the concept images that the network assigns to the class"
 """A key's evidence if importances were gathered over the concept images, each of which counts for one class."""
 
@@ -121,7 +122,7 @@ class Run:
         source: where the network comes from, enough to rebuild it (plain JSON values).
         classes: the network's labels by index.
         layer: the dissected layer.
-        concepts: name of the concept dataset, for people.
+        concepts: name of the concept dataset, for people, and what is to be said of labels that a model made.
         images: number of images dissected over.
         pixels: number of label-map pixels dissected over.
         constant_alphas: whether alphas are the same for every image (pooling and one linear layer follow the layer).
@@ -156,6 +157,12 @@ class Run:
     def draws(self) -> int:
         """Permutations behind the evidence for names; 0 where none was gathered."""
         return self.key.draws
+
+    @property
+    def labels(self) -> str:
+        """Which model labelled the concept data, and whether that was checked; empty if people labelled them."""
+        _, mark, said = self.concepts.partition(_LABELS)
+        return f"labels {said}" if mark else ""
 
     @property
     def is_of_prompt(self) -> bool:

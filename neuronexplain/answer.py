@@ -95,6 +95,7 @@ class Answer:
         true_class: the class that the photograph is known to show; ``None`` where that is not known.
         question: what the network was asked; empty where it is a classifier.
         exemplars: of the units above, pictures of the concept images that excite them most, strongest first.
+        labels: which model labelled the concept images, and whether that was checked; empty if people labelled them.
     """
 
     image: str
@@ -115,6 +116,7 @@ class Answer:
     true_class: Score | None = None
     question: str = ""
     exemplars: Mapping[int, tuple[ExemplarPicture, ...]] = field(default_factory=dict)
+    labels: str = ""
 
     @property
     def sentence(self) -> str:

@@ -15,6 +15,7 @@ import torch
 from db import NameStore
 from db.arguments import writing
 from db.records import CONCEPT_IMAGES, OLDEST_SCHEMA, Run, RunKey, WholeRun, evidence_of
+from dissection.concepts.model_labels import name_with_labels
 from dissection.concepts.notes import licence_of
 from dissection.dissect import dissect_layers
 from dissection.engine.evidence import Draws
@@ -302,7 +303,7 @@ def _runs(
             source=network.source.to_json() if network.source else {},
             classes=tuple(network.classes),
             layer=network.layer,
-            concepts=concepts.name,
+            concepts=name_with_labels(concepts),
             images=dissection.images,
             pixels=dissection.pixels,
             constant_alphas=bool(network.classes) and has_constant_alphas(network),

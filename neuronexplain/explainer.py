@@ -73,6 +73,7 @@ class Explainer:
         methods: names of other methods to explain the same target with; each adds its own passes.
         excesses: by class, each unit's mean lit contribution above that to the average class, where that is known.
         exemplars: by unit, pictures of the concept images that excite it most, strongest first, where they are kept.
+        labels: which model labelled the concept data, and whether that was checked; empty if people labelled them.
 
     Raises:
         NetworkError: if there is no such method, or it is not defined for the network.
@@ -85,6 +86,7 @@ class Explainer:
     methods: Sequence[str] = ()
     excesses: Mapping[int, Float64[np.ndarray, " units"]] = field(default_factory=dict)
     exemplars: Mapping[int, tuple[ExemplarPicture, ...]] = field(default_factory=dict)
+    labels: str = ""
     _layer: NamedLayer = field(init=False, repr=False)
     _head: Head = field(init=False, repr=False)
 
@@ -123,7 +125,7 @@ class Explainer:
         is_own = is_built_with(chosen, opened)  # otherwise, all that the run says of classes is of another network's
         constant_alpha = chosen.constant_alphas if is_own else _has_constant_alphas(opened)
         excesses = contributions.by_unit() if contributions and is_own else {}
-        return cls(opened, units, constant_alpha, rules, names_of(methods), excesses, exemplars)
+        return cls(opened, units, constant_alpha, rules, names_of(methods), excesses, exemplars, chosen.labels)
 
     def __post_init__(self) -> None:
         if self.network.classes:  # without, there is nothing to explain yet
@@ -259,6 +261,7 @@ class Explainer:
                 rules=self._layer.rules,
                 passed_over=ranking.passed_over,
                 has_evidence=self._layer.has_evidence,
+                labels=self.labels,
                 loss=losses[number],
                 constant_alpha=self.constant_alpha,
                 photograph=_shown(preprocessing.view(photograph)),

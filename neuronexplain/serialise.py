@@ -51,6 +51,7 @@ def to_json(explanation: Answer, *, heatmap: str | None, methods: Mapping[str, s
         "max_q": _finite(rules.max_q),
         "min_truth": _finite(rules.min_truth),
         "has_evidence": explanation.has_evidence,
+        "labels": explanation.labels or None,
         "constant_alpha": explanation.constant_alpha,
         "top": [_unit(unit) for unit in explanation.top],
         "bottom": [_unit(unit) for unit in explanation.bottom],

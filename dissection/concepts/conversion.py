@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ from .unfinished import DATA, resuming
 from .wrappers import Sized
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from os import PathLike
 
     from jaxtyping import Int32
@@ -105,28 +106,65 @@ def convert(
         OutputError: if the folder is not empty or cannot be written.
         CheckpointError: if another process is writing the same folder.
     """
-    target, total = Path(dst), len(dataset)
+    dataset, sizes = Sized(dataset, label_size), Sizes(size, label_size, min_images)
+    with unfinished(dataset, Path(dst), sizes) as work:
+        return convert_in(work, dataset, sizes, progress=progress)
 
-    def on_step(done: int) -> None:
-        if progress is not None:
-            progress(done, 2 * total)
 
-    dataset, read = Sized(dataset, label_size), ReadFiles()
-    with resuming(target, _digest(dataset, [size, label_size, min_images], read)) as work:
-        counted = _survey(dataset, work, on_step)
-        dropped = tuple(support for support in counted.concepts if 0 < support.images < min_images)
-        kept = {support.concept.number: support.concept for support in counted.concepts if support.images >= min_images}
-        if not kept:
-            problem = f"no concept is on {min_images} images; lower the minimum number of images"
-            raise ConceptDataError(f"{dataset.name}: {problem}")
-        totals = _write(dataset, kept, work, (size, label_size), on_step)
-        for name, content in notes_of(dataset).items():
-            (work / DATA / name).write_bytes(content)
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What a conversion makes of a dataset: sides of photographs and label maps, and :func:`convert`'s minimum."""
+
+    photographs: int = SIZE
+    labels: int = LABEL_SIZE
+    min_images: int = MIN_IMAGES
+
+
+@contextmanager
+def unfinished(dataset: ConceptDataset, dst: Path, sizes: Sizes) -> Iterator[Path]:
+    """A folder for :func:`convert_in` to work in, which becomes ``dst``; the same call finds it as it was left.
+
+    Args:
+        dataset: the dataset to write.
+        dst: the folder to write; it must be missing or empty.
+        sizes: what is made of the dataset.
+
+    Raises:
+        ConceptDataError: if a file of the dataset cannot be read, or was changed by the end.
+        OutputError: if the folder is not empty or cannot be written.
+        CheckpointError: if another process is writing the same folder.
+    """
+    read = ReadFiles()
+    with resuming(dst, source_digest(dataset, list(astuple(sizes)), read)) as work:
+        yield work
         if changed := changed_file(dataset, read):
             raise ConceptDataError(
                 f"{readable(changed)} was changed while it was converted, so nothing was kept; leave the data alone, "
                 "and start again"
             )
+
+
+def convert_in(work: Path, dataset: ConceptDataset, sizes: Sizes, *, progress: Counter | None = None) -> Summary:
+    """Write a dataset in Broden's layout into the folder of :func:`unfinished`; see :func:`convert`.
+
+    Raises:
+        ConceptDataError: if the source breaks its layout, or no concept is left.
+    """
+    total, min_images = len(dataset), sizes.min_images
+
+    def on_step(done: int) -> None:
+        if progress is not None:
+            progress(done, 2 * total)
+
+    counted = _survey(dataset, work, on_step)
+    dropped = tuple(support for support in counted.concepts if 0 < support.images < min_images)
+    kept = {support.concept.number: support.concept for support in counted.concepts if support.images >= min_images}
+    if not kept:
+        problem = f"no concept is on {min_images} images; lower the minimum number of images"
+        raise ConceptDataError(f"{dataset.name}: {problem}")
+    totals = _write(dataset, kept, work, (sizes.photographs, sizes.labels), on_step)
+    for name, content in notes_of(dataset).items():
+        (work / DATA / name).write_bytes(content)
     return Summary(total, len(kept), totals, dropped, counted)
 
 
@@ -197,7 +235,7 @@ class _CategorySplitter:
         ]
 
 
-def _digest(dataset: ConceptDataset, settings: list[int], read: ReadFiles) -> str:
+def source_digest(dataset: ConceptDataset, settings: list[int], read: ReadFiles) -> str:
     """A digest of everything the output depends on; of the source's files it takes names, sizes and times."""
     words = [[concept.number, concept.name, concept.category] for concept in dataset.concepts.values()]
     total = hashlib.sha256(json.dumps([_FORMAT, PIL.__version__, settings, words, len(dataset)]).encode())

@@ -36,6 +36,15 @@ def open_concepts(path: str | PathLike[str], *, limit: int | None = None) -> Con
     dataset = open_layout(Path(path), stop)
     if not len(dataset):
         raise ConceptDataError(f"{path}: the dataset holds no images; at least one is needed")
+    return limited(dataset, limit)
+
+
+def limited(dataset: ConceptDataset, limit: int | None) -> ConceptDataset:
+    """A dataset, or at most ``limit`` of its images, evenly spaced.
+
+    Raises:
+        ConceptDataError: if that is none.
+    """
     if limit is not None and limit < 1:
         raise ConceptDataError(f"{limit} images of {dataset.name} were asked for; ask for at least 1")
     return dataset if limit is None or limit >= len(dataset) else Subset(dataset, limit)

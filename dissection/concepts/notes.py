@@ -1,4 +1,4 @@
-"""Notes on licence and origin, which go wherever the data go."""
+"""Notes on licence and origin, and on who made the labels, which go wherever the data go."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GREATEST_LICENCE = 2000
 """Characters of a licence that are told; the rest is in the notes themselves."""
 
 _LICENCES = re.compile(r"(licen[cs]e|copying).*", re.IGNORECASE)
-_NOTES = re.compile(r"(licen[cs]e|copying|notice|readme|credits|attribution).*", re.IGNORECASE)
+_NOTES = re.compile(r"(licen[cs]e|copying|notice|readme|credits|attribution).*|model-labels.*\.json", re.IGNORECASE)
 
 
 @runtime_checkable

@@ -20,6 +20,11 @@ def write_frame(file: BinaryIO, data: bytes) -> int:
     """Write a block; returns the bytes that it takes."""
     file.write(_FRAME.pack(len(data), zlib.crc32(data)))
     file.write(data)
+    return frame_size(data)
+
+
+def frame_size(data: bytes) -> int:
+    """The bytes that a block takes in a file."""
     return _FRAME.size + len(data)
 
 

@@ -124,7 +124,7 @@ def _opened(
         draft.module.eval(),
         layer=layer or draft.layer,
         preprocessing=_changed(draft.preprocessing if preprocessing is None else preprocessing, changes),
-        classes=draft.classes if classes is None else _read_classes(classes),
+        classes=draft.classes if classes is None else read_classes(classes),
         name=draft.name,
         output=output or draft.output,
         multi_label=draft.multi_label if multi_label is None else multi_label,
@@ -141,7 +141,7 @@ def _talking(
     """A network that answers or writes, as it was made, at a layer; its weights may have been loaded since."""
     known = network.language.answers if isinstance(network.language, Answering) else ()
     is_said = {
-        "classes": bool(classes) and tuple(_read_classes(classes or ())) != known,
+        "classes": bool(classes) and tuple(read_classes(classes or ())) != known,
         "preprocessing": preprocessing not in {None, network.preprocessing},
         "output": bool(changes.get("output")),
         "multi_label": bool(changes.get("multi_label")),
@@ -216,8 +216,12 @@ def _published(network: str, weights: WeightsFile | None, progress: Bytes | None
     raise NetworkError(_unknown(network, [SCENES, CAPTIONER, ANSWERER, LITE, *places_names(), *published_names()]))
 
 
-def _read_classes(classes: Path | str | Sequence[str]) -> Sequence[str]:
-    """Labels from a file, one per line; empty lines at its end are ignored."""
+def read_classes(classes: Path | str | Sequence[str]) -> Sequence[str]:
+    """Labels from a file, one per line; empty lines at its end are ignored.
+
+    Raises:
+        NetworkError: if it cannot be read or holds none.
+    """
     if not isinstance(classes, (Path, str)):
         return classes
     try:

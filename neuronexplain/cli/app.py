@@ -22,7 +22,7 @@ from .commands import (
     units,
     weights_convert,
 )
-from .commands.concepts import check, convert, fetch, find, join, kinds, of, show
+from .commands.concepts import check, convert, fetch, find, join, kinds, label, of, show
 from .commands.runs import delete, listing
 from .commands.study import discrimination, results, trust
 from .commands.study import serve as serve_study
@@ -133,6 +133,7 @@ concepts = typer.Typer(
 )
 concepts.command("check")(check.check)
 concepts.command("convert")(convert.convert)
+concepts.command("label")(label.label)
 concepts.command("join")(join.join)
 concepts.command("kinds")(kinds.kinds)
 concepts.command("of")(of.concepts_of)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dissection.concepts.model_labels import name_with_labels
 from dissection.execution.threads import in_threads
 from neuronexplain.concept_words import concepts_in, other_words
 from neuronexplain.pictures.overlay import concept_picture
@@ -70,7 +71,7 @@ def contact_sheet(
         )
         cards[concept.category].append(card)
     sections = (CategorySheet(name, tuple(cards[name])) for name in dataset.categories if name in cards)
-    return Sheet(dataset.name, census.images, each, count, tuple(sections))
+    return Sheet(name_with_labels(dataset), census.images, each, count, tuple(sections))
 
 
 def _choose(holders: Holders, count: int) -> list[tuple[int, float]]:

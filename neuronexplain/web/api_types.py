@@ -184,6 +184,7 @@ class Explanation(_Described):
     max_q: float
     min_truth: float
     has_evidence: bool
+    labels: str | None
     constant_alpha: bool
     top: list[RankedUnit]
     bottom: list[RankedUnit]

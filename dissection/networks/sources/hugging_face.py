@@ -5,34 +5,25 @@ Classifiers come with their image processor and labels, the others with their im
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from dissection.errors import NetworkError, WeightsError
-from dissection.networks.checkpoint_claims import refuse_claims
+from dissection.errors import NetworkError
 from dissection.networks.preprocessing import Preprocessing
-from dissection.networks.weights import is_finite
 
 from .extras import fetching, needs
 from .hugging_face_answers import ANSWERERS, answerer
 from .hugging_face_captions import CAPTIONERS, captioner
+from .repositories import NO_CODE, PREFIX, location_of, pretrained, real_labels
 from .spec import NetworkSpec, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from torch import nn
+    from pathlib import Path
 
     from dissection.networks.network import Network
     from dissection.networks.weights import WeightsFile
-
-_PREFIX = "hf/"
-_PICKLE = "pytorch_model.bin"
-_NO_CODE = {"trust_remote_code": False}
-"""Without it, transformers asks on the terminal whether to run a repository's code."""
 
 _OF_TYPE = {
     "blip": "BlipForConditionalGeneration",
@@ -69,28 +60,28 @@ def open_hf(name: str, weights: WeightsFile | Path | None = None) -> NetworkSpec
     with needs(name, "hf"):
         import transformers  # noqa: PLC0415 -- an extra
     hub: Any = transformers
-    location = _location(name)
-    advice = f"fetch the repository if you can, and give its folder: --network {_PREFIX}FOLDER"
+    location = location_of(name)
+    advice = f"fetch the repository if you can, and give its folder: --network {PREFIX}FOLDER"
     with fetching(name, advice):
-        config = hub.AutoConfig.from_pretrained(location, **_NO_CODE)
+        config = hub.AutoConfig.from_pretrained(location, **NO_CODE)
         architecture = _talking_class(config, name)
         kind = getattr(hub, architecture) if architecture else _classifiers(hub, config, name)
-        processor = hub.AutoImageProcessor.from_pretrained(location, **_NO_CODE).to_dict()
+        processor = hub.AutoImageProcessor.from_pretrained(location, **NO_CODE).to_dict()
         preprocessing = _preprocessing(processor, name)
         talker = _talkers(hub, architecture, location)
         if weights is None:
-            module = _pretrained(kind, name, location)
+            module = pretrained(kind, name, location)
         else:
-            module = load(kind(config) if architecture else kind.from_config(config, **_NO_CODE), weights)
+            module = load(kind(config) if architecture else kind.from_config(config, **NO_CODE), weights)
     label = location.rstrip("/").rpartition("/")[2]
-    spec = f"{_PREFIX}{location}"
+    spec = f"{PREFIX}{location}"
     if talker is not None:
         return NetworkSpec(module, label, spec=spec, talking=talker(module, preprocessing, label))
     return NetworkSpec(
         module,
         label,
         preprocessing,
-        _labels(config.id2label),
+        real_labels(config.id2label),
         output="logits",
         multi_label=config.problem_type == "multi_label_classification",
         spec=spec,
@@ -115,10 +106,10 @@ def _talking_class(config: Any, name: str) -> str:  # noqa: ANN401 -- transforme
 def _talkers(hub: Any, architecture: str, location: str) -> Callable[[Any, Preprocessing, str], Network] | None:  # noqa: ANN401 -- transformers
     """What makes networks of a class, with the repository's tokenizer or processor."""
     if architecture in CAPTIONERS:
-        tokenizer = hub.AutoTokenizer.from_pretrained(location, **_NO_CODE)
+        tokenizer = hub.AutoTokenizer.from_pretrained(location, **NO_CODE)
         return lambda module, preprocessing, name: captioner(module, tokenizer, preprocessing, name)
     if architecture in ANSWERERS:
-        processor = hub.AutoProcessor.from_pretrained(location, **_NO_CODE)
+        processor = hub.AutoProcessor.from_pretrained(location, **NO_CODE)
         return lambda module, preprocessing, name: answerer(module, processor, preprocessing, name)
     return None
 
@@ -136,41 +127,6 @@ def _classifiers(hub: Any, config: Any, name: str) -> Any:  # noqa: ANN401 -- tr
             f"({', '.join(CAPTIONERS)}) or an answerer ({', '.join(ANSWERERS)})"
         )
     return hub.AutoModelForImageClassification
-
-
-def _pretrained(kind: Any, name: str, location: str) -> nn.Module:  # noqa: ANN401 -- transformers
-    """The repository's network; transformers itself would fill in missing weights at random, and say so in a log."""
-    for file in _pickles(Path(location)):
-        refuse_claims(file)
-    module: nn.Module
-    module, loading = kind.from_pretrained(location, torch_dtype="float32", output_loading_info=True, **_NO_CODE)
-    missing = [str(key) for key in loading["missing_keys"]]
-    if missing:
-        raise WeightsError(f"{name} lacks the weights {', '.join(missing[:3])}; fetch one that was trained for it")
-    odd = [key for key, value in module.named_parameters() if not is_finite(value)]
-    if odd:
-        raise WeightsError(f"the weights of {name} hold a NaN or an infinity ({', '.join(odd[:3])}); fetch them again")
-    return module
-
-
-def _pickles(folder: Path) -> list[Path]:
-    """The pickles of weights that transformers may read in a folder: the usual one, and those that an index names."""
-    index = folder / f"{_PICKLE}.index.json"
-    named = json.loads(index.read_bytes())["weight_map"].values() if index.is_file() else ()
-    return [file for name in sorted({_PICKLE, *named}) if (file := folder / name).is_file()]
-
-
-def _location(name: str) -> str:
-    """The repository, or the folder's absolute path."""
-    rest = name.removeprefix(_PREFIX)
-    folder = Path(rest).expanduser()
-    return str(folder.resolve()) if folder.is_dir() else rest
-
-
-def _labels(labels: Mapping[int, str]) -> tuple[str, ...]:
-    """Labels by index, unless they are placeholders."""
-    ordered = tuple(label for _, label in sorted(labels.items()))
-    return () if all(label == f"LABEL_{index}" for index, label in enumerate(ordered)) else ordered
 
 
 def _preprocessing(processor: Mapping[str, Any], name: str) -> Preprocessing:

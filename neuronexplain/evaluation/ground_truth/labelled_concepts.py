@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dissection.concepts.fingerprints import fingerprint
+from dissection.concepts.model_labels import name_with_labels
 from dissection.concepts.wrappers import Subset
 from dissection.errors import ConceptDataError
 
@@ -42,7 +43,7 @@ class LabelledConcepts:
         self.dataset = dataset
         self._digest = digest
         self._keys = {number: concept_key(concept) for number, concept in dataset.concepts.items()}
-        self.name = dataset.name
+        self.name = name_with_labels(dataset)
         self.objects: Objects = {}
         self.vocabulary = frozenset(self._keys.values())
 

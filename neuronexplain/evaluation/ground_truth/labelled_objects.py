@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from dissection.concepts.fingerprints import fingerprint
+from dissection.concepts.model_labels import name_with_labels
 
 from .matching import match
 from .truth import AnnotatedImage, ObjectLocation
@@ -45,7 +46,7 @@ class LabelledObjects:
             if category is None or concept.category == category:
                 numbers.setdefault(concept.spoken, []).append(number)
         self._names = {number: name for name, of_name in numbers.items() for number in of_name}
-        self.name = dataset.name
+        self.name = name_with_labels(dataset)
         self.objects: Objects = match(numbers, classes, table=table)
         # The object of each label number, counted from 1; unknown numbers are clipped to the last entry, which is 0.
         self._object_of = np.zeros(max(dataset.concepts, default=0) + 2, np.int64)

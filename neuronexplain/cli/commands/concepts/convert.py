@@ -61,8 +61,13 @@ def write(dataset: ConceptDataset, target: Path, *, size: int, label_size: int, 
             progress=partial(progress, "converting"),
         )
     if json:
-        console.write_json(_values(summary, target))
+        console.write_json(summary_values(summary, target))
         return
+    say_summary(summary, target)
+
+
+def say_summary(summary: Summary, target: Path) -> None:
+    """Say what was written, and what to do next."""
     columns = {"category": "category", "images": "images", "concepts": "concepts", "pixels": "pixels"}
     images, concepts = count(summary.images, "image"), count(summary.concepts, "concept")
     console.say(f"{images}, {concepts}, {len(summary.dropped)} left out.")
@@ -70,7 +75,8 @@ def write(dataset: ConceptDataset, target: Path, *, size: int, label_size: int, 
     console.say(f"Written to {target}. Next: neuronexplain build --concepts {target} …")
 
 
-def _values(summary: Summary, target: Path) -> dict[str, object]:
+def summary_values(summary: Summary, target: Path) -> dict[str, object]:
+    """What was written, as JSON."""
     return {
         "folder": str(target),
         "images": summary.images,

@@ -1,0 +1,1 @@
+"""Labels photographs with segmentation models, so that those without masks become concept data."""

@@ -1,0 +1,1 @@
+"""A module per kind of model that labels pixels, imported on demand."""
