@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PIL import Image
+
 from dissection.errors import NetworkError
 
 if TYPE_CHECKING:
@@ -15,10 +17,11 @@ if TYPE_CHECKING:
     from .segmenter import Segmenter
 
 _HUB = "hf/"
+_TRIED = (64, 64)
 
 
 def open_segmenter(request: LabellerRequest, progress: Bytes | None = None) -> Segmenter:
-    """The labeller of a request, ready to run.
+    """The labeller of a request, ready to run; it was tried on a grey photograph.
 
     Args:
         request: what is asked for.
@@ -28,9 +31,15 @@ def open_segmenter(request: LabellerRequest, progress: Bytes | None = None) -> S
         NetworkError: if there is no such model, it does not label pixels, or something that it needs is not said.
         WeightsError: if its weights cannot be fetched or read, or do not fit.
     """
-    name = request.model
     if request.min_confidence is not None and not 0 <= request.min_confidence <= 1:
         raise NetworkError(f"a least confidence of {request.min_confidence} is not a share from 0 to 1; 0.5 is usual")
+    segmenter = _opened(request, progress)
+    segmenter.segment([Image.new("RGB", _TRIED, "grey")], 1)
+    return segmenter
+
+
+def _opened(request: LabellerRequest, progress: Bytes | None) -> Segmenter:
+    name = request.model
     if name.startswith(_HUB):
         from .sources.hugging_face import open_hugging_face  # noqa: PLC0415 -- an extra
 

@@ -97,7 +97,7 @@ def photographs_of(root: Path) -> list[Path]:
     """
     if not root.is_dir():
         raise ConceptDataError(f"{root} is not a folder; give one with photographs")
-    photographs = [path for path in photographs_in(root) if path.is_file() and not path.name.startswith(".")]
+    photographs = [path for path in photographs_in(root) if path.is_file() and not _is_hidden(path, root)]
     if not photographs:
         raise ConceptDataError(f"{root} holds no photographs (.jpg, .png, .webp, ...); at least one is needed")
     stems: dict[str, Path] = {}
@@ -110,3 +110,8 @@ def photographs_of(root: Path) -> list[Path]:
             raise ConceptDataError(f"{stems[stem]} and {path} have the same name without their endings; rename one")
         stems[stem] = path
     return photographs
+
+
+def _is_hidden(path: Path, root: Path) -> bool:
+    """Whether a file or a folder on its way is hidden, as unfinished work and what file managers leave is."""
+    return any(part.startswith(".") for part in path.relative_to(root).parts)

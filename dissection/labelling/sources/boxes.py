@@ -62,9 +62,10 @@ def open_boxes(kind: str, detector: Opened, masker: Opened, words: ClassWords, l
 def _cut_out(
     photograph: Image.Image, find: Finder, masker: Opened, words: ClassWords, least: float, size: int, device: str
 ) -> Segmentation:
-    scores, boxes = find(photograph)
-    require_finite_scores(scores, "the detector")
-    best, chosen = scores.max(1)
+    logits, boxes = find(photograph)
+    require_finite_scores(logits, "the detector")
+    greatest, chosen = logits.max(1)
+    best = greatest.sigmoid()
     kept = best >= least
     confidence = np.zeros((len(words.numbers), size, size), np.float32)
     if kept.any():
@@ -93,7 +94,7 @@ def _masks(
 
 
 def _of_queries(module: Any, processor: Any, asked: Sequence[str], device: str) -> Finder:  # noqa: ANN401 -- transformers
-    """OWL-ViT and OWLv2: a score of each box for each word."""
+    """OWL-ViT and OWLv2: a logit of each box for each word."""
 
     def find(photograph: Image.Image) -> tuple[Tensor, Tensor]:
         inputs = processor(text=[list(asked)], images=photograph, return_tensors="pt").to(device)
@@ -102,13 +103,13 @@ def _of_queries(module: Any, processor: Any, asked: Sequence[str], device: str) 
         (found,) = processor.post_process_grounded_object_detection(
             outputs, threshold=-1.0, target_sizes=[photograph.size[::-1]]
         )
-        return outputs.logits[0].sigmoid().cpu(), found["boxes"].cpu()
+        return outputs.logits[0].cpu(), found["boxes"].cpu()
 
     return find
 
 
 def _grounded(module: Any, processor: Any, asked: Sequence[str], device: str) -> Finder:  # noqa: ANN401 -- transformers
-    """Grounding DINO: a score of each box for each token of a sentence of all words; a word's is that of its surest."""
+    """Grounding DINO: a logit of each box for each token of a sentence of all words; a word's is that of its surest."""
     text = " ".join(f"{word.lower()}." for word in asked)
     ends = np.cumsum([len(word) + 2 for word in asked])
     tokens = processor.tokenizer(text, return_offsets_mapping=True)["offset_mapping"]
@@ -124,7 +125,7 @@ def _grounded(module: Any, processor: Any, asked: Sequence[str], device: str) ->
         (found,) = processor.post_process_grounded_object_detection(
             outputs, inputs["input_ids"], threshold=-1.0, target_sizes=[photograph.size[::-1]]
         )
-        by_token = outputs.logits[0].sigmoid().cpu()
+        by_token = outputs.logits[0].cpu()
         return torch.stack([by_token[:, places].amax(1) for places in of_word], 1), found["boxes"].cpu()
 
     return find

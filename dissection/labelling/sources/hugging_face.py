@@ -169,4 +169,4 @@ def _licence(location: str) -> str:
 
 
 def _software(hub: Any) -> dict[str, str]:  # noqa: ANN401 -- transformers
-    return {"torch": torch.__version__, "transformers": hub.__version__}
+    return {"torch": str(torch.__version__), "transformers": str(hub.__version__)}

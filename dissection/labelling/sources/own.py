@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,8 +50,8 @@ def open_own(request: LabellerRequest) -> Segmenter:
         return preprocessing.normalised(torch.from_numpy(np.array(preprocessing.whole(photograph)))[None])[0]
 
     return Segmenter(
-        (LabellingModel(name, made.spec, digest_of(module)),),
-        {"torch": torch.__version__},
+        (LabellingModel(name, PurePath(made.spec).name, digest_of(module)),),
+        {"torch": str(torch.__version__)},
         words,
         request.confidence,
         segment_with(module, prepare, words, name, request.device),

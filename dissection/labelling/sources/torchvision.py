@@ -54,7 +54,7 @@ def open_torchvision(request: LabellerRequest, progress: Bytes | None = None) ->
     module.eval().to(request.device)
     return Segmenter(
         (LabellingModel(name, name, digest_of(module)),),
-        {"torch": torch.__version__, "torchvision": torchvision.__version__},
+        {"torch": str(torch.__version__), "torchvision": str(torchvision.__version__)},
         words,
         request.confidence,
         segment_with(module, known.transforms(), words, name, request.device),

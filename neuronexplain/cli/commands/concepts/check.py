@@ -33,6 +33,8 @@ def check(
     Example: neuronexplain concepts check broden1_224
     """
     from dissection.concepts.checking import inspect
+    from dissection.concepts.layouts import open_concepts
+    from dissection.concepts.model_labels import model_labels_of
     from dissection.concepts.surveys import out_of_reach
 
     options.require_share(quantile)
@@ -41,12 +43,15 @@ def check(
     problems, survey = inspection.problems, inspection.survey
     errors = sum(problem.severity == "error" for problem in problems)
     unreachable = out_of_reach(survey.concepts, survey.pixels, quantile=quantile, min_iou=MIN_IOU)
+    labels = "" if errors else model_labels_of(open_concepts(folder))
     if json:
-        console.write_json(_values(inspection, unreachable, min_images))
+        console.write_json(_values(inspection, unreachable, min_images) | {"labels": labels or None})
     else:
         for problem in problems:
             console.say(f"{problem.severity}: {problem.file}: {problem.what}")
         _describe(survey, min_images)
+        if labels:
+            console.say(f"{labels[0].upper()}{labels[1:]}.")
         say_out_of_reach(unreachable, quantile)
         warnings = len(problems) - errors
         console.say(f"{count(errors, 'error')}, {count(warnings, 'warning')}." if problems else "All is well.")
