@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 
@@ -37,7 +38,7 @@ STATISTICS = ("alpha_squares", "contribution_squares", "lits", "lit_squares")
 """The fields of `ClassImportance` that need not be there: all of them are, or none."""
 
 _ASKED = ", asked “"
-_LABELS = ", labels "
+_LABELS = re.compile(r".* \((labels (?:by|of) .*)\)", re.DOTALL)
 CONCEPT_IMAGES = "the concept images that the network assigns to the class"
 """A key's evidence if importances were gathered over the concept images, each of which counts for one class."""
 
@@ -161,8 +162,8 @@ class Run:
     @property
     def labels(self) -> str:
         """Which model labelled the concept data, and whether that was checked; empty if people labelled them."""
-        _, mark, said = self.concepts.partition(_LABELS)
-        return f"labels {said}" if mark else ""
+        match = _LABELS.fullmatch(self.concepts)
+        return match[1] if match else ""
 
     @property
     def is_of_prompt(self) -> bool:

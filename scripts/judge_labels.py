@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--images", type=int, default=240)
     parser.add_argument("--choose", action="store_true", help="compare least confidences, on scenes of another seed")
-    parser.add_argument("--min-confidence", type=float, nargs="+", default=[0.5])
+    parser.add_argument("--min-confidence", type=float, nargs="+", default=[0.0])
     options = parser.parse_args()
     seed, draws = (CHOSEN_ON, 0) if options.choose else (MEASURED_ON, DRAWS)
     out = options.out / str(seed)

@@ -31,6 +31,17 @@ def make() -> nn.Module:
     return NearestColour()
 
 
+class Redness(nn.Module):
+    """One score: how much red of a pixel exceeds a half."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return SHARPNESS * (images[:, :1] - 0.5)
+
+
+def redness() -> nn.Module:
+    return Redness()
+
+
 def classifier() -> nn.Module:
     return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 5))
 

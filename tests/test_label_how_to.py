@@ -54,7 +54,7 @@ def test_the_page_runs(place: Path, run: Callable[..., tuple[int, str, str]]) ->
         status, told, error = run(*command)
         assert status == 0, error
     assert "data are" not in told
-    assert "with a concept of my-concepts, labels by segformer-b0, not checked" in " ".join(told.split())
+    assert "with a concept of my-concepts (labels by segformer-b0, not checked)" in " ".join(told.split())
     status, told, error = run(*explain)
     assert status == 0, error
     said = "The neurons are named after labels by segformer-b0, not checked."

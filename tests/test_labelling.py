@@ -112,6 +112,14 @@ def test_what_the_model_is_less_sure_of_is_not_labelled() -> None:
     assert none.shape == (0, 8, 8)
 
 
+def test_a_single_word_is_there_or_not() -> None:
+    (seen,) = colours(model=MODEL.replace(":make", ":redness"), words=("red",)).segment([colour_square("red")], 32)
+    expected = np.zeros((32, 32), np.int32)
+    expected[6:18, 4:16] = 1
+    assert np.array_equal(seen.labels[0], expected)
+    assert seen.confidence.min() >= 0.5
+
+
 def test_only_some_words_may_be_kept(tmp_path: Path) -> None:
     names = tmp_path / "names.txt"
     names.write_text("\n".join(WORDS))
@@ -301,7 +309,7 @@ class TestChecked:
         joined = Joined([open_concepts(tmp_path / "data"), truth], {})
         assert model_labels_of(joined) == "labels of data by make, not checked"
         convert(joined, tmp_path / "both", size=32, label_size=32, min_images=1)
-        assert name_with_labels(open_concepts(tmp_path / "both")) == "both, labels of data by make, not checked"
+        assert name_with_labels(open_concepts(tmp_path / "both")) == "both (labels of data by make, not checked)"
         (tmp_path / "both" / "model-labels-data.json").write_text("{")
         with pytest.raises(ConceptDataError, match="not a note on a model's labels"):
             model_labels_of(open_concepts(tmp_path / "both"))
@@ -319,7 +327,7 @@ def test_runs_say_who_labelled(squares: Path, tmp_path: Path) -> None:
     label(squares, tmp_path / "data", colours(), sizes=SIZES)
     with NameStore.create(tmp_path / "names.db") as store:
         run = build(colour_network(), open_concepts(tmp_path / "data"), store, min_images=1).run
-        assert run.concepts == "data, labels by make, not checked"
+        assert run.concepts == "data (labels by make, not checked)"
         assert run.labels == "labels by make, not checked"
         explanation = explain(colour_square("red"), colour_network(), store)
         whole = store.whole(run)
@@ -416,5 +424,5 @@ def test_the_command(run: Any, squares: Path, tmp_path: Path) -> None:
     status, told, error = run("concepts", "label", squares, tmp_path / "again", *common, "--json")
     values = json.loads(told)
     assert (status, values["images"], values["labels"]["checked"]) == (0, 12, None)
-    assert values["labels"]["min_confidence"] == 0.5
+    assert values["labels"]["min_confidence"] == 0
     assert ModelLabels(**{**values["labels"], "by": ()}).described

@@ -141,7 +141,7 @@ def name_with_labels(dataset: ConceptDataset) -> str:
         ConceptDataError: if the note on them is damaged.
     """
     said = model_labels_of(dataset)
-    return f"{dataset.name}, {said}" if said else dataset.name
+    return f"{dataset.name} ({said})" if said else dataset.name
 
 
 def _fraction(value: float) -> str:

@@ -11,9 +11,6 @@ from .class_words import CATEGORY
 if TYPE_CHECKING:
     from dissection.networks.weights import WeightsFile
 
-MIN_CONFIDENCE = 0.5
-"""A pixel is labelled if its word is likelier than all others together."""
-
 
 @dataclass(frozen=True, slots=True)
 class LabellerRequest:
@@ -41,7 +38,6 @@ class LabellerRequest:
     device: str = "cpu"
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def confidence(self) -> float:
-        """The minimum for models whose words exclude each other, or are judged one by one."""
-        return MIN_CONFIDENCE if self.min_confidence is None else self.min_confidence
+    def confidence(self, usual: float) -> float:
+        """The minimum, if ``usual`` is that of the model's kind."""
+        return usual if self.min_confidence is None else self.min_confidence

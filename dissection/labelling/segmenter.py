@@ -42,6 +42,13 @@ class Segmentation:
         return kept[kept.any((1, 2))]
 
 
+LIKELIEST = 0.0
+"""The usual minimum of confidence where words exclude each other: the likeliest is taken, whatever its share.
+
+Of the units that true or predicted labels of 240 generated scenes name, .91 had the same name from both with 0, .89
+with 0.3, .84 with 0.5, .70 with 0.7 and .55 with 0.9 (`scripts/judge_labels.py`).
+"""
+
 Segment: TypeAlias = Callable[[Sequence["Image.Image"], int], Sequence[Segmentation]]
 """Labels photographs, on grids of this side."""
 

@@ -16,13 +16,13 @@ from dissection.concepts.model_labels import LabellingModel
 from dissection.errors import NetworkError
 from dissection.files.paths import readable
 from dissection.labelling.class_words import asked_words, class_words
-from dissection.labelling.segmenter import Segmenter, digest_of
+from dissection.labelling.segmenter import LIKELIEST, Segmenter, digest_of
 from dissection.networks.sources.extras import fetching, needs
 from dissection.networks.sources.repositories import NO_CODE, PREFIX, location_of, pretrained
 
 from .boxes import DETECTORS, MASKERS, open_boxes
 from .hugging_face_scores import segment_of_transformers
-from .prompted import PROMPTED, segment_with_prompts
+from .prompted import EVEN, PROMPTED, segment_with_prompts
 
 if TYPE_CHECKING:
     from dissection.labelling.request import LabellerRequest
@@ -88,7 +88,7 @@ def _of_classes(hub: Any, request: LabellerRequest, config: Any) -> Segmenter:  
         opened = hub.AutoProcessor if config.model_type == "oneformer" else hub.AutoImageProcessor
         processor = opened.from_pretrained(location, **NO_CODE)
     segment = segment_of_transformers(module, processor, words, by.name, request.device)
-    return Segmenter((by,), _software(hub), words, request.confidence, segment)
+    return Segmenter((by,), _software(hub), words, request.confidence(LIKELIEST), segment)
 
 
 def _of_prompts(hub: Any, request: LabellerRequest) -> Segmenter:  # noqa: ANN401 -- transformers
@@ -98,7 +98,7 @@ def _of_prompts(hub: Any, request: LabellerRequest) -> Segmenter:  # noqa: ANN40
         module, by = load_labeller(hub.CLIPSegForImageSegmentation, request.model, request.device)
         processor = hub.AutoProcessor.from_pretrained(location_of(request.model), **NO_CODE)
     segment = segment_with_prompts(module, processor, words, by.name, request.device)
-    return Segmenter((by,), _software(hub), words, request.confidence, segment)
+    return Segmenter((by,), _software(hub), words, request.confidence(EVEN), segment)
 
 
 def _of_boxes(hub: Any, request: LabellerRequest, kind: str) -> Segmenter:  # noqa: ANN401 -- transformers
@@ -117,7 +117,7 @@ def _of_boxes(hub: Any, request: LabellerRequest, kind: str) -> Segmenter:  # no
     with _fetching(request.masks):
         cutter, cut_by = load_labeller(getattr(hub, MASKERS[masker.model_type]), request.masks, request.device)
         mask_processor = hub.AutoProcessor.from_pretrained(location_of(request.masks), **NO_CODE)
-    least = DETECTORS[kind] if request.min_confidence is None else request.min_confidence
+    least = request.confidence(DETECTORS[kind])
     segment = open_boxes(kind, (detector, processor), (cutter, mask_processor), words, least, request.device)
     return Segmenter((found_by, cut_by), _software(hub), words, least, segment)
 

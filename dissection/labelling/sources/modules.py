@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,6 +33,7 @@ _PIXEL_SCORES = 4
 
 def segment_with(module: nn.Module, prepare: Prepare, words: ClassWords, name: str, device: str) -> Segment:
     """Labels photographs with a module: the softmax of its scores, or the sigmoid if there is one class only."""
+    numbers = words.numbers if len(words.numbers) > 1 else np.append(np.int32(0), words.numbers)
 
     @torch.inference_mode()
     def segment(photographs: Sequence[Image.Image], size: int) -> list[Segmentation]:
@@ -41,12 +43,17 @@ def segment_with(module: nn.Module, prepare: Prepare, words: ClassWords, name: s
             with undisturbed(module):
                 output = module(torch.stack([inputs[place] for place in places]).to(device))
             scores = resized(scores_of(output, len(places), len(words.numbers), name), size)
-            probabilities = scores.sigmoid() if scores.shape[1] == 1 else scores.softmax(1)
+            probabilities = _with_rest(scores.sigmoid()) if scores.shape[1] == 1 else scores.softmax(1)
             for place, likely in zip(places, probabilities, strict=True):
-                seen[place] = most_likely(likely, words.numbers, name)
+                seen[place] = most_likely(likely, numbers, name)
         return [seen[place] for place in range(len(inputs))]
 
     return segment
+
+
+def _with_rest(probabilities: Float[Tensor, "images 1 h w"]) -> Float[Tensor, "images 2 h w"]:
+    """Of a single word, the probabilities that it is not there, and that it is."""
+    return torch.cat((1 - probabilities, probabilities), 1)
 
 
 def scores_of(output: object, images: int, classes: int, name: str) -> Float[Tensor, "images classes h w"]:

@@ -12,7 +12,7 @@ from torch import nn
 from dissection.concepts.model_labels import LabellingModel
 from dissection.errors import NetworkError
 from dissection.labelling.class_words import class_words
-from dissection.labelling.segmenter import Segmenter, digest_of
+from dissection.labelling.segmenter import LIKELIEST, Segmenter, digest_of
 from dissection.networks.network_arguments import input_of
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.sources.factory import call_factory
@@ -53,6 +53,6 @@ def open_own(request: LabellerRequest) -> Segmenter:
         (LabellingModel(name, PurePath(made.spec).name, digest_of(module)),),
         {"torch": str(torch.__version__)},
         words,
-        request.confidence,
+        request.confidence(LIKELIEST),
         segment_with(module, prepare, words, name, request.device),
     )

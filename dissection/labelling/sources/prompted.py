@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from dissection.labelling.class_words import ClassWords
     from dissection.labelling.segmenter import Segment, Segmentation
 
+EVEN = 0.5
+"""The usual minimum of confidence: a word is rather there than not."""
+
 PROMPTED = frozenset(("clipseg",))
 """Types of models that are asked for words."""
 

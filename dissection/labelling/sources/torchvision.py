@@ -11,7 +11,7 @@ from torchvision import models
 from dissection.concepts.model_labels import LabellingModel
 from dissection.errors import NetworkError
 from dissection.labelling.class_words import class_words
-from dissection.labelling.segmenter import Segmenter, digest_of
+from dissection.labelling.segmenter import LIKELIEST, Segmenter, digest_of
 from dissection.networks.sources.published_weights import fetch_weights
 from dissection.networks.weights import fit, read_weights
 
@@ -56,6 +56,6 @@ def open_torchvision(request: LabellerRequest, progress: Bytes | None = None) ->
         (LabellingModel(name, name, digest_of(module)),),
         {"torch": str(torch.__version__), "torchvision": str(torchvision.__version__)},
         words,
-        request.confidence,
+        request.confidence(LIKELIEST),
         segment_with(module, known.transforms(), words, name, request.device),
     )

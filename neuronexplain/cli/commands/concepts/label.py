@@ -50,7 +50,7 @@ def label(
             min=0,
             max=1,
             help="A pixel of which the model is less sure is not labelled.",
-            show_default="0.5; 0.25 with Grounding DINO, 0.1 with OWL",
+            show_default="0; 0.5 with CLIPSeg, 0.25 with Grounding DINO, 0.1 with OWL",
         ),
     ] = None,
     category: Annotated[str, typer.Option(help="The category of all words.")] = "object",
