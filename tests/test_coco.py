@@ -18,6 +18,7 @@ from dissection.concepts import formats
 from dissection.concepts.checking import check
 from dissection.concepts.conversion import convert
 from dissection.concepts.formats.shared.coco_words import CocoCategory, coco_names, coco_words
+from dissection.concepts.formats.shared.outlines import BadRegionError
 from dissection.errors import ConceptDataError
 from dissection.images.label_images import open_image
 from neuronexplain.evaluation.ground_truth.coco_objects import CocoObjects
@@ -290,7 +291,7 @@ def test_run_lengths_are_drawn_as_they_were(values: list[bool], order: int) -> N
 @given(st.text(st.characters(min_codepoint=40, max_codepoint=115), max_size=30))
 def test_damaged_run_lengths_are_refused_or_drawn(counts: str) -> None:
     regions = pytest.importorskip("dissection.concepts.formats.shared.coco_regions")
-    with contextlib.suppress(regions.BadRegionError):
+    with contextlib.suppress(BadRegionError):
         assert regions.drawn([{"counts": counts, "size": [3, 2]}], (3, 2)).shape == (3, 2)
 
 

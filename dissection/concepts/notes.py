@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from .problems import BadFileError
@@ -31,6 +31,21 @@ class Noted(Protocol):
     def notes(self) -> Notes:
         """Notes on licence and origin: files of the source, or one made from what it says."""
         ...
+
+
+@runtime_checkable
+class Remarked(Protocol):
+    """A dataset that leaves out, or takes for something else, what its source holds."""
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What was left out or taken for something else, each in a sentence."""
+        ...
+
+
+def remarks_of(dataset: ConceptDataset) -> Sequence[str]:
+    """The remarks of a dataset, if it has any."""
+    return dataset.remarks if isinstance(dataset, Remarked) else ()
 
 
 def notes_of(dataset: ConceptDataset) -> Notes:

@@ -117,6 +117,17 @@ _ALL = (
     Format("coco-instances", "COCO's instances: things and supercategories", "coco_instances:CocoInstances", "coco"),
     Format("coco-stuff", "COCO-Stuff's JSON files: stuff and supercategories", "coco_instances:CocoStuff", "coco"),
     Format("coco-stuff-maps", "COCO-Stuff's pixel maps (PNG): things and stuff", "coco_stuff_maps:CocoStuffMaps"),
+    Format("labelme", "labelme's JSON files, with their photographs", "labelme:Labelme"),
+    Format("cvat", "CVAT for images 1.1: annotations.xml and its photographs", "cvat:Cvat"),
+    Format(
+        "coco-polygons",
+        "COCO's JSON as annotation tools export it, with photographs in any folder",
+        "coco_polygons:CocoPolygons",
+        "coco",
+    ),
+    Format(
+        "yolo-seg", "Ultralytics' segmentation: data.yaml, images/ and labels/", "yolo_segments:YoloSegments", "yolo"
+    ),
     Format("colors", "any concept data, adding the basic color name of each pixel", "pixel_colors:Colors"),
 )
 

@@ -9,34 +9,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from dissection.concepts.formats.shared.coco import Coco
 from dissection.concepts.formats.shared.coco_files import coco_files
-from dissection.concepts.formats.shared.coco_regions import BadRegionError, drawn, packed
-from dissection.concepts.label_maps import shrink
+from dissection.concepts.formats.shared.coco_region_maps import CocoRegions
+from dissection.concepts.formats.shared.coco_regions import packed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from jaxtyping import Int32
-
-    from dissection.concepts.formats.shared.coco_files import CocoFile, CocoImage, CocoRecord
+    from dissection.concepts.formats.shared.coco_files import CocoFile
 
 _OTHER = "other"
 
 
-class CocoInstances(Coco):
+class CocoInstances(CocoRegions):
     """Things as published, in all splits present; images without any are left out.
-
-    Regions of one category, including crowds (``iscrowd``), are merged: only what a pixel shows counts. Categories that
-    overlap are put on different layers.
 
     Raises:
         ConceptDataError: if the folder has another layout.
@@ -45,43 +34,7 @@ class CocoInstances(Coco):
     what = "instances"
 
     def __init__(self, src: Path, *, label_size: int) -> None:
-        self._regions: dict[Path, dict[int, dict[int, list[CocoRecord]]]] = {}
         super().__init__(src, [_without_other(file) for file in coco_files(src, self.what, hook=packed)], label_size)
-
-    def files(self, index: int) -> Sequence[Path]:
-        """The photograph; the annotations of all images are in one file."""
-        return [self._images[index][1].file]
-
-    def fingerprint_extra(self, index: int) -> str:
-        """A digest of the regions, and the label size."""
-        regions = self._regions_of(*self._images[index])
-        content = json.dumps(sorted(regions.items()), default=np.ndarray.tolist)
-        return f"{hashlib.sha256(content.encode()).hexdigest()} at {self._label_size}"
-
-    def _annotated(self, file: CocoFile) -> Sequence[CocoImage]:
-        self._regions[file.file] = by_image = file.by_image()
-        return [image for number, image in file.images.items() if number in by_image]
-
-    def _layers(self, file: CocoFile, image: CocoImage) -> Int32[np.ndarray, "layers size size"]:
-        size = (self._label_size, self._label_size)
-        layers: list[Int32[np.ndarray, "size size"]] = []
-        for category, regions in sorted(self._regions_of(file, image).items()):
-            try:
-                mask = shrink(drawn(regions, image.size), *size) > 0
-            except BadRegionError as error:
-                raise file.bad(f"category {category} of image {image.number}: {error}") from error
-            layer = next((layer for layer in layers if not layer[mask].any()), None)
-            if layer is None:
-                layer = np.zeros(size, np.int32)
-                layers.append(layer)
-            layer[mask] = category + self._offset
-        return np.stack(layers) if layers else np.zeros((0, *size), np.int32)
-
-    def _regions_of(self, file: CocoFile, image: CocoImage) -> dict[int, list[Any]]:
-        by_category = self._regions[file.file][image.number]
-        return {
-            category: [record.get("segmentation") for record in records] for category, records in by_category.items()
-        }
 
 
 class CocoStuff(CocoInstances):

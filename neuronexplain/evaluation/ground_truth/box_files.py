@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from xml.etree.ElementTree import ParseError
 
 import numpy as np
-from defusedxml import ElementTree
-from defusedxml.common import DefusedXmlException
 
 from dissection.concepts.problems import BadFileError
+from dissection.concepts.xml_files import read_xml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +53,7 @@ def read_boxes(file: Path) -> BoxFile:
     Raises:
         BadFileError: if there is no such file, it is not such XML, or a box is outside the picture.
     """
-    root = _parsed(file)
+    root = read_xml(file)
     width, height = (round(_number(file, root, f"size/{side}")) for side in ("width", "height"))
     if width < 1 or height < 1:
         raise BadFileError(file, f"size is {width} x {height}; the photograph's width and height are needed")
@@ -74,18 +72,6 @@ def check_box(file: Path, name: str, box: tuple[float, ...], size: tuple[int, in
             file,
             f"the box of {name} ({_listed(box)}) is outside the picture of {size[0]} x {size[1]} pixels; correct it",
         )
-
-
-def _parsed(file: Path) -> Element:
-    try:
-        root: Element | None = ElementTree.parse(file).getroot()
-    except OSError as error:
-        raise BadFileError(file, f"it cannot be read ({error.strerror}); each photograph needs its boxes") from error
-    except (ParseError, DefusedXmlException, ValueError) as error:
-        raise BadFileError(file, f"this is not readable XML ({error}); get the file again") from error
-    if root is None:
-        raise BadFileError(file, "this XML is empty; get the file again")
-    return root
 
 
 def _instance(file: Path, element: Element, size: tuple[int, int]) -> Instance:

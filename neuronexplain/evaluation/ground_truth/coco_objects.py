@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dissection.concepts.formats.shared.coco_files import coco_file
-from dissection.concepts.formats.shared.coco_regions import BadRegionError, drawn, packed
+from dissection.concepts.formats.shared.coco_regions import drawn, packed
+from dissection.concepts.formats.shared.outlines import BadRegionError
 from dissection.concepts.label_maps import read_photograph_of
 
 from .box_files import check_box

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
@@ -108,7 +109,10 @@ def coco_files(root: Path, what: str, *, hook: Callable[[CocoRecord], CocoRecord
     splits = {file: file.stem.removeprefix(f"{what}_") for file in files}
     present = {file: folder for file, split in splits.items() if (folder := _folder(root, split))}
     folders = present or dict.fromkeys(files, root / "images")
-    return [_read(file, splits[file], folder, hook) for file, folder in folders.items()]
+    return [
+        read_coco(file, splits[file], partial(_in_folder, file, splits[file], folder), hook)
+        for file, folder in folders.items()
+    ]
 
 
 def coco_file(
@@ -128,7 +132,8 @@ def coco_file(
     if not file.is_file():
         splits = sorted(path.stem.removeprefix(f"{what}_") for path in file.parent.glob(f"{what}_*.json"))
         raise BadFileError(file, f"there is no such file; splits there: {', '.join(splits) or 'none'}")
-    return _read(file, split, _folder(root, split) or root / "images", hook, has_categories=has_categories)
+    place = partial(_in_folder, file, split, _folder(root, split) or root / "images")
+    return read_coco(file, split, place, hook, has_categories=has_categories)
 
 
 def _folder(root: Path, split: str) -> Path | None:
@@ -160,21 +165,33 @@ def _licence_lines(file: CocoFile) -> Iterator[str]:
         yield f"  {count} photographs: {names.get(number, 'no licence is given')}"
 
 
-def _read(
+def read_coco(
     file: Path,
     split: str,
-    folder: Path,
-    hook: Callable[[CocoRecord], CocoRecord] | None,
+    place: Callable[[str], tuple[str, Path]],
+    hook: Callable[[CocoRecord], CocoRecord] | None = None,
     *,
     has_categories: bool = True,
 ) -> CocoFile:
+    """A JSON file in COCO's form.
+
+    Args:
+        file: where it is.
+        split: what the file is about.
+        place: gives the name in the dataset, and the file, of a photograph that has a ``file_name``.
+        hook: is called with each JSON object as it is read.
+        has_categories: whether it must have categories.
+
+    Raises:
+        BadFileError: if it is in another form.
+    """
     content = _json(file, hook)
     records = _list(file, content, "categories") if has_categories else []
     categories = sorted((_category(file, record) for record in records), key=lambda category: category.number)
     if has_categories and not categories:
         raise BadFileError(file, "it has no categories; at least one is needed")
     _refuse_twins(file, "category", [category.number for category in categories])
-    images = [_image(file, folder, split, record) for record in _list(file, content, "images")]
+    images = [_image(file, place, record) for record in _list(file, content, "images")]
     _refuse_twins(file, "image", [image.number for image in images])
     by_number = {image.number: image for image in sorted(images, key=lambda image: image.number)}
     return CocoFile(file, split, by_number, categories, _list(file, content, "annotations"), content)
@@ -205,10 +222,15 @@ def _category(file: Path, record: CocoRecord) -> CocoCategory:
     return CocoCategory(number, required_text(file, record, "name"), str(record.get("supercategory", "")))
 
 
-def _image(file: Path, folder: Path, split: str, record: CocoRecord) -> CocoImage:
-    name = required_text(file, record, "file_name")
+def _in_folder(file: Path, split: str, folder: Path, name: str) -> tuple[str, Path]:
+    """A photograph in the folder of its split."""
     if leads_out(name):
         raise BadFileError(file, f"file_name {name!r} leads out of the folder; a path inside {folder.name}/ is needed")
+    return readable(f"{split}/{name}"), folder / name
+
+
+def _image(file: Path, place: Callable[[str], tuple[str, Path]], record: CocoRecord) -> CocoImage:
+    name, path = place(required_text(file, record, "file_name"))
     licence = record.get("license")
     height, width = (whole(file, record, side, most=_LONGEST) for side in ("height", "width"))
     if Image.MAX_IMAGE_PIXELS is not None and height * width > Image.MAX_IMAGE_PIXELS:
@@ -218,8 +240,8 @@ def _image(file: Path, folder: Path, split: str, record: CocoRecord) -> CocoImag
         )
     return CocoImage(
         number=whole(file, record, "id", least=0),
-        name=readable(f"{split}/{name}"),
-        file=folder / name,
+        name=name,
+        file=path,
         size=(height, width),
         licence=licence if isinstance(licence, int) else 0,
     )

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from .outlines import BadRegionError, check_reach
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -20,10 +22,6 @@ if TYPE_CHECKING:
 
 _ZERO = 48  # the character for 0
 _LONGEST = 7  # characters of one number, 5 bits each
-
-
-class BadRegionError(ValueError):
-    """A region that cannot be drawn; the message says why."""
 
 
 def packed(record: CocoRecord) -> CocoRecord:
@@ -75,9 +73,7 @@ def _polygon(corners: np.ndarray, size: tuple[int, int]) -> UInt8[np.ndarray, "h
 def _is_area(polygon: np.ndarray, size: tuple[int, int]) -> bool:
     if polygon.ndim != 1 or len(polygon) % 2:
         raise BadRegionError("a polygon is not a flat list of an even number of coordinates")
-    limit = 2 * max(size)
-    if not (np.abs(polygon) <= limit).all():  # also refuses NaN
-        raise BadRegionError(f"a polygon reaches further than {limit} pixels, which is far outside the image")
+    check_reach(polygon, size)
     return len(polygon) >= 6  # pycocotools takes four numbers for a box; two points have no area
 
 

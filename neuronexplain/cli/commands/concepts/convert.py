@@ -50,6 +50,7 @@ def convert(
 def write(dataset: ConceptDataset, target: Path, *, size: int, label_size: int, min_images: int, json: bool) -> None:
     """Convert a dataset, with progress, and say what was written."""
     from dissection.concepts.conversion import convert
+    from dissection.concepts.notes import remarks_of
 
     with console.progress() as progress:
         summary = convert(
@@ -61,8 +62,10 @@ def write(dataset: ConceptDataset, target: Path, *, size: int, label_size: int, 
             progress=partial(progress, "converting"),
         )
     if json:
-        console.write_json(summary_values(summary, target))
+        console.write_json({**summary_values(summary, target), "remarks": list(remarks_of(dataset))})
         return
+    for remark in remarks_of(dataset):
+        console.say(remark)
     say_summary(summary, target)
 
 
