@@ -18,10 +18,11 @@ def two_runs(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Path
     return made_once("two-runs", _build) / "names.db"
 
 
-def squares_network() -> Network:
+def squares_network(weights: Path | None = None) -> Network:
     """The network of squares, opened from its factory."""
     return open_network(
         f"{WORLDS}:colour_net",
+        weights=weights,
         classes=CLASSES,
         mean=(0.0, 0.0, 0.0),
         std=(1.0, 1.0, 1.0),

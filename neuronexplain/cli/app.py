@@ -9,6 +9,7 @@ import time
 import typer
 
 from . import allocator, console, failures, signals, version
+from .audit import compare
 from .commands import (
     build,
     classes_for,
@@ -111,6 +112,11 @@ evaluate_answers.command("occlusion-correlation")(answers_occlusion.occlusion_co
 evaluate_answers.command("attention")(attention.attention)
 evaluate.add_typer(evaluate_answers, name="answers")
 app.add_typer(evaluate, name="evaluate")
+
+audit = typer.Typer(help="Ask whether a network uses what it should.", no_args_is_help=True)
+audit.callback()(in_one_process)
+audit.command("compare")(compare.compare)
+app.add_typer(audit, name="audit")
 
 study = typer.Typer(
     help="Ask people what they see in explanations: the human studies of the Grad-CAM paper.", no_args_is_help=True
