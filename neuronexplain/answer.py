@@ -124,7 +124,7 @@ class Answer:
         return say(self)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Contrast:
     """What makes the network give one class a greater score than another for one image.
 
@@ -139,6 +139,10 @@ class Contrast:
         rules: which units were ranked, and what may be said of them.
         loss: what the lead of the first class over the second loses where the maps of the units that are said to speak
             for it are set to 0; ``None`` where none is.
+        gain: what of that the second class gains; the rest is what the first loses.
+        passed_over: units that would have been in ``top`` or ``bottom`` had all units been ranked.
+        responding: every unit that may be said to respond, whichever class it speaks for, by number.
+        masks: where the units that are said to speak for it respond, by name, as :attr:`Answer.masks`.
     """
 
     rather: Score
@@ -147,6 +151,10 @@ class Contrast:
     bottom: tuple[RankedUnit, ...]
     rules: Rules
     loss: float | None
+    gain: float | None = None
+    passed_over: tuple[RankedUnit, ...] = ()
+    responding: tuple[RankedUnit, ...] = ()
+    masks: Mapping[str, Float32[np.ndarray, "h w"]] = field(default_factory=dict)
 
     @property
     def lead(self) -> float:

@@ -54,8 +54,14 @@ def losses_without_reasons(
 
 def losses_of_lead(
     seen: Seen, targets: Int64[Tensor, " images"], others: Int64[Tensor, " images"], rankings: Sequence[Ranking]
-) -> list[float | None]:
-    """What each image's lead of one class over another loses without the units that are said to speak for it."""
+) -> list[tuple[float, float] | None]:
+    """What each image's lead of one class over another loses without the units that are said to speak for it.
+
+    Returns:
+        The loss, and what of it the other class gains.
+    """
     reasons = [_numbers(persuasive(ranking.ranked)) for ranking in rankings]
     losses = zip(seen.losses(targets, reasons), seen.losses(others, reasons), strict=True)
-    return [loss - of_other if units else None for (loss, of_other), units in zip(losses, reasons, strict=True)]
+    return [
+        (loss - of_other, -of_other) if units else None for (loss, of_other), units in zip(losses, reasons, strict=True)
+    ]

@@ -23,6 +23,7 @@ from .arguments import as_many, named_pictures, names_of
 from .bodies import is_built_with
 from .causes import AnyHead, PooledLinearHead
 from .class_arguments import class_of, pair_of
+from .clauses import persuasive
 from .confirming import confirmed, losses_of_lead, losses_without_reasons
 from .explanation import Comparison, Explanation
 from .methods import check_methods, find_method, watched
@@ -203,12 +204,35 @@ class Explainer:
         Raises:
             ClassNotFoundError: if the network has no such class, or both targets are the same one.
         """
-        first, second = pair_of(targets, self.network.classes)
+        pair = pair_of(targets, self.network.classes)
         for batch in self._batches(photographs, true_class, batch_size):
-            sides = [(targets, batch.seen.causes(targets)) for targets in map(batch.targets, (first, second))]
-            answers = zip(*(self._explain(batch, *side, progress) for side in sides), strict=True)
-            contrasts = zip(self._contrasts(batch, *sides), self._contrasts(batch, *reversed(sides)), strict=True)
-            yield from map(Comparison, answers, contrasts)
+            yield from self._compare(batch, [pair] * len(batch.photographs), progress)
+
+    def compare_each(
+        self,
+        photographs: Iterable[NamedImage],
+        targets: Sequence[tuple[int, int]],
+        *,
+        true_class: Callable[[str], int | None] | None = None,
+        batch_size: int = 16,
+    ) -> Iterator[Comparison]:
+        """Like :meth:`compare`, with two classes for each photograph, by their indices.
+
+        Raises:
+            ClassNotFoundError: if both targets of a photograph are the same class.
+        """
+        pairs = iter([pair_of(pair, self.network.classes) for pair in targets])
+        for batch in self._batches(photographs, true_class, batch_size):
+            yield from self._compare(batch, list(islice(pairs, len(batch.photographs))), None)
+
+    def _compare(
+        self, batch: _Batch, pairs: Sequence[tuple[int, int]], progress: Progress | None
+    ) -> Iterator[Comparison]:
+        firsts, seconds = (torch.tensor(targets) for targets in zip(*pairs, strict=True))
+        sides = [(targets, batch.seen.causes(targets)) for targets in (firsts, seconds)]
+        answers = zip(*(self._explain(batch, *side, progress) for side in sides), strict=True)
+        contrasts = zip(self._contrasts(batch, *sides), self._contrasts(batch, *reversed(sides)), strict=True)
+        yield from map(Comparison, answers, contrasts)
 
     def _batches(
         self,
@@ -293,12 +317,14 @@ class Explainer:
                 map(self.excesses.get, targets.tolist()), map(self.excesses.get, others.tolist()), strict=True
             )
         ]
-        responses = self._responses(difference, batch.seen.result.activation.detach(), excesses)
+        activation = batch.seen.result.activation.detach()
+        responses = self._responses(difference, activation, excesses)
         rankings = [self._layer.rank(response) for response in responses]
         losses = losses_of_lead(batch.seen, targets, others, rankings)
-        for logits, ranking, target, other, loss in zip(
-            batch.logits, rankings, targets.tolist(), others.tolist(), losses, strict=True
+        for number, (logits, ranking, target, other) in enumerate(
+            zip(batch.logits, rankings, targets.tolist(), others.tolist(), strict=True)
         ):
+            loss, gain = losses[number] or (None, None)
             yield Contrast(
                 rather=_score(network, logits, target),
                 than=_score(network, logits, other),
@@ -306,6 +332,10 @@ class Explainer:
                 bottom=ranking.bottom,
                 rules=self._layer.rules,
                 loss=loss,
+                gain=gain,
+                passed_over=ranking.passed_over,
+                responding=self._layer.responding(responses[number]),
+                masks=self._masks(activation[number], persuasive(ranking.ranked)),
             )
 
     def _responses(

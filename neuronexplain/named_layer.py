@@ -108,6 +108,12 @@ class NamedLayer:
         chosen = strongest(values, self.rules.k, is_eligible=is_eligible)
         return Ranking(*(tuple(map(image.judged, units)) for units in (chosen.top, chosen.bottom, chosen.passed_over)))
 
+    def responding(self, responses: Responses) -> tuple[RankedUnit, ...]:
+        """Every unit that may be said to respond, for or against the target, by number."""
+        image = _OnImage(self, responses)
+        judged = (image.judged(number) for number in self.names if responses.lit[number])
+        return tuple(unit for unit in judged if unit.is_spoken)
+
     def namesakes(self, number: int) -> Sequence[int]:
         """All units that have the name of a unit, itself included; empty if it has none."""
         name = self.names.get(number)

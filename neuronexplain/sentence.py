@@ -23,6 +23,25 @@ if TYPE_CHECKING:
     from .vocabulary import RankedUnit, Rules, Score, Unspoken
 
 
+class Ranked(Protocol):
+    """The strongest neurons of an explanation or a contrast."""
+
+    @property
+    def top(self) -> Sequence[RankedUnit]:
+        """The units that speak most for it, strongest first."""
+        ...
+
+    @property
+    def bottom(self) -> Sequence[RankedUnit]:
+        """The units that speak most against it, strongest first."""
+        ...
+
+    @property
+    def passed_over(self) -> Sequence[RankedUnit]:
+        """Units that would be among the strongest if all were ranked."""
+        ...
+
+
 class Spoken(Protocol):
     """The part of an explanation that its sentence is made of."""
 
@@ -150,7 +169,7 @@ def say(explanation: Spoken, *, mention: Callable[[Concept], str] = phrase) -> s
         by_role["against"].sentence(f"responds{against_it}", f"respond{against_it}"),
         by_role["missed"].sentence(f"{for_it} stays silent", f"{for_it} stay silent"),
         torn.sentence("pulls both ways", "pull both ways"),
-        _counted(explanation),
+        say_unspoken(explanation),
         _constant(explanation),
         "" if explanation.has_evidence else "No evidence is kept for these names: build again.",
     ]
@@ -363,8 +382,8 @@ def _score(score: Score) -> str:
     return f"{spoken(score.label)} ({percent(score.probability)})"
 
 
-def _counted(explanation: Spoken) -> str:
-    """What is among the strongest and not spoken of."""
+def say_unspoken(explanation: Ranked) -> str:
+    """What is among the strongest neurons and not spoken of, counted; empty if nothing is."""
     units = (*explanation.top, *explanation.bottom, *explanation.passed_over)
     counts = Counter(unit.clause for unit in units if not unit.is_spoken)
     parts: list[str] = []
