@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from neuronexplain.metrics.small_samples import mean_of, share
 
-from .wording import has_words, share_lost
+from .wording import said_sides, share_lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -111,7 +111,7 @@ def told_first(mistakes: Sequence[Mistake]) -> list[Mistake]:
     """
     return sorted(
         mistakes,
-        key=lambda mistake: (-min(share_lost(mistake), 1.0), not has_words(mistake), -mistake.said.probability),
+        key=lambda mistake: (-min(share_lost(mistake), 1.0), not any(said_sides(mistake)), -mistake.said.probability),
     )
 
 

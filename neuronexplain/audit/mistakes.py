@@ -10,7 +10,7 @@ import msgspec
 
 from neuronexplain.clauses import persuasive
 from neuronexplain.sentence import say_unspoken
-from neuronexplain.vocabulary import Score
+from neuronexplain.vocabulary import Score  # noqa: TC001 -- msgspec reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -154,15 +154,10 @@ def _checked(
     rank = 1 + int((logits > logits[shown]).sum()) + int((logits[:shown] == logits[shown]).sum())
     if comparison is None:
         return CheckedPhotograph(name, shown, rank)
-    order = logits.argsort(descending=True, stable=True)[:TOP].tolist()
-    probabilities = network.head.probabilities(logits).tolist()
-    scores = {
-        index: Score(network.classes[index], index, probabilities[index], float(logits[index])) for index in order
-    }
-    return CheckedPhotograph(name, shown, rank, _mistake(name, rank, tuple(scores.values()), comparison))
+    return CheckedPhotograph(name, shown, rank, _mistake(name, rank, comparison))
 
 
-def _mistake(name: str, rank: int, classes: tuple[Score, ...], comparison: Comparison) -> Mistake:
+def _mistake(name: str, rank: int, comparison: Comparison) -> Mistake:
     said, shown = comparison.answers
     for_said, for_shown = comparison.contrasts
     return Mistake(

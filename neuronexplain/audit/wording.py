@@ -44,9 +44,9 @@ def say_apart(mistake: Mistake) -> str:
     return sentences or f"No sure word tells {_said(mistake)} from {_shown(mistake)}. {mistake.unspoken}".rstrip()
 
 
-def has_words(mistake: Mistake) -> bool:
-    """Whether anything can be said of what tells the two classes apart."""
-    return any(_is_said(side, mistake.lead) for side in (mistake.for_said, mistake.for_shown))
+def said_sides(mistake: Mistake) -> tuple[bool, bool]:
+    """Whether anything can be said to speak for the said class, and whether for the shown one."""
+    return _is_said(mistake.for_said, mistake.lead), _is_said(mistake.for_shown, mistake.lead)
 
 
 def share_lost(mistake: Mistake) -> float:
