@@ -62,7 +62,9 @@ class ClassStatistics(Bundle[ClassMoments]):
         classes = self._classes[images.start : images.stop]
         by_layer = alphas_and_contributions(forward, classes)
         with_lit = {
-            str(number): torch.cat([values, _lit(values[:, 0], activation.detach().float(), thresholds)[:, None]], 1)
+            str(number): torch.cat(
+                [values, lit_contributions_of(values[:, 0], activation.detach().float(), thresholds)[:, None]], 1
+            )
             for number, (values, activation, thresholds) in enumerate(
                 zip(by_layer, forward.activations, self._thresholds, strict=True)
             )
@@ -145,7 +147,7 @@ class DeferredStatistics(Bundle[ClassMoments]):
             )
 
 
-def _lit(
+def lit_contributions_of(
     alphas: Float[Tensor, "images units"],
     activation: Float[Tensor, "images units h w"],
     thresholds: Float[Tensor, " units"],
