@@ -126,9 +126,7 @@ def open_class_images(root: str | PathLike[str], labels: Sequence[str]) -> Class
         raise not_taken("root", root, "the path of a folder that holds a folder of images for each class")
     root = Path(root)
     if not root.is_dir():
-        raise ConceptDataError(
-            f"{root} is not a folder; --class-images needs one that holds a folder of images per class"
-        )
+        raise ConceptDataError(f"{root} is not a folder; name one that holds a folder of images per class")
     folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     images = tuple((path, find_class(labels, folder.name)) for folder in folders for path in photographs_in(folder))
     if not images:

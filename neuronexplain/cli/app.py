@@ -10,6 +10,8 @@ import typer
 
 from . import allocator, console, failures, signals, version
 from .audit import compare
+from .audit import groups as audit_groups
+from .audit import mistakes as audit_mistakes
 from .commands import (
     build,
     classes_for,
@@ -116,6 +118,8 @@ app.add_typer(evaluate, name="evaluate")
 audit = typer.Typer(help="Ask whether a network uses what it should.", no_args_is_help=True)
 audit.callback()(in_one_process)
 audit.command("compare")(compare.compare)
+audit.command("mistakes")(audit_mistakes.mistakes)
+audit.command("groups")(audit_groups.groups)
 app.add_typer(audit, name="audit")
 
 study = typer.Typer(

@@ -1,0 +1,95 @@
+"""The options of audits that look at photographs with a stored run, and how they are carried out."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from neuronexplain.cli import console, options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from db.records import Run
+    from dissection.execution.settings import Execution
+    from neuronexplain.explainer import Explainer
+    from neuronexplain.vocabulary import Rules
+
+Photographs = Annotated[
+    Path, typer.Argument(metavar="PHOTOS", help="A folder that holds a folder of photographs per class.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Folder for a page, JSON and CSV; the same command resumes there.", show_default="no page"),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditedRun:
+    """The run whose names are spoken, and its network."""
+
+    db: options.Db
+    run: options.RunNumber = None
+    network: options.NetworkNow = None
+    weights: options.Weights = None
+    ema: options.Ema = False
+    device: options.Device = "cpu"
+
+    def open(self, rules: Rules) -> tuple[Explainer, Run]:
+        """The run, and its network with the names of its neurons.
+
+        Raises:
+            NeuronExplainError: if the network cannot be opened, or has no classes.
+        """
+        from db import NameStore
+        from dissection.networks.forward import require_classes
+        from neuronexplain.explainer import Explainer
+        from neuronexplain.run_networks import open_network_of
+
+        with NameStore.open(self.db) as store:
+            chosen = store.choose(self.run) if self.run is not None else store.newest_of(self.network)
+            opened = open_network_of(
+                chosen, network=self.network, weights=self.weights, ema=self.ema, device=self.device
+            )
+            require_classes(opened)
+            return Explainer.from_store(opened, store, run=chosen, rules=rules), chosen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditOutput:
+    """Where an audit's page goes, and how the work is carried out."""
+
+    out: Out = None
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over.")] = False
+    batch_size: options.BatchSize = 16
+    workers: Annotated[int, typer.Option(min=0, help="Processes that read photographs.")] = 0
+    json: options.Json = False
+    csv: options.Csv = False
+
+    def check(self) -> None:
+        """Check what can be checked before the work, which would be lost.
+
+        Raises:
+            NeuronExplainError: if both forms for programs are asked for, or nothing may be written into the folder.
+        """
+        from dissection.errors import NeuronExplainError
+        from neuronexplain.audit.page import require_audit_folder
+
+        if self.json and self.csv:
+            raise NeuronExplainError("--json and --csv are two forms of one answer; leave one of them out")
+        if self.fresh and self.out is None:
+            raise NeuronExplainError("--fresh is for the records in a folder; name the folder with --out")
+        if self.out is not None:
+            require_audit_folder(self.out)
+
+    @contextmanager
+    def execution(self) -> Iterator[Execution]:
+        """How the work is carried out, with bars for its progress."""
+        from dissection.execution.settings import Execution
+
+        with console.progress() as progress:
+            yield Execution(batch_size=self.batch_size, workers=self.workers, progress=progress)
