@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import api, asking, browse
+from . import api, asking, audits, browse
 from .catalogue import Catalogue
 from .explaining import Explaining, NetworkPlace
 from .jobs import Jobs
@@ -14,6 +14,7 @@ from .state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from fastapi import FastAPI
 
@@ -22,13 +23,20 @@ if TYPE_CHECKING:
 _REMEMBERED = ("/runs", "/compare", "/search", "/api/runs", "/api/compare", "/api/search", "/api/openapi.json")
 
 
-def names_app(store: NameStore, place: NetworkPlace | None = None, *, hosts: Iterable[str] = ()) -> FastAPI:
+def names_app(
+    store: NameStore,
+    place: NetworkPlace | None = None,
+    *,
+    hosts: Iterable[str] = (),
+    audit_folder: Path | None = None,
+) -> FastAPI:
     """The application over a store, which reads it and never writes.
 
     Args:
         store: the store, open for reading.
         place: where networks are found, if not where the runs say.
         hosts: names, besides this machine's own, by which it may be addressed.
+        audit_folder: the folder that audits wrote their pages into.
 
     Raises:
         StoreError: if the database fails.
@@ -38,8 +46,8 @@ def names_app(store: NameStore, place: NetworkPlace | None = None, *, hosts: Ite
     app = application(
         "NeuronExplain", hosts=hosts, inner=[(Remembered, {"covers": _is_remembered, "version": store.held})]
     )
-    app.state.names = State(catalogue, Explaining(catalogue, place or NetworkPlace()), Jobs())
-    for module in (asking, browse, api):
+    app.state.names = State(catalogue, Explaining(catalogue, place or NetworkPlace()), Jobs(), audit_folder)
+    for module in (asking, browse, audits, api):
         app.include_router(module.routes)
     return app
 

@@ -14,7 +14,7 @@ from neuronexplain.run_differences import differences
 
 from . import pages
 from .searching import search
-from .state import Names
+from .state import Names, Shared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,8 +73,9 @@ def compare(names: Names, a: Annotated[int, Query(ge=0)], b: Annotated[int, Quer
 
 
 @routes.get("/runs/{run}")
-def run_page(names: Names, run: Number) -> Response:
+def run_page(shared: Shared, run: Number) -> Response:
     """One run."""
+    names = shared.catalogue
     digest = names.digest(names.run(run))
     return pages.page(
         "run.html.j2",
@@ -84,6 +85,7 @@ def run_page(names: Names, run: Number) -> Response:
         facts=run_facts(digest.run, named=digest.named),
         apart=names.apart(digest.run),
         others=[other for other in names.runs() if other.id != run],
+        has_audits=shared.audits is not None,
     )
 
 

@@ -10,17 +10,20 @@ from fastapi import Depends, Request
 from .catalogue import Catalogue
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .explaining import Explaining
     from .jobs import Jobs
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The database as it was read, the network, and its queue."""
+    """The database as it was read, the network and its queue, and the folder of audits, if there is one."""
 
     catalogue: Catalogue
     explaining: Explaining
     jobs: Jobs
+    audits: Path | None = None
 
 
 def _state(request: Request) -> State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +21,9 @@ def serve(
         list[str] | None,
         typer.Option(metavar="NAME", help="A name by which browsers may address it, as behind a proxy (repeatable)."),
     ] = None,
+    audits: Annotated[
+        Path | None, typer.Option(help="Folder of audits' pages: 'audit … --out FOLDER/NAME' writes one.")
+    ] = None,
     network: options.NetworkNow = None,
     weights: options.Weights = None,
     ema: options.Ema = False,
@@ -33,6 +37,8 @@ def serve(
     """
     from db import NameStore
 
+    if audits is not None and not audits.is_dir():
+        raise NeuronExplainError(f"{audits} is not a folder; --audits names one that audits wrote their pages into")
     require_web()
     from neuronexplain.web.app import names_app
     from neuronexplain.web.explaining import NetworkPlace
@@ -40,7 +46,8 @@ def serve(
     from neuronexplain.web.server import serve as run
 
     with NameStore.open(db) as store, listen(host, port) as at:
-        app = names_app(store, NetworkPlace(network, weights, ema, device), hosts=[host, *(allow_host or ())])
+        place = NetworkPlace(network, weights, ema, device)
+        app = names_app(store, place, hosts=[host, *(allow_host or ())], audit_folder=audits)
         console.say(f"{db} is at {address_of(at)} (Ctrl-C stops it)")
         try:
             run(app, at)
