@@ -4,8 +4,9 @@ That is the doctor/nurse study of Sec. 6.3 on one's own data. For the photograph
 unit k is ``alpha_k mean(A_k [A_k > T_k])``, with the alpha of c's score; a concept's is the mean over the units that it
 names. What a concept contributes in one group more than in another is a difference of two means over photographs.
 Contributions may differ between groups though the network is right as often in both. So a concept is said to carry a
-difference in accuracy only where there is one: where its interval lies on one side of 0, the concept's interval does
-too, and on the same.
+difference in accuracy only where there is one, and where the concept's interval lies on the same side of 0. With many
+classes some intervals would miss by chance, so a gap is taken to be one where its interval lies on one side of 0 at a
+level that holds for all comparisons of classes at once (Bonferroni).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import torch
 from dissection.vocabulary import MAX_Q, MIN_IOU, THIN_EVIDENCE
 from neuronexplain.class_importance import alphas_and_contributions
 from neuronexplain.class_statistics import lit_contributions_of
+from neuronexplain.metrics.intervals import LEVEL
 from neuronexplain.metrics.small_samples import difference_of_means, difference_of_shares, is_apart_from_0, share
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ class GroupGap:
         accuracy: the share of the first group that the network gets right, with Wilson's interval.
         accuracy_of_other: that of the second.
         gap: the first less the second, with Newcombe's interval.
+        is_a_gap: whether the groups differ by more than chance would let expect in all comparisons together.
         concepts: of one class, what concepts contribute in the first group more than in the second, the largest
             difference first.
     """
@@ -84,12 +87,8 @@ class GroupGap:
     accuracy: Figure
     accuracy_of_other: Figure
     gap: Figure
+    is_a_gap: bool
     concepts: tuple[ConceptDifference, ...] = ()
-
-    @property
-    def is_a_gap(self) -> bool:
-        """Whether the groups differ by more than chance would let expect."""
-        return is_apart_from_0(self.gap)
 
     @property
     def is_thin(self) -> bool:
@@ -131,31 +130,40 @@ class GroupedRecords:
     def gaps(self) -> list[GroupGap]:
         """The groups compared: over all classes, then class by class; each with the rest if there are more than two."""
         names = sorted(set(self.groups))
-        everything = np.ones(len(self.groups), bool)
         pairs = [(names[0], names[1])] if len(names) == 2 else [(name, "the rest") for name in names]
-        return [
-            gap
+        comparisons = [
+            (index, group, other, first, second)
             for index in (None, *np.unique(self.classes).tolist())
             for group, other in pairs
-            if (gap := self._gap(index, everything if index is None else self.classes == index, group, other))
+            for first, second in (self._sides(index, group),)
+            if first.any() and second.any()
+        ]
+        of_classes = sum(index is not None for index, *_ in comparisons)
+        level = 1 - (1 - LEVEL) / max(of_classes, 1)
+        return [
+            GroupGap(
+                label="" if index is None else self.labels[index],
+                group=group,
+                other=other,
+                accuracy=self._accuracy(first),
+                accuracy_of_other=self._accuracy(second),
+                gap=difference_of_shares(self._accuracy(first), self._accuracy(second)),
+                is_a_gap=is_apart_from_0(
+                    difference_of_shares(self._accuracy(first, level=level), self._accuracy(second, level=level))
+                ),
+                concepts=() if index is None else tuple(self._differences(first, second)),
+            )
+            for index, group, other, first, second in comparisons
         ]
 
-    def _gap(self, index: int | None, of_class: Bool[np.ndarray, " images"], group: str, other: str) -> GroupGap | None:
-        """Two groups within some photographs; ``None`` where either has none."""
+    def _sides(self, index: int | None, group: str) -> tuple[Bool[np.ndarray, " images"], Bool[np.ndarray, " images"]]:
+        """Of a class, or of all, the photographs in a group, and the others."""
+        of_class = np.full(len(self.groups), fill_value=True) if index is None else self.classes == index
         is_in = np.array([name == group for name in self.groups])
-        first, second = of_class & is_in, of_class & ~is_in
-        if not (first.any() and second.any()):
-            return None
-        accuracies = [share(int(self.right[images].sum()), int(images.sum())) for images in (first, second)]
-        return GroupGap(
-            label="" if index is None else self.labels[index],
-            group=group,
-            other=other,
-            accuracy=accuracies[0],
-            accuracy_of_other=accuracies[1],
-            gap=difference_of_shares(*accuracies),
-            concepts=() if index is None else tuple(self._differences(first, second)),
-        )
+        return of_class & is_in, of_class & ~is_in
+
+    def _accuracy(self, images: Bool[np.ndarray, " images"], *, level: float = LEVEL) -> Figure:
+        return share(int(self.right[images].sum()), int(images.sum()), level=level)
 
     def _differences(
         self, first: Bool[np.ndarray, " images"], second: Bool[np.ndarray, " images"]

@@ -35,7 +35,7 @@ def say_carriers(gap: GroupGap) -> str:
     """What carries the gap between two groups of a class, or why nothing is said to."""
     thin = " These are few photographs." if gap.is_thin else ""
     if not gap.is_a_gap:
-        return f"No gap is known: the interval holds 0.{thin}"
+        return f"No gap is known: chance may make as much.{thin}"
     carriers = gap.carriers
     if not carriers:
         return f"No concept of which something may be said carries the gap.{thin}"

@@ -37,7 +37,6 @@ def groups_values(gaps: Sequence[GroupGap]) -> list[dict[str, Any]]:
     return [
         {
             **plain_values(gap),
-            "is_a_gap": gap.is_a_gap,
             "is_thin": gap.is_thin,
             "carriers": [concept.concept for concept in gap.carriers],
             "sentence": say_accuracies(gap),

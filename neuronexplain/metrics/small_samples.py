@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-def share(hits: int, trials: int) -> Figure:
-    """``hits / trials`` with Wilson's interval.
+def share(hits: int, trials: int, *, level: float = LEVEL) -> Figure:
+    """``hits / trials`` with Wilson's interval at a level of confidence.
 
     >>> figure = share(8, 10)
     >>> figure.value, round(figure.low, 3), round(figure.high, 3)
@@ -27,7 +27,7 @@ def share(hits: int, trials: int) -> Figure:
     """
     if not trials:
         return UNKNOWN
-    z, measured = _normal_quantile(), hits / trials
+    z, measured = _normal_quantile(level), hits / trials
     weight = z**2 / trials
     centre = (measured + weight / 2) / (1 + weight)
     half = z * sqrt(measured * (1 - measured) / trials + weight / (4 * trials)) / (1 + weight)
@@ -35,7 +35,7 @@ def share(hits: int, trials: int) -> Figure:
 
 
 def difference_of_shares(minuend: Figure, subtrahend: Figure) -> Figure:
-    """A :func:`share` less another, of other images, with Newcombe's interval; unknown if either is.
+    """A :func:`share` less another, of other images, with Newcombe's interval at their level; unknown if either is.
 
     >>> figure = difference_of_shares(share(56, 70), share(48, 80))
     >>> round(figure.value, 3), round(figure.low, 4), round(figure.high, 4)
@@ -99,7 +99,7 @@ def _figure(value: float, samples: list[np.ndarray]) -> Figure:
     return Figure(value, value - half, value + half, images)
 
 
-def _normal_quantile() -> float:
+def _normal_quantile(level: float) -> float:
     from scipy.special import ndtri  # noqa: PLC0415 -- takes a while to import
 
-    return float(ndtri((1 + LEVEL) / 2))
+    return float(ndtri((1 + level) / 2))
