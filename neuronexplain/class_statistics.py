@@ -19,12 +19,13 @@ from dissection.execution.row_file import RowFile
 from dissection.execution.statistic import Bundle
 
 from .class_importance import alphas_and_contributions, predicted, summed
+from .methods.gradcam import lit_contributions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from jaxtyping import Float, Float64, Int64
+    from jaxtyping import Float64, Int64
     from torch import Tensor
 
     from dissection.networks.forward import Pass
@@ -63,7 +64,7 @@ class ClassStatistics(Bundle[ClassMoments]):
         by_layer = alphas_and_contributions(forward, classes)
         with_lit = {
             str(number): torch.cat(
-                [values, lit_contributions_of(values[:, 0], activation.detach().float(), thresholds)[:, None]], 1
+                [values, lit_contributions(values[:, 0], activation.float(), thresholds)[:, None]], 1
             )
             for number, (values, activation, thresholds) in enumerate(
                 zip(by_layer, forward.activations, self._thresholds, strict=True)
@@ -145,16 +146,6 @@ class DeferredStatistics(Bundle[ClassMoments]):
             yield _importance(
                 index, self._labels, images, np.concatenate([means, lit_means]), np.concatenate([squares, lit_squares])
             )
-
-
-def lit_contributions_of(
-    alphas: Float[Tensor, "images units"],
-    activation: Float[Tensor, "images units h w"],
-    thresholds: Float[Tensor, " units"],
-) -> Float[Tensor, "images units"]:
-    """Each unit's lit contribution."""
-    is_lit = activation > thresholds.to(activation.device)[:, None, None]
-    return alphas * (activation * is_lit).mean((2, 3))
 
 
 def _importance(

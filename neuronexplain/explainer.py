@@ -253,7 +253,7 @@ class Explainer:
         seen = self._head.look(images)
         require_finite(seen.result.finite[0].tolist(), network.layer.name, names)
         logits = seen.result.scores.detach().double().cpu()
-        _require_finite_scores(logits, network.name, names)
+        require_finite_scores(logits, network.name, names)
         return _Batch(photographs, true_classes, images, seen, logits)
 
     def _explain(
@@ -412,7 +412,12 @@ def _exemplars(
     }
 
 
-def _require_finite_scores(logits: Float64[Tensor, "images classes"], network: str, images: Sequence[str]) -> None:
+def require_finite_scores(logits: Float64[Tensor, "images classes"], network: str, images: Sequence[str]) -> None:
+    """Check that the network gives no image a score that is a NaN or an infinity.
+
+    Raises:
+        NetworkError: if it does; the message names the first such image.
+    """
     for image, scores in zip(images, logits, strict=True):
         if not scores.isfinite().all():
             raise NetworkError(

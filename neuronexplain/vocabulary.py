@@ -69,6 +69,9 @@ CaptionSource = Literal["written", "reference"]
 INTERVAL = "In brackets: the interval of 95 % of resamples of the images."
 """What a table of figures says of them."""
 
+CoverKind = Literal["mean", "blur"]
+"""What pixels are covered with: the mean colour of photographs, or the photograph out of focus."""
+
 ViewKind = Literal["whole", "centre", "ten"]
 """Which part of a photograph the network sees, see :mod:`neuronexplain.evaluation.framing`."""
 

@@ -20,7 +20,7 @@ import torch
 
 from dissection.vocabulary import MAX_Q, MIN_IOU, THIN_EVIDENCE
 from neuronexplain.class_importance import alphas_and_contributions
-from neuronexplain.class_statistics import lit_contributions_of
+from neuronexplain.methods.gradcam import lit_contributions
 from neuronexplain.metrics.intervals import LEVEL
 from neuronexplain.metrics.small_samples import difference_of_means, difference_of_shares, is_apart_from_0, share
 
@@ -226,7 +226,7 @@ def _observe_lit(thresholds: torch.Tensor, concepts: Sequence[NamedConcept], bat
     said = batch.result.scores.detach().argmax(1).tolist()
     (importances,) = alphas_and_contributions(batch.result, classes)
     activation = batch.result.activation.detach().float()
-    lit = lit_contributions_of(importances[:, 0], activation, thresholds).double().cpu().numpy()
+    lit = lit_contributions(importances[:, 0], activation, thresholds).double().cpu().numpy()
     return [
         {"image": name, "shown": shown, "said": index, "lit": list(_means(of_units, concepts))}
         for name, shown, index, of_units in zip(batch.names, batch.classes, said, lit, strict=True)

@@ -10,6 +10,7 @@ import typer
 
 from . import allocator, console, failures, signals, version
 from .audit import compare
+from .audit import effect as audit_effect
 from .audit import groups as audit_groups
 from .audit import mistakes as audit_mistakes
 from .commands import (
@@ -120,6 +121,7 @@ audit.callback()(in_one_process)
 audit.command("compare")(compare.compare)
 audit.command("mistakes")(audit_mistakes.mistakes)
 audit.command("groups")(audit_groups.groups)
+audit.command("effect")(audit_effect.effect)
 app.add_typer(audit, name="audit")
 
 study = typer.Typer(

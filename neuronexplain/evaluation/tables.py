@@ -34,7 +34,7 @@ class Report:
 
     def to_json(self) -> dict[str, object]:
         """JSON values; a figure is its value, its interval and the number of images; an unknown number is null."""
-        rows = [{key: _plain(value) for key, value in row.items()} for row in self.rows]
+        rows = [{key: plain(value) for key, value in row.items()} for row in self.rows]
         return {"title": self.title, "columns": dict(self.columns), "rows": rows, "notes": list(self.notes)}
 
     def cells(self) -> list[dict[str, str]]:
@@ -67,7 +67,8 @@ def _digits(size: float) -> int:
     return 0 if size == 0 else 1 if size >= 10 else 2 if size >= 1 else 3
 
 
-def _plain(value: Value) -> object:
+def plain(value: Value) -> object:
+    """A value as JSON; a figure is its value, its interval and the number of images; an unknown number is null."""
     if isinstance(value, Figure):
         numbers = {"value": value.value, "low": value.low, "high": value.high}
         return {key: _finite(number) for key, number in numbers.items()} | {"images": value.images}

@@ -96,6 +96,17 @@ def contributions(
     return alphas * activation.detach().mean((2, 3))
 
 
+def lit_contributions(
+    alphas: Float[Tensor, "images units"],
+    activation: Float[Tensor, "images units h w"],
+    thresholds: Float[Tensor, " units"],
+) -> Float[Tensor, "images units"]:
+    """The part of each unit's contribution that comes from its lit cells: ``alpha_k mean(A^k [A^k > T_k])``."""
+    maps = activation.detach()
+    is_lit = maps > thresholds.to(maps.device)[:, None, None]
+    return alphas * (maps * is_lit).mean((2, 3))
+
+
 def effects(
     slope: Float[Tensor, "images units h w"], activation: Float[Tensor, "images units h w"]
 ) -> Float[Tensor, "images units"]:

@@ -24,6 +24,9 @@ RESAMPLES = 2000
 LEVEL = 0.95
 _AT_ONCE = 250
 
+_NO_VARIANCE = 1e-12
+"""A resample whose variance is this share of that of all images has one value, up to rounding."""
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -94,6 +97,31 @@ def difference(
     return _with_interval(_value(*first) - _value(*second), resampled, np.hstack([first[1], second[1]]))
 
 
+def correlation(values: ArrayLike, others: ArrayLike, *, resamples: int = RESAMPLES, seed: int = 0) -> Figure:
+    """Pearson's correlation of two values of each image; the point-biserial one if one of them is 0 or 1.
+
+    It is unknown where a value is the same for all images; resamples of which that holds are left out.
+
+    Args:
+        values: by image.
+        others: by image.
+        resamples: how many times the images are redrawn.
+        seed: seed of the draws.
+
+    >>> round(correlation([1, 2, 3, 4], [0, 0, 1, 1]).value, 3)
+    0.894
+    """
+    first, second = (np.asarray(one, np.float64) for one in (values, others))
+    if not (len(first) and np.ptp(first) and np.ptp(second)):
+        return UNKNOWN
+    standard = [(one - one.mean()) / one.std() for one in (first, second)]
+    moments = np.stack([np.ones(len(first)), *standard, standard[0] ** 2, standard[1] ** 2, np.prod(standard, 0)], 1)
+    drawn = _draws(len(first), resamples, seed)
+    resampled = np.concatenate([_correlations(counts @ moments) for counts in drawn])
+    low, high = np.nanquantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Figure(float(np.prod(standard, 0).mean()), float(low), float(high), len(first))
+
+
 def quantile(values: Sequence[Sequence[float]], share: float, *, resamples: int = RESAMPLES, seed: int = 0) -> Figure:
     """A quantile of the values of all images, each image having any number of them, with its interval.
 
@@ -124,6 +152,16 @@ def quantile(values: Sequence[Sequence[float]], share: float, *, resamples: int 
 def transformed(measured: Figure, rising: Callable[[float], float]) -> Figure:
     """A function of a figure that never falls, and so of the ends of its interval."""
     return replace(measured, value=rising(measured.value), low=rising(measured.low), high=rising(measured.high))
+
+
+def _correlations(sums: Float64[np.ndarray, "resamples 6"]) -> Float64[np.ndarray, " resamples"]:
+    """The correlation of each resample by its sums of 1, x, y, x^2, y^2 and xy; NaN where x or y does not vary."""
+    x, y, xx, yy, xy = (sums[:, 1:] / sums[:, :1]).T
+    variances = np.stack([xx - x**2, yy - y**2])
+    varies = (variances > _NO_VARIANCE).all(0)
+    correlations: Float64[np.ndarray, " resamples"] = np.full(len(sums), np.nan)
+    np.divide(xy - x * y, np.sqrt(variances.clip(0).prod(0)), out=correlations, where=varies)
+    return correlations.clip(-1, 1)
 
 
 def _lowest_reaching(

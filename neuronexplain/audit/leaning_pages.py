@@ -1,0 +1,119 @@
+"""Writes what an audit of a class and a concept found as a page without scripts or outside assets, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dissection.files.atomic import replace_file
+from neuronexplain.evaluation.page import Bar, Chart
+from neuronexplain.evaluation.tables import shown
+from neuronexplain.listings import run_facts
+from neuronexplain.report.page import render
+
+from .effect import BESIDE, TITLES
+from .examples import examples
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dissection.vocabulary import Unit
+
+    from .effect import Reliance
+    from .named_network import NamedNetwork
+    from .photographs import AuditedPhotographs
+    from .ways import Lean, Way
+
+SAYS: dict[Lean, str] = {
+    "leans": "leans on it",
+    "against": "it speaks against the class",
+    "no": "does not lean on it",
+    "undecided": "undecided",
+    "unknown": "not measured",
+}
+"""What a way says, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class WayCard:
+    """A way on a page.
+
+    Attributes:
+        title: what its figure is.
+        says: what it says, for people.
+        lean: the same in a word.
+        photographs: how many photographs it rests on.
+        remark: why nothing could be measured, or what a reader must know.
+        shares: its bars in per cent of the score.
+        beside: title and text of each further figure.
+    """
+
+    title: str
+    says: str
+    lean: str
+    photographs: int
+    remark: str
+    shares: tuple[Bar, ...]
+    beside: tuple[tuple[str, str], ...]
+
+
+def way_cards(reliance: Reliance) -> tuple[list[WayCard], Chart]:
+    """The ways for a page, and the chart whose axis all their bars have."""
+    cards = [_card(way) for way in reliance.ways]
+    return cards, Chart("", tuple(bar for card in cards for bar in card.shares))
+
+
+def _card(way: Way) -> WayCard:
+    compared = {"neurons": ["random"], "pixels": [], "correlation": []}[way.name]
+    figures = {TITLES[way.name]: way.figure} | {
+        BESIDE[way.name][key]: way.beside[key] for key in compared if key in way.beside
+    }
+    return WayCard(
+        TITLES[way.name],
+        SAYS[way.lean],
+        way.lean,
+        way.photographs,
+        way.remark,
+        tuple(
+            Bar(title, shown(share), share.value, share.low, share.high)
+            for title, share in figures.items()
+            if share.images
+        ),
+        tuple((BESIDE[way.name][key], shown(value)) for key, value in way.beside.items() if key not in compared),
+    )
+
+
+def write_reliance(folder: Path, reliance: Reliance, named: NamedNetwork, photographs: AuditedPhotographs) -> Path:
+    """Write ``effect.html`` and ``effect.json`` into a folder; the path of the page.
+
+    Raises:
+        ConceptDataError: if labels of a photograph that is shown cannot be read.
+        OutputError: if a file cannot be written.
+        PhotographError: if a photograph that is shown cannot be read.
+    """
+    cards, chart = way_cards(reliance)
+    by_neurons, by_cover = examples(reliance, named, photographs)
+    page = render(
+        "audit_effect.html.j2",
+        reliance=reliance,
+        verdict=reliance.verdict,
+        cards=cards,
+        chart=chart,
+        by_neurons=by_neurons,
+        by_cover=by_cover,
+        neurons=[_neuron(named.dissection.units[number]) for number in reliance.leaning.units],
+        facts=run_facts(named.run, named=len(named.dissection.names(named.rules.min_iou)))
+        | {"Photographs of the class": reliance.origin},
+    )
+    document = json.dumps(reliance.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
+    replace_file(folder / "effect.json", document.encode("utf-8", "replace"))
+    replace_file(folder / "effect.html", page.encode("utf-8", "replace"))
+    return folder / "effect.html"
+
+
+def _neuron(unit: Unit) -> tuple[int, float, float | None, float | None]:
+    """Number, IoU, q, and the share of images with the concept among those that light it."""
+    best, evidence = unit.best, unit.evidence
+    assert best is not None
+    return unit.number, best.iou, evidence.q if evidence else None, best.truth.precision if best.truth else None

@@ -1,0 +1,149 @@
+"""``neuronexplain audit effect``: how much does a class lean on a concept?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from neuronexplain.cli import console, options
+from neuronexplain.cli.groups import grouped
+from neuronexplain.vocabulary import DEFAULT_RULES, INTERVAL, CoverKind
+
+if TYPE_CHECKING:
+    from neuronexplain.audit.effect import Reliance
+    from neuronexplain.audit.named_network import NamedNetwork
+
+Masks = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Concept data that say where the concept is, whose photographs are looked at."),
+]
+Seed = Annotated[int, typer.Option(help="Seed of all random draws.")]
+Workers = Annotated[int, typer.Option(min=0, help="Processes that read photographs.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Start over.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditedNetwork:
+    """The network of a database, and when a name counts."""
+
+    db: options.Db
+    run: options.RunNumber = None
+    network: options.NetworkNow = None
+    weights: options.Weights = None
+    ema: options.Ema = False
+    device: options.Device = "cpu"
+    min_iou: options.MinIou = DEFAULT_RULES.min_iou
+    max_q: options.MaxQ = DEFAULT_RULES.max_q
+
+    def open(self) -> NamedNetwork:
+        """The network with its names."""
+        from dataclasses import replace
+
+        from db import NameStore
+        from neuronexplain.audit.named_network import NamedNetwork
+        from neuronexplain.run_networks import open_network_of
+
+        rules = replace(DEFAULT_RULES, min_iou=self.min_iou, max_q=self.max_q)
+        with NameStore.open(self.db) as store:
+            chosen = store.choose(self.run) if self.run is not None else store.newest_of(self.network)
+            opened = open_network_of(
+                chosen, network=self.network, weights=self.weights, ema=self.ema, device=self.device
+            )
+            return NamedNetwork.from_store(opened, store, run=chosen, rules=rules)
+
+
+@grouped
+def effect(
+    *,
+    photos: Annotated[
+        Path | None,
+        typer.Argument(metavar="PHOTOS", help="A folder per class, with photographs; without it, those of --masks."),
+    ] = None,
+    concept: Annotated[str, typer.Option(help="The concept: hair, or object/hair where a name is not enough.")],
+    target: Annotated[str, typer.Option("--class", help="The class: label, synonym or number.")],
+    audited: AuditedNetwork,
+    masks: Masks = None,
+    thing: Annotated[
+        str,
+        typer.Option(
+            metavar="CONCEPT",
+            help="The concept of --masks that the class means: without PHOTOS, photographs labelled so are the "
+            "class's; by default those that the network takes for it.",
+        ),
+    ] = "",
+    cover: Annotated[
+        CoverKind, typer.Option(help="What pixels are covered with: the mean colour, or a blur.")
+    ] = "mean",
+    draws: Annotated[int, typer.Option(min=1, help="Random draws that each photograph is compared with.")] = 4,
+    seed: Seed = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the page and the figures; the same command resumes.")
+    ] = None,
+    batch_size: options.BatchSize = 16,
+    workers: Workers = 0,
+    fresh: Fresh = False,
+    json: options.Json = False,
+    csv: options.Csv = False,
+) -> None:
+    """Ask how much a class leans on a concept: without its neurons, with its pixels covered, and by correlation.
+
+    The three ways stand beside each other with their intervals; where they disagree, it is said what that means. The
+    last two need --masks.
+
+    Example: neuronexplain audit effect photos --class nurse --concept hair --masks hair-masks --db names.db --out hair
+    """
+    from dissection.concepts.layouts import open_concepts
+    from dissection.execution.settings import Execution
+    from neuronexplain.audit.covering import Draws
+    from neuronexplain.audit.effect import audit_effect
+    from neuronexplain.audit.leaning_pages import write_reliance
+    from neuronexplain.audit.photographs import audited_photographs, of_folder
+    from neuronexplain.class_images import open_class_images
+
+    named = audited.open()
+    dataset = None if masks is None else open_concepts(masks)
+    leaning = named.leaning(target, concept, dataset)
+    classes = named.network.classes
+    paths = () if photos is None else of_folder(open_class_images(photos, classes), leaning.target, classes)
+    with console.progress() as progress:
+        photographs = audited_photographs(
+            classes,
+            leaning.target,
+            paths,
+            dataset,
+            thing=thing,
+            progress=lambda done, total: progress("reading the masks", done, total),
+        )
+        reliance = audit_effect(
+            named,
+            leaning,
+            photographs,
+            draws=Draws(draws, seed, cover),
+            journal=out and out / "effect.jsonl",
+            execution=Execution(batch_size=batch_size, workers=workers, progress=progress),
+            fresh=fresh,
+        )
+    page = out and write_reliance(out, reliance, named, photographs)
+    if json and not csv:
+        console.write_json(reliance.to_json())
+    elif csv or json:
+        rows = reliance.rows()
+        console.write_rows(rows, {key: key for key in rows[0]}, as_json=json, as_csv=csv)
+    else:
+        say_reliance(reliance)
+        if page:
+            console.say(f"Page: {page}")
+
+
+def say_reliance(reliance: Reliance) -> None:
+    """Print what the ways say, for people."""
+    console.say_item(reliance.verdict.sentence, hanging=0)
+    console.say()
+    report = reliance.report
+    console.write_rows(
+        [dict(row) for row in report.cells()], report.columns, as_json=False, as_csv=False, spare=("remark", "excess")
+    )
+    console.say(f"In per cent of the score, over {reliance.origin}. {INTERVAL.replace('images', 'photographs')}")
