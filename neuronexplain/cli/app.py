@@ -9,10 +9,11 @@ import time
 import typer
 
 from . import allocator, console, failures, signals, version
-from .audit import compare
+from .audit import compare as audit_compare
 from .audit import effect as audit_effect
 from .audit import groups as audit_groups
 from .audit import mistakes as audit_mistakes
+from .audit import rules as audit_rules
 from .commands import (
     build,
     classes_for,
@@ -118,10 +119,11 @@ app.add_typer(evaluate, name="evaluate")
 
 audit = typer.Typer(help="Ask whether a network uses what it should.", no_args_is_help=True)
 audit.callback()(in_one_process)
-audit.command("compare")(compare.compare)
+audit.command("compare")(audit_compare.compare)
 audit.command("mistakes")(audit_mistakes.mistakes)
 audit.command("groups")(audit_groups.groups)
 audit.command("effect")(audit_effect.effect)
+audit.command("rules")(audit_rules.rules)
 app.add_typer(audit, name="audit")
 
 study = typer.Typer(
