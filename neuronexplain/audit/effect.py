@@ -107,8 +107,8 @@ class Reliance:
             {
                 "way": TITLES[way.name],
                 "lean": way.lean,
-                "figure": way.figure,
-                "excess": way.excess if way.name == "neurons" else None,
+                "figure": way.figure if way.lean != "unknown" else None,
+                "excess": way.excess if way.name == "neurons" and way.lean != "unknown" else None,
                 "photographs": way.photographs,
                 "remark": way.remark,
             }

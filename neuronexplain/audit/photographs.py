@@ -157,12 +157,14 @@ def audited_photographs(
         progress: called with how many photographs with masks were read, and of how many.
 
     Raises:
-        ConceptDataError: if a file cannot be read, or there is nothing to look at.
+        ConceptDataError: if a file cannot be read, there is nothing to look at, or a ``thing`` without masks.
         ConceptNotFoundError: if the concept data have no such ``thing``.
     """
     label = classes[target]
     if not paths and masks is None:
         raise ConceptDataError(f"there are no photographs of {label}: name a folder per class, or concept data")
+    if thing and masks is None:
+        raise ConceptDataError(f"no masks say where {thing} is; leave the thing out (--thing), or name masks")
     digest = "" if masks is None else fingerprint(masks, progress=progress)
     key = concept_key(concept_called(thing, () if masks is None else masks.concepts.values())) if thing else ""
     things = frozenset([key] if key else () if masks is None else _meant(masks, classes, target))

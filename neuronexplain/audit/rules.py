@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 from dissection.vocabulary import THIN_EVIDENCE
 from neuronexplain.counts import count
-from neuronexplain.evaluation.tables import plain, shown
+from neuronexplain.evaluation.tables import plain
 
+from .verdicts import with_unit
 from .ways import LEAST
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def judged(rule: LeaningRule, reliance: Reliance) -> JudgedRule:
     outcome, limit = (_leaning(way), LEAST) if rule.must_lean else _limited(rule, way.figure)
     decisive = way.excess if rule.must_lean else way.figure
     beyond = " beyond others" if rule.must_lean and rule.way == "neurons" else ""
-    message = f"{rule.demand}: it is {shown(decisive)} %{beyond}"
+    message = f"{rule.demand}: it is {with_unit(decisive, ' %')}{beyond}"
     if outcome == "undecided":
         message = f"{message}; {_deciding(decisive, limit, way.photographs, rule)}"
     return JudgedRule(rule, reliance, outcome, message)

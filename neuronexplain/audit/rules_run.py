@@ -56,8 +56,8 @@ def audit_rules(
         NeuronExplainError: as :func:`~neuronexplain.audit.effect.audit_effect`.
     """
     classes = named.network.classes
-    images = None if photographs is None else open_class_images(photographs, classes)
     leanings = [named.leaning(rule.target, rule.concept, masks) for rule in rules]
+    images = None if photographs is None else open_class_images(photographs, classes)
     paths = [() if images is None else of_folder(images, leaning.target, classes) for leaning in leanings]
     measured: dict[tuple[int, str, str], Reliance] = {}
     judgements = []

@@ -110,7 +110,7 @@ def _correlation(leaning: Leaning, way: Way) -> str:
     its = "this neuron puts" if len(leaning.units) == 1 else "these neurons put"
     return (
         f"where there is {leaning.concept.spoken}, {its} {_compared(way.figure)} into it than elsewhere (correlation "
-        f"{_with_unit(way.beside['correlation'])})"
+        f"{with_unit(way.beside['correlation'])})"
     )
 
 
@@ -121,8 +121,8 @@ def _compared(share: Figure) -> str:
     '12.0 % (9.0 to 15.0) less'
     """
     if share.value < 0:
-        return f"{_with_unit(_negated(share), ' %')} less"
-    return f"{_with_unit(share, ' %')} more"
+        return f"{with_unit(_negated(share), ' %')} less"
+    return f"{with_unit(share, ' %')} more"
 
 
 def _moves(share: Figure) -> str:
@@ -138,7 +138,12 @@ def _negated(figure: Figure) -> Figure:
     return replace(figure, value=-figure.value, low=-figure.high, high=-figure.low)
 
 
-def _with_unit(figure: Figure, unit: str = "") -> str:
+def with_unit(figure: Figure, unit: str = "") -> str:
+    """A figure and its unit, with the interval in brackets.
+
+    >>> with_unit(Figure(-12.0, -15.0, -9.0, 20), " %")
+    '−12.0 % (−15.0 to −9.0)'
+    """
     number, _, interval = shown(figure).partition(" ")
     return f"{number}{unit} {interval}".rstrip()
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from dissection.vocabulary import THIN_EVIDENCE
+from neuronexplain.counts import count
 from neuronexplain.metrics.intervals import UNKNOWN, correlation, difference, figure
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def pixels_way(records: Sequence[LeaningRecord], *, no_masks: str) -> Way:
     """
     tried = [(record.total, record.covered) for record in records if record.covered is not None]
     crowded = sum(record.has_no_room for record in records)
-    left_out = f"in {crowded} photographs it leaves no room to cover as much elsewhere" if crowded else ""
+    left_out = f"in {count(crowded, 'photograph')} it leaves no room to cover as much elsewhere" if crowded else ""
     if not tried:
         nowhere = "it is labelled in no photograph of the class"
         return _unknown("pixels", no_masks or left_out or nowhere)
