@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from db.records import Run
     from dissection.networks.network import Network
     from neuronexplain.answer import Answer
     from neuronexplain.arguments import NamedImage
@@ -90,7 +91,6 @@ def explain(
     from db import NameStore
     from db.records import require_evidence
     from dissection.files.paths import readable
-    from neuronexplain.bodies import is_built_with
     from neuronexplain.explainer import Explainer
     from neuronexplain.explaining import explained
     from neuronexplain.language.captions import CaptionExplainer
@@ -112,11 +112,7 @@ def explain(
         opened, chosen = named_network_and_run(store, run=run, network=network, weights=weights, ema=ema, device=device)
         if (max_q, min_truth) != (DEFAULT_RULES.max_q, DEFAULT_RULES.min_truth):
             require_evidence(chosen)
-        if opened.classes and not is_built_with(chosen, opened):
-            console.note(
-                f"{opened.name} has the body of {chosen.network}, and so the names of run {chosen.id}; what matters "
-                "for its classes, only a run of its own can tell (neuronexplain build)."
-            )
+        _note_whose_names(opened, chosen)
         opened, is_of_words, caption = _asked(opened, question, targets, caption, of_words, of_classes)
         explainer = Explainer.from_store(
             opened,
@@ -185,6 +181,17 @@ def _require_known(
     else:
         for target in targets:
             class_of(target, network.classes)
+
+
+def _note_whose_names(network: Network, run: Run) -> None:
+    """Say where the names come from, if the run was built with another network."""
+    from neuronexplain.bodies import is_built_with
+
+    if network.classes and not is_built_with(run, network):
+        console.note(
+            f"{network.name} has the body of {run.network}, and so the names of run {run.id}; what matters for its "
+            "classes, only a run of its own can tell (neuronexplain build)."
+        )
 
 
 def _tell(problems: Sequence[str]) -> None:
