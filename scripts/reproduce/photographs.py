@@ -36,7 +36,9 @@ _PADDING = -1
 _LEAST = 2
 """How often a word must be heard to be learnt: NeuralTalk2 asks for 5, but has 160 times as many captions."""
 _SEEN = 512
-_HOW = HeadTraining(epochs=12, dropout=0.3)
+_HOW = HeadTraining(epochs=30, dropout=0.3)
+"""Chosen on 100 photographs of Flickr8k, where another picture's perplexity is 1.11 times as great after 12 epochs, and
+1.23 times after 30."""
 
 
 @dataclass(frozen=True, slots=True)
