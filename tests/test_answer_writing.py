@@ -58,7 +58,7 @@ class TestAsked:
         asked = [network.asked(question) for question in QUESTIONS]
         judges = [asked[0].saying("red"), asked[1].saying("a square of light")]
         everyone = [network, captioner(), *asked, *judges]
-        assert len({one.fingerprint for one in everyone}) == 1
+        assert len({one.body_fingerprint for one in everyone}) == 1
 
     def test_a_copy_is_asked_as_well(self):
         network = copy.deepcopy(answer_writer()).asked(COLOUR)

@@ -142,8 +142,8 @@ def test_another_head_has_the_names_and_nothing_of_the_classes(place, store, run
     )
     assert status == 0
     assert error.startswith(
-        "other head has the body of ColourNet, and so the names of run 1; what matters for its classes, only a run of its "
-        "own can tell (neuronexplain build).\n"
+        "other head has the body of ColourNet, and so the names of run 1; what matters for its classes, only a run of "
+        "its own can tell (neuronexplain build).\n"
     )
     (explanation,) = json.loads(said)
     assert explanation["target"]["label"] == "rose"

@@ -297,7 +297,7 @@ class TestOpened:
         for question, answer in zip(questions, ("a redish cat", "red"), strict=True):
             judge = network.asked(question).saying(answer)
             assert judge.classes == tuple(answer.split())
-            assert judge.fingerprint == network.fingerprint
+            assert judge.body_fingerprint == network.fingerprint
             words = [kind.spell(word.replace("redish", kind.redish)) for word in answer.split()]
             found = judge.module(pictures)
             expected = log_odds(kind, real, pictures, question, words)

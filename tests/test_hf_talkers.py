@@ -171,7 +171,7 @@ class TestOpened:
 
     def test_it_is_the_same_when_it_is_opened_again(self, network: Network, folder: Path) -> None:
         again = open_network(f"hf/{folder}")
-        assert again.fingerprint == network.fingerprint == network.saying("a red square").fingerprint
+        assert again.fingerprint == network.fingerprint == network.saying("a red square").body_fingerprint
         assert again.source == network.source
         assert network.source is not None
         assert network.source.network == f"hf/{folder}"
@@ -251,7 +251,7 @@ class TestLayers:
             words = [WORDS[4 + number % 10] for number in range(length)]
             judge = network.saying(" ".join(words))
             assert (judge.layer.height, judge.layer.width) == (4, 4)
-            assert judge.fingerprint == network.fingerprint
+            assert judge.body_fingerprint == network.fingerprint
             found = torch.as_tensor(saliency(judge, images(), length - 1))
             expected = by_hand(real, self.LAYER, images(), " ".join(words), length - 1)
             torch.testing.assert_close(found, expected, rtol=0, atol=1e-6 * float(expected.max()))
@@ -293,7 +293,7 @@ class TestLayers:
         )
         for length in (4, 9, 20):
             judge = network.saying(" ".join(["cat"] * length))
-            assert judge.fingerprint == network.fingerprint
+            assert judge.body_fingerprint == network.fingerprint
             pictures, start = images(1), length - before
             kept: list[Tensor] = []
             handle = judge.module.get_submodule("mixed").register_forward_hook(

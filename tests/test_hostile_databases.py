@@ -146,7 +146,7 @@ def test_a_definition_that_is_not_utf_8_is_damage(names: Path, way: Callable[[Pa
 
 
 def test_files_are_not_trusted(names: Path) -> None:
-    with NameStore.open(names) as store, store._reading() as connection:
+    with NameStore.open(names) as store, store._moment() as connection:
         settings = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("trusted_schema", "cell_size_check", "foreign_keys", "query_only")
@@ -159,7 +159,7 @@ def test_a_question_without_an_end_is_given_up(names: Path, monkeypatch: pytest.
     for way in (NameStore.open, NameStore.create):
         with way(names) as store:
             busy = r"a query on .*names\.db takes more than 0\.2 seconds"
-            with pytest.raises(StoreError, match=busy), store._reading() as connection:
+            with pytest.raises(StoreError, match=busy), store._moment() as connection:
                 connection.exec_driver_sql(ENDLESS)
             assert len(store.runs()) == 2  # and the connection serves on
 
@@ -167,7 +167,7 @@ def test_a_question_without_an_end_is_given_up(names: Path, monkeypatch: pytest.
 @pytest.mark.parametrize("delay", [0.05, 0.0503, 0.0507, 0.051])
 def test_a_signal_is_heard_while_a_question_is_busy(names: Path, delay: float) -> None:
     with NameStore.open(names) as store:
-        with pytest.raises(StopError), stopping(delay), store._reading() as connection:
+        with pytest.raises(StopError), stopping(delay), store._moment() as connection:
             connection.exec_driver_sql(ENDLESS)
         assert len(store.runs()) == 2
 

@@ -172,6 +172,7 @@ CHANGES: dict[str, Callable[[WholeRun], WholeRun]] = {
     "constant alphas": lambda whole: replace(
         whole, run=replace(whole.run, constant_alphas=True), importances=(silent(whole.importances[0]),)
     ),
+    "the body of the network": lambda whole: replace(whole, run=replace(whole.run, body="ab" * 32)),
     "the classes that importances were gathered for": lambda whole: replace(whole, importances=whole.importances[:1]),
     "the importances of class 1": lambda whole: replace(
         whole, importances=(whole.importances[0], cases.importance(1, "street", 3, [-0.5, 0.25, 1e-300, 9, 9, 2]))

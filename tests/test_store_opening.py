@@ -78,7 +78,7 @@ def test_tables_of_something_else_are_not_written_to(where: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE meta"))
     engine.dispose()
-    with pytest.raises(StoreError, match=r"holds tables of something else \(class_statistics, classes, "):
+    with pytest.raises(StoreError, match=r"holds tables of something else \(bodies, class_statistics, classes, "):
         NameStore.create(where)
 
 
@@ -106,7 +106,7 @@ def test_a_relative_path_and_a_url_name_the_same_file(tmp_path: Path, monkeypatc
         NameStore.open(same).close()
 
 
-@pytest.mark.parametrize(("found", "remedy"), [("5", "update NeuronExplain"), ("1", "build its runs again")])
+@pytest.mark.parametrize(("found", "remedy"), [("6", "update NeuronExplain"), ("1", "build its runs again")])
 def test_another_schema_is_refused(where: str, found: str, remedy: str) -> None:
     NameStore.create(where).close()
     engine = create_engine(Location.of(where).url)
@@ -116,7 +116,7 @@ def test_another_schema_is_refused(where: str, found: str, remedy: str) -> None:
     for way in (NameStore.open, NameStore.create):
         with pytest.raises(SchemaError) as caught:
             way(where)
-        assert f"is of schema version {found}, this NeuronExplain reads versions 2 to 4: {remedy}" in said(caught)
+        assert f"is of schema version {found}, this NeuronExplain reads versions 2 to 5: {remedy}" in said(caught)
 
 
 def test_creating_twice_changes_nothing(where: str) -> None:
@@ -135,7 +135,7 @@ def test_sqlite_refuses_values_of_another_type(tmp_path: Path) -> None:
 
 def test_foreign_keys_hold(where: str) -> None:
     with NameStore.create(where) as store:
-        with pytest.raises(StoreError, match=r"(?i)foreign key"), store._reading() as connection:
+        with pytest.raises(StoreError, match=r"(?i)foreign key"), store._moment() as connection:
             connection.execute(text("INSERT INTO units (run, number, threshold) VALUES (1, 0, 0.5)"))
         assert len(inspect(store._engine).get_foreign_keys("overlaps")) == 3
 

@@ -206,8 +206,7 @@ class Explaining:
     def __init__(self, catalogue: Catalogue, place: NetworkPlace) -> None:
         self._catalogue = catalogue
         self._place = place
-        self._digest = ""
-        self._explainer: Explainer | None = None
+        self._opened: tuple[str, Explainer] | None = None  # with the digest of its run; one value for other threads
 
     def explain(self, inquiry: Inquiry, upload: Upload, progress: Progress) -> Explained:
         """Explain a photograph.
@@ -261,16 +260,20 @@ class Explaining:
         """What can be asked where a run's names are spoken, as far as it is known before the network is opened."""
         if not self._place.is_named:
             return Subject.of_run(run)
-        explainer = self._explainer if self._digest == run.key.digest else None
-        return Subject.unknown() if explainer is None else Subject.of_network(explainer.network)
+        match self._opened:
+            case (run.key.digest, explainer):
+                return Subject.of_network(explainer.network)
+        return Subject.unknown()
 
     def _of(self, run: Run, progress: Progress) -> Explainer:
-        if self._explainer is None or self._digest != run.key.digest:
-            progress("opening the network", 0, 0)
-            self._explainer = None  # before the next is opened: there is room for one
-            self._explainer = Explainer.from_store(self._open(run), self._catalogue.store, run=run)
-            self._digest = run.key.digest
-        return self._explainer
+        match self._opened:
+            case (run.key.digest, explainer):
+                return explainer
+        progress("opening the network", 0, 0)
+        self._opened = None  # before the next is opened: there is room for one
+        explainer = Explainer.from_store(self._open(run), self._catalogue.store, run=run)
+        self._opened = run.key.digest, explainer
+        return explainer
 
     def _open(self, run: Run) -> Network:
         """The network whose units a run names, from the place that was named, unless its own lies there."""
