@@ -14,7 +14,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -89,21 +89,20 @@ def names(data: Path, database: Path, draws: int) -> dict[int, str]:
 
 
 def truth(database: Path, data: Path) -> str:
-    """The row of ``evaluate words`` on how true mentions are."""
-    command = [
-        sys.executable,
-        "-m",
-        "neuronexplain",
-        "evaluate",
-        "words",
-        "--db",
-        database,
-        "--concepts",
-        data,
-        "--json",
-    ]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)  # noqa: S603 -- our own command
-    return json.dumps(json.loads(done.stdout))
+    """How often what sentences say is true, by ``evaluate words`` over other data."""
+    command = [sys.executable, "-m", "neuronexplain", "evaluate", "words", "--db", database, "--concepts", data]
+    out = database.with_name(f"words-{database.stem}")
+    done = subprocess.run(  # noqa: S603 -- our own command
+        list(map(str, [*command, "--out", out, "--json"])), capture_output=True, text=True, check=True
+    )
+    rows = {row["key"]: row for row in json.loads(done.stdout)["rows"]}
+    return "; ".join(f"{rows[key]['measure']} {said(rows[key])}" for key in ("responds-true", "absent-true", "spoken"))
+
+
+def said(row: Mapping[str, Any]) -> str:
+    """A row's figure, with its interval."""
+    value = row["value"]
+    return f"{value['value']:.1f} ({value['low']:.1f} to {value['high']:.1f}), over {row['over']}"
 
 
 def agreement(true: Mapping[int, str], predicted: Mapping[int, str]) -> str:
@@ -150,7 +149,7 @@ def main() -> None:
     print(f"true labels of everything name {len(named)} units, {of_all} of them after objects")
     unseen = scenes(options.out / "unseen", TRUTH_ON, options.images)
     for database in (out / "objects.db", *(out / f"predicted-{least:g}.db" for least in options.min_confidence)):
-        print(database.stem, truth(database, unseen), flush=True)
+        print(f"{database.stem}: {truth(database, unseen)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -92,6 +92,7 @@ def test_the_whole_value() -> None:
         "max_q": 0.05,
         "min_truth": 0.5,
         "has_evidence": True,
+        "labels": None,
         "constant_alpha": False,
         "top": [
             {

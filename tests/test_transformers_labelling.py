@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from torchvision import models  # noqa: E402
 from dissection.errors import NetworkError, WeightsError  # noqa: E402
 from dissection.labelling.opening import open_segmenter  # noqa: E402
 from dissection.labelling.request import LabellerRequest  # noqa: E402
-from dissection.labelling.sources.hugging_face_scores import _padded_grid  # noqa: E402
+from dissection.labelling.sources.hugging_face_scores import _padded_grid, _whole_frames  # noqa: E402
 from dissection.networks.weights import WeightsFile  # noqa: E402
 
 if TYPE_CHECKING:
@@ -86,18 +87,13 @@ def test_a_centre_crop_is_left_out(tmp_path: Path) -> None:
     folder = tiny.mobilevit(tmp_path / "mobilevit")
     processor = hf.AutoImageProcessor.from_pretrained(folder)
     assert processor.do_center_crop
-    seen: list[torch.Tensor] = []
-    from dissection.labelling.sources.hugging_face_scores import _whole_frames  # noqa: PLC0415
-
     photograph = Image.new("RGB", (256, 64), "black")
     photograph.paste((255, 0, 0), (0, 0, 16, 64))
     photograph.paste((0, 0, 255), (240, 0, 256, 64))
-    seen.append(_whole_frames(processor, "mobilevit")(photograph)["pixel_values"][0])
-    assert seen[0].shape == (3, tiny.SIDE, tiny.SIDE)
-    assert {tuple(seen[0][:, 32, 0].gt(0.9).tolist()), tuple(seen[0][:, 32, -1].gt(0.9).tolist())} == {
-        (True, False, False),
-        (False, False, True),
-    }
+    pixels = _whole_frames(processor, "mobilevit")(photograph)["pixel_values"][0]
+    assert pixels.shape == (3, tiny.SIDE, tiny.SIDE)
+    left, right = (tuple((pixels[:, 32, column] > 0.9).tolist()) for column in (0, -1))
+    assert {left, right} == {(True, False, False), (False, False, True)}, "both edges are seen; the colours are BGR"
     labels = opened(folder).segment(photographs(), GRID)
     assert [one.labels.shape for one in labels] == [(1, GRID, GRID)] * 3
 
@@ -150,10 +146,10 @@ def test_boxes_are_cut_out(make: Callable[[Path], Path], tmp_path: Path) -> None
         expected = np.zeros((2, GRID, GRID), np.float32)
         boxes_in_all += len(boxes)
         if len(boxes):
-            given = masks_of(images=photograph, input_boxes=[boxes.tolist()], return_tensors="pt")
+            asked = masks_of(images=photograph, input_boxes=[boxes.tolist()], return_tensors="pt")
             with torch.inference_mode():
-                made = cutter(**given, multimask_output=False).pred_masks
-            (masks,) = masks_of.post_process_masks(made, [(GRID, GRID)], given["reshaped_input_sizes"])
+                made = cutter(**asked, multimask_output=False).pred_masks
+            (masks,) = masks_of.post_process_masks(made, [(GRID, GRID)], asked["reshaped_input_sizes"])
             for mask, score, place in zip(masks, scores, places, strict=True):
                 expected[place] = np.maximum(expected[place], mask[0].numpy() * score.item())
         assert np.allclose(labels.confidence, expected, atol=1e-5)
@@ -187,6 +183,11 @@ class TestRefusals:
         hf.SegformerForImageClassification(hf.SegformerConfig(**sizes)).save_pretrained(tmp_path / "mit")
         with pytest.raises(NetworkError, match=r"\(SegformerForImageClassification\) is a classifier: it says what"):
             opened(tmp_path / "mit")
+        depth = tiny.segformer(tmp_path / "depth")
+        config = json.loads((depth / "config.json").read_text()) | {"architectures": ["DPTForDepthEstimation"]}
+        (depth / "config.json").write_text(json.dumps(config))
+        with pytest.raises(NetworkError, match=r"\(DPTForDepthEstimation\) does not label pixels"):
+            opened(depth)
         hf.BertModel(hf.BertConfig(vocab_size=8, **tiny.ATTENTION)).save_pretrained(tmp_path / "bert")
         with pytest.raises(NetworkError, match="does not label pixels"):
             opened(tmp_path / "bert")

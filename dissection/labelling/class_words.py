@@ -27,20 +27,22 @@ if TYPE_CHECKING:
 
 CATEGORY = "object"
 
-_NOTHING = {
-    "",
-    "-",
-    "__background__",
-    "background",
-    "ignore",
-    "n/a",
-    "none",
-    "other",
-    "unknown",
-    "unlabeled",
-    "unlabelled",
-}
-_NOTHING |= {"void"}
+_NOTHING = frozenset(
+    (
+        "",
+        "-",
+        "__background__",
+        "background",
+        "ignore",
+        "n/a",
+        "none",
+        "other",
+        "unknown",
+        "unlabeled",
+        "unlabelled",
+        "void",
+    )
+)
 _PLACEHOLDER = re.compile(r"(label|class)[_ ]\d+", re.IGNORECASE)
 _OF_COCO = ("-merged", "-stuff")
 _NEAR = 3

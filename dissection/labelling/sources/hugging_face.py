@@ -139,17 +139,13 @@ def _require_segmenter(hub: Any, config: Any, name: str) -> None:  # noqa: ANN40
     """
     stated = next(iter(getattr(config, "architectures", None) or []), "")
     mappings = hub.MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING, hub.MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING
-    is_segmenter = any(type(config) in mapping for mapping in mappings)
-    is_classifier = type(config) in hub.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING and not stated.endswith("Segmentation")
-    if "Classification" in stated or (is_classifier and not is_segmenter):
-        raise NetworkError(
-            f"{name} ({stated or config.model_type}) is a classifier: it says what a photograph shows, but not where; "
-            f"give a segmenter ({_TAKEN})"
-        )
-    if not is_segmenter:
-        raise NetworkError(
-            f"{name} ({stated or config.model_type}) does not label pixels in a way that is taken; give {_TAKEN}"
-        )
+    if any(type(config) in mapping for mapping in mappings) and (not stated or "Segmentation" in stated):
+        return
+    kind = stated or config.model_type
+    if "Classification" in stated or (not stated and type(config) in hub.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING):
+        reason = "is a classifier: it says what a photograph shows, but not where; give a segmenter"
+        raise NetworkError(f"{name} ({kind}) {reason} ({_TAKEN})")
+    raise NetworkError(f"{name} ({kind}) does not label pixels in a way that is taken; give {_TAKEN}")
 
 
 def _licence(location: str) -> str:

@@ -86,8 +86,8 @@ def _whole_frames(processor: Any, name: str) -> Any:  # noqa: ANN401 -- transfor
         options["task_inputs"] = ["semantic"]
 
     def inputs_of(photograph: Image.Image) -> dict[str, Tensor]:
-        given = processor(images=photograph, **options)
-        return {key: value for key, value in given.items() if isinstance(value, torch.Tensor)}
+        prepared = processor(images=photograph, **options)
+        return {key: value for key, value in prepared.items() if isinstance(value, torch.Tensor)}
 
     return inputs_of
 

@@ -37,7 +37,7 @@ def open_torchvision(request: LabellerRequest, progress: Bytes | None = None) ->
         NetworkError: if the file has other classes than the published weights, and they are not named.
         WeightsError: if the weights cannot be fetched or read, or do not fit.
     """
-    name, known = request.model, models.get_model_weights(request.model).DEFAULT
+    name, known = request.model, _published(request.model)
     path = request.weights or fetch_weights(name, known.url, progress)
     state = read_weights(path)
     labels = tuple(known.meta["categories"])
@@ -59,3 +59,8 @@ def open_torchvision(request: LabellerRequest, progress: Bytes | None = None) ->
         request.confidence(LIKELIEST),
         segment_with(module, known.transforms(), words, name, request.device),
     )
+
+
+def _published(name: str) -> Any:  # noqa: ANN401 -- the enum's ``DEFAULT`` is not in its type
+    weights: Any = models.get_model_weights(name)
+    return weights.DEFAULT
