@@ -290,6 +290,7 @@ def _runs(
     networks: Mapping[RunKey, Network], concepts: ConceptDataset, class_images: ClassImages | None, execution: Execution
 ) -> Iterator[WholeRun]:
     bodies = [network.body_fingerprint for network in networks.values()]
+    name = name_with_labels(concepts)  # before the work, since a damaged note is refused
     dissections, importances = _gathered(networks, concepts, class_images, execution)
     controls = _controls(networks, concepts, execution)
     for (key, network), body, dissection, control, by_class in zip(
@@ -303,7 +304,7 @@ def _runs(
             source=network.source.to_json() if network.source else {},
             classes=tuple(network.classes),
             layer=network.layer,
-            concepts=name_with_labels(concepts),
+            concepts=name,
             images=dissection.images,
             pixels=dissection.pixels,
             constant_alphas=bool(network.classes) and has_constant_alphas(network),

@@ -40,6 +40,7 @@ from dissection.labelling.opening import open_segmenter
 from dissection.labelling.request import LabellerRequest
 from dissection.labelling.running import label
 from dissection.vocabulary import Concept, Labels
+from neuronexplain import building
 from neuronexplain.building import build
 from neuronexplain.explaining import explain
 from neuronexplain.report.page import article
@@ -304,7 +305,9 @@ class TestChecked:
         assert without.note.described == "labels by make, not checked"
         assert fingerprint(open_concepts(tmp_path / "unchecked")) == fingerprint(dataset), "a check changes no name"
 
-    def test_it_goes_wherever_the_data_go(self, squares: Path, tmp_path: Path, truth: PlainLayout) -> None:
+    def test_it_goes_wherever_the_data_go(
+        self, squares: Path, tmp_path: Path, truth: PlainLayout, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         label(squares, tmp_path / "data", colours(), sizes=SIZES)
         joined = Joined([open_concepts(tmp_path / "data"), truth], {})
         assert model_labels_of(joined) == "labels of data by make, not checked"
@@ -313,6 +316,9 @@ class TestChecked:
         (tmp_path / "both" / "model-labels-data.json").write_text("{")
         with pytest.raises(ConceptDataError, match="not a note on a model's labels"):
             model_labels_of(open_concepts(tmp_path / "both"))
+        monkeypatch.setattr(building, "_gathered", None)  # nothing is computed before
+        with NameStore.create(tmp_path / "names.db") as store, pytest.raises(ConceptDataError, match="not a note"):
+            build(colour_network(), open_concepts(tmp_path / "both"), store)
 
     def test_data_that_cannot_be_compared(self, squares: Path, tmp_path: Path, truth: PlainLayout) -> None:
         (truth.files(0)[0].parents[1] / "concepts.csv").write_text(

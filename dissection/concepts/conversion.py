@@ -147,6 +147,8 @@ def unfinished(dataset: ConceptDataset, dst: Path, sizes: Sizes) -> Iterator[Pat
 def convert_in(work: Path, dataset: ConceptDataset, sizes: Sizes, *, progress: Counter | None = None) -> Summary:
     """Write a dataset in Broden's layout into the folder of :func:`unfinished`; see :func:`convert`.
 
+    Its label maps have the size that is asked for.
+
     Raises:
         ConceptDataError: if the source breaks its layout, or no concept is left.
     """
