@@ -61,7 +61,7 @@ class _Embedded(msgspec.Struct):
     imageData: str | None = None  # noqa: N815
 
 
-Record = TypeVar("Record", _Record, _Embedded)
+_Decoded = TypeVar("_Decoded", _Record, _Embedded)
 
 
 class Labelme(Drawings):
@@ -90,7 +90,7 @@ def _photograph(names: PhotographNames, root: Path, file: Path) -> DrawnPhotogra
     return DrawnPhotograph(name, file, (file,), partial(_embedded, file), partial(_drawing, file))
 
 
-def _read(file: Path, kind: type[Record]) -> Record:
+def _read(file: Path, kind: type[_Decoded]) -> _Decoded:
     try:
         return msgspec.json.decode(file.read_bytes(), type=kind)
     except OSError as error:

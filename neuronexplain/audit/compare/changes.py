@@ -15,7 +15,7 @@ _NOTHING = Figure(0.0, 0.0, 0.0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FigureChange:
     """A figure of the first run and of the second; ``None`` is nothing, which is exactly 0.
 
     Attributes:

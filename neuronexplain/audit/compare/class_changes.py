@@ -13,7 +13,7 @@ from db.excess import standard_errors
 from neuronexplain.classes import normal
 from neuronexplain.metrics.intervals import Figure
 
-from .changes import Change
+from .changes import FigureChange
 from .names import key_of
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class ClassChange:
     concept: str
     category: str
     neurons: tuple[int, int]
-    change: Change
+    change: FigureChange
 
     @property
     def difference(self) -> Figure:
@@ -170,7 +170,7 @@ def _change(
     first: StoredSide, second: StoredSide, pair: tuple[int, int], key: ConceptKey, figures: Sequence[Figure | None]
 ) -> ClassChange:
     neurons = len(first.units_of.get(key, ())), len(second.units_of.get(key, ()))
-    return ClassChange(first.run.classes[pair[0]], *key, neurons, Change(figures[0], figures[1]))
+    return ClassChange(first.run.classes[pair[0]], *key, neurons, FigureChange(figures[0], figures[1]))
 
 
 def _of_excess(excess: Excess | None) -> Figure | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from neuronexplain.metrics.intervals import Figure
 
-from .changes import Change, largest_first
+from .changes import FigureChange, largest_first
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,8 +35,8 @@ class ConceptChange:
 
     concept: str
     category: str
-    neurons: Change
-    iou: Change
+    neurons: FigureChange
+    iou: FigureChange
 
     @property
     def difference(self) -> Figure:
@@ -90,8 +90,8 @@ def concept_changes(first: Dissection, second: Dissection, *, min_iou: float) ->
     changes = [
         ConceptChange(
             *key,
-            neurons=Change(*(counts.get(key) for counts, _ in sides)),
-            iou=Change(*(ious.get(key) for _, ious in sides)),
+            neurons=FigureChange(*(counts.get(key) for counts, _ in sides)),
+            iou=FigureChange(*(ious.get(key) for _, ious in sides)),
         )
         for key in names
     ]

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from .runs import RunsCompared
     from .speech import PhotographChange
 
-PAGE = "index.html"
-DATA = "compare.json"
+_PAGE = "index.html"
+_DATA = "compare.json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ShownPhotograph:
+class PhotographBeside:
     """A photograph on the page, with both explanations."""
 
     change: PhotographChange
@@ -53,7 +53,7 @@ def comparison_json(compared: RunsCompared) -> dict[str, object]:
 
 
 def write_comparison(
-    folder: Path, compared: RunsCompared, photographs: Sequence[ShownPhotograph], *, rows: int
+    folder: Path, compared: RunsCompared, photographs: Sequence[PhotographBeside], *, rows: int
 ) -> None:
     """Write the page and all figures as JSON to a folder.
 
@@ -68,9 +68,9 @@ def write_comparison(
         reports=reports(compared, rows=rows),
         photographs=photographs,
     )
-    replace_file(folder / PAGE, page.encode("utf-8", "replace"))
+    replace_file(folder / _PAGE, page.encode("utf-8", "replace"))
     replace_file(
-        folder / DATA, json.dumps(comparison_json(compared), indent=2, ensure_ascii=False, allow_nan=False).encode()
+        folder / _DATA, json.dumps(comparison_json(compared), indent=2, ensure_ascii=False, allow_nan=False).encode()
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from db import NameStore
     from db.records import Run
     from dissection.execution.settings import Execution
-    from neuronexplain.audit.compare.page import ShownPhotograph
+    from neuronexplain.audit.compare.page import PhotographBeside
     from neuronexplain.audit.compare.photographs import PhotographFolder
     from neuronexplain.audit.compare.speech import SpeechCompared
     from neuronexplain.evaluation.tables import Report
@@ -75,7 +75,7 @@ def compare(
         before, after = stores[0].choose(run), stores[1].choose(run_2)
         execution = Execution(batch_size=batch_size, progress=stack.enter_context(console.progress()))
         speech: SpeechCompared | None = None
-        shown: list[ShownPhotograph] = []
+        shown: list[PhotographBeside] = []
         if photographs is not None:
             folder = open_photographs(photographs)
             explainers = (
@@ -130,13 +130,13 @@ def _speech(
     execution: Execution,
     *,
     fresh: bool,
-) -> tuple[SpeechCompared, list[ShownPhotograph]]:
+) -> tuple[SpeechCompared, list[PhotographBeside]]:
     """What both networks say of the photographs, and those of them that the page shows."""
-    from neuronexplain.audit.compare.page import ShownPhotograph
+    from neuronexplain.audit.compare.page import PhotographBeside
     from neuronexplain.audit.compare.photographs import explain_again, explained_by_both
     from neuronexplain.audit.compare.speech import compared
 
     speech = compared(explained_by_both(photographs, explainers, out, execution, fresh=fresh))
     changes = speech.photograph_changes[:_SHOWN] if out is not None else ()
     again = explain_again(photographs, [change.index for change in changes], explainers)
-    return speech, [ShownPhotograph(change, pair) for change, pair in zip(changes, again, strict=True)]
+    return speech, [PhotographBeside(change, pair) for change, pair in zip(changes, again, strict=True)]
