@@ -119,7 +119,7 @@ def test_bitmaps_and_runs_are_laid_where_they_belong() -> None:
         np.testing.assert_array_equal(Bitmap(pixels, left, top).mask(SIZE), mask)
     runs = Runs(np.array([0, 1, 1, 1, 1, 2]), (2, 3), 5, 7)
     np.testing.assert_array_equal(runs.mask(SIZE), Bitmap(pixels, 5, 7).mask(SIZE))
-    for lengths, left in [([0, 1, 1], 5), ([0, 7, -1], 5), ([6], 10), ([6], -1)]:
+    for lengths, left in [([0, 1, 1], 5), ([0, 7, -1], 5), ([2**62, 2**62, 2**62, 2**62, 6], 5), ([6], 10), ([6], -1)]:
         with pytest.raises(BadRegionError):
             Runs(np.array(lengths), (2, 3), left, 7).mask(SIZE)
 
@@ -228,7 +228,7 @@ def test_labelme_paints_in_the_order_of_the_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(painted(dataset, 2)["table"], area(0, 0, 12, 4))
     assert dataset.photograph(1).size == SIZE
     assert dataset.remarks == [
-        "Photographs without a label, which are left out: 1.",
+        "Photographs without a label, which are left out: 2.",
         "Boxes, which are filled to their edges: 2.",
         "Shapes that cover no area, which are passed over: line (1), linestrip (1), point (1), polygon (1).",
     ]
@@ -251,6 +251,7 @@ TRIANGLE = [[0, 0], [4, 0], [4, 4]]
 BAD_LABELME = {
     "not labelme's JSON": {"shapes": [{"points": TRIANGLE}]},
     "has no label": {"shapes": [shape(" ", TRIANGLE)]},
+    "underscores alone": {"shapes": [shape("__", TRIANGLE)]},
     "a shape of type 'cloud'": {"shapes": [shape("x", TRIANGLE, "cloud")]},
     "a circle of 'x' has 3 points; 2 are needed": {"shapes": [shape("x", TRIANGLE, "circle")]},
     "there is no photograph 'lost.png'": {"imagePath": "lost.png"},
@@ -437,6 +438,13 @@ def test_yolo_photographs_without_labels_are_left_out(tmp_path: Path) -> None:
     root = Path("images")
     assert label_file(root / "images" / "images" / "a.b.png", root) == root / "images" / "labels" / "a.b.txt"
     assert label_file(root / "a.png", root) == root / "a.txt"
+
+
+def test_yolo_labels_without_a_photograph_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("yaml")
+    (yolo_world(tmp_path) / "valid" / "labels" / "lost.txt").write_text("0 0 0 1 0 1 1")
+    with pytest.raises(ConceptDataError, match=r"lost\.txt: there is no photograph for these labels"):
+        opened("yolo-seg", tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,8 @@ class Cvat(Drawings):
         if top.find("track") is not None:
             raise BadFileError(file, "it holds tracks of a video; export it as CVAT for images 1.1")
         names = PhotographNames(root)
-        super().__init__(root, (_photograph(names, file, image) for image in top.iter("image")), label_size)
+        photographs = (_photograph(names, file, image) for image in top.iter("image"))
+        super().__init__(root, photographs, label_size, present=len(names))
 
 
 def _photograph(names: PhotographNames, file: Path, image: Element) -> DrawnPhotograph:

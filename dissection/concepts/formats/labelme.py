@@ -76,7 +76,7 @@ class Labelme(Drawings):
         if not files:
             raise BadFileError(src, "there is no JSON file in it; labelme's, one for each photograph, are needed")
         names = PhotographNames(src)
-        super().__init__(src, (_photograph(names, src, file) for file in files), label_size)
+        super().__init__(src, (_photograph(names, src, file) for file in files), label_size, present=len(names))
 
 
 def _photograph(names: PhotographNames, root: Path, file: Path) -> DrawnPhotograph:

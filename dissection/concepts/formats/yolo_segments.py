@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 _SLACK = 0.01
 """How far beyond the picture a share may be, as Ultralytics allows."""
 
+_CLASSES = "classes.txt"
+
 _LARGEST = 2**20
 """Characters of ``data.yaml``, at most."""
 
@@ -56,22 +58,20 @@ class YoloSegments(Drawings):
         root = src.parent if src.is_file() else src
         classes = _classes(src)
         pairs = [(picture, label_file(picture, root)) for picture in photographs_in(root)]
-        names = PhotographNames(root)
-        super().__init__(
-            root,
-            (
-                DrawnPhotograph(
-                    names.name_of(picture),
-                    file,
-                    (picture, file) if file.is_file() else (picture,),
-                    partial(Path, picture),
-                    partial(_drawing, file, classes),
-                    json.dumps(sorted(classes.items())),
-                )
-                for picture, file in pairs
-            ),
-            label_size,
+        _refuse_orphans(root, {file for _, file in pairs})
+        names, numbered = PhotographNames(root), json.dumps(sorted(classes.items()))
+        photographs = (
+            DrawnPhotograph(
+                names.name_of(picture),
+                file,
+                (picture, file) if file.is_file() else (picture,),
+                partial(Path, picture),
+                partial(_drawing, file, classes),
+                numbered,
+            )
+            for picture, file in pairs
         )
+        super().__init__(root, photographs, label_size, present=len(pairs))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,6 +104,13 @@ def label_file(picture: Path, root: Path) -> Path:
     return root.joinpath(*parts).with_suffix(".txt")
 
 
+def _refuse_orphans(root: Path, expected: set[Path]) -> None:
+    """Refuse labels of photographs that are not there."""
+    for file in sorted(root.rglob("labels/**/*.txt")):
+        if file not in expected and file.name != _CLASSES:
+            raise BadFileError(file, "there is no photograph for these labels; add it, or remove them")
+
+
 def _classes(src: Path) -> Mapping[int, str]:
     """The names of the classes by number."""
     files = [src] if src.is_file() else sorted([*src.glob("*.yaml"), *src.glob("*.yml")])
@@ -111,7 +118,7 @@ def _classes(src: Path) -> Mapping[int, str]:
         names = _names(file)
         if names:
             return names
-    plain = src / "classes.txt"
+    plain = src / _CLASSES
     if plain.is_file():
         return dict(enumerate(read_lines(plain)))
     raise BadFileError(src, "there is no data.yaml with names in it, nor a classes.txt; one of them is needed")

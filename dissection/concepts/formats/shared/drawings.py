@@ -93,31 +93,32 @@ class Drawings(Folder):
 
     Args:
         root: the dataset's folder.
-        photographs: all of them, also those without shapes.
+        photographs: all that the tool knows, also those without shapes.
         label_size: height and width of the label maps.
+        present: how many photographs the folder holds, also those that the tool does not know.
 
     Raises:
-        ConceptDataError: if no photograph has a label, or two have one name.
+        ConceptDataError: if no photograph has a label, two have one name, or a word has no letters.
     """
 
-    def __init__(self, root: Path, photographs: Iterable[DrawnPhotograph], label_size: int) -> None:
+    def __init__(self, root: Path, photographs: Iterable[DrawnPhotograph], label_size: int, *, present: int) -> None:
         self._photographs: list[DrawnPhotograph] = []
         self._kinds: Counter[str] = Counter()
-        self._bare = 0
         words: dict[str, set[str]] = {SHAPE: set(), WHOLE: set()}
         for photograph in photographs:
             drawing = photograph.drawing()
             shown = {plain(shape.word) for shape in drawing.shapes if shape.word}, set(map(plain, drawing.words))
+            if "" in shown[0] | shown[1]:
+                raise BadFileError(photograph.source, "a label is made of underscores alone; name it or remove it")
             words[SHAPE] |= shown[0]
             words[WHOLE] |= shown[1]
             self._kinds.update(drawing.kinds or {})
             if any(shown):
                 self._photographs.append(photograph)
-            else:
-                self._bare += 1
         self._refuse_twins()
         if not self._photographs:
-            raise BadFileError(root, f"none of its {self._bare} photographs has a label; at least one is needed")
+            raise BadFileError(root, f"none of its {present} photographs has a label; at least one is needed")
+        self._bare = present - sum(photograph.files[0] != photograph.source for photograph in self._photographs)
         pairs = [(category, word) for category, known in words.items() for word in sorted(known)]
         if len(pairs) > LARGEST:
             raise BadFileError(root, f"it has {len(pairs)} different labels; at most {LARGEST} are possible")

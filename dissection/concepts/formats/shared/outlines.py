@@ -116,7 +116,8 @@ class Runs:
         height, width = self.size
         if min(self.left, self.top) < 0 or self.top + height > size[0] or self.left + width > size[1]:
             raise BadRegionError(f"its mask of {width} x {height} pixels reaches beyond the image")
-        if (self.lengths < 0).any() or self.lengths.sum() != height * width:
+        lengths_fit = ((self.lengths >= 0) & (self.lengths <= height * width)).all()  # or else a sum could overflow
+        if not lengths_fit or self.lengths.sum() != height * width:
             raise BadRegionError(f"its run lengths sum to {self.lengths.sum()}; {height * width} is needed")
         pixels = np.repeat(np.arange(len(self.lengths)) % 2 == 1, self.lengths).reshape(self.size)
         return Bitmap(pixels, self.left, self.top).mask(size)

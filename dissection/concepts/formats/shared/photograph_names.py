@@ -26,6 +26,9 @@ class PhotographNames:
         for file in photographs_in(root):
             self._by_name.setdefault(file.name, []).append(file)
 
+    def __len__(self) -> int:
+        return sum(map(len, self._by_name.values()))
+
     def find(self, source: Path, name: str) -> Path | None:
         """The photograph that ``source`` calls ``name``; ``None`` if there is none.
 
