@@ -198,7 +198,7 @@ def test_the_share_of_a_score_is_its_definition() -> None:
     assert share.high - share.value == pytest.approx(2.200985 * (errors[1] + errors[3]) / total)
     without = replace(importance, alpha_squares=None, contribution_squares=None, lits=None, lit_squares=None)
     assert math.isnan(score_share(without, [1]).low)
-    assert score_share(replace(importance, contributions=np.zeros(5)), [1]) == Figure(0, 0, 0, 12)
+    assert math.isnan(score_share(replace(importance, contributions=np.zeros(5)), [1]).value)
 
 
 def permute(module: Any) -> None:

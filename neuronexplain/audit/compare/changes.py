@@ -31,7 +31,7 @@ class FigureChange:
         """The second less the first, with an interval from the two intervals (Zou and Donner 2008, Eq. 2).
 
         That holds for independent figures. Those over the same images mostly rise and fall together, and then the
-        interval is too wide rather than too narrow.
+        interval is too wide rather than too narrow. It counts the images of the side that has fewer.
         """
         before, after = self.before or _NOTHING, self.after or _NOTHING
         value = after.value - before.value
@@ -39,7 +39,7 @@ class FigureChange:
             value,
             value - math.hypot(after.value - after.low, before.high - before.value),
             value + math.hypot(after.high - after.value, before.value - before.low),
-            max(before.images, after.images),
+            min((figure.images for figure in (self.before, self.after) if figure is not None), default=0),
         )
 
     @property

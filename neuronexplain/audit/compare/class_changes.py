@@ -11,7 +11,7 @@ import numpy as np
 
 from db.excess import standard_errors
 from neuronexplain.classes import normal
-from neuronexplain.metrics.intervals import Figure
+from neuronexplain.metrics.intervals import UNKNOWN, Figure
 
 from .changes import FigureChange
 from .names import key_of
@@ -128,7 +128,7 @@ def share_changes(
         importances = [
             side.store.importance(side.run, index) for side, index in zip((first, second), pair, strict=True)
         ]
-        if importances[0] is not None and importances[1] is not None:
+        if all(importance is not None and importance.contributions.any() for importance in importances):
             for key in _all_keys(first, second):
                 figures = [
                     score_share(importance, side.units_of[key]) if key in side.units_of else None
@@ -141,13 +141,16 @@ def share_changes(
 
 
 def score_share(importance: ClassImportance, units: Sequence[int]) -> Figure:
-    """The share of a class's score that units have; its interval is unknown without squares, or for one image."""
+    """The share of a class's score that units have; unknown where nothing contributes to the class at all.
+
+    Its interval is unknown without squares, or for one image.
+    """
     from scipy.special import stdtrit  # noqa: PLC0415 -- takes a while to import
 
     total = float(np.abs(importance.contributions).sum())
     chosen = list(units)
     if not total:
-        return Figure(0.0, 0.0, 0.0, importance.images)
+        return UNKNOWN
     value, half = float(importance.contributions[chosen].sum()) / total, math.nan
     if importance.contribution_squares is not None and importance.images > 1:
         errors = standard_errors(importance.contributions, importance.contribution_squares, importance.images)

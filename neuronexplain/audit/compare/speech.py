@@ -25,8 +25,8 @@ SideRecord = dict[str, Any]
 _SAID: Mapping[Clause | Unspoken, str] = {
     "responds": "{}",
     "absent": "no {}",
-    "against": "{}, which speaks against",
-    "missed": "{}, which stays silent",
+    "against": "{} (against)",
+    "missed": "{} (silent)",
 }
 """How a word of a sentence is listed, by its clause."""
 
