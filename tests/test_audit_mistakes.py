@@ -199,36 +199,36 @@ IN_WORDS = {
     "for": (
         side("cow", loss=2.5, gain=0.0),
         (
-            "Its neuron for cow (61%) responds and speaks for bison: without it, bison loses 2.5, and wild boar would be "
-            "ahead by 0.50, where bison now is by 2.00."
+            "Its neuron for cow (61%) responds and speaks for bison: without it, bison loses 2.5, and wild boar would "
+            "be ahead by 0.50, where bison now is by 2.00."
         ),
     ),
     "against": (
         side("cow", "tree", loss=1.0, gain=0.95),
         (
-            "Its neurons for cow (61%) and tree (61%) respond and speak against wild boar: without them, wild boar gains "
-            "0.95, and the lead of bison falls from 2.0 to 1.0."
+            "Its neurons for cow (61%) and tree (61%) respond and speak against wild boar: without them, wild boar "
+            "gains 0.95, and the lead of bison falls from 2.0 to 1.0."
         ),
     ),
     "for and against": (
         side("cow", loss=1.0, gain=0.4),
         (
-            "Its neuron for cow (61%) responds and speaks for bison and against wild boar: without it, bison loses 0.60, "
-            "wild boar gains 0.40, and the lead of bison falls from 2.0 to 1.0."
+            "Its neuron for cow (61%) responds and speaks for bison and against wild boar: without it, bison loses "
+            "0.60, wild boar gains 0.40, and the lead of bison falls from 2.0 to 1.0."
         ),
     ),
     "for both": (
         side("cow", loss=0.1, gain=-1.0),
         (
-            "Its neuron for cow (61%) responds and speaks a little for both, and more for bison: without it, bison loses "
-            "1.1 and wild boar 1.0, and the lead of bison falls from 2.0 to 1.9."
+            "Its neuron for cow (61%) responds and speaks a little for both, and more for bison: without it, bison "
+            "loses 1.1 and wild boar 1.0, and the lead of bison falls from 2.0 to 1.9."
         ),
     ),
     "against both": (
         side("cow", loss=1.0, gain=1.5),
         (
-            "Its neuron for cow (61%) responds and speaks against both, and more against wild boar: without it, wild boar "
-            "gains 1.5 and bison 0.50, and the lead of bison falls from 2.0 to 1.0."
+            "Its neuron for cow (61%) responds and speaks against both, and more against wild boar: without it, wild "
+            "boar gains 1.5 and bison 0.50, and the lead of bison falls from 2.0 to 1.0."
         ),
     ),
 }

@@ -15,9 +15,12 @@ from test_sentence import explanation
 from torch import nn
 from worlds import colour_network, colour_square
 
+from db import NameStore
 from dissection.concepts.generated import write_drawn
 from dissection.concepts.layouts import open_concepts
+from dissection.dissect import dissect
 from dissection.errors import CheckpointError, NetworkError
+from dissection.execution.settings import Execution
 from dissection.networks.forward import forward
 from dissection.networks.network import Network
 from dissection.networks.preprocessing import Preprocessing
@@ -26,6 +29,9 @@ from dissection.scenes.staged import Staging
 from dissection.scenes.training import Training, fine_tune, pixels, stacked, train
 from dissection.scenes.words import SCENE_CLASSES
 from dissection.vocabulary import Concept
+from neuronexplain.audit.groups import compare_groups
+from neuronexplain.audit.photograph_pass import PhotographPass
+from neuronexplain.class_images import ClassImages
 from neuronexplain.evaluation.runner import evaluate
 from neuronexplain.methods import METHODS
 from neuronexplain.metrics.energy_ratio import share_inside
@@ -363,3 +369,37 @@ def test_adversarial_from_the_command_line(run, tmp_path):
     assert status == 0
     assert "Sec. 6.2" in report["title"]
     assert report["rows"][0]["method"] == "Grad-CAM"
+
+
+OF_PLACES = {
+    "mountain",
+    "snowcap",
+    "fir",
+    "rock",
+    "beach",
+    "sand",
+    "sea",
+    "palm",
+    "frond",
+    "umbrella",
+    "canopy",
+    "boat",
+}
+"""What mountains and beaches are made of, and show."""
+
+
+def test_audit_groups_finds_the_place_that_a_biased_network_looks_at(studied, demo):
+    """Its neurons are named over the demo's scenes; in groups that differ in nothing it finds nothing."""
+    out, _ = studied
+    network, staging = bias._trained(SMALL, "biased", out, Execution()), SMALL.staging
+    named = dissect(network, open_concepts(demo / "demo" / "scenes"), quantile=0.01, draws=0)
+    test = open_concepts(out / "test")
+    images = ClassImages(out, tuple((test.files(index)[0], index % 2) for index in range(len(test))))
+    with NameStore.open(out / "names.db") as store:
+        work = PhotographPass(network, store.runs()[0], images, Execution())
+    places = [staging.place(index) for index in range(len(test))]
+    for gap in compare_groups(work, places, named.units).gaps()[1:]:
+        assert abs(gap.gap.value) == 1.0, "it says cow on a mountain and dog on a beach"
+        assert {concept.concept for concept in gap.carriers[:2]} <= OF_PLACES, gap.carriers[:4]
+    halves = ["first" if index < len(test) // 2 else "second" for index in range(len(test))]
+    assert not any(gap.carriers for gap in compare_groups(work, halves, named.units).gaps())
