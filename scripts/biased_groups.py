@@ -1,4 +1,4 @@
-"""Measures how `neuronexplain audit groups` finds the place that biased networks look at, and that balanced ones do not.
+"""Measures how `neuronexplain audit groups` finds the place that biased networks look at, and balanced ones do not.
 
 Usage: scripts/biased_groups.py FOLDER SEED...
 

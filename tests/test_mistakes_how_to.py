@@ -54,6 +54,6 @@ def test_groups_are_compared_as_the_page_says(place, run, monkeypatch):
     (command,) = commands("compare-groups.md")
     status, told, error = run(*command)
     assert status == 0, error
-    assert told.startswith("All classes: filed and misfiled\n  Right in ")
+    assert "All classes: filed and misfiled\n  Right in " in told
     assert "of 3 in misfiled" in told
     assert read_audit(place / "audits" / "groups").kind == "groups"

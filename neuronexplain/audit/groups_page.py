@@ -45,6 +45,15 @@ def say_carriers(gap: GroupGap) -> str:
     return f"It is carried by {enumerate_words(words)}{others}.{thin}"
 
 
+def say_largest(gaps: Sequence[GroupGap]) -> str:
+    """The largest gap of a class, which may not show where all classes are taken together; empty where none is known."""
+    known = [gap for gap in gaps if gap.label and gap.is_a_gap]
+    if not known:
+        return ""
+    largest = max(known, key=lambda gap: abs(gap.gap.value))
+    return f"The largest gap of a class: {spoken(largest.label)}, {in_points(largest.gap)} points in {largest.group}."
+
+
 def groups_page(gaps: Sequence[GroupGap], *, title: str, facts: Mapping[str, str], notes: Sequence[str]) -> str:
     """The page, as HTML that loads nothing.
 
@@ -59,6 +68,7 @@ def groups_page(gaps: Sequence[GroupGap], *, title: str, facts: Mapping[str, str
         title=title,
         facts=facts,
         notes=notes,
+        largest=say_largest(gaps),
         overall=[gap for gap in gaps if not gap.label],
         by_class=[gap for gap in gaps if gap.label],
         listed=_LISTED_CONCEPTS,

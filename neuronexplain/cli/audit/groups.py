@@ -10,6 +10,7 @@ import typer
 from neuronexplain.cli import console
 from neuronexplain.cli.groups import grouped
 from neuronexplain.counts import count
+from neuronexplain.sentence import enumerate_words
 from neuronexplain.vocabulary import DEFAULT_RULES
 
 from .audited_run import AuditedRun, AuditOutput, Photographs
@@ -61,7 +62,7 @@ def groups(
         verb = "is" if sorted_images.ungrouped == 1 else "are"
         note = f"{count(sorted_images.ungrouped, 'photograph')} in the folder {verb} in no group, and left out."
     if output.out:
-        title = f"{run.network}: {', '.join(sorted_images.names)}"
+        title = f"{run.network}: {enumerate_words(sorted_images.names)} compared"
         facts = {"Photographs": photographs.name, **run_facts(run, named=len(explainer.names))}
         page = groups_page(gaps, title=title, facts=facts, notes=[note] if note else [])
         files = {
@@ -82,8 +83,11 @@ def groups(
 
 
 def _say_gaps(gaps: Sequence[GroupGap]) -> None:
-    from neuronexplain.audit.groups_page import say_accuracies, say_carriers
+    from neuronexplain.audit.groups_page import say_accuracies, say_carriers, say_largest
 
+    if largest := say_largest(gaps):
+        console.say(largest)
+        console.say()
     for gap in gaps:
         console.say(f"{gap.label or 'All classes'}: {gap.group} and {gap.other}")
         console.say_item(f"  {say_accuracies(gap)}", hanging=2)
