@@ -46,7 +46,7 @@ def say_carriers(gap: GroupGap) -> str:
 
 
 def say_largest(gaps: Sequence[GroupGap]) -> str:
-    """The largest gap of a class, which may not show where all classes are taken together; empty where none is known."""
+    """The largest gap of a class, which may not show over all classes together; empty where none is known."""
     known = [gap for gap in gaps if gap.label and gap.is_a_gap]
     if not known:
         return ""
