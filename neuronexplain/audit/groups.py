@@ -223,7 +223,7 @@ def compare_groups(work: PhotographPass, groups: Sequence[str], units: Sequence[
 
 def _observe_lit(thresholds: torch.Tensor, concepts: Sequence[NamedConcept], batch: LabelledBatch) -> list[Record]:
     classes = torch.tensor(batch.classes)
-    said = batch.result.scores.detach().argmax(1).tolist()
+    said = batch.result.scores.detach().cpu().numpy().argmax(1).tolist()
     (importances,) = alphas_and_contributions(batch.result, classes)
     activation = batch.result.activation.detach().float()
     lit = lit_contributions(importances[:, 0], activation, thresholds).double().cpu().numpy()

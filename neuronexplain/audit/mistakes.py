@@ -134,7 +134,7 @@ def check_photographs(work: PhotographPass, explainer: Explainer) -> list[Checke
 
 def _observe(explainer: Explainer, batch: LabelledBatch) -> list[Record]:
     logits = batch.result.scores.detach().double().cpu()
-    said = logits.argmax(1).tolist()
+    said = logits.numpy().argmax(1).tolist()  # of equal scores the first, as ranks count them
     wrong = [number for number, shown in enumerate(batch.classes) if shown != said[number]]
     comparisons = explainer.compare_each(
         [(batch.names[number], batch.photographs[number]) for number in wrong],

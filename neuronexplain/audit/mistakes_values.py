@@ -36,8 +36,8 @@ MISTAKE_COLUMNS = (
 def mistakes_values(photographs: Sequence[CheckedPhotograph], labels: Sequence[str]) -> dict[str, Any]:
     """Everything about the mistakes, as JSON values."""
     return {
-        "overall": _accuracy(overall_accuracy(photographs)),
-        "classes": [_accuracy(accuracy) for accuracy in class_accuracies(photographs, labels)],
+        "overall": plain_values(overall_accuracy(photographs)),
+        "classes": plain_values(class_accuracies(photographs, labels)),
         "confusions": [
             {
                 "shown": confusion.shown,
@@ -94,8 +94,3 @@ def _words(side: SpeaksFor) -> str:
     return ", ".join(
         part.concept if part.truth is None else f"{part.concept} ({percent(part.truth)})" for part in side.parts
     )
-
-
-def _accuracy(accuracy: object) -> dict[str, Any]:
-    values: dict[str, Any] = plain_values(accuracy)
-    return values

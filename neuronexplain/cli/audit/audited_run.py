@@ -19,14 +19,6 @@ if TYPE_CHECKING:
     from neuronexplain.explainer import Explainer
     from neuronexplain.vocabulary import Rules
 
-Photographs = Annotated[
-    Path, typer.Argument(metavar="PHOTOS", help="A folder that holds a folder of photographs per class.")
-]
-Out = Annotated[
-    Path | None,
-    typer.Option(help="Folder for a page, JSON and CSV; the same command resumes there.", show_default="no page"),
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditedRun:
@@ -63,7 +55,10 @@ class AuditedRun:
 class AuditOutput:
     """Where an audit's page goes, and how the work is carried out."""
 
-    out: Out = None
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for a page, JSON and CSV; the same command resumes there.", show_default="no page"),
+    ] = None
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over.")] = False
     batch_size: options.BatchSize = 16
     workers: Annotated[int, typer.Option(min=0, help="Processes that read photographs.")] = 0

@@ -13,7 +13,7 @@ from neuronexplain.counts import count
 from neuronexplain.sentence import enumerate_words
 from neuronexplain.vocabulary import DEFAULT_RULES
 
-from .audited_run import AuditedRun, AuditOutput, Photographs
+from .audited_run import AuditedRun, AuditOutput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @grouped
 def groups(
     *,
-    photographs: Photographs,
+    photographs: Annotated[Path, typer.Argument(metavar="PHOTOS", help="The folder that the images are in.")],
     table: Annotated[
         Path,
         typer.Option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +11,7 @@ from neuronexplain.cli import console, options
 from neuronexplain.cli.groups import grouped
 from neuronexplain.vocabulary import DEFAULT_RULES, Rules
 
-from .audited_run import AuditedRun, AuditOutput, Photographs
+from .audited_run import AuditedRun, AuditOutput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,9 @@ _CONCEPTS = 3
 @grouped
 def mistakes(
     *,
-    photographs: Photographs,
+    photographs: Annotated[
+        Path, typer.Argument(metavar="PHOTOS", help="A folder that holds a folder of photographs per class.")
+    ],
     audited: AuditedRun,
     limit: Annotated[int, typer.Option(min=1, help="At most this many mistakes on screen and page.")] = 40,
     min_truth: options.MinTruth = DEFAULT_RULES.min_truth,
