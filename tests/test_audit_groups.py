@@ -18,7 +18,7 @@ from dissection.errors import ClassNotFoundError, ConceptDataError
 from dissection.execution.settings import Execution
 from dissection.vocabulary import Concept
 from neuronexplain.audit.group_file import open_groups
-from neuronexplain.audit.groups import GroupedRecords, NamedConcept, compare_groups
+from neuronexplain.audit.groups import GroupedRecords, ConceptUnits, compare_groups
 from neuronexplain.audit.groups_page import say_accuracies, say_carriers
 from neuronexplain.audit.page import read_audit
 from neuronexplain.audit.photograph_pass import PhotographPass
@@ -108,7 +108,7 @@ def made_up(right: dict[tuple[str, str], tuple[int, int]], lit: dict[tuple[str, 
         groups += [group] * trials
         is_right += [number < hits for number in range(trials)]
         contributed += (lit[label, group] + generator.normal(0, 0.1, trials)).tolist()
-    concepts = [NamedConcept(Concept(1, "sand", "object"), (3, 5))]
+    concepts = [ConceptUnits(Concept(1, "sand", "object"), (3, 5))]
     return GroupedRecords(
         ("a", "b"), np.array(classes), groups, np.array(is_right), concepts, np.array(contributed)[:, None]
     )

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class NamedConcept:
+class ConceptUnits:
     """A concept and the units that it names."""
 
     concept: Concept
@@ -124,7 +124,7 @@ class GroupedRecords:
     classes: Int64[np.ndarray, " images"]
     groups: Sequence[str]
     right: Bool[np.ndarray, " images"]
-    concepts: Sequence[NamedConcept]
+    concepts: Sequence[ConceptUnits]
     lit: Float64[np.ndarray, "images concepts"]
 
     def gaps(self) -> list[GroupGap]:
@@ -182,7 +182,7 @@ class GroupedRecords:
         return sorted(differences, key=lambda found: -abs(found.difference.value))
 
 
-def proven_concepts(units: Sequence[Unit], *, min_iou: float = MIN_IOU, max_q: float = MAX_Q) -> list[NamedConcept]:
+def proven_concepts(units: Sequence[Unit], *, min_iou: float = MIN_IOU, max_q: float = MAX_Q) -> list[ConceptUnits]:
     """The concepts that are the proven name of a unit; where no evidence is kept, the name of one."""
     has_evidence = any(unit.evidence is not None for unit in units)
     by_concept: dict[str, list[tuple[Concept, int]]] = {}
@@ -191,7 +191,7 @@ def proven_concepts(units: Sequence[Unit], *, min_iou: float = MIN_IOU, max_q: f
         if name is not None and (unit.is_proven(min_iou, max_q) or not has_evidence):
             by_concept.setdefault(name.concept.spoken, []).append((name.concept, unit.number))
     return [
-        NamedConcept(namesakes[0][0], tuple(number for _, number in namesakes)) for namesakes in by_concept.values()
+        ConceptUnits(namesakes[0][0], tuple(number for _, number in namesakes)) for namesakes in by_concept.values()
     ]
 
 
@@ -221,7 +221,7 @@ def compare_groups(work: PhotographPass, groups: Sequence[str], units: Sequence[
     )
 
 
-def _observe_lit(thresholds: torch.Tensor, concepts: Sequence[NamedConcept], batch: LabelledBatch) -> list[Record]:
+def _observe_lit(thresholds: torch.Tensor, concepts: Sequence[ConceptUnits], batch: LabelledBatch) -> list[Record]:
     classes = torch.tensor(batch.classes)
     said = batch.result.scores.detach().cpu().numpy().argmax(1).tolist()
     (importances,) = alphas_and_contributions(batch.result, classes)
@@ -233,6 +233,6 @@ def _observe_lit(thresholds: torch.Tensor, concepts: Sequence[NamedConcept], bat
     ]
 
 
-def _means(lit: Float64[np.ndarray, " units"], concepts: Sequence[NamedConcept]) -> Iterator[float]:
+def _means(lit: Float64[np.ndarray, " units"], concepts: Sequence[ConceptUnits]) -> Iterator[float]:
     for named in concepts:
         yield float(lit[list(named.units)].mean())
