@@ -144,7 +144,7 @@ def test_of_more_than_two_groups_each_is_compared_with_the_rest():
 
 
 def test_a_gap_must_hold_in_all_comparisons_together():
-    numbers = {("a", "x"): (58, 60), ("a", "y"): (50, 60)}
+    numbers = {("a", "x"): (58, 60), ("a", "y"): (51, 60)}
     alone = made_up(numbers, dict.fromkeys(numbers, 0.0)).gaps()[1]
     numbers |= {("b", "x"): (60, 60), ("b", "y"): (60, 60)}
     together = made_up(numbers, dict.fromkeys(numbers, 0.0)).gaps()[1]

@@ -56,7 +56,7 @@ def test_a_page_is_shown_as_it_is_and_may_run_nothing(served_audits):
     assert policy.endswith("sandbox")
 
 
-@pytest.mark.parametrize("name", ["no audit", "..", "%2e%2e", "first%2findex.html", "first/audit.json", "nowhere"])
+@pytest.mark.parametrize("name", ["no audit", "%2e%2e%2ffirst", "first%2findex.html", "first/audit.json", "nowhere"])
 def test_nothing_else_is_reached(served_audits, name):
     client, _ = served_audits
     assert client.get(f"/audits/{name}").status_code == 404
