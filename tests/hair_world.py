@@ -28,6 +28,8 @@ HEADS = {
     "balanced": [[0.0, 3.0, -1.0, 0.0], [0.0, 2.9, -1.0, 0.0], [0.0, -1.0, 3.0, 0.0]],
 }
 SIDE = 32
+PEOPLE = 16
+"""Photographs of each class."""
 
 
 class HairNet(nn.Module):
@@ -120,12 +122,12 @@ def write_masks(root: Path, shown: list[Person]) -> Path:
 
 def write_hair_world(root: Path) -> None:
     """``photos`` with a folder per class, ``hair-masks`` of the same, and a database for each network."""
-    shown = people(24)
+    shown = people(PEOPLE)
     write_masks(root / "hair-masks", shown)
     for number, person in enumerate(shown):
         folder = root / "photos" / person.shows
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{number:03}.png").write_bytes((root / "hair-masks" / "images" / f"{number:03}.png").read_bytes())
-    named = write_masks(root / "named", people(20, seed=1))
+    named = write_masks(root / "named", people(10, seed=1))
     for name in HEADS:
-        build(hair_network(name), named, str(root / f"{name}.db"), min_images=1, draws=39)
+        build(hair_network(name), named, str(root / f"{name}.db"), min_images=1, draws=19)

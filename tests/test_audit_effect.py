@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hair_world import CLASSES, HEADS, SIDE, hair_network, people, write_hair_world, write_masks
+from hair_world import CLASSES, HEADS, PEOPLE, SIDE, hair_network, people, write_hair_world, write_masks
 
 from db.errors import ConceptNotFoundError
 from dissection.concepts.layouts import open_concepts
@@ -72,7 +72,7 @@ def slow_score(pixels, target, head, *, without=()):
 @pytest.mark.parametrize("name", HEADS)
 def test_the_records_are_their_definitions(name, reliances, world, named):
     head, reliance = HEADS[name], reliances[name]
-    shown = sorted(people(24), key=lambda person: person.shows != "nurse")  # the folder first, and then the others
+    shown = sorted(people(PEOPLE), key=lambda person: person.shows != "nurse")  # the folder first, and then the others
     assert [record.is_of_class for record in reliance.records] == [person.shows == "nurse" for person in shown]
     threshold = named[name].thresholds[HAIR]
     for number, (record, person) in enumerate(zip(reliance.records, shown, strict=True)):
@@ -119,12 +119,12 @@ def test_the_figures_are_their_definitions(name, reliances):
     covered = [record for record in of_class if record.covered]
     further = sum(record.covered.fall - np.mean(record.covered.elsewhere) for record in covered)
     assert pixels.figure.value == pytest.approx(100 * further / sum(record.total for record in covered))
-    assert (pixels.photographs, neurons.photographs) == (18, 24)
+    assert (pixels.photographs, neurons.photographs) == (12, 16)
     there = [record for record in reliance.records if record.is_there]
     rest = [record for record in reliance.records if not record.is_there]
     shares = [100 * sum(one.lit for one in some) / sum(one.total for one in some) for some in (there, rest)]
     assert association.figure.value == pytest.approx(shares[0] - shares[1])
-    assert association.photographs == min(len(there), len(rest)) == 24
+    assert association.photographs == min(len(there), len(rest)) == 16
     for way in reliance.ways:
         assert way.figure.low <= way.figure.value <= way.figure.high
 
@@ -133,7 +133,7 @@ def test_the_biased_class_leans_on_hair_in_all_three_ways_and_the_balanced_one_i
     assert [way.lean for way in reliances["biased"].ways] == ["leans"] * 3
     assert [way.lean for way in reliances["balanced"].ways] == ["no"] * 3
     said = reliances["biased"].verdict
-    assert said.sentence.startswith("nurse leans on hair: without its 1 proven neuron for hair its score falls by ")
+    assert said.sentence.startswith("nurse leans on hair: without its proven neuron for hair its score falls by ")
     assert "; covering hair costs it " in said.sentence
     assert said.meanings == ()
     assert reliances["balanced"].verdict.opening == "nurse does not lean on hair"
@@ -172,10 +172,10 @@ def test_which_photographs_are_the_class(named, masks, world):
     labelled = audit_effect(
         named["biased"], leaning, audited_photographs(CLASSES, 0, (), masks, thing="coat"), draws=DRAWS
     )
-    assert sum(record.is_of_class for record in labelled.records) == 48
+    assert sum(record.is_of_class for record in labelled.records) == 32
     assert labelled.origin == "the photographs of hair-masks labelled coat"
     joined = audited_photographs(CLASSES, 0, nurses(world), masks)
-    assert joined.origin == "24 photographs in the folder of nurse, 24 of them with masks of hair-masks"
+    assert joined.origin == "16 photographs in the folder of nurse, 16 of them with masks of hair-masks"
     with pytest.raises(ConceptDataError, match="no photographs of nurse"):
         audited_photographs(CLASSES, 0)
     folder = open_class_images(world / "photos", CLASSES)
@@ -186,14 +186,14 @@ def test_which_photographs_are_the_class(named, masks, world):
 
 def test_what_the_class_is_is_not_covered_elsewhere(named, tmp_path):
     """Where a coat says what a nurse is, none of the other places that are covered touches it."""
-    shown = [person for person in people(24) if person.shows == "nurse"]
+    shown = [person for person in people(PEOPLE) if person.shows == "nurse"]
     data = open_concepts(write_masks(tmp_path / "data", shown))
     leaning = named["biased"].leaning("nurse", "hair", data)
     reliance = audit_effect(
         named["biased"], leaning, audited_photographs(CLASSES, 0, (), data, thing="coat"), draws=DRAWS
     )
     falls = [fall for record in reliance.records if record.covered for fall in record.covered.elsewhere]
-    assert len(falls) == 3 * 18
+    assert len(falls) == 3 * 12
     assert np.abs(falls).max() < 1e-5
     assert reliance.ways[1].beside["elsewhere"].value == pytest.approx(0, abs=1e-5)
 
@@ -396,8 +396,8 @@ def test_the_command_tells_people_and_programs(run, world, tmp_path):
     words = [*ASKED, world / "photos", "--masks", world / "hair-masks", "--db", world / "biased.db"]
     status, out, error = run(*words, "--out", tmp_path / "hair")
     assert status == 0, error
-    assert out.startswith("nurse leans on hair: without its 1 proven neuron")
-    assert "24 photographs in the folder of nurse, 24 of them with masks" in out
+    assert out.startswith("nurse leans on hair: without its proven neuron")
+    assert "16 photographs in the folder of nurse, 16 of them with masks" in out
     page = (tmp_path / "hair" / "effect.html").read_text()
     assert page.count("<img") > 20
     assert "<script" not in page

@@ -261,8 +261,8 @@ def test_the_command_ends_with_1_where_a_rule_is_broken(name, outcomes, run, wor
     )
     counts = {"broken": "1 kept, 1 broken, 1 undecided.", "kept": "2 kept, 0 broken, 1 undecided."}
     assert lines[3] == counts[outcomes]
-    assert run(*words, "--strict")[0] == 1
-    status, out, _ = run(*words, "--json")
+    status, out, _ = run(*words, "--json", "--strict")
+    assert status == 1
     told = json.loads(out)
     assert told["rules"][0]["outcome"] == outcomes
     assert told == json.loads((tmp_path / "out" / "rules.json").read_text())

@@ -42,15 +42,15 @@ _COLUMNS = {
 }
 
 TITLES: Mapping[str, str] = {
-    "neurons": "without its neurons, % of the score",
-    "pixels": "with its pixels covered rather than others, % of the score",
-    "correlation": "put into the score where it is rather than elsewhere, %",
+    "neurons": "lost without its neurons, % of the score",
+    "pixels": "lost with its pixels covered rather than others, % of the score",
+    "correlation": "more where it is than where it is not, % of the score",
 }
 """What the figure of each way is."""
 
 BESIDE: Mapping[WayName, Mapping[str, str]] = {
     "neurons": {
-        "random": "without as many others, % of the score",
+        "random": "without as many other neurons",
         "loss": "the score falls by",
         "probability": "the probability falls by, points",
         "right": "photographs that are right, %",
@@ -61,7 +61,7 @@ BESIDE: Mapping[WayName, Mapping[str, str]] = {
         "loss": "the score falls further, by",
         "fall": "with the concept covered, by",
         "elsewhere": "with as much covered elsewhere, by",
-        "area": "% of the picture that is covered",
+        "area": "part of the picture that is covered, %",
     },
     "correlation": {
         "correlation": "correlation with its presence",

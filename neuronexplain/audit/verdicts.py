@@ -49,10 +49,14 @@ class Verdict:
     meanings: tuple[str, ...]
 
     @property
+    def said(self) -> tuple[str, ...]:
+        """The clauses; what is not known for one reason is said once."""
+        return tuple(dict.fromkeys(self.clauses.values()))
+
+    @property
     def sentence(self) -> str:
         """All of it."""
-        clauses = dict.fromkeys(self.clauses.values())  # what is not known for one reason is said once
-        return " ".join([f"{self.opening}: {'; '.join(clauses)}.", *self.meanings])
+        return " ".join([f"{self.opening}: {'; '.join(self.said)}.", *self.meanings])
 
 
 def verdict(leaning: Leaning, ways: Sequence[Way]) -> Verdict:
@@ -91,9 +95,9 @@ def _clause(leaning: Leaning, way: Way) -> str:
 
 
 def _neurons(leaning: Leaning, way: Way) -> str:
-    kind = "proven neuron" if leaning.is_proven else "neuron"
-    its = f"its {count(len(leaning.units), kind)} for {leaning.concept.spoken}"
-    others = "another that is as active" if len(leaning.units) == 1 else "as many others that are as active"
+    kind, is_one = "proven neuron" if leaning.is_proven else "neuron", len(leaning.units) == 1
+    its = f"its {kind if is_one else count(len(leaning.units), kind)} for {leaning.concept.spoken}"
+    others = "another that is as active" if is_one else "as many others that are as active"
     random = f", without {others} it {_moves(way.beside['random'])}" if way.beside["random"].images else ""
     return f"without {its} its score {_moves(way.figure)}{random}"
 
@@ -117,6 +121,7 @@ def _correlation(leaning: Leaning, way: Way) -> str:
 def _compared(share: Figure) -> str:
     """A share of the score as more or less than another.
 
+    >>> from neuronexplain.metrics.intervals import Figure
     >>> _compared(Figure(-12.0, -15.0, -9.0, 20))
     '12.0 % (9.0 to 15.0) less'
     """
@@ -128,6 +133,7 @@ def _compared(share: Figure) -> str:
 def _moves(share: Figure) -> str:
     """That a score falls by a share of it, or rises.
 
+    >>> from neuronexplain.metrics.intervals import Figure
     >>> _moves(Figure(-12.0, -15.0, -9.0, 20))
     'rises by 12.0 % (9.0 to 15.0)'
     """
@@ -141,8 +147,9 @@ def _negated(figure: Figure) -> Figure:
 def with_unit(figure: Figure, unit: str = "") -> str:
     """A figure and its unit, with the interval in brackets.
 
-    >>> with_unit(Figure(-12.0, -15.0, -9.0, 20), " %")
-    '−12.0 % (−15.0 to −9.0)'
+    >>> from neuronexplain.metrics.intervals import Figure
+    >>> with_unit(Figure(12.0, 9.0, 15.0, 20), " %")
+    '12.0 % (9.0 to 15.0)'
     """
     number, _, interval = shown(figure).partition(" ")
     return f"{number}{unit} {interval}".rstrip()
