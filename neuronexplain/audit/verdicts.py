@@ -65,7 +65,7 @@ def verdict(leaning: Leaning, ways: Sequence[Way]) -> Verdict:
     Only the ways that change something can tell that a class leans on a concept. Neurons that respond where the concept
     is are no use of it yet.
     """
-    leans = {way.name: way.lean for way in ways}
+    leans: dict[WayName, Lean] = {way.name: way.lean for way in ways}
     overall = _overall(leans)
     is_small = all(way.figure.value < _SMALL for way in ways if way.name != "correlation" and way.lean == "leans")
     part = "in small part " if is_small else ""
@@ -90,7 +90,7 @@ def _clause(leaning: Leaning, way: Way) -> str:
     clauses = {"neurons": _neurons, "pixels": _pixels, "correlation": _correlation}
     few = f", but {count(way.photographs, 'photograph')} are too few to tell" if way.is_thin else ""
     open_end = ", which leaves it open" if way.lean == "undecided" and not few else ""
-    remark = f" ({way.remark})" if way.remark else ""
+    remark = f"; {way.remark}" if way.remark else ""
     return f"{clauses[way.name](leaning, way)}{few or open_end}{remark}"
 
 

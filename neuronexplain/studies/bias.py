@@ -183,7 +183,7 @@ def _side(
     execution: Execution,
 ) -> Side:
     """Train a network, measure it, name its neurons, and explain its predictions."""
-    network = _trained(study, name, out, execution)
+    network = trained_network(study, name, out, execution)
     protocol, method = Attention(study.staging), METHODS["grad-cam"]
     ground = open_ground(out / "test", network.classes)
     evaluate(protocol, network, [method, *BASELINES], ground, out / name, execution=execution)
@@ -198,8 +198,15 @@ def _side(
     return Side(name, [json.loads(line) for line in lines], list(explanations), concepts)
 
 
-def _trained(study: Bias, name: str, out: Path, execution: Execution) -> Network:
-    """The network, trained only once."""
+def trained_network(study: Bias, name: str, out: Path, execution: Execution) -> Network:
+    """One of the study's networks, trained only once.
+
+    Args:
+        study: what is staged.
+        name: ``biased`` or ``rebalanced``.
+        out: the study's folder, which keeps the weights.
+        execution: only its progress counts.
+    """
     file, module = out / f"{name}.safetensors", ScenesNet(len(study.staging.things))
 
     def train() -> None:
