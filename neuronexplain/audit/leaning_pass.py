@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from .leaning_records import Covered, LeaningRecord, Silenced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
     from typing import Any
 
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
     from dissection.execution.settings import Execution
     from dissection.networks.reruns import NotedPass
-    from neuronexplain.evaluation.record_journal import Record
+    from neuronexplain.evaluation.record_journal import Record, RecordJournal
 
     from .covering import Draws
     from .named_network import Leaning, NamedNetwork
@@ -78,13 +80,13 @@ def measured(
     observation = _Observation(leaning, named, photographs.things, draws, execution.batch_size)
     work = Work(_Reader(photographs, observation.framing), list, observation.start)
     stage = f"{leaning.label}: {leaning.concept.spoken}"
-    if journal is None:
-        kept = _Kept()
-        for _ in resumable_pass(len(photographs), work, kept, execution, stage=stage):
-            pass
-        return list(map(LeaningRecord.from_json, kept.records))
     whole = {"format": _FORMAT, "images": len(photographs), "batch size": execution.batch_size, **heading}
-    with open_journal(journal, whole, batch_size=execution.batch_size, fresh=fresh) as results:
+    keeping: AbstractContextManager[_Kept | RecordJournal] = (
+        nullcontext(_Kept())
+        if journal is None
+        else open_journal(journal, whole, batch_size=execution.batch_size, fresh=fresh)
+    )
+    with keeping as results:
         execution.report(stage, len(results.records), len(photographs))
         for _ in resumable_pass(len(photographs), work, results, execution, stage=stage):
             pass

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .covering import Draws
     from .effect import Reliance
     from .named_network import NamedNetwork
+    from .photographs import AuditedPhotographs
     from .rules import JudgedRule
     from .rules_file import LeaningRule
 
@@ -59,12 +60,13 @@ def audit_rules(
     leanings = [named.leaning(rule.target, rule.concept, masks) for rule in rules]
     images = None if photographs is None else open_class_images(photographs, classes)
     paths = [() if images is None else of_folder(images, leaning.target, classes) for leaning in leanings]
+    looked_at: dict[tuple[int, str], AuditedPhotographs] = {}
     measured: dict[tuple[int, str, str], Reliance] = {}
     judgements = []
     for rule, leaning, of_class in zip(rules, leanings, paths, strict=True):
-        question = (leaning.target, leaning.key, rule.thing)
-        if question not in measured:
-            looked_at = audited_photographs(
+        shown, question = (leaning.target, rule.thing), (leaning.target, leaning.key, rule.thing)
+        if shown not in looked_at:
+            looked_at[shown] = audited_photographs(
                 classes,
                 leaning.target,
                 of_class,
@@ -72,10 +74,11 @@ def audit_rules(
                 thing=rule.thing,
                 progress=lambda done, total: execution.report("reading the masks", done, total),
             )
+        if question not in measured:
             measured[question] = audit_effect(
                 named,
                 leaning,
-                looked_at,
+                looked_at[shown],
                 draws=draws,
                 journal=journals and journals / f"{_digest(question)}.jsonl",
                 execution=execution,

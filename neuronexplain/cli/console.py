@@ -149,6 +149,16 @@ def write_json(value: object) -> None:
     sys.stdout.write(f"{visible_json(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))}\n")
 
 
+def require_one_form(*, as_json: bool, as_csv: bool) -> None:
+    """Check that not both JSON and CSV are asked for.
+
+    Raises:
+        NeuronExplainError: if they are.
+    """
+    if as_json and as_csv:
+        raise NeuronExplainError("--json and --csv are two forms of one answer; leave one of them out")
+
+
 def write_rows(
     rows: Sequence[Row], columns: Mapping[str, str], *, as_json: bool, as_csv: bool, spare: Sequence[str] = ()
 ) -> None:
@@ -164,8 +174,7 @@ def write_rows(
     Raises:
         NeuronExplainError: if both are asked for.
     """
-    if as_json and as_csv:
-        raise NeuronExplainError("--json and --csv are two forms of one answer; leave one of them out")
+    require_one_form(as_json=as_json, as_csv=as_csv)
     if as_json:
         write_json(rows)
     elif as_csv:

@@ -103,6 +103,7 @@ def effect(
     from neuronexplain.audit.photographs import audited_photographs, of_folder
     from neuronexplain.class_images import open_class_images
 
+    console.require_one_form(as_json=json, as_csv=csv)
     named = audited.open()
     dataset = None if masks is None else open_concepts(masks)
     leaning = named.leaning(target, concept, dataset)
@@ -127,11 +128,10 @@ def effect(
             fresh=fresh,
         )
     page = out and write_reliance(out, reliance, named, photographs)
-    if json and not csv:
+    if json:
         console.write_json(reliance.to_json())
-    elif csv or json:
-        rows = reliance.rows()
-        console.write_rows(rows, {key: key for key in rows[0]}, as_json=json, as_csv=csv)
+    elif csv:
+        console.write_rows(reliance.rows(), {}, as_json=False, as_csv=True)
     else:
         say_reliance(reliance)
         if page:
