@@ -54,12 +54,14 @@ def dissect(
     quantile: float = QUANTILE,
     min_images: int = MIN_IMAGES,
     draws: int = 0,
+    length: int = 1,
     execution: Execution | None = None,
 ) -> Dissection:
     """Name the units of the network's tapped layer by the concepts of a dataset; see :func:`dissect_layers`.
 
     With ``draws``, such as 199, each unit comes with the evidence for its name: :class:`Evidence`, and the
-    :class:`Truth` of its overlaps.
+    :class:`Truth` of its overlaps. With ``length`` 2 or 3 as well, it comes with formulas of up to so many concepts:
+    :class:`Composition`.
     """
     (dissection,) = dissect_layers(
         network,
@@ -67,7 +69,7 @@ def dissect(
         concepts,
         quantile=quantile,
         min_images=min_images,
-        draws=Draws(draws),
+        draws=Draws(draws, longest=length),
         execution=execution,
     )
     return dissection

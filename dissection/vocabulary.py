@@ -52,6 +52,9 @@ QUARTERS = 4
 KEPT_OVERLAPS = 10
 """Concepts kept for each unit, besides the best of each category."""
 
+LONGEST_FORMULA = 3
+"""Concepts of the longest formula that a unit may be named by."""
+
 THIN_EVIDENCE = 10
 """A mean over fewer images of a class than this is reported as thin evidence."""
 
@@ -104,6 +107,63 @@ class Concept:
         if (self.category == "scene" and name.endswith("-s")) or (self.category == "color" and name.endswith("-c")):
             name = name[:-2]
         return name.replace("_", " ").strip()
+
+
+Operator = Literal["or", "and", "and not"]
+"""What joins a concept to a formula."""
+
+OPERATORS: tuple[Operator, ...] = ("or", "and", "and not")
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """Pixels that two concepts or more describe: each step joins a concept to all that stands before it.
+
+    It speaks of those images only that are labelled in the categories of all its concepts.
+
+    Attributes:
+        first: the first concept.
+        steps: the operators and the concepts that they join to it, in order.
+    """
+
+    first: Concept
+    steps: tuple[tuple[Operator, Concept], ...]
+
+    @property
+    def length(self) -> int:
+        """How many concepts it has."""
+        return 1 + len(self.steps)
+
+    @property
+    def concepts(self) -> tuple[Concept, ...]:
+        """Its concepts, in order."""
+        return self.first, *(concept for _, concept in self.steps)
+
+    @property
+    def spoken(self) -> str:
+        """As people say it.
+
+        >>> wheel, car, bus = (Concept(n, name, "object") for n, name in enumerate(("wheel", "car", "bus"), 1))
+        >>> Formula(wheel, (("and not", car),)).spoken
+        'wheel but not car'
+        >>> Formula(wheel, (("and not", car), ("and not", bus))).spoken
+        'wheel but not car or bus'
+        >>> Formula(wheel, (("or", car), ("or", bus))).spoken
+        'wheel, car or bus'
+        >>> Formula(wheel, (("or", car), ("and", bus))).spoken
+        'wheel or car, and bus'
+        """
+        operators = [operator for operator, _ in self.steps]
+        names = [concept.spoken for concept in self.concepts]
+        if len(operators) > 1 and len(set(operators)) == 1:
+            if operators[0] == "and not":
+                return f"{names[0]} but not {', '.join(names[1:-1])} or {names[-1]}"
+            return f"{', '.join(names[:-1])} {operators[0]} {names[-1]}"
+        words = [f"{_JOINED[operator]} {name}" for operator, name in zip(operators, names[1:], strict=True)]
+        return f"{names[0]} {', '.join(words)}"
+
+
+_JOINED: dict[Operator, str] = {"or": "or", "and": "and", "and not": "but not"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,6 +246,59 @@ class Overlap:
     def iou(self) -> float:
         """Intersection over union; 0 if the union is empty."""
         return self.intersection / self.union if self.union else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class FormulaAreas:
+    """How a unit's mask and a formula overlap on some images: those of them that are labelled in its categories.
+
+    Attributes:
+        intersection: ``I``, pixels of the mask at which the formula holds.
+        unit_area: ``A``, pixels of the mask.
+        formula_area: ``G``, pixels at which the formula holds.
+    """
+
+    intersection: int
+    unit_area: int
+    formula_area: int
+
+    @property
+    def iou(self) -> float:
+        """Intersection over union; 0 if the union is empty."""
+        union = self.unit_area + self.formula_area - self.intersection
+        return self.intersection / union if union else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """The formula of one length that describes a unit best on half of the images, and what the other half says of it.
+
+    Attributes:
+        formula: the formula.
+        searched: its areas on the half in which it was searched for.
+        held_out: its areas on the other half.
+        gain: 95 % interval of its IoU on the other half, less that of the best shorter formula or concept.
+        p: how likely as great an IoU is by chance, for the same search; 1 where its gain is refused before.
+        q: the rate of false ones among the layer's formulas whose ``p`` is as small; 1 likewise.
+        truth: how often it holds anywhere in an image when the unit responds, and when not.
+    """
+
+    formula: Formula
+    searched: FormulaAreas
+    held_out: FormulaAreas
+    gain: tuple[float, float]
+    p: float
+    q: float
+    truth: Truth
+
+    @property
+    def images(self) -> int:
+        """Images in which it holds anywhere."""
+        return self.truth.hit_images + self.truth.missed_images
+
+    def is_accepted(self, max_q: float = MAX_Q) -> bool:
+        """Whether it describes the unit better than anything shorter, on images that it was not searched on."""
+        return self.gain[0] > 0 and self.q <= max_q
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +406,7 @@ class Unit:
         overlaps: the ten best concepts and the best of each category, best first (ties: lower label number).
         exemplars: the images that excite the unit most, strongest first.
         evidence: what speaks for the best overlap; ``None`` where there is no overlap, or evidence was not gathered.
+        compositions: formulas of several concepts, accepted or not, at most one of each length, shortest first.
     """
 
     number: int
@@ -300,6 +414,7 @@ class Unit:
     overlaps: tuple[Overlap, ...]
     exemplars: tuple[Exemplar, ...]
     evidence: Evidence | None = None
+    compositions: tuple[Composition, ...] = ()
 
     @property
     def best(self) -> Overlap | None:
@@ -312,6 +427,11 @@ class Unit:
         if best is None or best.iou < min_iou:
             return None
         return UnitName(self.number, best.concept, best.iou, best.images)
+
+    def composition(self, min_iou: float = MIN_IOU) -> Composition | None:
+        """The longest accepted formula whose IoU on held-out images reaches ``min_iou``; ``None`` if there is none."""
+        accepted = [one for one in self.compositions if one.is_accepted() and one.held_out.iou >= min_iou]
+        return accepted[-1] if accepted else None
 
     def is_proven(self, min_iou: float = MIN_IOU, max_q: float = MAX_Q) -> bool:
         """Whether the unit has a name, and its ``q`` is at most ``max_q``; not so where no evidence was gathered."""

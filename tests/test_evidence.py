@@ -353,8 +353,8 @@ def test_a_sample_is_spread_evenly(monkeypatch):
     (network, concepts), _ = labelled_world(7)
     dissection = with_draws(network, concepts, Execution(7))
     assert dissection == with_draws(network, concepts, Execution(3))
-    assert evidence_blocks._sampled(np.arange(60), 60).sum() == 20
-    assert np.diff(np.flatnonzero(evidence_blocks._sampled(np.arange(60), 60))).tolist() == [3] * 19
+    assert evidence_blocks.in_sample(np.arange(60), 60).sum() == 20
+    assert np.diff(np.flatnonzero(evidence_blocks.in_sample(np.arange(60), 60))).tolist() == [3] * 19
 
 
 def test_the_truth_of_a_response_is_its_quarters_with_one_image_at_the_overall_precision():

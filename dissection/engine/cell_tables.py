@@ -246,7 +246,7 @@ def _cover(
     labels: Labels, place: Int32[np.ndarray, " numbers"], concepts: int, height: int, width: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Cells, columns and pixels of one image, and the pixels of each cell."""
-    rows, columns = _cells_of(labels.maps.shape[1], height), _cells_of(labels.maps.shape[2], width)
+    rows, columns = cells_of(labels.maps.shape[1], height), cells_of(labels.maps.shape[2], width)
     sizes = np.outer(np.bincount(rows, minlength=height), np.bincount(columns, minlength=width)).ravel()
     pixels = np.zeros((concepts, height * width), np.int32)
     whole = np.array([number for number in labels.whole if 0 <= number < len(place)], np.int64)
@@ -257,7 +257,7 @@ def _cover(
     return cell, concept.astype(np.int32), pixels[concept, cell], sizes.astype(np.int32)
 
 
-def _cells_of(pixels: int, cells: int) -> Int64[np.ndarray, " pixels"]:
+def cells_of(pixels: int, cells: int) -> Int64[np.ndarray, " pixels"]:
     """The cell of each pixel of a line."""
     return np.arange(pixels) * cells // pixels
 

@@ -70,7 +70,7 @@ def chance(
     observed = greatest(np.arange(tables.images))
     ranks = ranks or Ranks()
     mine = range(ranks.number, draws, ranks.count)
-    sources = (_dealt(strata, np.random.default_rng([seed, draw])) for draw in mine)
+    sources = (dealt(strata, np.random.default_rng([seed, draw])) for draw in mine)
     drawn = dict(zip(mine, in_threads(greatest, sources), strict=True))
     everyones = reduce(or_, ranks.gather(drawn))
     maxima = np.stack([everyones[draw] for draw in range(draws)])
@@ -148,7 +148,7 @@ def _look(
                 greatest[unit] = max(greatest[unit], iou)
 
 
-def _dealt(strata: Int64[np.ndarray, " images"], generator: np.random.Generator) -> Int64[np.ndarray, " images"]:
+def dealt(strata: Int64[np.ndarray, " images"], generator: np.random.Generator) -> Int64[np.ndarray, " images"]:
     """The image whose labels each image gets, of its stratum."""
     source = np.arange(len(strata))
     for stratum in range(int(strata.max(initial=-1)) + 1):

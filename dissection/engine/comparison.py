@@ -11,6 +11,7 @@ from .cells import place_of
 from .evidence_blocks import evidence_block
 from .lit_means import lit_means
 from .overlap_counting import count_overlaps
+from .signature_blocks import signature_block
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .evidence_blocks import EvidenceBlock
     from .exemplar_labels import ExemplarLabels, Shown
     from .overlaps import Columns, Counts
+    from .signature_blocks import SignatureBlock
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,12 +36,14 @@ class Compared:
         lit_means: how strongly units are lit.
         shown: what those of them show that are exemplars.
         evidence: what evidence is made of, if it is gathered.
+        signatures: what formulas are searched in, if they are.
     """
 
     counts: Counts
     lit_means: Float64[np.ndarray, "images units"]
     shown: Shown
-    evidence: EvidenceBlock | None
+    evidence: EvidenceBlock | None = None
+    signatures: SignatureBlock | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +57,7 @@ class LayerComparison:
     first: Float32[np.ndarray, " units"]
     exemplars: ExemplarLabels
     gathers_evidence: bool
+    gathers_signatures: bool
     total: int
 
     def read(self, number: int) -> Block:
@@ -73,9 +78,10 @@ class LayerComparison:
         means = lit_means(images, units, maps, self.thresholds, len(labels))
         shown = self.exemplars.look_up(dict(enumerate(labels, kept.first)))
         if not self.gathers_evidence:
-            return Compared(counts, means, shown, None)
-        block = evidence_block(kept.first, labels, self.columns, images, units, maps, self.thresholds, self.total)
-        return Compared(counts, means, shown, block)
+            return Compared(counts, means, shown)
+        compared = kept.first, labels, self.columns, images, units, maps, self.thresholds, self.total
+        signatures = signature_block(*compared) if self.gathers_signatures else None
+        return Compared(counts, means, shown, evidence_block(*compared), signatures)
 
     def _with_plain(
         self,

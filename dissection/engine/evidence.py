@@ -50,10 +50,12 @@ class Draws:
     Attributes:
         count: permutations for the null; 0 where no evidence is gathered.
         seed: of everything that is drawn.
+        longest: concepts of the longest formula that is searched for; 1 searches for none.
     """
 
     count: int
     seed: int = 0
+    longest: int = 1
 
 
 NO_DRAWS = Draws(0)

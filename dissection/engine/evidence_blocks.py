@@ -6,27 +6,24 @@ is spread evenly: how much of each cell units light and concepts cover, for the 
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
-from dissection.errors import CheckpointError
-from dissection.execution.framed_file import frame_offsets, read_frame, write_frame
+from dissection.execution.framed_file import frame_offsets, read_frame
 from dissection.vocabulary import MOST_SAMPLED
 
+from .block_file import BlockFile
 from .cell_tables import LabelledCells, LitCells, labelled_cells, lit_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
     from jaxtyping import Bool, Float32, Float64, Int32
 
-    from dissection.execution.ranks import Ranks
     from dissection.vocabulary import Labels
 
     from .overlaps import Columns
@@ -55,7 +52,7 @@ class Responses:
     def arrays(self) -> dict[str, np.ndarray]:
         """As written to disk."""
         names = ("images", "units", "peaks", "carriers", "carried")
-        return _contiguous({name: getattr(self, name) for name in names} | {"first": np.array([self.first])})
+        return {name: getattr(self, name) for name in names} | {"first": np.array([self.first])}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,12 +73,7 @@ class Sample:
         """As written to disk."""
         lit = {f"lit.{name}": getattr(self.lit, name) for name in LitCells.__slots__}
         labelled = {f"labelled.{name}": getattr(self.labelled, name) for name in LabelledCells.__slots__}
-        return _contiguous(lit | labelled | {"first": np.array([self.first])})
-
-
-def _contiguous(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Laid out as safetensors writes them."""
-    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        return lit | labelled | {"first": np.array([self.first])}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,7 +113,7 @@ def evidence_block(
     carriers, carried = np.nonzero(carries)
     peaks = maps.reshape(len(maps), area).max(1, initial=-np.inf)
     responses = Responses(first, images, units, peaks, carriers.astype(np.int32), carried.astype(np.int32))
-    is_sampled = _sampled(np.arange(first, first + len(labels)), total)
+    is_sampled = in_sample(np.arange(first, first + len(labels)), total)
     if is_sampled.all():
         return EvidenceBlock(responses, Sample(first, lit_cells(images, units, maps, thresholds), covered))
     pairs, place = is_sampled[images], is_sampled.cumsum() - 1
@@ -129,7 +121,7 @@ def evidence_block(
     return EvidenceBlock(responses, Sample(first, lit, _of_images(covered, is_sampled, place)))
 
 
-def _sampled(images: np.ndarray, total: int) -> Bool[np.ndarray, " images"]:
+def in_sample(images: np.ndarray, total: int) -> Bool[np.ndarray, " images"]:
     """Whether images are in the sample: all of them, or as many as it has room for, spread evenly."""
     room = min(total, MOST_SAMPLED)
     return (images + 1) * room // total > images * room // total
@@ -148,23 +140,12 @@ def _of_images(covered: LabelledCells, chosen: Bool[np.ndarray, " images"], plac
     )
 
 
-class EvidenceFile:
-    """The blocks of one layer, in the order in which they were compared.
-
-    Args:
-        folder: where the file is; made if missing.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._path = folder / "evidence"
-        self._written = 0
+class EvidenceFile(BlockFile):
+    """The blocks of one layer, in the order in which they were compared."""
 
     def add(self, block: EvidenceBlock) -> None:
         """Write a block behind the others."""
-        with self._path.open("ab") as file:
-            for part in (block.responses, block.sample):
-                self._written += write_frame(file, save(part.arrays()))
+        self._append(block.responses.arrays(), block.sample.arrays())
 
     def responses(self) -> Iterator[Responses]:
         """The responses of every block, in order.
@@ -188,30 +169,3 @@ class EvidenceFile:
             labelled = LabelledCells(*(arrays[f"labelled.{name}"] for name in LabelledCells.__slots__))
             if len(labelled.sizes):
                 yield Sample(int(arrays["first"][0]), lit, labelled)
-
-    def pool(self, _ranks: Ranks) -> None:
-        """Blocks stay with the rank that compared their images."""
-
-    def state(self) -> dict[str, np.ndarray]:
-        """How far the file is written."""
-        return {"written": np.array([self._written])}
-
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go back to a state: what was written after it is cut off.
-
-        Raises:
-            CheckpointError: if less is there than the state says.
-        """
-        self._cut(int(state["written"][0]))
-
-    def clear(self) -> None:
-        """Delete what an earlier process left without a state to go back to."""
-        self._cut(0)
-
-    def _cut(self, written: int) -> None:
-        size = self._path.stat().st_size if self._path.exists() else 0
-        if size < written:
-            raise CheckpointError(f"{self._path} is not whole; start the build again with --fresh")
-        if size > written:
-            os.truncate(self._path, written)
-        self._written = written

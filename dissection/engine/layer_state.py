@@ -13,12 +13,14 @@ from dissection.execution.statistic import Bundle, Statistic
 from .bounds import Bounds
 from .cells import Cells, block, pieces
 from .comparison import LayerComparison
+from .compositions import Composing
 from .evidence import NO_DRAWS, Draws, Gathering, LitMaps
 from .evidence_blocks import EvidenceFile
 from .exemplar_labels import ExemplarLabels
 from .exemplars import Exemplars
 from .naming import named
 from .overlaps import Overlaps
+from .signature_blocks import SignatureFile
 from .thresholds import strong_values, thresholds
 from .truth import TruthCounts
 
@@ -73,8 +75,10 @@ class LayerState(Bundle[Statistic]):
         self._thresholds = np.empty(0)
         self._draws = draws
         self._truth = TruthCounts(layer.units, columns)
-        self._evidence = EvidenceFile(folder.with_name(f"{folder.name}-evidence"))
+        self._evidence = EvidenceFile(folder.with_name(f"{folder.name}-evidence") / "evidence")
         evidence: dict[str, Statistic] = {"truth": self._truth, "evidence": self._evidence} if draws.count else {}
+        self._signatures = SignatureFile(folder.with_name(f"{folder.name}-evidence") / "signatures")
+        signatures: dict[str, Statistic] = {"signatures": self._signatures} if self._composes else {}
         super().__init__(
             {
                 "bounds": self._bounds,
@@ -82,6 +86,7 @@ class LayerState(Bundle[Statistic]):
                 "overlaps": self._overlaps,
                 "cells": self._cells,
                 **evidence,
+                **signatures,
             }
         )
 
@@ -122,6 +127,7 @@ class LayerState(Bundle[Statistic]):
             self._bounds.first,
             ExemplarLabels(self._columns, self._layer.height, self._layer.width, self._exemplars.cells()),
             gathers_evidence=self._draws.count > 0,
+            gathers_signatures=self._composes,
             total=self._images,
         )
 
@@ -132,6 +138,8 @@ class LayerState(Bundle[Statistic]):
         if compared.evidence is not None:
             self._truth.add(compared.evidence.responses)
             self._evidence.add(compared.evidence)
+        if compared.signatures is not None:
+            self._signatures.add(compared.signatures)
 
     def show(self, shown: Shown) -> None:
         """Take in what some exemplars show."""
@@ -161,18 +169,31 @@ class LayerState(Bundle[Statistic]):
         """
         if not self._draws.count:
             return dissection
+        eligible = np.array([support.images >= dissection.min_images for support in dissection.concepts])
         gathering = Gathering(
             self._columns,
-            np.array([support.images >= dissection.min_images for support in dissection.concepts]),
+            eligible,
             self._truth,
             self._evidence,
             LitMaps(self._cells, self._cells.places(), blocks, self._thresholds, self._bounds.first),
             self._draws,
             ranks,
         )
-        return replace(dissection, units=tuple(gathering.units(dissection.units)), draws=self._draws.count)
+        units = gathering.units(dissection.units)
+        if self._composes:
+            composing = Composing(
+                self._columns, eligible, dissection.min_images, self._signatures, self._evidence, self._draws, ranks
+            )
+            units = composing.units(units)
+        return replace(dissection, units=tuple(units), draws=self._draws.count)
 
     def clear(self) -> None:
         """Delete the files of a process that was killed before its first checkpoint."""
         self._cells.clear()
         self._evidence.clear()
+        self._signatures.clear()
+
+    @property
+    def _composes(self) -> bool:
+        """Whether formulas are searched for: evidence decides on them."""
+        return self._draws.count > 0 and self._draws.longest > 1

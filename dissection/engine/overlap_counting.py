@@ -190,7 +190,7 @@ def _count_image(  # noqa: PLR0913, PLR0917
             labelled[categories[column]] = True
     for pair in range(len(rows)):
         row = rows[pair]
-        lit = _match(maps[pair], thresholds[pair], columns, tops, downs, lefts, rights, intersection[row])
+        lit = match(maps[pair], thresholds[pair], columns, tops, downs, lefts, rights, intersection[row])
         for column in whole:
             intersection[row, column] += lit
         for category in range(len(labelled)):
@@ -243,7 +243,7 @@ def _once(columns: Int32[np.ndarray, " layers"], areas: Int64[np.ndarray, " conc
 
 
 @kernel
-def _match(
+def match(
     cells: Float32[np.ndarray, "h w"],
     threshold: float,
     columns: Int32[np.ndarray, "H W layers"],
