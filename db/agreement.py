@@ -11,9 +11,9 @@ from .errors import StoreError
 from .records import OLDEST_SCHEMA, SCHEMA, STATISTICS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Sequence, Set
 
-    from dissection.vocabulary import Dissection, Unit
+    from dissection.vocabulary import Concept, Dissection, Unit
 
     from .records import ClassImportance, Run
 
@@ -33,9 +33,11 @@ def require_agreement(
     _one_run(run, dissection)
     _every_unit_once(dissection)
     _known_concepts(dissection)
+    known = {support.concept for support in dissection.concepts}
     for unit in dissection.units:
         _numbers(unit)
         _evidence(unit, dissection, has_control=run.key.control)
+        _compositions(unit, run, known)
     _known_classes(run, importances)
     _known_images(dissection, pictures)
 
@@ -48,6 +50,8 @@ def _known_schema(run: Run, dissection: Dissection, importances: Sequence[ClassI
     if has_more and not run.key.keeps_evidence:
         raise StoreError(f"a run of schema {schema} has no draws, licence or class statistics: make it {SCHEMA}")
     exemplars = (exemplar for unit in dissection.units for exemplar in unit.exemplars)
+    if run.key.length > 1 and not run.key.keeps_formulas:
+        raise StoreError(f"a run of schema {schema} has no formulas of {run.key.length} concepts: make it {SCHEMA}")
     if not run.key.keeps_exemplar_concepts and any(exemplar.concepts for exemplar in exemplars):
         raise StoreError(f"a run of schema {schema} does not say what its exemplars show: make it {SCHEMA}")
 
@@ -119,6 +123,20 @@ def _evidence(unit: Unit, dissection: Dissection, *, has_control: bool) -> None:
     shares = (evidence.p, evidence.q, evidence.kept, *evidence.iou, *evidence.margin, evidence.control or 0.0)
     if not all(map(isfinite, (*shares, *(quarter.least for quarter in evidence.quarters), *evidence.lit_map))):
         raise StoreError(f"unit {unit.number} has evidence that is not a finite number")
+
+
+def _compositions(unit: Unit, run: Run, known: Set[Concept]) -> None:
+    lengths = [one.formula.length for one in unit.compositions]
+    if lengths != sorted(set(lengths)) or not set(lengths) <= set(range(2, run.key.length + 1)):
+        raise StoreError(
+            f"unit {unit.number} has formulas of {', '.join(map(str, lengths))} concepts, the run's key names "
+            f"{run.key.length}: give at most one of each length, shortest first"
+        )
+    for one in unit.compositions:
+        if not set(one.formula.concepts) <= known:
+            raise StoreError(f"unit {unit.number} has a formula of concepts that the dissection does not all list")
+        if not all(map(isfinite, (*one.gain, one.p, one.q))):
+            raise StoreError(f"unit {unit.number} has a formula with a number that is not finite")
 
 
 def _known_classes(run: Run, importances: Sequence[ClassImportance]) -> None:

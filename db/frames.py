@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -12,21 +12,26 @@ import pandas as pd
 
 from dissection.vocabulary import (
     MIN_IOU,
+    Composition,
     Concept,
     ConceptSupport,
     Dissection,
     Evidence,
     Exemplar,
+    Formula,
+    FormulaAreas,
     Overlap,
     Quarter,
     Truth,
     Unit,
+    operator_of,
 )
 
 from .arguments import chosen_run, reading
 from .errors import StoreError
 from .excess import standard_errors
 from .records import STATISTICS, ClassImportance
+from .schema import AREAS, HALVES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -58,6 +63,8 @@ UNITS = (
     "union",
     "images",
     "best",
+    "formula",
+    "formula_iou",
     "truth",
     "lit_images",
     "p",
@@ -91,6 +98,13 @@ RUNNERS_UP = ("unit", "rank", "number")
 QUARTERS = ("unit", "quarter", "least", "images", "hits")
 LIT_MAPS = ("unit", "cell", "activation")
 CONTROLS = ("unit", "iou")
+COMPOSITIONS = (
+    "unit",
+    "length",
+    *(f"{half}_{area}" for half in HALVES for area in AREAS),
+    *("gain_low", "gain_high", "p", "q", "lit_images", "hit_images", "dark_images", "missed_images"),
+)
+FORMULA_TERMS = ("unit", "length", "place", "operator", "number")
 CLASS_STATISTICS = ("index", "unit", *STATISTICS)
 
 
@@ -113,6 +127,8 @@ class Frames:
         lit_maps: cells of the lit maps, by unit.
         controls: the control's greatest IoU with the best concept, by unit.
         class_statistics: the other statistics of classes, where they were gathered, by class and unit.
+        compositions: formulas of several concepts, by unit and length: their areas, gains, rates and truths.
+        formula_terms: numbers of their concepts and the operators that join them, by unit, length and place.
     """
 
     concepts: pd.DataFrame
@@ -128,6 +144,8 @@ class Frames:
     lit_maps: pd.DataFrame
     controls: pd.DataFrame
     class_statistics: pd.DataFrame
+    compositions: pd.DataFrame
+    formula_terms: pd.DataFrame
 
 
 def runs_frame(store: StoreLike) -> pd.DataFrame:
@@ -191,6 +209,8 @@ def frames(store: NameStore, run: Run) -> Frames:
         lit_maps=_frame(_lit_map_rows(dissection), LIT_MAPS),
         controls=_frame(_control_rows(dissection), CONTROLS),
         class_statistics=_joined(map(_statistics_frame, importances), CLASS_STATISTICS),
+        compositions=_frame(_composition_rows(dissection), COMPOSITIONS),
+        formula_terms=_frame(_term_rows(dissection), FORMULA_TERMS),
     )
 
 
@@ -217,6 +237,7 @@ def values(run: Run, frames: Frames) -> tuple[Dissection, list[ClassImportance]]
         for row in _rows(frames.truths, TRUTHS, by=["unit", "rank"])
     }
     evidence = _evidence(frames, concepts)
+    compositions = _compositions(frames, concepts)
     units = tuple(
         Unit(
             number=row["unit"],
@@ -224,6 +245,7 @@ def values(run: Run, frames: Frames) -> tuple[Dissection, list[ClassImportance]]
             overlaps=tuple(_overlap(overlap, concepts, truths) for overlap in overlaps.get(row["unit"], ())),
             exemplars=tuple(_exemplar(exemplar, shown) for exemplar in exemplars.get(row["unit"], ())),
             evidence=evidence.get(row["unit"]),
+            compositions=compositions.get(row["unit"], ()),
         )
         for row in _rows(frames.thresholds, THRESHOLDS, by=["unit"])
     )
@@ -285,6 +307,7 @@ def _unit_row(unit: Unit, min_iou: float) -> dict[str, Any]:
         "category": name.concept.category if name else None,
         "threshold": unit.threshold,
         **_known_evidence(unit),
+        **_known_formula(unit, min_iou),
     }
     if best is None:
         return row | {"iou": 0.0, "intersection": 0, "union": 0, "images": 0, "best": None}
@@ -300,6 +323,13 @@ def _known_evidence(unit: Unit) -> dict[str, float]:
         shares = {name: getattr(unit.evidence, name) for name in ("p", "q", "kept")}
         known |= shares | {"iou_low": low, "iou_high": high}
     return known  # a frame has NaN for what is not there
+
+
+def _known_formula(unit: Unit, min_iou: float) -> dict[str, object]:
+    composition = unit.composition(min_iou)
+    if composition is None:
+        return {}
+    return {"formula": composition.formula.spoken, "formula_iou": composition.held_out.iou}
 
 
 def _concept_row(support: ConceptSupport) -> dict[str, Any]:
@@ -376,6 +406,22 @@ def _control_rows(dissection: Dissection) -> Iterator[dict[str, Any]]:
     for unit, evidence in _proven(dissection):
         if evidence.control is not None:
             yield {"unit": unit, "iou": evidence.control}
+
+
+def _composition_rows(dissection: Dissection) -> Iterator[dict[str, Any]]:
+    for unit in dissection.units:
+        for one in unit.compositions:
+            areas = (getattr(getattr(one, half), area) for half in HALVES for area in AREAS)
+            values = (unit.number, one.formula.length, *areas, *one.gain, one.p, one.q, *astuple(one.truth))
+            yield dict(zip(COMPOSITIONS, values, strict=True))
+
+
+def _term_rows(dissection: Dissection) -> Iterator[dict[str, Any]]:
+    for unit in dissection.units:
+        for one in unit.compositions:
+            for place, (operator, concept) in enumerate([("", one.formula.first), *one.formula.steps]):
+                values = (unit.number, one.formula.length, place, operator, concept.number)
+                yield dict(zip(FORMULA_TERMS, values, strict=True))
 
 
 def _proven(dissection: Dissection) -> Iterator[tuple[int, Evidence]]:
@@ -460,6 +506,28 @@ def _evidence(frames: Frames, concepts: Mapping[int, Concept]) -> dict[int, Evid
         )
         for row in _rows(frames.evidence, EVIDENCE, by=["unit"])
     }
+
+
+def _compositions(frames: Frames, concepts: Mapping[int, Concept]) -> dict[int, tuple[Composition, ...]]:
+    terms: dict[tuple[int, int], list[dict[str, Any]]] = defaultdict(list)
+    for row in _rows(frames.formula_terms, FORMULA_TERMS, by=["unit", "length", "place"]):
+        terms[row["unit"], row["length"]].append(row)
+    made: dict[int, tuple[Composition, ...]] = {}
+    for row in _rows(frames.compositions, COMPOSITIONS, by=["unit", "length"]):
+        (first, *steps), unit = terms[row["unit"], row["length"]], row["unit"]
+        joined = tuple((operator_of(step["operator"]), _concept(step, concepts)) for step in steps)
+        searched, held_out = (FormulaAreas(*(row[f"{half}_{area}"] for area in AREAS)) for half in HALVES)
+        one = Composition(
+            Formula(_concept(first, concepts), joined),
+            searched,
+            held_out,
+            (row["gain_low"], row["gain_high"]),
+            row["p"],
+            row["q"],
+            Truth(row["lit_images"], row["hit_images"], row["dark_images"], row["missed_images"]),
+        )
+        made[unit] = (*made.get(unit, ()), one)
+    return made
 
 
 def _exemplar(row: dict[str, Any], shown: Mapping[tuple[int, int], Sequence[Concept]]) -> Exemplar:

@@ -75,7 +75,7 @@ def _differences(held: WholeRun, incoming: WholeRun) -> Iterator[str]:
     if held.dissection.concepts != incoming.dissection.concepts:
         yield "concepts or their support"
     for held_unit, incoming_unit in _pairs_of_units(held, incoming):
-        for part in ("threshold", "overlaps", "exemplars", "evidence"):
+        for part in ("threshold", "overlaps", "exemplars", "evidence", "compositions"):
             if getattr(held_unit, part) != getattr(incoming_unit, part):
                 yield f"the {part} of unit {held_unit.number}"
     by_class = {importance.index: importance for importance in held.importances}

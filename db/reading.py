@@ -14,39 +14,48 @@ import numpy as np
 from sqlalchemy import select
 
 from dissection.vocabulary import (
+    Composition,
     Concept,
     ConceptSupport,
     Dissection,
     Evidence,
     Exemplar,
+    Formula,
+    FormulaAreas,
     Layer,
     Overlap,
     Quarter,
     Truth,
     Unit,
     UnitName,
+    operator_of,
 )
 
 from .checksums import dissection_checksum, whole_checksum
 from .errors import StoreError, made_of_rows
 from .excess import LitContributions
 from .fetching import fetched
-from .records import KEY_OF_EVIDENCE, OLDEST_SCHEMA, STATISTICS, ClassImportance, Run, RunKey, WholeRun
+from .records import KEY_OF_EVIDENCE, KEY_OF_FORMULAS, OLDEST_SCHEMA, STATISTICS, ClassImportance, Run, RunKey, WholeRun
 from .schema import (
+    AREAS,
     BESIDES,
     BEST,
     DISSECTION,
+    HALVES,
     NUMBERS,
     UNITS,
     WHOLE_NUMBERS,
     bodies,
     class_statistics,
     classes,
+    compositions,
     concepts,
     controls,
     evidence,
     exemplar_concepts,
     exemplars,
+    formula_lengths,
+    formula_terms,
     importances,
     is_in,
     overlaps,
@@ -104,12 +113,21 @@ def read_runs(connection: Connection, *conditions: ColumnElement[bool]) -> list[
         facts = {row.run: (row.licence, row.draws, row.control) for row in fetched(connection, query)}
     else:
         facts = {}
-    body_of = {}
+    body_of, length_of = {}, {}
     if any(is_in(bodies, row.key_schema) for row in rows):
         kept = fetched(connection, select(bodies).where(bodies.c.run.in_(numbers)))
         body_of = {row.run: row.fingerprint for row in kept}
+        searched = fetched(connection, select(formula_lengths).where(formula_lengths.c.run.in_(numbers)))
+        length_of = {row.run: row.key_length for row in searched}
     return [
-        _run(row, labels.get(row.id, ()), body_of.get(row.id, ""), *facts.get(row.id, ("", 0, None))) for row in rows
+        _run(
+            row,
+            labels.get(row.id, ()),
+            body_of.get(row.id, ""),
+            length_of.get(row.id, 1),
+            *facts.get(row.id, ("", 0, None)),
+        )
+        for row in rows
     ]
 
 
@@ -143,7 +161,7 @@ def read_unit(connection: Connection, run: Run, number: int) -> Unit | None:
         for table, column in UNITS.items()
         if is_in(table, run.key.schema)
     }
-    mentioned = {row.concept for table in (overlaps, runners_up) for row in rows.get(table, ())}
+    mentioned = {row.concept for table in (overlaps, runners_up, formula_terms) for row in rows.get(table, ())}
     mentioned.update(number for row in rows.get(exemplar_concepts, ()) for _, number in _shown(row))
     supports = fetched(connection, _of(concepts, run.id, concepts.c.number.in_(mentioned)))
     return next(_units(rows, _known(_supports(supports))), None)
@@ -238,10 +256,13 @@ def read_whole(connection: Connection, run: Run, origin: str) -> WholeRun:
     return WholeRun(run, _dissection(run, rows), gathered, jpegs, origin)
 
 
-def _run(row: Row[Any], labels: Sequence[str], body: str, licence: str, draws: int, control: int | None) -> Run:
-    names = [field.name for field in fields(RunKey) if field.name not in KEY_OF_EVIDENCE]
+def _run(
+    row: Row[Any], labels: Sequence[str], body: str, length: int, licence: str, draws: int, control: int | None
+) -> Run:
+    apart = (*KEY_OF_EVIDENCE, KEY_OF_FORMULAS)
+    names = [field.name for field in fields(RunKey) if field.name not in apart]
     parts = {name: getattr(row, f"key_{name}") for name in names}
-    key = RunKey(**parts, draws=draws, control=control is not None)
+    key = RunKey(**parts, draws=draws, control=control is not None, length=length)
     if key.digest != row.digest:
         raise _changed(row.id)
     return Run(
@@ -396,11 +417,31 @@ def _units(rows: Rows, known: Mapping[int, Concept]) -> Iterator[Unit]:
         row.unit: _evidence(row, rivals_of.get(row.unit, ()), quarters_of.get(row.unit, ()), control_of.get(row.unit))
         for row in rows.get(evidence, ())
     }
+    terms_of: dict[tuple[int, int], list[tuple[str, Concept]]] = defaultdict(list)
+    for row in rows.get(formula_terms, ()):
+        terms_of[row.unit, row.length].append((row.operator, known[row.concept]))
+    compositions_of = {
+        unit: tuple(_composition(row, terms_of[unit, row.length]) for row in members)
+        for unit, members in by_unit(compositions)
+    }
     for row in rows[units]:
         number = row.number
         yield Unit(
-            number, row.threshold, overlaps_of.get(number, ()), exemplars_of.get(number, ()), evidence_of.get(number)
+            number,
+            row.threshold,
+            overlaps_of.get(number, ()),
+            exemplars_of.get(number, ()),
+            evidence_of.get(number),
+            compositions_of.get(number, ()),
         )
+
+
+def _composition(row: Row[Any], terms: Sequence[tuple[str, Concept]]) -> Composition:
+    (_, first), *steps = terms
+    searched, held_out = (FormulaAreas(*(getattr(row, f"{half}_{area}") for area in AREAS)) for half in HALVES)
+    truth = Truth(row.lit_images, row.hit_images, row.dark_images, row.missed_images)
+    formula = Formula(first, tuple((operator_of(operator), concept) for operator, concept in steps))
+    return Composition(formula, searched, held_out, (row.gain_low, row.gain_high), row.p, row.q, truth)
 
 
 def _overlap(row: Row[Any], known: Mapping[int, Concept], truth: Truth | None) -> Overlap:

@@ -31,6 +31,9 @@ NEWEST_DIGESTED = 3
 KEY_OF_EVIDENCE = ("draws", "control")
 """The fields of `RunKey` that runs have since schema 3."""
 
+KEY_OF_FORMULAS = "length"
+"""The field of `RunKey` that only runs have in which formulas of several concepts were searched for."""
+
 IMPORTED = "imported: "
 """Prefix of a key's network and concepts if another tool made the names; no fingerprint of ours has it."""
 
@@ -63,6 +66,7 @@ class RunKey:
         schema: version of the tables that the run was made for; older runs keep theirs.
         draws: permutations behind the evidence for names; 0 where none was gathered.
         control: whether the evidence includes a control.
+        length: concepts of the longest formula that was searched for; 1 where none was.
     """
 
     network: str
@@ -77,6 +81,7 @@ class RunKey:
     schema: int = SCHEMA
     draws: int = 0
     control: bool = False
+    length: int = 1
 
     @property
     def imported(self) -> bool:
@@ -99,10 +104,17 @@ class RunKey:
         return self.schema >= 5
 
     @property
+    def keeps_formulas(self) -> bool:
+        """Whether a store keeps formulas of several concepts with the run: since schema 5."""
+        return self.schema >= 5
+
+    @property
     def parts(self) -> dict[str, Any]:
-        """The fields by name; schema 2 knows no evidence."""
-        parts = asdict(self)
-        return {name: value for name, value in parts.items() if self.keeps_evidence or name not in KEY_OF_EVIDENCE}
+        """The fields by name; schema 2 knows no evidence, and a run without formulas no length."""
+        lacking = () if self.keeps_evidence else KEY_OF_EVIDENCE
+        if self.length == 1:
+            lacking = (*lacking, KEY_OF_FORMULAS)
+        return {name: value for name, value in asdict(self).items() if name not in lacking}
 
     @property
     def digest(self) -> str:
@@ -254,6 +266,16 @@ def require_evidence(run: Run) -> None:
         raise StoreError(
             f"run {run.id} keeps no evidence for names, so none is proven: build it again with draws (--draws 199)"
         )
+
+
+def require_formulas(run: Run) -> None:
+    """Check that formulas of several concepts were searched for.
+
+    Raises:
+        StoreError: if not.
+    """
+    if run.key.length == 1:
+        raise StoreError(f"no names of several concepts were searched for in run {run.id}: build it with --length 3")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ def whole_rows(whole: WholeRun, created: datetime) -> dict[Table, list[Row]]:
         schema.runs: [run_row(whole.run, created)],
         **_dissection_rows(whole.dissection),
         schema.bodies: [(whole.run.body,)] if whole.run.body else [],
+        schema.formula_lengths: [(whole.run.key.length,)] if whole.run.key.length > 1 else [],
         **_class_rows(whole.run.classes, whole.importances),
         schema.pictures: sorted(whole.pictures.items()),
     }
@@ -85,6 +86,8 @@ def _dissection_rows(dissection: Dissection) -> dict[Table, list[Row]]:
         schema.runners_up: _runner_up_rows,
         schema.quarters: _quarter_rows,
         schema.controls: _control_rows,
+        schema.compositions: _composition_rows,
+        schema.formula_terms: _term_rows,
     }
     return {
         schema.concepts: list(_concept_rows(dissection)),
@@ -148,6 +151,19 @@ def _quarter_rows(unit: Unit) -> Iterator[Row]:
 def _control_rows(unit: Unit) -> Iterator[Row]:
     if unit.evidence is not None and unit.evidence.control is not None:
         yield unit.number, unit.evidence.control
+
+
+def _composition_rows(unit: Unit) -> Iterator[Row]:
+    for one in unit.compositions:
+        areas = (getattr(getattr(one, half), area) for half in schema.HALVES for area in schema.AREAS)
+        yield unit.number, one.formula.length, *areas, *one.gain, one.p, one.q, *astuple(one.truth)
+
+
+def _term_rows(unit: Unit) -> Iterator[Row]:
+    for one in unit.compositions:
+        terms = [("", one.formula.first), *one.formula.steps]
+        for place, (operator, concept) in enumerate(terms):
+            yield unit.number, one.formula.length, place, operator, concept.number
 
 
 def _class_rows(labels: Sequence[str], importances: Iterable[ClassImportance]) -> dict[Table, list[Row]]:

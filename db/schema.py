@@ -41,6 +41,12 @@ NUMBERS: Final = "<f8"
 WHOLE_NUMBERS: Final = "<i8"
 """NumPy's type of the whole numbers in stored arrays: integers of 64 bits, least significant byte first."""
 
+HALVES: Final = ("searched", "held_out")
+"""The halves of the images: the fields of a `Composition`, and beginnings of columns."""
+
+AREAS: Final = ("intersection", "unit_area", "formula_area")
+"""The fields of `FormulaAreas`, and ends of those columns."""
+
 BEST: ColumnElement[int] = literal_column("0")
 """Rank of a unit's best overlap; a literal, because SQLite uses a partial index only for a constant that it can see."""
 
@@ -277,6 +283,47 @@ quarters = Table(
     sqlite_with_rowid=False,
 )
 
+# Of runs in which formulas of several concepts were searched for: how many concepts the longest may have.
+formula_lengths = Table(
+    "formula_lengths",
+    metadata,
+    _run(),
+    _required("key_length", _WHOLE),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# The formula of each length that describes a unit best on half of the images: I, A and G there and on the other half.
+compositions = Table(
+    "compositions",
+    metadata,
+    _key("run"),
+    _key("unit"),
+    _key("length"),
+    *(_required(f"{half}_{area}", _WHOLE) for half in HALVES for area in AREAS),
+    *(_required(name, _REAL) for name in ("gain_low", "gain_high", "p", "q")),
+    *(_required(f"{name}_images", _WHOLE) for name in ("lit", "hit", "dark", "missed")),
+    ForeignKeyConstraint(["run", "unit"], ["units.run", "units.number"]),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# The concepts of a formula in order, each with the operator that joins it to those before it; the first has none.
+formula_terms = Table(
+    "formula_terms",
+    metadata,
+    _key("run"),
+    _key("unit"),
+    _key("length"),
+    _key("place"),
+    _required("operator", Text),
+    _required("concept", _WHOLE),
+    ForeignKeyConstraint(["run", "unit", "length"], ["compositions.run", "compositions.unit", "compositions.length"]),
+    ForeignKeyConstraint(["run", "concept"], ["concepts.run", "concepts.number"]),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
 # The greatest IoU of the control's units with the concept of a unit's best overlap.
 controls = Table(
     "controls",
@@ -324,10 +371,12 @@ UNITS: Final = {
     runners_up: "unit",
     quarters: "unit",
     controls: "unit",
+    compositions: "unit",
+    formula_terms: "unit",
 }
 """The tables with rows of units, and their columns of the unit's number."""
 
-DISSECTION: Final = (concepts, *UNITS, bodies)
+DISSECTION: Final = (concepts, *UNITS, bodies, formula_lengths)
 """The tables of a run's dissection, each after those it refers to."""
 
 BESIDES: Final = (classes, importances, class_statistics, pictures)
@@ -336,7 +385,7 @@ BESIDES: Final = (classes, importances, class_statistics, pictures)
 SINCE: Final = {
     **dict.fromkeys((truths, evidence, runners_up, quarters, controls, class_statistics, provenance), 3),
     exemplar_concepts: 4,
-    bodies: 5,
+    **dict.fromkeys((bodies, formula_lengths, compositions, formula_terms), 5),
 }
 """The tables that the oldest schema lacks, and the schema that each came with."""
 

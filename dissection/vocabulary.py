@@ -115,6 +115,15 @@ Operator = Literal["or", "and", "and not"]
 OPERATORS: tuple[Operator, ...] = ("or", "and", "and not")
 
 
+def operator_of(text: str) -> Operator:
+    """The operator that a text is.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    return OPERATORS[OPERATORS.index(text)]
+
+
 @dataclass(frozen=True, slots=True)
 class Formula:
     """Pixels that two concepts or more describe: each step joins a concept to all that stands before it.
@@ -432,6 +441,11 @@ class Unit:
         """The longest accepted formula whose IoU on held-out images reaches ``min_iou``; ``None`` if there is none."""
         accepted = [one for one in self.compositions if one.is_accepted() and one.held_out.iou >= min_iou]
         return accepted[-1] if accepted else None
+
+    @property
+    def unchecked(self) -> Composition | None:
+        """The longest formula that was found, whatever held-out images say of it; ``None`` if none was searched for."""
+        return self.compositions[-1] if self.compositions else None
 
     def is_proven(self, min_iou: float = MIN_IOU, max_q: float = MAX_Q) -> bool:
         """Whether the unit has a name, and its ``q`` is at most ``max_q``; not so where no evidence was gathered."""

@@ -25,7 +25,7 @@ from dissection.execution.scratch import discard, empty, scratch
 from dissection.files.leftovers import temporary_folder
 from dissection.files.paths import readable
 from dissection.networks.opening import runs_code
-from dissection.vocabulary import DRAWS, MIN_IMAGES, QUANTILE, UPSAMPLING
+from dissection.vocabulary import DRAWS, LONGEST_FORMULA, MIN_IMAGES, QUANTILE, UPSAMPLING
 from neuronexplain.methods.constant_alphas import has_constant_alphas
 from neuronexplain.pictures.thumbnails import exemplar_pictures
 
@@ -75,6 +75,7 @@ def build(  # noqa: PLR0913 -- what a build depends on
     class_images: ClassImagesLike | None = None,
     draws: int = DRAWS,
     control: bool = False,
+    length: int = 1,
     execution: Execution | None = None,
 ) -> Built:
     """Name the units of the network's layer, measure their importance for each class, and store both.
@@ -91,6 +92,8 @@ def build(  # noqa: PLR0913 -- what a build depends on
             default the concept images, each counted for the class that the network predicts.
         draws: permutations behind the evidence for names; 0 gathers neither that nor statistics of classes.
         control: whether to dissect the network with shuffled weights too, and to keep what that has names for.
+        length: concepts of the longest formula to search for: with 2 or 3, half of the images are searched, and a
+            formula is accepted where it holds on the other half.
         execution: how the work is run; with a scratch folder, a killed build is resumed where it stopped.
 
     Raises:
@@ -106,6 +109,7 @@ def build(  # noqa: PLR0913 -- what a build depends on
         class_images=class_images,
         draws=draws,
         control=control,
+        length=length,
         execution=execution,
     )
     return built
@@ -121,6 +125,7 @@ def build_layers(  # noqa: PLR0913 -- what a build depends on
     class_images: ClassImagesLike | None = None,
     draws: int = DRAWS,
     control: bool = False,
+    length: int = 1,
     execution: Execution | None = None,
     fresh: bool = False,
 ) -> list[Built]:
@@ -136,6 +141,8 @@ def build_layers(  # noqa: PLR0913 -- what a build depends on
         draws: permutations behind the evidence for names; 0 gathers neither that nor statistics of classes. A layer's
             evidence is the same whichever layers are built with it.
         control: whether to dissect the network with shuffled weights too, and to keep what that has names for.
+        length: concepts of the longest formula to search for: with 2 or 3, half of the images are searched, and a
+            formula is accepted where it holds on the other half.
         execution: how the work is run.
         fresh: discard what a killed build left in the scratch folder.
 
@@ -143,12 +150,17 @@ def build_layers(  # noqa: PLR0913 -- what a build depends on
         CheckpointError: if the scratch folder holds work that cannot be resumed.
         ConceptDataError: if the data cannot be read, or are changed meanwhile; then nothing is kept.
         TypeError: if an argument is of no kind that can be taken.
-        ValueError: if ``draws`` is negative, or 1, from which nothing can be concluded, or 0 with ``control``.
+        ValueError: if ``draws`` is negative, or 1, from which nothing can be concluded, or 0 with ``control`` or with a
+            ``length`` of more than 1; or if the ``length`` is not from 1 to `LONGEST_FORMULA`.
     """
     if draws < 0 or draws == 1:
         raise ValueError(f"draws is {draws}; 0 gathers no evidence, {DRAWS} are usual, at least 2 are needed")
     if control and not draws:
         raise ValueError("a control is evidence for names, and with 0 draws none is gathered; give some draws")
+    if not 1 <= length <= LONGEST_FORMULA:
+        raise ValueError(f"length is {length}; formulas have from 1 to {LONGEST_FORMULA} concepts")
+    if length > 1 and not draws:
+        raise ValueError("formulas of several concepts need evidence, and with 0 draws none is gathered; give draws")
     opened = networks_of(networks)
     with watched_execution(execution) as run_execution, _of_rank_0(store, run_execution) as names:
         return _built(
@@ -160,6 +172,7 @@ def build_layers(  # noqa: PLR0913 -- what a build depends on
             class_images=class_images_of(class_images, opened[0].classes),
             draws=draws,
             control=control,
+            length=length,
             execution=run_execution,
             fresh=fresh,
         )
@@ -185,6 +198,7 @@ def _built(  # noqa: PLR0913 -- what a build depends on
     class_images: ClassImages | None,
     draws: int,
     control: bool,
+    length: int,
     execution: Execution,
     fresh: bool,
 ) -> list[Built]:
@@ -204,6 +218,7 @@ def _built(  # noqa: PLR0913 -- what a build depends on
             evidence=_with_prompt(evidence, network),
             draws=draws,
             control=control,
+            length=length,
         )
         for network in networks
     ]
@@ -281,9 +296,9 @@ def _work(key: RunKey) -> RunKey:
 
 
 def _draws(key: RunKey) -> Draws:
-    """Seeded by the first 8 bytes of the digest of what all layers' keys share, with a control or without."""
-    shared = replace(key, network="", layer="", control=False)
-    return Draws(key.draws, seed=int(shared.digest[:16], 16))
+    """Seeded by the first 8 bytes of the digest of what all layers' keys share, whatever else is looked for."""
+    shared = replace(key, network="", layer="", control=False, length=1)
+    return Draws(key.draws, seed=int(shared.digest[:16], 16), longest=key.length)
 
 
 def _runs(

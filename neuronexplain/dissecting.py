@@ -24,6 +24,7 @@ def dissect(
     quantile: float = QUANTILE,
     min_images: int = MIN_IMAGES,
     draws: int = 0,
+    length: int = 1,
     execution: Execution | None = None,
 ) -> Dissection:
     """Name the units of the network's layer by the concepts of labelled photographs.
@@ -34,6 +35,7 @@ def dissect(
         quantile: share of a unit's activations that count as strong.
         min_images: how many images must show a concept before it can become a name.
         draws: permutations behind the evidence for names, such as 199; 0 gathers none.
+        length: concepts of the longest formula to search for, where there are draws: 1, 2 or 3.
         execution: how the work is run.
 
     Raises:
@@ -44,4 +46,12 @@ def dissect(
     """
     opened, data = network_of(network), concepts_of(concepts)
     with watched_execution(execution) as run_execution:
-        return _dissect(opened, data, quantile=quantile, min_images=min_images, draws=draws, execution=run_execution)
+        return _dissect(
+            opened,
+            data,
+            quantile=quantile,
+            min_images=min_images,
+            draws=draws,
+            length=length,
+            execution=run_execution,
+        )

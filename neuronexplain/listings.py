@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from db import ClassConcept, ConceptClass, Excess, NameStore, RankBy
     from db.records import Run
-    from dissection.vocabulary import Unit
+    from dissection.vocabulary import Composition, Unit
 
 Row = dict[str, object]
 
@@ -88,6 +88,27 @@ def unit_row(unit: Unit, min_iou: float = MIN_IOU) -> Row:
         "union": best.union if best else None,
         "images": (best.images or None) if best else None,
         "best": best.concept.spoken if best else None,
+        **formula_row(unit.composition(min_iou)),
+    }
+
+
+def formula_row(composition: Composition | None) -> Row:
+    """A formula of several concepts; its IoU is that on held-out images."""
+    low, high = composition.gain if composition else (None, None)
+    return {
+        "formula": composition.formula.spoken if composition else None,
+        "formula_iou": composition.held_out.iou if composition else None,
+        "formula_gain_low": low,
+        "formula_gain_high": high,
+        "formula_q": composition.q if composition else None,
+    }
+
+
+def unchecked_row(composition: Composition | None) -> Row:
+    """The formula that was found, whether held-out images bear it out or not, and its IoU where it was searched for."""
+    return formula_row(composition) | {
+        "searched_iou": composition.searched.iou if composition else None,
+        "accepted": composition.is_accepted() if composition else None,
     }
 
 

@@ -48,7 +48,7 @@ def _settings(run: Run) -> Mapping[str, object]:
     named = {"network name": run.network, "concepts name": run.concepts}
     if run.evidence.startswith(CONCEPT_IMAGES):  # which says more than the fingerprint of it, and no less
         parts["evidence"] = run.evidence
-    return named | parts | _preprocessing(preprocessing)
+    return named | {"length": run.key.length} | parts | _preprocessing(preprocessing)
 
 
 def _preprocessing(canonical: str) -> dict[str, object]:

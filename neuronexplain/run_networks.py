@@ -162,7 +162,8 @@ def _openings(network: nn.Module | str | PathLike[str], runs: list[Run]) -> Iter
     """A module or a name, opened as each run says that could be of it; as several say alike, once."""
     tried: set[str] = set()
     for run in runs:
-        key = replace(run.key, network="", concepts="", evidence="", quantile=0, min_images=0, draws=0, control=False)
+        key = replace(run.key, network="", concepts="", evidence="", quantile=0, min_images=0)
+        key = replace(key, draws=0, control=False, length=1)
         settings = f"{key.digest} {run.source} {run.classes}"
         if run.key.imported or settings in tried or not _may_be_of(network, run):
             continue

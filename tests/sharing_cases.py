@@ -43,6 +43,12 @@ def proven(**key: Any) -> WholeRun:
     return WholeRun(run, dissection, tuple(importances), {7: jpeg(9), 2: jpeg(200)})
 
 
+def composed(**key: Any) -> WholeRun:
+    """The same with formulas of several concepts."""
+    dissection = cases.composed_dissection()
+    return replace(proven(), run=cases.run_of(dissection, **key), dissection=dissection)
+
+
 def publish(store: NameStore, whole: WholeRun) -> WholeRun:
     return store.whole(store.publish(whole.run, whole.dissection, whole.importances, whole.pictures))
 

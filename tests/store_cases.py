@@ -16,12 +16,16 @@ from sqlalchemy import create_engine, make_url, text
 from db import ClassImportance, Run, RunKey
 from db.records import NEWEST_DIGESTED, OLDEST_SCHEMA, SCHEMA, STATISTICS
 from dissection.vocabulary import (
+    OPERATORS,
     UPSAMPLING,
+    Composition,
     Concept,
     ConceptSupport,
     Dissection,
     Evidence,
     Exemplar,
+    Formula,
+    FormulaAreas,
     Layer,
     Overlap,
     Quarter,
@@ -114,6 +118,31 @@ def proven_dissection() -> Dissection:
     return showing(replace(small, layer=layer, units=units, draws=199))
 
 
+def composed_dissection() -> Dissection:
+    """The same with formulas of several concepts: of unit 0 a pair is accepted and a longer one refused."""
+    pair = Composition(
+        Formula(SKY, (("and not", GRASS),)),
+        FormulaAreas(18, 20, 40),
+        FormulaAreas(16, 20, 40),
+        gain=(0.01, 1 / 30),
+        p=1e-30,
+        q=1e-30,
+        truth=Truth(8, 6, 700, 5),
+    )
+    triple = Composition(
+        Formula(SKY, (("or", TRAFFIC_LIGHT), ("and not", GRASS))),
+        FormulaAreas(19, 20, 40),
+        FormulaAreas(10, 20, 60),
+        gain=(-0.1, 0.1),
+        p=1.0,
+        q=1.0,
+        truth=Truth(8, 7, 700, 9),
+    )
+    dissection = proven_dissection()
+    first, *others = dissection.units
+    return replace(dissection, units=(replace(first, compositions=(pair, triple)), *others))
+
+
 def without_shown(dissection: Dissection) -> Dissection:
     """The same where nothing is known of what exemplars show, as in runs of schema 3."""
     return replace(
@@ -178,6 +207,7 @@ def run_of(dissection: Dissection, **key: Any) -> Run:
         "evidence": "folder",
         "draws": dissection.draws,
         "control": has_control,
+        "length": max((one.formula.length for unit in dissection.units for one in unit.compositions), default=1),
     }
     return Run(
         id=0,
@@ -269,7 +299,26 @@ def units(draw: st.DrawFn, number: int, concepts: tuple[ConceptSupport, ...], ar
     overlaps = draw(st.lists(overlap, max_size=4 if concepts else 0))
     exemplars = draw(st.lists(exemplar, max_size=3))
     evidence = None if area is None else draw(st.none() | evidences([entry.concept for entry in concepts], area))
-    return Unit(number, draw(reals), tuple(overlaps), tuple(exemplars), evidence)
+    threshold, found = draw(reals), ()
+    if area is not None and concepts:
+        lengths = draw(st.sets(st.sampled_from([2, 3])))
+        found = tuple(draw(compositions(of, length)) for length in sorted(lengths))
+    return Unit(number, threshold, tuple(overlaps), tuple(exemplars), evidence, found)
+
+
+@st.composite
+def compositions(draw: st.DrawFn, concepts: st.SearchStrategy[Concept], length: int) -> Composition:
+    steps = st.lists(st.tuples(st.sampled_from(OPERATORS), concepts), min_size=length - 1, max_size=length - 1)
+    areas = st.builds(FormulaAreas, counts, counts, counts)
+    return Composition(
+        Formula(draw(concepts), tuple(draw(steps))),
+        draw(areas),
+        draw(areas),
+        (draw(finite), draw(finite)),
+        draw(finite),
+        draw(finite),
+        draw(st.builds(Truth, counts, counts, counts, counts)),
+    )
 
 
 @st.composite
@@ -310,7 +359,8 @@ def published(draw: st.DrawFn) -> tuple[Run, Dissection, list[ClassImportance]]:
     """A run with its dissection and the importances of some of its classes, of a schema that keeps all of it."""
     dissection = draw(dissections())
     shows = any(exemplar.concepts for unit in dissection.units for exemplar in unit.exemplars)
-    oldest = SCHEMA if shows else NEWEST_DIGESTED if dissection.draws else OLDEST_SCHEMA
+    composed = any(unit.compositions for unit in dissection.units)
+    oldest = SCHEMA if composed else 4 if shows else NEWEST_DIGESTED if dissection.draws else OLDEST_SCHEMA
     schema = draw(st.integers(oldest, SCHEMA))
     plain = st.none() | st.booleans() | st.integers() | reals.filter(np.isfinite) | texts
     run = replace(

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from shapes import unchecked
-from sharing_cases import good, jpeg, lax, proven, publish, refused, small, spoilt
+from sharing_cases import composed, good, jpeg, lax, proven, publish, refused, small, spoilt
 
 from db import NameStore, StoreError
-from db.exchange.plain_files import read_folder, write_folder
+from db.exchange.plain_files import read_folder, read_json, write_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -357,6 +358,77 @@ def test_evidence_that_lies_changes_nothing(lie: str, tmp_path: Path) -> None:
     file = tmp_path / "names.json"
     file.write_bytes(spoilt(change, proven))
     refused(file, message, tmp_path)
+
+
+def formula(run: dict[str, Any], place: int = 0) -> dict[str, Any]:
+    return run["units"][0]["compositions"][place]
+
+
+def reversed_order(run: dict[str, Any]) -> None:
+    run["units"][0]["compositions"].reverse()
+
+
+LIES_OF_FORMULAS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "length": (lambda run: rekeyed(run, length=2), "the run's key names 2"),
+    "no length": (lambda run: (run["key"].pop("length"), rekeyed(run)), "the run's key names 1"),
+    "length of 4": (lambda run: rekeyed(run, length=4), "has formulas of 4 concepts; they have at most 3"),
+    "schema": (lambda run: rekeyed(run, schema=4), "a run of schema 4 has no formulas"),
+    "order": (reversed_order, "at most one of each length, shortest first"),
+    "unknown concept": (lambda run: formula(run).update(first=77), "a formula of concept 77, which is not listed"),
+    "operator": (lambda run: formula(run)["steps"][0].update(operator="xor"), "operator"),
+    "concept twice": (lambda run: formula(run).update(first=2), "has a concept twice"),
+    "iou": (lambda run: formula(run)["held_out"].update(iou=0.9), "a formula's IoU is"),
+    "intersection": (
+        lambda run: formula(run)["held_out"].update(intersection=21, iou=21 / 39),
+        "is larger than one of the areas",
+    ),
+    "no intersection": (
+        lambda run: formula(run)["searched"].update(intersection=0, iou=0.0),
+        "does not meet 'sky but not grass' where",
+    ),
+    "area": (
+        lambda run: formula(run)["held_out"].update(formula_area=61, iou=16 / 65),
+        "covers more than its concepts do, 100 pixels",
+    ),
+    "mask": (
+        lambda run: formula(run)["held_out"].update(unit_area=21, iou=16 / 45),
+        "its mask is larger for 'sky but not grass'",
+    ),
+    "no better": (
+        lambda run: formula(run, 1)["searched"].update(intersection=17, iou=17 / 43),
+        "a longer formula has no greater IoU",
+    ),
+    "hits": (lambda run: formula(run)["truth"].update(hit_images=9), "holds in more images than there are"),
+    "lit": (lambda run: formula(run)["truth"].update(lit_images=101), "speaks of more images than the 800"),
+    "too rare": (lambda run: formula(run)["truth"].update(missed_images=1), "holds in 7 images, fewer than 10"),
+    "gain": (lambda run: formula(run)["gain"].reverse(), "is not an interval of differences"),
+    "p": (lambda run: formula(run).update(p=0.5), "are not from 0 to 1, in this order"),
+    "q": (lambda run: formula(run).update(q=0.01), "does not follow from the p of all formulas"),
+    "refused by its gain": (lambda run: formula(run, 1).update(p=0.2, q=0.2), "gains nothing, and yet has been held"),
+    "rate without a gain": (lambda run: formula(run, 1).update(p=1.0, q=0.5), "in this order"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES_OF_FORMULAS)
+@unchecked()
+def test_formulas_that_lie_change_nothing(lie: str, tmp_path: Path) -> None:
+    change, message = LIES_OF_FORMULAS[lie]
+    file = tmp_path / "names.json"
+    file.write_bytes(spoilt(change, composed))
+    refused(file, message, tmp_path)
+
+
+def test_formulas_travel_and_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "names.json").write_bytes(good(composed))
+    ((whole,), _) = read_json(tmp_path / "names.json")
+    assert whole.dissection == composed().dissection
+    with NameStore.create(tmp_path / "names.db") as store:
+        run = store.adopt([whole])[0].run
+        assert store.dissection(run) == whole.dissection
+        assert store.unit(run, 0) == whole.dissection.units[0]
+        assert run.key.length == 3
+        assert store.find(run.key) == run
+        assert run.key.digest != replace(run.key, length=1).digest
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:

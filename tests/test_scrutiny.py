@@ -11,7 +11,7 @@ import pytest
 import store_cases as cases
 from hypothesis import given
 from hypothesis import strategies as st
-from sharing_cases import proven, small
+from sharing_cases import composed, proven, small
 
 from db import ClassImportance, StoreError
 from db.exchange.scrutiny import units
@@ -33,7 +33,7 @@ def test_rules_are_the_engine_s() -> None:
     assert get_args(Precision) == ("float32", "fast", "bfloat16")
 
 
-@pytest.mark.parametrize("whole", [small, proven])
+@pytest.mark.parametrize("whole", [small, proven, composed])
 def test_what_tests_share_is_possible(whole: Any) -> None:
     require_possible(whole())
     require_possible(whole(precision="bfloat16"))

@@ -297,7 +297,7 @@ def slow_checksum(tables: list[Table], rows: dict[str, list[tuple[Any, ...]]], f
 
 def publish_everything(store: NameStore) -> Run:
     """A run that has rows in every table."""
-    dissection = cases.proven_dissection()
+    dissection = cases.composed_dissection()
     run = replace(cases.run_of(dissection), licence="CC BY 4.0")
     importances = [cases.small_importances()[0], cases.with_statistics(cases.small_importances()[1])]
     return store.publish(run, dissection, importances, {7: b"seven", 2: b"two"})
@@ -328,7 +328,7 @@ def test_the_checksum_is_over_every_row_of_a_run(where: str) -> None:
         "exemplars",
         "exemplar_concepts",
         *of_evidence,
-        "bodies",
+        *("compositions", "formula_terms", "bodies", "formula_lengths"),
     )
     besides = ("classes", "importances", "class_statistics", "pictures")
     of_dissection, of_whole = ([schema.metadata.tables[name] for name in names] for names in (dissected, besides))
@@ -362,7 +362,7 @@ def test_what_was_changed_since_is_said(where: str, table: str, column: str) -> 
             store.whole(run)
         assert "\n" not in str(caught.value)
         if table in {"classes", "importances", "class_statistics", "pictures"}:
-            assert store.dissection(run).units == cases.proven_dissection().units
+            assert store.dissection(run).units == cases.composed_dissection().units
         else:
             for ask in (store.dissection, store.names, store.thresholds):
                 with pytest.raises(StoreError, match=said):

@@ -135,7 +135,7 @@ def test_frames_survive_csv(tmp_path: Path) -> None:
         text = frame.to_csv(index=False)
         return pd.read_csv(io.StringIO(text), keep_default_na=False)
 
-    for expected in (cases.proven_dissection(), cases.small_dissection()):
+    for expected in (cases.composed_dissection(), cases.proven_dissection(), cases.small_dissection()):
         with NameStore.create(tmp_path / "names.db") as store:
             run = store.publish(cases.run_of(expected), expected, given)
             frames = tables.frames(store, run)

@@ -18,7 +18,20 @@ if TYPE_CHECKING:
 
     from dissection.vocabulary import Unit
 
-UNITS = ("unit", "name", "category", "iou", "intersection", "unit_area", "concept_area", "images", "threshold", "best")
+UNITS = (
+    "unit",
+    "name",
+    "category",
+    "iou",
+    "intersection",
+    "unit_area",
+    "concept_area",
+    "images",
+    "threshold",
+    "best",
+    "formula",
+    "formula_iou",
+)
 OVERLAPS = (
     "unit",
     "rank",
@@ -33,7 +46,10 @@ OVERLAPS = (
 
 
 def write_units(stream: BinaryIO, units: Iterable[Unit]) -> None:
-    """Write a line for each unit: its name and category if it has one, and the counts of its best concept."""
+    """Write a line for each unit: its name and category if it has one, and the counts of its best concept.
+
+    A formula is one of several concepts that describes the unit better; its IoU is that on held-out images.
+    """
     _write(stream, UNITS, map(_unit_row, units))
 
 
@@ -55,9 +71,11 @@ def _unit_row(unit: Unit) -> tuple[object, ...]:
     named = (cell(name.concept.spoken), cell(name.concept.category)) if name else ("", "")
     threshold = unit.threshold if isfinite(unit.threshold) else ""
     if best is None:
-        return (unit.number, *named, 0.0, "", "", "", "", threshold, "")
+        return (unit.number, *named, 0.0, "", "", "", "", threshold, "", "", "")
     counts = (best.iou, best.intersection, best.unit_area, best.concept_area, best.images)
-    return (unit.number, *named, *counts, threshold, cell(best.concept.spoken))
+    composition = unit.composition()
+    formula = (cell(composition.formula.spoken), composition.held_out.iou) if composition else ("", "")
+    return (unit.number, *named, *counts, threshold, cell(best.concept.spoken), *formula)
 
 
 def _overlap_rows(unit: Unit) -> Iterator[tuple[object, ...]]:

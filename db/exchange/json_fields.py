@@ -7,7 +7,8 @@ is checked. Unknown, missing and repeated fields are refused.
 
 Version 2 added fields that may be missing: ``draws`` (0), a run's ``licence`` (none), ``truth``, ``evidence`` and the
 statistics of classes (not gathered). Version 3 added a run's ``checksum``, which may be missing too; version 4 added
-``concepts`` of exemplars (not looked up), and version 5 a run's ``body`` (not known).
+``concepts`` of exemplars (not looked up), and version 5 a run's ``body`` (not known),
+a key's ``length`` (1) and ``compositions`` of units (not searched for).
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class KeyForm(Form, frozen=True):
     schema: Count
     draws: Count = 0
     control: bool = False
+    length: Count = 1
 
 
 class LayerForm(Form, frozen=True):
@@ -128,6 +130,35 @@ class EvidenceForm(Form, frozen=True):
     control: float | None = None
 
 
+class AreasForm(Form, frozen=True):
+    """How a formula overlaps a unit's mask on half of the images, in pixels: ``iou`` is I / (A + G - I)."""
+
+    iou: float
+    intersection: Count
+    unit_area: Count
+    formula_area: Count
+
+
+class StepForm(Form, frozen=True):
+    """A concept, by number, and what joins it to all that stands before it."""
+
+    operator: Literal["or", "and", "and not"]
+    concept: Count
+
+
+class CompositionForm(Form, frozen=True):
+    """See :class:`dissection.vocabulary.Composition`; a formula is a concept, by number, and what is joined to it."""
+
+    first: Count
+    steps: tuple[StepForm, ...]
+    searched: AreasForm
+    held_out: AreasForm
+    gain: tuple[float, float]
+    p: float
+    q: float
+    truth: TruthForm
+
+
 class UnitForm(Form, frozen=True):
     """A unit, from 0; its overlaps, best first (ties: lower number first)."""
 
@@ -136,6 +167,7 @@ class UnitForm(Form, frozen=True):
     overlaps: tuple[OverlapForm, ...]
     exemplars: tuple[ExemplarForm, ...]
     evidence: EvidenceForm | None = None
+    compositions: tuple[CompositionForm, ...] = ()
 
 
 class ImportanceForm(Form, frozen=True):

@@ -17,11 +17,14 @@ from db.errors import StoreError
 from db.records import OLDEST_SCHEMA, SCHEMA, SHARED, STATISTICS, ClassImportance, Run, RunKey, WholeRun
 from db.rows import whole_rows
 from dissection.vocabulary import (
+    Composition,
     Concept,
     ConceptSupport,
     Dissection,
     Evidence,
     Exemplar,
+    Formula,
+    FormulaAreas,
     Layer,
     Overlap,
     Quarter,
@@ -29,12 +32,12 @@ from dissection.vocabulary import (
     Unit,
 )
 
-from .json_fields import FORMAT, VERSION, ExemplarForm, LayerForm, QuarterForm, TruthForm
+from .json_fields import FORMAT, VERSION, AreasForm, ExemplarForm, LayerForm, QuarterForm, TruthForm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from .json_fields import EvidenceForm, Form, OverlapForm, RunForm, UnitForm
+    from .json_fields import CompositionForm, EvidenceForm, Form, OverlapForm, RunForm, UnitForm
 
 
 def run_of(form: RunForm, where: str, pictures: Mapping[int, bytes]) -> WholeRun:
@@ -140,7 +143,22 @@ def _unit_row(unit: Unit) -> dict[str, object]:
         "overlaps": list(map(_overlap_row, unit.overlaps)),
         "exemplars": list(map(_exemplar_row, unit.exemplars)),
     }
+    if unit.compositions:
+        row["compositions"] = list(map(_composition_row, unit.compositions))
     return row if unit.evidence is None else {**row, "evidence": _evidence_row(unit.evidence)}
+
+
+def _composition_row(composition: Composition) -> dict[str, object]:
+    formula = composition.formula
+    return {
+        "first": formula.first.number,
+        "steps": [{"operator": operator, "concept": concept.number} for operator, concept in formula.steps],
+        **{half: _row(getattr(composition, half), AreasForm) for half in ("searched", "held_out")},
+        "gain": composition.gain,
+        "p": composition.p,
+        "q": composition.q,
+        "truth": _row(composition.truth, TruthForm),
+    }
 
 
 def _exemplar_row(exemplar: Exemplar) -> dict[str, object]:
@@ -178,7 +196,29 @@ def _unit(form: UnitForm, concepts: Mapping[int, Concept], origin: str) -> Unit:
     overlaps = tuple(_overlap(overlap, concepts, f"{origin}, unit {form.unit}") for overlap in form.overlaps)
     exemplars = tuple(_exemplar(exemplar, concepts, f"{origin}, unit {form.unit}") for exemplar in form.exemplars)
     evidence = None if form.evidence is None else _evidence(form.evidence, concepts, f"{origin}, unit {form.unit}")
-    return Unit(form.unit, float(form.threshold), overlaps, exemplars, evidence)
+    compositions = tuple(_composition(one, concepts, f"{origin}, unit {form.unit}") for one in form.compositions)
+    return Unit(form.unit, float(form.threshold), overlaps, exemplars, evidence, compositions)
+
+
+def _composition(form: CompositionForm, concepts: Mapping[int, Concept], origin: str) -> Composition:
+    for number in (form.first, *(step.concept for step in form.steps)):
+        _require(number in concepts, f"{origin} has a formula of concept {number}, which is not listed")
+    steps = tuple((step.operator, concepts[step.concept]) for step in form.steps)
+    return Composition(
+        Formula(concepts[form.first], steps),
+        _formula_areas(form.searched, origin),
+        _formula_areas(form.held_out, origin),
+        form.gain,
+        form.p,
+        form.q,
+        Truth(**_values(form.truth)),
+    )
+
+
+def _formula_areas(form: AreasForm, origin: str) -> FormulaAreas:
+    areas = FormulaAreas(form.intersection, form.unit_area, form.formula_area)
+    _require(form.iou == areas.iou, f"{origin}: a formula's IoU is {areas.iou!r} by its counts, not {form.iou!r}")
+    return areas
 
 
 def _exemplar(form: ExemplarForm, concepts: Mapping[int, Concept], origin: str) -> Exemplar:

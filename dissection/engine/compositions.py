@@ -68,7 +68,7 @@ class Composing:
         table, chosen = signature_table(self.signatures, len(units), self.columns, self.eligible, halves, self.ranks)
         places = [np.searchsorted(table.kept, columns) for columns in chosen]
         categories = self.columns.categories[table.kept]
-        search = FormulaSearch(table.carried, table.labelled, categories, table.areas[0].astype(np.float64))
+        search = FormulaSearch.of(table.carried, table.labelled, categories, table.areas[0].astype(np.float64))
         best = [
             search.best(lit, of_unit, self.draws.longest)
             for lit, of_unit in zip(table.lit[0].astype(np.float64), places, strict=True)

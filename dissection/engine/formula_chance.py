@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .signature_blocks import SignatureFile
     from .signatures import SignatureTable
 
-SEARCHES = 49
+SEARCHES = 19
 """Searches over labels that were dealt anew, at most: beyond them the tail of a Gumbel distribution says more."""
 
 _DEALT = 3
@@ -76,7 +76,9 @@ def formula_chances(
     strata = halves.strata[images]
     areas = POINTS * np.asarray(cells.labelled.sum(0), np.float64).reshape(-1)
     categories = table.columns.categories[table.kept]
-    null = _Null(cells.entries(), FormulaSearch(table.carried, table.labelled, categories, areas), candidates, longest)
+    null = _Null(
+        cells.entries(), FormulaSearch.of(table.carried, table.labelled, categories, areas), candidates, longest
+    )
     observed = null(np.arange(len(images)))
     mine = range(ranks.number, draws, ranks.count)
     sources = (dealt(strata, np.random.default_rng([halves.seed, _DEALT, draw])) for draw in mine)

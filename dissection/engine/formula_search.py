@@ -51,13 +51,33 @@ class FormulaSearch:
         labelled: whether their images are labelled in each category.
         categories: the category of each concept.
         areas: pixels of each signature: whole numbers below 2^53, so that sums do not depend on their order.
+        pairs: pixels that each concept, and the images labelled in its category, share with each concept and with each
+            category.
+        both: ``carried`` and ``labelled`` side by side, as numbers.
     """
 
     carried: Bool[np.ndarray, "signatures concepts"]
     labelled: Bool[np.ndarray, "signatures categories"]
     categories: Int64[np.ndarray, " concepts"]
     areas: Float64[np.ndarray, " signatures"]
+    pairs: Float64[np.ndarray, "2 concepts both"]
+    both: Float64[np.ndarray, "signatures both"]
     _covered: dict[Terms, Float64[np.ndarray, "2 both"]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        carried: Bool[np.ndarray, "signatures concepts"],
+        labelled: Bool[np.ndarray, "signatures categories"],
+        categories: Int64[np.ndarray, " concepts"],
+        areas: Float64[np.ndarray, " signatures"],
+    ) -> FormulaSearch:
+        """A search in these signatures."""
+        both = np.concatenate([carried, labelled], 1).astype(np.float64)
+        shared = (both * areas[:, None]).T @ both
+        concepts = carried.shape[1]
+        pairs = np.stack([shared[:concepts], shared[concepts + categories]])
+        return cls(carried, labelled, categories, areas, pairs, both)
 
     def domain(self, terms: Terms) -> Bool[np.ndarray, " signatures"]:
         """The signatures of images that are labelled in the categories of all concepts of a formula."""
@@ -75,16 +95,17 @@ class FormulaSearch:
         holds &= self.domain(terms)
         return holds
 
-    def areas_of(self, terms: Terms, lit: np.ndarray, areas: np.ndarray | None = None) -> FormulaAreas:
-        """The areas of a formula and of a unit.
+    def areas_of(
+        self, terms: Terms, lit: Int64[np.ndarray, " signatures"], areas: Int64[np.ndarray, " signatures"]
+    ) -> FormulaAreas:
+        """The areas of a formula and of a unit, on any images.
 
         Args:
             terms: the formula.
             lit: pixels of each signature that the unit lights.
-            areas: pixels of each signature, if others than these.
+            areas: pixels of each signature.
         """
         holds, domain = self.holds(terms), self.domain(terms)
-        areas = self.areas if areas is None else areas
         return FormulaAreas(int(lit[holds].sum()), int(lit[domain].sum()), int(areas[holds].sum()))
 
     def best(
@@ -100,19 +121,17 @@ class FormulaSearch:
             longest: concepts of the longest formula.
         """
         unit = _Unit.of_search(self, lit, candidates)
-        heads: list[Terms] = [(("or", place),) for place in candidates.tolist()]
-        best = unit.alone(heads)[:1]
-        for _ in range(1, longest if best else 0):
-            beam = unit.joined(heads)
+        best = unit.singles()[:1]
+        beam: list[Scored] = []
+        for length in range(2, longest + 1 if best else 0):
+            beam = unit.pairs() if length == 2 else unit.extended([one.terms for one in beam])
             best += [one for one in beam[:1] if one.areas.iou > best[-1].areas.iou]
-            heads = [one.terms for one in beam]
         return best
 
     def covered(self, terms: Terms) -> Float64[np.ndarray, "2 both"]:
         """Pixels that a formula, and its domain, share with each concept and with each category."""
         if terms not in self._covered:
-            both = np.stack([self.holds(terms), self.domain(terms)]) * self.areas
-            self._covered[terms] = np.concatenate([both @ self.carried, both @ self.labelled], 1)
+            self._covered[terms] = (np.stack([self.holds(terms), self.domain(terms)]) * self.areas) @ self.both
         return self._covered[terms]
 
 
@@ -145,52 +164,56 @@ class _Unit:
     ) -> _Unit:
         lit_rows, categories = np.flatnonzero(lit), search.categories[candidates]
         of = np.concatenate([candidates, search.carried.shape[1] + categories])
-        both = np.concatenate(
-            [search.carried[np.ix_(lit_rows, candidates)], search.labelled[np.ix_(lit_rows, categories)]], 1
-        )
-        return cls(search, candidates, of, lit_rows, lit[lit_rows], both.astype(np.float64))
+        return cls(search, candidates, of, lit_rows, lit[lit_rows], search.both[np.ix_(lit_rows, of)])
 
-    def alone(self, heads: Sequence[Terms]) -> list[Scored]:
+    def singles(self) -> list[Scored]:
         """The best of all concepts."""
-        lit = self.lit @ self.both
-        count = len(heads)
-        covered = [self.search.covered(head)[0][self.candidates[place]] for place, head in enumerate(heads)]
-        return _best(lit[:count], lit[count:], np.array(covered), lambda place: heads[place])
+        lit, count = self.lit @ self.both, len(self.candidates)
+        covered = self.search.pairs[0, self.candidates, self.candidates]
+        return _best(lit[:count], lit[count:], covered, lambda place: (("or", int(self.candidates[place])),))
 
-    def joined(self, heads: Sequence[Terms]) -> list[Scored]:
-        """The best formulas that begin with some, and have one concept more."""
+    def pairs(self) -> list[Scored]:
+        """The best of all pairs: of two orders that say the same, only the first is looked at."""
+        count = len(self.candidates)
+        heads = [(("or", place),) for place in self.candidates.tolist()]
+        covered = self.search.pairs[:, self.candidates[:, None], self.of]
+        is_new = np.broadcast_to(~np.eye(count, dtype=bool), (len(OPERATORS), count, count)).copy()
+        is_new[:2] &= np.triu(np.ones((count, count), bool))
+        return self._joined(heads, self.both[:, :count].T, self.both[:, count:].T, covered, is_new)
+
+    def extended(self, heads: Sequence[Terms]) -> list[Scored]:
+        """The best formulas that begin with some, and have one concept more, which is not yet among theirs."""
         if not heads:
             return []
         holds, domains = (
-            np.stack([of(head)[self.lit_rows] for head in heads]) * self.lit
+            np.stack([of(head)[self.lit_rows] for head in heads]).astype(np.float64)
             for of in (self.search.holds, self.search.domain)
         )
         covered = np.stack([self.search.covered(head)[:, self.of] for head in heads], 1)
-        shared = np.stack([holds @ self.both, domains @ self.both])
+        concepts = np.array([[place for _, place in head] for head in heads])
+        is_new = (concepts[:, :, None] != self.candidates).all(1)
+        return self._joined(heads, holds, domains, covered, np.stack([is_new] * len(OPERATORS)))
+
+    def _joined(
+        self,
+        heads: Sequence[Terms],
+        holds: Float64[np.ndarray, "heads lit"],
+        domains: Float64[np.ndarray, "heads lit"],
+        covered: Float64[np.ndarray, "2 heads both"],
+        is_new: Bool[np.ndarray, "operators heads candidates"],
+    ) -> list[Scored]:
+        shared = np.stack([(holds * self.lit) @ self.both, (domains * self.lit) @ self.both])
         count = len(self.candidates)
         intersections, formula_areas = _of_operators(shared, count), _of_operators(covered, count)
         unit_areas = np.broadcast_to(shared[1, :, count:], intersections.shape)
-        new = self._new(heads)
-        return _best(
-            np.where(new, intersections, 0).ravel(),
-            unit_areas.ravel(),
-            formula_areas.ravel(),
-            lambda place: self._terms(heads, place),
-        )
 
-    def _new(self, heads: Sequence[Terms]) -> Bool[np.ndarray, "operators heads candidates"]:
-        """Which formulas are looked at: none that has a concept twice, and of two that say the same only one."""
-        new = np.ones((len(OPERATORS), len(heads), len(self.candidates)), bool)
-        for number, head in enumerate(heads):
-            new[:, number, np.isin(self.candidates, [place for _, place in head])] = False
-            if len(head) == 1:
-                new[:2, number, self.candidates < head[0][1]] = False
-        return new
+        def terms(place: int) -> Terms:
+            number, candidate = divmod(place, count)
+            operator, head = divmod(number, len(heads))
+            return (*heads[head], (OPERATORS[operator], int(self.candidates[candidate])))
 
-    def _terms(self, heads: Sequence[Terms], place: int) -> Terms:
-        head_number, candidate = divmod(place, len(self.candidates))
-        operator, head = divmod(head_number, len(heads))
-        return (*heads[head], (OPERATORS[operator], int(self.candidates[candidate])))
+        meeting = np.where(is_new, intersections, 0).ravel()
+        return _best(meeting, unit_areas.ravel(), formula_areas.ravel(), terms)
 
 
 def _of_operators(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from db.errors import StoreError
 from dissection.plain_text import steers
-from dissection.vocabulary import RECTIFIERS, UPSAMPLING, Precision
+from dissection.vocabulary import LONGEST_FORMULA, RECTIFIERS, UPSAMPLING, Precision
 
 from .preprocessing import preprocessing_problem
 
@@ -101,6 +101,10 @@ def _require_settings(run: Run, where: str) -> None:
         raise StoreError(f"{where}: its layer has no name or no units")
     if key.draws == 1 or (key.control and not key.draws):
         raise StoreError(f"{where}: it has {key.draws} draws; evidence needs at least 2, and a control needs evidence")
+    if not 1 <= key.length <= LONGEST_FORMULA or (key.length > 1 and (not key.draws or key.imported)):
+        raise StoreError(
+            f"{where}: it has formulas of {key.length} concepts; they have at most {LONGEST_FORMULA}, and need draws"
+        )
     if (run.control is not None) is not key.control or not 0 <= (run.control or 0) <= layer.units:
         raise StoreError(f"{where}: its control has names for {run.control} of {layer.units} units, unlike its key")
 

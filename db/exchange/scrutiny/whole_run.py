@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .compositions import require_possible_compositions
 from .facts import require_possible_concepts, require_possible_facts
 from .importances import require_possible_importances
 from .pictures import require_possible_picture
@@ -26,6 +27,7 @@ def require_possible(whole: WholeRun) -> None:
         require_possible_unit(unit, whole)
     require_same_images(whole.dissection.units, whole.origin)
     require_same_places(whole.dissection, whole.origin)
+    require_possible_compositions(whole.dissection, whole.origin)
     require_possible_rates(whole.dissection.units, whole.origin)
     require_possible_importances(whole)
     for image, jpeg in whole.pictures.items():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dissection.errors import NeuronExplainError
-from dissection.vocabulary import DRAWS, MIN_IMAGES, MIN_IOU, QUANTILE, Precision
+from dissection.vocabulary import DRAWS, LONGEST_FORMULA, MIN_IMAGES, MIN_IOU, QUANTILE, Precision
 from neuronexplain.cli import console, options
 from neuronexplain.cli.groups import NetworkSettings, grouped
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from db import NameStore
     from db.records import Run
     from dissection.networks.network import Network
-    from dissection.vocabulary import UnitName
+    from dissection.vocabulary import Unit, UnitName
     from neuronexplain.building import Built
 
 _SHOWN = 12
@@ -63,6 +63,14 @@ def build(
     control: Annotated[
         bool, typer.Option("--control", help="Name the same network with shuffled weights too, and tell what survives.")
     ] = False,
+    length: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=LONGEST_FORMULA,
+            help="Concepts of the longest name to look for, such as “sand or sea”: 1, 2 or 3.",
+        ),
+    ] = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, evenly spaced.")] = None,
     batch_size: options.BatchSize = 16,
     device: options.Device = "cpu",
@@ -101,6 +109,8 @@ def build(
         raise NeuronExplainError(f"--draws 1 tells nothing; give at least 2, or 0 for none: {DRAWS} are usual")
     if control and not draws:
         raise NeuronExplainError("--control is evidence for names, and --draws 0 gathers none; leave one of them out")
+    if length > 1 and not draws:
+        raise NeuronExplainError(f"--length {length} needs evidence, and --draws 0 gathers none; leave one of them out")
     with ranks() as group:
         dataset = open_concepts(concepts, limit=limit)
         names = [*dict.fromkeys(layer or [])]
@@ -121,6 +131,7 @@ def build(
                 class_images=evidence,
                 draws=draws,
                 control=control,
+                length=length,
                 execution=Execution(
                     batch_size=batch_size,
                     workers=_workers(device) if workers is None else workers,
@@ -206,6 +217,8 @@ def summarise(store: NameStore, run: Run) -> None:
             f"Control: with shuffled weights, {run.control} of {run.layer.units} neurons have a name. "
             f"A greater IoU than any of those reaches with the concept: {survived} of {len(names)} names."
         )
+    if run.key.length > 1:
+        console.say(_compositions(dissection.units))
     support = dissection.concepts
     unreachable = out_of_reach(support, run.pixels, quantile=run.key.quantile, min_iou=MIN_IOU)
     say_out_of_reach(unreachable, run.key.quantile)
@@ -213,6 +226,16 @@ def summarise(store: NameStore, run: Run) -> None:
     if rare:
         concepts = "concept is" if rare == 1 else "concepts are"
         console.say(f"{rare} {concepts} on fewer than {run.key.min_images} images and cannot become a name.")
+
+
+def _compositions(units: Sequence[Unit]) -> str:
+    """How many formulas hold on images which they were not searched on."""
+    found = sum(bool(unit.compositions) for unit in units)
+    accepted = sum(unit.composition() is not None for unit in units)
+    return (
+        f"Names of several concepts: {accepted} hold on the half of the images that was held out, of {found} that were "
+        "found on the other."
+    )
 
 
 def _opening(network: Network, requested: Sequence[str] | None) -> str:

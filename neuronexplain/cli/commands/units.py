@@ -17,6 +17,13 @@ def units(
     proven: Annotated[
         bool, typer.Option("--proven", help="Only neurons whose names are more than chance: q at most 0.05.")
     ] = False,
+    unchecked: Annotated[
+        bool,
+        typer.Option(
+            "--unchecked",
+            help="Show the formula that the search found for each neuron, whether held-out images bear it out or not.",
+        ),
+    ] = False,
     min_iou: options.MinIou = MIN_IOU,
     run: options.RunNumber = None,
     json: options.Json = False,
@@ -25,13 +32,14 @@ def units(
     """List a layer's neurons: name, IoU, truth, q and counts. A neuron without a name still shows its best concept.
 
     Truth is the share of images that carry the best concept where the neuron is lit; q the rate of false names among
-    those as sure.
+    those as sure. A formula of several concepts is shown where the build looked for them and it holds on images that it
+    was not searched on, with its IoU on these.
 
     Example: neuronexplain units --db names.db --concept sky
     """
     from db import NameStore
-    from db.records import require_evidence
-    from neuronexplain.listings import unit_row
+    from db.records import require_evidence, require_formulas
+    from neuronexplain.listings import unchecked_row, unit_row
 
     with NameStore.open(db) as store:
         chosen = store.choose(run)
@@ -43,7 +51,19 @@ def units(
         require_evidence(chosen)
         listed = [neuron for neuron in listed if neuron.is_proven(min_iou)]
     rows = [unit_row(neuron, min_iou) for neuron in listed]
+    formulas = {"formula": "formula", "formula_iou": "held-out IoU"}
+    if unchecked:
+        require_formulas(chosen)
+        rows = [row | unchecked_row(neuron.unchecked) for row, neuron in zip(rows, listed, strict=True)]
+        formulas = {"formula": "unchecked formula", "searched_iou": "searched IoU", "formula_iou": "held-out IoU"}
+        formulas |= {"accepted": "accepted"}
+        console.note(
+            "Unchecked: each formula is the best of a search on half of the images, as compositional explanations are "
+            "usually found; those that are not accepted do not hold on the other half."
+        )
     columns = {"unit": "neuron", "name": "name", "category": "category", "iou": "IoU", "truth": "truth", "q": "q"}
     columns |= {"threshold": "threshold", "intersection": "intersection", "union": "union", "images": "images"}
+    if chosen.key.length > 1:
+        columns |= formulas
     spare = ("union", "intersection", "threshold", "images", "category", "best")
     console.write_rows(rows, columns | {"best": "best concept"}, as_json=json, as_csv=csv, spare=spare)
