@@ -1,7 +1,7 @@
 """The nouns of network dissection, as frozen values. Nothing here needs torch.
 
 Unit
-    one channel of a layer, counted from 0; users read "neuron" for it.
+    one channel of a layer, counted from 0, or one feature of a dictionary; users read "neuron" or "feature" for it.
 Concept
     something a person can point at in an image: a name and a category.
 Name
@@ -68,6 +68,13 @@ RECTIFIERS = ("relu", "relu6")
 _ROWS = 100
 """Rows of a table that a notebook shows."""
 
+DICTIONARY_AT = "dictionary at "
+"""What the name of a layer begins with whose units are the features of a dictionary; the layer that they are made of
+follows."""
+
+UnitNoun = Literal["neuron", "feature"]
+"""What readers call a unit."""
+
 Precision = Literal["float32", "fast", "bfloat16"]
 """The arithmetic of a network, see :mod:`dissection.networks.precision`."""
 
@@ -90,6 +97,16 @@ class Layer:
     height: int
     width: int
     rectifier: str = ""
+
+    @property
+    def noun(self) -> UnitNoun:
+        """What readers call its units: neurons, or the features of a dictionary."""
+        return "feature" if self.name.startswith(DICTIONARY_AT) else "neuron"
+
+    @property
+    def module(self) -> str:
+        """The name of the network's own layer, whether or not a dictionary takes it apart."""
+        return self.name.removeprefix(DICTIONARY_AT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from jaxtyping import Float32
     from PIL import Image
 
-    from dissection.vocabulary import Concept, Exemplar, Layer
+    from dissection.vocabulary import Concept, Exemplar, Layer, UnitNoun
 
     from .methods import Method
-    from .vocabulary import RankedUnit, Rules, Score
+    from .vocabulary import LeftOver, RankedUnit, Rules, Score
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +96,8 @@ class Answer:
         question: what the network was asked; empty where it is a classifier.
         exemplars: of the units above, pictures of the concept images that excite them most, strongest first.
         labels: which model labelled the concept images, and whether that was checked; empty if people labelled them.
+        noun: what readers call a unit: a neuron, or a feature of a dictionary.
+        left_over: where units are features, what the target's score owes to the rest of the layer's map.
     """
 
     image: str
@@ -117,6 +119,8 @@ class Answer:
     question: str = ""
     exemplars: Mapping[int, tuple[ExemplarPicture, ...]] = field(default_factory=dict)
     labels: str = ""
+    noun: UnitNoun = "neuron"
+    left_over: LeftOver | None = None
 
     @property
     def sentence(self) -> str:
@@ -143,6 +147,7 @@ class Contrast:
         passed_over: units that would have been in ``top`` or ``bottom`` had all units been ranked.
         responding: every unit that may be said to respond, whichever class it speaks for, by number.
         masks: where the units that are said to speak for it respond, by name, as :attr:`Answer.masks`.
+        noun: what readers call a unit.
     """
 
     rather: Score
@@ -155,6 +160,7 @@ class Contrast:
     passed_over: tuple[RankedUnit, ...] = ()
     responding: tuple[RankedUnit, ...] = ()
     masks: Mapping[str, Float32[np.ndarray, "h w"]] = field(default_factory=dict)
+    noun: UnitNoun = "neuron"
 
     @property
     def lead(self) -> float:

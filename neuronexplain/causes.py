@@ -14,7 +14,7 @@ import torch
 
 from dissection.networks.forward import Pass, forward, forward_from
 from neuronexplain.methods.constant_alphas import has_constant_alphas
-from neuronexplain.methods.gradcam import contributions, effects, mean, potentials
+from neuronexplain.methods.gradcam import combination, contributions, effects, mean, potentials
 from neuronexplain.methods.targets import of_class
 from neuronexplain.methods.trace import gradients
 
@@ -39,12 +39,16 @@ class Causes:
         contributions: ``alpha_k mean(A^k)``.
         effects: what the score loses to first order without the unit.
         potentials: what it would gain to first order from the unit's lit map.
+        combination: ``sum_k alpha_k A^k``, Eq. 2 before its ReLU; of features, of the map that they are made of.
+        left_over: where units are features, what it owes to the rest of the map, and to the whole.
     """
 
     alphas: Float[Tensor, "images units"]
     contributions: Float[Tensor, "images units"]
     effects: Float[Tensor, "images units"]
     potentials: Float[Tensor, "images units"]
+    combination: Float[Tensor, "images h w"]
+    left_over: Float[Tensor, "images 2"] | None = None
 
     def less(self, other: Causes) -> Causes:
         """What the difference of two scores owes to each unit: all of it is linear in the score."""
@@ -53,6 +57,7 @@ class Causes:
             self.contributions - other.contributions,
             self.effects - other.effects,
             self.potentials - other.potentials,
+            self.combination - other.combination,
         )
 
 
@@ -94,6 +99,7 @@ class Head(Protocol):
 class AnyHead:
     """A head of any kind: differentiated for each image, and run again for losses."""
 
+    network: Network
     reruns: Reruns
     lit_maps: Float[Tensor, "units h w"]
 
@@ -112,14 +118,33 @@ class _Differentiable:
         return self.noted.result
 
     def causes(self, targets: Int64[Tensor, " images"]) -> Causes:
-        (slope,) = gradients(of_class(self.result.scores, targets), [self.result.activation])
-        activation, alphas = self.result.activation.detach(), mean(slope)
+        result = self.result
+        whole = result.activation if result.whole is None else result.whole
+        slope, slope_of_whole = gradients(of_class(result.scores, targets), [result.activation, whole])
+        activation, alphas = result.activation.detach(), mean(slope)
+        of_units = effects(slope, activation)
         return Causes(
             alphas,
             contributions(alphas, activation),
-            effects(slope, activation),
+            of_units,
             potentials(slope, self.head.lit_maps),
+            combination(mean(slope_of_whole), whole),
+            None if result.whole is None else self._left_over(slope_of_whole, of_units),
         )
+
+    def _left_over(
+        self, slope: Float[Tensor, "images whole_units h w"], of_features: Float[Tensor, "images units"]
+    ) -> Float[Tensor, "images 2"]:
+        """What each score owes to the residual: to the whole, less to the features and to what each place has anyway.
+
+        The slope of a feature is ``decoder dy/dA``, so that the effects of features are those of what they decode to.
+        """
+        assert self.result.whole is not None
+        assert self.head.network.dictionary is not None
+        offset = self.head.network.dictionary.dictionary.offset.to(slope)
+        total = effects(slope, self.result.whole).sum(1)
+        of_offset = torch.einsum("nkhw,k->n", slope, offset)
+        return torch.stack([total - of_features.sum(1) - of_offset, total], 1)
 
     def losses(self, targets: Int64[Tensor, " images"], units: Sequence[Sequence[int]]) -> list[float]:
         return [-change for change in self._changes(targets, units, torch.zeros_like(self.head.lit_maps))]
@@ -161,7 +186,9 @@ class PooledLinearHead:
 
     @classmethod
     def of(cls, network: Network, lit_maps: Float[Tensor, "units h w"]) -> PooledLinearHead | None:
-        """The head of a network if it is of this kind, and otherwise ``None``."""
+        """The head of a network if it is of this kind and no dictionary stands before it, and otherwise ``None``."""
+        if network.dictionary is not None:
+            return None
         layer = network.layer
         generator = torch.Generator().manual_seed(0)
         maps = torch.rand(1, layer.units, layer.height, layer.width, generator=generator)
@@ -195,7 +222,13 @@ class _Linear:
         alphas = self.head.alphas(targets.tolist())
         shares = alphas * self.means
         area = self.result.activation.shape[2:].numel()
-        return Causes(alphas, shares, area * shares, alphas * self.head.lit_sums.to(alphas))
+        return Causes(
+            alphas,
+            shares,
+            area * shares,
+            alphas * self.head.lit_sums.to(alphas),
+            combination(alphas, self.result.activation),
+        )
 
     def losses(self, targets: Int64[Tensor, " images"], units: Sequence[Sequence[int]]) -> list[float]:
         return _sums(self.causes(targets).effects, units)

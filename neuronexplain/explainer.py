@@ -15,7 +15,7 @@ from dissection.networks.forward import require_classes
 from dissection.networks.language import Answering
 from dissection.networks.reruns import Reruns
 from neuronexplain.methods.constant_alphas import has_constant_alphas
-from neuronexplain.methods.gradcam import enlarge, heatmap
+from neuronexplain.methods.gradcam import enlarge
 
 from .activity import Responses, concept_map
 from .answer import Contrast, ExemplarPicture, MethodMap
@@ -29,7 +29,7 @@ from .explanation import Comparison, Explanation
 from .methods import check_methods, find_method, watched
 from .named_layer import NamedLayer
 from .run_networks import network_and_run
-from .vocabulary import DEFAULT_RULES, Score
+from .vocabulary import DEFAULT_RULES, LeftOver, Score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -136,7 +136,7 @@ class Explainer:
         lit_maps = torch.from_numpy(layer.lit_maps(height, width)).to(self.network.device)
         head = PooledLinearHead.of(self.network, lit_maps) if self.constant_alpha else None
         object.__setattr__(self, "_layer", layer)
-        object.__setattr__(self, "_head", head or AnyHead(Reruns(self.network), lit_maps))
+        object.__setattr__(self, "_head", head or AnyHead(self.network, Reruns(self.network), lit_maps))
 
     @property
     def names(self) -> Mapping[int, UnitName]:
@@ -265,7 +265,7 @@ class Explainer:
     ) -> Iterator[Explanation]:
         network, activation = self.network, batch.seen.result.activation
         preprocessing = network.preprocessing
-        heat = enlarge(heatmap(causes.alphas, activation), preprocessing.size).float().cpu().numpy()
+        heat = enlarge(causes.combination.relu(), preprocessing.size).float().cpu().numpy()
         excesses = [self.excesses.get(target) for target in targets.tolist()]
         rankings = list(map(self._layer.rank, self._responses(causes, activation.detach(), excesses)))
         rankings = confirmed(batch.seen, targets, rankings)
@@ -273,6 +273,7 @@ class Explainer:
         method_maps = [
             self._method_maps(watched(find_method(name), progress), batch.images, targets) for name in self.methods
         ]
+        left_over = None if causes.left_over is None else causes.left_over.tolist()
         for number, (name, photograph) in enumerate(batch.photographs):
             ranking, logits = rankings[number], batch.logits[number]
             truth = batch.true_classes[number]
@@ -300,6 +301,8 @@ class Explainer:
                     for unit in (*ranking.ranked, *ranking.passed_over)
                     if unit.unit in self.exemplars
                 },
+                noun=network.layer.noun,
+                left_over=None if left_over is None else LeftOver(*left_over[number]),
             )
 
     def _contrasts(
@@ -336,6 +339,7 @@ class Explainer:
                 passed_over=ranking.passed_over,
                 responding=self._layer.responding(responses[number]),
                 masks=self._masks(activation[number], persuasive(ranking.ranked)),
+                noun=network.layer.noun,
             )
 
     def _responses(

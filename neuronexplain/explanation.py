@@ -79,7 +79,7 @@ class Explanation(_Shown, Answer):
     def __repr__(self) -> str:
         target = self.target
         says = f"{target.label} {target.probability:.1%}"
-        units = f"{len(self.top)} neurons for it, {len(self.bottom)} against"
+        units = f"{len(self.top)} {self.noun}s for it, {len(self.bottom)} against"
         return visible(f"<Explanation of {self.image}: {says}; {units}>")
 
 

@@ -60,8 +60,9 @@ def run_facts(run: Run, *, named: int, network: str = "") -> dict[str, str]:
     is_other = network not in {"", run.network}
     return {
         "Network": f"{network}, over the body of {run.network}" if is_other else run.network,
-        "Layer": f"{run.layer.name}, {run.layer.units} neurons, {run.layer.height} x {run.layer.width}",
-        "Named neurons": f"{named} of {run.layer.units}",
+        "Layer": f"{run.layer.name}, {run.layer.units} {run.layer.noun}s, {run.layer.height} x {run.layer.width}",
+        **({"Dictionary": str(run.source["learned"])} if run.source.get("learned") else {}),
+        f"Named {run.layer.noun}s": f"{named} of {run.layer.units}",
         "Concepts": f"{run.concepts}, {run.images} images",
         "Quantile": f"{run.key.quantile:g}",
         "Built": f"{run.created:%F}",

@@ -13,6 +13,8 @@ from db.arguments import reading
 from db.errors import RunNotFoundError
 from db.records import Run, require_built
 from dissection.errors import NetworkError, not_taken
+from dissection.networks.dictionaries.applying import with_dictionary
+from dissection.networks.dictionaries.folders import read_dictionary
 from dissection.networks.network import Network
 from dissection.networks.network_source import Source
 from dissection.networks.opening import open_network, runs_code
@@ -40,6 +42,7 @@ def open_network_of(
     network: str | PathLike[str] | None = None,
     weights: str | PathLike[str] | None = None,
     ema: bool = False,
+    dictionary: str | PathLike[str] | None = None,
     device: str = "cpu",
 ) -> Network:
     """Open a run's network again, from its source; or another one that is named, at the layer whose units have names.
@@ -53,6 +56,7 @@ def open_network_of(
             or another network with the same body: a captioner, or other classes.
         weights: the weights file's new place, if it has moved; or that of another head.
         ema: whether to take the averaged weights of that file, if the source does not say so itself.
+        dictionary: the new place of the dictionary's folder, if its units are features and that has moved.
         device: the device to put the network on.
 
     Raises:
@@ -65,6 +69,8 @@ def open_network_of(
     run = _run(run, store)
     require_built(run, "thresholds")
     source = Source.from_json(run.source) if network is None or run.source else Source(require_name(network))
+    if network is None and not source.network:
+        raise NetworkError(f"run {run.id} does not know where its network comes from; name the network with --network")
     if network is None and runs_code(source.network) and not is_built_here(run):
         raise NetworkError(
             f"run {run.id} is not known to be built here, and {source.network!r} is code, which is not run on trust; "
@@ -72,20 +78,22 @@ def open_network_of(
         )
     name = source.network if network is None else require_name(network)
     file = None if weights is None else Path(weights)
+    folder = _dictionary_of(run, source, dictionary)
     as_built = partial(
         open_network,
         name,
         weights=source.weights if file is None else file,
         ema=ema or source.ema,
-        layer=run.layer.name,
+        layer=run.layer.module,
         classes=run.classes,
         preprocessing=Preprocessing.from_canonical(run.key.preprocessing),
+        dictionary=folder,
         device=device,
         output=source.output or None,
         multi_label=source.multi_label or None,
     )
     is_named = network is not None or weights is not None
-    by_itself = partial(open_network, name, weights=file, ema=ema, device=device)
+    by_itself = partial(open_network, name, weights=file, ema=ema, dictionary=folder, device=device)
     opened = opened_for(run, as_built, by_itself) if is_named else as_built()
     return replace(opened, precision=run.key.precision)
 
@@ -129,6 +137,7 @@ def named_network_and_run(
     network: str | None = None,
     weights: Path | None = None,
     ema: bool = False,
+    dictionary: Path | None = None,
     device: str = "cpu",
 ) -> tuple[Network, Run]:
     """A run's network, from where it is named; without a run's number, the newest of the only network there is.
@@ -142,11 +151,23 @@ def named_network_and_run(
     except RunNotFoundError:
         if network is None or run is not None or not store.runs():
             raise
-        opened = open_network(network, weights=weights, ema=ema, device=device)
+        opened = open_network(network, weights=weights, ema=ema, dictionary=dictionary, device=device)
         return opened, run_of(opened, store)
-    opened = open_network_of(chosen, network=network, weights=weights, ema=ema, device=device)
+    opened = open_network_of(chosen, network=network, weights=weights, ema=ema, dictionary=dictionary, device=device)
     require_run_of(opened, store, chosen)
     return opened, chosen
+
+
+def _dictionary_of(run: Run, source: Source, folder: str | PathLike[str] | None) -> Path | None:
+    """The folder of the dictionary whose features a run names, if it names features."""
+    if run.layer.noun == "neuron":
+        if folder is not None:
+            raise NetworkError(f"run {run.id} names neurons, not the features of a dictionary; leave out --dictionary")
+        return None
+    place = folder or source.dictionary
+    if place is None:
+        raise NetworkError(f"run {run.id} names the features of a dictionary; name its folder with --dictionary")
+    return Path(place)
 
 
 def _run(run: RunLike, store: StoreLike | None) -> Run:
@@ -176,7 +197,7 @@ def _openings(network: nn.Module | str | PathLike[str], runs: list[Run]) -> Iter
 
 def _may_be_of(network: nn.Module | str | PathLike[str], run: Run) -> bool:
     if isinstance(network, nn.Module):
-        return run.layer.name in dict(network.named_modules())
+        return run.layer.module in dict(network.named_modules())
     return require_name(network) in {run.network, run.source.get("network")}
 
 
@@ -187,12 +208,14 @@ def _opened_as(network: nn.Module | str | PathLike[str], run: Run) -> Network:
     as_built = partial(
         Network.from_module,
         network,
-        layer=run.layer.name,
+        layer=run.layer.module,
         preprocessing=Preprocessing.from_canonical(run.key.preprocessing),
         classes=run.classes,
         name=run.network,
         output=source.output,
         multi_label=source.multi_label,
     )
+    if folder := _dictionary_of(run, source, None):
+        return replace(with_dictionary(as_built(), read_dictionary(folder)), precision=run.key.precision)
     opened = opened_for(run, as_built, partial(Network.from_module, network))
     return replace(opened, precision=run.key.precision)

@@ -18,7 +18,7 @@ from .figures import figure, figures
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from dissection.vocabulary import Concept
+    from dissection.vocabulary import Concept, UnitNoun
 
     from .vocabulary import RankedUnit, Rules, Score, Unspoken
 
@@ -90,6 +90,11 @@ class Spoken(Protocol):
         """Whether alphas are the same for every image."""
         ...
 
+    @property
+    def noun(self) -> UnitNoun:
+        """What readers call a unit."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Mentions:
@@ -97,9 +102,10 @@ class _Mentions:
 
     counts: Mapping[str, int]
     truths: Mapping[str, float]
+    noun: UnitNoun
 
     @classmethod
-    def of(cls, units: Iterable[RankedUnit], mention: Callable[[Concept], str]) -> _Mentions:
+    def of(cls, units: Iterable[RankedUnit], mention: Callable[[Concept], str], noun: UnitNoun) -> _Mentions:
         counts: Counter[str] = Counter()
         truths: dict[str, float] = {}
         for unit in units:
@@ -108,7 +114,7 @@ class _Mentions:
                 counts[words] += 1
                 if unit.truth is not None:
                     truths[words] = max(unit.truth, truths.get(words, 0.0))
-        return cls(counts, truths)
+        return cls(counts, truths, noun)
 
     def __bool__(self) -> bool:
         return bool(self.counts)
@@ -127,7 +133,8 @@ class _Mentions:
 
     def subject(self, verb: str, verb_of_many: str) -> str:
         """The units as the subject of a sentence: "its neuron for sand (84%) responds"."""
-        return f"its {'neurons' if self.are_many else 'neuron'} for {self.listed()} {self._choose(verb, verb_of_many)}"
+        units = self._choose(self.noun, f"{self.noun}s")
+        return f"its {units} for {self.listed()} {self._choose(verb, verb_of_many)}"
 
     def sentence(self, verb: str, verb_of_many: str) -> str:
         """A sentence with the units as its subject; empty if there are none."""
@@ -158,7 +165,7 @@ def say(explanation: Spoken, *, mention: Callable[[Concept], str] = phrase) -> s
         mention: how a concept is worded where the sentence speaks of its units.
     """
     ranked = (*explanation.top, *explanation.bottom)
-    by_role = {role: _Mentions.of(units, mention) for role, units in roles(ranked).items()}
+    by_role = {role: _Mentions.of(units, mention, explanation.noun) for role, units in roles(ranked).items()}
     responding, absent, torn = by_role["responds"], by_role["absent"], by_role["torn"]
     too = " too" if responding else ""
     against_it = f"{too}, which speaks against {spoken(explanation.target.label)}"
@@ -209,13 +216,18 @@ class SpokenContrast(Protocol):
         """By how much the score of the first class exceeds that of the second."""
         ...
 
+    @property
+    def noun(self) -> UnitNoun:
+        """What readers call a unit."""
+        ...
+
 
 def say_contrast(contrast: SpokenContrast) -> str:
     """What speaks for one class rather than another, as a sentence that claims no more than its numbers support."""
     rather, than = spoken(contrast.rather.label), spoken(contrast.than.label)
-    responding = _Mentions.of(roles((*contrast.top, *contrast.bottom))["responds"], phrase)
+    responding = _Mentions.of(roles((*contrast.top, *contrast.bottom))["responds"], phrase, contrast.noun)
     if not responding or contrast.loss is None or contrast.loss <= 0:
-        return f"No neuron of which something may be said speaks for {rather} rather than {than}."
+        return f"No {contrast.noun} of which something may be said speaks for {rather} rather than {than}."
     it = "them" if responding.are_many else "it"
     before, after = figures(contrast.lead, contrast.lead - contrast.loss)
     subject = responding.subject("responds and speaks", "respond and speak")
@@ -228,7 +240,7 @@ def say_contrast(contrast: SpokenContrast) -> str:
 def say_unlabelled(explanation: Spoken) -> str:
     """What the explanation says without naming prediction or target: for readers who are to guess or judge them."""
     ranked = (*explanation.top, *explanation.bottom)
-    by_role = {role: _Mentions.of(units, phrase) for role, units in roles(ranked).items()}
+    by_role = {role: _Mentions.of(units, phrase, explanation.noun) for role, units in roles(ranked).items()}
     responding, absent = by_role["responds"], by_role["absent"]
     if responding and _is_cause(explanation):
         reason = responding.sentence("responds", "respond").rstrip(".")
@@ -243,7 +255,12 @@ def say_unlabelled(explanation: Spoken) -> str:
         by_role["missed"].sentence(f"{stays} stays silent", f"{stays} stay silent"),
         by_role["torn"].sentence("pulls both ways", "pull both ways"),
     ]
-    return " ".join(filter(None, sentences)) or NOTHING_TO_SAY
+    return " ".join(filter(None, sentences)) or nothing_to_say(explanation.noun)
+
+
+def nothing_to_say(noun: UnitNoun) -> str:
+    """What :func:`say_unlabelled` says where no unit is spoken of."""
+    return f"Nothing can be said of its {noun}s."
 
 
 def spoken(label: str) -> str:
@@ -308,9 +325,6 @@ def _reason(explanation: Spoken, responding: _Mentions, absent: _Mentions, *, ha
     return f"{opening} {because}{loss}. {no_cause}".rstrip()
 
 
-NOTHING_TO_SAY = "Nothing can be said of its neurons."
-"""What :func:`say_unlabelled` says where no unit is spoken of."""
-
 _SMALL = 0.1
 """A reason whose loss is under this share of the score is a small part of it."""
 
@@ -353,7 +367,7 @@ def _loss(explanation: Spoken, responding: _Mentions, absent: _Mentions) -> str:
     """How much the score falls without the units that respond."""
     score, loss = explanation.target.logit, explanation.loss or 0.0
     if absent:
-        without = "these neurons" if responding.are_many else "this neuron"
+        without = f"these {explanation.noun}s" if responding.are_many else f"this {explanation.noun}"
     else:
         without = "them" if responding.are_many else "it,"
     falls = f"{figure(loss)} of {figure(score)}" if loss <= score else f"{figure(loss)}, from {figure(score)}"
@@ -368,14 +382,17 @@ def _nothing(explanation: Spoken, *, has_torn: bool) -> str:
     ]
     named = [unit for unit in for_it if unit.clause not in {"no name", "no proven name"}]
     if not for_it:
-        return f"no neuron speaks for {target}"
+        return f"no {explanation.noun} speaks for {target}"
     if has_torn:
         return f"no concept speaks for {target} alone"
     if not named:
-        return f"none of the neurons that speak most for {target} has {a_name}"
+        return f"none of the {explanation.noun}s that speak most for {target} has {a_name}"
     if not any(unit.lit for unit in named):
-        return f"no neuron with {a_name} responds among those that speak most for {target}"
-    return f"of the neurons that speak most for {target}, none that responds is sure enough to be called a reason"
+        return f"no {explanation.noun} with {a_name} responds among those that speak most for {target}"
+    return (
+        f"of the {explanation.noun}s that speak most for {target}, none that responds is sure enough to be called a "
+        "reason"
+    )
 
 
 def _score(score: Score) -> str:
@@ -389,7 +406,7 @@ def say_unspoken(explanation: Ranked) -> str:
     parts: list[str] = []
     for reason, (of_one, of_many) in _UNSPOKEN.items():
         if count := counts[reason]:
-            noun = "" if parts else f" neuron{'' if count == 1 else 's'}"
+            noun = "" if parts else f" {explanation.noun}{'' if count == 1 else 's'}"
             parts.append(f"{count}{noun} {of_one if count == 1 else of_many}")
     return f"Not spoken of: {enumerate_words(parts)}." if parts else ""
 
@@ -398,4 +415,4 @@ def _constant(explanation: Spoken) -> str:
     if not explanation.constant_alpha or explanation.rules.rank_by != "alpha":
         return ""
     target = spoken(explanation.target.label)
-    return f"This network weighs its neurons alike in every image: they rank the same for each {target}."
+    return f"This network weighs its {explanation.noun}s alike in every image: they rank the same for each {target}."

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .answer import Answer, Contrast, ExemplarPicture
     from .caption import AnyAnswer, SaidWord
     from .methods import Method
-    from .vocabulary import RankedUnit, Score
+    from .vocabulary import LeftOver, RankedUnit, Score
 
 _COUNTS = [field.name for field in fields(Truth)]
 
@@ -53,6 +53,8 @@ def to_json(explanation: Answer, *, heatmap: str | None, methods: Mapping[str, s
         "has_evidence": explanation.has_evidence,
         "labels": explanation.labels or None,
         "constant_alpha": explanation.constant_alpha,
+        "noun": explanation.noun,
+        "left_over": _left_over(explanation.left_over),
         "top": [_unit(unit) for unit in explanation.top],
         "bottom": [_unit(unit) for unit in explanation.bottom],
         "passed_over": [_unit(unit) for unit in explanation.passed_over],
@@ -190,6 +192,12 @@ def _evidence(evidence: Evidence) -> dict[str, object]:
         "margin_interval": [_finite(bound) for bound in evidence.margin],
         "runners_up": [concept.spoken for concept in evidence.runners_up],
     }
+
+
+def _left_over(left_over: LeftOver | None) -> dict[str, object] | None:
+    if left_over is None:
+        return None
+    return {"effect": _finite(left_over.effect), "total": _finite(left_over.total)}
 
 
 def _optional(value: float | None) -> float | None:

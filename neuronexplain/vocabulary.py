@@ -87,6 +87,19 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOver:
+    """What a score owes to the part of a layer's map that a dictionary's features do not make up, to first order.
+
+    Attributes:
+        effect: ``sum_ij dy/dA_ij (A - decode(z))_ij``, over all units.
+        total: ``sum_ij dy/dA_ij A_ij``: what it owes to the map as a whole.
+    """
+
+    effect: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """Which units are ranked, and what may be said of them.
 

@@ -102,7 +102,7 @@ def test_a_pooled_linear_head_gives_what_its_definition_says(images):
 def test_both_ways_agree(images):
     net, head = pooled()
     targets, silent = torch.tensor([3, 2, 1, 0, 2, 2]), [[0], [1, 2], [], [5], [6, 7, 8], [11]]
-    read, differentiated = (way.look(images) for way in (head, AnyHead(Reruns(net), LIT_MAPS)))
+    read, differentiated = (way.look(images) for way in (head, AnyHead(net, Reruns(net), LIT_MAPS)))
     for name in ("alphas", "contributions", "effects", "potentials"):
         ours, theirs = (getattr(way.causes(targets), name) for way in (read, differentiated))
         assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-6)

@@ -14,7 +14,7 @@ from dissection.vocabulary import Concept, UnitName
 from neuronexplain.answer import Contrast
 from neuronexplain.clauses import persuasive
 from neuronexplain.explanation import Explanation
-from neuronexplain.sentence import NOTHING_TO_SAY, enumerate_words, percent, say, say_contrast, say_unlabelled
+from neuronexplain.sentence import enumerate_words, nothing_to_say, percent, say, say_contrast, say_unlabelled
 from neuronexplain.vocabulary import Clause, RankedUnit, Rules, Score, Unspoken
 
 CLAUSES = (*get_args(Clause), *get_args(Unspoken))
@@ -191,7 +191,7 @@ def test_without_labels_everything_at_once():
         )
     said = say_unlabelled(explanation([unit(0, "sand", "responds")], [], loss=0.0))
     assert said == "Its neuron for sand (80%) responds, but the score does not fall without it."
-    assert say_unlabelled(explanation([unit(0, None, "no name")], [])) == NOTHING_TO_SAY
+    assert say_unlabelled(explanation([unit(0, None, "no name")], [])) == nothing_to_say("neuron")
 
 
 @given(

@@ -94,6 +94,8 @@ def test_the_whole_value() -> None:
         "has_evidence": True,
         "labels": None,
         "constant_alpha": False,
+        "noun": "neuron",
+        "left_over": None,
         "top": [
             {
                 "unit": 7,

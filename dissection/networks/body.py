@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _SETTINGS = (
     *("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode", "ceil_mode", "output_size"),
     *("eps", "negative_slope", "alpha", "approximate", "min_val", "max_val"),
+    *("activation_of_features", "features_at_a_place"),
 )
 """Settings that change a standard module's output without being weights."""
 

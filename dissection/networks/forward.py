@@ -40,10 +40,13 @@ class Pass:
     Attributes:
         scores: logits; differentiable with respect to the activations. None, ``(images, 0)``, where only maps are read.
         activations: the rectified feature map ``A`` of each tapped layer.
+        whole: where the tapped layer's units are the features of a dictionary, and that was asked for, the map that is
+            put together from them; it has its place in the graph between them and the scores.
     """
 
     scores: Float[Tensor, "images classes"]
     activations: tuple[Float[Tensor, "images units h w"], ...]
+    whole: Float[Tensor, "images whole_units h w"] | None = None
 
     @property
     def activation(self) -> Float[Tensor, "images units h w"]:

@@ -21,6 +21,8 @@ class Source:
         output: which of several outputs holds the scores, if the user chose it.
         multi_label: whether the user declared classes to be independent of each other.
         ema: whether the averaged weights of that file are meant.
+        dictionary: path of the folder of the dictionary that takes its layer apart, or ``None``.
+        learned: who learned that dictionary, and from what, for people.
     """
 
     network: str
@@ -28,6 +30,8 @@ class Source:
     output: str = ""
     multi_label: bool = False
     ema: bool = False
+    dictionary: str | None = None
+    learned: str | None = None
 
     def to_json(self) -> dict[str, object]:
         """Plain JSON values."""
@@ -45,4 +49,5 @@ class Source:
         if not isinstance(network, str) or not (weights is None or isinstance(weights, str)):
             raise NetworkError(f"{dict(values)} is not a source of a network; name the network with --network")
         choices = bool(values.get("multi_label")), bool(values.get("ema"))
-        return cls(network, weights, str(values.get("output") or ""), *choices)
+        dictionary = (str(values.get(name) or "") or None for name in ("dictionary", "learned"))
+        return cls(network, weights, str(values.get("output") or ""), *choices, *dictionary)

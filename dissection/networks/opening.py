@@ -12,6 +12,8 @@ from dissection.errors import NetworkError, not_taken
 from dissection.networks.sources.factory import open_made
 from dissection.networks.sources.spec import ANSWERER, CAPTIONER, SCENES
 
+from .dictionaries.applying import with_dictionary
+from .dictionaries.folders import read_dictionary
 from .foreign_preprocessing import preprocessing_of
 from .language import Answering
 from .network import Network
@@ -40,7 +42,7 @@ class Changes(TypedDict, total=False):
     multi_label: bool | None
 
 
-def open_network(
+def open_network(  # noqa: PLR0913 -- what a network is made of
     network: str | PathLike[str],
     *,
     weights: Path | str | None = None,
@@ -48,6 +50,7 @@ def open_network(
     layer: str | None = None,
     classes: Path | str | Sequence[str] | None = None,
     preprocessing: PreprocessingLike | None = None,
+    dictionary: Path | str | None = None,
     device: str = "cpu",
     progress: Bytes | None = None,
     **changes: Unpack[Changes],
@@ -64,6 +67,8 @@ def open_network(
         layer: the layer to dissect; by default the last rectified convolutional map.
         classes: labels, or a file with one label per line; by default those that the source knows.
         preprocessing: replaces that of the source; see :meth:`Network.from_module`.
+        dictionary: folder of a dictionary whose features its units are to be; by default its layer is the one that the
+            dictionary was learned from, if that says so.
         device: where to run it.
         progress: called with the bytes of published weights received, and all of them.
         changes: changes to that preprocessing: ``mean``, ``std``, ``input_size``, ``resize``, ``channels``; and
@@ -81,8 +86,9 @@ def open_network(
     path = None if weights is None else Path(weights).expanduser().resolve()
     if ema and path is None:
         raise NetworkError("averaged weights (--ema) are those of a file, and none is given; name one with --weights")
+    learned = None if dictionary is None else read_dictionary(dictionary)
     draft = _draft(network, None if path is None else WeightsFile(path, ema), progress)
-    opened = _opened(draft, layer, classes, preprocessing, changes)
+    opened = _opened(draft, layer or (learned.layer if learned else None), classes, preprocessing, changes)
     source = Source(
         draft.spec or network,
         None if path is None else str(path),
@@ -90,7 +96,8 @@ def open_network(
         bool(changes.get("multi_label")),
         ema,
     )
-    return replace(opened, source=source).to(device)
+    opened = replace(opened, source=source).to(device)
+    return opened if learned is None else with_dictionary(opened, learned)
 
 
 def runs_code(network: str) -> bool:

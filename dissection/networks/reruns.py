@@ -46,7 +46,7 @@ class Reruns:
         self._skips_body: bool | None = None
 
     def forward(self, images: Float[Tensor, "images channels H W"]) -> NotedPass:
-        """Like :func:`dissection.networks.forward.forward`.
+        """Like :func:`dissection.networks.forward.forward`, with the whole map that features are of.
 
         Raises:
             ActivationError: if the map's shape is not the same as when the network was opened.
@@ -54,8 +54,10 @@ class Reruns:
         """
         network, body, notes = self._network, body_of(self._network), Notes()
         cut = NotedCut(network.module, network.layer, network.layout, body, notes)
-        outputs = run(network, [body, notes, cut], images)
-        return NotedPass(images, Pass(scores_of(network, outputs, len(images)), (cut.output,)), notes)
+        whole = [] if network.dictionary is None else [network.dictionary.cut(network.module, body)]
+        outputs = run(network, [body, notes, cut, *whole], images)
+        result = Pass(scores_of(network, outputs, len(images)), (cut.output,), *(of_map.output for of_map in whole))
+        return NotedPass(images, result, notes)
 
     def scores(self, noted: NotedPass, maps: Float[Tensor, "images units h w"]) -> Float[Tensor, "images classes"]:
         """The scores for other maps of the same images; they have no graph."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from dissection.vocabulary import Layer, Precision
 
+    from .dictionaries.taking_apart import AppliedDictionary
     from .foreign_preprocessing import PreprocessingLike
     from .map_layouts import Layout
     from .network_source import Source
@@ -54,6 +55,7 @@ class TappedNetwork:
         layouts: by layer, where its map lies in its output, if its shape alone does not show that.
         switches_autograd: whether it uses autograd's switch, as far as is known.
         body: fingerprint of what its layer's map is computed from, if that was found before, see `body_fingerprint`.
+        dictionary: what takes its layer apart, if its units are the features of a dictionary, see `with_dictionary`.
     """
 
     module: nn.Module
@@ -67,6 +69,7 @@ class TappedNetwork:
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     switches_autograd: bool = True
     body: str = ""
+    dictionary: AppliedDictionary | None = None
 
     @classmethod
     def from_module(
@@ -185,13 +188,31 @@ class TappedNetwork:
         tensors = chain(self.module.parameters(), self.module.buffers())
         return next((tensor.device for tensor in tensors), torch.device("cpu"))
 
+    @property
+    def plain(self) -> Self:
+        """The same network without a dictionary, tapped at the layer that this takes apart."""
+        applied = self.dictionary
+        if applied is None:
+            return self
+        return replace(
+            self,
+            module=applied.module_of(self.module),
+            layer=applied.layer,
+            layouts=applied.layouts,
+            source=applied.source,
+            body=applied.body,
+            dictionary=None,
+        )
+
     def at(self, layer: str) -> Self:
-        """The same network, to be dissected at another layer.
+        """The same network without a dictionary, to be dissected at another layer.
 
         Raises:
             LayerNotFoundError: if the layer does not exist, or has no feature map.
             NotConnectedError: if no gradient of the scores reaches the layer.
         """
+        if self.dictionary is not None:
+            return self.plain.at(layer)
         recording = record(self.module, self.preprocessing)
         layers = Layers(recording)
         return _tapped(replace(self, layer=layers.named(layer)), layers, recording)

@@ -71,7 +71,16 @@ class NetworkSettings:
     output: options.Output = None
     multi_label: options.MultiLabel = False
 
-    def open(self, network: str, *, weights: Path | None, ema: bool, layer: str | None, device: str) -> Network:
+    def open(
+        self,
+        network: str,
+        *,
+        weights: Path | None,
+        ema: bool,
+        layer: str | None,
+        device: str,
+        dictionary: Path | None = None,
+    ) -> Network:
         """Open a network by name with these settings; a bar shows the download of its weights."""
         from dissection.networks.opening import open_network
 
@@ -82,6 +91,7 @@ class NetworkSettings:
                 ema=ema,
                 layer=layer,
                 classes=self.classes,
+                dictionary=dictionary,
                 device=device,
                 progress=partial(progress, "fetching the weights"),
                 mean=options.numbers(self.mean) if self.mean else None,

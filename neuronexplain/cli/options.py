@@ -44,6 +44,11 @@ Ema = Annotated[
     bool, typer.Option("--ema", help="Take the averaged weights (EMA) of a checkpoint that also holds raw ones.")
 ]
 
+DictionaryNow = Annotated[
+    Path | None,
+    typer.Option("--dictionary", help="The dictionary's folder, if the run names features and that has moved."),
+]
+
 NetworkName = Annotated[
     str,
     typer.Option(

@@ -186,7 +186,7 @@ class Batch:
 
     def _traces(self, rule: Rule, places: Sequence[ImageCrop]) -> Iterator[tuple[Sequence[ImageCrop], Trace, Tensor]]:
         """Traces of these crops and the scores of all classes; the scores' passes serve if ReLUs follow no rule."""
-        if rule is gradient:
+        if rule is gradient and self.network.dictionary is None:
             for part, forward_pass in self._passes(places):
                 yield (
                     part,
@@ -196,7 +196,7 @@ class Batch:
             return
         for part in self._in_parts(places):
             recorded: list[Tensor] = []
-            trace = traced(self.network, self._stacked(part), partial(_first_class, recorded), rule=rule)
+            trace = traced(self.network.plain, self._stacked(part), partial(_first_class, recorded), rule=rule)
             yield part, trace, recorded[0]
 
     def _passes(self, places: Sequence[ImageCrop]) -> Iterator[tuple[Sequence[ImageCrop], Pass]]:

@@ -45,10 +45,12 @@ class Method:
     ) -> Float[Tensor, "images layers H W"]:
         """The map as it is shown, at the resolution of the images: one layer, or for ``pixels`` one for each colour.
 
+        Of a network that is read by features it explains the map that these are made of.
+
         Raises:
             NetworkError: if the method is not defined for the network or the target; the message says why.
         """
-        return self.compute(network, images, target)
+        return self.compute(network.plain, images, target)
 
     def maps(
         self, network: Network, images: Float[Tensor, "images channels H W"], target: Target

@@ -96,4 +96,4 @@ def _concepts(answers: Sequence[Answer]) -> Iterator[tuple[Image.Image, str]]:
             masks[concept] = np.maximum(masks[concept], mask) if concept in masks else mask
     for concept, mask in masks.items():
         if (mask > 1).any():
-            yield concept_picture(answers[0].photograph, mask), f"Neurons named {concept}"
+            yield concept_picture(answers[0].photograph, mask), f"{answers[0].noun.capitalize()}s named {concept}"

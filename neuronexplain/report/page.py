@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from dissection.files.atomic import replace_file
 from dissection.plain_text import visible
+from neuronexplain.answer import Answer, AnswerPair
 from neuronexplain.figures import fixed, true_minus
 from neuronexplain.pictures.overlay import COLORMAP, DIVERGING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
+    from dissection.vocabulary import UnitNoun
     from neuronexplain.caption import AnyAnswer
 
     from .sections import ClassSection, NeuronCard
@@ -65,11 +67,22 @@ def write_page(
         classes=classes,
         neurons=neurons,
         contents_from=CONTENTS_FROM,
+        noun=_noun(explanations),
         **_colour_keys(),
         article_script=Markup(article_script()),  # noqa: S704 - ours
         script_source=script_source(),
     )
     replace_file(path, page.encode("utf-8", "replace"))  # a path may hold bytes that are not text
+
+
+def _noun(explanations: Sequence[AnyAnswer]) -> UnitNoun:
+    """What the page calls the units of its explanations."""
+    for explanation in explanations:
+        if isinstance(explanation, Answer):
+            return explanation.noun
+        if isinstance(explanation, AnswerPair):
+            return explanation.answers[0].noun
+    return "neuron"
 
 
 def article(explanation: AnyAnswer, *, number: int = 1, total: int = 1, anchor: str | None = None) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dissection.vocabulary import UnitNoun
+
 from .jobs import State
 from .searching import Kind
 
@@ -167,6 +169,13 @@ class MethodShown(_Described):
     picture: str | None
 
 
+class LeftOver(_Described):
+    """What a score owes to what features do not make up of a layer's map, and to all of the map; to first order."""
+
+    effect: float | None
+    total: float | None
+
+
 class Explanation(_Described):
     """Why the network gives a class its score."""
 
@@ -186,6 +195,8 @@ class Explanation(_Described):
     has_evidence: bool
     labels: str | None
     constant_alpha: bool
+    noun: UnitNoun
+    left_over: LeftOver | None
     top: list[RankedUnit]
     bottom: list[RankedUnit]
     passed_over: list[RankedUnit]

@@ -133,7 +133,7 @@ def concept_page(names: Names, run: Number, name: Words) -> Response:
     concept = digest.concepts.get(name.strip().casefold())
     if concept is None:
         names.store.units_named(digest.run, name)  # raises what is near
-        raise HTTPException(404, f"No neuron of run {run} is named {name!r}.")
+        raise HTTPException(404, f"No unit of run {run} is named {name!r}.")
     return pages.page(
         "concept.html.j2",
         here="concepts",
@@ -179,7 +179,7 @@ def exemplar(names: Names, run: Number, unit: Number, rank: Number) -> Response:
     exemplars = names.store.unit(chosen, unit).exemplars
     picture = names.store.picture(chosen, exemplars[rank].index) if rank < len(exemplars) else None
     if picture is None:
-        raise HTTPException(404, f"Run {run} keeps no picture {rank} of neuron {unit}.")
+        raise HTTPException(404, f"Run {run} keeps no picture {rank} of unit {unit}.")
     return Response(ringed(picture, exemplars[rank], chosen.layer), media_type="image/jpeg")
 
 

@@ -174,7 +174,8 @@ class Catalogue:
         run = self.run(number)
         if unit >= run.layer.units:
             raise LayerNotFoundError(
-                f"layer {run.layer.name} of run {number} has no neuron {unit}: give one from 0 to {run.layer.units - 1}"
+                f"layer {run.layer.name} of run {number} has no {run.layer.noun} {unit}: give one from 0 to "
+                f"{run.layer.units - 1}"
             )
         return run
 

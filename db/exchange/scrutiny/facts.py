@@ -23,6 +23,8 @@ _SOURCE: Final = {
     "output": str,
     "multi_label": bool,
     "ema": bool,
+    "dictionary": str | None,
+    "learned": str | None,
     "imported": str,
 }
 """Types of a source's entries, which :class:`dissection.networks.network_source.Source` reads."""

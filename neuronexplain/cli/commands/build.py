@@ -44,6 +44,12 @@ def build(
         list[str] | None,
         typer.Option(help="Layer to name (repeatable); by default the last rectified feature map."),
     ] = None,
+    dictionary: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of a dictionary (SAELens, dictionary_learning, saev): name its features, not the neurons."
+        ),
+    ] = None,
     settings: NetworkSettings,
     question: options.Question = None,
     class_images: Annotated[
@@ -115,12 +121,18 @@ def build(
         dataset = open_concepts(concepts, limit=limit)
         names = [*dict.fromkeys(layer or [])]
         first_layer = names[0] if names else None
-        opened = settings.open(network, weights=weights, ema=ema, layer=first_layer, device=local_device(device))
+        if dictionary is not None and len(names) > 1:
+            raise NeuronExplainError(f"--dictionary is of one layer, and --layer names {len(names)}; name one of them")
+        opened = settings.open(
+            network, weights=weights, ema=ema, layer=first_layer, device=local_device(device), dictionary=dictionary
+        )
         opened = replace(opened if question is None else opened.asked(question), precision=precision)
         networks = [opened, *(opened.at(name) for name in names[1:])]
         evidence = open_class_images(class_images, opened.classes) if class_images else None
         for tapped in networks:
             console.note(_opening(tapped, layer))
+            if tapped.source is not None and tapped.source.learned:
+                console.note(f"The dictionary: {tapped.source.learned}.")
         with _store_of_rank(db, group.number) as store, console.progress() as progress:
             builds = build_layers(
                 networks,
@@ -205,7 +217,7 @@ def summarise(store: NameStore, run: Run) -> None:
 
     names = store.names(run, MIN_IOU)
     console.say(
-        f"{len(names)} of {run.layer.units} neurons of {run.layer.name} have a name "
+        f"{len(names)} of {run.layer.units} {run.layer.noun}s of {run.layer.module} have a name "
         f"(IoU of at least {MIN_IOU} with a concept of {run.concepts}, {run.images} images)."
     )
     if names:
@@ -214,7 +226,7 @@ def summarise(store: NameStore, run: Run) -> None:
     if run.control is not None:
         survived = survivors(names.values(), dissection.units)
         console.say(
-            f"Control: with shuffled weights, {run.control} of {run.layer.units} neurons have a name. "
+            f"Control: with shuffled weights, {run.control} of {run.layer.units} {run.layer.noun}s have a name. "
             f"A greater IoU than any of those reaches with the concept: {survived} of {len(names)} names."
         )
     if run.key.length > 1:
@@ -240,9 +252,9 @@ def _compositions(units: Sequence[Unit]) -> str:
 
 def _opening(network: Network, requested: Sequence[str] | None) -> str:
     layer = network.layer
-    remark = "" if requested else ", the default; --layer names another"
+    remark = "" if requested or network.dictionary else ", the default; --layer names another"
     return (
-        f"{network.name}, layer {layer.name}: {layer.units} neurons, {layer.height} x {layer.width}{remark}. "
+        f"{network.name}, layer {layer.name}: {layer.units} {layer.noun}s, {layer.height} x {layer.width}{remark}. "
         f"{_answers(network)}."
     )
 

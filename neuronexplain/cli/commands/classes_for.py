@@ -42,7 +42,13 @@ def classes_for(
     if for_people:
         console.say(f"What {concept} matters for, over {chosen.evidence}:")
     class_answers.say_ranking(chosen, rows, is_default=rank_by is None, for_people=for_people)
-    columns = {"class": "class", **class_answers.HEADINGS, "images": "images", "mark": "", "units": "neurons"}
+    columns = {
+        "class": "class",
+        **class_answers.HEADINGS,
+        "images": "images",
+        "mark": "",
+        "units": f"{chosen.layer.noun}s",
+    }
     shown = console.shown(rows, limit, for_people=for_people)
     if for_people:
         shown = [row | {"mark": "thin" if row["thin"] else None} for row in shown]

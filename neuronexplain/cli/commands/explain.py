@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from db.records import Run
     from dissection.networks.network import Network
+    from dissection.vocabulary import UnitNoun
     from neuronexplain.answer import Answer
     from neuronexplain.arguments import NamedImage
     from neuronexplain.explanation import Comparison, ExplainedCaption, Explanation
@@ -70,6 +71,7 @@ def explain(
     network: options.NetworkNow = None,
     weights: options.Weights = None,
     ema: options.Ema = False,
+    dictionary: options.DictionaryNow = None,
     run: options.RunNumber = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for a picture of each image, explanations.json and index.html.")
@@ -109,7 +111,9 @@ def explain(
     if out:
         require_free(out, map(readable, paths), replace=replace)
     with NameStore.open(db) as store:
-        opened, chosen = named_network_and_run(store, run=run, network=network, weights=weights, ema=ema, device=device)
+        opened, chosen = named_network_and_run(
+            store, run=run, network=network, weights=weights, ema=ema, dictionary=dictionary, device=device
+        )
         if (max_q, min_truth) != (DEFAULT_RULES.max_q, DEFAULT_RULES.min_truth):
             require_evidence(chosen)
         _note_whose_names(opened, chosen)
@@ -350,13 +354,13 @@ def _print_units(explanation: Answer, *, indent: int = 4) -> None:
     sides = (("for", explanation.top), ("against", explanation.bottom), ("passed", explanation.passed_over))
     for side, units in sides:
         for unit in units:
-            console.say_item(f"{' ' * indent}{side:7}  {_line(unit)}", hanging=indent + 9)
+            console.say_item(f"{' ' * indent}{side:7}  {_line(unit, explanation.noun)}", hanging=indent + 9)
 
 
-def _line(unit: RankedUnit) -> str:
+def _line(unit: RankedUnit, noun: UnitNoun) -> str:
     said = unit.clause if unit.is_spoken else f"unspoken: {unit.clause}"
     numbers = (f"{name} {true_minus(f'{getattr(unit, name):+.2e}')}" for name in ("alpha", "effect", "contribution"))
-    return f"neuron {unit.unit:4}  {'  '.join(numbers)}  {'lit' if unit.lit else 'silent':6}  {_name(unit)}  [{said}]"
+    return f"{noun} {unit.unit:4}  {'  '.join(numbers)}  {'lit' if unit.lit else 'silent':6}  {_name(unit)}  [{said}]"
 
 
 def _name(unit: RankedUnit) -> str:

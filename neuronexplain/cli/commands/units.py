@@ -29,7 +29,7 @@ def units(
     json: options.Json = False,
     csv: options.Csv = False,
 ) -> None:
-    """List a layer's neurons: name, IoU, truth, q and counts. A neuron without a name still shows its best concept.
+    """List a layer's neurons, or features: name, IoU, truth, q and counts. Without a name, the best concept is shown.
 
     Truth is the share of images that carry the best concept where the neuron is lit; q the rate of false names among
     those as sure. A formula of several concepts is shown where the build looked for them and it holds on images that it
@@ -61,7 +61,14 @@ def units(
             "Unchecked: each formula is the best of a search on half of the images, as compositional explanations are "
             "usually found; those that are not accepted do not hold on the other half."
         )
-    columns = {"unit": "neuron", "name": "name", "category": "category", "iou": "IoU", "truth": "truth", "q": "q"}
+    columns = {
+        "unit": chosen.layer.noun,
+        "name": "name",
+        "category": "category",
+        "iou": "IoU",
+        "truth": "truth",
+        "q": "q",
+    }
     columns |= {"threshold": "threshold", "intersection": "intersection", "union": "union", "images": "images"}
     if chosen.key.length > 1:
         columns |= formulas

@@ -85,14 +85,21 @@ class NetworkOptions:
 
 
 def open_stored(
-    store: NameStore, run: int | None, *, network: str | None, weights: Path | None, ema: bool, device: str
+    store: NameStore,
+    run: int | None,
+    *,
+    network: str | None,
+    weights: Path | None,
+    ema: bool,
+    device: str,
+    dictionary: Path | None = None,
 ) -> tuple[Network, Run]:
     """The network of a database's run, and the run that names its units; see `open_network_of`."""
     from neuronexplain.bodies import require_run_of
     from neuronexplain.run_networks import open_network_of
 
     chosen = store.choose(run)
-    opened = open_network_of(chosen, network=network, weights=weights, ema=ema, device=device)
+    opened = open_network_of(chosen, network=network, weights=weights, ema=ema, dictionary=dictionary, device=device)
     require_run_of(opened, store, chosen)
     return opened, chosen
 

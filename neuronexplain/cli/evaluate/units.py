@@ -23,6 +23,7 @@ def units(
     network: options.NetworkNow = None,
     weights: options.Weights = None,
     ema: options.Ema = False,
+    dictionary: options.DictionaryNow = None,
     device: options.Device = "cpu",
     min_iou: options.MinIou = MIN_IOU,
     top: Annotated[int, typer.Option(min=1, help="How many neurons are left out.")] = 5,
@@ -37,11 +38,13 @@ def units(
     from neuronexplain.evaluation.protocols import UnitAblation
 
     with NameStore.open(db) as store:
-        opened, naming_run = open_stored(store, run, network=network, weights=weights, ema=ema, device=device)
+        opened, naming_run = open_stored(
+            store, run, network=network, weights=weights, ema=ema, dictionary=dictionary, device=device
+        )
         named_units = tuple(sorted(store.names(naming_run, min_iou)))
     if not named_units:
         raise NeuronExplainError(
-            f"units needs names of neurons, and run {naming_run.id} has none with an IoU of at least {min_iou:g}; name "
-            "another database with --db, or lower --min-iou"
+            f"units needs names of {naming_run.layer.noun}s, and run {naming_run.id} has none with an IoU of at least "
+            f"{min_iou:g}; name another database with --db, or lower --min-iou"
         )
     measurement.run(UnitAblation(named_units, k=top, seed=images.random_seed), opened, [], images)

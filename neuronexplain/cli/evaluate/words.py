@@ -87,6 +87,7 @@ def words(
     network: options.NetworkNow = None,
     weights: options.Weights = None,
     ema: options.Ema = False,
+    dictionary: options.DictionaryNow = None,
     device: options.Device = "cpu",
     unseen: UnseenOptions,
     rules: RuleOptions,
@@ -111,7 +112,9 @@ def words(
     from neuronexplain.evaluation.words.halves import agreement_of_halves
 
     with NameStore.open(db) as store:
-        opened, naming_run = open_stored(store, run, network=network, weights=weights, ema=ema, device=device)
+        opened, naming_run = open_stored(
+            store, run, network=network, weights=weights, ema=ema, dictionary=dictionary, device=device
+        )
         opened = opened if question is None else opened.asked(question)
         speaker = _speaker(opened, store, naming_run, rules=rules.rules, seed=unseen.seed)
     require_evidence(naming_run)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from neuronexplain.evaluation.tables import Report, shown
 from neuronexplain.methods import METHODS
 from neuronexplain.metrics.rated import difference_of_ratings, mean_rating
-from neuronexplain.sentence import NOTHING_TO_SAY
+from neuronexplain.sentence import nothing_to_say
 
 from .errors import StudyError
 from .questions import SENTENCE, score
@@ -118,7 +118,7 @@ class StudyResults:
             for stimulus in question.stimuli
             if self.study.solutions[question.id].visualisation == SENTENCE
         ]
-        empty = sum(text == NOTHING_TO_SAY for text in sentences)
+        empty = sum(text in {nothing_to_say("neuron"), nothing_to_say("feature")} for text in sentences)
         return [f"{empty} of {len(sentences)} sentences say nothing"] if empty else []
 
     def _of(self, chosen: Sequence[int]) -> tuple[list[float], list[str], list[str]]:

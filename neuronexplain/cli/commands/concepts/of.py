@@ -51,6 +51,6 @@ def concepts_of(
     columns = {"concept": "concept", "category": "category", **class_answers.HEADINGS, "iou": "best IoU"}
     shown = console.shown(rows, limit, for_people=for_people)
     spare = ("contribution", "alpha", "category")
-    console.write_rows(shown, columns | {"units": "neurons"}, as_json=json, as_csv=csv, spare=spare)
+    console.write_rows(shown, columns | {"units": f"{chosen.layer.noun}s"}, as_json=json, as_csv=csv, spare=spare)
     if chosen.constant_alphas and for_people:
         console.say("Alphas of this network are the same for every image; contributions are not.")

@@ -40,7 +40,7 @@ def delete(
 
 def _line(run: Run) -> str:
     return (
-        f"run {run.id}, {run.network} {run.layer.name}, {run.layer.units} neurons named by {run.concepts}, "
+        f"run {run.id}, {run.network} {run.layer.name}, {run.layer.units} {run.layer.noun}s named by {run.concepts}, "
         f"{run.images} images, built {run.created:%F %R}"
     )
 
