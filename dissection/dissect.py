@@ -144,7 +144,7 @@ def _look(
     execution: Execution,
 ) -> None:
     """Run the network's only pass over the data."""
-    photographs = len(concepts), _Frames(concepts, network.preprocessing)
+    photographs = len(concepts), WholeFrames(concepts, network.preprocessing)
     rounds = observed(
         network, layers, photographs, watchers, job, execution, stage="looked", progress="looking at the photographs"
     )
@@ -207,7 +207,7 @@ class _Maps:
         self.state.add(images, values["maps"])
 
 
-class _Frames:
+class WholeFrames:
     """Reads whole photographs at the network's input size, as bytes."""
 
     def __init__(self, concepts: ConceptDataset, preprocessing: Preprocessing) -> None:
@@ -215,4 +215,5 @@ class _Frames:
         self._preprocessing = preprocessing
 
     def __call__(self, index: int) -> UInt8[np.ndarray, "h w 3"]:
+        """The photograph of this index."""
         return np.asarray(self._preprocessing.whole(self._concepts.photograph(index)))

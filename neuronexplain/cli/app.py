@@ -28,6 +28,8 @@ from .commands import (
     weights_convert,
 )
 from .commands.concepts import check, convert, fetch, find, join, kinds, label, of, show
+from .commands.dictionary import check as check_dictionary
+from .commands.dictionary import learn as learn_dictionary
 from .commands.runs import delete, listing
 from .commands.study import discrimination, results, trust
 from .commands.study import serve as serve_study
@@ -155,6 +157,14 @@ concepts.command("fetch")(fetch.fetch)
 concepts.command("show")(show.show)
 concepts.command("find")(find.find)
 app.add_typer(concepts, name="concepts")
+
+dictionary = typer.Typer(
+    help="Features of a layer, each of which stands for less than a neuron does: learn them, and check them.",
+    no_args_is_help=True,
+)
+dictionary.command("learn")(learn_dictionary.learn)
+dictionary.command("check")(check_dictionary.check)
+app.add_typer(dictionary, name="dictionary")
 
 classes = typer.Typer(help="Ask which classes a concept matters for.", no_args_is_help=True)
 classes.command("for")(classes_for.classes_for)

@@ -1,0 +1,1 @@
+"""The commands of ``neuronexplain dictionary``, one module each."""
