@@ -11,7 +11,8 @@ from .errors import StoreError
 from .records import OLDEST_SCHEMA, SCHEMA, STATISTICS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence, Set
+    from collections.abc import Collection, Sequence
+    from collections.abc import Set as AbstractSet
 
     from dissection.vocabulary import Concept, Dissection, Unit
 
@@ -125,7 +126,7 @@ def _evidence(unit: Unit, dissection: Dissection, *, has_control: bool) -> None:
         raise StoreError(f"unit {unit.number} has evidence that is not a finite number")
 
 
-def _compositions(unit: Unit, run: Run, known: Set[Concept]) -> None:
+def _compositions(unit: Unit, run: Run, known: AbstractSet[Concept]) -> None:
     lengths = [one.formula.length for one in unit.compositions]
     if lengths != sorted(set(lengths)) or not set(lengths) <= set(range(2, run.key.length + 1)):
         raise StoreError(
