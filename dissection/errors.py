@@ -18,6 +18,7 @@
     ├── CheckpointError        an unfinished build that cannot be resumed
     ├── ClassNotFoundError     a class that the network does not have
     ├── RanksError             a rank that cannot continue without the others
+    ├── RulesError             (neuronexplain.audit) a file of rules that cannot be read
     ├── StudyError             (neuronexplain.studies.human) a study or ratings that cannot be used
     └── StoreError             (package db) a database that cannot answer
         ├── RunNotFoundError       no run, or more than one, matches the query

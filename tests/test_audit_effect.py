@@ -14,7 +14,7 @@ from db.errors import ConceptNotFoundError
 from dissection.concepts.layouts import open_concepts
 from dissection.errors import CheckpointError, ClassNotFoundError, ConceptDataError
 from dissection.execution.settings import Execution
-from neuronexplain.audit.covering import Draws, elsewhere, elsewhere_often, has_room
+from neuronexplain.audit.covering import AuditDraws, elsewhere, elsewhere_often, has_room
 from neuronexplain.audit.effect import audit_effect
 from neuronexplain.audit.leaning_records import Covered, LeaningRecord, Silenced
 from neuronexplain.audit.named_network import NamedNetwork
@@ -25,7 +25,7 @@ from neuronexplain.class_images import open_class_images
 from neuronexplain.metrics.intervals import UNKNOWN, Figure, correlation
 from neuronexplain.metrics.like_units import like_units
 
-DRAWS = Draws(count=3, seed=5)
+DRAWS = AuditDraws(count=3, seed=5)
 HAIR = 0
 """The unit that responds to hair."""
 
@@ -351,6 +351,13 @@ def test_what_cannot_be_measured_is_said():
     alone = neurons_way([record(silenced=Silenced(1.0, 0.4, False, ()))] * 12, no_units="")
     assert alone.remark == "there are not as many other neurons to compare with"
     assert alone.figure == alone.excess
+    idle = record(total=0.0, silenced=Silenced(0.0, 0.5, True, (0.0,)), covered=Covered(0.1, 0.0, (0.0,)), lit=0.0)
+    idle_ways = [
+        neurons_way([idle] * 12, no_units=""),
+        pixels_way([idle] * 12, no_masks=""),
+        correlation_way([replace(idle, is_there=number < 6) for number in range(12)], no_units="", no_masks=""),
+    ]
+    assert {way.remark for way in idle_ways} == {"no neuron of the layer puts anything into the score of the class"}
     some = pixels_way([record(covered=Covered(0.1, 1.0, (0.5,))), record(has_no_room=True)], no_masks="")
     assert some.remark.startswith("in 1 photograph it leaves no room")
 
@@ -377,7 +384,7 @@ def test_an_audit_that_was_stopped_is_resumed(named, masks, tmp_path):
     assert journal.read_bytes() == b"".join(lines)
     assert again.to_json() == whole.to_json() == audit_effect(network, leaning, photographs, draws=DRAWS).to_json()
     with pytest.raises(CheckpointError, match="another draws"):
-        audit_effect(network, leaning, photographs, draws=Draws(), journal=journal)
+        audit_effect(network, leaning, photographs, draws=AuditDraws(), journal=journal)
 
 
 def test_nobodys_network_is_changed(named, world):

@@ -10,7 +10,7 @@ from defusedxml import ElementTree as SafeTree
 from hair_world import write_hair_world
 
 from dissection.vocabulary import Concept
-from neuronexplain.audit.covering import Draws
+from neuronexplain.audit.covering import AuditDraws
 from neuronexplain.audit.effect import Reliance
 from neuronexplain.audit.junit import junit_xml
 from neuronexplain.audit.named_network import Leaning
@@ -114,7 +114,7 @@ def reliance(share, *, photographs=40, excess=None, name="neurons"):
         else Way(one, UNKNOWN, UNKNOWN, UNKNOWN, 0, {}, "no masks say where hair is")
         for one in ("neurons", "pixels", "correlation")
     ]
-    return Reliance(Leaning(0, "nurse", Concept(1, "hair", "object"), (0,)), tuple(ways), (), "photos", Draws())
+    return Reliance(Leaning(0, "nurse", Concept(1, "hair", "object"), (0,)), tuple(ways), (), "photos", AuditDraws())
 
 
 def rule(**limits):

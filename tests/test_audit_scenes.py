@@ -7,7 +7,7 @@ from dissection.concepts.layouts import open_concepts
 from dissection.networks.opening import open_network
 from dissection.scenes.scene import draw_scene
 from dissection.scenes.words import SCENE_CLASSES
-from neuronexplain.audit.covering import Draws
+from neuronexplain.audit.covering import AuditDraws
 from neuronexplain.audit.effect import audit_effect
 from neuronexplain.audit.named_network import NamedNetwork
 from neuronexplain.audit.photographs import audited_photographs
@@ -32,7 +32,7 @@ def harbours(tmp_path_factory):
 
 def test_a_harbour_leans_on_the_sea(named, harbours):
     photographs = audited_photographs(named.network.classes, HARBOUR, (), harbours)
-    sea = audit_effect(named, named.leaning("harbour", "object/sea", harbours), photographs, draws=Draws(2))
+    sea = audit_effect(named, named.leaning("harbour", "object/sea", harbours), photographs, draws=AuditDraws(2))
     assert [way.lean for way in sea.ways] == ["leans"] * 3
     assert sea.verdict.opening == "harbour leans on sea"
     assert len(sea.leaning.units) > 1
@@ -40,7 +40,7 @@ def test_a_harbour_leans_on_the_sea(named, harbours):
 
 def test_a_harbour_does_not_lean_on_cows(named, harbours):
     photographs = audited_photographs(named.network.classes, HARBOUR, (), harbours)
-    cows = audit_effect(named, named.leaning("harbour", "cow", harbours), photographs, draws=Draws(2))
+    cows = audit_effect(named, named.leaning("harbour", "cow", harbours), photographs, draws=AuditDraws(2))
     neurons, pixels, _ = cows.ways
     assert neurons.lean == "no"
     assert (pixels.lean, pixels.remark) == ("unknown", "it is labelled in no photograph of the class")

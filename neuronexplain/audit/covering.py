@@ -32,7 +32,7 @@ COVERS: Mapping[CoverKind, Callable[[Float32[Tensor, "channels h w"]], Float32[T
 
 
 @dataclass(frozen=True, slots=True)
-class Draws:
+class AuditDraws:
     """What is random in an audit, and what pixels are covered with.
 
     Attributes:
@@ -73,7 +73,7 @@ def elsewhere(
 
 
 def elsewhere_often(
-    region: Bool[np.ndarray, "h w"], taken: Bool[np.ndarray, "h w"], draws: Draws, number: int
+    region: Bool[np.ndarray, "h w"], taken: Bool[np.ndarray, "h w"], draws: AuditDraws, number: int
 ) -> list[Bool[np.ndarray, "h w"]]:
     """The draws of :func:`elsewhere` for the photograph of this number."""
     generator = np.random.default_rng((draws.seed, number))

@@ -15,7 +15,7 @@ from dissection.execution.settings import Execution
 from neuronexplain.evaluation.runner import require_one_process
 from neuronexplain.evaluation.tables import Report, plain
 
-from .covering import Draws
+from .covering import AuditDraws
 from .leaning_pass import measured
 from .verdicts import verdict
 from .ways import correlation_way, neurons_way, pixels_way
@@ -89,7 +89,7 @@ class Reliance:
     ways: tuple[Way, Way, Way]
     records: tuple[LeaningRecord, ...]
     origin: str
-    draws: Draws
+    draws: AuditDraws
 
     @property
     def verdict(self) -> Verdict:
@@ -157,7 +157,7 @@ def audit_effect(
     leaning: Leaning,
     photographs: AuditedPhotographs,
     *,
-    draws: Draws | None = None,
+    draws: AuditDraws | None = None,
     journal: Path | None = None,
     execution: Execution | None = None,
     fresh: bool = False,
@@ -181,7 +181,7 @@ def audit_effect(
         NeuronExplainError: if several processes would share the photographs.
         PhotographError: if a file is not a photograph.
     """
-    draws, execution, network = draws or Draws(), execution or Execution(), named.network
+    draws, execution, network = draws or AuditDraws(), execution or Execution(), named.network
     require_one_process(execution.ranks.count)
     heading = {
         "audit": "effect",
@@ -209,7 +209,7 @@ def audit_effect(
 
 
 def reliance_of(
-    leaning: Leaning, records: list[LeaningRecord], photographs: AuditedPhotographs, draws: Draws
+    leaning: Leaning, records: list[LeaningRecord], photographs: AuditedPhotographs, draws: AuditDraws
 ) -> Reliance:
     """The three ways, from the records of all photographs."""
     concept = leaning.concept.spoken

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from dissection.networks.reruns import NotedPass
     from neuronexplain.evaluation.record_journal import Record, RecordJournal
 
-    from .covering import Draws
+    from .covering import AuditDraws
     from .named_network import Leaning, NamedNetwork
     from .photographs import AuditedPhotographs, ShownPhotograph
 
@@ -51,7 +51,7 @@ def measured(
     leaning: Leaning,
     named: NamedNetwork,
     photographs: AuditedPhotographs,
-    draws: Draws,
+    draws: AuditDraws,
     *,
     heading: Mapping[str, Any],
     journal: Path | None,
@@ -122,7 +122,9 @@ class _Reader:
 class _Observation:
     """Makes the records of a batch."""
 
-    def __init__(self, leaning: Leaning, named: NamedNetwork, things: frozenset[str], draws: Draws, size: int) -> None:
+    def __init__(
+        self, leaning: Leaning, named: NamedNetwork, things: frozenset[str], draws: AuditDraws, size: int
+    ) -> None:
         self._leaning = leaning
         self._network = network = named.network
         self._thresholds = torch.from_numpy(named.thresholds).float()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dissection.concepts.dataset import ConceptDataset
     from dissection.execution.settings import Execution
 
-    from .covering import Draws
+    from .covering import AuditDraws
     from .effect import Reliance
     from .named_network import NamedNetwork
     from .photographs import AuditedPhotographs
@@ -33,7 +33,7 @@ def audit_rules(
     *,
     photographs: Path | None,
     masks: ConceptDataset | None,
-    draws: Draws,
+    draws: AuditDraws,
     journals: Path | None,
     execution: Execution,
     fresh: bool = False,

@@ -70,7 +70,7 @@ def verdict(leaning: Leaning, ways: Sequence[Way]) -> Verdict:
     is_small = all(way.figure.value < _SMALL for way in ways if way.name != "correlation" and way.lean == "leans")
     part = "in small part " if is_small else ""
     opening = _OPENINGS[overall].format(label=leaning.label, concept=leaning.concept.spoken, part=part)
-    clauses = {way.name: _clause(leaning, way) for way in ways}
+    clauses: dict[WayName, str] = {way.name: _clause(leaning, way) for way in ways}
     return Verdict(overall, opening, clauses, tuple(_meanings(leaning, leans)) if overall == "disagree" else ())
 
 

@@ -44,6 +44,8 @@ does not tell; or nothing could be measured."""
 LEAST = 1.0
 """Per cent of a score under which a figure is none to speak of: a hundredth, as in a sentence."""
 
+_NOTHING = "no neuron of the layer puts anything into the score of the class"
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -103,6 +105,8 @@ def neurons_way(records: Sequence[LeaningRecord], *, no_units: str) -> Way:
     if not tried:
         return _unknown("neurons", no_units or "there is no photograph of the class")
     totals = np.array([record.total for record, _ in tried])
+    if not totals.any():
+        return _unknown("neurons", _NOTHING)
     losses = np.array([without.loss for _, without in tried])
     has_random = np.array([bool(without.random) for _, without in tried], float)
     random = np.array([np.mean(without.random) if without.random else 0.0 for _, without in tried])
@@ -145,6 +149,8 @@ def pixels_way(records: Sequence[LeaningRecord], *, no_masks: str) -> Way:
         nowhere = "it is labelled in no photograph of the class"
         return _unknown("pixels", no_masks or left_out or nowhere)
     totals = np.array([total for total, _ in tried])
+    if not totals.any():
+        return _unknown("pixels", _NOTHING)
     falls = np.array([covered.fall for _, covered in tried])
     others = np.array([np.mean(covered.elsewhere) for _, covered in tried])
     share = figure(100 * (falls - others), totals)
@@ -182,6 +188,8 @@ def correlation_way(records: Sequence[LeaningRecord], *, no_units: str, no_masks
     if np.ptp(there) == 0:
         where = "all" if there.any() else "none"
         return _unknown("correlation", f"it is on {where} of {len(there)} photographs labelled in its category")
+    if not (totals * there).any() or not (totals * (1 - there)).any():
+        return _unknown("correlation", _NOTHING)
     where_it_is, elsewhere = ((100 * lits * chosen, totals * chosen) for chosen in (there, 1 - there))
     lifted = difference(where_it_is, elsewhere)
     return Way(

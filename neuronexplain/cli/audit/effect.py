@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neuronexplain.cli import console, options
+from neuronexplain.cli.evaluate.measuring import Fresh
 from neuronexplain.cli.groups import grouped
 from neuronexplain.vocabulary import DEFAULT_RULES, INTERVAL, CoverKind
 
@@ -22,7 +23,6 @@ Masks = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Seed of all random draws.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that read photographs.")]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Start over.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ def effect(
     """
     from dissection.concepts.layouts import open_concepts
     from dissection.execution.settings import Execution
-    from neuronexplain.audit.covering import Draws
+    from neuronexplain.audit.covering import AuditDraws
     from neuronexplain.audit.effect import audit_effect
     from neuronexplain.audit.leaning_pages import write_reliance
     from neuronexplain.audit.photographs import audited_photographs, of_folder
@@ -122,7 +122,7 @@ def effect(
             named,
             leaning,
             photographs,
-            draws=Draws(draws, seed, cover),
+            draws=AuditDraws(draws, seed, cover),
             journal=out and out / "effect.jsonl",
             execution=Execution(batch_size=batch_size, workers=workers, progress=progress),
             fresh=fresh,

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neuronexplain.cli import console, options
+from neuronexplain.cli.evaluate.measuring import Fresh
 from neuronexplain.cli.groups import grouped
 from neuronexplain.vocabulary import CoverKind
 
-from .effect import AuditedNetwork, Fresh, Masks, Seed, Workers
+from .effect import AuditedNetwork, Masks, Seed, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +53,7 @@ def rules(
     from dissection.execution.settings import Execution
     from dissection.files.atomic import replace_file
     from dissection.files.paths import readable
-    from neuronexplain.audit.covering import Draws
+    from neuronexplain.audit.covering import AuditDraws
     from neuronexplain.audit.junit import junit_xml
     from neuronexplain.audit.rules_file import read_rules
     from neuronexplain.audit.rules_pages import rules_json, write_rules
@@ -67,7 +68,7 @@ def rules(
             asked.rules,
             photographs=photos or asked.photographs,
             masks=None if data is None else open_concepts(data),
-            draws=Draws(draws, seed, cover),
+            draws=AuditDraws(draws, seed, cover),
             journals=out and out / "measured",
             execution=Execution(batch_size=batch_size, workers=workers, progress=progress),
             fresh=fresh,
