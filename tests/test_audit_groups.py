@@ -1,4 +1,4 @@
-"""Groups of photographs: on a world whose answers are known, on the scenes' bias study, and against the definitions."""
+"""Groups of photographs: on a world whose answers are known, and against the definitions written out."""
 
 import csv
 import io
