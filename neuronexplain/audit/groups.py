@@ -131,9 +131,10 @@ class GroupedRecords:
         """The groups compared: over all classes, then class by class; each with the rest if there are more than two."""
         names = sorted(set(self.groups))
         pairs = [(names[0], names[1])] if len(names) == 2 else [(name, "the rest") for name in names]
+        indices: list[int | None] = [None, *map(int, np.unique(self.classes))]
         comparisons = [
             (index, group, other, first, second)
-            for index in (None, *np.unique(self.classes).tolist())
+            for index in indices
             for group, other in pairs
             for first, second in (self._sides(index, group),)
             if first.any() and second.any()
