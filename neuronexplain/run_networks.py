@@ -25,7 +25,7 @@ from .bodies import names_units_of, opened_for, require_run_of, run_of
 from .built_here import is_built_here
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from os import PathLike
 
     from db import NameStore
@@ -139,8 +139,11 @@ def named_network_and_run(
     ema: bool = False,
     dictionary: Path | None = None,
     device: str = "cpu",
+    check: Callable[[Run], object] | None = None,
 ) -> tuple[Network, Run]:
     """A run's network, from where it is named; without a run's number, the newest of the only network there is.
+
+    A check of the run comes before its network is opened, which may take long.
 
     Raises:
         NeuronExplainError: as :func:`open_network_of`; or if the runs are of several networks, and none names the units
@@ -152,7 +155,12 @@ def named_network_and_run(
         if network is None or run is not None or not store.runs():
             raise
         opened = open_network(network, weights=weights, ema=ema, dictionary=dictionary, device=device)
-        return opened, run_of(opened, store)
+        chosen = run_of(opened, store)
+        if check:
+            check(chosen)
+        return opened, chosen
+    if check:
+        check(chosen)
     opened = open_network_of(chosen, network=network, weights=weights, ema=ema, dictionary=dictionary, device=device)
     require_run_of(opened, store, chosen)
     return opened, chosen

@@ -161,7 +161,7 @@ def test_a_module_is_read_as_its_run_says(world, tmp_path):
     assert explainer.network.preprocessing == PLAIN
     other = colour_net()
     with torch.no_grad():
-        other.head.weight.mul_(2)
+        other.detect.weight.mul_(2)
     with pytest.warns(UserWarning, match="nothing says what"), pytest.raises(RunNotFoundError, match="weights differ"):
         api.explain(world.file, other, tmp_path / "names.db")
 

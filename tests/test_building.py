@@ -222,7 +222,7 @@ def test_other_weights_are_refused(built):
     store, _ = built
     network = colour_network()
     with torch.no_grad():
-        network.module.head.weight[0, 0] += 1e-6
+        network.module.detect.weight[0, 0] += 1e-6
     with pytest.raises(RunNotFoundError, match="weights differ"):
         explain(colour_square("red"), network, store)
 
@@ -230,7 +230,7 @@ def test_other_weights_are_refused(built):
 def test_a_run_that_is_named_is_not_replaced_by_one_that_fits(folder, tmp_path):
     others = colour_network()
     with torch.no_grad():
-        others.module.head.weight[0, 0] += 1e-6
+        others.module.detect.weight[0, 0] += 1e-6
     with NameStore.create(tmp_path / "n.db") as store:
         one, two = (build(network, _squares(folder), store, draws=0).run for network in (colour_network(), others))
         assert Explainer.from_store(others, store).units

@@ -62,6 +62,7 @@ def test_runs(small: tuple[NameStore, Run]) -> None:
         "quantile": 0.005,
         "evidence": "one folder per class",
         "fingerprint": run.key.network,
+        "body": run.body,
         "created": run.created,
     }
 

@@ -111,11 +111,17 @@ def explain(
     if out:
         require_free(out, map(readable, paths), replace=replace)
     with NameStore.open(db) as store:
+        judges_evidence = (max_q, min_truth) != (DEFAULT_RULES.max_q, DEFAULT_RULES.min_truth)
         opened, chosen = named_network_and_run(
-            store, run=run, network=network, weights=weights, ema=ema, dictionary=dictionary, device=device
+            store,
+            run=run,
+            network=network,
+            weights=weights,
+            ema=ema,
+            dictionary=dictionary,
+            device=device,
+            check=require_evidence if judges_evidence else None,
         )
-        if (max_q, min_truth) != (DEFAULT_RULES.max_q, DEFAULT_RULES.min_truth):
-            require_evidence(chosen)
         _note_whose_names(opened, chosen)
         opened, is_of_words, caption = _asked(opened, question, targets, caption, of_words, of_classes)
         explainer = Explainer.from_store(
