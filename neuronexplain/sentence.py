@@ -41,6 +41,11 @@ class Ranked(Protocol):
         """Units that would be among the strongest if all were ranked."""
         ...
 
+    @property
+    def noun(self) -> UnitNoun:
+        """What readers call a unit."""
+        ...
+
 
 class Spoken(Protocol):
     """The part of an explanation that its sentence is made of."""
