@@ -145,7 +145,7 @@ class _Sample(ArrayStatistic):
     def add(self, images: range, values: Mapping[str, np.ndarray]) -> None:
         """Draw places of each image."""
         maps = values["maps"]
-        finite = np.isfinite(maps).reshape(len(maps), -1).all(1).tolist()
+        finite = [bool(np.isfinite(of_image).all()) for of_image in maps]
         require_finite(finite, "the layer", [self._photographs.image_name(image) for image in images])
         for image, units in zip(images, maps, strict=True):
             generator = np.random.default_rng((self._seed, image))

@@ -34,11 +34,7 @@ def read_dictionary(folder: str | PathLike[str]) -> Dictionary:
     path = Path(folder).expanduser().resolve()
     for name, read in _READERS.items():
         if (path / name).is_file():
-            try:
-                return replace(read(path), folder=str(path))
-            except (RuntimeError, IndexError, ValueError) as error:
-                reason = " ".join(str(error).split())[:120]
-                raise NetworkError(f"the tensors of {path} do not fit each other ({reason}); fetch it again") from error
+            return replace(read(path), folder=str(path))
     what = "holds no dictionary" if path.is_dir() else "is no folder"
     raise NetworkError(
         f"{path} {what}; name a folder with {sae_lens.SETTINGS} (SAELens), {dictionary_learning.STATE} "

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from torch import Tensor
+
 CONFIG, STATE = "config.json", "ae.pt"
 
 
@@ -38,8 +40,8 @@ def read_dictionary_learning(folder: Path) -> Dictionary:
 
 def _plain(tensors: NamedTensors, settings: Mapping[str, Any], _path: Path) -> Dictionary:
     """Features are made as great as if their directions had the length 1, as the library does when it loads them."""
-    encoder, bias = tensors.take("encoder.weight").T, tensors.take("encoder.bias")
-    decoder, offset = tensors.take("decoder.weight").T, tensors.take("bias")
+    encoder, bias, decoder = _linear(tensors)
+    offset = tensors.take("bias", len(encoder))
     lengths = norms(decoder)
     bias = after_subtraction(bias, encoder, offset)
     return Dictionary(
@@ -52,19 +54,22 @@ def _plain(tensors: NamedTensors, settings: Mapping[str, Any], _path: Path) -> D
 
 
 def _with_decoder_bias(tensors: NamedTensors, settings: Mapping[str, Any], _path: Path) -> Dictionary:
-    encoder, bias = tensors.take("encoder.weight").T.contiguous(), tensors.take("encoder.bias")
-    decoder, offset = tensors.take("decoder.weight").T.contiguous(), tensors.take("decoder.bias")
+    encoder, bias, decoder = _linear(tensors)
+    offset = tensors.take("decoder.bias", len(encoder))
     return Dictionary(encoder, bias, decoder, offset, learned=_learned(settings))
 
 
 def _gated(tensors: NamedTensors, settings: Mapping[str, Any], _path: Path) -> Dictionary:
-    shared, offset = tensors.take("encoder.weight").T, tensors.take("decoder_bias")
-    gate, magnitude, log_scale = (tensors.take(name) for name in ("gate_bias", "mag_bias", "r_mag"))
+    shared = tensors.take("encoder.weight", None, None).T
+    units, features = shared.shape
+    decoder = tensors.take("decoder.weight", units, features).T.contiguous()
+    offset = tensors.take("decoder_bias", units)
+    gate, magnitude, log_scale = (tensors.take(name, features) for name in ("gate_bias", "mag_bias", "r_mag"))
     encoder, bias, thresholds = gated(shared, gate, magnitude, log_scale)
     return Dictionary(
         encoder.contiguous(),
         after_subtraction(bias, encoder, offset),
-        tensors.take("decoder.weight").T.contiguous(),
+        decoder,
         offset,
         "jumprelu",
         thresholds=thresholds,
@@ -73,15 +78,15 @@ def _gated(tensors: NamedTensors, settings: Mapping[str, Any], _path: Path) -> D
 
 
 def _topk(tensors: NamedTensors, settings: Mapping[str, Any], path: Path) -> Dictionary:
-    encoder, bias = tensors.take("encoder.weight").T.contiguous(), tensors.take("encoder.bias")
-    offset, k = tensors.take("b_dec"), settings.get("k")
+    encoder, bias, decoder = _linear(tensors)
+    offset, k = tensors.take("b_dec", len(encoder)), settings.get("k")
     if not isinstance(k, int) or isinstance(k, bool):
         raise NetworkError(f"{path} says k: {str(k)[:60]}; the number of features of a place is needed")
     tensors.leave("k", "threshold")  # which its encoding ignores
     return Dictionary(
         encoder,
         after_subtraction(bias, encoder, offset),
-        tensors.take("decoder.weight").T.contiguous(),
+        decoder,
         offset,
         "topk",
         k,
@@ -90,42 +95,37 @@ def _topk(tensors: NamedTensors, settings: Mapping[str, Any], path: Path) -> Dic
 
 
 def _batch_topk(tensors: NamedTensors, settings: Mapping[str, Any], path: Path) -> Dictionary:
-    encoder, bias = tensors.take("encoder.weight").T.contiguous(), tensors.take("encoder.bias")
-    offset, threshold = tensors.take("b_dec"), tensors.take("threshold")
+    encoder, bias, decoder = _linear(tensors)
+    offset = tensors.take("b_dec", len(encoder))
     tensors.leave("k", "group_sizes")
-    if threshold.numel() != 1 or float(threshold) < 0:
-        raise NetworkError(f"{path} is of a dictionary whose threshold was not found yet; learn it to the end")
-    return Dictionary(
-        encoder,
-        after_subtraction(bias, encoder, offset),
-        tensors.take("decoder.weight").T.contiguous(),
-        offset,
-        "jumprelu",
-        thresholds=threshold.flatten().expand(bias.shape).contiguous(),
-        learned=_learned(settings),
-    )
-
-
-def _matryoshka(tensors: NamedTensors, settings: Mapping[str, Any], path: Path) -> Dictionary:
-    encoder, bias = tensors.take("W_enc"), tensors.take("b_enc")
-    decoder, offset, threshold = tensors.take("W_dec"), tensors.take("b_dec"), tensors.take("threshold")
-    tensors.leave("k", "group_sizes", "active_groups")
-    if threshold.numel() != 1 or float(threshold) < 0:
-        raise NetworkError(f"{path} is of a dictionary whose threshold was not found yet; learn it to the end")
     return Dictionary(
         encoder,
         after_subtraction(bias, encoder, offset),
         decoder,
         offset,
         "jumprelu",
-        thresholds=threshold.flatten().expand(bias.shape).contiguous(),
+        thresholds=_one_threshold(tensors, path).expand(bias.shape).contiguous(),
+        learned=_learned(settings),
+    )
+
+
+def _matryoshka(tensors: NamedTensors, settings: Mapping[str, Any], path: Path) -> Dictionary:
+    encoder, bias, decoder, offset = _matrices(tensors)
+    tensors.leave("k", "group_sizes", "active_groups")
+    return Dictionary(
+        encoder,
+        after_subtraction(bias, encoder, offset),
+        decoder,
+        offset,
+        "jumprelu",
+        thresholds=_one_threshold(tensors, path).expand(bias.shape).contiguous(),
         learned=_learned(settings),
     )
 
 
 def _jumprelu(tensors: NamedTensors, settings: Mapping[str, Any], _path: Path) -> Dictionary:
-    encoder, bias, decoder = (tensors.take(name) for name in ("W_enc", "b_enc", "W_dec"))
-    offset, thresholds = tensors.take("b_dec"), tensors.take("threshold")
+    encoder, bias, decoder, offset = _matrices(tensors)
+    thresholds = tensors.take("threshold", len(bias))
     return Dictionary(encoder, bias, decoder, offset, "jumprelu", thresholds=thresholds, learned=_learned(settings))
 
 
@@ -138,6 +138,30 @@ _KINDS: Mapping[str, Callable[[NamedTensors, Mapping[str, Any], Path], Dictionar
     "MatryoshkaBatchTopKSAE": _matryoshka,
     "JumpReluAutoEncoder": _jumprelu,
 }
+
+
+def _linear(tensors: NamedTensors) -> tuple[Tensor, Tensor, Tensor]:
+    """Encoder, bias and decoder of two linear layers."""
+    encoder = tensors.take("encoder.weight", None, None).T.contiguous()
+    units, features = encoder.shape
+    decoder = tensors.take("decoder.weight", units, features).T.contiguous()
+    return encoder, tensors.take("encoder.bias", features), decoder
+
+
+def _matrices(tensors: NamedTensors) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Encoder, bias, decoder and offset, as parameters."""
+    encoder = tensors.take("W_enc", None, None)
+    units, features = encoder.shape
+    bias, decoder = tensors.take("b_enc", features), tensors.take("W_dec", features, units)
+    return encoder, bias, decoder, tensors.take("b_dec", units)
+
+
+def _one_threshold(tensors: NamedTensors, path: Path) -> Tensor:
+    """What all features must exceed; negative where the learner has not found it yet."""
+    threshold = tensors.take("threshold")
+    if float(threshold) < 0:
+        raise NetworkError(f"{path} is of a dictionary whose threshold was not found yet; learn it to the end")
+    return threshold
 
 
 def _learned(settings: Mapping[str, Any]) -> str:

@@ -62,16 +62,30 @@ class NamedTensors:
         self._tensors = dict(tensors)
         self._path = path
 
-    def take(self, name: str) -> Tensor:
+    def take(self, name: str, *shape: int | None) -> Tensor:
         """A tensor of real numbers, in single precision at least.
 
+        Args:
+            name: its name.
+            shape: the lengths of its axes; ``None`` where any will do.
+
         Raises:
-            WeightsError: if there is none, or it holds a NaN or an infinity.
+            WeightsError: if there is none, or it is of another shape, or holds a NaN or an infinity.
         """
         tensor = self.find(name)
         if tensor is None:
             raise WeightsError(f"{self._path} holds no tensor {name!r}; fetch the dictionary again")
+        if tensor.ndim != len(shape) or any(
+            length not in {None, actual} for length, actual in zip(shape, tensor.shape, strict=True)
+        ):
+            needed = " x ".join("any" if length is None else str(length) for length in shape) or "a number"
+            raise WeightsError(
+                f"{name!r} in {self._path} is of shape {tuple(tensor.shape)}; {needed} is needed; fetch it again"
+            )
         return tensor
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._tensors
 
     def find(self, name: str) -> Tensor | None:
         """As :meth:`take`; ``None`` if there is none."""

@@ -52,23 +52,25 @@ def read_sae_lens(folder: Path) -> Dictionary:
     architecture = _architecture(settings, path)
     _require_readable(settings, metadata, path)
     tensors = NamedTensors(read_weights(folder / WEIGHTS), folder / WEIGHTS)
-    encoder, decoder, offset = tensors.take("W_enc"), tensors.take("W_dec"), tensors.take("b_dec")
+    encoder = tensors.take("W_enc", None, None)
+    units, features = encoder.shape
+    decoder, offset = tensors.take("W_dec", features, units), tensors.take("b_dec", units)
     thresholds: Tensor | None = None
     if architecture == "gated":
-        gate, magnitude, log_scale = (tensors.take(name) for name in ("b_gate", "b_mag", "r_mag"))
+        gate, magnitude, log_scale = (tensors.take(name, features) for name in ("b_gate", "b_mag", "r_mag"))
         encoder, bias, thresholds = gated(encoder, gate, magnitude, log_scale)
     else:
-        bias = tensors.take("b_enc")
+        bias = tensors.take("b_enc", features)
     if architecture == "jumprelu":
-        thresholds = tensors.take("threshold")
+        thresholds = tensors.take("threshold", features)
     elif architecture.endswith("batchtopk"):  # of a batch while it is learned, and above this threshold ever after
-        thresholds = tensors.take("topk_threshold").flatten().expand(bias.shape).contiguous()
+        thresholds = tensors.take("topk_threshold").expand(bias.shape).contiguous()
     if settings.get("apply_b_dec_to_input", True):
         bias = after_subtraction(bias, encoder, offset)
     if settings.get("rescale_acts_by_decoder_norm"):
         lengths = norms(decoder)
         encoder, bias, decoder = encoder * lengths, bias * lengths, decoder / lengths[:, None]
-    decoder = decoder * _finetuned(settings, tensors, path)
+    decoder = decoder * _finetuned(settings, tensors, features, path)
     tensors.end()
     return Dictionary(
         encoder,
@@ -152,10 +154,10 @@ def _require_readable(settings: Mapping[str, Any], metadata: Mapping[str, Any], 
         raise _refusal(path, "hook_head_index", head)
 
 
-def _finetuned(settings: Mapping[str, Any], tensors: NamedTensors, path: Path) -> Tensor:
+def _finetuned(settings: Mapping[str, Any], tensors: NamedTensors, features: int, path: Path) -> Tensor:
     """What each feature's direction is multiplied by, since the dictionary was finetuned."""
-    factors = [tensors.find(name) for name in ("finetuning_scaling_factor", "scaling_factor")]
-    present = next((factor for factor in factors if factor is not None), None)
+    names = ("finetuning_scaling_factor", "scaling_factor")
+    present = next((tensors.take(name, features) for name in names if name in tensors), None)
     is_used = bool(settings.get("finetuning_scaling_factor"))
     if present is None:
         if is_used:

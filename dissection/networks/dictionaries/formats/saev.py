@@ -45,7 +45,13 @@ def read_saev(folder: Path) -> Dictionary:
         raise NetworkError(f"{path} says schema: {str(schema)[:60]}, which is not read here; write it with saev anew")
     activation, k = _activation(settings, path)
     tensors = NamedTensors(_state(rest), path)
-    encoder, bias, decoder, offset = (tensors.take(name) for name in ("W_enc", "b_enc", "W_dec", "b_dec"))
+    encoder = tensors.take("W_enc", None, None)
+    units, features = encoder.shape
+    bias, decoder, offset = (
+        tensors.take("b_enc", features),
+        tensors.take("W_dec", features, units),
+        tensors.take("b_dec", units),
+    )
     tensors.end()
     if schema is None:
         bias = after_subtraction(bias, encoder, offset)

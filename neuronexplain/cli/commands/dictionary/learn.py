@@ -93,7 +93,10 @@ def learn(
                 )
             write_sae_lens(replace(dictionary, layer=opened.layer.name), out, network=opened.name)
     console.say(f"{dictionary.features} features of {opened.layer.name} in {out}: {dictionary.learned}.")
-    console.say(f"Next: neuronexplain build --network {network} --dictionary {out} --concepts {concepts} --db NAMES.db")
+    photographs = concepts if source == "activations" else "OTHERS"  # on its own, a direction is right too often
+    console.say(
+        f"Next: neuronexplain build --network {network} --dictionary {out} --concepts {photographs} --db NAMES.db"
+    )
 
 
 def _of_activations(
