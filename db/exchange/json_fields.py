@@ -216,7 +216,7 @@ class RunForm(Form, frozen=True):
     pictures: tuple[PictureForm, ...]
     licence: Text = ""
     control: Count | None = None
-    body: Sha256 | Literal[""] = ""
+    body: Annotated[str, msgspec.Meta(pattern=r"\A([0-9a-f]{64})?\Z")] = ""
     checksum: Sha256 | None = None
 
 

@@ -175,7 +175,7 @@ class _Unit:
     def pairs(self) -> list[Scored]:
         """The best of all pairs: of two orders that say the same, only the first is looked at."""
         count = len(self.candidates)
-        heads = [(("or", place),) for place in self.candidates.tolist()]
+        heads: list[Terms] = [(("or", place),) for place in self.candidates.tolist()]
         covered = self.search.pairs[:, self.candidates[:, None], self.of]
         is_new = np.broadcast_to(~np.eye(count, dtype=bool), (len(OPERATORS), count, count)).copy()
         is_new[:2] &= np.triu(np.ones((count, count), bool))
