@@ -13,9 +13,9 @@ from pathlib import Path
 
 from dissection.concepts.layouts import open_concepts
 from dissection.execution.settings import Execution
-from neuronexplain.audit.effect import audit_effect
-from neuronexplain.audit.named_network import NamedNetwork
-from neuronexplain.audit.photographs import audited_photographs
+from neuronexplain.audit.effect.effect import audit_effect
+from neuronexplain.audit.effect.named_network import NamedNetwork
+from neuronexplain.audit.effect.photographs import audited_photographs
 from neuronexplain.evaluation.tables import shown
 from neuronexplain.studies.bias import Bias, study_bias, trained_network
 

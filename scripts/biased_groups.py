@@ -14,8 +14,8 @@ from pathlib import Path
 
 from db import NameStore
 from dissection.execution.settings import Execution
-from neuronexplain.audit.groups import compare_groups
-from neuronexplain.audit.groups_page import say_accuracies, say_carriers
+from neuronexplain.audit.groups.groups import compare_groups
+from neuronexplain.audit.groups.page import say_accuracies, say_carriers
 from neuronexplain.audit.photograph_pass import PhotographPass
 from neuronexplain.building import build
 from neuronexplain.class_images import ClassImages

@@ -14,13 +14,13 @@ from db.errors import ConceptNotFoundError
 from dissection.concepts.layouts import open_concepts
 from dissection.errors import CheckpointError, ClassNotFoundError, ConceptDataError
 from dissection.execution.settings import Execution
-from neuronexplain.audit.covering import AuditDraws, elsewhere, elsewhere_often, has_room
-from neuronexplain.audit.effect import audit_effect
-from neuronexplain.audit.leaning_records import Covered, LeaningRecord, Silenced
-from neuronexplain.audit.named_network import NamedNetwork
-from neuronexplain.audit.photographs import audited_photographs, of_folder
-from neuronexplain.audit.verdicts import verdict
-from neuronexplain.audit.ways import LEAST, Way, correlation_way, neurons_way, pixels_way
+from neuronexplain.audit.effect.covering import AuditDraws, elsewhere, elsewhere_often, has_room
+from neuronexplain.audit.effect.effect import audit_effect
+from neuronexplain.audit.effect.leaning_records import Covered, LeaningRecord, Silenced
+from neuronexplain.audit.effect.named_network import NamedNetwork
+from neuronexplain.audit.effect.photographs import audited_photographs, of_folder
+from neuronexplain.audit.effect.verdicts import verdict
+from neuronexplain.audit.effect.ways import LEAST, Way, correlation_way, neurons_way, pixels_way
 from neuronexplain.class_images import open_class_images
 from neuronexplain.metrics.intervals import UNKNOWN, Figure, correlation
 from neuronexplain.metrics.like_units import like_units

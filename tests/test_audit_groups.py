@@ -17,9 +17,9 @@ from db import NameStore
 from dissection.errors import ClassNotFoundError, ConceptDataError
 from dissection.execution.settings import Execution
 from dissection.vocabulary import Concept
-from neuronexplain.audit.group_file import open_groups
-from neuronexplain.audit.groups import ConceptUnits, GroupedRecords, compare_groups
-from neuronexplain.audit.groups_page import say_accuracies, say_carriers
+from neuronexplain.audit.groups.group_file import open_groups
+from neuronexplain.audit.groups.groups import ConceptUnits, GroupedRecords, compare_groups
+from neuronexplain.audit.groups.page import say_accuracies, say_carriers
 from neuronexplain.audit.page import read_audit
 from neuronexplain.audit.photograph_pass import PhotographPass
 

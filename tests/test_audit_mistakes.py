@@ -15,12 +15,12 @@ from worlds import CLASSES, COLOURS, colour_square
 
 from db import NameStore
 from dissection.execution.settings import Execution
-from neuronexplain.audit.confusions import class_accuracies, confusions, overall_accuracy, told_first
-from neuronexplain.audit.mistakes import CheckedPhotograph, ConceptPart, Mistake, SpeaksFor, check_photographs
-from neuronexplain.audit.mistakes_page import mistakes_page
+from neuronexplain.audit.mistakes.confusions import class_accuracies, confusions, overall_accuracy, told_first
+from neuronexplain.audit.mistakes.mistakes import CheckedPhotograph, ConceptPart, Mistake, SpeaksFor, check_photographs
+from neuronexplain.audit.mistakes.page import mistakes_page
+from neuronexplain.audit.mistakes.wording import headline, said_sides, say_apart, say_prediction, share_lost
 from neuronexplain.audit.page import audits_in, read_audit
 from neuronexplain.audit.photograph_pass import PhotographPass
-from neuronexplain.audit.wording import headline, said_sides, say_apart, say_prediction, share_lost
 from neuronexplain.class_images import open_class_images
 from neuronexplain.explainer import Explainer
 from neuronexplain.vocabulary import Score
@@ -315,7 +315,7 @@ def test_the_command_writes_a_page_and_says_the_same_again(run, audited, monkeyp
     assert [row["image"] for row in rows] == [made["image"] for made in values["mistakes"]]
     assert float(rows[0]["lead"]) == values["mistakes"][0]["lead"]
     assert next((one["shown"], one["said"]) for one in values["confusions"]) == ("fire", "lawn")
-    monkeypatch.setattr("neuronexplain.audit.mistakes._observe", no_look)
+    monkeypatch.setattr("neuronexplain.audit.mistakes.mistakes._observe", no_look)
     assert run(*words)[:2] == (0, told)
     assert (out / "index.html").read_text() == page
     status, limited, _ = run(*words, "--limit", 2)

@@ -10,13 +10,13 @@ from defusedxml import ElementTree as SafeTree
 from hair_world import write_hair_world
 
 from dissection.vocabulary import Concept
-from neuronexplain.audit.covering import AuditDraws
-from neuronexplain.audit.effect import Reliance
-from neuronexplain.audit.junit import junit_xml
-from neuronexplain.audit.named_network import Leaning
-from neuronexplain.audit.rules import judged
-from neuronexplain.audit.rules_file import LeaningRule, RulesError, read_rules
-from neuronexplain.audit.ways import Way
+from neuronexplain.audit.effect.covering import AuditDraws
+from neuronexplain.audit.effect.effect import Reliance
+from neuronexplain.audit.effect.named_network import Leaning
+from neuronexplain.audit.effect.ways import Way
+from neuronexplain.audit.rules.junit import junit_xml
+from neuronexplain.audit.rules.rules import judged
+from neuronexplain.audit.rules.rules_file import LeaningRule, RulesError, read_rules
 from neuronexplain.metrics.intervals import UNKNOWN, Figure, figure
 
 

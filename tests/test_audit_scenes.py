@@ -7,10 +7,10 @@ from dissection.concepts.layouts import open_concepts
 from dissection.networks.opening import open_network
 from dissection.scenes.scene import draw_scene
 from dissection.scenes.words import SCENE_CLASSES
-from neuronexplain.audit.covering import AuditDraws
-from neuronexplain.audit.effect import audit_effect
-from neuronexplain.audit.named_network import NamedNetwork
-from neuronexplain.audit.photographs import audited_photographs
+from neuronexplain.audit.effect.covering import AuditDraws
+from neuronexplain.audit.effect.effect import audit_effect
+from neuronexplain.audit.effect.named_network import NamedNetwork
+from neuronexplain.audit.effect.photographs import audited_photographs
 
 HARBOUR = SCENE_CLASSES.index("harbour")
 

@@ -29,7 +29,7 @@ from dissection.scenes.staged import Staging
 from dissection.scenes.training import Training, fine_tune, pixels, stacked, train
 from dissection.scenes.words import SCENE_CLASSES
 from dissection.vocabulary import Concept
-from neuronexplain.audit.groups import compare_groups
+from neuronexplain.audit.groups.groups import compare_groups
 from neuronexplain.audit.photograph_pass import PhotographPass
 from neuronexplain.class_images import ClassImages
 from neuronexplain.evaluation.runner import evaluate

@@ -14,8 +14,8 @@ from neuronexplain.cli.groups import grouped
 from neuronexplain.vocabulary import DEFAULT_RULES, INTERVAL, CoverKind
 
 if TYPE_CHECKING:
-    from neuronexplain.audit.effect import Reliance
-    from neuronexplain.audit.named_network import NamedNetwork
+    from neuronexplain.audit.effect.effect import Reliance
+    from neuronexplain.audit.effect.named_network import NamedNetwork
 
 Masks = Annotated[
     Path | None,
@@ -43,7 +43,7 @@ class AuditedNetwork:
         from dataclasses import replace
 
         from db import NameStore
-        from neuronexplain.audit.named_network import NamedNetwork
+        from neuronexplain.audit.effect.named_network import NamedNetwork
         from neuronexplain.run_networks import open_network_of
 
         rules = replace(DEFAULT_RULES, min_iou=self.min_iou, max_q=self.max_q)
@@ -97,10 +97,10 @@ def effect(
     """
     from dissection.concepts.layouts import open_concepts
     from dissection.execution.settings import Execution
-    from neuronexplain.audit.covering import AuditDraws
-    from neuronexplain.audit.effect import audit_effect
-    from neuronexplain.audit.leaning_pages import write_reliance
-    from neuronexplain.audit.photographs import audited_photographs, of_folder
+    from neuronexplain.audit.effect.covering import AuditDraws
+    from neuronexplain.audit.effect.effect import audit_effect
+    from neuronexplain.audit.effect.pages import write_reliance
+    from neuronexplain.audit.effect.photographs import audited_photographs, of_folder
     from neuronexplain.class_images import open_class_images
 
     console.require_one_form(as_json=json, as_csv=csv)

@@ -18,7 +18,7 @@ from .audited_run import AuditedRun, AuditOutput
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from neuronexplain.audit.groups import GroupGap
+    from neuronexplain.audit.groups.groups import GroupGap
 
 
 @grouped
@@ -42,10 +42,10 @@ def groups(
 
     Example: neuronexplain audit groups photographs --groups groups.csv --db names.db --out groups
     """
-    from neuronexplain.audit.group_file import open_groups
-    from neuronexplain.audit.groups import compare_groups
-    from neuronexplain.audit.groups_page import groups_page
-    from neuronexplain.audit.groups_values import GROUP_COLUMNS, group_rows, groups_values
+    from neuronexplain.audit.groups.group_file import open_groups
+    from neuronexplain.audit.groups.groups import compare_groups
+    from neuronexplain.audit.groups.page import groups_page
+    from neuronexplain.audit.groups.values import GROUP_COLUMNS, group_rows, groups_values
     from neuronexplain.audit.page import AUDIT_PAGE, AuditNote, write_audit
     from neuronexplain.audit.photograph_pass import PhotographPass
     from neuronexplain.audit.values import csv_bytes, json_bytes
@@ -83,7 +83,7 @@ def groups(
 
 
 def _say_gaps(gaps: Sequence[GroupGap]) -> None:
-    from neuronexplain.audit.groups_page import say_accuracies, say_carriers, say_largest
+    from neuronexplain.audit.groups.page import say_accuracies, say_carriers, say_largest
 
     if largest := say_largest(gaps):
         console.say(largest)

@@ -16,8 +16,8 @@ from .audited_run import AuditedRun, AuditOutput
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from neuronexplain.audit.confusions import ClassAccuracy, Confusion
-    from neuronexplain.audit.mistakes import CheckedPhotograph, Mistake
+    from neuronexplain.audit.mistakes.confusions import ClassAccuracy, Confusion
+    from neuronexplain.audit.mistakes.mistakes import CheckedPhotograph, Mistake
 
 _CONFUSIONS = 20
 """How many confusions people see."""
@@ -46,10 +46,10 @@ def mistakes(
 
     Example: neuronexplain audit mistakes photographs --db names.db --out mistakes
     """
-    from neuronexplain.audit.confusions import confusions, overall_accuracy
-    from neuronexplain.audit.mistakes import check_photographs
-    from neuronexplain.audit.mistakes_page import mistakes_page
-    from neuronexplain.audit.mistakes_values import MISTAKE_COLUMNS, mistake_rows, mistakes_values
+    from neuronexplain.audit.mistakes.confusions import confusions, overall_accuracy
+    from neuronexplain.audit.mistakes.mistakes import check_photographs
+    from neuronexplain.audit.mistakes.page import mistakes_page
+    from neuronexplain.audit.mistakes.values import MISTAKE_COLUMNS, mistake_rows, mistakes_values
     from neuronexplain.audit.page import AUDIT_PAGE, AuditNote, write_audit
     from neuronexplain.audit.photograph_pass import PhotographPass
     from neuronexplain.audit.values import csv_bytes, json_bytes
@@ -124,8 +124,8 @@ def _say_confusions(confusions: Sequence[Confusion]) -> None:
 
 
 def _say_mistakes(checked: Sequence[CheckedPhotograph], limit: int) -> None:
-    from neuronexplain.audit.confusions import told_first
-    from neuronexplain.audit.wording import said_sides
+    from neuronexplain.audit.mistakes.confusions import told_first
+    from neuronexplain.audit.mistakes.wording import said_sides
 
     mistakes = told_first([photograph.mistake for photograph in checked if photograph.mistake])
     told = [mistake for mistake in mistakes[:limit] if any(said_sides(mistake))]
@@ -141,7 +141,7 @@ def _say_mistakes(checked: Sequence[CheckedPhotograph], limit: int) -> None:
 
 
 def _say_mistake(mistake: Mistake, *, with_words: bool) -> None:
-    from neuronexplain.audit.wording import headline, say_apart, say_prediction
+    from neuronexplain.audit.mistakes.wording import headline, say_apart, say_prediction
 
     console.say(f"{headline(mistake)}  [{mistake.image}]")
     console.say_item(f"  {say_prediction(mistake)}", hanging=2)

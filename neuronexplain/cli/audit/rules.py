@@ -17,7 +17,7 @@ from .effect import AuditedNetwork, Masks, Seed, Workers
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from neuronexplain.audit.rules import JudgedRule
+    from neuronexplain.audit.rules.rules import JudgedRule
 
 
 @grouped
@@ -53,11 +53,11 @@ def rules(
     from dissection.execution.settings import Execution
     from dissection.files.atomic import replace_file
     from dissection.files.paths import readable
-    from neuronexplain.audit.covering import AuditDraws
-    from neuronexplain.audit.junit import junit_xml
-    from neuronexplain.audit.rules_file import read_rules
-    from neuronexplain.audit.rules_pages import rules_json, write_rules
-    from neuronexplain.audit.rules_run import audit_rules
+    from neuronexplain.audit.effect.covering import AuditDraws
+    from neuronexplain.audit.rules.junit import junit_xml
+    from neuronexplain.audit.rules.pages import rules_json, write_rules
+    from neuronexplain.audit.rules.rules_file import read_rules
+    from neuronexplain.audit.rules.rules_run import audit_rules
 
     asked = read_rules(file)
     named = audited.open()

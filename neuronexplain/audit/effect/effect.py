@@ -1,6 +1,6 @@
 """How much does a class lean on a concept? Three ways with intervals, beside each other.
 
-:mod:`neuronexplain.audit.ways` says what the ways are.
+:mod:`neuronexplain.audit.effect.ways` says what the ways are.
 """
 
 from __future__ import annotations
@@ -166,8 +166,8 @@ def audit_effect(
 
     Args:
         named: the network, with names for its units.
-        leaning: the class and the concept, see :meth:`~neuronexplain.audit.named_network.NamedNetwork.leaning`.
-        photographs: the photographs, see :func:`~neuronexplain.audit.photographs.audited_photographs`.
+        leaning: the class and the concept, see :meth:`~neuronexplain.audit.effect.named_network.NamedNetwork.leaning`.
+        photographs: the photographs, see :func:`~neuronexplain.audit.effect.photographs.audited_photographs`.
         draws: what is random, and how pixels are covered.
         journal: a file from which the same audit is resumed, should it be interrupted; by default none is kept.
         execution: how the work is run, in one process; only batch size, workers and progress count.

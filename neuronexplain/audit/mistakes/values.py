@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from neuronexplain.audit.values import plain_values
 from neuronexplain.sentence import percent
 
 from .confusions import class_accuracies, confusions, overall_accuracy, told_first
-from .values import plain_values
 from .wording import headline, said_sides, say_apart, say_prediction
 
 if TYPE_CHECKING:

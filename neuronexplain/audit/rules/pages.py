@@ -6,16 +6,16 @@ import json
 from typing import TYPE_CHECKING
 
 from dissection.files.atomic import replace_file
+from neuronexplain.audit.effect.pages import way_cards
 from neuronexplain.listings import run_facts
 from neuronexplain.report.page import render
-
-from .leaning_pages import way_cards
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from .named_network import NamedNetwork
+    from neuronexplain.audit.effect.named_network import NamedNetwork
+
     from .rules import JudgedRule
 
 _OUTCOMES = ("broken", "undecided", "kept")

@@ -6,10 +6,10 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+from neuronexplain.audit.effect.effect import audit_effect
+from neuronexplain.audit.effect.photographs import audited_photographs, of_folder
 from neuronexplain.class_images import open_class_images
 
-from .effect import audit_effect
-from .photographs import audited_photographs, of_folder
 from .rules import judged
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from dissection.concepts.dataset import ConceptDataset
     from dissection.execution.settings import Execution
+    from neuronexplain.audit.effect.covering import AuditDraws
+    from neuronexplain.audit.effect.effect import Reliance
+    from neuronexplain.audit.effect.named_network import NamedNetwork
+    from neuronexplain.audit.effect.photographs import AuditedPhotographs
 
-    from .covering import AuditDraws
-    from .effect import Reliance
-    from .named_network import NamedNetwork
-    from .photographs import AuditedPhotographs
     from .rules import JudgedRule
     from .rules_file import LeaningRule
 
@@ -54,7 +54,7 @@ def audit_rules(
         ClassNotFoundError: if the network lacks a rule's class.
         ConceptDataError: if there are no photographs of a class, or labels cannot be read.
         ConceptNotFoundError: if nothing is known of a rule's concept.
-        NeuronExplainError: as :func:`~neuronexplain.audit.effect.audit_effect`.
+        NeuronExplainError: as :func:`~neuronexplain.audit.effect.effect.audit_effect`.
     """
     classes = named.network.classes
     leanings = [named.leaning(rule.target, rule.concept, masks) for rule in rules]

@@ -30,10 +30,9 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float64, Int64
 
     from dissection.vocabulary import Concept, Unit
+    from neuronexplain.audit.photograph_pass import LabelledBatch, PhotographPass
     from neuronexplain.evaluation.record_journal import Record
     from neuronexplain.metrics.intervals import Figure
-
-    from .photograph_pass import LabelledBatch, PhotographPass
 
 
 @dataclass(frozen=True, slots=True)

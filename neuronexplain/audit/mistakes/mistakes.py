@@ -19,12 +19,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from neuronexplain.answer import Contrast
+    from neuronexplain.audit.photograph_pass import LabelledBatch, PhotographPass
     from neuronexplain.evaluation.record_journal import Record
     from neuronexplain.explainer import Explainer
     from neuronexplain.explanation import Comparison
     from neuronexplain.vocabulary import RankedUnit
-
-    from .photograph_pass import LabelledBatch, PhotographPass
 
 _TOP = 5
 """The paper's top-5."""

@@ -6,24 +6,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dissection.images.photographs import open_photograph
+from neuronexplain.audit.shown_figures import in_percent, with_sign
 from neuronexplain.metrics.small_samples import is_apart_from_0
 from neuronexplain.pictures.overlay import concept_picture
 from neuronexplain.report.inline_pictures import CONCEPT_SIDE, overlay_uri, picture_uri, shrunk, thumbnail_uri
 from neuronexplain.report.page import render
 
 from .confusions import class_accuracies, confusions, overall_accuracy, told_first
-from .shown_figures import in_percent, with_sign
 from .wording import headline, said_sides, say_apart, say_prediction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from neuronexplain.answer import Contrast
+    from neuronexplain.audit.photograph_pass import PhotographPass
     from neuronexplain.explainer import Explainer
     from neuronexplain.explanation import Comparison
 
     from .mistakes import CheckedPhotograph, Mistake
-    from .photograph_pass import PhotographPass
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def mistakes_page(
     """The page, as HTML that loads nothing.
 
     Args:
-        photographs: what :func:`~neuronexplain.audit.mistakes.check_photographs` returns.
+        photographs: what :func:`~neuronexplain.audit.mistakes.mistakes.check_photographs` returns.
         work: the pass that they were checked in; those shown are explained again, for their pictures.
         explainer: the explainer that they were checked with.
         title: headline of the page.

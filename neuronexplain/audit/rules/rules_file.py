@@ -28,8 +28,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, get_args
 
 from dissection.errors import NeuronExplainError
-
-from .ways import LEAST, WayName
+from neuronexplain.audit.effect.ways import LEAST, WayName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

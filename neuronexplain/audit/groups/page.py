@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from neuronexplain.audit.shown_figures import in_percent, in_points
 from neuronexplain.metrics.small_samples import is_apart_from_0
 from neuronexplain.report.page import render
 from neuronexplain.sentence import enumerate_words, spoken
-
-from .shown_figures import in_percent, in_points
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

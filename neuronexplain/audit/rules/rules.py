@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from dissection.vocabulary import THIN_EVIDENCE
+from neuronexplain.audit.effect.verdicts import with_unit
+from neuronexplain.audit.effect.ways import LEAST
 from neuronexplain.counts import count
 from neuronexplain.evaluation.tables import plain
 
-from .verdicts import with_unit
-from .ways import LEAST
-
 if TYPE_CHECKING:
+    from neuronexplain.audit.effect.effect import Reliance
+    from neuronexplain.audit.effect.ways import Way
     from neuronexplain.metrics.intervals import Figure
 
-    from .effect import Reliance
     from .rules_file import LeaningRule
-    from .ways import Way
 
 RuleOutcome = Literal["kept", "broken", "undecided"]
 """What becomes of a rule."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .groups_page import say_accuracies, say_carriers
-from .values import plain_values
+from neuronexplain.audit.values import plain_values
+
+from .page import say_accuracies, say_carriers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,1 @@
+"""How much a class leans on a concept, three ways."""

@@ -1,0 +1,1 @@
+"""What a network gets wrong, and what tells the wrong class from the right one."""
