@@ -515,10 +515,12 @@ def _compositions(frames: Frames, concepts: Mapping[int, Concept]) -> dict[int, 
     made: dict[int, tuple[Composition, ...]] = {}
     for row in _rows(frames.compositions, COMPOSITIONS, by=["unit", "length"]):
         (first, *steps), unit = terms[row["unit"], row["length"]], row["unit"]
-        joined = tuple((operator_of(step["operator"]), _concept(step, concepts)) for step in steps)
         searched, held_out = (FormulaAreas(*(row[f"{half}_{area}"] for area in AREAS)) for half in HALVES)
         one = Composition(
-            Formula(_concept(first, concepts), joined),
+            Formula(
+                _concept(first, concepts),
+                tuple((operator_of(step["operator"]), _concept(step, concepts)) for step in steps),
+            ),
             searched,
             held_out,
             (row["gain_low"], row["gain_high"]),

@@ -189,7 +189,7 @@ class Formula:
         return f"{names[0]} {', '.join(words)}"
 
 
-_JOINED: dict[Operator, str] = {"or": "or", "and": "and", "and not": "but not"}
+_JOINED: dict[str, str] = {"or": "or", "and": "and", "and not": "but not"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -29,6 +29,7 @@ def test_the_page_runs(place, run, capsys):
     said = re.search(
         r"Names of several concepts: (\d+) hold on the half of the images .* of (\d+)", " ".join(told.split())
     )
+    assert said
     accepted, found = map(int, said.groups())
     assert 0 < accepted < found
     status, told, error = run(*units[1:], "--json")

@@ -203,9 +203,8 @@ def _unit(form: UnitForm, concepts: Mapping[int, Concept], origin: str) -> Unit:
 def _composition(form: CompositionForm, concepts: Mapping[int, Concept], origin: str) -> Composition:
     for number in (form.first, *(step.concept for step in form.steps)):
         _require(number in concepts, f"{origin} has a formula of concept {number}, which is not listed")
-    steps = tuple((step.operator, concepts[step.concept]) for step in form.steps)
     return Composition(
-        Formula(concepts[form.first], steps),
+        Formula(concepts[form.first], tuple((step.operator, concepts[step.concept]) for step in form.steps)),
         _formula_areas(form.searched, origin),
         _formula_areas(form.held_out, origin),
         form.gain,
