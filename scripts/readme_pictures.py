@@ -1,8 +1,9 @@
 """Draws the README's pictures of photographs that must not be shown: only heat map and named neurons.
 
-Usage: scripts/readme_pictures.py DATABASE FOLDER PHOTOGRAPH...
+Usage: scripts/readme_pictures.py DATABASE FOLDER PHOTOGRAPH[=CLASS]...
 
-The README shows a goldfinch, an oxcart, a mountain bike, a zebra and a boxer. The picture of the demo's page, page.jpg,
+The README shows a goldfinch, an oxcart, a mountain bike, a zebra and a boxer; and as mistakes, with the class that they
+show, a mountain tent and a trimaran. The picture of the demo's page, page.jpg,
 is not drawn here: it is a browser's view of demo/index.html, 1280 x 1600, reduced to 1000 x 1250, while the pointer is
 on the first word that has pixels.
 """
@@ -20,10 +21,13 @@ from PIL import Image, ImageDraw, ImageFont
 from db import NameStore
 from dissection.images.photographs import open_photograph
 from neuronexplain import Explainer, open_network_of
+from neuronexplain.classes import find_class
 from neuronexplain.pictures.overlay import heatmap_image, save_picture
 
 if TYPE_CHECKING:
-    from neuronexplain.explanation import Explanation
+    from collections.abc import Sequence
+
+    from neuronexplain.answer import Answer, Contrast
 
 SIDE = 200
 CAPTION = 26
@@ -38,19 +42,46 @@ def tile(picture: Image.Image, caption: str) -> Image.Image:
     return sheet
 
 
-def strip(explanation: Explanation) -> Image.Image:
-    """The heat map, and where the neurons that are said to respond do so."""
-    responding = Counter(u.name.concept.spoken for u in explanation.top if u.name and u.clause == "responds")
-    tiles = [tile(heatmap_image(explanation.heatmap, size=(SIDE, SIDE)), f"why {explanation.target.label}")]
-    for name, mask in explanation.masks.items():
+def evidence(answer: Answer) -> Image.Image:
+    """The heat map of a class."""
+    return tile(heatmap_image(answer.heatmap, size=(SIDE, SIDE)), f"why {answer.target.label}")
+
+
+def neurons(answer: Answer | Contrast) -> list[Image.Image]:
+    """Where the neurons that are said to respond do so, a tile for each name."""
+    responding = Counter(
+        u.name.concept.spoken for u in (*answer.top, *answer.bottom) if u.name and u.clause == "responds"
+    )
+    tiles = []
+    for name, mask in answer.masks.items():
         if name in responding:
             grey = np.where(mask > 1, 255, np.clip(mask * 90, 0, 90)).astype(np.uint8)
-            neurons = "neuron" if responding[name] == 1 else "neurons"
-            tiles.append(tile(Image.fromarray(grey), f"{neurons} for {name}"))
+            of_name = "neuron" if responding[name] == 1 else "neurons"
+            tiles.append(tile(Image.fromarray(grey), f"{of_name} for {name}"))
+    return tiles
+
+
+def strip(tiles: Sequence[Image.Image]) -> Image.Image:
+    """Tiles side by side."""
     sheet = Image.new("RGB", (len(tiles) * (SIDE + GAP) - GAP, SIDE + CAPTION), "white")
     for number, picture in enumerate(tiles):
         sheet.paste(picture, (number * (SIDE + GAP), 0))
     return sheet
+
+
+def draw(explainer: Explainer, path: str, shown: str, folder: Path) -> None:
+    """Write the strip of a photograph; of a mistake, that of what the network says and what is shown."""
+    photograph = [(path, open_photograph(Path(path)))]
+    (explanation,) = explainer.explain(photograph)
+    if shown:
+        pair = explanation.prediction.index, find_class(explainer.network.classes, shown)
+        (comparison,) = explainer.compare_each(photograph, [pair])
+        tiles = [*map(evidence, comparison.answers), *neurons(comparison.contrasts[0])]
+    else:
+        tiles = [evidence(explanation), *neurons(explanation)]
+    target = folder / f"{(shown or explanation.target.label).lower().replace(' ', '-')}.png"
+    save_picture(strip(tiles), target)
+    print(f"{target.name}: {explanation.sentence}")
 
 
 def main() -> None:
@@ -59,11 +90,9 @@ def main() -> None:
     with NameStore.open(database) as store:
         run = store.choose()
         explainer = Explainer.from_store(open_network_of(run), store, run=run)
-    named = ((path, open_photograph(Path(path))) for path in photographs)
-    for explanation in explainer.explain(named):
-        target = Path(folder) / f"{explanation.target.label.lower().replace(' ', '-')}.png"
-        save_picture(strip(explanation), target)
-        print(f"{target.name}: {explanation.sentence}")
+    for photograph in photographs:
+        path, _, shown = photograph.partition("=")
+        draw(explainer, path, shown, Path(folder))
 
 
 if __name__ == "__main__":
