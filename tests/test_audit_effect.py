@@ -405,7 +405,7 @@ def test_the_command_tells_people_and_programs(run, world, tmp_path):
     assert status == 0, error
     assert out.startswith("nurse leans on hair: without its proven neuron")
     assert "16 photographs in the folder of nurse, 16 of them with masks" in out
-    page = (tmp_path / "hair" / "effect.html").read_text()
+    page = (tmp_path / "hair" / "index.html").read_text()
     assert page.count("<img") > 20
     assert "<script" not in page
     assert "falls by" in page

@@ -268,7 +268,7 @@ def test_the_command_ends_with_1_where_a_rule_is_broken(name, outcomes, run, wor
     told = json.loads(out)
     assert told["rules"][0]["outcome"] == outcomes
     assert told == json.loads((tmp_path / "out" / "rules.json").read_text())
-    page = (tmp_path / "out" / "rules.html").read_text()
+    page = (tmp_path / "out" / "index.html").read_text()
     assert page.index("nurses by their work") < page.index("nurse must lean on coat")
     assert "<script" not in page
     assert SafeTree.parse(tmp_path / "rules.xml").getroot()[0].attrib["tests"] == "3"

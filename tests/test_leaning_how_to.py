@@ -38,7 +38,8 @@ def test_an_effect_is_measured(place, run):
     assert said[1].startswith("nurse leans on hair: ")
     assert "labelled coat" in said[2]
     assert {path.name for path in (place / "nurse-hair").iterdir() if path.suffix != ".lock"} == {
-        "effect.html",
+        "index.html",
+        "audit.json",
         "effect.json",
         "effect.jsonl",
     }
@@ -53,7 +54,7 @@ def test_rules_are_checked(place, run):
     broken, kept, counts, page = told.strip().splitlines()
     assert broken.startswith("broken     nurses by their work: nurse may lean on hair by at most 5 %")
     assert kept.startswith("kept       zebra must lean on stripes")
-    assert (counts, page) == ("1 kept, 1 broken, 0 undecided.", "Page: rules/rules.html")
+    assert (counts, page) == ("1 kept, 1 broken, 0 undecided.", "Page: rules/index.html")
     assert (place / "rules.xml").exists()
     for path in re.search(r"path: \|\n((?: +\S+\n?)+)", workflow)[1].split():
         assert (place / path).exists()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dissection.files.atomic import replace_file
+from neuronexplain.audit.page import AuditNote, write_audit
+from neuronexplain.audit.values import json_bytes
 from neuronexplain.report.page import render
 
 from .tables import likeness_sentence, reports
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from .runs import RunsCompared
     from .speech import PhotographChange
-
-_PAGE = "index.html"
-_DATA = "compare.json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +55,7 @@ def write_comparison(
     """Write the page and all figures as JSON to a folder.
 
     Raises:
-        OutputError: if a file cannot be written.
+        OutputError: as :func:`~neuronexplain.audit.page.write_audit`.
     """
     page = render(
         "audit_compare.html.j2",
@@ -68,10 +65,9 @@ def write_comparison(
         reports=reports(compared, rows=rows),
         photographs=photographs,
     )
-    replace_file(folder / _PAGE, page.encode("utf-8", "replace"))
-    replace_file(
-        folder / _DATA, json.dumps(comparison_json(compared), indent=2, ensure_ascii=False, allow_nan=False).encode()
-    )
+    title = f"What changed between {compared.first.network} and {compared.second.network}"
+    note = AuditNote.of("compare", title, compared.second)
+    write_audit(folder, note, page, {"compare.json": json_bytes(comparison_json(compared))})
 
 
 def _run(run: Run) -> dict[str, object]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dissection.files.atomic import replace_file
+from neuronexplain.audit.page import AuditNote, write_audit
+from neuronexplain.audit.values import json_bytes
 from neuronexplain.evaluation.page import Bar, Chart
 from neuronexplain.evaluation.tables import shown
 from neuronexplain.listings import run_facts
@@ -84,12 +84,12 @@ def _card(way: Way) -> WayCard:
     )
 
 
-def write_reliance(folder: Path, reliance: Reliance, named: NamedNetwork, photographs: AuditedPhotographs) -> Path:
-    """Write ``effect.html`` and ``effect.json`` into a folder; the path of the page.
+def write_reliance(folder: Path, reliance: Reliance, named: NamedNetwork, photographs: AuditedPhotographs) -> None:
+    """Write the page and ``effect.json`` into a folder.
 
     Raises:
         ConceptDataError: if labels of a photograph that is shown cannot be read.
-        OutputError: if a file cannot be written.
+        OutputError: as :func:`~neuronexplain.audit.page.write_audit`.
         PhotographError: if a photograph that is shown cannot be read.
     """
     cards, chart = way_cards(reliance)
@@ -106,10 +106,8 @@ def write_reliance(folder: Path, reliance: Reliance, named: NamedNetwork, photog
         facts=run_facts(named.run, named=len(named.dissection.names(named.rules.min_iou)))
         | {"Photographs of the class": reliance.origin},
     )
-    document = json.dumps(reliance.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
-    replace_file(folder / "effect.json", document.encode("utf-8", "replace"))
-    replace_file(folder / "effect.html", page.encode("utf-8", "replace"))
-    return folder / "effect.html"
+    title = f"What {reliance.leaning.label} leans on: {reliance.leaning.concept.spoken}"
+    write_audit(folder, AuditNote.of("effect", title, named.run), page, {"effect.json": json_bytes(reliance.to_json())})
 
 
 def _neuron(unit: Unit) -> tuple[int, float, float | None, float | None]:

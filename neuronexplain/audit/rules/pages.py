@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-from dissection.files.atomic import replace_file
 from neuronexplain.audit.effect.pages import way_cards
+from neuronexplain.audit.page import AuditNote, write_audit
+from neuronexplain.audit.values import json_bytes
 from neuronexplain.listings import run_facts
 from neuronexplain.report.page import render
 
@@ -29,11 +29,11 @@ def rules_json(judgements: Sequence[JudgedRule]) -> dict[str, object]:
     }
 
 
-def write_rules(folder: Path, judgements: Sequence[JudgedRule], named: NamedNetwork, *, title: str) -> Path:
-    """Write ``rules.html`` and ``rules.json`` into a folder; the path of the page.
+def write_rules(folder: Path, judgements: Sequence[JudgedRule], named: NamedNetwork, *, title: str) -> None:
+    """Write the page and ``rules.json`` into a folder.
 
     Raises:
-        OutputError: if a file cannot be written.
+        OutputError: as :func:`~neuronexplain.audit.page.write_audit`.
     """
     ranked = sorted(judgements, key=lambda judgement: _OUTCOMES.index(judgement.outcome))
     values = rules_json(judgements)
@@ -44,7 +44,4 @@ def write_rules(folder: Path, judgements: Sequence[JudgedRule], named: NamedNetw
         judgements=[(judgement, *way_cards(judgement.reliance)) for judgement in ranked],
         facts=run_facts(named.run, named=len(named.dissection.names(named.rules.min_iou))),
     )
-    document = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
-    replace_file(folder / "rules.json", document.encode("utf-8", "replace"))
-    replace_file(folder / "rules.html", page.encode("utf-8", "replace"))
-    return folder / "rules.html"
+    write_audit(folder, AuditNote.of("rules", title, named.run), page, {"rules.json": json_bytes(values)})

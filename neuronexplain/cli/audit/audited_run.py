@@ -40,12 +40,11 @@ class AuditedRun:
         from db import NameStore
         from dissection.networks.forward import require_classes
         from neuronexplain.explainer import Explainer
-        from neuronexplain.run_networks import open_network_of
+        from neuronexplain.run_networks import named_network_and_run
 
         with NameStore.open(self.db) as store:
-            chosen = store.choose(self.run) if self.run is not None else store.newest_of(self.network)
-            opened = open_network_of(
-                chosen, network=self.network, weights=self.weights, ema=self.ema, device=self.device
+            opened, chosen = named_network_and_run(
+                store, run=self.run, network=self.network, weights=self.weights, ema=self.ema, device=self.device
             )
             require_classes(opened)
             return Explainer.from_store(opened, store, run=chosen, rules=rules), chosen

@@ -66,10 +66,13 @@ def compare(
     from neuronexplain.audit.compare.photographs import open_photographs
     from neuronexplain.audit.compare.runs import compare_runs
     from neuronexplain.audit.compare.tables import likeness_sentence, reports
+    from neuronexplain.audit.page import AUDIT_PAGE, require_audit_folder
 
     if photographs is None:
         ignored = {"--network": network, "--network-2": network_2, "--weights": weights, "--weights-2": weights_2}
         options.refuse_ignored((name for name, value in ignored.items() if value), "no photographs are explained")
+    if out is not None:
+        require_audit_folder(out)
     with ExitStack() as stack:
         stores = [stack.enter_context(NameStore.open(place)) for place in (first, second)]
         before, after = stores[0].choose(run), stores[1].choose(run_2)
@@ -100,7 +103,7 @@ def compare(
         console.say()
         _say(report)
     if out is not None:
-        console.say(f"Page: {out / 'index.html'}")
+        console.say(f"Page: {out / AUDIT_PAGE}")
 
 
 def _say(report: Report) -> None:

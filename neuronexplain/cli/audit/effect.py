@@ -44,13 +44,12 @@ class AuditedNetwork:
 
         from db import NameStore
         from neuronexplain.audit.effect.named_network import NamedNetwork
-        from neuronexplain.run_networks import open_network_of
+        from neuronexplain.run_networks import named_network_and_run
 
         rules = replace(DEFAULT_RULES, min_iou=self.min_iou, max_q=self.max_q)
         with NameStore.open(self.db) as store:
-            chosen = store.choose(self.run) if self.run is not None else store.newest_of(self.network)
-            opened = open_network_of(
-                chosen, network=self.network, weights=self.weights, ema=self.ema, device=self.device
+            opened, chosen = named_network_and_run(
+                store, run=self.run, network=self.network, weights=self.weights, ema=self.ema, device=self.device
             )
             return NamedNetwork.from_store(opened, store, run=chosen, rules=rules)
 
@@ -101,9 +100,12 @@ def effect(
     from neuronexplain.audit.effect.effect import audit_effect
     from neuronexplain.audit.effect.pages import write_reliance
     from neuronexplain.audit.effect.photographs import audited_photographs, of_folder
+    from neuronexplain.audit.page import AUDIT_PAGE, require_audit_folder
     from neuronexplain.class_images import open_class_images
 
     console.require_one_form(as_json=json, as_csv=csv)
+    if out is not None:
+        require_audit_folder(out)
     named = audited.open()
     dataset = None if masks is None else open_concepts(masks)
     leaning = named.leaning(target, concept, dataset)
@@ -127,15 +129,16 @@ def effect(
             execution=Execution(batch_size=batch_size, workers=workers, progress=progress),
             fresh=fresh,
         )
-    page = out and write_reliance(out, reliance, named, photographs)
+    if out is not None:
+        write_reliance(out, reliance, named, photographs)
     if json:
         console.write_json(reliance.to_json())
     elif csv:
         console.write_rows(reliance.rows(), {}, as_json=False, as_csv=True)
     else:
         say_reliance(reliance)
-        if page:
-            console.say(f"Page: {page}")
+        if out is not None:
+            console.say(f"Page: {out / AUDIT_PAGE}")
 
 
 def say_reliance(reliance: Reliance) -> None:

@@ -54,11 +54,14 @@ def rules(
     from dissection.files.atomic import replace_file
     from dissection.files.paths import readable
     from neuronexplain.audit.effect.covering import AuditDraws
+    from neuronexplain.audit.page import AUDIT_PAGE, require_audit_folder
     from neuronexplain.audit.rules.junit import junit_xml
     from neuronexplain.audit.rules.pages import rules_json, write_rules
     from neuronexplain.audit.rules.rules_file import read_rules
     from neuronexplain.audit.rules.rules_run import audit_rules
 
+    if out is not None:
+        require_audit_folder(out)
     asked = read_rules(file)
     named = audited.open()
     data = masks or asked.masks
@@ -75,13 +78,14 @@ def rules(
         )
     if junit is not None:
         replace_file(junit, junit_xml(judgements, suite=readable(file.name)))
-    page = out and write_rules(out, judgements, named, title=f"Rules for {named.network.name}")
+    if out is not None:
+        write_rules(out, judgements, named, title=f"Rules for {named.network.name}")
     if json:
         console.write_json(rules_json(judgements))
     else:
         _say(judgements)
-        if page:
-            console.say(f"Page: {page}")
+        if out is not None:
+            console.say(f"Page: {out / AUDIT_PAGE}")
     failing = {"broken", "undecided"} if strict else {"broken"}
     if any(judgement.outcome in failing for judgement in judgements):
         raise typer.Exit(1)
