@@ -34,10 +34,10 @@ def differences(runs: Sequence[Run]) -> dict[int, Differences]:
 
 
 def differences_within_networks(runs: Iterable[Run]) -> dict[int, Differences]:
-    """What sets each run apart from the other runs of the same network, by the run's number."""
+    """What sets each run apart from the other runs of a network with the same body, by the run's number."""
     by_network: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
-        by_network[run.key.network].append(run)
+        by_network[run.body or run.key.network].append(run)
     return {number: apart for of_one in by_network.values() for number, apart in differences(of_one).items()}
 
 

@@ -301,3 +301,38 @@ def asked(client, **fields):
     while (job := client.get(response.headers["location"]).json())["state"] not in {"done", "failed"}:
         time.sleep(0.01)
     return job
+
+
+class Preparing(nn.Module):
+    """Colours, once the image is prepared in code of its own; a head may look at the image as well."""
+
+    def __init__(self, prepare, beside=None):
+        super().__init__()
+        self.trunk, self.prepare, self.beside = ColourNet(), prepare, beside
+
+    def forward(self, images):
+        offset = 0 if self.beside is None else self.beside(images)
+        return self.trunk(self.prepare(images)) + offset
+
+
+def body_of(*parts):
+    return Network.from_module(
+        Preparing(*parts).eval(), layer="trunk.rectify", preprocessing=PLAIN, classes=CLASSES
+    ).body_fingerprint
+
+
+def test_what_is_done_to_the_image_before_the_layer_is_of_the_body_and_what_is_done_beside_it_is_not():
+    plain = body_of(lambda images: images)
+    beside = [
+        lambda images: images[:, :1].mean((1, 2, 3))[:, None],
+        lambda images: (2 * images).mean((1, 2, 3))[:, None],
+    ]
+    assert {body_of(lambda images: images, look) for look in beside} == {plain}
+    prepared = [
+        lambda images: images[:, [2, 1, 0]],
+        lambda images: images.flip(3),
+        lambda images: images[:, :, ::2].repeat_interleave(2, 2),
+        lambda images: images.transpose(2, 3),
+        lambda images: images * 0.5,
+    ]
+    assert len({plain, *map(body_of, prepared)}) == 1 + len(prepared)

@@ -129,7 +129,9 @@ def test_an_unfinished_build_is_gone_on_with_by_the_same_run_alone(folder, tmp_p
     with pytest.raises(StoppedError):
         passes(stops_at=20)
     whole = passes(quantile=0.01)
-    assert whole == passes(min_images=5) == 10 + 1  # all batches, and one that asks about alphas
+    assert (
+        whole == passes(min_images=5) == 10 + 2
+    )  # all batches, one that asks about alphas, and one that finds the body
     assert passes() == whole - 4
     assert not (tmp_path / "unfinished").exists()
 

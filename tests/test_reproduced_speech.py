@@ -69,7 +69,7 @@ def test_every_table_of_section_8_is_made_and_resumed(script, tmp_path, monkeypa
     monkeypatch.setattr(script("talkers"), "STAGES", ("sees.features.4",))
     monkeypatch.setattr(speech, "THREE", speech.THREE[:1])
     said, skipped = [], []
-    size = speech.SpeechSize(scenes=(3, 1), learnt=48, epochs=1, photographs=False)
+    size = speech.SpeechSize(scenes=(2, 1), learnt=48, epochs=1, photographs=False)
     tables = list(speech.Speech(tmp_path, size, Execution(), said.append, skipped.append).tables())
     assert len({table.world for table in tables}) == 5
     counts = {name: sum(table.protocol == name for table in tables) for name in {table.protocol for table in tables}}
@@ -115,9 +115,9 @@ def test_a_captioner_of_photographs_learns_to_look_and_a_shuffled_one_does_not(s
     module = script("photographs")
     classifier = Network.from_module(Eyes(), layer="features.1", preprocessing=PLAIN, classes=list("abcd"))
     pictures = module.flickr(photographs)
-    seen = module.Photographs.seen(classifier, pictures * 20)
-    assert seen.vectors.shape == (240, 512)
-    assert len(seen.without([0, 5]).captions) == 238
+    seen = module.Photographs.seen(classifier, pictures * 8)
+    assert seen.vectors.shape == (96, 512)
+    assert len(seen.without([0, 5]).captions) == 94
     of_colour = {}
     for shuffled in (False, True):
         network = module.captioner(classifier, seen, shuffled=shuffled, progress=lambda _: None)

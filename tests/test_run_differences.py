@@ -62,7 +62,7 @@ def test_everything_that_an_answer_depends_on_is_compared():
 def test_runs_of_other_networks_are_not_compared():
     base = replace(run_of(small_dissection()), id=1)
     others = [
-        replace(base, id=2, key=replace(base.key, network="f" * 64, quantile=0.5)),
+        replace(base, id=2, body="f" * 64, key=replace(base.key, network="f" * 64, quantile=0.5)),
         replace(base, id=3, key=replace(base.key, draws=7)),
     ]
     apart = differences_within_networks([base, *others])

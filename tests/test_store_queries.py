@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 import pytest
 import store_cases as cases
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from shapes import unchecked
@@ -276,6 +276,7 @@ def test_queries_equal_a_slow_loop(
     where: str, published: tuple[Run, Dissection, list[ClassImportance]], min_iou: float, rank_by: RankBy | None
 ) -> None:
     run, dissection, importances = published
+    assume(run.classes)
     with NameStore.create(where) as store:
         kept = store.publish(run, dissection, importances)
         try:

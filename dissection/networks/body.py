@@ -151,6 +151,7 @@ class _Watch(TorchFunctionMode):
     def __init__(self, module: nn.Module, image: Tensor) -> None:
         super().__init__()
         self._images = WeakTensorKeyDictionary({image: None})
+        self._views: MutableMapping[Tensor, Sources] = WeakTensorKeyDictionary()
         self._known: MutableMapping[Tensor, Sources] = WeakTensorKeyDictionary()
         self._started: list[Sources] = []
         for name, tensor in chain(module.named_parameters(), module.named_buffers()):
@@ -158,7 +159,9 @@ class _Watch(TorchFunctionMode):
 
     def of(self, things: object) -> Sources:
         """What all tensors among things come from."""
-        return _joined(self._known.get(_root(tensor), Sources()) for tensor in tensors(things))
+        return _joined(
+            self._known.get(_root(tensor), Sources()) | self._views.get(tensor, Sources()) for tensor in tensors(things)
+        )
 
     def begins(self, _part: nn.Module, args: object, kwargs: object) -> None:
         """Note what a module is given, since it may overwrite it."""
@@ -182,6 +185,9 @@ class _Watch(TorchFunctionMode):
         if is_of_image and isinstance(result, Tensor):
             if func.__name__ not in _ONLY_MOVED:
                 sources |= Sources(operations=frozenset([self._operation(func.__name__, args, kwargs)]))
+            if _is_view(result, args):  # what is done to a part of the image is not done to the image
+                self._views[result] = sources
+                return result
             self._images[_root(result)] = None
         written = [args[0]] if args and result is None else []  # __setitem__ and its like
         for tensor in tensors([result, written]):
@@ -204,6 +210,11 @@ class _Watch(TorchFunctionMode):
         """A view and what it is a view of are one: what is written to either is in both."""
         root = _root(tensor)
         self._known[root] = self._known.get(root, Sources()) | sources
+
+
+def _is_view(result: Tensor, args: tuple[Any, ...]) -> bool:
+    """Whether a function gave a view of what it was given, and not the same tensor."""
+    return _root(result) is not result and not any(result is argument for argument in args)
 
 
 def _root(tensor: Tensor) -> Tensor:

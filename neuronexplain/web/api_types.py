@@ -60,6 +60,11 @@ class UnitName(_Described):
     union: int | None
     images: int | None
     best: str | None
+    formula: str | None
+    formula_iou: float | None
+    formula_gain_low: float | None
+    formula_gain_high: float | None
+    formula_q: float | None
 
 
 class _Importance(_Described):
