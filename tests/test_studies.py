@@ -392,7 +392,7 @@ def test_audit_groups_finds_the_place_that_a_biased_network_looks_at(studied, de
     """Its neurons are named over the demo's scenes; in groups that differ in nothing it finds nothing."""
     out, _ = studied
     network, staging = bias.trained_network(SMALL, "biased", out, Execution()), SMALL.staging
-    named = dissect(network, open_concepts(demo / "demo" / "scenes", limit=300), quantile=0.01, draws=0)
+    named = dissect(network, open_concepts(demo / "demo" / "scenes"), quantile=0.01, draws=0)
     test = open_concepts(out / "test")
     images = ClassImages(out, tuple((test.files(index)[0], index % 2) for index in range(len(test))))
     with NameStore.open(out / "names.db") as store:
