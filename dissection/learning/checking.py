@@ -117,7 +117,9 @@ def likeness(one: Dictionary, other: Dictionary) -> Likeness:
         raise NetworkError(
             f"dictionaries of {one.units} and of {other.units} units cannot be compared; give two of one"
         )
-    directions = [torch.nn.functional.normalize(each.decoder.double(), dim=1).numpy() for each in (one, other)]
+    directions = [
+        torch.nn.functional.normalize(dictionary.decoder.double(), dim=1).numpy() for dictionary in (one, other)
+    ]
     cosines = directions[0] @ directions[1].T
     matched = cosines[linear_sum_assignment(-cosines)]
     return Likeness(float(matched.mean()), float((matched >= _ALIKE).mean()))

@@ -80,16 +80,16 @@ def _fitted(
     progress: Callable[[int, int], None] | None,
 ) -> tuple[Float[Tensor, "units concepts"], Float[Tensor, " concepts"]]:
     """Weights and biases of logistic regressions, with a little decay of the weights."""
-    known, wanted = (labels != UNKNOWN).float(), (labels == PRESENT).float()
+    known, targets = (labels != UNKNOWN).float(), (labels == PRESENT).float()
     counts = known.sum(0).clamp_min(1)
-    rates = ((wanted.sum(0) + 1) / (counts + 2)).clamp(1e-6, 1 - 1e-6)
+    rates = ((targets.sum(0) + 1) / (counts + 2)).clamp(1e-6, 1 - 1e-6)
     weights = torch.zeros(data.shape[1], labels.shape[1], requires_grad=True)
     bias = rates.logit().requires_grad_()
     optimiser = torch.optim.LBFGS([weights, bias], max_iter=1, history_size=10, line_search_fn="strong_wolfe")
 
     def loss() -> float:
         optimiser.zero_grad()
-        errors = F.binary_cross_entropy_with_logits(data @ weights + bias, wanted, weight=known, reduction="none")
+        errors = F.binary_cross_entropy_with_logits(data @ weights + bias, targets, weight=known, reduction="none")
         total = (errors.sum(0) / counts).sum() + _DECAY * weights.square().sum()
         total.backward()  # type: ignore[no-untyped-call]
         return float(total.detach())
