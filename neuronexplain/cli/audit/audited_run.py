@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from neuronexplain.cli import console, options
+from neuronexplain.vocabulary import DEFAULT_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from db import NameStore
     from db.records import Run
     from dissection.execution.settings import Execution
+    from dissection.networks.network import Network
+    from neuronexplain.audit.effect.named_network import NamedNetwork
     from neuronexplain.explainer import Explainer
     from neuronexplain.vocabulary import Rules
 
@@ -40,14 +44,41 @@ class AuditedRun:
         from db import NameStore
         from dissection.networks.forward import require_classes
         from neuronexplain.explainer import Explainer
-        from neuronexplain.run_networks import named_network_and_run
 
         with NameStore.open(self.db) as store:
-            opened, chosen = named_network_and_run(
-                store, run=self.run, network=self.network, weights=self.weights, ema=self.ema, device=self.device
-            )
+            opened, chosen = self.network_and_run(store)
             require_classes(opened)
             return Explainer.from_store(opened, store, run=chosen, rules=rules), chosen
+
+    def network_and_run(self, store: NameStore) -> tuple[Network, Run]:
+        """The run's network, and the run.
+
+        Raises:
+            NeuronExplainError: if the network cannot be opened.
+        """
+        from neuronexplain.run_networks import named_network_and_run
+
+        return named_network_and_run(
+            store, run=self.run, network=self.network, weights=self.weights, ema=self.ema, device=self.device
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenNames:
+    """When a name counts."""
+
+    min_iou: options.MinIou = DEFAULT_RULES.min_iou
+    max_q: options.MaxQ = DEFAULT_RULES.max_q
+
+    def of(self, audited: AuditedRun) -> NamedNetwork:
+        """The network of a run, with its names."""
+        from db import NameStore
+        from neuronexplain.audit.effect.named_network import NamedNetwork
+
+        rules = replace(DEFAULT_RULES, min_iou=self.min_iou, max_q=self.max_q)
+        with NameStore.open(audited.db) as store:
+            opened, chosen = audited.network_and_run(store)
+            return NamedNetwork.from_store(opened, store, run=chosen, rules=rules)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +10,12 @@ import typer
 from neuronexplain.cli import console, options
 from neuronexplain.cli.evaluate.measuring import Fresh
 from neuronexplain.cli.groups import grouped
-from neuronexplain.vocabulary import DEFAULT_RULES, INTERVAL, CoverKind
+from neuronexplain.vocabulary import INTERVAL, CoverKind
+
+from .audited_run import AuditedRun, ProvenNames
 
 if TYPE_CHECKING:
     from neuronexplain.audit.effect.effect import Reliance
-    from neuronexplain.audit.effect.named_network import NamedNetwork
 
 Masks = Annotated[
     Path | None,
@@ -23,35 +23,6 @@ Masks = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Seed of all random draws.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that read photographs.")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditedNetwork:
-    """The network of a database, and when a name counts."""
-
-    db: options.Db
-    run: options.RunNumber = None
-    network: options.NetworkNow = None
-    weights: options.Weights = None
-    ema: options.Ema = False
-    device: options.Device = "cpu"
-    min_iou: options.MinIou = DEFAULT_RULES.min_iou
-    max_q: options.MaxQ = DEFAULT_RULES.max_q
-
-    def open(self) -> NamedNetwork:
-        """The network with its names."""
-        from dataclasses import replace
-
-        from db import NameStore
-        from neuronexplain.audit.effect.named_network import NamedNetwork
-        from neuronexplain.run_networks import named_network_and_run
-
-        rules = replace(DEFAULT_RULES, min_iou=self.min_iou, max_q=self.max_q)
-        with NameStore.open(self.db) as store:
-            opened, chosen = named_network_and_run(
-                store, run=self.run, network=self.network, weights=self.weights, ema=self.ema, device=self.device
-            )
-            return NamedNetwork.from_store(opened, store, run=chosen, rules=rules)
 
 
 @grouped
@@ -63,7 +34,8 @@ def effect(
     ] = None,
     concept: Annotated[str, typer.Option(help="The concept: hair, or object/hair where a name is not enough.")],
     target: Annotated[str, typer.Option("--class", help="The class: label, synonym or number.")],
-    audited: AuditedNetwork,
+    audited: AuditedRun,
+    names: ProvenNames,
     masks: Masks = None,
     thing: Annotated[
         str,
@@ -106,7 +78,7 @@ def effect(
     console.require_one_form(as_json=json, as_csv=csv)
     if out is not None:
         require_audit_folder(out)
-    named = audited.open()
+    named = names.of(audited)
     dataset = None if masks is None else open_concepts(masks)
     leaning = named.leaning(target, concept, dataset)
     classes = named.network.classes

@@ -12,7 +12,8 @@ from neuronexplain.cli.evaluate.measuring import Fresh
 from neuronexplain.cli.groups import grouped
 from neuronexplain.vocabulary import CoverKind
 
-from .effect import AuditedNetwork, Masks, Seed, Workers
+from .audited_run import AuditedRun, ProvenNames
+from .effect import Masks, Seed, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 def rules(
     *,
     file: Annotated[Path, typer.Argument(metavar="RULES", help="The rules, a TOML file.")],
-    audited: AuditedNetwork,
+    audited: AuditedRun,
+    names: ProvenNames,
     photos: Annotated[
         Path | None, typer.Option("--photos", metavar="DIR", help="A folder per class, instead of the one in RULES.")
     ] = None,
@@ -63,7 +65,7 @@ def rules(
     if out is not None:
         require_audit_folder(out)
     asked = read_rules(file)
-    named = audited.open()
+    named = names.of(audited)
     data = masks or asked.masks
     with console.progress() as progress:
         judgements = audit_rules(

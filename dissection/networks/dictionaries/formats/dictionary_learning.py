@@ -98,27 +98,27 @@ def _batch_topk(tensors: NamedTensors, settings: Mapping[str, Any], path: Path) 
     encoder, bias, decoder = _linear(tensors)
     offset = tensors.take("b_dec", len(encoder))
     tensors.leave("k", "group_sizes")
-    return Dictionary(
-        encoder,
-        after_subtraction(bias, encoder, offset),
-        decoder,
-        offset,
-        "jumprelu",
-        thresholds=_one_threshold(tensors, path).expand(bias.shape).contiguous(),
-        learned=_learned(settings),
-    )
+    return _above(_one_threshold(tensors, path), (encoder, bias, decoder, offset), settings)
 
 
 def _matryoshka(tensors: NamedTensors, settings: Mapping[str, Any], path: Path) -> Dictionary:
     encoder, bias, decoder, offset = _matrices(tensors)
     tensors.leave("k", "group_sizes", "active_groups")
+    return _above(_one_threshold(tensors, path), (encoder, bias, decoder, offset), settings)
+
+
+def _above(
+    threshold: Tensor, matrices: tuple[Tensor, Tensor, Tensor, Tensor], settings: Mapping[str, Any]
+) -> Dictionary:
+    """Features that are there where they exceed one threshold, of encoder, bias, decoder and offset."""
+    encoder, bias, decoder, offset = matrices
     return Dictionary(
         encoder,
         after_subtraction(bias, encoder, offset),
         decoder,
         offset,
         "jumprelu",
-        thresholds=_one_threshold(tensors, path).expand(bias.shape).contiguous(),
+        thresholds=threshold.expand(bias.shape).contiguous(),
         learned=_learned(settings),
     )
 
