@@ -318,10 +318,11 @@ LEANS, NO, AGAINST, OPEN = ((5, 4, 6), (0, -0.5, 0.5), (-5, -6, -4), (1, 0, 2))
         (AGAINST, AGAINST, AGAINST, "against", ""),
         (LEANS, OPEN, OPEN, "leans", ""),
         (OPEN, OPEN, LEANS, "undecided", ""),
-        (LEANS, NO, LEANS, "disagree", "these neurons respond to something besides hair"),
+        (LEANS, NO, LEANS, "disagree", "it responds to something besides hair"),
         (NO, LEANS, NO, "disagree", "neurons that have another name, or none"),
         (NO, NO, LEANS, "disagree", "association without use"),
-        (LEANS, LEANS, NO, "disagree", "do not put more into the score where there is hair"),
+        (LEANS, LEANS, NO, "disagree", "puts hardly more into the score than elsewhere"),
+        (LEANS, LEANS, AGAINST, "disagree", "puts less into the score than elsewhere"),
         (LEANS, AGAINST, LEANS, "disagree", "By one way hair speaks for nurse, by the other against it"),
     ],
 )
@@ -335,6 +336,15 @@ def test_where_ways_disagree_it_is_said_what_that_means(neurons, pixels, associa
     if overall == "leans":
         assert said.opening == "nurse leans in small part on hair"
         assert verdict(leaning, [way("neurons", (12, 11, 13)), *ways[1:]]).opening == "nurse leans on hair"
+
+
+def test_many_neurons_are_spoken_of_as_many(named):
+    leaning = replace(named["biased"].leaning("nurse", "hair"), units=(3, 4))
+    matters, hardly = verdict(leaning, [way("neurons", LEANS), way("pixels", NO), way("correlation", NO)]).meanings
+    assert matters.startswith("The neurons matter and the pixels do not: they respond to something besides hair, ")
+    assert hardly == (
+        "Where there is hair the neurons put hardly more into the score than elsewhere: they respond to something else."
+    )
 
 
 def record(**changes):

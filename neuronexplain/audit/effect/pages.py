@@ -106,7 +106,7 @@ def write_reliance(folder: Path, reliance: Reliance, named: NamedNetwork, photog
         facts=run_facts(named.run, named=len(named.dissection.names(named.rules.min_iou)))
         | {"Photographs of the class": reliance.origin},
     )
-    title = f"What {reliance.leaning.label} leans on: {reliance.leaning.concept.spoken}"
+    title = f"Does {reliance.leaning.label} lean on {reliance.leaning.concept.spoken}?"
     write_audit(folder, AuditNote.of("effect", title, named.run), page, {"effect.json": json_bytes(reliance.to_json())})
 
 

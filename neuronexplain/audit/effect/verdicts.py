@@ -158,21 +158,31 @@ def with_unit(figure: Figure, unit: str = "") -> str:
 def _meanings(leaning: Leaning, leans: Mapping[WayName, Lean]) -> Iterator[str]:
     concept = leaning.concept.spoken
     neurons, pixels, correlation = leans["neurons"], leans["pixels"], leans["correlation"]
+    is_one = len(leaning.units) == 1
+    noun, they, put, matter, respond = (
+        ("neuron", "it", "puts", "matters", "responds") if is_one else ("neurons", "they", "put", "matter", "respond")
+    )
     if {neurons, pixels} == {"leans", "against"}:
         yield f"By one way {concept} speaks for {leaning.label}, by the other against it."
     elif neurons == "leans" and pixels in {"no", "against"}:
         yield (
-            f"The neurons matter and the pixels do not: these neurons respond to something besides {concept}, or what "
-            "lies around it does as well."
+            f"The {noun} {matter} and the pixels do not: {they} {respond} to something besides {concept}, or what lies "
+            "around it does as well."
         )
     elif pixels == "leans" and neurons in {"no", "against"}:
         yield (
-            f"The pixels matter and the neurons do not: the network sees {concept} by neurons that have another name, "
-            "or none."
+            f"The pixels matter and the {noun} {'does' if is_one else 'do'} not: the network sees {concept} by neurons "
+            "that have another name, or none."
         )
     if correlation == "leans" and "leans" not in {neurons, pixels}:
-        yield f"The neurons respond where there is {concept}, but the score does not need it: association without use."
+        yield (
+            f"The {noun} {respond} where there is {concept}, but the score does not need it: association without use."
+        )
     elif correlation in {"no", "against"} and neurons == "leans":
-        yield f"These neurons do not put more into the score where there is {concept}: they respond to something else."
+        amount = "hardly more" if correlation == "no" else "less"
+        yield (
+            f"Where there is {concept} the {noun} {put} {amount} into the score than elsewhere: {they} {respond} to "
+            "something else."
+        )
     elif correlation == "against" and neurons == "no":
-        yield f"Where there is {concept} the neurons put less into the score, which hardly changes it."
+        yield f"Where there is {concept} the {noun} {put} less into the score, which hardly changes it."
