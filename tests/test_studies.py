@@ -21,6 +21,7 @@ from dissection.concepts.layouts import open_concepts
 from dissection.dissect import dissect
 from dissection.errors import CheckpointError, NetworkError
 from dissection.execution.settings import Execution
+from dissection.networks.opening import open_network
 from dissection.networks.forward import forward
 from dissection.networks.network import Network
 from dissection.networks.preprocessing import Preprocessing
@@ -258,6 +259,21 @@ def side(name: str, right: list[bool], *, mass: float | None = 0.5) -> Side:
         for index, is_right in enumerate(right)
     ]
     return Side(name, records, [explanation([], [])] * len(records), {"cow": [], "dog": []})
+
+
+def test_the_studys_networks_and_test_scenes_are_there_for_audits(studied):
+    out, _ = studied
+    trained = bias.trained_network(SMALL, "biased", out, Execution())
+    opened = open_network("scenes", weights=out / "biased.safetensors", classes=SMALL.staging.things)
+    assert opened.fingerprint == trained.fingerprint
+    table = (out / "places.csv").read_text().splitlines()
+    assert table[0] == "image,group"
+    assert len(table) == 1 + SMALL.tested
+    test = open_concepts(out / "test")
+    for index, line in enumerate(table[1:]):
+        image, place = line.split(",")
+        assert (image.split("/")[0], place) == (SMALL.staging.thing(index), SMALL.staging.place(index))
+        assert (out / "photographs" / image).read_bytes() == test.files(index)[0].read_bytes()
 
 
 def test_a_study_without_a_scene_to_show_has_no_picture_and_says_so():

@@ -48,8 +48,12 @@ class ScenesNet(nn.Module):
         classes: the number of classes it tells apart.
     """
 
+    LAST = "classifier.4"
+    """The layer that gives the scores."""
+
     def __init__(self, classes: int = len(SCENE_CLASSES)) -> None:
         super().__init__()
+        self.class_count = classes
         self.features = convolutions()
         self.classifier = nn.Sequential(
             nn.Flatten(),

@@ -92,8 +92,9 @@ def study_bias(study: Bias, out: Path, *, execution: Execution | None = None, fr
     """Train on biased scenes and on balanced ones, and compare.
 
     Everything is stored in ``out``: scenes, weights, names (``names.db``), figures (``bias.json``, and with charts
-    ``bias.html``) and a picture like the paper's Fig. 8 (``bias.png``), if there is a scene to show. The same study is
-    resumed where it stopped.
+    ``bias.html``) and a picture like the paper's Fig. 8 (``bias.png``), if there is a scene to show. The test scenes
+    are there by class, too (``photographs/``), with a table of their places (``places.csv``), as audits read them. The
+    same study is resumed where it stopped.
 
     Args:
         study: what is staged.
@@ -108,6 +109,7 @@ def study_bias(study: Bias, out: Path, *, execution: Execution | None = None, fr
     _claim(out, study, fresh=fresh)
     test_scenes = (study.staging.draw(study.seed + _TEST, index) for index in range(study.tested))
     test = _drawn(out / "test", test_scenes, study.tested, execution)
+    _sort(test, study, out)
     named = _drawn(out / "named", _mixed(study), study.named, execution)
     with NameStore.create(str(out / "names.db")) as store:
         sides = [_side(study, name, out, store, test, named, execution) for name in study.stagings]
@@ -124,9 +126,9 @@ def _claim(out: Path, study: Bias, *, fresh: bool) -> None:
     file, settings = out / "study.json", json.dumps(asdict(study), sort_keys=True)
     out.mkdir(parents=True, exist_ok=True)
     if fresh:
-        for name in ("test", "named", *study.stagings):
+        for name in ("test", "named", "photographs", *study.stagings):
             shutil.rmtree(out / name, ignore_errors=True)
-        for name in ("names.db", "bias.png", *(f"{name}.safetensors" for name in study.stagings)):
+        for name in ("names.db", "bias.png", "places.csv", *(f"{name}.safetensors" for name in study.stagings)):
             (out / name).unlink(missing_ok=True)
     elif file.exists() and file.read_text() != settings:
         raise CheckpointError(f"{out} holds another study of bias; name another --out, or start over with --fresh")
@@ -143,6 +145,18 @@ def _drawn(folder: Path, scenes: Iterator[Scene], count: int, execution: Executi
 
     _make_once(folder, draw)
     return open_concepts(folder)
+
+
+def _sort(test: ConceptDataset, study: Bias, out: Path) -> None:
+    """The test scenes in a folder for each class, and the place of each as a table of groups."""
+    folder, places = out / "photographs", ["image,group"]
+    for index in range(study.tested):
+        scene = test.files(index)[0]
+        image = f"{study.staging.thing(index)}/{scene.name}"
+        (folder / image).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(scene, folder / image)
+        places.append(f"{image},{study.staging.place(index)}")
+    replace_file(out / "places.csv", "\n".join([*places, ""]).encode())
 
 
 def _make_once(path: Path, make: Callable[[], object]) -> None:
