@@ -1,12 +1,10 @@
-"""Turns rows into values, equal to those that were written."""
+"""Reads runs, and what belongs to them, from the tables."""
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from dataclasses import fields
 from datetime import datetime
-from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -14,21 +12,11 @@ import numpy as np
 from sqlalchemy import select
 
 from dissection.vocabulary import (
-    Composition,
     Concept,
-    ConceptSupport,
     Dissection,
-    Evidence,
-    Exemplar,
-    Formula,
-    FormulaAreas,
     Layer,
-    Overlap,
-    Quarter,
-    Truth,
     Unit,
     UnitName,
-    operator_of,
 )
 
 from .checksums import dissection_checksum, whole_checksum
@@ -37,23 +25,16 @@ from .excess import LitContributions
 from .fetching import fetched
 from .records import KEY_OF_EVIDENCE, KEY_OF_FORMULAS, OLDEST_SCHEMA, STATISTICS, ClassImportance, Run, RunKey, WholeRun
 from .schema import (
-    AREAS,
     BESIDES,
     BEST,
     DISSECTION,
-    HALVES,
     NUMBERS,
     UNITS,
-    WHOLE_NUMBERS,
     bodies,
     class_statistics,
     classes,
-    compositions,
     concepts,
-    controls,
-    evidence,
     exemplar_concepts,
-    exemplars,
     formula_lengths,
     formula_terms,
     importances,
@@ -61,12 +42,11 @@ from .schema import (
     overlaps,
     pictures,
     provenance,
-    quarters,
     runners_up,
     runs,
-    truths,
     units,
 )
+from .values import dissection_of, grouped, known_concepts, shown_by, supports_of, units_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -106,7 +86,7 @@ def read_runs(connection: Connection, *conditions: ColumnElement[bool]) -> list[
     """
     numbers = select(runs.c.id).where(*conditions)
     labelled = select(classes).where(classes.c.run.in_(numbers)).order_by(*classes.primary_key)
-    labels = {run: tuple(row.label for row in rows) for run, rows in _grouped(fetched(connection, labelled), "run")}
+    labels = {run: tuple(row.label for row in rows) for run, rows in grouped(fetched(connection, labelled), "run")}
     rows = fetched(connection, select(runs).where(*conditions).order_by(runs.c.id))
     if any(row.key_schema > OLDEST_SCHEMA for row in rows):  # otherwise the database may lack the table
         query = select(provenance).where(provenance.c.run.in_(numbers))
@@ -150,7 +130,7 @@ def read_dissection(connection: Connection, run: Run) -> Dissection:
     """
     rows = _rows(connection, run, DISSECTION)
     _require_unchanged(connection, run, rows)
-    return _dissection(run, rows)
+    return dissection_of(run, rows)
 
 
 @made_of_rows()
@@ -162,9 +142,9 @@ def read_unit(connection: Connection, run: Run, number: int) -> Unit | None:
         if is_in(table, run.key.schema)
     }
     mentioned = {row.concept for table in (overlaps, runners_up, formula_terms) for row in rows.get(table, ())}
-    mentioned.update(number for row in rows.get(exemplar_concepts, ()) for _, number in _shown(row))
+    mentioned.update(number for row in rows.get(exemplar_concepts, ()) for _, number in shown_by(row))
     supports = fetched(connection, _of(concepts, run.id, concepts.c.number.in_(mentioned)))
-    return next(_units(rows, _known(_supports(supports))), None)
+    return next(units_of(rows, known_concepts(supports_of(supports))), None)
 
 
 def read_names(connection: Connection, run: int, min_iou: float) -> Iterator[UnitName]:
@@ -253,7 +233,7 @@ def read_whole(connection: Connection, run: Run, origin: str) -> WholeRun:
     rows = _rows(connection, run, (*DISSECTION, *BESIDES))
     _require_unchanged(connection, run, rows)
     jpegs = {row.number: row.jpeg for row in rows[pictures]}
-    return WholeRun(run, _dissection(run, rows), gathered, jpegs, origin)
+    return WholeRun(run, dissection_of(run, rows), gathered, jpegs, origin)
 
 
 def _run(
@@ -336,20 +316,6 @@ def _changed(run: int) -> StoreError:
     )
 
 
-def _dissection(run: Run, rows: Rows) -> Dissection:
-    supports = tuple(_supports(rows[concepts]))
-    return Dissection(
-        layer=run.layer,
-        quantile=run.key.quantile,
-        min_images=run.key.min_images,
-        images=run.images,
-        pixels=run.pixels,
-        concepts=supports,
-        units=tuple(_units(rows, _known(supports))),
-        draws=run.draws,
-    )
-
-
 def _importances_query(run: Run) -> Select[Any]:
     tables = _CLASSES_WITH_STATISTICS if run.key.keeps_evidence else _CLASSES
     statistics = _STATISTICS if run.key.keeps_evidence else ()
@@ -375,103 +341,3 @@ def _numbers(data: bytes | None, run: Run, label: str) -> Float64[np.ndarray, " 
             "damaged, build the run again into a new one"
         )
     return np.frombuffer(data, NUMBERS).astype(np.float64)
-
-
-def _grouped(rows: Iterable[Any], column: str) -> Iterator[tuple[int, Iterator[Any]]]:
-    return groupby(rows, key=attrgetter(column))
-
-
-def _supports(rows: Iterable[Row[Any]]) -> Iterator[ConceptSupport]:
-    for row in rows:
-        yield ConceptSupport(Concept(row.number, row.name, row.category), row.images, row.pixels)
-
-
-def _known(supports: Iterable[ConceptSupport]) -> dict[int, Concept]:
-    return {support.concept.number: support.concept for support in supports}
-
-
-def _units(rows: Rows, known: Mapping[int, Concept]) -> Iterator[Unit]:
-    def by_unit(table: Table) -> Iterator[tuple[int, Iterator[Any]]]:
-        return _grouped(rows.get(table, ()), "unit")
-
-    truth_of = {
-        (row.unit, row.rank): Truth(row.lit_images, row.hit_images, row.dark_images, row.missed_images)
-        for row in rows.get(truths, ())
-    }
-    overlaps_of = {
-        unit: tuple(_overlap(row, known, truth_of.get((unit, row.rank))) for row in members)
-        for unit, members in by_unit(overlaps)
-    }
-    shown: dict[tuple[int, int], list[Concept]] = defaultdict(list)
-    for row in rows.get(exemplar_concepts, ()):
-        for rank, number in _shown(row):
-            shown[row.unit, rank].append(known[number])
-    exemplars_of = {
-        unit: tuple(_exemplar(row, shown.get((unit, row.rank), ())) for row in members)
-        for unit, members in by_unit(exemplars)
-    }
-    rivals_of = {unit: tuple(known[row.concept] for row in members) for unit, members in by_unit(runners_up)}
-    control_of = {row.unit: row.iou for row in rows.get(controls, ())}
-    quarters_of = {unit: tuple(map(_quarter, members)) for unit, members in by_unit(quarters)}
-    evidence_of = {
-        row.unit: _evidence(row, rivals_of.get(row.unit, ()), quarters_of.get(row.unit, ()), control_of.get(row.unit))
-        for row in rows.get(evidence, ())
-    }
-    terms_of: dict[tuple[int, int], list[tuple[str, Concept]]] = defaultdict(list)
-    for row in rows.get(formula_terms, ()):
-        terms_of[row.unit, row.length].append((row.operator, known[row.concept]))
-    compositions_of = {
-        unit: tuple(_composition(row, terms_of[unit, row.length]) for row in members)
-        for unit, members in by_unit(compositions)
-    }
-    for row in rows[units]:
-        number = row.number
-        yield Unit(
-            number,
-            row.threshold,
-            overlaps_of.get(number, ()),
-            exemplars_of.get(number, ()),
-            evidence_of.get(number),
-            compositions_of.get(number, ()),
-        )
-
-
-def _composition(row: Row[Any], terms: Sequence[tuple[str, Concept]]) -> Composition:
-    (_, first), *steps = terms
-    searched, held_out = (FormulaAreas(*(getattr(row, f"{half}_{area}") for area in AREAS)) for half in HALVES)
-    truth = Truth(row.lit_images, row.hit_images, row.dark_images, row.missed_images)
-    formula = Formula(first, tuple((operator_of(operator), concept) for operator, concept in steps))
-    return Composition(formula, searched, held_out, (row.gain_low, row.gain_high), row.p, row.q, truth)
-
-
-def _overlap(row: Row[Any], known: Mapping[int, Concept], truth: Truth | None) -> Overlap:
-    return Overlap(known[row.concept], row.intersection, row.unit_area, row.concept_area, row.images, truth)
-
-
-def _exemplar(row: Row[Any], shown: Sequence[Concept]) -> Exemplar:
-    return Exemplar(row.image, row.number, row.activation, row.row, row.column, tuple(shown))
-
-
-def _shown(row: Row[Any]) -> list[tuple[int, int]]:
-    """The concepts that a unit's exemplars show: the rank of an exemplar, and the number of a concept."""
-    return [(rank, number) for rank, number in np.frombuffer(row.concepts, WHOLE_NUMBERS).reshape(-1, 2).tolist()]
-
-
-def _quarter(row: Row[Any]) -> Quarter:
-    return Quarter(row.least, row.images, row.hits)
-
-
-def _evidence(
-    row: Row[Any], rivals: tuple[Concept, ...], by_strength: tuple[Quarter, ...], control: float | None
-) -> Evidence:
-    return Evidence(
-        p=row.p,
-        q=row.q,
-        kept=row.kept,
-        iou=(row.iou_low, row.iou_high),
-        margin=(row.margin_low, row.margin_high),
-        runners_up=rivals,
-        quarters=by_strength,
-        lit_map=tuple(np.frombuffer(row.lit_map, NUMBERS).tolist()),
-        control=control,
-    )
