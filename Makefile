@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CODE := neuronexplain dissection db tests scripts
 
-.PHONY: demo test coverage check bench reproduce reproduce-small attack attack-small format clean
+.PHONY: demo test coverage check docs bench reproduce reproduce-small attack attack-small format clean
 
 demo: .venv/installed
 	$(BIN)/neuronexplain demo --out demo
@@ -20,6 +20,10 @@ check: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+docs: .venv/installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "The documentation is in site/index.html"
 
 bench: .venv/installed-dev
 	$(BIN)/python scripts/bench/run.py --broden
@@ -41,7 +45,7 @@ format: .venv/installed-dev
 	$(BIN)/ruff check --fix $(CODE)
 
 clean:
-	rm -rf .venv demo build dist bench.json bench.png attack.json reproduction reproduction-small
+	rm -rf .venv demo build dist site bench.json bench.png attack.json reproduction reproduction-small
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

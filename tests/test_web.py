@@ -82,6 +82,7 @@ GOOD = [
     "/search",
     "/search?q=fire",
     "/search?q=3",
+    "/glossary",
 ]
 
 
@@ -114,6 +115,7 @@ def test_every_route_is_tried(client):
         "/runs/{run}/neurons/{unit}",
         "/runs/{run}/neurons/{unit}/exemplars/{rank}",
         "/search",
+        "/glossary",
     }
     assert set(client.get("/api/openapi.json").json()["paths"]) == {
         "/api/runs",

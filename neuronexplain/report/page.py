@@ -19,6 +19,7 @@ from neuronexplain.pictures.overlay import COLORMAP, DIVERGING
 
 from . import inline_pictures as pictures
 from . import numbers
+from .glossary import meaning
 from .marks import marked
 from .scores import score_rows
 
@@ -144,6 +145,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["meaning"] = meaning
     environment.filters |= {
         "percent": numbers.percentage,
         "fixed": fixed,

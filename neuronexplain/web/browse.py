@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from neuronexplain.class_likeness import most_alike
 from neuronexplain.listings import run_facts
 from neuronexplain.pictures.thumbnails import ringed
+from neuronexplain.report.glossary import glossary
 from neuronexplain.run_differences import differences
 
 from . import pages
@@ -190,6 +191,13 @@ def search_page(names: Names, q: Words = "") -> Response:
     hits = search(names, q)
     response = pages.page("search.html.j2", run=next(iter(runs.values()), None), runs=runs, q=q, hits=hits)
     return _for_now(names, response)
+
+
+@routes.get("/glossary")
+def glossary_page(names: Names) -> Response:
+    """What the words of these pages mean."""
+    newest = next(iter(names.runs()), None)
+    return pages.page("glossary.html.j2", run=newest, terms=glossary())
 
 
 def _for_now(names: Catalogue, response: Response) -> Response:
