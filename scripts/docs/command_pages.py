@@ -110,16 +110,16 @@ def _parameters(command: ShownCommand, context: typer.Context) -> Iterator[str]:
         parameters = [one for one in command.command.get_params(context) if one.param_type_name == kind]
         records = [one.get_help_record(context) for one in parameters if one.name != "help"]
         if rows := [_row(*record) for record in records if record]:
-            yield table((kind, "value", "what", "default"), rows)
+            yield table((kind, "what", "default"), rows)
 
 
-def _row(spelling: str, help_text: str) -> tuple[str, str, str, str]:
+def _row(spelling: str, help_text: str) -> tuple[str, str, str]:
     """The cells of an argument or option, from what typer says of it: ``--top <int range>`` and its help.
 
     >>> _row("--top <int range>", "How many neurons.  [default: 5; x>=1]")
-    ('`--top`', '`int`, ≥ 1', 'How many neurons.', '`5`')
+    ('`--top`', 'How many neurons. <small>`int`, ≥ 1</small>', '`5`')
     >>> _row("IMAGE... <list[Path]>", "Photographs.  [required]")
-    ('`IMAGE...`', '`path`, repeatable', 'Photographs.', '*required*')
+    ('`IMAGE...`', 'Photographs. <small>`path`, repeatable</small>', '*required*')
     """
     names, metavar = re.fullmatch(r"(.*?)(?: (<.*>|[A-Z]+))?", spelling).groups()  # type: ignore[union-attr]
     what, _, facts = help_text.rstrip("]").partition("  [") if help_text.endswith("]") else (help_text, "", "")
@@ -133,7 +133,7 @@ def _row(spelling: str, help_text: str) -> tuple[str, str, str, str]:
             limits = fact.replace("<=", " ≤ ").replace(">=", " ≥ ").removeprefix("x").strip()
     spellings = ", ".join(f"`{name}`" for name in re.split(", | / ", names))
     value = ", ".join(part for part in (_value(metavar or ""), limits) if part)
-    return spellings, value, plain(what), default
+    return spellings, f"{plain(what)} <small>{value}</small>" if value else plain(what), default
 
 
 def _value(metavar: str) -> str:

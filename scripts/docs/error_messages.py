@@ -84,7 +84,7 @@ class Module:
             return [f"{{file}}: {text}" for text in self._texts(call.args[1], call)]
         return self._texts(call.args[0], call)
 
-    def _texts(self, node: ast.expr, call: ast.AST, depth: int = 0) -> list[str]:
+    def _texts(self, node: ast.expr, call: ast.expr, depth: int = 0) -> list[str]:
         """What an expression may read, with placeholders for what is known only when it is evaluated."""
         forms: list[str] = []
         match node:
@@ -107,9 +107,9 @@ class Module:
                 forms = [text for value in self._returned(func) for text in self._texts(value, value, depth + 1)]
         return list(dict.fromkeys(forms)) if 0 < len(forms) <= _MOST else [placeholder(node)]
 
-    def _assigned(self, name: str, call: ast.AST) -> list[ast.expr]:
+    def _assigned(self, name: str, call: ast.expr) -> list[ast.expr]:
         """The texts that a name may hold in the function around a call."""
-        around = [function for function in self._functions if call in ast.walk(function)]
+        around = [one for one in self._functions if one.lineno <= call.lineno <= (one.end_lineno or 0)]
         nodes = (node for node in ast.walk(around[-1]) if isinstance(node, ast.Assign)) if around else ()
         return [
             node.value

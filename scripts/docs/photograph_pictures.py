@@ -1,11 +1,11 @@
-"""Draws the README's pictures of photographs that must not be shown: only heat map and named neurons.
+"""Draws the docs' pictures of photographs that must not be shown: only heat map and named neurons.
 
-Usage: scripts/readme_pictures.py DATABASE FOLDER PHOTOGRAPH[=CLASS]...
+Usage: scripts/docs/photograph_pictures.py DATABASE FOLDER PHOTOGRAPH[=CLASS]...
 
-The README shows a goldfinch, an oxcart, a mountain bike, a zebra and a boxer; and as mistakes, with the class that they
-show, a mountain tent and a trimaran. The picture of the demo's page, page.jpg,
-is not drawn here: it is a browser's view of demo/index.html, 1280 x 1600, reduced to 1000 x 1250, while the pointer is
-on the first word that has pixels.
+Their owners keep their rights in the photographs, so a picture shows the heat map, and where the neurons of each name
+respond. Those in docs/pictures are of SqueezeNet's database, and photographs of ImageNet's: a goldfinch, an oxcart, a
+mountain bike, a zebra and a boxer; and as mistakes, with the class that they show, a mountain tent and a trimaran.
+pictures.py makes all the others.
 """
 
 from __future__ import annotations
