@@ -189,7 +189,9 @@ def _meetings(row: Mapping[str, str], categories: Sequence[str], where: str) -> 
 
 def _overlap(meeting: Met, concept: Concept, where: str) -> Overlap:
     if meeting.intersection > min(meeting.activation, meeting.truth):
-        raise StoreError(f"{where}, {meeting.category}: the intersection is larger than one of the areas")
+        raise StoreError(
+            f"{where}, {meeting.category}: the intersection is larger than one of the areas: get the result again"
+        )
     return Overlap(concept, meeting.intersection, meeting.activation, meeting.truth, images=0)
 
 
@@ -197,7 +199,9 @@ def _in_order(rows: Mapping[int, list[Met]], path: Path) -> list[list[Met]]:
     """Rows by unit from 0: both tools count from 1, others from 0; the full list of units shows which."""
     numbers = sorted(rows)
     if not numbers or numbers not in (list(range(len(rows))), list(range(1, len(rows) + 1))):
-        raise StoreError(f"{path} does not hold every unit: it needs all numbers from 1 (or 0) to the last")
+        raise StoreError(
+            f"{path} does not hold every unit: it needs all numbers from 1 (or 0) to the last: get the result again"
+        )
     return [rows[number] for number in numbers]
 
 
@@ -222,7 +226,7 @@ def _whole(text: str, where: str) -> int:
     """A count; NetDissect-Lite prints it as ``12.0``."""
     number = _number(text, where)
     if not (number.is_integer() and 0 <= number < 2**53):
-        raise StoreError(f"{where}: {text[:40]!r} is not a count")
+        raise StoreError(f"{where}: {text[:40]!r} is not a count: get the result again")
     return int(number)
 
 

@@ -125,7 +125,7 @@ def _rows(file: Path, columns: Sequence[str], report: ProblemReport) -> Iterator
 
 
 def _unreadable(file: Path, error: OSError) -> BadFileError:
-    return BadFileError(file, f"it cannot be read ({error.strerror})")
+    return BadFileError(file, f"it cannot be read ({error.strerror}); check its permissions")
 
 
 def _parse(file: Path, stream: TextIO, columns: Sequence[str], report: ProblemReport) -> Iterator[CsvRow]:
@@ -144,7 +144,7 @@ def _parse(file: Path, stream: TextIO, columns: Sequence[str], report: ProblemRe
                 mismatch = f"line {lines.line_num}: {len(cells)} cells were found, the header has {len(names)}"
                 report(BadFileError(file, f"{mismatch}; put text with commas in quotes"))
     except csv.Error as error:
-        report(BadFileError(file, f"line {lines.line_num}: it is not CSV ({error})"))
+        report(BadFileError(file, f"line {lines.line_num}: it is not CSV ({error}); save it as CSV"))
 
 
 def _header_problem(names: Sequence[str], columns: Sequence[str]) -> str:

@@ -143,7 +143,9 @@ def _user_files(source: PublishedDataset, files: Sequence[Path]) -> dict[Publish
         if not path.is_file():
             raise ConceptDataError(f"{path}: there is no such file; check the path")
         if len(published) > 1 and path.name not in published:
-            raise ConceptDataError(f"{path} is none of the files of {source.name}, which are {', '.join(published)}")
+            raise ConceptDataError(
+                f"{path} is none of the files of {source.name}, which are {', '.join(published)}; give one of them"
+            )
         file = published.get(path.name, source.files[0])
         if file in paths:
             raise ConceptDataError(f"{paths[file]} and {path} are both for {file.name}; name one of them")

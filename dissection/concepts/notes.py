@@ -74,4 +74,4 @@ def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise BadFileError(file, f"it cannot be read ({error.strerror})") from error
+        raise BadFileError(file, f"it cannot be read ({error.strerror}); check its permissions") from error

@@ -155,7 +155,7 @@ def _pairs(root: Path, report: ProblemReport) -> Iterator[tuple[Path, Path]]:
 
 def _by_stem(folder: Path, suffixes: Sequence[str], report: ProblemReport) -> dict[str, Path]:
     if not folder.is_dir():
-        report(BadFileError(folder, "there is no such folder"))
+        report(BadFileError(folder, "there is no such folder; make it, and put the files there"))
         return {}
     files: dict[str, Path] = {}
     for file in sorted(folder.iterdir(), key=lambda file: file.name):

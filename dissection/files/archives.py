@@ -118,7 +118,9 @@ class _Allowance:
         """Count one more member."""
         self.members += 1
         if self.members > self.limits.members:
-            raise ArchiveError(f"{self.archive} holds more than {self.limits.members} files, which no dataset does")
+            raise ArchiveError(
+                f"{self.archive} holds more than {self.limits.members} files, which no dataset does; do not trust it"
+            )
 
     def take(self, size: int) -> None:
         """Count ``size`` more bytes."""
@@ -133,7 +135,9 @@ class _Allowance:
                 f"{self.archive} unpacks to {size} bytes or more, far too many for its size; it is a bomb"
             )
         if size > self.room:
-            raise OutputError(f"{self.archive} unpacks to {size} bytes or more, and the disk has room for {self.room}")
+            raise OutputError(
+                f"{self.archive} unpacks to {size} bytes or more, and the disk has room for {self.room}; make room"
+            )
 
 
 @dataclass(slots=True)

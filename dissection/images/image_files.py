@@ -180,7 +180,7 @@ def _look(path: Path | Encoded) -> None:
     except (FileNotFoundError, NotADirectoryError):
         raise PhotographError(f"{path}: there is no such file; check the path") from None
     except (OSError, ValueError) as error:
-        raise PhotographError(f"{path}: the file cannot be examined ({_one_line(error)})") from None
+        raise PhotographError(f"{path}: the file cannot be examined ({_one_line(error)}); check the path") from None
     if not S_ISREG(status.st_mode):
         raise PhotographError(f"{path}: this is not a file, and an image file is needed; name one")
     if status.st_size == 0:

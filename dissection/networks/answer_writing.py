@@ -50,7 +50,7 @@ class AnswerWriting:
             NetworkError: if it is empty.
         """
         if not question.strip():
-            raise NetworkError(f"the question {question!r} has no words")
+            raise NetworkError(f"the question {question!r} has no words; ask one that has")
         return replace(self, question=question)
 
     @property

@@ -165,7 +165,7 @@ class Captioning:
             tokens = [int(token) for token in self.tokenizer.encode(caption)]
             words = tuple(self.tokenizer.decode(tokens).split())
         if not words:
-            raise CaptionError(f"the caption {caption!r} has no words")
+            raise CaptionError(f"the caption {caption!r} has no words; give one that has")
         ends = [end for end in range(1, len(tokens) + 1) if self._parts_words(tokens, end, words)]
         if len(ends) != len(words):
             raise CaptionError(f"the tokens of the caption {caption!r} do not spell it word by word")

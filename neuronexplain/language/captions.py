@@ -259,7 +259,7 @@ def _chosen(said: Sequence[SaidWord], words: Iterable[str]) -> list[SaidWord]:
 def _require_said(said: Sequence[str], words: Iterable[str]) -> None:
     folded = set(map(str.casefold, said))
     if unsaid := [word for word in words if word.casefold() not in folded]:
-        raise ClassNotFoundError(f"the caption “{' '.join(said)}” has no word {unsaid[0]!r}")
+        raise ClassNotFoundError(f"the caption “{' '.join(said)}” has no word {unsaid[0]!r}; name one of its words")
 
 
 def _heatmap(judge: Network, seen: Pass) -> Float[Tensor, "H W"]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from command_pages import command_pages
 from equations import equation
 from error_messages import by_subject, error_messages
-from markdown_text import plain, table
+from markdown_text import escaped, table
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 from notebook_page import notebook_page
@@ -66,12 +67,8 @@ def _messages() -> str:
 
 def _with_placeholders(message: str) -> str:
     """A message with what is filled in set apart."""
-    pieces = message.replace("\n", " ").split("{")
-    shown = [plain(pieces[0])]
-    for piece in pieces[1:]:
-        name, _, rest = piece.partition("}")
-        shown.append(f"*{{{plain(name)}}}*{plain(rest)}" if rest or piece.endswith("}") else plain("{" + piece))
-    return "".join(shown)
+    pieces = re.split(r"(\{[^{}]*\})", " ".join(message.split()))
+    return "".join(f"<i>{escaped(piece)}</i>" if place % 2 else escaped(piece) for place, piece in enumerate(pieces))
 
 
 def _terms() -> str:

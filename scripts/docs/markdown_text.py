@@ -17,7 +17,7 @@ def plain(text: str) -> str:
     """
     line = " ".join(text.split())
     pieces = re.split(r"(`[^`]+`|(?<![\w-])--[a-z][a-z0-9-]*)", line)
-    return "".join(_code(piece) if place % 2 else _escaped(piece) for place, piece in enumerate(pieces))
+    return "".join(_code(piece) if place % 2 else escaped(piece) for place, piece in enumerate(pieces))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -30,5 +30,6 @@ def _code(text: str) -> str:
     return text if text.startswith("`") else f"`{text}`"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Text in which nothing is markup, with its spaces."""
     return re.sub(r"([\\*_\[\]|#~])", r"\\\1", text.replace("&", "&amp;").replace("<", "&lt;"))

@@ -167,7 +167,9 @@ def study(browser: Browser, demo: Path, folder: Path) -> None:
         made,
     )
     with served("study", "serve", made) as address:
-        pictures = [_question(browser, address, size, kind) for size, kind in (((880, 580), "img"), ((375, 580), "blockquote"))]
+        pictures = [
+            _question(browser, address, size, kind) for size, kind in (((880, 580), "img"), ((375, 580), "blockquote"))
+        ]
     keep(side_by_side(pictures), "study")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from markdown_text import table
@@ -22,16 +22,29 @@ class ApiPage:
         title: its heading.
         introduction: what the names on it are for, in Markdown.
         members: the names that it documents, separated by spaces, by the module that a user imports them from.
+        bases: classes that others on the page inherit from, likewise: of these, only the attributes are shown.
     """
 
     title: str
     introduction: str
     members: Mapping[str, str]
+    bases: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The whole path of each name."""
-        return tuple(f"{module}.{name}" for module, names in self.members.items() for name in names.split())
+        return (*_paths(self.members), *_paths(self.bases))
+
+    @property
+    def directives(self) -> list[str]:
+        """What mkdocstrings is told to put on the page."""
+        attributes = "    options:\n      members: false"
+        directives = [f"::: {path}" for path in _paths(self.members)]
+        return directives + [f"::: {path}\n{attributes}" for path in _paths(self.bases)]
+
+
+def _paths(members: Mapping[str, str]) -> list[str]:
+    return [f"{module}.{name}" for module, names in members.items() for name in names.split()]
 
 
 PAGES: Mapping[str, ApiPage] = {
@@ -39,13 +52,21 @@ PAGES: Mapping[str, ApiPage] = {
         "Explaining",
         "Why a network says what it says of a photograph, in words. "
         "[NeuronExplain in Python](../../how-to/in-python.md) shows how these are used together.",
-        {"neuronexplain": "explain Explainer Explanation Comparison Rules RankedUnit Score write_page"},
+        {
+            "neuronexplain": "explain Explainer Explanation Comparison Rules RankedUnit Score write_page",
+            "neuronexplain.answer": "Contrast MethodMap ExemplarPicture",
+        },
+        {"neuronexplain.answer": "Answer AnswerPair"},
     ),
     "captions.md": ApiPage(
         "Captions",
         "Why a network writes the words of a caption; see "
         "[captions and questions](../../how-to/captions-and-questions.md).",
-        {"neuronexplain": "explain_caption CaptionExplainer ExplainedCaption"},
+        {
+            "neuronexplain": "explain_caption CaptionExplainer ExplainedCaption",
+            "neuronexplain.caption": "SaidWord Debt",
+        },
+        {"neuronexplain.caption": "CaptionAnswer"},
     ),
     "maps.md": ApiPage(
         "Maps",
@@ -68,7 +89,8 @@ PAGES: Mapping[str, ApiPage] = {
         "Networks",
         "A network, the layer that is read, and what it expects of a photograph; see "
         "[your own network](../../how-to/own-network.md).",
-        {"neuronexplain": "Network Preprocessing open_network open_network_of AssumedPreprocessingWarning"},
+        {"neuronexplain": "open_network open_network_of Network Preprocessing AssumedPreprocessingWarning"},
+        {"dissection.networks.tapped": "TappedNetwork"},
     ),
     "concept-data.md": ApiPage(
         "Concept data",
@@ -119,6 +141,20 @@ PAGES: Mapping[str, ApiPage] = {
             "neuronexplain.audit.rules.rules": "JudgedRule",
         },
     ),
+    "arguments.md": ApiPage(
+        "Arguments",
+        "What functions take where they speak of a network, a photograph or a class: what you hold, or its name. "
+        "What cannot be taken is a `TypeError` of one sentence.",
+        {
+            "neuronexplain.arguments": "NetworkLike ConceptsLike ClassImagesLike ImageLike ImagesLike NamedImage",
+            "neuronexplain.class_arguments": "ClassLike ClassPair TrueClassLike TargetLike",
+            "db.arguments": "StoreLike",
+            "db.records": "RunLike",
+            "dissection.networks.foreign_preprocessing": "PreprocessingLike",
+            "neuronexplain.progress": "ProgressChoice",
+            "neuronexplain.vocabulary": "Among MethodName",
+        },
+    ),
     "errors.md": ApiPage(
         "Errors",
         "Every error of ours is a `NeuronExplainError`, whose message is one line. "
@@ -148,4 +184,4 @@ def _link(name: str) -> str:
 
 
 def _markdown(page: ApiPage) -> str:
-    return "\n\n".join([f"# {page.title}", page.introduction, *(f"::: {name}" for name in page.names)]) + "\n"
+    return "\n\n".join([f"# {page.title}", page.introduction, *page.directives]) + "\n"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from db.errors import StoreError
+
 from .compositions import require_possible_compositions
 from .facts import require_possible_concepts, require_possible_facts
 from .importances import require_possible_importances
@@ -21,6 +23,13 @@ def require_possible(whole: WholeRun) -> None:
     Raises:
         StoreError: naming the first impossible value.
     """
+    try:
+        _require_possible(whole)
+    except StoreError as error:
+        raise StoreError(f"{error}: it was changed or damaged, export it again where it was made") from error
+
+
+def _require_possible(whole: WholeRun) -> None:
     require_possible_facts(whole)
     require_possible_concepts(whole.dissection, whole.origin, is_built=not whole.run.key.imported)
     for unit in whole.dissection.units:

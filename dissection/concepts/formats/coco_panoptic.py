@@ -96,7 +96,8 @@ class CocoPanoptic(Coco):
         unknown = [segment for segment in ids.tolist() if segment and segment not in segments.categories]
         if unknown:
             raise BadFileError(
-                segments.file, f"segment {unknown[0]} was found, which {file.file.name} does not list for it"
+                segments.file,
+                f"segment {unknown[0]} was found, which {file.file.name} does not list for it; get the dataset again",
             )
         labels = {segment: category + self._offset for segment, category in segments.categories.items()}
         numbers = np.array([labels.get(segment, 0) for segment in ids.tolist()], np.int32)

@@ -90,7 +90,7 @@ class CocoStuffMaps(Folder):
 def _categories(file: Path) -> list[CocoCategory]:
     entries = [_LINE.fullmatch(line) for line in read_lines(file)]
     if not all(entries):
-        raise BadFileError(file, "it has a line that is not like '1: person'")
+        raise BadFileError(file, "it has a line that is not like '1: person'; correct it")
     numbers = [(int(entry[1]), entry[2]) for entry in entries if entry]
     categories = [CocoCategory(number, name, "") for number, name in numbers if number and name not in _NEVER]
     if not categories:

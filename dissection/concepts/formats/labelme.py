@@ -94,7 +94,7 @@ def _read(file: Path, kind: type[_Decoded]) -> _Decoded:
     try:
         return msgspec.json.decode(file.read_bytes(), type=kind)
     except OSError as error:
-        raise BadFileError(file, f"it cannot be read ({error.strerror})") from error
+        raise BadFileError(file, f"it cannot be read ({error.strerror}); check its permissions") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadFileError(file, f"this is not labelme's JSON ({error}); move it away, or write it again") from error
 
@@ -163,7 +163,7 @@ def _mask(file: Path, shape: _ShapeRecord) -> Outline:
     pixels = np.asarray(image)
     if pixels.shape != (bottom - top + 1, right - left + 1):
         problem = f"is {image.width} x {image.height} pixels; {right - left + 1} x {bottom - top + 1} is needed"
-        raise BadFileError(file, f"the mask of {shape.label!r} {problem}, as its points say")
+        raise BadFileError(file, f"the mask of {shape.label!r} {problem}, as its points say; draw it again")
     return Bitmap(pixels != 0, left, top)
 
 

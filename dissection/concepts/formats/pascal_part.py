@@ -145,14 +145,16 @@ class PascalPart(Published):
 
     def _object(self, file: Path, name: str) -> int:
         if name not in self._objects:
-            raise BadFileError(file, f"an object of class {name!r} was found, which is not one of VOC's 20 classes")
+            raise BadFileError(
+                file, f"an object of class {name!r} was found, which is not one of VOC's 20 classes; get the file again"
+            )
         return self._objects[name]
 
     def _part(self, file: Path, owner: str, code: str) -> int:
         try:
             return self._parts[part_name(owner, code)]
         except KeyError:
-            message = f"a part {code!r} of a {owner} was found, which is not a code of Pascal-Part"
+            message = f"a part {code!r} of a {owner} was found, which is not a code of Pascal-Part; get the file again"
             raise BadFileError(file, message) from None
 
 

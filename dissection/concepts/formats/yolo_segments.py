@@ -131,7 +131,7 @@ def _names(file: Path) -> dict[int, str]:
     try:
         content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadFileError(file, f"it is not YAML ({' '.join(str(error).split())})") from error
+        raise BadFileError(file, f"it is not YAML ({' '.join(str(error).split())}); correct it") from error
     names = content.get("names") if isinstance(content, dict) else None
     pairs = names if isinstance(names, dict) else dict(enumerate(names)) if isinstance(names, list) else {}
     for number, name in pairs.items():

@@ -70,7 +70,8 @@ class Text:
         tokens = self._tokens(f"{said}{'' if said[-1:].isspace() or not said else ' '}{text}")
         if tokens[: len(before)] != before:
             raise NetworkError(
-                f"the tokenizer of {self.name} draws the {self.kind} {text!r} together with what stands before it"
+                f"the tokenizer of {self.name} draws the {self.kind} {text!r} together with what stands before it; "
+                "give other words"
             )
         return tokens[len(before) :]
 
@@ -159,5 +160,7 @@ def last_map(writer: Captioning, token: int, vision: str, preprocessing: Preproc
     maps = [layer for layer in seen if outputs[layer.name] in used]
     placed = [layer.name for layer, layout in zip(maps, layers.layouts(maps).values(), strict=True) if layout]
     if not placed:
-        raise LayerNotFoundError(f"the vision encoder of {name} has no map whose place in the image can be told")
+        raise LayerNotFoundError(
+            f"the vision encoder of {name} has no map whose place in the image can be told; give another model"
+        )
     return placed[-1]

@@ -226,4 +226,4 @@ def _digest(path: Path) -> bytes:
     try:
         return hashlib.sha256(path.read_bytes()).digest()
     except OSError as error:
-        raise ConceptDataError(f"{path} cannot be read ({error.strerror})") from error
+        raise ConceptDataError(f"{path} cannot be read ({error.strerror}); check its permissions") from error

@@ -109,7 +109,7 @@ def read_rules(path: Path) -> RulesFile:
     except OSError as error:
         raise RulesError(f"{path} cannot be read ({error.strerror}); name a file of rules") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RulesError(f"{path} is not TOML: {error}") from error
+        raise RulesError(f"{path} is not TOML: {error}; correct it") from error
     reading = _Reading(path, text)
     reading.require_known(values, _TOP, ())
     tables = values.get("rule", [])

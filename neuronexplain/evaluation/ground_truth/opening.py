@@ -54,7 +54,9 @@ def open_ground(
         NetworkError: if there are no classes.
     """
     if not classes:
-        raise NetworkError("the network has no classes, and what is measured here is how it tells classes apart")
+        raise NetworkError(
+            "the network has no classes, and what is measured here is how it tells classes apart; name another network"
+        )
     if kind == "scenes":
         return SceneThings(classes, images=limit or DEFAULT_SCENES, seed=seed)
     if data is None or not data.exists():

@@ -144,7 +144,7 @@ def table(results: Sequence[StudyResults]) -> Report:
         raise StudyError("a table holds one study of each kind; name one of discrimination, one of trust, or both")
     raters = {result.raters for result in results}
     if len(raters) > 1:
-        raise StudyError("ratings of people and of played raters are never in one table")
+        raise StudyError("ratings of people and of played raters are never in one table; name studies of one kind")
     is_played = raters == {"played"}
     columns = {"method": "visualisation"}
     for result in results:

@@ -202,9 +202,9 @@ def _json(file: Path, hook: Callable[[CocoRecord], CocoRecord] | None) -> CocoRe
         with file.open("rb") as stream:
             content = json.load(stream, object_hook=hook)
     except OSError as error:
-        raise BadFileError(file, f"it cannot be read ({error.strerror})") from error
+        raise BadFileError(file, f"it cannot be read ({error.strerror}); check its permissions") from error
     except (ValueError, RecursionError) as error:
-        raise BadFileError(file, f"it is not JSON ({error})") from error
+        raise BadFileError(file, f"it is not JSON ({error}); get it again") from error
     if not isinstance(content, dict):
         raise BadFileError(file, "it holds no JSON object; COCO's annotations are needed")
     return content
