@@ -120,6 +120,7 @@ PAGES: Mapping[str, ApiPage] = {
         "[Metrics](../metrics.md) has the equations.",
         {
             "neuronexplain.evaluation.runner": "evaluate",
+            "neuronexplain.evaluation.ground_truth.opening": "open_ground",
             "neuronexplain.evaluation.protocols": "Protocol Localisation Pointing OcclusionCorrelation Seeds Ratio "
             "InsertionDeletion UnitAblation Words CaptionPointing CaptionRatio CaptionAccuracy CaptionDebts "
             "AnswerAccuracy AnswerPointing AnswerOcclusion AnswerAttention",
@@ -131,9 +132,14 @@ PAGES: Mapping[str, ApiPage] = {
         "Audits",
         "Whether a network uses what it should; see [audits](../../how-to/audit.md).",
         {
-            "neuronexplain.audit.mistakes.mistakes": "check_photographs CheckedPhotograph Mistake",
+            "neuronexplain.audit.photograph_pass": "PhotographPass",
+            "neuronexplain.audit.mistakes.mistakes": "check_photographs CheckedPhotograph Mistake SpeaksFor "
+            "ConceptPart",
             "neuronexplain.audit.groups.groups": "compare_groups GroupedRecords GroupGap ConceptDifference",
             "neuronexplain.audit.effect.effect": "audit_effect Reliance",
+            "neuronexplain.audit.effect.named_network": "NamedNetwork Leaning",
+            "neuronexplain.audit.effect.photographs": "audited_photographs AuditedPhotographs",
+            "neuronexplain.audit.effect.ways": "Way",
             "neuronexplain.audit.effect.verdicts": "Verdict",
             "neuronexplain.audit.compare.runs": "compare_runs RunsCompared",
             "neuronexplain.audit.rules.rules_file": "read_rules RulesFile LeaningRule RulesError",
