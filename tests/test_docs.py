@@ -34,7 +34,8 @@ SCRIPTS = ROOT / "scripts" / "docs"
 
 @pytest.fixture
 def script(monkeypatch):
-    """A script of the docs by its name."""
+    """A script of the docs by its name; they need the extra `docs`."""
+    pytest.importorskip("mkdocs")
     monkeypatch.syspath_prepend(str(SCRIPTS))
     return import_module
 

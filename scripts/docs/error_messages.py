@@ -55,23 +55,23 @@ class Module:
     path: Path
 
     @cached_property
-    def _tree(self) -> ast.Module:
-        return ast.parse(self.path.read_text("utf-8"))
+    def _nodes(self) -> list[ast.AST]:
+        return list(ast.walk(ast.parse(self.path.read_text("utf-8"))))
 
     @cached_property
     def _functions(self) -> list[ast.FunctionDef]:
-        return [node for node in ast.walk(self._tree) if isinstance(node, ast.FunctionDef)]
+        return [node for node in self._nodes if isinstance(node, ast.FunctionDef)]
 
     @property
     def bases(self) -> Iterator[tuple[str, str]]:
         """A class and a base of it, for each pair of the module."""
-        for node in ast.walk(self._tree):
+        for node in self._nodes:
             if isinstance(node, ast.ClassDef):
                 yield from ((node.name, _last_name(base)) for base in node.bases)
 
     def messages(self, errors: frozenset[str]) -> Iterator[ErrorMessage]:
         """The messages with which the module makes errors of these classes."""
-        for call in sorted((node for node in ast.walk(self._tree) if isinstance(node, ast.Call)), key=_line):
+        for call in sorted((node for node in self._nodes if isinstance(node, ast.Call)), key=_line):
             error = _last_name(call.func)
             if error in errors and call.args:
                 shown = "ConceptDataError" if error == _WITH_FILE else error
