@@ -6,8 +6,10 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+import pages
 from page_worlds import LABELLED, unlearned
 
+from db import NameStore
 from dissection.scenes.described.language import caption
 from dissection.scenes.described.scene import draw_described
 from neuronexplain.audit.page import read_audit
@@ -68,9 +70,22 @@ def formulas(walker: Walker) -> None:
     assert counts
     accepted, every = map(int, counts.groups())
     assert 0 < accepted < every
+    rows = _rows(walker, "units", "--db", "demo/formulas.db")
+    assert sum(row["formula"] is not None for row in rows) == accepted
+    assert all(row["formula_iou"] >= 0.05 and row["formula_gain_low"] > 0 for row in rows if row["formula"])
+    assert "Unchecked: each formula" in walker.said("neuronexplain units --db demo/formulas.db --unchecked").err
+    rows = _rows(walker, "units", "--db", "demo/formulas.db", "--unchecked")
+    assert sum(row["formula"] is not None for row in rows) == every
     exported = _json(walker.folder / "formulas.json")["runs"][0]
     assert sum("compositions" in unit for unit in exported["units"]) == every
     assert exported["key"]["length"] == 3
+    status, _, error = walker.run("units", "--db", "demo/scenes.db", "--unchecked")
+    assert (status, "build it with --length 3" in error) == (2, True)
+    scenes = ("--network", "scenes", "--concepts", "demo/scenes")
+    status, _, error = walker.run("build", *scenes, "--db", "x.db", "--length", "2", "--draws", "0")
+    assert (status, "--length 2 needs evidence" in error) == (2, True)
+    with NameStore.open("demo/scenes.db") as store:
+        assert "length" not in store.newest().key.parts
     assert len(walker.printed[-1].out.splitlines()) == accepted
 
 
@@ -84,13 +99,27 @@ def dictionaries(walker: Walker) -> None:
     """Features are learned, checked, named and spoken of; so are directions."""
     assert "192 features of features.14 in features: NeuronExplain" in walker.printed[0].text
     assert not (walker.folder / "features.unfinished").exists()
-    built = walker.said("neuronexplain build")
-    assert re.search(r"\d+ of 192 features of features.14 have a name", built.text)
+    built = walker.said("neuronexplain build").text
+    assert re.search(r"\d+ of 192 features of features.14 have a name", built)
+    assert "The dictionary: NeuronExplain" in built
     page = (walker.folder / "why" / "index.html").read_text()
     assert "The features behind this" in page
     assert "TopK with 8 features at a place" in page
     assert "neuron " not in re.sub(r"<style>.*?</style>|<script>.*?</script>", "", page, flags=re.DOTALL)
+    assert "to first order" in page
     assert re.search(r"directions of \d+ concepts, from", walker.said("neuronexplain dictionary learn dir").text)
+    scenes = ("--network", "scenes", "--concepts", "demo/scenes", "--limit", "20")
+    (measured,) = _rows(walker, "dictionary", "check", "moved", *scenes)
+    assert measured["r2"] > 0.8
+    assert measured["agreement"] > 0.5
+    for words, reason in (
+        (("dictionary", "learn", "moved", *scenes), "moved already exists"),
+        (("dictionary", "learn", "new", "--from", "concepts", "--k", "3", *scenes), "--k would be ignored"),
+        (("explain", "demo/photographs/beach.png", "--db", "features.db"), "features is no folder"),
+    ):
+        status, _, error = walker.run(*words)
+        assert (status, error.count("\n")) == (2, 1)
+        assert reason in error
 
 
 def effect(walker: Walker) -> None:
@@ -129,12 +158,14 @@ def mistakes(walker: Walker) -> None:
 
 
 def rules(walker: Walker) -> None:
-    """One rule is broken, one kept, and what CI keeps is there."""
-    broken, kept, counts, page = walker.said("neuronexplain audit rules").out.strip().splitlines()
-    assert broken.startswith("broken     nurses by their work: nurse may lean on hair by at most 5 %")
-    assert kept.startswith("kept       zebra must lean on stripes")
-    assert (counts, page) == ("1 kept, 1 broken, 0 undecided.", "Page: rules/index.html")
-    assert all((walker.folder / name).exists() for name in ("rules/index.html", "rules/rules.json", "rules.xml"))
+    """The workflow runs the page's command, and keeps files that it writes."""
+    command = "neuronexplain audit rules rules.toml --db names.db --out rules --junit rules.xml"
+    walker.said(command)
+    (workflow,) = (block.text for block in pages.blocks(walker.pages[-1]) if block.language == "yaml")
+    assert f"run: {command}\n" in workflow
+    kept = re.search(r"path: \|\n((?: +\S+\n?)+)", workflow)
+    assert kept
+    assert all((walker.folder / path).exists() for path in (*kept[1].split(), "rules/index.html", "rules/rules.json"))
 
 
 def shown(walker: Walker) -> None:
@@ -144,7 +175,14 @@ def shown(walker: Walker) -> None:
 
 def studied(walker: Walker) -> None:
     """Ratings of another platform are counted."""
-    assert walker.printed
+    assert "accuracy" in walker.said("neuronexplain study results what-is-it --ratings").text.lower()
+
+
+def _rows(walker: Walker, *words: str) -> list[dict[str, Any]]:
+    """The rows of a listing, as a program reads them."""
+    status, out, error = walker.run(*words, "--json")
+    assert status == 0, error
+    return json.loads(out)
 
 
 def _json(path: Path) -> Any:

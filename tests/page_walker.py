@@ -82,20 +82,24 @@ class Walker:
     def __init__(
         self,
         folder: Path,
-        names: dict[str, object],
         changes: Changes,
         *,
+        play_demo: Callable[[], str],
         run: Run,
         capsys: pytest.CaptureFixture[str],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        self.folder, self.names, self.changes = folder, {"__name__": "__main__"} | names, changes
+        self.folder, self.changes = folder, changes
+        self.pages: list[str] = []
         self.printed: list[Printed] = []
-        self._run, self._capsys, self._monkeypatch = run, capsys, monkeypatch
+        self.run, self._capsys, self._monkeypatch = run, capsys, monkeypatch
+        self._play_demo = play_demo
+        self._names: dict[str, object] = {"__name__": "__main__"}  # what Python on the page knows
         self._requests: list[str] = []  # what the page asks of a server
 
     def walk(self, page: str) -> None:
         """Run every block of a page."""
+        self.pages.append(page)
         typed = [line for block in pages.blocks(page) if block.language == "sh" for line in block.commands]
         self._requests = [line for line in typed if line.startswith("curl ")] or [f"curl http://{_PORT}"]
         before = 0
@@ -163,9 +167,12 @@ class Walker:
     def _started(self, line: str, words: list[str], expected: int) -> Printed:
         if words[0] == "curl":
             return next(one for one in self.printed if one.source == line)  # the server was asked while it was up
+        if words[:2] == ["neuronexplain", "demo"]:
+            assert words[2:] == ["--out", "demo"], f"{line}: the demo is made once for all tests, in the folder demo"
+            return Printed(line, self._play_demo())
         if words[0] == "neuronexplain":
             serves = "serve" in words[1:3]
-            status, out, err = self._run(*words[1:], *(["--port", "0"] if serves else []))
+            status, out, err = self.run(*words[1:], *(["--port", "0"] if serves else []))
             assert not serves or self.printed[-1].source in self._requests, f"{line}: nothing was served\n{err}"
         else:
             done = self._subprocess(words)
@@ -182,7 +189,7 @@ class Walker:
     def _execute(self, block: Block) -> None:
         self._capsys.readouterr()
         code = compile("\n" * (block.line - 1) + block.text, block.page, "exec")
-        exec(code, self.names)
+        exec(code, self._names)
         told = self._capsys.readouterr()
         self.printed.append(Printed(block.where, told.out, told.err))
 

@@ -31,6 +31,7 @@ class Walk:
         changes: where the test does something else than the page says.
         check: what is asserted of the walk, beyond that everything ran and printed what the page shows.
         needs: packages without which the page is not tried.
+        then: pages that go on in the same folder.
         elsewhere: the file of tests that runs the page instead, and why.
     """
 
@@ -38,6 +39,7 @@ class Walk:
     changes: Changes = field(default_factory=Changes)
     check: Callable[[Walker], object] | None = None
     needs: tuple[str, ...] = ()
+    then: tuple[str, ...] = ()
     elsewhere: str = ""
 
 
@@ -45,6 +47,7 @@ _SEGFORMER = {"hf/nvidia/": "hf/", "hf/IDEA-Research/": "hf/", "hf/facebook/": "
 _FEW_IMAGES = "--limit 120 --draws 20"
 
 WALKS: dict[str, Walk] = {
+    "README.md": Walk(elsewhere="tests/test_readme.py"),
     f"{HOW_TO}/ask-the-database.md": Walk(worlds.demo),
     f"{HOW_TO}/captions-and-questions.md": Walk(
         worlds.demo,
@@ -88,7 +91,10 @@ WALKS: dict[str, Walk] = {
             },
             skipped={"neuronexplain study make discrimination --network mine": A_DOWNLOAD}
             | {"neuronexplain study make trust --network mine": A_DOWNLOAD},
-            before={"neuronexplain study results what-is-it --ratings": worlds.write_ratings},
+            before={
+                "neuronexplain study results what-is-it which-is-better": worlds.rate_studies,
+                "neuronexplain study results what-is-it --ratings": worlds.write_ratings,
+            },
         ),
         checks.studied,
     ),

@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ import published
 import torch
 import torchvision
 from hair_world import write_hair_world
+from human_studies import rate_all, right_answer
 from pages import ROOT
 from PIL import Image
 from safetensors.torch import save_file
@@ -22,6 +24,8 @@ from dissection.concepts.generated import write_scenes
 from dissection.scenes.classifier import scenes_network
 from dissection.scenes.scene import draw_scene
 from dissection.scenes.words import SCENE_CLASSES
+from neuronexplain.studies.human.folder import open_study
+from neuronexplain.studies.human.ratings import Ratings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,10 +145,9 @@ def photographs_without_masks(folder: Path, origins: Origins) -> None:
     torch.manual_seed(1)
     words = dict(enumerate(("sky", "wall", "grass")))
     numbers = {word: number for number, word in words.items()}
-    models = folder / "hf"
-    tiny.segformer(models / "segformer-b0-finetuned-ade-512-512", scale=30.0, id2label=words, label2id=numbers)
-    tiny.grounding_dino(models / "grounding-dino-tiny")
-    tiny.sam(models / "sam-vit-base")
+    tiny.segformer(folder / "segformer-b0-finetuned-ade-512-512", scale=30.0, id2label=words, label2id=numbers)
+    tiny.grounding_dino(folder / "grounding-dino-tiny")
+    tiny.sam(folder / "sam-vit-base")
 
 
 def two_checkpoints(folder: Path, origins: Origins) -> None:
@@ -180,10 +183,17 @@ def shared(folder: Path, origins: Origins) -> None:
     write(folder / "tally.csv", rows())
 
 
+def rate_studies(folder: Path) -> None:
+    """Ratings of one rater, who knows every answer of ``what-is-it`` and ``which-is-better``."""
+    for name in ("what-is-it", "which-is-better"):
+        study = open_study(folder / name)
+        with Ratings(study, "people") as ratings:
+            rate_all(ratings, partial(right_answer, study))
+
+
 def write_ratings(folder: Path) -> None:
-    """Ratings of another platform: a rater who chooses the first answer to every question of ``what-is-it``."""
-    (folder / "ratings.csv").unlink(missing_ok=True)
+    """Ratings of another platform: of each order of the options, a rater who chooses the first answer everywhere."""
     with (folder / "what-is-it" / "public" / "questions.csv").open(newline="") as stream:
         items = [row["item"] for row in csv.DictReader(stream)]
-    lines = ["rater,item,answer,played", *(f"w17,{item},1,no" for item in items)]
+    lines = ["rater,item,answer,played", *(f"w{item[-1]},{item},1,no" for item in items)]
     (folder / "ratings.csv").write_text("\n".join(lines) + "\n")

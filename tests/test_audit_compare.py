@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import re
-import shlex
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,10 +18,6 @@ from worlds import CLASSES, COLOURS, colour_concepts, colour_net, colour_square
 
 from db import NameStore
 from db.records import ClassImportance
-from dissection.concepts.generated import write_scenes
-from dissection.scenes.classifier import scenes_network
-from dissection.scenes.scene import draw_scene
-from dissection.scenes.words import SCENE_CLASSES
 from dissection.vocabulary import Concept, Dissection, Evidence, Layer, Overlap, Unit
 from neuronexplain.audit.compare import photographs as passes
 from neuronexplain.audit.compare.changes import FigureChange, largest_first, may_be_nothing
@@ -39,10 +32,11 @@ from neuronexplain.class_images import open_class_images
 from neuronexplain.metrics.intervals import Figure
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dissection.networks.network import Network
 
 Run = Callable[..., tuple[int, str, str]]
-PAGE = (Path(__file__).parents[1] / "docs" / "how-to" / "compare-checkpoints.md").read_text()
 PERMUTATION = [2, 0, 3, 1]
 
 
@@ -440,40 +434,3 @@ def test_what_cannot_be_compared_is_refused(squares: Path, tmp_path: Path, run: 
         status, _, error = run(*words)
         assert status == 2
         assert reason in one_line(error)
-
-
-def test_the_how_to_runs(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page's commands, on a network that no longer looks at the concept that names most of its neurons."""
-    monkeypatch.chdir(tmp_path)
-    write_scenes(tmp_path / "demo" / "scenes", images=60, seed=0)
-    for index, name in enumerate(SCENE_CLASSES[:6]):
-        (tmp_path / "demo" / "photographs" / name).mkdir(parents=True)
-        draw_scene(9, index).photograph.save(tmp_path / "demo" / "photographs" / name / "1.png")
-    (commands,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-    before, after, comparing = (shlex.split(line)[1:] for line in commands.strip().splitlines())
-    fewer = ["--min-images", 5, "--draws", 8]
-    status, _, error = run(*before, *fewer)
-    assert status == 0, error
-    with NameStore.open(tmp_path / "before.db") as store:
-        names = store.names(store.newest())
-    spoken = [name.concept.spoken for name in names.values()]
-    most = max(sorted(set(spoken)), key=spoken.count)
-    state = scenes_network().state_dict()
-    weight = state["classifier.2.weight"].reshape(64, 96, -1).clone()
-    weight[:, [unit for unit, name in names.items() if name.concept.spoken == most]] = 0
-    save_file({**state, "classifier.2.weight": weight.reshape(64, -1)}, tmp_path / "tuned.safetensors")
-    status, _, error = run(*after, *fewer)
-    assert status == 0, error
-    status, told, error = run(*comparing)
-    assert status == 0, error
-    assert "a neuron's number means the same in both runs" in " ".join(told.split())
-    answer = json.loads((tmp_path / "changes" / "compare.json").read_text())
-    tables = {table["title"]: table["rows"] for table in answer["tables"]}
-    assert answer["units"]["twins"] == answer["units"]["compared"]
-    assert tables["Names, neuron by neuron"] == tables["Names, concept by concept"] == []
-    shares = tables["What part of a class's score rests on a concept, in %"]
-    lost = [row for row in shares if row["concept"] == most]
-    assert len(lost) > 5
-    assert all(row["after"] == 0 for row in lost)
-    assert shares[0]["concept"] == most
-    assert all(most not in row["gained"] for row in tables["Photographs that differ most"])

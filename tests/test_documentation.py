@@ -2,8 +2,8 @@
 
 A page is run from top to bottom in a folder that holds what its readers have at hand (`page_walks.WALKS`):
 
-- ``sh``: command lines, which run in this process. Those that cannot run in a test are listed with the reason; that
-  they could be typed is checked all the same.
+- ``sh``: command lines, which run in this process. The demo is played once for all tests. Commands that cannot run in a
+  test are listed with the reason; that they could be typed is checked all the same.
 - ``python``: runs, with the names that were made above it on the page.
 - ``console``: what the block above printed. An ellipsis (…) stands for anything.
 - any language with ``title="FILE"``: is kept in that file. ``csv``, ``json``, ``toml`` and ``yaml`` must be such.
@@ -21,10 +21,10 @@ import pages
 import pytest
 from page_walker import Walker
 from page_walks import WALKS
-from page_worlds import Origins
+from page_worlds import Origins, demo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 TYPED = [page for page in pages.PAGES if any(block.language in pages.RUN for block in pages.blocks(page))]
@@ -33,7 +33,7 @@ FOREIGN = {"--nproc-per-node", "--node-rank", "--no-python"}
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The current folder, from which Python imports what a page keeps there."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -46,7 +46,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             del sys.modules[name]
 
 
-@pytest.mark.parametrize("page", [page for page in TYPED if not WALKS.get(page) or not WALKS[page].elsewhere])
+@pytest.mark.parametrize("page", [page for page, walk in WALKS.items() if not walk.elsewhere])
 def test_a_page_can_be_followed(
     page: str,
     place: Path,
@@ -56,26 +56,40 @@ def test_a_page_can_be_followed(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert page in WALKS, f"{page} has something to type; say in tests/page_walks.py in which world it begins"
     walk = WALKS[page]
     for package in walk.needs:
         pytest.importorskip(package)
-    walk.world(place, Origins(lambda: request.getfixturevalue("demo"), made_once))
-    walker = Walker(place, {}, walk.changes, run=run, capsys=capsys, monkeypatch=monkeypatch)
+    origins = Origins(lambda: request.getfixturevalue("demo"), made_once)
+
+    def play_demo() -> str:
+        demo(place, origins)
+        return (origins.demo() / "said.txt").read_text()
+
+    walk.world(place, origins)
+    walker = Walker(place, walk.changes, play_demo=play_demo, run=run, capsys=capsys, monkeypatch=monkeypatch)
     walker.ask_servers()
-    walker.walk(page)
+    for one in (page, *walk.then):
+        walker.walk(one)
     if walk.check:
         walk.check(walker)
 
 
-def test_what_is_said_of_pages_is_of_pages_that_there_are() -> None:
-    assert set(WALKS) <= set(TYPED)
-    for page, walk in WALKS.items():
-        lines = [line for block in pages.blocks(page) if block.language == "sh" for line in block.commands]
-        for start in walk.changes.starts():
-            assert any(line.startswith(start) for line in lines), f"{page}: no command begins with {start}"
-        if walk.elsewhere:
-            assert (pages.ROOT / walk.elsewhere.partition(",")[0]).is_file()
+def test_every_page_with_something_to_type_is_followed() -> None:
+    followed = [page for first, walk in WALKS.items() for page in (first, *walk.then)]
+    assert sorted(followed) == sorted(TYPED), "say in tests/page_walks.py in which world a page begins"
+
+
+@pytest.mark.parametrize("page", WALKS)
+def test_what_a_walk_changes_is_on_the_page(page: str) -> None:
+    walk = WALKS[page]
+    blocks = [block for one in (page, *walk.then) for block in pages.blocks(one)]
+    lines = [line for block in blocks if block.language == "sh" for line in block.commands]
+    for start in walk.changes.starts():
+        assert any(line.startswith(start) for line in lines), f"no command begins with {start}"
+    for word in walk.changes.instead:
+        assert any(word in line for line in lines), f"no command holds {word}"
+    if walk.elsewhere:
+        assert (pages.ROOT / walk.elsewhere.partition(",")[0]).is_file()
 
 
 @pytest.mark.parametrize("page", pages.PAGES)

@@ -120,12 +120,3 @@ def test_gradio(place):
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("matplotlib data:image/")
     assert "The network says lawn" in done.stdout
-
-
-def test_python_of_the_how_to_runs(demo, tmp_path):
-    (tmp_path / "demo").symlink_to(demo / "demo")
-    code = "\n".join(re.findall(r"```python\n(.*?)```", (HOW_TO / "in-python.md").read_text(), re.DOTALL))
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "The network says harbour" in done.stdout
-    assert "resize=(112, 112)" in done.stdout
