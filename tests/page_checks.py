@@ -99,7 +99,7 @@ def dictionaries(walker: Walker) -> None:
     """Features are learned, checked, named and spoken of; so are directions."""
     assert "192 features of features.14 in features: NeuronExplain" in walker.printed[0].text
     assert not (walker.folder / "features.unfinished").exists()
-    built = walker.said("neuronexplain build").text
+    built = walker.said("neuronexplain build --network scenes --dictionary features").text
     assert re.search(r"\d+ of 192 features of features.14 have a name", built)
     assert "The dictionary: NeuronExplain" in built
     page = (walker.folder / "why" / "index.html").read_text()

@@ -48,6 +48,7 @@ _FEW_IMAGES = "--limit 120 --draws 20"
 
 WALKS: dict[str, Walk] = {
     "README.md": Walk(elsewhere="tests/test_readme.py"),
+    "docs/explanation/attacks.md": Walk(changes=Changes(skipped={"": "takes minutes to hours"})),
     f"{HOW_TO}/ask-the-database.md": Walk(worlds.demo),
     f"{HOW_TO}/captions-and-questions.md": Walk(
         worlds.demo,
@@ -79,7 +80,10 @@ WALKS: dict[str, Walk] = {
     f"{HOW_TO}/easy-vqa.md": Walk(elsewhere="tests/test_easy_vqa.py, with the answerer that its tests train"),
     f"{HOW_TO}/evaluate.md": Walk(
         worlds.names,
-        Changes(smaller={"neuronexplain evaluate": "--limit 4"}, skipped={"neuronexplain evaluate local": A_DOWNLOAD}),
+        Changes(
+            smaller={"neuronexplain evaluate words": "--limit 4"},
+            skipped={"neuronexplain evaluate localisation": A_DOWNLOAD},
+        ),
     ),
     f"{HOW_TO}/find-mistakes.md": Walk(worlds.audited, check=checks.mistakes),
     f"{HOW_TO}/human-studies.md": Walk(

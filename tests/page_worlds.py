@@ -60,8 +60,7 @@ def names(folder: Path, origins: Origins) -> None:
     """A database, ``names.db``, whose network knows the demo's scenes, and photographs of such scenes."""
     demo(folder, origins)
     shutil.copy(folder / "demo" / "scenes.db", folder / "names.db")
-    shutil.copy(folder / "demo" / "photographs" / "beach.png", folder / "beach.png")
-    with Image.open(folder / "beach.png") as picture:
+    with Image.open(folder / "demo" / "photographs" / "beach.png") as picture:
         picture.convert("RGB").save(folder / "photo.jpg", quality=95)
 
 
