@@ -102,7 +102,7 @@ WALKS: dict[str, Walk] = {
         ),
         checks.studied,
     ),
-    f"{HOW_TO}/in-python.md": Walk(worlds.names, check=checks.in_python),
+    f"{HOW_TO}/in-python.md": Walk(worlds.names, check=checks.in_python),  # its build finds that it is done already
     f"{HOW_TO}/label-photographs.md": Walk(
         worlds.photographs_without_masks,
         Changes(instead=_SEGFORMER, smaller={"neuronexplain build": "--draws 20"}, skipped={"pip install": INSTALLS}),
@@ -123,7 +123,9 @@ WALKS: dict[str, Walk] = {
     f"{HOW_TO}/other-explanations.md": Walk(worlds.names),
     f"{HOW_TO}/own-network.md": Walk(worlds.newcomer),
     f"{HOW_TO}/recipes.md": Walk(elsewhere="tests/test_recipes.py, within the libraries that the recipes are for"),
-    f"{HOW_TO}/rules-in-ci.md": Walk(worlds.nurses, Changes(status={"neuronexplain audit rules": 1}), checks.rules),
+    f"{HOW_TO}/rules-in-ci.md": Walk(
+        worlds.demo_and_nurses, Changes(status={"neuronexplain audit rules": 1}), checks.rules
+    ),
     f"{HOW_TO}/serve.md": Walk(worlds.names, Changes(skipped={"pip install": INSTALLS})),
     f"{HOW_TO}/share-names.md": Walk(worlds.shared),
     f"{HOW_TO}/show-an-explanation.md": Walk(worlds.demo, check=checks.shown),

@@ -84,6 +84,12 @@ def nurses(folder: Path, origins: Origins) -> None:
         (folder / name).symlink_to(world / of_world)
 
 
+def demo_and_nurses(folder: Path, origins: Origins) -> None:
+    """Both of these."""
+    demo(folder, origins)
+    nurses(folder, origins)
+
+
 def newcomer(folder: Path, origins: Origins) -> None:
     """Masks, a checkpoint of a ResNet-18 with three classes, their labels, and a photograph."""
     classes = ("meadow", "street", "shore")

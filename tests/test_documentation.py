@@ -93,10 +93,11 @@ def test_what_a_walk_changes_is_on_the_page(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", pages.PAGES)
-def test_every_option_that_a_page_names_exists(page: str) -> None:
+def test_every_command_and_option_that_a_page_names_exists(page: str) -> None:
     known = frozenset().union(*command_lines.commands().values()) | command_lines.options_of_scripts() | FOREIGN
     for span in pages.spans(page):
         words = span.replace("neuronexplain ", "", 1).split()
         command = command_lines.command_of(words)
+        assert command or not re.match(r"neuronexplain [a-z]", span), f"{page}: there is no such command: `{span}`"
         options = set(re.findall(r"(?:^|(?<= ))--[a-z][a-z0-9-]*", span))
         assert options <= (command_lines.commands()[command] if command else known), f"{page}: `{span}`"
