@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pages
 import pytest
 import torch
 from PIL import Image, ImageDraw
@@ -21,7 +22,6 @@ from dissection.errors import NetworkError, WeightsError
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "scripts" / "easy_vqa"
-PAGE = (ROOT / "docs" / "how-to" / "easy-vqa.md").read_text()
 MODULES = [path.stem for path in SCRIPTS.glob("*.py")]
 PICTURES = 300
 """Pictures that are learnt from."""
@@ -349,8 +349,8 @@ def test_the_pages_commands_run(scripts, trained, run, tmp_path, monkeypatch):
 
 
 def _commands():
-    blocks = "".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL))
-    return [shlex.split(line) for line in blocks.strip().splitlines() if not line.startswith("pip ")]
+    blocks = [block for block in pages.blocks("docs/how-to/easy-vqa.md") if block.language == "sh"]
+    return [shlex.split(line) for block in blocks for line in block.commands if not line.startswith("pip ")]
 
 
 def _python(*command):

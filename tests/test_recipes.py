@@ -1,26 +1,20 @@
 """The recipes of the docs run as they stand there, with the real libraries."""
 
 import os
-import re
 import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 
+import pages
 import pytest
 import torch
 from worlds import CLASSES, PLAIN, colour_net, colour_network, colour_square, write_colour_folder
 
 from neuronexplain import build
 
-HOW_TO = Path(__file__).parents[1] / "docs" / "how-to"
-
-
-def recipe(heading: str) -> str:
-    """The code below a heading of the page."""
-    _, _, rest = (HOW_TO / "recipes.md").read_text().partition(f"## {heading}")
-    (code, *_) = re.findall(r"```python\n(.*?)```", rest, re.DOTALL)
-    return code
+RECIPES = dict(
+    zip(("Lightning", "TensorBoard", "MLflow", "Gradio"), pages.blocks("docs/how-to/recipes.md"), strict=True)
+)
 
 
 @pytest.fixture
@@ -32,10 +26,10 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(heading: str) -> dict[str, object]:
+def run(tool: str) -> dict[str, object]:
     names: dict[str, object] = {"network": colour_network()}
     exec("from neuronexplain import explain", names)
-    exec(recipe(heading), names)
+    exec(RECIPES[tool].text, names)
     return names
 
 
