@@ -8,11 +8,13 @@ import tomllib
 from functools import cache
 from typing import Any
 
-import click
 import typer
 from pages import ROOT
 
 from neuronexplain.cli.app import app
+
+SHELL = frozenset({".", "cat", "cd", "cp", "gh", "git", "head", "ls", "mkdir", "mv"})
+"""Programs that every reader has."""
 
 
 @cache
@@ -71,16 +73,21 @@ def check(line: str) -> None:
         script = words[1] if program == "python" else program
         assert (ROOT / script).is_file(), f"there is no {script}: {line}"
         assert {word for word in words if word.startswith("--")} <= options_of_scripts(), line
-    else:
+    elif program not in SHELL:
         raise AssertionError(f"nobody knows whether this could be typed: {line}")
 
 
 def _check_command(words: list[str]) -> None:
-    command, name = neuronexplain(), "neuronexplain"
-    context = command.make_context(name, list(words))
-    while isinstance(command, click.Group) and context._protected_args + context.args:
-        name, command, rest = command.resolve_command(context, context._protected_args + context.args)
-        context = command.make_context(name, rest, parent=context)
+    name, command = command_of(words), neuronexplain()
+    for word in name:
+        command = command.commands[word]
+    rest = words[len(name) :]
+    if rest in (["--help"], ["--version"]):
+        return
+    if hasattr(command, "commands"):
+        is_command = command.invoke_without_command and (not rest or rest[0].startswith("-"))
+        assert is_command, f"there is no such command: {shlex.join(words)}"
+    command.make_context(" ".join(name), rest)
 
 
 @cache
@@ -88,8 +95,8 @@ def _declared() -> tuple[frozenset[str], frozenset[str]]:
     """The extras that there are, and the packages that are installed with any of them."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    wanted = (*project["dependencies"], *(one for packages in extras.values() for one in packages))
-    return frozenset(extras), frozenset(re.split(r"[\[<>=]", one)[0] for one in wanted) | {"neuronexplain"}
+    requirements = (*project["dependencies"], *(one for packages in extras.values() for one in packages))
+    return frozenset(extras), frozenset(re.split(r"[\[<>=]", one)[0] for one in requirements) | {"neuronexplain"}
 
 
 def _check_installed(words: list[str], line: str) -> None:

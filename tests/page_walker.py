@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
     Run = Callable[..., tuple[int, str, str]]
 
-SHELL = frozenset({"cat", "cp", "head", "ls", "mkdir", "mv"})
-"""Programs that are run as they are."""
-
 _PORT = "127.0.0.1:8000"
 
 
@@ -181,7 +178,7 @@ class Walker:
         return Printed(line, out, err)
 
     def _subprocess(self, words: list[str]) -> subprocess.CompletedProcess[str]:
-        assert words[0] in SHELL | {"python"}, f"nobody knows how to run {shlex.join(words)}"
+        assert words[0] in command_lines.SHELL | {"python"}, f"nobody knows how to run {shlex.join(words)}"
         words = [sys.executable, *words[1:]] if words[0] == "python" else words
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         return subprocess.run(words, capture_output=True, text=True, check=False, env=environment, cwd=self.folder)

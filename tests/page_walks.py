@@ -44,7 +44,7 @@ class Walk:
 
 
 _SEGFORMER = {"hf/nvidia/": "hf/", "hf/IDEA-Research/": "hf/", "hf/facebook/": "hf/"}
-_FEW_IMAGES = "--limit 120 --draws 20"
+_FEW_IMAGES = "--limit 60 --min-images 5 --draws 8"
 
 WALKS: dict[str, Walk] = {
     "README.md": Walk(elsewhere="tests/test_readme.py"),
@@ -52,12 +52,12 @@ WALKS: dict[str, Walk] = {
     f"{HOW_TO}/ask-the-database.md": Walk(worlds.demo),
     f"{HOW_TO}/captions-and-questions.md": Walk(
         worlds.demo,
-        Changes(smaller={"neuronexplain build": _FEW_IMAGES, "neuronexplain evaluate": "--limit 4"}),
+        Changes(smaller={"neuronexplain build": _FEW_IMAGES, "neuronexplain evaluate": "--limit 2"}),
         checks.captions,
     ),
     f"{HOW_TO}/compare-checkpoints.md": Walk(
         worlds.two_checkpoints,
-        Changes(smaller={"neuronexplain build": "--limit 60 --min-images 5 --draws 8"}),
+        Changes(smaller={"neuronexplain build": _FEW_IMAGES}),
         checks.compared,
     ),
     f"{HOW_TO}/compare-groups.md": Walk(worlds.audited, check=checks.groups),
@@ -69,10 +69,10 @@ WALKS: dict[str, Walk] = {
         worlds.demo,
         Changes(
             smaller={
-                "neuronexplain dictionary learn features": "--limit 48 --positions 3000 --steps 200",
-                "neuronexplain dictionary learn directions": "--limit 80 --positions 6000",
+                "neuronexplain dictionary learn features": "--limit 48 --positions 3000 --steps 100",
+                "neuronexplain dictionary learn directions": "--limit 60 --positions 3000",
                 "neuronexplain dictionary check": "--limit 20",
-                "neuronexplain build": "--limit 80 --draws 20",
+                "neuronexplain build": _FEW_IMAGES,
             }
         ),
         checks.dictionaries,
@@ -105,7 +105,7 @@ WALKS: dict[str, Walk] = {
     f"{HOW_TO}/in-python.md": Walk(worlds.names, check=checks.in_python),  # its build finds that it is done already
     f"{HOW_TO}/label-photographs.md": Walk(
         worlds.photographs_without_masks,
-        Changes(instead=_SEGFORMER, smaller={"neuronexplain build": "--draws 20"}, skipped={"pip install": INSTALLS}),
+        Changes(instead=_SEGFORMER, smaller={"neuronexplain build": "--draws 8"}, skipped={"pip install": INSTALLS}),
         checks.labelled,
         needs=("transformers",),
     ),
