@@ -156,8 +156,7 @@ class Walker:
                 prepare(self.folder)
             for word, other in self.changes.instead.items():
                 line = line.replace(word, other)  # noqa: PLW2901
-            more = self.changes.of(self.changes.smaller, line, "")
-            words = shlex.split(f"{line} {more}")
+            words = shlex.split(f"{line} {self.changes.of(self.changes.smaller, line, '')}")
             status = self.changes.of(self.changes.status, line, 0)
             self.printed.append(self._started(line, words, status))
 
@@ -187,8 +186,8 @@ class Walker:
         self._capsys.readouterr()
         code = compile("\n" * (block.line - 1) + block.text, block.page, "exec")
         exec(code, self._names)
-        told = self._capsys.readouterr()
-        self.printed.append(Printed(block.where, told.out, told.err))
+        captured = self._capsys.readouterr()
+        self.printed.append(Printed(block.where, captured.out, captured.err))
 
     def ask_servers(self) -> None:
         """Let whatever is served answer what the page asks it, or else show its first page, and then stop.
@@ -239,8 +238,7 @@ def _plain(text: str) -> str:
 def _commands_in(data: Any) -> list[str]:
     """The commands of ours that a workflow runs."""
     if isinstance(data, dict):
-        own = [data["run"]] if isinstance(data.get("run"), str) else []
-        lines = [line for text in own for line in text.splitlines()]
+        lines = data["run"].splitlines() if isinstance(data.get("run"), str) else []
         return [line for line in lines if line.split()[0] in {"neuronexplain", "pip"}] + [
             line for value in data.values() for line in _commands_in(value)
         ]
