@@ -79,7 +79,7 @@ WALKS: dict[str, Walk] = {
     ),
     f"{HOW_TO}/easy-vqa.md": Walk(elsewhere="tests/test_easy_vqa.py, with the answerer that its tests train"),
     f"{HOW_TO}/evaluate.md": Walk(
-        worlds.names,
+        worlds.demo,
         Changes(
             smaller={"neuronexplain evaluate words": "--limit 4"},
             skipped={"neuronexplain evaluate localisation": A_DOWNLOAD},
@@ -120,13 +120,13 @@ WALKS: dict[str, Walk] = {
         ),
     ),
     f"{HOW_TO}/measure-an-effect.md": Walk(worlds.nurses, check=checks.effect),
-    f"{HOW_TO}/other-explanations.md": Walk(worlds.names),
+    f"{HOW_TO}/other-explanations.md": Walk(worlds.demo),
     f"{HOW_TO}/own-network.md": Walk(worlds.newcomer),
     f"{HOW_TO}/recipes.md": Walk(elsewhere="tests/test_recipes.py, within the libraries that the recipes are for"),
     f"{HOW_TO}/rules-in-ci.md": Walk(
         worlds.demo_and_nurses, Changes(status={"neuronexplain audit rules": 1}), checks.rules
     ),
-    f"{HOW_TO}/serve.md": Walk(worlds.names, Changes(skipped={"pip install": INSTALLS})),
+    f"{HOW_TO}/serve.md": Walk(worlds.demo, Changes(skipped={"pip install": INSTALLS})),
     f"{HOW_TO}/share-names.md": Walk(worlds.shared),
     f"{HOW_TO}/show-an-explanation.md": Walk(worlds.demo, check=checks.shown),
 }

@@ -57,11 +57,9 @@ def demo(folder: Path, origins: Origins) -> None:
 
 
 def names(folder: Path, origins: Origins) -> None:
-    """A database, ``names.db``, whose network knows the demo's scenes, and photographs of such scenes."""
+    """The demo, and its names once more, in ``names.db``."""
     demo(folder, origins)
     shutil.copy(folder / "demo" / "scenes.db", folder / "names.db")
-    with Image.open(folder / "demo" / "photographs" / "beach.png") as picture:
-        picture.convert("RGB").save(folder / "photo.jpg", quality=95)
 
 
 def audited(folder: Path, origins: Origins) -> None:
@@ -180,11 +178,10 @@ def scripts(folder: Path, origins: Origins) -> None:
 
 
 def shared(folder: Path, origins: Origins) -> None:
-    """Two databases, and a result of NetDissect."""
+    """The demo, and a result of NetDissect."""
     from test_netdissect import rows, write  # noqa: PLC0415 -- it is a module of tests
 
-    names(folder, origins)
-    shutil.copy(folder / "demo" / "described.db", folder / "other.db")
+    demo(folder, origins)
     write(folder / "tally.csv", rows())
 
 
