@@ -13,6 +13,9 @@ from pages import ROOT
 
 from neuronexplain.cli.app import app
 
+UsageError = typer.BadParameter.__bases__[0]
+"""What typer raises for a command line that is wrong; it exports only what is derived from it."""
+
 SHELL = frozenset({".", "cat", "cd", "cp", "gh", "git", "head", "ls", "mkdir", "mv"})
 """Programs that every reader has."""
 
@@ -87,7 +90,10 @@ def _check_command(words: list[str]) -> None:
     if hasattr(command, "commands"):
         is_command = command.invoke_without_command and (not rest or rest[0].startswith("-"))
         assert is_command, f"there is no such command: {shlex.join(words)}"
-    command.make_context(" ".join(name), rest)
+    try:
+        command.make_context(" ".join(name), rest)
+    except UsageError as error:
+        raise AssertionError(f"{shlex.join(words)}: {error}") from error
 
 
 @cache

@@ -22,7 +22,7 @@ import yaml
 from pages import ROOT, Block
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import pytest
@@ -102,7 +102,7 @@ class Walker:
         before = 0
         for block in pages.blocks(page):
             if block.language == pages.PRINTED:
-                self._compare(block, self.printed[before:])
+                compare(block, self.printed[before:])
                 continue
             before = len(self.printed)
             if block.title:
@@ -134,16 +134,6 @@ class Walker:
                 assert len(widths) == 1, f"{block.where}: lines of several lengths"
             case language:
                 assert language in {"sh", "python"} | pages.PICTURES, f"{block.where}: what is {language}?"
-
-    def _compare(self, block: Block, printed: list[Printed]) -> None:
-        """What the page shows is printed by the block above it; an ellipsis stands for anything."""
-        assert printed, f"{block.where}: nothing is run above what is printed"
-        lines = [_plain(line) for line in block.text.splitlines() if line.strip()]
-        pattern = r"\s+".join(".*?".join(map(re.escape, line.split("…"))) for line in lines)
-        text = "\n".join(one.text for one in printed)
-        assert re.search(pattern, text, re.DOTALL), f"{block.where} shows what is not printed; this is:\n" + "\n".join(
-            f"{one.out}\n{one.err}" for one in printed
-        )
 
     def _type(self, lines: list[str]) -> None:
         for line in lines:
@@ -228,6 +218,21 @@ class Walker:
         answer = requests.post(url, files=form, timeout=60) if form else requests.get(url, timeout=60)
         assert answer.ok, f"{line}\n{answer.text}"
         return Printed(line, answer.text)
+
+
+def compare(block: Block, printed: Sequence[Printed]) -> None:
+    """Check that what a page shows is what the block above it printed; an ellipsis stands for anything.
+
+    Raises:
+        AssertionError: if it is not.
+    """
+    assert printed, f"{block.where}: nothing is run above what is printed"
+    lines = [_plain(line) for line in block.text.splitlines() if line.strip()]
+    pattern = r"\s+".join(".*?".join(map(re.escape, line.split("…"))) for line in lines)
+    text = "\n".join(one.text for one in printed)
+    assert re.search(pattern, text, re.DOTALL), f"{block.where} shows what is not printed; this is:\n" + "\n".join(
+        f"{one.out}\n{one.err}" for one in printed
+    )
 
 
 def _plain(text: str) -> str:

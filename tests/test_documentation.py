@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import command_lines
 import pages
 import pytest
-from page_walker import Walker
+from page_walker import Printed, Walker, compare
 from page_walks import WALKS
 from page_worlds import Origins, demo
 
@@ -72,6 +72,35 @@ def test_a_page_can_be_followed(
         walker.walk(one)
     if walk.check:
         walk.check(walker)
+
+
+def test_what_is_not_printed_is_noticed() -> None:
+    printed = [Printed("neuronexplain runs", "3 runs,\n   2 of one network ──────", "All is well.")]
+    for shown in ("3 runs, 2 of … network ──", "3 … well.", "3 runs,\n…\nAll is well."):
+        compare(pages.Block("page.md", 1, "console", "", shown), printed)
+    for shown in ("4 runs,", "3 runs, of one network", "All is well.\n3 runs,"):
+        with pytest.raises(AssertionError, match=r"page\.md:1 shows what is not printed"):
+            compare(pages.Block("page.md", 1, "console", "", shown), printed)
+    with pytest.raises(AssertionError, match="nothing is run above"):
+        compare(pages.Block("page.md", 1, "console", "", "…"), [])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "neuronexplain rums",
+        "neuronexplain evaluate",
+        "neuronexplain units --database names.db",
+        "torchrun --no-python neuronexplain build --neural x",
+        "make everything",
+        "pip install 'neuronexplain[everything]'",
+        "python scripts/nothing.py",
+        "wget x",
+    ],
+)
+def test_what_could_not_be_typed_is_noticed(line: str) -> None:
+    with pytest.raises(AssertionError):
+        command_lines.check(line)
 
 
 def test_every_page_with_something_to_type_is_followed() -> None:
