@@ -43,7 +43,7 @@ class Walk:
     elsewhere: str = ""
 
 
-_SEGFORMER = {"hf/nvidia/": "hf/", "hf/IDEA-Research/": "hf/", "hf/facebook/": "hf/"}
+_MODELS_AT_HAND = {"hf/nvidia/": "hf/", "hf/IDEA-Research/": "hf/", "hf/facebook/": "hf/"}
 _FEW_IMAGES = "--limit 60 --min-images 5 --draws 8"
 
 WALKS: dict[str, Walk] = {
@@ -105,7 +105,9 @@ WALKS: dict[str, Walk] = {
     f"{HOW_TO}/in-python.md": Walk(worlds.names),  # its build finds that it is done already
     f"{HOW_TO}/label-photographs.md": Walk(
         worlds.photographs_without_masks,
-        Changes(instead=_SEGFORMER, smaller={"neuronexplain build": "--draws 8"}, skipped={"pip install": INSTALLS}),
+        Changes(
+            instead=_MODELS_AT_HAND, smaller={"neuronexplain build": "--draws 8"}, skipped={"pip install": INSTALLS}
+        ),
         checks.labelled,
         needs=("transformers",),
     ),
