@@ -14,6 +14,7 @@ from dissection.errors import not_taken
 from . import reading
 from .errors import RunNotFoundError, explained
 from .fetching import fetched
+from .own_tables import version_of
 from .records import Run
 from .schema import runs
 
@@ -37,6 +38,12 @@ class HeldRuns:
     def where(self) -> str:
         """The database's address, without a password."""
         return str(self._location)
+
+    @property
+    def schema(self) -> int:
+        """Version of the database's tables; an older one lacks what newer runs keep."""
+        with self._moment() as connection:
+            return version_of(connection, self._location) or 0
 
     def find(self, key: RunKey) -> Run | None:
         """The run with a key, or ``None``."""

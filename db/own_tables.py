@@ -7,9 +7,11 @@ a column can be computed, or compare without case. So the definitions are compar
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import column, inspect, select, table, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from .errors import SchemaError, StoreError
@@ -106,11 +108,16 @@ def _name(of: Table) -> str:
 def _expected(dialect: Dialect, tables: Sequence[Table]) -> Definitions:
     if dialect.name != "sqlite":
         return {_name(of): _columns({column.name: column.type.python_type for column in of.columns}) for of in tables}
-    statements = {_name(of): str(CreateTable(of).compile(dialect=dialect)) for of in tables}
-    indices = {
-        f"index {index.name}": str(CreateIndex(index).compile(dialect=dialect)) for of in tables for index in of.indexes
-    }
-    return {name: _plain(sql) for name, sql in (statements | indices).items()}
+    return {name: sql for of in tables for name, sql in _made_in_files(of)}
+
+
+@cache  # to write them anew is a third of what opening a database takes
+def _made_in_files(of: Table) -> tuple[tuple[str, str], ...]:
+    """The definitions of a table and its indices as we make them in a file of SQLite's, by kind and name."""
+    dialect = sqlite.dialect()
+    indices = ((f"index {index.name}", CreateIndex(index)) for index in of.indexes)
+    made = ((_name(of), CreateTable(of)), *indices)
+    return tuple((name, _plain(str(statement.compile(dialect=dialect)))) for name, statement in made)
 
 
 def _definitions(connection: Connection) -> Definitions:

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from dissection.vocabulary import (
     Concept,
@@ -109,6 +109,15 @@ def read_runs(connection: Connection, *conditions: ColumnElement[bool]) -> list[
         )
         for row in rows
     ]
+
+
+def count_rows(connection: Connection, run: Run) -> dict[str, int]:
+    """How many rows a run has, by table."""
+    return {
+        table.name: connection.execute(select(func.count()).where(table.c.run == run.id)).scalar_one()
+        for table in (*DISSECTION, *BESIDES)
+        if is_in(table, run.key.schema)
+    }
 
 
 @made_of_rows()

@@ -280,6 +280,12 @@ class NameStore(HeldRuns):
         with self._reading(run, BESIDES) as connection:
             return queries.class_images(connection, run.id)
 
+    def row_counts(self, run: RunLike) -> Mapping[str, int]:
+        """How many rows are kept of a run, by table, changed or not; tables that came after its schema are left out."""
+        run = self.run(run)
+        with self._reading(run) as connection:
+            return reading.count_rows(connection, run)
+
     def concepts_of(
         self, run: RunLike, class_index: int, *, rank_by: RankBy | None = None, min_iou: float = MIN_IOU
     ) -> list[ClassConcept]:

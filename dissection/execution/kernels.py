@@ -25,3 +25,8 @@ def kernel(loop: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
         return compiled(cache=True)(loop)
     except RuntimeError:  # neither the package's folder nor a home folder is writable
         return compiled()(loop)
+
+
+def are_kept() -> bool:
+    """Whether compiled loops can be kept on disk, so that the next process need not compile them."""
+    return kernel(are_kept).stats.cache_path is not None  # type: ignore[attr-defined]  # numba's, before it compiles

@@ -18,6 +18,7 @@ from .commands import (
     build,
     classes_for,
     demo,
+    doctor,
     explain,
     export,
     import_,
@@ -78,6 +79,7 @@ app.command("layers")(layers.layers)
 app.command("export")(export.export)
 app.command("import")(import_.import_)
 app.command("serve")(serve.serve)
+app.command("doctor")(doctor.doctor)
 
 runs = typer.Typer(invoke_without_command=True)
 runs.callback()(listing.runs)

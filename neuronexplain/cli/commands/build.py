@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -104,11 +103,13 @@ def build(
 
     On eight GPUs: torchrun --nproc-per-node 8 --no-python neuronexplain build --device cuda ...
     """
+    from db.location import Location
     from dissection.concepts.layouts import open_concepts
     from dissection.execution.ranks import local_device, ranks
     from dissection.execution.settings import Execution
     from neuronexplain.building import build_layers
     from neuronexplain.class_images import open_class_images
+    from neuronexplain.unfinished import scratch_folder
 
     options.require_share(quantile)
     if draws == 1:
@@ -117,6 +118,7 @@ def build(
         raise NeuronExplainError("--control is evidence for names, and --draws 0 gathers none; leave one of them out")
     if length > 1 and not draws:
         raise NeuronExplainError(f"--length {length} needs evidence, and --draws 0 gathers none; leave one of them out")
+    work = scratch or scratch_folder(Location.of(db))
     with ranks() as group:
         dataset = open_concepts(concepts, limit=limit)
         names = [*dict.fromkeys(layer or [])]
@@ -147,7 +149,7 @@ def build(
                 execution=Execution(
                     batch_size=batch_size,
                     workers=_workers(device) if workers is None else workers,
-                    scratch=scratch or _scratch(db),
+                    scratch=work,
                     ranks=group,
                     progress=progress,
                 ),
@@ -155,7 +157,7 @@ def build(
             )
     if group.number == 0:
         _say_builds(db, builds)
-        _note_unfinished(scratch or _scratch(db))
+        _note_unfinished(work)
 
 
 def _store_of_rank(db: str, rank: int) -> AbstractContextManager[NameStore | None]:
@@ -172,25 +174,15 @@ def _workers(device: str) -> int:
     return 0 if device == "cpu" else cores()
 
 
-def _scratch(db: str) -> Path:
-    """A folder beside the database's file, or in the user's cache if the database is on a server."""
-    from db.location import Location
-
-    path = Location.of(db).path
-    if path is not None:
-        return path.with_name(f"{path.name}.unfinished")
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "neuronexplain" / "unfinished"
-
-
 def _note_unfinished(scratch: Path) -> None:
     """Say what other builds left behind, which would otherwise go unnoticed."""
-    folders = [path for path in scratch.iterdir() if path.is_dir()] if scratch.is_dir() else []
-    if folders:
-        size = sum(file.stat().st_size for path in folders for file in path.rglob("*") if file.is_file())
-        builds = "another build" if len(folders) == 1 else f"{len(folders)} other builds"
+    from neuronexplain.unfinished import unfinished_in
+
+    left = unfinished_in(scratch)
+    if left.builds:
+        builds = "another build" if left.builds == 1 else f"{left.builds} other builds"
         console.note(
-            f"{scratch} holds {builds} that did not finish ({size / 1e6:.0f} MB); delete what you do not need."
+            f"{scratch} holds {builds} that did not finish ({left.size / 1e6:.0f} MB); delete what you do not need."
         )
 
 
