@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 CODE := neuronexplain dissection db tests scripts
 
-.PHONY: demo test coverage check docs bench reproduce reproduce-small attack attack-small format clean
+.PHONY: demo test coverage check docs package bench reproduce reproduce-small attack attack-small format clean
 
 demo: .venv/installed
 	$(BIN)/neuronexplain demo --out demo
@@ -24,6 +24,11 @@ check: .venv/installed-dev
 docs: .venv/installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "The documentation is in site/index.html"
+
+package: .venv/installed-dev
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
 
 bench: .venv/installed-dev
 	$(BIN)/python scripts/bench/run.py --broden

@@ -115,9 +115,9 @@ def _expected(dialect: Dialect, tables: Sequence[Table]) -> Definitions:
 def _made_in_files(of: Table) -> tuple[tuple[str, str], ...]:
     """The definitions of a table and its indices as we make them in a file of SQLite's, by kind and name."""
     dialect = sqlite.dialect()
-    indices = ((f"index {index.name}", CreateIndex(index)) for index in of.indexes)
-    made = ((_name(of), CreateTable(of)), *indices)
-    return tuple((name, _plain(str(statement.compile(dialect=dialect)))) for name, statement in made)
+    made = {_name(of): str(CreateTable(of).compile(dialect=dialect))}
+    made |= {f"index {index.name}": str(CreateIndex(index).compile(dialect=dialect)) for index in of.indexes}
+    return tuple((name, _plain(sql)) for name, sql in made.items())
 
 
 def _definitions(connection: Connection) -> Definitions:

@@ -1,5 +1,7 @@
 """Compositional names: formulas searched for on half of the images and checked on the other, against bitmaps."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -30,6 +32,25 @@ def composed(network, concepts, execution=None, *, min_images=1, quantile=0.1, d
         execution=execution or Execution(),
     )
     return dissection
+
+
+@cache
+def composed_world(seed):
+    """A world of labels, its maps, and the names of its units; nothing changes any of them."""
+    (network, concepts), maps = labelled_world(seed)
+    return network, concepts, maps, composed(network, concepts)
+
+
+@cache
+def bitmaps(seed):
+    """The same, slowly."""
+    _, concepts, maps, dissection = composed_world(seed)
+    return Bitmaps(maps.astype(np.float32), concepts.all_labels, SMALL, CATEGORIES, dissection)
+
+
+@cache
+def searched_formulas(seed, unit):
+    return bitmaps(seed).search(unit, list(SMALL), 3)
 
 
 class Bitmaps:
@@ -110,12 +131,10 @@ def counted(areas):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_formulas_are_those_of_a_search_over_bitmaps(seed):
-    (network, concepts), maps = labelled_world(seed)
-    dissection = composed(network, concepts)
-    world = Bitmaps(maps.astype(np.float32), concepts.all_labels, SMALL, CATEGORIES, dissection)
+    dissection, world = composed_world(seed)[-1], bitmaps(seed)
     found = 0
     for unit in dissection.units:
-        expected = world.search(unit.number, list(SMALL), 3) if unit.overlaps else []
+        expected = searched_formulas(seed, unit.number) if unit.overlaps else []
         told = [numbers_of(one.formula) for one in unit.compositions]
         assert told == [formula for formula in expected if len(formula) > 1]
         for one in unit.compositions:
@@ -127,9 +146,7 @@ def test_formulas_are_those_of_a_search_over_bitmaps(seed):
 
 @pytest.mark.parametrize("seed", range(2))
 def test_checks_are_those_of_held_out_images_drawn_by_hand(seed):
-    (network, concepts), maps = labelled_world(seed)
-    dissection = composed(network, concepts)
-    world = Bitmaps(maps.astype(np.float32), concepts.all_labels, SMALL, CATEGORIES, dissection)
+    (_, _, maps, dissection), world = composed_world(seed), bitmaps(seed)
     weights = np.zeros((world.images, 200), int)
     for stratum in range(world.strata.max() + 1):
         members = np.flatnonzero((world.strata == stratum) & world.held_out)
@@ -147,7 +164,7 @@ def test_checks_are_those_of_held_out_images_drawn_by_hand(seed):
 
     for unit in dissection.units:
         best = [((("or", unit.best.concept.number),))] if unit.best else []
-        searched = world.search(unit.number, list(SMALL), 3) if unit.overlaps else []
+        searched = searched_formulas(seed, unit.number) if unit.overlaps else []
         for one in unit.compositions:
             formula = numbers_of(one.formula)
             gains = []
@@ -165,14 +182,13 @@ def test_checks_are_those_of_held_out_images_drawn_by_hand(seed):
 
 @pytest.mark.parametrize(("batch_size", "workers"), [(1, 0), (64, 0), (5, 2)])
 def test_compositions_do_not_depend_on_batches_and_workers(batch_size, workers):
-    (network, concepts), _ = labelled_world(4)
-    assert composed(network, concepts, Execution(batch_size, workers)) == composed(network, concepts)
+    network, concepts, _, dissection = composed_world(1)
+    assert composed(network, concepts, Execution(batch_size, workers)) == dissection
 
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_compositions_do_not_depend_on_ranks(count):
-    (network, concepts), _ = labelled_world(1)
-    alone = composed(network, concepts)
+    network, concepts, _, alone = composed_world(1)
     assert any(one.p < 1 for unit in alone.units for one in unit.compositions)
     assert on_ranks(count, lambda ranks: composed(network, concepts, Execution(4, ranks=ranks))) == [alone] * count
 
@@ -181,7 +197,7 @@ def test_compositions_do_not_depend_on_ranks(count):
 def test_compositions_do_not_depend_on_where_a_build_was_stopped(at, tmp_path, monkeypatch):
     monkeypatch.setattr("dissection.execution.checkpoint._PAUSE", 0)
     monkeypatch.setattr("dissection.execution.checkpoint._SHARE", 1e9)
-    (network, concepts), _ = labelled_world(6)
+    network, concepts, _, dissection = composed_world(0)
 
     class StoppedError(Exception):
         pass
@@ -192,12 +208,12 @@ def test_compositions_do_not_depend_on_where_a_build_was_stopped(at, tmp_path, m
 
     with pytest.raises(StoppedError):
         composed(network, concepts, Execution(4, scratch=tmp_path, progress=stop))
-    assert composed(network, concepts, Execution(4, scratch=tmp_path)) == composed(network, concepts)
+    assert composed(network, concepts, Execution(4, scratch=tmp_path)) == dissection
 
 
 def test_they_change_nothing_else():
-    (network, concepts), _ = labelled_world(3)
-    alone, found = composed(network, concepts, longest=1), composed(network, concepts)
+    network, concepts, _, found = composed_world(0)
+    alone = composed(network, concepts, longest=1)
     assert all(not unit.compositions for unit in alone.units)
     assert [unit.overlaps for unit in alone.units] == [unit.overlaps for unit in found.units]
     assert [unit.evidence for unit in alone.units] == [unit.evidence for unit in found.units]

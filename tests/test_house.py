@@ -1,15 +1,21 @@
 """What must hold for the project as a whole."""
 
 import ast
+import re
 import subprocess
 import sys
+import tarfile
+import tomllib
 import zipfile
 from graphlib import TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import grimp
 import pytest
 import typer
+import yaml
+from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
 
 import neuronexplain
@@ -20,15 +26,113 @@ PACKAGES = ("neuronexplain", "dissection", "db")
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
+def built(tmp_path_factory):
     (path,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path_factory.mktemp("wheel")), versions=["standard"])
-    with zipfile.ZipFile(path) as archive:
+    return Path(path)
+
+
+@pytest.fixture(scope="module")
+def wheel(built):
+    with zipfile.ZipFile(built) as archive:
         return archive.namelist()
 
 
 def test_top_level_of_the_wheel(wheel):
     tops = {name.split("/")[0] for name in wheel}
     assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)
+
+
+def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(wheel):
+    tracked = subprocess.run(
+        ["git", "ls-files", "--", *PACKAGES], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if tracked.returncode:
+        pytest.skip("this is no clone")
+    here = {name for name in tracked.stdout.splitlines() if (ROOT / name).exists()}
+    assert {name for name in wheel if ".dist-info/" not in name} >= here
+    assert not [name for name in wheel if "__pycache__" in name or name.startswith(("tests", "scripts", "docs"))]
+
+
+def test_the_sdist_builds_itself_and_holds_no_litter(tmp_path):
+    (path,) = SdistBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+    with tarfile.open(path) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"pyproject.toml", "README.md", "LICENSE", "CITATION.cff", "scripts/index_readme.py"} <= names
+    assert {"tests/conftest.py", "tests/made_before/names.db", "docs/README.md"} <= names
+    assert not [name for name in names if "__pycache__" in name or name.startswith((".git/", ".venv", "dist", "demo"))]
+
+
+def test_the_package_index_shows_a_readme_without_dead_links(built):
+    with zipfile.ZipFile(built) as archive:
+        (metadata,) = (name for name in archive.namelist() if name.endswith("METADATA"))
+        shown = archive.read(metadata).decode().partition("\n\n")[2]
+    without_code = re.sub(r"```.*?```", "", shown, flags=re.DOTALL)
+    assert not re.findall(r"\]\((?!\w+:|#)[^)]*\)", without_code)
+    assert not re.findall(r"<img[^>]*src=.(?!\w+:)", without_code)
+    assert len(shown) > 1000
+    assert shown.count("```") == (ROOT / "README.md").read_text().count("```")
+
+
+READMES = [
+    ("a ![A page](a.jpg) [b](c.md#d) [e](#f) [g](https://h/i)", "a  b [e](#f) [g](https://h/i)"),
+    ('<p><img alt="A" src="docs/a.png" width="9"></p>', "<p></p>"),
+    ("[![A](a.jpg)](b.md)", ""),
+    ("```md\n[a](b.md)\n```\n[a](b.md)", "```md\n[a](b.md)\n```\na"),
+]
+
+
+@pytest.mark.parametrize(("text", "shown"), READMES)
+def test_without_a_repository_links_are_text(text, shown, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    assert import_module("index_readme").for_index(text) == shown
+
+
+def test_with_a_repository_links_and_pictures_are_absolute(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    for_index = import_module("index_readme").for_index
+    shown = for_index("\n".join(text for text, _ in READMES), "https://host/us/it/", "1.2")
+    for address in ("blob/v1.2/c.md#d", "blob/v1.2/b.md", "raw/v1.2/a.jpg", "raw/v1.2/docs/a.png"):
+        assert f"https://host/us/it/{address}" in shown
+    assert "[![A](https://host/us/it/raw/v1.2/a.jpg)](https://host/us/it/blob/v1.2/b.md)" in shown
+    assert "```md\n[a](b.md)\n```" in shown
+    assert "[e](#f) [g](https://h/i)" in shown
+
+
+def test_the_version_is_the_same_everywhere():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == project["version"]
+    heading = f"## [{project['version']}] - {citation['date-released']}"
+    assert heading in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_citation_is_of_the_citation_file_format():
+    """Its version 1.2.0: what every file and every person must have, and names that GitHub and Zenodo read."""
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["cff-version"] == "1.2.0"
+    assert {"authors", "message", "title"} <= citation.keys()
+    for work in (citation, *citation["references"]):
+        assert {"authors", "title", "type"} <= work.keys()
+        for author in work["authors"]:
+            assert author.keys() in ({"name"}, {"family-names", "given-names"})
+    for reference in citation["references"]:
+        assert re.fullmatch(r"10\.\d{4,}/\S+", reference["doi"])
+
+
+def test_forms_for_reports_ask_for_what_doctor_prints():
+    forms = {
+        path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml")
+    }
+    assert forms.pop("config").keys() <= {"blank_issues_enabled", "contact_links"}
+    assert forms.keys() == {"bug", "feature"}
+    for form in forms.values():
+        assert {"name", "description", "body"} <= form.keys()
+        identifiers = [field["id"] for field in form["body"]]
+        assert len(set(identifiers)) == len(identifiers)
+        assert all(field["attributes"]["label"] for field in form["body"])
+    (doctor,) = (field for field in forms["bug"]["body"] if field["id"] == "doctor")
+    assert "neuronexplain doctor" in doctor["attributes"]["description"]
+    assert doctor["validations"]["required"]
 
 
 def test_the_wheel_holds_what_is_not_code(wheel):

@@ -54,17 +54,19 @@ def held(monkeypatch, tmp_path):
     table, _ = table_world(torch.zeros(1, UNITS, SIDE, SIDE), [], CONCEPTS, ("object",))
     network = replace(table, module=nn.Sequential(Drawing(), *table.module[1:]).eval())
 
-    def most(images):
+    def dissected(images):
         concepts = DrawnConcepts(range(images), [], CONCEPTS, ("object",))
-        scratch = tmp_path / str(images)
+        dissect(network, concepts, execution=Execution(scratch=tmp_path / str(images)))
+
+    def most(images):
         tracemalloc.start()
         try:
-            dissect(network, concepts, execution=Execution(scratch=scratch))
+            dissected(images)
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
 
-    most(32)  # kernels are compiled, and modules imported
+    dissected(32)  # kernels are compiled, and modules imported, which takes ten times as long while memory is traced
     return most
 
 
