@@ -11,7 +11,7 @@ import ast
 import inspect
 import io
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields, is_dataclass
 from functools import cache, partial, wraps
 from importlib.abc import MetaPathFinder
@@ -242,7 +242,7 @@ class _Checks:
             except StopIteration as end:
                 return end.value
             try:
-                with jaxtyped("context"):
+                with jaxtyped("context") if self.shaped else nullcontext():
                     self.element(element)
             except BeartypeCallHintViolation as error:
                 error.add_note(f"It was yielded by {_path(self.function)}.")

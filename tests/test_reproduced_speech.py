@@ -69,7 +69,7 @@ def test_every_table_of_section_8_is_made_and_resumed(script, tmp_path, monkeypa
     monkeypatch.setattr(script("talkers"), "STAGES", ("sees.features.4",))
     monkeypatch.setattr(speech, "THREE", speech.THREE[:1])
     said, skipped = [], []
-    size = speech.SpeechSize(scenes=(2, 1), learnt=48, epochs=1, photographs=False)
+    size = speech.SpeechSize(scenes=(2, 1), learnt=24, epochs=1, photographs=False)
     tables = list(speech.Speech(tmp_path, size, Execution(), said.append, skipped.append).tables())
     assert len({table.world for table in tables}) == 5
     counts = {name: sum(table.protocol == name for table in tables) for name in {table.protocol for table in tables}}
