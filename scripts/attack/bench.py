@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from commands import Warm
+    from interposer import Strike
     from operations import Operation, Reference
     from world import World
 
@@ -59,6 +60,7 @@ class Bench:
         work: folder for cases.
         commands: names of the commands that are attacked; empty for all.
         references: by command, what it leaves undisturbed, once that is known.
+        calls: by command, strike and folder, how many calls it makes undisturbed, once that is known.
     """
 
     world: World
@@ -68,6 +70,7 @@ class Bench:
     work: Path
     commands: frozenset[str] = frozenset()
     references: dict[str, Reference] = field(default_factory=dict)
+    calls: dict[tuple[str, Strike, Path | None], int] = field(default_factory=dict)
 
     @property
     def operations(self) -> tuple[Operation, ...]:
