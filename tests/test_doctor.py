@@ -1,6 +1,7 @@
 """``neuronexplain doctor``: what a report of a bug needs, and nothing of its author's folders, name or servers."""
 
 import json
+import shutil
 import sqlite3
 from dataclasses import replace
 from importlib import metadata
@@ -23,47 +24,53 @@ MADE_BEFORE = Path(__file__).parent / "made_before" / "names.db"
 SECRETS = ("secret", "lovelace", "hunter2", "5432")
 
 
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    """A home folder whose path gives much away."""
-    folder = tmp_path / "top secret; 'x'" / "lovelace"
+@pytest.fixture(scope="module")
+def kept_home(tmp_path_factory):
+    """A home folder whose path gives much away, with files that are no databases of ours."""
+    folder = tmp_path_factory.mktemp("doctor") / "top secret; 'x'" / "lovelace"
     folder.mkdir(parents=True)
-    monkeypatch.setenv("HOME", str(folder))
+    (folder / "notes.txt").write_text("notes " * 500)
+    NameStore.create(folder / "new.db").close()
+    with sqlite3.connect(folder / "new.db") as database:
+        database.execute("UPDATE meta SET value = '99' WHERE name = 'schema'")
     return folder
 
 
 @pytest.fixture
-def names(home):
+def home(kept_home, monkeypatch):
+    monkeypatch.setenv("HOME", str(kept_home))
+    return kept_home
+
+
+@pytest.fixture(scope="module")
+def kept_names(kept_home):
     """A database of runs whose every text gives away what it can."""
-    path = home / "secret nets" / "names.db"
+    home, path = kept_home, kept_home / "secret nets" / "names.db"
     path.parent.mkdir()
     source = {"network": f"{home}/secret nets/net.py:make", "weights": f"{home}/secret/w.pt", "dictionary": str(home)}
     foreign = {"network": "hf/lovelace/secret/captioner", "weights": r"C:\Users\Lovelace\secret\w.safetensors"}
+    labelled = "lovelace (labels by hf/lovelace/secret/net, not checked)"
+    server = "postgresql://lovelace:hunter2@secret:5432/secret"
+    cases = (
+        (small(schema=2), str(home), "lovelace", {}),
+        (proven(), f"{home}/secret nets/net.py:make", f"{home}/secret/masks", source),
+        (composed(), r"C:\Users\Lovelace\secret\net", labelled, foreign),
+        (small(), server, "../secret/masks", {"network": "timm/vgg16"}),
+    )
     with NameStore.create(path) as store:
-        for number, (whole, network, concepts, of) in enumerate(
-            (
-                (small(schema=2), str(home), "lovelace", {}),
-                (proven(), f"{home}/secret nets/net.py:make", f"{home}/secret/masks", source),
-                (
-                    composed(),
-                    r"C:\Users\Lovelace\secret\net",
-                    "lovelace (labels by hf/lovelace/secret/net, not checked)",
-                    foreign,
-                ),
-                (
-                    small(),
-                    "postgresql://lovelace:hunter2@secret:5432/secret",
-                    "../secret/masks",
-                    {"network": "timm/vgg16"},
-                ),
-            )
-        ):
+        for number, (whole, network, concepts, of) in enumerate(cases):
             run = replace(whole.run, key=replace(whole.run.key, network=f"{number:064}"), network=network)
-            run = replace(run, concepts=concepts, source=of, evidence=f"{home}/secret")
-            publish(store, replace(whole, run=replace(run, licence="by lovelace" if number else "")))
+            licence = "by lovelace" if number else ""
+            run = replace(run, concepts=concepts, source=of, evidence=f"{home}/secret", licence=licence)
+            publish(store, replace(whole, run=run))
     (path.with_name("names.db.unfinished") / "secret").mkdir(parents=True)
     (path.with_name("names.db.unfinished") / "secret" / "x.state").write_bytes(bytes(3_000_000))
     return path
+
+
+@pytest.fixture
+def names(home, kept_names):
+    return kept_names
 
 
 def told_of(text):
@@ -107,7 +114,8 @@ def test_the_same_for_people(names, run):
     assert "torch " + metadata.version("torch") in " ".join(said.split())
 
 
-def test_problems_are_told_with_what_to_do(names, run, monkeypatch):
+def test_problems_are_told_with_what_to_do(names, run, tmp_path, monkeypatch):
+    names = shutil.copytree(names.parent, tmp_path / "secret") / "names.db"
     requires = metadata.requires
 
     def of_another_extra(package):
@@ -169,10 +177,6 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("case", UNREADABLE)
 def test_a_database_that_cannot_be_read_is_one_line_and_the_rest_is_told(case, home, run):
-    (home / "notes.txt").write_text("notes " * 500)
-    NameStore.create(home / "new.db").close()
-    with sqlite3.connect(home / "new.db") as database:
-        database.execute("UPDATE meta SET value = '99' WHERE name = 'schema'")
     where, reason = UNREADABLE[case]
     status, said, error = run("doctor", "--db", where(home), "--json")
     assert status == 2
@@ -183,7 +187,14 @@ def test_a_database_that_cannot_be_read_is_one_line_and_the_rest_is_told(case, h
     answer = json.loads(said)
     assert (answer["database"], bool(answer["unreadable"])) == (None, True)
     assert answer["software"]["packages"]["torch"]
-    assert run("doctor", "--db", where(home))[1].startswith("NeuronExplain ")
+
+
+def test_for_people_too_the_rest_is_told(home, run):
+    status, said, error = run("doctor", "--db", home / "notes.txt")
+    assert status == 2
+    assert said.startswith("NeuronExplain ")
+    assert "problems" not in said.lower()
+    assert error.count("\n") == 1
 
 
 def test_without_a_database_the_installation_alone_is_told(run):

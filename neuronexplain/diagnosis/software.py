@@ -15,7 +15,7 @@ from .places import without_places
 from .problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 NAME: Final = "neuronexplain"
 
@@ -43,13 +43,14 @@ class Software:
 
 def software() -> Software:
     """What is installed, from the packages' metadata: nothing is imported."""
+    declared = _declared(NAME)
     extras = (metadata.metadata(NAME).get_all("Provides-Extra") or []) if _version(NAME) else []
     return Software(
         version=_version(NAME),
         python=f"{platform.python_version()} ({platform.python_implementation()})",
-        packages={needed.name: _version(needed.name) for needed in _requirements(NAME)},
+        packages={needed.name: _version(needed.name) for needed in _needed(declared)},
         extras={
-            extra: tuple(sorted(needed.name for needed in _requirements(NAME, extra) if _version(needed.name) is None))
+            extra: tuple(sorted(one.name for one in _needed(declared, extra) if _version(one.name) is None))
             for extra in sorted(extras)
             if extra not in _FOR_DEVELOPERS
         },
@@ -82,7 +83,7 @@ def _imported(*names: str) -> Iterator[Problem]:
 def _unmet() -> Iterator[Problem]:
     """What packages need and do not have; an extra that nobody asked for is no problem."""
     for package in _BOUND:
-        for needed in _requirements(package):
+        for needed in _needed(_declared(package)):
             version = _version(needed.name)
             if version is None:
                 yield Problem(f"{package} needs {needed}, which is not installed", f"pip install '{needed}'")
@@ -93,12 +94,16 @@ def _unmet() -> Iterator[Problem]:
                 )
 
 
-def _requirements(package: str, extra: str = "") -> list[Requirement]:
-    """What an installed package, or an extra of it, needs on this machine."""
+def _declared(package: str) -> list[Requirement]:
+    """What an installed package says that it needs, anywhere and for any extra."""
     try:
-        declared = map(Requirement, metadata.requires(package) or [])
+        return list(map(Requirement, metadata.requires(package) or []))
     except metadata.PackageNotFoundError:
         return []
+
+
+def _needed(declared: Sequence[Requirement], extra: str = "") -> list[Requirement]:
+    """What of it is needed on this machine: by the package itself, or by an extra besides."""
     return [
         needed
         for needed in declared
