@@ -33,6 +33,10 @@ def kept_home(tmp_path_factory):
     NameStore.create(folder / "new.db").close()
     with sqlite3.connect(folder / "new.db") as database:
         database.execute("UPDATE meta SET value = '99' WHERE name = 'schema'")
+    with NameStore.create(folder / "damaged.db") as store:
+        publish(store, small())
+    with sqlite3.connect(folder / "damaged.db") as database:
+        database.execute("UPDATE runs SET source = '\"/home/lovelace/top secret/net.py\"'")
     return folder
 
 
@@ -168,6 +172,7 @@ UNREADABLE = {
     "no file": (lambda home: home / "no secret.d" / "x.db", "x.db does not exist: build a database"),
     "a folder": (lambda home: home, "~ is a folder"),
     "no database": (lambda home: home / "notes.txt", "notes.txt: it is not an SQLite database"),
+    "damaged rows": (lambda home: home / "damaged.db", "damaged.db is damaged, or was never one of ours"),
     "of another version": (lambda home: home / "new.db", "new.db is of schema version 99"),
     "a server that is not there": (lambda _: NASTY.replace("5432", "1"), "the postgresql server does not answer"),
     "no such driver": (lambda _: NASTY.replace("postgresql", "othersql"), "SQLAlchemy knows no 'othersql' database"),
@@ -314,6 +319,15 @@ def test_devices_are_told_with_their_memory(run, monkeypatch):
 )
 def test_of_a_place_the_name_alone(place, name):
     assert name_only(place) == name
+
+
+def test_without_a_home_paths_are_names_all_the_same(monkeypatch):
+    def none():
+        raise RuntimeError("Could not determine home directory.")
+
+    for home in (none, lambda: Path("/")):
+        monkeypatch.setattr(Path, "home", home)
+        assert (name_only("/x/y"), name_only("/"), without_places("a file /x/y z")) == ("y", "", "a file y z")
 
 
 @pytest.mark.parametrize(

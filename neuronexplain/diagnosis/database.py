@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from db import NameStore
-from db.errors import StoreError
+from db.errors import DamagedRowsError, StoreError
 from db.location import Location
 from db.records import SCHEMA
 from dissection.networks.opening import runs_code
@@ -139,7 +139,9 @@ def _facts(store: NameStore, run: Run) -> RunFacts:
 
 
 def _reason(error: StoreError, location: Location) -> str:
-    """Why a database cannot be read; what a server's driver says is left out, since it names the server."""
+    """Why a database cannot be read, without what a server's driver says, which names the server, or what rows hold."""
+    if isinstance(error.__cause__, DamagedRowsError):
+        return f"{shown(location)} is damaged, or was never one of ours: build its runs again into a new database"
     if location.path is None and error.__cause__ is not None:
         return (
             f"the {shown(location)} does not answer ({type(error.__cause__).__name__}): `neuronexplain runs` says why"

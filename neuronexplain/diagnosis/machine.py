@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dissection.execution.threads import cores
 
+from .places import name_only
 from .problems import Problem
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ def machine_problems() -> Iterator[Problem]:
     }
     for consequence, (folder, variable) in places.items():
         if not _is_writable(folder):
-            yield Problem(f"the folder {folder.name} cannot be written: {consequence}", f"name another with {variable}")
+            what = f"the folder {name_only(str(folder))} cannot be written: {consequence}"
+            yield Problem(what, f"name another with {variable}")
     if not are_kept():
         yield Problem(
             "compiled loops cannot be kept: every command compiles them again, which takes seconds",

@@ -26,7 +26,7 @@ def name_only(place: str) -> str:
         return f"{url[0].partition('://')[0]}://…"
     first, *others = [part for part in re.split(r"[\\/]+", place) if part] or [""]
     last = others[-1] if others else first
-    if last in {"~", Path.home().name}:
+    if _home() and last == Path(_home()).name:
         last = "~"
     if first not in _SOURCES or place[:1] in {"\\", "/"} or not others:
         return last
@@ -47,5 +47,15 @@ def without_places(text: str, *places: str) -> str:
     """
     for place in sorted(filter(None, places), key=len, reverse=True):
         text = text.replace(place, name_only(place))
-    text = text.replace(str(Path.home()), "~")
+    if home := _home():
+        text = text.replace(home, "~")
     return _PATH.sub(lambda path: name_only(path[0]), _URL.sub(lambda url: name_only(url[0]), text))
+
+
+def _home() -> str:
+    """The user's home; empty where there is none, as in some containers, or where it is the root."""
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return ""
+    return str(home) if home.name else ""
