@@ -15,7 +15,9 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 _FENCES = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 _HERE = r"(?!\w+:|#)"  # an address has a scheme, and an anchor stays on the page
 _PICTURE = re.compile(rf"!\[([^\]]*)\]\({_HERE}([^)\s]+)\)")
-_TAG = re.compile(rf"""<img\b[^>]*\bsrc=["']{_HERE}([^"']+)["'][^>]*>""")
+_TAG = re.compile(rf"""<(?:img|source)\b[^>]*\bsrc(?:set)?=["']{_HERE}[^>]*>""")
+_ANCHOR = re.compile(rf"""<a\b[^>]*\bhref=["']{_HERE}[^>]*>(.*?)</a>""", re.DOTALL)
+_ATTRIBUTE = re.compile(rf"""\b(src|srcset|href)=["']{_HERE}([^"']+)["']""")
 _LINK = re.compile(rf"\[((?:[^\[\]]|!\[[^\]]*\]\([^)]*\))*)\]\({_HERE}([^)\s]+)\)")
 
 
@@ -34,10 +36,10 @@ def for_index(text: str, repository: str = "", version: str = "") -> str:
 
 def _changed(text: str, repository: str, version: str) -> str:
     if not repository:
-        return _LINK.sub(r"\1", _TAG.sub("", _PICTURE.sub("", text)))
+        return _LINK.sub(r"\1", _ANCHOR.sub(r"\1", _TAG.sub("", _PICTURE.sub("", text))))
     raw, page = (f"{repository}/{kind}/v{version}/" for kind in ("raw", "blob"))
     text = _PICTURE.sub(rf"![\1]({raw}\2)", text)
-    text = _TAG.sub(lambda tag: tag[0].replace(tag[1], raw + tag[1]), text)
+    text = _ATTRIBUTE.sub(lambda one: f'{one[1]}="{page if one[1] == "href" else raw}{one[2]}"', text)
     return _LINK.sub(rf"[\1]({page}\2)", text)
 
 

@@ -68,7 +68,7 @@ def test_the_package_index_shows_a_readme_without_dead_links(built):
         shown = archive.read(metadata).decode().partition("\n\n")[2]
     without_code = re.sub(r"```.*?```", "", shown, flags=re.DOTALL)
     assert not re.findall(r"\]\((?!\w+:|#)[^)]*\)", without_code)
-    assert not re.findall(r"<img[^>]*src=.(?!\w+:)", without_code)
+    assert not re.findall(r"\b(?:src|srcset|href)=.(?!\w+:|#)", without_code)
     assert len(shown) > 1000
     assert shown.count("```") == (ROOT / "README.md").read_text().count("```")
 
@@ -77,6 +77,7 @@ READMES = [
     ("a ![A page](a.jpg) [b](c.md#d) [e](#f) [g](https://h/i)", "a  b [e](#f) [g](https://h/i)"),
     ('<p><img alt="A" src="docs/a.png" width="9"></p>', "<p></p>"),
     ("[![A](a.jpg)](b.md)", ""),
+    ('<a href="docs/e.md">A <b>B</b></a> <source srcset="f.png">', "A <b>B</b> "),
     ("```md\n[a](b.md)\n```\n[a](b.md)", "```md\n[a](b.md)\n```\na"),
 ]
 
@@ -91,7 +92,14 @@ def test_with_a_repository_links_and_pictures_are_absolute(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
     for_index = import_module("index_readme").for_index
     shown = for_index("\n".join(text for text, _ in READMES), "https://host/us/it/", "1.2")
-    for address in ("blob/v1.2/c.md#d", "blob/v1.2/b.md", "raw/v1.2/a.jpg", "raw/v1.2/docs/a.png"):
+    for address in (
+        "blob/v1.2/c.md#d",
+        "blob/v1.2/b.md",
+        "blob/v1.2/docs/e.md",
+        "raw/v1.2/a.jpg",
+        "raw/v1.2/docs/a.png",
+        "raw/v1.2/f.png",
+    ):
         assert f"https://host/us/it/{address}" in shown
     assert "[![A](https://host/us/it/raw/v1.2/a.jpg)](https://host/us/it/blob/v1.2/b.md)" in shown
     assert "```md\n[a](b.md)\n```" in shown
