@@ -62,7 +62,7 @@ WALKS: dict[str, Walk] = {
     ),
     f"{HOW_TO}/compare-groups.md": Walk(worlds.audited, check=checks.groups),
     f"{HOW_TO}/compositional-names.md": Walk(
-        worlds.demo, Changes(smaller={"neuronexplain build": "--limit 150 --draws 19"}), checks.formulas
+        worlds.demo, Changes(smaller={"neuronexplain build": "--limit 100 --draws 19"}), checks.formulas
     ),
     f"{HOW_TO}/concept-data.md": Walk(worlds.published_data, check=checks.joined),
     f"{HOW_TO}/dictionaries.md": Walk(

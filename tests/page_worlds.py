@@ -23,7 +23,9 @@ from db import NameStore
 from dissection.concepts.generated import write_scenes
 from dissection.scenes.classifier import scenes_network
 from dissection.scenes.scene import draw_scene
+from dissection.scenes.training import Training
 from dissection.scenes.words import SCENE_CLASSES
+from neuronexplain.studies.bias import Bias, study_bias
 from neuronexplain.studies.human.folder import open_study
 from neuronexplain.studies.human.ratings import Ratings
 
@@ -73,6 +75,13 @@ def audited(folder: Path, origins: Origins) -> None:
         draw_scene(9, index).photograph.save(folder / "photographs" / label / f"{index}.png")
         lines.append(f"{label}/{index}.png,{'misfiled' if is_misfiled else 'filed'}")
     (folder / "groups.csv").write_text("\n".join(lines))
+
+
+def colleague(folder: Path, origins: Origins) -> None:
+    """The demo, and what ``neuronexplain evaluate bias`` leaves, of a smaller study."""
+    demo(folder, origins)
+    study = Bias(images=60, tested=40, named=96, training=Training(epochs=10, batch=15, rate=1e-3))
+    (folder / "bias").symlink_to(origins.made_once("bias", lambda out: study_bias(study, out)))
 
 
 def nurses(folder: Path, origins: Origins) -> None:
