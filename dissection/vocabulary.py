@@ -109,6 +109,12 @@ class Layer:
         return self.name.removeprefix(DICTIONARY_AT)
 
 
+def common_noun(layers: Iterable[Layer]) -> UnitNoun | Literal["unit"]:
+    """What readers call a unit of any of these layers."""
+    nouns = {layer.noun for layer in layers}
+    return nouns.pop() if len(nouns) == 1 else "unit"
+
+
 @dataclass(frozen=True, slots=True)
 class Concept:
     """A concept of a dataset; ``number`` is its label in the label maps, from 1 (0 means "none")."""

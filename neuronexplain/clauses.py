@@ -17,8 +17,12 @@ clause        what is said                                      condition
                                                                 which it is lit
 ============  ================================================  ====================================================
 
-Effect and potential are of first order. So whoever explains tries ``against`` and ``missed`` out: they are said where
-the score rises indeed without the former, and with the latter as they are on an image where their concept is.
+Effect and potential are of first order. So whoever explains tries out what is said of each name but ``responds``: the
+score must rise indeed without units that are ``against``, rise with ``missed`` units as they are on an image where
+their concept is, and fall with ``absent`` units as they are there. Where some units of a name respond and speak for the
+target and others against it, all of them are left out together: if the score falls, those against are ``outweighed``,
+and if it rises, those for it. An outweighed unit is spoken of with the others of its name. Where nobody tried, the name
+pulls both ways.
 
 A score often rises with a unit that hardly ever responds in images of the class: a pillow in the desert. That is true
 of the network, and tells a reader nothing. So ``missed`` units are spoken of only where it is known that their mean lit
@@ -70,20 +74,26 @@ def is_unusual(unit: RankedUnit) -> bool:
 def roles(units: Iterable[RankedUnit]) -> Mapping[Role, Sequence[RankedUnit]]:
     """The units that a sentence speaks of, in order, by what it says of their names.
 
-    A name of which one unit speaks for the target and another against it is no reason: it pulls both ways.
+    A name of which one unit speaks for the target and another against it is no reason: it pulls both ways, unless one
+    is outweighed.
     """
     by_role: dict[Role, list[RankedUnit]] = {role: [] for role in get_args(Role)}
     spoken = [unit for unit in units if unit.name and unit.is_spoken]
-    names_for = {_name(unit) for unit in spoken if unit.clause == "responds"}
-    both_ways = names_for & {_name(unit) for unit in spoken if unit.clause == "against"}
+    names_for, names_against = (
+        {_name(unit) for unit in spoken if unit.clause == clause} for clause in ("responds", "against")
+    )
     for unit in spoken:
-        is_torn = unit.clause in {"responds", "against"} and _name(unit) in both_ways
-        by_role["torn" if is_torn else cast("Clause", unit.clause)].append(unit)
+        if unit.clause in {"absent", "missed"}:
+            role = cast("Role", unit.clause)
+        else:
+            is_for, is_against = _name(unit) in names_for, _name(unit) in names_against
+            role = "torn" if is_for == is_against else "responds" if is_for else "against"
+        by_role[role].append(unit)
     return by_role
 
 
 def persuasive(units: Iterable[RankedUnit]) -> Sequence[RankedUnit]:
-    """The units that respond and speak for the target, and whose names do not speak against it as well."""
+    """The units that respond and whose names speak for the target, and not against it as well."""
     return roles(units)["responds"]
 
 

@@ -2,41 +2,94 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .clauses import is_unusual, persuasive, roles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from jaxtyping import Int64
     from torch import Tensor
 
     from .causes import Seen
     from .named_layer import Ranking
-    from .vocabulary import RankedUnit
+    from .vocabulary import Clause, RankedUnit, Role
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """A change of the units of one name, which tells whether the score bears out what is said of them.
+
+    Attributes:
+        role: what is said of them.
+        units: the units.
+    """
+
+    role: Role
+    units: tuple[RankedUnit, ...]
+
+    @property
+    def is_on(self) -> bool:
+        """Whether they are switched on by their lit maps, and not silenced."""
+        return self.role in {"missed", "absent"}
+
+    def settled(self, ranking: Ranking, rise: float) -> Ranking:
+        """The ranking, with what is said of the units after the score has risen so much, or fallen."""
+        match self.role:
+            case "torn" if rise:
+                outweighed: Clause = "against" if rise < 0 else "responds"
+                return ranking.with_clause([unit for unit in self.units if unit.clause == outweighed], "outweighed")
+            case "against" if rise <= 0:
+                return ranking.with_clause(self.units, "unclear effect")
+            case "missed" if rise <= 0:
+                return ranking.with_clause(self.units, "not lit")
+            case "absent" if rise >= 0:
+                return ranking.with_clause(self.units, "not lit")
+        return ranking
 
 
 def confirmed(seen: Seen, targets: Int64[Tensor, " images"], rankings: Sequence[Ranking]) -> list[Ranking]:
-    """Retract what the score does not bear out.
+    """Try out what is said of each name but reasons, see :mod:`neuronexplain.clauses`, and retract what does not hold.
 
-    It must rise without the units that are said to speak against the target, and when those respond that are said to
-    stay silent.
+    Whether the score falls when what is absent responds cannot be tried with units whose lit map is not kept.
     """
-    rankings = [ranking.retracted(list(filter(is_unusual, ranking.ranked)), "not lit") for ranking in rankings]
-    spoken = [roles(ranking.ranked) for ranking in rankings]
-    against, missed = ([by_role[role] for by_role in spoken] for role in ("against", "missed"))
-    losses = seen.losses(targets, list(map(_numbers, against)))
-    gains = seen.gains(targets, list(map(_numbers, missed)))
-    return [
-        ranking.retracted(units_against, "unclear effect").retracted(units_missed, "not lit")
-        for ranking, units_against, units_missed in zip(
-            rankings,
-            [units if loss >= 0 else [] for units, loss in zip(against, losses, strict=True)],
-            [units if gain <= 0 else [] for units, gain in zip(missed, gains, strict=True)],
-            strict=True,
-        )
-    ]
+    rankings = [ranking.with_clause(list(filter(is_unusual, ranking.ranked)), "not lit") for ranking in rankings]
+    trials = [list(_trials(ranking)) for ranking in rankings]
+    for turn in range(max(map(len, trials), default=0)):
+        tried = [of_image[turn] if turn < len(of_image) else None for of_image in trials]
+        rankings = [
+            trial.settled(ranking, rise) if trial else ranking
+            for ranking, trial, rise in zip(rankings, tried, _rises(seen, targets, tried), strict=True)
+        ]
+    return rankings
+
+
+def _trials(ranking: Ranking) -> Iterator[_Trial]:
+    by_role = roles(ranking.ranked)
+    tried: tuple[Role, ...] = ("torn", "against", "missed", "absent")
+    for role in tried:
+        for units in _by_name(by_role[role]):
+            if role != "absent" or any(unit.potential is not None for unit in units):
+                yield _Trial(role, units)
+
+
+def _by_name(units: Iterable[RankedUnit]) -> list[tuple[RankedUnit, ...]]:
+    by_name: dict[str, tuple[RankedUnit, ...]] = {}
+    for unit in units:
+        if unit.name is not None:
+            by_name[unit.name.concept.spoken] = (*by_name.get(unit.name.concept.spoken, ()), unit)
+    return list(by_name.values())
+
+
+def _rises(seen: Seen, targets: Int64[Tensor, " images"], trials: Sequence[_Trial | None]) -> list[float]:
+    """By how much each image's score rises by the change of its trial."""
+    off, on = (
+        [_numbers(trial.units) if trial and trial.is_on is is_on else [] for trial in trials] for is_on in (False, True)
+    )
+    losses, gains = seen.losses(targets, off), seen.gains(targets, on)
+    return [gain if trial and trial.is_on else -loss for trial, gain, loss in zip(trials, gains, losses, strict=True)]
 
 
 def _numbers(units: Iterable[RankedUnit]) -> list[int]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dissection.vocabulary import Unit, UnitName
 
     from .activity import Responses
-    from .vocabulary import Rules, Unspoken
+    from .vocabulary import Clause, Rules, Unspoken
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,11 @@ class Ranking:
         """Those that speak for the target, then those that speak against it."""
         return (*self.top, *self.bottom)
 
-    def retracted(self, units: Sequence[RankedUnit], reason: Unspoken) -> Ranking:
-        """The same, but nothing is said of some units."""
+    def with_clause(self, units: Sequence[RankedUnit], clause: Clause | Unspoken) -> Ranking:
+        """The same, but something else is said of some units, or nothing."""
         numbers = {unit.unit for unit in units}
         top, bottom = (
-            tuple(replace(unit, clause=reason) if unit.unit in numbers else unit for unit in ranked)
+            tuple(replace(unit, clause=clause) if unit.unit in numbers else unit for unit in ranked)
             for ranked in (self.top, self.bottom)
         )
         return Ranking(top, bottom, self.passed_over)

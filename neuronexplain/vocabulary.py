@@ -23,7 +23,7 @@ ClassRankBy = Literal["lit", "alpha", "contribution"]
 Among = Literal["proven", "named", "all"]
 """Which units are ranked: those with a proven name of which something may be said, those with a name, or all."""
 
-Clause = Literal["responds", "absent", "against", "missed"]
+Clause = Literal["responds", "absent", "against", "missed", "outweighed"]
 """What a sentence says of a unit, see :mod:`neuronexplain.clauses`."""
 
 Role = Literal["responds", "absent", "against", "missed", "torn"]

@@ -62,7 +62,7 @@ def test_a_file_is_read(tmp_path):
     assert first == LeaningRule("nurses by their work", "nurse", "hair", "", "neurons", 5.0, None, must_lean=False)
     assert (second.must_lean, second.way, second.thing) == (True, "pixels", "stripes")
     assert second.name == "zebra must lean on stripes (pixels)"
-    assert third.name == "doctor must lean on coat by at least 2.5 % of its score (neurons)"
+    assert third.name == "doctor must lean on coat by at least 2.5 % of its score"
 
 
 RULE = '[[rule]]\nclass = "a"\nconcept = "b"\n'

@@ -59,11 +59,12 @@ def network() -> Network:
     return replace(curved(), module=module, layer=Layer("network.relu", UNITS, SIDE, SIDE))
 
 
-def units(threshold: float = THRESHOLD, *, evidence: bool = True) -> list[Unit]:
-    """Units with names of their own; the lit map of each is its number, all over."""
+def units(threshold: float = THRESHOLD, *, evidence: bool = True, of_a_name: int = 1) -> list[Unit]:
+    """Units with names of their own, or a few of a name; the lit map of each is its number, all over."""
     made = []
     for number in range(UNITS):
-        concept = Concept(number + 1, f"thing {number}", "object")
+        thing = number // of_a_name
+        concept = Concept(thing + 1, f"thing {thing}", "object")
         overlap = Overlap(concept, 10, 20, 20, 15, Truth(20, 16, 400, 0) if evidence else None)
         kept = Evidence(
             0.01, 0.02, 0.9, (0.3, 0.4), (0.1, 0.2), (), (Quarter(0.0, 20, 16),), (float(number + 1),) * SIDE**2
@@ -158,29 +159,48 @@ def test_losses_are_those_of_a_second_run_without_the_units_that_are_said_to_spe
             assert explanation.loss == pytest.approx(explanation.target.logit - without, abs=1e-6)
 
 
-def test_what_speaks_against_it_and_what_is_missed_is_tried_out():
+def by_name(units_of_role):
+    """The numbers of the units of each name."""
+    names = dict.fromkeys(unit.name.concept for unit in units_of_role)
+    return [[unit.unit for unit in units_of_role if unit.name.concept == name] for name in names]
+
+
+@pytest.mark.parametrize(
+    ("of_a_name", "said"), [(1, ("against", "missed", "absent")), (2, ("against", "missed", "outweighed"))]
+)
+def test_what_is_said_of_each_name_but_reasons_is_tried_out_by_itself(of_a_name, said):
     net, named = network(), photographs(60)
     with torch.no_grad():
         net.module.network.after.weight.mul_(8)  # saturated, so that slopes mislead
     images = images_of(net, named)
-    explainer = Explainer(net, units(), False, Rules(k=UNITS, among="all"), excesses=usual(CLASSES))
-    counts = dict.fromkeys(("against", "retracted", "missed"), 0)
+    rules = Rules(k=UNITS, among="all")
+    explainer = Explainer(net, units(of_a_name=of_a_name), False, rules, excesses=usual(CLASSES))
+    held = dict.fromkeys(("against", "missed", "absent", "outweighed"), 0)
+    several = retracted = 0
     for image, explanation in zip(images, everything(explainer, named), strict=True):
         target, ranked = explanation.target, (*explanation.top, *explanation.bottom)
+
+        def moved(numbers, *, is_on, image=image, target=target):
+            addend = sum(only(number, value=number + 1.0) for number in numbers) if is_on else NOTHING
+            return score(net, image, target.index, ONES - only(*numbers), addend) - target.logit
+
         spoken = roles(ranked)
-        against, missed = ([unit.unit for unit in spoken[role]] for role in ("against", "missed"))
-        if against:
-            assert score(net, image, target.index, ONES - only(*against), NOTHING) > target.logit
-        if missed:
-            lit = sum(only(number, value=number + 1.0) for number in missed)
-            assert score(net, image, target.index, ONES - only(*missed), lit) > target.logit
-        doubted = [unit.unit for unit in ranked if unit.lit and unit.effect < 0 and unit.clause == "unclear effect"]
-        if doubted:
-            assert score(net, image, target.index, ONES - only(*doubted), NOTHING) <= target.logit
-        counts["against"] += bool(against)
-        counts["missed"] += bool(missed)
-        counts["retracted"] += bool(doubted)
-    assert min(counts.values()) > 0, counts
+        for role, sign, is_on in (("against", 1, False), ("missed", 1, True), ("absent", -1, True)):
+            names = by_name(spoken[role])
+            held[role] += len(names)
+            several += len(names) > 1
+            assert all(sign * moved(numbers, is_on=is_on) > 0 for numbers in names)
+        doubted = by_name([unit for unit in ranked if unit.lit and unit.effect < 0 and unit.clause == "unclear effect"])
+        retracted += len(doubted)
+        assert all(moved(numbers, is_on=False) <= 0 for numbers in doubted)
+        outweighed = {unit.unit for unit in ranked if unit.clause == "outweighed"}
+        weighed = [numbers for numbers in by_name(spoken["responds"]) if outweighed & set(numbers)]
+        assert all(moved(numbers, is_on=False) < 0 for numbers in weighed)
+        assert not spoken["torn"]
+        held["outweighed"] += len(weighed)
+    assert min(held[role] for role in said) > 0, held
+    assert several > 0
+    assert retracted > 0
 
 
 def test_nothing_is_said_of_a_unit_that_is_missed_where_other_classes_have_it():

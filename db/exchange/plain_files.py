@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from db.errors import StoreError
 from dissection.files.atomic import new_folder, replacing
 from dissection.plain_text import visible
-from dissection.vocabulary import MIN_IOU
+from dissection.vocabulary import MIN_IOU, common_noun
 
 from .csv_tables import write_overlaps, write_units
 from .json_fields import document
@@ -34,23 +34,24 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from db.records import Run, WholeRun
+    from dissection.vocabulary import Layer
 
     from .json_fields import RunForm
 
 NAMES = "names.json"
 
-_README = """# Names of neurons
+_README = """# Names of {noun}s
 
 Written by NeuronExplain (`neuronexplain export`). Read it into a database with
 
     neuronexplain import --db names.db {folder}
 
-| run | network | fingerprint | layer | concepts | images | quantile | named neurons |
+| run | network | fingerprint | layer | concepts | images | quantile | named {noun}s |
 |---|---|---|---|---|---|---|---|
 {rows}
 
 `names.json` holds everything, and is what is read back: keys, settings, thresholds, counts, exemplars, evidence,
-importances of classes. `units.csv` and `overlaps.csv` are for people: a neuron has a name where the IoU of its best
+importances of classes. `units.csv` and `overlaps.csv` are for people: a {noun} has a name where the IoU of its best
 concept is at least {min_iou}; `intersection`, `unit_area` and `concept_area` are pixels, and the IoU is
 intersection / (unit_area + concept_area - intersection). A fingerprint is a sha256 over the network's architecture and
 weights: names belong to these weights alone.
@@ -100,15 +101,17 @@ def write_folder(path: Path, runs: Iterable[WholeRun], licence: str | None = Non
     """
     with new_folder(path) as folder:
         rows: list[str] = []
+        layers: list[Layer] = []
 
         def written() -> Iterator[tuple[WholeRun, Mapping[int, str]]]:
             for whole in runs:
                 rows.append(_readme_row(whole))
+                layers.append(whole.run.layer)
                 yield whole, _write_beside(folder / _name(whole.run.key.digest), whole)
 
         with (folder / NAMES).open("xb") as stream:
             _write_document(stream, written(), licence)
-        (folder / "README.md").write_text(_readme(rows, path, licence), encoding="utf-8")
+        (folder / "README.md").write_text(_readme(rows, common_noun(layers), path, licence), encoding="utf-8")
 
 
 def read_json(path: Path) -> tuple[list[WholeRun], str | None]:
@@ -158,10 +161,10 @@ def _write_beside(folder: Path, whole: WholeRun) -> dict[int, str]:
     return {index: hashlib.sha256(jpeg).hexdigest() for index, jpeg in whole.pictures.items()}
 
 
-def _readme(rows: Sequence[str], path: Path, licence: str | None) -> str:
+def _readme(rows: Sequence[str], noun: str, path: Path, licence: str | None) -> str:
     note = licence or "Nothing was said of it: ask who made it. The concept dataset has its own."
     note = "\n".join(map(visible, note.splitlines()))
-    return _README.format(folder=visible(path.name), rows="\n".join(rows), min_iou=MIN_IOU, licence=note)
+    return _README.format(folder=visible(path.name), rows="\n".join(rows), noun=noun, min_iou=MIN_IOU, licence=note)
 
 
 def _readme_row(whole: WholeRun) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from fastapi import APIRouter, Path, Query, Response
 from starlette.exceptions import HTTPException
 
+from dissection.vocabulary import common_noun
 from neuronexplain.class_likeness import most_alike
 from neuronexplain.listings import run_facts
 from neuronexplain.pictures.thumbnails import ringed
@@ -189,7 +190,8 @@ def search_page(names: Names, q: Words = "") -> Response:
     """What is called something."""
     runs = {run.id: run for run in names.runs()}
     hits = search(names, q)
-    response = pages.page("search.html.j2", run=next(iter(runs.values()), None), runs=runs, q=q, hits=hits)
+    noun = common_noun(runs[hit.run].layer for hit in hits if hit.kind == "neuron")
+    response = pages.page("search.html.j2", run=next(iter(runs.values()), None), runs=runs, q=q, hits=hits, noun=noun)
     return _for_now(names, response)
 
 

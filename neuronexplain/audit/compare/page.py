@@ -62,6 +62,7 @@ def write_comparison(
         sides=[("before", _run(compared.first)), ("after", _run(compared.second))],
         likeness=likeness_sentence(compared),
         notes=compared.notes,
+        noun=compared.noun,
         reports=reports(compared, rows=rows),
         photographs=photographs,
     )
@@ -77,6 +78,7 @@ def _run(run: Run) -> dict[str, object]:
         "fingerprint": run.key.network,
         "layer": run.layer.name,
         "units": run.layer.units,
+        "noun": run.layer.noun,
         "concepts": run.concepts,
         "images": run.images,
     }

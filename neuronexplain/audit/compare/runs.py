@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from db.records import CONCEPT_IMAGES
-from dissection.vocabulary import MIN_IOU
+from dissection.vocabulary import MIN_IOU, common_noun
 
 from .changes import largest_first
 from .class_changes import StoredSide, lit_changes, share_changes, shared_classes, units_of
@@ -60,6 +60,11 @@ class RunsCompared:
     shares: tuple[ClassChange, ...]
     speech: SpeechCompared | None
     notes: tuple[str, ...]
+
+    @property
+    def noun(self) -> str:
+        """What readers call a unit of either run."""
+        return common_noun(run.layer for run in (self.first, self.second))
 
     @property
     def is_changed(self) -> bool:
@@ -134,7 +139,7 @@ def _notes(compared: RunsCompared) -> Iterator[str]:
     if not compared.is_changed:
         yield "nothing has changed"
     if first.key.concepts != second.key.concepts:
-        yield "neurons were named with different concept data, which may be why some names changed"
+        yield f"{compared.noun}s were named with different concept data, which may be why some names changed"
     for setting in _SETTINGS:
         values = getattr(first.key, setting), getattr(second.key, setting)
         if values[0] != values[1]:

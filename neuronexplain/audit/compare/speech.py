@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from neuronexplain.classes import normal
+from neuronexplain.clauses import roles
 from neuronexplain.metrics.intervals import Figure, difference, figure
 from neuronexplain.sentence import phrase
 
@@ -17,18 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from neuronexplain.answer import Answer
-    from neuronexplain.vocabulary import Clause, RankedUnit, Unspoken
+    from neuronexplain.vocabulary import RankedUnit, Role
 
 SideRecord = dict[str, Any]
 """What one network says of a photograph, as JSON values."""
 
-_SAID: Mapping[Clause | Unspoken, str] = {
+_SAID: Mapping[Role, str] = {
     "responds": "{}",
     "absent": "no {}",
     "against": "{} (against)",
     "missed": "{} (silent)",
+    "torn": "{} (both ways)",
 }
-"""How a word of a sentence is listed, by its clause."""
+"""How a word of a sentence is listed, by its role."""
 
 _FIRST, _SECOND = "first", "second"
 
@@ -113,9 +115,10 @@ class SpeechCompared:
 def side_record(answer: Answer) -> SideRecord:
     """What a network says of a photograph; of a word that several units share, the mean of their truths."""
     truths: dict[str, list[float]] = defaultdict(list)
-    for unit in (*answer.top, *answer.bottom):
-        if unit.is_spoken and unit.name is not None:
-            truths[_SAID[unit.clause].format(phrase(unit.name.concept))] += _truth(unit)
+    for role, units in roles((*answer.top, *answer.bottom)).items():
+        for unit in units:
+            if unit.name is not None:
+                truths[_SAID[role].format(phrase(unit.name.concept))] += _truth(unit)
     return {
         "label": answer.prediction.label,
         "probability": answer.prediction.probability,

@@ -41,13 +41,17 @@ def reports(compared: RunsCompared, *, rows: int | None = None) -> list[Report]:
 def _reports(compared: RunsCompared, rows: int | None) -> Iterator[Report]:
     yield _concepts(compared, rows)
     if compared.units is not None:
-        yield _units(compared.units, rows)
+        yield _units(compared.units, rows, compared.noun)
     if compared.gathered:
         if compared.lit is not None:
             unit = Scale.of(change.difference.value for change in (compared.lit if rows is not None else ()))
             title = "What concepts contribute to a class above the average class, in units of its score"
-            yield _classes(" ".join([title, unit.factor]).strip(), compared.lit, rows, scale=10.0**-unit.power)
-        yield _classes("What part of a class's score rests on a concept, in %", compared.shares, rows, scale=100.0)
+            yield _classes(
+                " ".join([title, unit.factor]).strip(), compared.lit, rows, compared.noun, scale=10.0**-unit.power
+            )
+        yield _classes(
+            "What part of a class's score rests on a concept, in %", compared.shares, rows, compared.noun, scale=100.0
+        )
     if compared.speech is not None:
         yield _speech(compared.speech)
         yield _words(compared.speech, rows)
@@ -55,20 +59,24 @@ def _reports(compared: RunsCompared, rows: int | None) -> Iterator[Report]:
 
 
 def likeness_sentence(compared: RunsCompared) -> str:
-    """Whether neurons can be compared by their numbers, and how that is known."""
-    likeness = compared.likeness
+    """Whether units can be compared by their numbers, and how that is known."""
+    likeness, noun = compared.likeness, compared.noun
     if likeness is None:
-        first, second = (run.layer.units for run in (compared.first, compared.second))
-        return f"The layers have {first} and {second} neurons, so a neuron's number means something else in each."
+        first, second = (run.layer for run in (compared.first, compared.second))
+        of_first = "" if first.noun == second.noun else f" {first.noun}s"
+        return (
+            f"The layers have {first.units}{of_first} and {second.units} {second.noun}s, so a {noun}'s number means "
+            "something else in each."
+        )
     measured = (
-        f"{likeness.twins} of {likeness.units} neurons are more like the neuron of their number in the other run than "
+        f"{likeness.twins} of {likeness.units} {noun}s are more like the {noun} of their number in the other run than "
         f"like any other (mean cosine of their overlaps: {likeness.cosine:.2f})"
     )
     if likeness.is_same:
-        return f"{measured}: a neuron's number means the same in both runs."
+        return f"{measured}: a {noun}'s number means the same in both runs."
     return (
-        f"Only {measured}: a neuron's number means something else in each run, as where one network was not trained on "
-        "from the other. So neurons are not compared by number."
+        f"Only {measured}: a {noun}'s number means something else in each run, as where one network was not trained on "
+        f"from the other. So {noun}s are not compared by number."
     )
 
 
@@ -88,8 +96,8 @@ def _concepts(compared: RunsCompared, rows: int | None) -> Report:
     headings = {
         "concept": "concept",
         "category": "category",
-        "before": "neurons before",
-        "after": "neurons after",
+        "before": f"{compared.noun}s before",
+        "after": f"{compared.noun}s after",
         "verdict": "",
         "iou_before": "best IoU before",
         "iou_after": "best IoU after",
@@ -97,7 +105,7 @@ def _concepts(compared: RunsCompared, rows: int | None) -> Report:
     return Report("Names, concept by concept", headings, tuple(made), _more(len(made), rows, "concept"))
 
 
-def _units(units: UnitsCompared, rows: int | None) -> Report:
+def _units(units: UnitsCompared, rows: int | None, noun: str) -> Report:
     made: list[TableRow] = [
         {
             "neuron": change.unit,
@@ -112,7 +120,7 @@ def _units(units: UnitsCompared, rows: int | None) -> Report:
         for change in units.changes
     ]
     headings = {
-        "neuron": "neuron",
+        "neuron": noun,
         "before": "before",
         "after": "after",
         "iou_before": "IoU before",
@@ -123,13 +131,13 @@ def _units(units: UnitsCompared, rows: int | None) -> Report:
     }
     others = f"{units.unnamed} have one in neither run, and {len(units.changes)} have another"
     told = (
-        f"of {count(units.units, 'neuron')}, {units.same} keep their name, {others}",
-        "kept: the share of resamples of the images in which a neuron's best concept stays the best",
+        f"of {count(units.units, noun)}, {units.same} keep their name, {others}",
+        f"kept: the share of resamples of the images in which a {noun}'s best concept stays the best",
     )
-    return Report("Names, neuron by neuron", headings, tuple(made), (*told, *_more(len(made), rows, "neuron")))
+    return Report(f"Names, {noun} by {noun}", headings, tuple(made), (*told, *_more(len(made), rows, noun)))
 
 
-def _classes(title: str, changes: Sequence[ClassChange], rows: int | None, *, scale: float) -> Report:
+def _classes(title: str, changes: Sequence[ClassChange], rows: int | None, noun: str, *, scale: float) -> Report:
     made: list[TableRow] = [
         {
             "class": change.label,
@@ -147,7 +155,7 @@ def _classes(title: str, changes: Sequence[ClassChange], rows: int | None, *, sc
         "class": "class",
         "concept": "concept",
         "category": "category",
-        "neurons": "neurons before, after",
+        "neurons": f"{noun}s before, after",
         **_BEFORE_AFTER,
     }
     shown = changes[:rows]

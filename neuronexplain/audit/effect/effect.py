@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from dissection.vocabulary import UnitNoun
     from neuronexplain.metrics.intervals import Figure
 
     from .leaning_records import LeaningRecord
@@ -36,25 +37,25 @@ _COLUMNS = {
     "way": "how",
     "lean": "says",
     "figure": "figure",
-    "excess": "more than other neurons",
+    "excess": "more than other {noun}s",
     "photographs": "photographs",
     "remark": "remark",
 }
 
-TITLES: Mapping[str, str] = {
-    "neurons": "lost without its neurons, % of the score",
+_TITLES: Mapping[WayName, str] = {
+    "neurons": "lost without its {noun}s, % of the score",
     "pixels": "lost with its pixels covered rather than others, % of the score",
     "correlation": "more where it is than where it is not, % of the score",
 }
 """What the figure of each way is."""
 
-BESIDE: Mapping[WayName, Mapping[str, str]] = {
+_BESIDE: Mapping[WayName, Mapping[str, str]] = {
     "neurons": {
-        "random": "without as many other neurons",
+        "random": "without as many other {noun}s",
         "loss": "the score falls by",
         "probability": "the probability falls by, points",
         "right": "photographs that are right, %",
-        "still_right": "right without these neurons, %",
+        "still_right": "right without these {noun}s, %",
         "right_lost": "right no longer, points",
     },
     "pixels": {
@@ -71,6 +72,16 @@ BESIDE: Mapping[WayName, Mapping[str, str]] = {
     },
 }
 """What the figures beside it are."""
+
+
+def way_title(name: WayName, noun: UnitNoun) -> str:
+    """What the figure of a way is, for people, who call a unit by the noun."""
+    return _TITLES[name].format(noun=noun)
+
+
+def way_details(name: WayName, noun: UnitNoun) -> Mapping[str, str]:
+    """What the figures beside it are, by key."""
+    return {key: words.format(noun=noun) for key, words in _BESIDE[name].items()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,9 +114,10 @@ class Reliance:
     @property
     def report(self) -> Report:
         """The ways as a table."""
+        noun = self.leaning.noun
         rows = tuple(
             {
-                "way": TITLES[way.name],
+                "way": way_title(way.name, noun),
                 "lean": way.lean,
                 "figure": way.figure if way.lean != "unknown" else None,
                 "excess": way.excess if way.name == "neurons" and way.lean != "unknown" else None,
@@ -114,7 +126,8 @@ class Reliance:
             }
             for way in self.ways
         )
-        return Report(self.verdict.opening, _COLUMNS, rows)
+        columns = {key: heading.format(noun=noun) for key, heading in _COLUMNS.items()}
+        return Report(self.verdict.opening, columns, rows)
 
     def to_json(self) -> dict[str, object]:
         """JSON values; an unknown number is null."""
@@ -126,6 +139,7 @@ class Reliance:
             "category": leaning.concept.category,
             "units": list(leaning.units),
             "proven": leaning.is_proven,
+            "noun": leaning.noun,
             "overall": said.overall,
             "sentence": said.sentence,
             "meanings": list(said.meanings),
@@ -213,14 +227,14 @@ def reliance_of(
 ) -> Reliance:
     """The three ways, from the records of all photographs."""
     concept = leaning.concept.spoken
-    no_units = "" if leaning.units else f"no neuron has the {'proven ' * leaning.is_proven}name {concept}"
+    no_units = "" if leaning.units else f"no {leaning.noun} has the {'proven ' * leaning.is_proven}name {concept}"
     no_masks = "" if photographs.masks else f"no masks say where {concept} is"
     if photographs.masks and leaning.key not in photographs.masks.vocabulary:
         no_masks = f"{photographs.masks.name} does not label {concept}"
     ways = (
-        neurons_way(records, no_units=no_units),
-        pixels_way(records, no_masks=no_masks),
-        correlation_way(records, no_units=no_units, no_masks=no_masks),
+        neurons_way(records, no_units=no_units, noun=leaning.noun),
+        pixels_way(records, no_masks=no_masks, noun=leaning.noun),
+        correlation_way(records, no_units=no_units, no_masks=no_masks, noun=leaning.noun),
     )
     return Reliance(leaning, ways, tuple(records), photographs.origin, draws)
 

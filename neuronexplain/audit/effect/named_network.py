@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from db.records import Run, RunLike
     from dissection.concepts.dataset import ConceptDataset
     from dissection.networks.network import Network
-    from dissection.vocabulary import Concept, Dissection
+    from dissection.vocabulary import Concept, Dissection, UnitNoun
     from neuronexplain.arguments import NetworkLike
     from neuronexplain.class_arguments import ClassLike
     from neuronexplain.vocabulary import Rules
@@ -45,6 +45,7 @@ class Leaning:
         concept: the concept.
         units: the units named after the concept, ascending; there may be none.
         is_proven: whether their names are proven; in a run without evidence no name is.
+        noun: what readers call a unit.
     """
 
     target: int
@@ -52,6 +53,7 @@ class Leaning:
     concept: Concept
     units: tuple[int, ...]
     is_proven: bool = True
+    noun: UnitNoun = "neuron"
 
     @property
     def key(self) -> str:
@@ -120,7 +122,7 @@ class NamedNetwork:
             if (name := unit.name(rules.min_iou)) is not None and concept_key(name.concept) == concept_key(asked)
         ]
         counted = [unit.number for unit in named if not has_evidence or unit.is_proven(rules.min_iou, rules.max_q)]
-        return Leaning(index, self.network.classes[index], asked, tuple(counted), has_evidence)
+        return Leaning(index, self.network.classes[index], asked, tuple(counted), has_evidence, self.run.layer.noun)
 
 
 def concept_called(typed: str, concepts: Iterable[Concept]) -> Concept:

@@ -12,13 +12,13 @@ from neuronexplain.evaluation.tables import shown
 from neuronexplain.listings import run_facts
 from neuronexplain.report.page import render
 
-from .effect import BESIDE, TITLES
+from .effect import way_details, way_title
 from .examples import examples
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dissection.vocabulary import Unit
+    from dissection.vocabulary import Unit, UnitNoun
 
     from .effect import Reliance
     from .named_network import NamedNetwork
@@ -60,17 +60,16 @@ class WayCard:
 
 def way_cards(reliance: Reliance) -> tuple[list[WayCard], Chart]:
     """The ways for a page, and the chart whose axis all their bars have."""
-    cards = [_card(way) for way in reliance.ways]
+    cards = [_card(way, reliance.leaning.noun) for way in reliance.ways]
     return cards, Chart("", tuple(bar for card in cards for bar in card.shares))
 
 
-def _card(way: Way) -> WayCard:
+def _card(way: Way, noun: UnitNoun) -> WayCard:
     compared = {"neurons": ["random"], "pixels": [], "correlation": []}[way.name]
-    figures = {TITLES[way.name]: way.figure} | {
-        BESIDE[way.name][key]: way.beside[key] for key in compared if key in way.beside
-    }
+    title, beside = way_title(way.name, noun), way_details(way.name, noun)
+    figures = {title: way.figure} | {beside[key]: way.beside[key] for key in compared if key in way.beside}
     return WayCard(
-        TITLES[way.name],
+        title,
         SAYS[way.lean],
         way.lean,
         way.photographs,
@@ -80,7 +79,7 @@ def _card(way: Way) -> WayCard:
             for title, share in figures.items()
             if share.images
         ),
-        tuple((BESIDE[way.name][key], shown(value)) for key, value in way.beside.items() if key not in compared),
+        tuple((beside[key], shown(value)) for key, value in way.beside.items() if key not in compared),
     )
 
 
@@ -102,7 +101,8 @@ def write_reliance(folder: Path, reliance: Reliance, named: NamedNetwork, photog
         chart=chart,
         by_neurons=by_neurons,
         by_cover=by_cover,
-        neurons=[_neuron(named.dissection.units[number]) for number in reliance.leaning.units],
+        noun=reliance.leaning.noun,
+        units=[_facts_of(named.dissection.units[number]) for number in reliance.leaning.units],
         facts=run_facts(named.run, named=len(named.dissection.names(named.rules.min_iou)))
         | {"Photographs of the class": reliance.origin},
     )
@@ -110,7 +110,7 @@ def write_reliance(folder: Path, reliance: Reliance, named: NamedNetwork, photog
     write_audit(folder, AuditNote.of("effect", title, named.run), page, {"effect.json": json_bytes(reliance.to_json())})
 
 
-def _neuron(unit: Unit) -> tuple[int, float, float | None, float | None]:
+def _facts_of(unit: Unit) -> tuple[int, float, float | None, float | None]:
     """Number, IoU, q, and the share of images with the concept among those that light it."""
     best, evidence = unit.best, unit.evidence
     assert best is not None

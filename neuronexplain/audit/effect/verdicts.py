@@ -95,7 +95,7 @@ def _clause(leaning: Leaning, way: Way) -> str:
 
 
 def _neurons(leaning: Leaning, way: Way) -> str:
-    kind, is_one = "proven neuron" if leaning.is_proven else "neuron", len(leaning.units) == 1
+    kind, is_one = f"{'proven ' * leaning.is_proven}{leaning.noun}", len(leaning.units) == 1
     its = f"its {kind if is_one else count(len(leaning.units), kind)} for {leaning.concept.spoken}"
     others = "another that is as active" if is_one else "as many others that are as active"
     random = f", without {others} it {_moves(way.beside['random'])}" if way.beside["random"].images else ""
@@ -111,7 +111,7 @@ def _pixels(leaning: Leaning, way: Way) -> str:
 
 
 def _correlation(leaning: Leaning, way: Way) -> str:
-    its = "this neuron puts" if len(leaning.units) == 1 else "these neurons put"
+    its = f"this {leaning.noun} puts" if len(leaning.units) == 1 else f"these {leaning.noun}s put"
     return (
         f"where there is {leaning.concept.spoken}, {its} {_compared(way.figure)} into it than elsewhere (correlation "
         f"{with_unit(way.beside['correlation'])})"
@@ -160,7 +160,9 @@ def _meanings(leaning: Leaning, leans: Mapping[WayName, Lean]) -> Iterator[str]:
     neurons, pixels, correlation = leans["neurons"], leans["pixels"], leans["correlation"]
     is_one = len(leaning.units) == 1
     noun, they, put, matter, respond = (
-        ("neuron", "it", "puts", "matters", "responds") if is_one else ("neurons", "they", "put", "matter", "respond")
+        (leaning.noun, "it", "puts", "matters", "responds")
+        if is_one
+        else (f"{leaning.noun}s", "they", "put", "matter", "respond")
     )
     if {neurons, pixels} == {"leans", "against"}:
         yield f"By one way {concept} speaks for {leaning.label}, by the other against it."
@@ -171,8 +173,8 @@ def _meanings(leaning: Leaning, leans: Mapping[WayName, Lean]) -> Iterator[str]:
         )
     elif pixels == "leans" and neurons in {"no", "against"}:
         yield (
-            f"The pixels matter and the {noun} {'does' if is_one else 'do'} not: the network sees {concept} by neurons "
-            "that have another name, or none."
+            f"The pixels matter and the {noun} {'does' if is_one else 'do'} not: the network sees {concept} by "
+            f"{leaning.noun}s that have another name, or none."
         )
     if correlation == "leans" and "leans" not in {neurons, pixels}:
         yield (

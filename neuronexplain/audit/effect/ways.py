@@ -4,9 +4,9 @@ All figures are per cent of the score: of what the units of the layer put into i
 is the sum of the magnitudes of their effects. They are quotients of sums over photographs.
 
 ``neurons``
-    What the score of the class loses without the units that are named after the concept, over the photographs of the
-    class. Any units hold up some of a score; so beside it stands the loss without as many others that are as active,
-    and the class leans on the concept only where these hold more.
+    What the score of the class loses without the units that are named after the concept, neurons or features of a
+    dictionary, over the photographs of the class. Any units hold up some of a score; so beside it stands the loss
+    without as many others that are as active, and the class leans on the concept only where these hold more.
 ``pixels``
     How much further the score falls with the concept's pixels covered than with as many covered elsewhere.
 ``correlation``
@@ -30,6 +30,7 @@ from neuronexplain.metrics.intervals import UNKNOWN, correlation, difference, fi
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dissection.vocabulary import UnitNoun
     from neuronexplain.metrics.intervals import Figure
 
     from .leaning_records import LeaningRecord
@@ -44,7 +45,7 @@ does not tell; or nothing could be measured."""
 LEAST = 1.0
 """Per cent of a score under which a figure is none to speak of: a hundredth, as in a sentence."""
 
-_NOTHING = "no neuron of the layer puts anything into the score of the class"
+_NOTHING = "no {noun} of the layer puts anything into the score of the class"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +95,20 @@ class Way:
         return "no" if is_no else "undecided"
 
 
-def neurons_way(records: Sequence[LeaningRecord], *, no_units: str) -> Way:
+def neurons_way(records: Sequence[LeaningRecord], *, no_units: str, noun: UnitNoun = "neuron") -> Way:
     """The class without the concept's units.
 
     Args:
         records: of all photographs.
         no_units: why there is nothing to measure, if there are no units.
+        noun: what readers call a unit.
     """
     tried = [(record, record.silenced) for record in records if record.silenced is not None]
     if not tried:
         return _unknown("neurons", no_units or "there is no photograph of the class")
     totals = np.array([record.total for record, _ in tried])
     if not totals.any():
-        return _unknown("neurons", _NOTHING)
+        return _unknown("neurons", _NOTHING.format(noun=noun))
     losses = np.array([without.loss for _, without in tried])
     has_random = np.array([bool(without.random) for _, without in tried], float)
     random = np.array([np.mean(without.random) if without.random else 0.0 for _, without in tried])
@@ -131,16 +133,17 @@ def neurons_way(records: Sequence[LeaningRecord], *, no_units: str) -> Way:
             "still_right": figure(still_right),
             "right_lost": difference((right, ones), (still_right, ones)),
         },
-        "" if is_compared else "there are not as many other neurons to compare with",
+        "" if is_compared else f"there are not as many other {noun}s to compare with",
     )
 
 
-def pixels_way(records: Sequence[LeaningRecord], *, no_masks: str) -> Way:
+def pixels_way(records: Sequence[LeaningRecord], *, no_masks: str, noun: UnitNoun = "neuron") -> Way:
     """The class with the concept's pixels covered.
 
     Args:
         records: of all photographs.
         no_masks: why there is nothing to measure, if there are no masks.
+        noun: what readers call a unit.
     """
     tried = [(record.total, record.covered) for record in records if record.covered is not None]
     crowded = sum(record.has_no_room for record in records)
@@ -150,7 +153,7 @@ def pixels_way(records: Sequence[LeaningRecord], *, no_masks: str) -> Way:
         return _unknown("pixels", no_masks or left_out or nowhere)
     totals = np.array([total for total, _ in tried])
     if not totals.any():
-        return _unknown("pixels", _NOTHING)
+        return _unknown("pixels", _NOTHING.format(noun=noun))
     falls = np.array([covered.fall for _, covered in tried])
     others = np.array([np.mean(covered.elsewhere) for _, covered in tried])
     share = figure(100 * (falls - others), totals)
@@ -170,13 +173,16 @@ def pixels_way(records: Sequence[LeaningRecord], *, no_masks: str) -> Way:
     )
 
 
-def correlation_way(records: Sequence[LeaningRecord], *, no_units: str, no_masks: str) -> Way:
+def correlation_way(
+    records: Sequence[LeaningRecord], *, no_units: str, no_masks: str, noun: UnitNoun = "neuron"
+) -> Way:
     """What the concept's units put into the class's score, where the concept is and where it is not.
 
     Args:
         records: of all photographs.
         no_units: why there is nothing to measure, if there are no units.
         no_masks: why, if there are no masks.
+        noun: what readers call a unit.
     """
     known = [record for record in records if record.is_there is not None and record.lit is not None]
     if no_units or no_masks or not known:
@@ -189,7 +195,7 @@ def correlation_way(records: Sequence[LeaningRecord], *, no_units: str, no_masks
         where = "all" if there.any() else "none"
         return _unknown("correlation", f"it is on {where} of {len(there)} photographs labelled in its category")
     if not (totals * there).any() or not (totals * (1 - there)).any():
-        return _unknown("correlation", _NOTHING)
+        return _unknown("correlation", _NOTHING.format(noun=noun))
     where_it_is, elsewhere = ((100 * lits * chosen, totals * chosen) for chosen in (there, 1 - there))
     lifted = difference(where_it_is, elsewhere)
     return Way(
@@ -204,7 +210,7 @@ def correlation_way(records: Sequence[LeaningRecord], *, no_units: str, no_masks
             "not_there": figure(*elsewhere),
             "lit_more": difference((lits * there, there), (lits * (1 - there), 1 - there)),
         },
-        "" if np.ptp(lits) else "these neurons respond nowhere in these photographs",
+        "" if np.ptp(lits) else f"these {noun}s respond nowhere in these photographs",
     )
 
 

@@ -12,6 +12,8 @@ from neuronexplain.sentence import enumerate_words, spoken
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dissection.vocabulary import UnitNoun
+
     from .groups import ConceptDifference, GroupGap
 
 _SPOKEN = 3
@@ -53,7 +55,9 @@ def say_largest(gaps: Sequence[GroupGap]) -> str:
     return f"The largest gap of a class: {spoken(largest.label)}, {in_points(largest.gap)} points in {largest.group}."
 
 
-def groups_page(gaps: Sequence[GroupGap], *, title: str, facts: Mapping[str, str], notes: Sequence[str]) -> str:
+def groups_page(
+    gaps: Sequence[GroupGap], *, title: str, facts: Mapping[str, str], notes: Sequence[str], noun: UnitNoun
+) -> str:
     """The page, as HTML that loads nothing.
 
     Args:
@@ -61,12 +65,14 @@ def groups_page(gaps: Sequence[GroupGap], *, title: str, facts: Mapping[str, str
         title: headline of the page.
         facts: what a reader must know about the run and the photographs.
         notes: what else a reader must know.
+        noun: what readers call a unit.
     """
     return render(
         "audit_groups.html.j2",
         title=title,
         facts=facts,
         notes=notes,
+        noun=noun,
         largest=say_largest(gaps),
         overall=[gap for gap in gaps if not gap.label],
         by_class=[gap for gap in gaps if gap.label],

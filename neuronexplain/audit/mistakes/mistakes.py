@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from dissection.vocabulary import UnitNoun  # noqa: TC001 -- msgspec reads the annotations
 from neuronexplain.clauses import persuasive
 from neuronexplain.sentence import say_unspoken
-from neuronexplain.vocabulary import Score  # noqa: TC001 -- msgspec reads the annotations
+from neuronexplain.vocabulary import Score  # noqa: TC001 -- as above
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,6 +80,7 @@ class Mistake:
         unspoken: what is among the strongest neurons for either and not spoken of, in words.
         why_said: the sentence that explains the said class.
         why_shown: the sentence that explains the shown class.
+        noun: what readers call a unit.
     """
 
     image: str
@@ -92,6 +94,7 @@ class Mistake:
     unspoken: str
     why_said: str
     why_shown: str
+    noun: UnitNoun = "neuron"
 
     @property
     def lead(self) -> float:
@@ -171,6 +174,7 @@ def _mistake(name: str, rank: int, comparison: Comparison) -> Mistake:
         unspoken=say_unspoken(for_said),
         why_said=said.sentence,
         why_shown=shown.sentence,
+        noun=for_said.noun,
     )
 
 

@@ -101,6 +101,7 @@ def mistakes_page(
         anchors={card.mistake.image: f"mistake-{number}" for number, card in enumerate(cards, 1)},
         thumbnails={card.mistake.image: card.thumbnail for card in cards},
         rules=explainer.rules,
+        noun=explainer.network.layer.noun,
         in_percent=in_percent,
         is_apart=is_apart_from_0,
         with_sign=with_sign,

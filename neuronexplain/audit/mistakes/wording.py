@@ -64,7 +64,7 @@ def _for_said(mistake: Mistake) -> str:
         outcome = f"{_shown(mistake)} would be ahead by {rest}, where {_said(mistake)} now is by {before}"
     else:
         outcome = f"the lead of {_said(mistake)} falls from {before} to {rest}"
-    return f"{_speaks(side, _said(mistake), _shown(mistake), lead)}, and {outcome}."
+    return f"{_speaks(mistake, side, _said(mistake), _shown(mistake))}, and {outcome}."
 
 
 def _for_shown(mistake: Mistake) -> str:
@@ -73,14 +73,14 @@ def _for_shown(mistake: Mistake) -> str:
         return ""
     before, more = figures(lead, lead + side.loss)
     outcome = f"the lead of {_said(mistake)} grows from {before} to {more}"
-    return f"{_speaks(side, _shown(mistake), _said(mistake), lead)}, and {outcome}."
+    return f"{_speaks(mistake, side, _shown(mistake), _said(mistake))}, and {outcome}."
 
 
 def _is_said(side: SpeaksFor, lead: float) -> bool:
     return side.loss is not None and side.loss > 0 and side.loss >= _TINY * lead
 
 
-def _speaks(side: SpeaksFor, rather: str, than: str, lead: float) -> str:
+def _speaks(mistake: Mistake, side: SpeaksFor, rather: str, than: str) -> str:
     """The neurons that speak for a class rather than another, and what becomes of both scores without them."""
     total, gain = side.loss or 0.0, side.gain or 0.0
     loss = total - gain
@@ -96,13 +96,13 @@ def _speaks(side: SpeaksFor, rather: str, than: str, lead: float) -> str:
     else:
         stance, change = f"for {rather} and against {than}", f"{falls}, {rises}"
     is_many = sum(len(part.units) for part in side.parts) > 1
-    one, many = ("neuron", "responds and speaks", "it"), ("neurons", "respond and speak", "them")
-    noun, verbs, them = many if is_many else one
+    verbs, them = ("respond and speak", "them") if is_many else ("responds and speaks", "it")
     words = [
         f"{part.concept} ({percent(part.truth)})" if part.truth is not None else part.concept for part in side.parts
     ]
-    little = " a little" if total < _SMALL * lead else ""
-    return f"Its {noun} for {enumerate_words(words)} {verbs}{little} {stance}: without {them}, {change}"
+    little = " a little" if total < _SMALL * mistake.lead else ""
+    its = f"Its {mistake.noun}{'s' * is_many} for {enumerate_words(words)}"
+    return f"{its} {verbs}{little} {stance}: without {them}, {change}"
 
 
 def _said(mistake: Mistake) -> str:

@@ -42,6 +42,7 @@ def write_rules(folder: Path, judgements: Sequence[JudgedRule], named: NamedNetw
         title=title,
         counts=values["counts"],
         judgements=[(judgement, *way_cards(judgement.reliance)) for judgement in ranked],
+        noun=named.run.layer.noun,
         facts=run_facts(named.run, named=len(named.dissection.names(named.rules.min_iou))),
     )
     write_audit(folder, AuditNote.of("rules", title, named.run), page, {"rules.json": json_bytes(values)})

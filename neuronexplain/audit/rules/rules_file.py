@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _TOP = ("photographs", "masks", "rule")
+_DEFAULT_WAY: WayName = "neurons"
+"""Of features too: a file does not know what the names are of. So the names of its rules leave it out."""
+
 _RULE = ("name", "class", "concept", "thing", "way", "at_most", "at_least", "must_lean")
 _LIMITS = ("at_most", "at_least", "must_lean")
 _PERCENT = re.compile(r"([+-]?\d+(?:\.\d+)?) ?%")
@@ -141,7 +144,7 @@ class _Reading:
         if len(limits) != 1:
             stated = f"has {' and '.join(limits)}" if limits else "has no limit"
             raise RulesError(f"{self._place(at)}: rule {number + 1} {stated}; it needs one of {', '.join(_LIMITS)}")
-        way = self.text(table, "way", at) or "neurons"
+        way = self.text(table, "way", at) or _DEFAULT_WAY
         if way not in get_args(WayName):
             raise self._bad((*at, "way"), f"{way!r} is no way; the ways are {', '.join(get_args(WayName))}")
         if table.get("must_lean", True) is not True:
@@ -189,7 +192,8 @@ class _Reading:
 
 
 def _named(rule: LeaningRule) -> LeaningRule:
-    return replace(rule, name=f"{rule.demand} ({rule.way})")
+    way = "" if rule.way == _DEFAULT_WAY else f" ({rule.way})"
+    return replace(rule, name=f"{rule.demand}{way}")
 
 
 def line_of(text: str, keys: Sequence[str | int]) -> int | None:

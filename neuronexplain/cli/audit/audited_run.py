@@ -33,6 +33,7 @@ class AuditedRun:
     network: options.NetworkNow = None
     weights: options.Weights = None
     ema: options.Ema = False
+    dictionary: options.DictionaryNow = None
     device: options.Device = "cpu"
 
     def open(self, rules: Rules) -> tuple[Explainer, Run]:
@@ -59,7 +60,13 @@ class AuditedRun:
         from neuronexplain.run_networks import named_network_and_run
 
         return named_network_and_run(
-            store, run=self.run, network=self.network, weights=self.weights, ema=self.ema, device=self.device
+            store,
+            run=self.run,
+            network=self.network,
+            weights=self.weights,
+            ema=self.ema,
+            dictionary=self.dictionary,
+            device=self.device,
         )
 
 

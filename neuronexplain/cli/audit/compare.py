@@ -41,6 +41,8 @@ def compare(
     network_2: Annotated[str | None, typer.Option("--network-2", help="The same for B.db.")] = None,
     weights: options.Weights = None,
     weights_2: Annotated[Path | None, typer.Option("--weights-2", help="The same for B.db.")] = None,
+    dictionary: options.DictionaryNow = None,
+    dictionary_2: Annotated[Path | None, typer.Option("--dictionary-2", help="The same for B.db.")] = None,
     min_iou: options.MinIou = MIN_IOU,
     rows: Annotated[int, typer.Option(min=1, help="Rows of each table.")] = 10,
     out: Annotated[
@@ -69,7 +71,14 @@ def compare(
     from neuronexplain.audit.page import AUDIT_PAGE, require_audit_folder
 
     if photographs is None:
-        ignored = {"--network": network, "--network-2": network_2, "--weights": weights, "--weights-2": weights_2}
+        ignored = {
+            "--network": network,
+            "--network-2": network_2,
+            "--weights": weights,
+            "--weights-2": weights_2,
+            "--dictionary": dictionary,
+            "--dictionary-2": dictionary_2,
+        }
         options.refuse_ignored((name for name, value in ignored.items() if value), "no photographs are explained")
     if out is not None:
         require_audit_folder(out)
@@ -82,8 +91,8 @@ def compare(
         if photographs is not None:
             folder = open_photographs(photographs)
             explainers = (
-                _explainer(stores[0], before, network, weights, device, min_iou),
-                _explainer(stores[1], after, network_2, weights_2, device, min_iou),
+                _explainer(stores[0], before, network, weights, dictionary, device, min_iou),
+                _explainer(stores[1], after, network_2, weights_2, dictionary_2, device, min_iou),
             )
             speech, shown = _speech(folder, explainers, out, execution, fresh=fresh)
         compared = compare_runs(
@@ -116,13 +125,19 @@ def _say(report: Report) -> None:
 
 
 def _explainer(
-    store: NameStore, run: Run, network: str | None, weights: Path | None, device: str, min_iou: float
+    store: NameStore,
+    run: Run,
+    network: str | None,
+    weights: Path | None,
+    dictionary: Path | None,
+    device: str,
+    min_iou: float,
 ) -> Explainer:
-    """The network of a run, opened again, with the names of its neurons."""
+    """The network of a run, opened again, with the names of its units."""
     from neuronexplain.explainer import Explainer
     from neuronexplain.run_networks import open_network_of
 
-    opened = open_network_of(run, network=network, weights=weights, device=device)
+    opened = open_network_of(run, network=network, weights=weights, dictionary=dictionary, device=device)
     return Explainer.from_store(opened, store, run=run, rules=Rules(min_iou=min_iou))
 
 

@@ -64,7 +64,7 @@ def groups(
     if output.out:
         title = f"{run.network}: {enumerate_words(sorted_images.names)} compared"
         facts = {"Photographs": photographs.name, **run_facts(run, named=len(explainer.names))}
-        page = groups_page(gaps, title=title, facts=facts, notes=[note] if note else [])
+        page = groups_page(gaps, title=title, facts=facts, notes=[note] if note else [], noun=run.layer.noun)
         files = {
             "groups.json": json_bytes(groups_values(gaps)),
             "groups.csv": csv_bytes(group_rows(gaps), GROUP_COLUMNS),

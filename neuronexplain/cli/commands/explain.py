@@ -146,7 +146,7 @@ def explain(
         shown = counted_results if json else _printed(results)
         explanations = [explanation for explanation in shown if json or out]
     if chosen.labels and not json:
-        console.say(f"The neurons are named after {chosen.labels}.")
+        console.say(f"The {chosen.layer.noun}s are named after {chosen.labels}.")
     if out and explanations:
         title = f"Asked “{question}”: why the network says so" if question else "Why the network says so"
         about = run_facts(chosen, named=len(explainer.names), network=opened.name)

@@ -115,6 +115,6 @@ def open_unseen(
     digest = fingerprint(dataset, progress=progress)
     if digest == named_with:
         raise ConceptDataError(
-            f"{dataset.name} named these neurons, so it cannot tell how true their names are; use other concept data"
+            f"{dataset.name} gave these names, so it cannot tell how true they are; use other concept data"
         )
     return LabelledConcepts(dataset if limit is None or limit >= len(dataset) else Subset(dataset, limit), digest)

@@ -129,6 +129,7 @@ class Words(Protocol):
             known_by=self.speaker.explained,
             agreement=self.agreement,
             seed=self.seed,
+            noun=self.speaker.explainer.network.layer.noun,
         )
 
     @cached_property

@@ -16,7 +16,7 @@ from .truth_rows import truth_rows
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from dissection.vocabulary import Unit, UnitName
+    from dissection.vocabulary import Unit, UnitName, UnitNoun
     from neuronexplain.evaluation.tables import TableRow
 
     from .halves import Agreement
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _COLUMNS = {"measure": "measure", "value": "measured", "beside": "beside it", "meaning": "which is", "over": "over"}
 
 
-def words_report(
+def words_report(  # noqa: PLR0913 -- what a table of everything depends on
     records: Sequence[SentenceRecord],
     *,
     names: Mapping[int, UnitName],
@@ -35,6 +35,7 @@ def words_report(
     known_by: str = "the class that the network predicts for them",
     agreement: Agreement | None = None,
     seed: int = 0,
+    noun: UnitNoun = "neuron",
 ) -> Report:
     """Everything about the sentences, in one table.
 
@@ -47,11 +48,12 @@ def words_report(
         known_by: what sentences explain.
         agreement: of the names that two halves of the dataset give.
         seed: of the names that are dealt at random.
+        noun: what readers call a unit.
     """
     images, records = records, [record for record in records if record.predicted is not None]
     keys = {unit: concept_key(name.concept) for unit, name in names.items()}
     rows = [
-        *truth_rows(records),
+        *truth_rows(records, noun),
         *cause_rows(records),
         reader_row(records, keys, by_scene=by_scene, seed=seed),
         _by_chance(names, units, max_q),

@@ -15,24 +15,25 @@ from .records import counted, frequencies, mean, percentage, row
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from dissection.vocabulary import UnitNoun
     from neuronexplain.evaluation.tables import TableRow
 
     from .records import JudgedMention, SentenceRecord
 
 
-def truth_rows(records: Sequence[SentenceRecord]) -> Iterator[TableRow]:
-    """What holds of the concepts that respond, and of those that are said not to be there."""
+def truth_rows(records: Sequence[SentenceRecord], noun: UnitNoun = "neuron") -> Iterator[TableRow]:
+    """What holds of the concepts that respond, and of those that are said not to be there; readers call a unit so."""
     rates = frequencies(records)
-    yield from _responding(records, rates)
+    yield from _responding(records, rates, noun)
     yield from _said(records, rates)
     yield _absent(records, rates)
     yield _area(records)
 
 
-def _responding(records: Sequence[SentenceRecord], rates: Mapping[str, float]) -> Iterator[TableRow]:
+def _responding(records: Sequence[SentenceRecord], rates: Mapping[str, float], noun: UnitNoun) -> Iterator[TableRow]:
     yield row(
         "responds-true",
-        '"its neurons for X respond": X is there, %',
+        f'"its {noun}s for X respond": X is there, %',
         percentage(records, lambda record: map(_is_there, record.judged("responds"))),
         percentage(records, lambda record: [rates[mention.concept] for mention in record.judged("responds")]),
         meaning="X is in any image",

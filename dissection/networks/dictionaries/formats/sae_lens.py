@@ -121,7 +121,10 @@ def write_sae_lens(dictionary: Dictionary, folder: Path, *, network: str = "") -
         settings |= {"k": dictionary.k, "rescale_acts_by_decoder_norm": False}
     with new_folder(folder) as sibling:
         save_file(
-            {names[name]: tensor.detach().cpu().contiguous() for name, tensor in dictionary.tensors.items()},
+            {
+                names[name]: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)  # none share memory
+                for name, tensor in dictionary.tensors.items()
+            },
             sibling / WEIGHTS,
         )
         (sibling / SETTINGS).write_text(json.dumps(settings, indent=1, ensure_ascii=False) + "\n", "utf-8")

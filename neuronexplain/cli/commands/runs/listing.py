@@ -26,11 +26,12 @@ def runs(
     if db is None:
         raise failures.UsageError("Missing option '--db'.", context)
     from db import NameStore
+    from dissection.vocabulary import common_noun
     from neuronexplain.listings import list_runs
 
     with NameStore.open(db) as store:
-        rows = list_runs(store)
-    columns = {"run": "run", "network": "network", "layer": "layer", "units": "neurons", "named": "named"}
+        rows, noun = list_runs(store), common_noun(run.layer for run in store.runs())
+    columns = {"run": "run", "network": "network", "layer": "layer", "units": f"{noun}s", "named": "named"}
     columns |= {"concepts": "concepts", "images": "images", "quantile": "quantile", "created": "built"}
     if any(row["differs"] for row in rows):
         columns |= {"differs": "what differs"}
