@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .clauses import is_unusual, persuasive, roles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from jaxtyping import Int64
     from torch import Tensor
@@ -56,19 +57,38 @@ def confirmed(seen: Seen, targets: Int64[Tensor, " images"], rankings: Sequence[
     Whether the score falls when what is absent responds cannot be tried with units whose lit map is not kept.
     """
     rankings = [ranking.with_clause(list(filter(is_unusual, ranking.ranked)), "not lit") for ranking in rankings]
-    trials = [list(_trials(ranking)) for ranking in rankings]
+    return _tried(rankings, ("torn", "against", "missed", "absent"), partial(_rises, seen, targets))
+
+
+def weighed_for_lead(
+    seen: Seen, targets: Int64[Tensor, " images"], others: Int64[Tensor, " images"], rankings: Sequence[Ranking]
+) -> list[Ranking]:
+    """Weigh the names that pull both ways in the lead of one class over another; nothing else is said but reasons."""
+
+    def rises(trials: Sequence[_Trial | None]) -> list[float]:
+        of_first, of_second = _rises(seen, targets, trials), _rises(seen, others, trials)
+        return [first - second for first, second in zip(of_first, of_second, strict=True)]
+
+    return _tried(rankings, ("torn",), rises)
+
+
+def _tried(
+    rankings: Sequence[Ranking], tried: Sequence[Role], rises: Callable[[Sequence[_Trial | None]], list[float]]
+) -> list[Ranking]:
+    """Settle what is said in some roles, one name of each image at a time."""
+    settled = list(rankings)
+    trials = [list(_trials(ranking, tried)) for ranking in rankings]
     for turn in range(max(map(len, trials), default=0)):
-        tried = [of_image[turn] if turn < len(of_image) else None for of_image in trials]
-        rankings = [
+        of_turn = [of_image[turn] if turn < len(of_image) else None for of_image in trials]
+        settled = [
             trial.settled(ranking, rise) if trial else ranking
-            for ranking, trial, rise in zip(rankings, tried, _rises(seen, targets, tried), strict=True)
+            for ranking, trial, rise in zip(settled, of_turn, rises(of_turn), strict=True)
         ]
-    return rankings
+    return settled
 
 
-def _trials(ranking: Ranking) -> Iterator[_Trial]:
+def _trials(ranking: Ranking, tried: Sequence[Role]) -> Iterator[_Trial]:
     by_role = roles(ranking.ranked)
-    tried: tuple[Role, ...] = ("torn", "against", "missed", "absent")
     for role in tried:
         for units in _by_name(by_role[role]):
             if role != "absent" or any(unit.potential is not None for unit in units):

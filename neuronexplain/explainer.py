@@ -24,7 +24,7 @@ from .bodies import is_built_with
 from .causes import AnyHead, PooledLinearHead
 from .class_arguments import class_of, pair_of
 from .clauses import persuasive
-from .confirming import confirmed, losses_of_lead, losses_without_reasons
+from .confirming import confirmed, losses_of_lead, losses_without_reasons, weighed_for_lead
 from .explanation import Comparison, Explanation
 from .methods import check_methods, find_method, watched
 from .named_layer import NamedLayer
@@ -323,6 +323,7 @@ class Explainer:
         activation = batch.seen.result.activation.detach()
         responses = self._responses(difference, activation, excesses)
         rankings = [self._layer.rank(response) for response in responses]
+        rankings = weighed_for_lead(batch.seen, targets, others, rankings)
         losses = losses_of_lead(batch.seen, targets, others, rankings)
         for number, (logits, ranking, target, other) in enumerate(
             zip(batch.logits, rankings, targets.tolist(), others.tolist(), strict=True)

@@ -1,21 +1,30 @@
-"""Audits of a network that is read by the features of a dictionary: they say "feature", and find a folder that moved."""
+"""Audits of a network that is read by features: they say "feature", and find a dictionary that has moved."""
 
 import json
 import re
+from functools import partial
 from html import unescape
 
 import pytest
 import torch
-from two_runs import squares_network
+from starlette.testclient import TestClient
+from two_runs import WORLDS, squares_network
 from worlds import CLASSES, COLOURS, colour_concepts, colour_square
 
 from db import NameStore
+from dissection.errors import NetworkError, NeuronExplainError
 from dissection.networks.dictionaries.applying import with_dictionary
 from dissection.networks.dictionaries.dictionary import Dictionary
 from dissection.networks.dictionaries.folders import read_dictionary
 from dissection.networks.dictionaries.formats.sae_lens import write_sae_lens
 from neuronexplain.building import build
 from neuronexplain.class_images import open_class_images
+from neuronexplain.cli.evaluate.inputs import NetworkOptions
+from neuronexplain.cli.groups import NetworkSettings
+from neuronexplain.web.app import names_app
+from neuronexplain.web.catalogue import Catalogue
+from neuronexplain.web.explaining import Explaining, NetworkPlace
+from neuronexplain.web.uploads import Upload
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +107,27 @@ def test_features_beside_neurons_are_units(world, tmp_path, run):
     status, told, error = run("audit", "compare", tmp_path / "neurons.db", world / "names.db")
     assert status == 0, error
     assert "4 of 4 units are more like the unit of their number" in " ".join(told.split())
+
+
+def test_a_dictionary_that_has_moved_is_named_wherever_a_database_brings_its_network(world):
+    from_database = partial(NetworkOptions, db=str(world / "names.db"), settings=NetworkSettings())
+    assert from_database(dictionary=world / "moved").open().layer.noun == "feature"
+    with pytest.raises(NetworkError, match="learned is no folder"):
+        from_database().open()
+    with pytest.raises(NeuronExplainError, match="--dictionary is for a database that names features"):
+        NetworkOptions(network="scenes", dictionary=world / "moved", settings=NetworkSettings()).open()
+
+
+def test_the_app_finds_a_dictionary_that_has_moved_and_finds_features(world):
+    picture = (world / "photos" / "fire" / "0.png").read_bytes()
+    place = NetworkPlace(f"{WORLDS}:colour_net", dictionary=world / "moved")
+    with NameStore.open(world / "names.db") as store:
+        seen = Explaining(Catalogue(store), place).see(
+            store.newest(), 0, Upload.checked("fire.png", picture), lambda *_: None
+        )
+        assert seen.peak > 0
+        with TestClient(names_app(store, place), base_url="http://127.0.0.1") as client:
+            found = words_of(client.get("/search?q=2").text)
+    assert "Features" in found
+    assert "Feature 2" in found
+    assert "Neuron" not in found.replace("NeuronExplain", "")

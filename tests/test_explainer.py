@@ -327,6 +327,23 @@ def test_two_classes_are_compared_by_the_difference_of_their_scores():
                 assert contrast.loss is None
 
 
+def test_a_name_is_weighed_as_a_whole_in_a_lead():
+    rules = Rules(among="all", k=UNITS)
+    explainer = Explainer(network(), units(of_a_name=2), constant_alpha=False, rules=rules)
+    shown, weighed = photographs(12), 0
+    for comparison in explainer.compare(shown, ("a", "b")):
+        for contrast, sign in zip(comparison.contrasts, (1, -1), strict=True):
+            spoken = roles((*contrast.top, *contrast.bottom))
+            outweighed = {unit.unit for unit in contrast.top + contrast.bottom if unit.clause == "outweighed"}
+            assert not spoken["torn"]
+            for numbers in by_name(spoken["responds"]):
+                if outweighed & set(numbers):
+                    lead = sign * lead_without(explainer.network, shown, comparison.image, numbers)
+                    assert lead < contrast.lead
+                    weighed += 1
+    assert weighed > 0
+
+
 def lead_without(network, shown, image, silent):
     """The score of class a less that of b, with some maps set to 0: the slow way, by a hook."""
     photograph = dict(shown)[image]

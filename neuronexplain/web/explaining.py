@@ -46,12 +46,14 @@ class NetworkPlace:
         weights: the place of its weights file.
         ema: whether to take averaged weights.
         device: where it runs.
+        dictionary: the folder of the dictionary, of runs that name features.
     """
 
     network: str | None = None
     weights: Path | None = None
     ema: bool = False
     device: str = "cpu"
+    dictionary: Path | None = None
 
     @property
     def is_named(self) -> bool:
@@ -278,7 +280,15 @@ class Explaining:
     def _open(self, run: Run) -> Network:
         """The network whose units a run names, from the place that was named, unless its own lies there."""
         place = self._place
-        if not place.is_named:
+        dictionary = place.dictionary if run.layer.noun == "feature" else None
+        if not place.is_named and dictionary is None:
             return open_network_of(run, ema=place.ema, device=place.device)
-        named = open_network_of(run, network=place.network, weights=place.weights, ema=place.ema, device=place.device)
+        named = open_network_of(
+            run,
+            network=place.network,
+            weights=place.weights,
+            ema=place.ema,
+            dictionary=dictionary,
+            device=place.device,
+        )
         return named if names_units_of(run, named) else open_network_of(run, device=place.device)

@@ -27,6 +27,7 @@ def serve(
     network: options.NetworkNow = None,
     weights: options.Weights = None,
     ema: options.Ema = False,
+    dictionary: options.DictionaryNow = None,
     device: options.Device = "cpu",
 ) -> None:
     """Explain photographs and look at runs, classes, concepts and neurons in a browser, until it is stopped by Ctrl-C.
@@ -46,7 +47,7 @@ def serve(
     from neuronexplain.web.server import serve as run
 
     with NameStore.open(db) as store, listen(host, port) as at:
-        place = NetworkPlace(network, weights, ema, device)
+        place = NetworkPlace(network, weights, ema, device, dictionary)
         app = names_app(store, place, hosts=[host, *(allow_host or ())], audit_folder=audits)
         console.say(f"{db} is at {address_of(at)} (Ctrl-C stops it)")
         try:

@@ -38,6 +38,7 @@ class NetworkOptions:
     run: options.RunNumber = None
     weights: options.Weights = None
     ema: options.Ema = False
+    dictionary: options.DictionaryNow = None
     device: options.Device = "cpu"
     settings: NetworkSettings
 
@@ -52,13 +53,14 @@ class NetworkOptions:
             from db import NameStore
 
             with NameStore.open(self.db) as store:
-                opened, _ = open_stored(
-                    store, self.run, network=self.network, weights=self.weights, ema=self.ema, device=self.device
-                )
-                return opened
+                return self._stored(store)[0]
         if self.run is not None:
             raise NeuronExplainError(
                 "--run chooses among the runs of a database; name one with --db, or leave --run out"
+            )
+        if self.dictionary is not None:
+            raise NeuronExplainError(
+                "--dictionary is for a database that names features; name one with --db, or leave --dictionary out"
             )
         if self.network is None:
             raise NeuronExplainError("no network is named; name one with --network, or a database with --db")
@@ -73,10 +75,19 @@ class NetworkOptions:
         from neuronexplain.explainer import Explainer
 
         with NameStore.open(self.db) as store:
-            opened, run = open_stored(
-                store, self.run, network=self.network, weights=self.weights, ema=self.ema, device=self.device
-            )
+            opened, run = self._stored(store)
             return opened, Explainer.from_store(opened, store, run=run)
+
+    def _stored(self, store: NameStore) -> tuple[Network, Run]:
+        return open_stored(
+            store,
+            self.run,
+            network=self.network,
+            weights=self.weights,
+            ema=self.ema,
+            dictionary=self.dictionary,
+            device=self.device,
+        )
 
     def _refuse_changes(self, layer: str | None) -> None:
         changes = {"layer": layer, **asdict(self.settings)}

@@ -40,6 +40,7 @@ class SecondNetwork:
             db=self.db_2,
             run=self.run_2,
             weights=self.weights_2,
+            dictionary=None,
             settings=NetworkSettings() if by_itself else first.settings,
         )
 
