@@ -111,7 +111,7 @@ class Layer:
 
 def common_noun(layers: Iterable[Layer]) -> UnitNoun | Literal["unit"]:
     """What readers call a unit of any of these layers."""
-    nouns = {layer.noun for layer in layers}
+    nouns: set[UnitNoun | Literal["unit"]] = {layer.noun for layer in layers}
     return nouns.pop() if len(nouns) == 1 else "unit"
 
 

@@ -39,9 +39,12 @@ from neuronexplain.cli import console
 from neuronexplain.cli.commands.demo import DEMO_QUANTILE
 from neuronexplain.evaluation.ground_truth.labelled_concepts import open_unseen
 from neuronexplain.evaluation.protocols import Words
+from neuronexplain.evaluation.record_journal import read_records
 from neuronexplain.evaluation.runner import evaluate
 from neuronexplain.evaluation.tables import shown
+from neuronexplain.evaluation.words.records import SentenceRecord
 from neuronexplain.evaluation.words.speakers import OfPredictions
+from neuronexplain.metrics.intervals import difference
 from neuronexplain.vocabulary import Rules
 
 if TYPE_CHECKING:
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     from dissection.networks.network import Network
     from dissection.vocabulary import Concept
     from neuronexplain.evaluation.tables import Report
+    from neuronexplain.metrics.intervals import Figure
 
 NAMED, LEARNED, CHOSEN, JUDGED = (
     ("named", 400, 8001),
@@ -84,7 +88,7 @@ ROWS = {
 FEATURES, K, STEPS = 192, 8, 6000
 """Of the autoencoders of the scenes' network."""
 
-PHOTOGRAPH_FEATURES, PHOTOGRAPH_K, PHOTOGRAPH_STEPS = 1024, 32, 2000
+PHOTOGRAPH_FEATURES, PHOTOGRAPH_K, PHOTOGRAPH_STEPS = 1024, 32, 1500
 """Of that of SqueezeNet."""
 
 _PARTS_FROM = 20_000
@@ -172,7 +176,7 @@ class Comparison:
 
     def dictionary(self, name: str, learn: Callable[[], Dictionary]) -> Dictionary:
         """A dictionary that is learned once."""
-        path = self.out / name.replace(" ", "-") / "dictionary.pt"
+        path = self.out.parent / "dictionaries" / f"{name}.pt"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             learned = learn()
@@ -181,7 +185,7 @@ class Comparison:
 
     def report(self, name: str, dictionary: Dictionary | None) -> Report:
         """How true sentences are."""
-        folder = self.out / name.replace(" ", "-")
+        folder = self.out / name
         folder.mkdir(parents=True, exist_ok=True)
         network = self.network if dictionary is None else with_dictionary(self.network, dictionary)
         execution = Execution(progress=self.progress)
@@ -194,7 +198,19 @@ class Comparison:
             explainer = Explainer.from_store(network, store, run=run, rules=Rules(rank_by="contribution"))
         ground = open_unseen(self.judged, run.key.concepts)
         protocol = Words.over(ground, OfPredictions(explainer, 2), run, seed=2)
-        return evaluate(protocol, network, [], ground, folder / "figures", view="centre", execution=execution)
+        return evaluate(protocol, network, [], ground, folder, view="centre", execution=execution)
+
+    def advantage(self, name: str, other: str) -> Figure:
+        """By how many points more of what responds is there than with other units, over the same images."""
+        return difference(self._there(name), self._there(other))
+
+    def _there(self, name: str) -> tuple[list[float], list[float]]:
+        """Of each image: 100 times how many concepts that respond are there, and how many do."""
+        records = map(SentenceRecord.from_json, read_records(self.out / name / "words.jsonl"))
+        mentions = [record.judged("responds") for record in records]
+        return [100.0 * sum(bool(one.is_there) for one in some) for some in mentions], [
+            float(len(some)) for some in mentions
+        ]
 
 
 class Photographs:
@@ -280,6 +296,8 @@ def compare(comparison: Comparison, kinds: Mapping[str, Callable[[], Dictionary]
     console.say(f"|{'---|' * (len(columns) + 1)}")
     for key, words in ROWS.items():
         console.say(f"| {words} | {' | '.join(column.get(key, '') for column in columns.values())} |")
+    more = ["", *(shown(comparison.advantage(name, "neurons")) for name in dictionaries)]
+    console.say(f"| more of it than with neurons, points | {' | '.join(more)} |")
     for name, dictionary in dictionaries.items():
         check = check_dictionary(comparison.network, dictionary, comparison.judged, Execution())
         console.say(

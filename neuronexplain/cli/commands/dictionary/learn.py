@@ -55,6 +55,9 @@ def learn(
 ) -> None:
     """Learn a dictionary: features of a layer, each of which stands for less than a neuron does. Experimental.
 
+    Of what sentences say of features, 91 to 93 % was there on generated scenes, 88 % of what they say of neurons; on
+    photographs (SqueezeNet, named by 194 of MSRC) 41 % and 62 %. See docs/how-to/dictionaries.md.
+
     The photographs are looked at once, and an interrupted command resumes there. Whether the network uses features that
     were learned from concepts, 'evaluate words' tells.
 
