@@ -477,6 +477,9 @@ def test_shares_of_true_mentions(seed):
         pytest.approx(100 * np.mean([rate(one.concept) for one in responding])),
     )
     assert found["responds-true"]["over"] == f"{len(responding)} mentions"
+    assert found["responds-true"]["measure"] == '"its neurons for X respond": X is there, %'
+    of_features = table(records, noun="feature")["responds-true"]
+    assert of_features == found["responds-true"] | {"measure": '"its features for X respond": X is there, %'}
     assert values(found["absent-true"]) == (
         pytest.approx(100 * np.mean([not one.is_there for one in absent])),
         pytest.approx(100 * np.mean([1 - rate(one.concept) for one in absent])),
