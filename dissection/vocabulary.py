@@ -75,6 +75,9 @@ follows."""
 UnitNoun = Literal["neuron", "feature"]
 """What readers call a unit."""
 
+CommonNoun = Literal["neuron", "feature", "unit"]
+"""What readers call a unit of several layers: if some are neurons and some features, a unit."""
+
 Precision = Literal["float32", "fast", "bfloat16"]
 """The arithmetic of a network, see :mod:`dissection.networks.precision`."""
 
@@ -109,9 +112,9 @@ class Layer:
         return self.name.removeprefix(DICTIONARY_AT)
 
 
-def common_noun(layers: Iterable[Layer]) -> UnitNoun | Literal["unit"]:
+def common_noun(layers: Iterable[Layer]) -> CommonNoun:
     """What readers call a unit of any of these layers."""
-    nouns: set[UnitNoun | Literal["unit"]] = {layer.noun for layer in layers}
+    nouns: set[CommonNoun] = {layer.noun for layer in layers}
     return nouns.pop() if len(nouns) == 1 else "unit"
 
 

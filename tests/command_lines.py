@@ -67,8 +67,8 @@ def check(line: str) -> None:
         started = get_args_parser().parse_args(words[1:])
         assert started.no_python, f"{line}: torchrun would take {started.training_script} for a file of Python"
         check(shlex.join([started.training_script, *started.training_script_args]))
-    elif program == "pip":
-        _check_installed(words[1:], line)
+    elif program == "pip" or words[:2] == ["uv", "pip"]:
+        _check_installed(words[words.index("pip") + 1 :], line)
     elif program == "make":
         targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
         assert set(words[1:]) <= set(targets), f"the Makefile has no such target: {line}"

@@ -36,6 +36,25 @@ def captions(walker: Walker) -> None:
     assert "guessed from the question" in walker.said("neuronexplain evaluate answers accuracy").text
 
 
+def explained(walker: Walker) -> None:
+    """There is a sentence, from the command line and in Python, and the page of the first."""
+    assert "The network says" in walker.said("neuronexplain explain").out
+    assert "The network says harbour" in walker.printed[-1].out
+    assert (walker.folder / "why" / "index.html").is_file()
+
+
+def audited(walker: Walker) -> None:
+    """Every audit has said what it found of so few photographs, and has its page."""
+    assert "Right in " in walker.said("neuronexplain audit mistakes").out
+    assert "beach and mountain" in walker.said("neuronexplain audit groups").out
+    assert "dog" in walker.said("neuronexplain audit effect").out
+    for db in ("biased.db", "rebalanced.db"):
+        ruled = walker.said(f"neuronexplain audit rules rules.toml --db {db}").out
+        assert "undecided  a dog is no sea" in ruled, "there are fewer than ten photographs of it"
+    for page in ("mistakes", "groups", "sea", "rules", "rebalanced", "compare"):
+        assert (walker.folder / "audits" / page / "index.html").is_file()
+
+
 def compared(walker: Walker) -> None:
     """The concept that the tuned network no longer looks at is what has changed most, and nothing else has."""
     most = unlearned(walker.folder)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from page_worlds import Origins
 
-HOW_TO = "docs/how-to"
+TUTORIAL, HOW_TO = "docs/tutorial", "docs/how-to"
 A_DOWNLOAD = "needs data or weights that would be downloaded"
 A_GPU = "needs a GPU"
 RANKS = "starts several processes; tests/test_ranks.py and its like do that"
@@ -47,8 +47,25 @@ _MODELS_AT_HAND = {"hf/nvidia/": "hf/", "hf/IDEA-Research/": "hf/", "hf/facebook
 _FEW_IMAGES = "--limit 60 --min-images 5 --draws 8"
 
 WALKS: dict[str, Walk] = {
-    "README.md": Walk(elsewhere="tests/test_readme.py"),
+    "README.md": Walk(
+        worlds.newcomer_after_the_demo,
+        Changes(skipped={"make": "sets up an environment", "uv pip install": INSTALLS}),
+        checks.explained,
+    ),
     "docs/explanation/attacks.md": Walk(changes=Changes(skipped={"": "takes minutes to hours"})),
+    "docs/index.md": Walk(changes=Changes(skipped={"pip install": INSTALLS})),
+    f"{TUTORIAL}/names-and-sentences.md": Walk(
+        changes=Changes(smaller={"neuronexplain evaluate words": "--scenes 12"}),
+        then=(f"{TUTORIAL}/how-true.md",),
+    ),
+    f"{TUTORIAL}/audit.md": Walk(
+        worlds.colleague,
+        Changes(
+            smaller={"neuronexplain build": "--min-images 5 --draws 8"},
+            skipped={"neuronexplain evaluate bias": "takes a minute; what it leaves is there, of a smaller study"},
+        ),
+        checks.audited,
+    ),
     f"{HOW_TO}/ask-the-database.md": Walk(worlds.demo),
     f"{HOW_TO}/captions-and-questions.md": Walk(
         worlds.demo,

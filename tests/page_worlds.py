@@ -78,9 +78,8 @@ def audited(folder: Path, origins: Origins) -> None:
 
 
 def colleague(folder: Path, origins: Origins) -> None:
-    """The demo, and what ``neuronexplain evaluate bias`` leaves, of a smaller study."""
-    demo(folder, origins)
-    study = Bias(images=60, tested=40, named=96, training=Training(epochs=10, batch=15, rate=1e-3))
+    """What ``neuronexplain evaluate bias`` leaves, of a study with too few photographs for a rule to be decided."""
+    study = Bias(images=24, tested=16, named=60, training=Training(epochs=2, batch=6, rate=3e-4))
     (folder / "bias").symlink_to(origins.made_once("bias", lambda out: study_bias(study, out)))
 
 
@@ -105,6 +104,12 @@ def newcomer(folder: Path, origins: Origins) -> None:
     (folder / "labels.txt").write_text("\n".join(classes))
     _write_masks(folder / "my-masks")
     shutil.copy(folder / "my-masks" / "images" / "11.jpg", folder / "photo.jpg")
+
+
+def newcomer_after_the_demo(folder: Path, origins: Origins) -> None:
+    """Both of these."""
+    demo(folder, origins)
+    newcomer(folder, origins)
 
 
 def _write_masks(folder: Path) -> None:

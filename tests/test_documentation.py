@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TYPED = [page for page in pages.PAGES if any(block.language in pages.RUN for block in pages.blocks(page))]
-FOREIGN = {"--nproc-per-node", "--node-rank", "--no-python"}
-"""Options of torchrun that sentences speak of."""
+FOREIGN = {"--nproc-per-node", "--node-rank", "--no-python", "--torch-backend"}
+"""Options of torchrun and uv that sentences speak of."""
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ from dissection.concepts.layouts import open_concepts
 from dissection.dissect import dissect
 from dissection.errors import CheckpointError, NetworkError
 from dissection.execution.settings import Execution
-from dissection.networks.opening import open_network
 from dissection.networks.forward import forward
 from dissection.networks.network import Network
+from dissection.networks.opening import open_network
 from dissection.networks.preprocessing import Preprocessing
 from dissection.scenes.scene import draw_scene
 from dissection.scenes.staged import Staging

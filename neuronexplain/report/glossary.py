@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dissection.vocabulary import UnitNoun
+    from dissection.vocabulary import CommonNoun
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class GlossaryTerm:
     term: str
     says: str
 
-    def said_of(self, noun: UnitNoun) -> str:
+    def said_of(self, noun: CommonNoun) -> str:
         """What it means, where readers call a unit this."""
         return self.says.replace("{neuron}", noun).replace("{Neuron}", noun.capitalize())
 
@@ -39,6 +39,6 @@ def glossary() -> Mapping[str, GlossaryTerm]:
     return MappingProxyType({key: GlossaryTerm(**entry) for key, entry in tomllib.loads(text).items()})
 
 
-def meaning(key: str, noun: UnitNoun = "neuron") -> str:
+def meaning(key: str, noun: CommonNoun = "neuron") -> str:
     """What the term of a key means; templates call it, and a key that is not there is an error of theirs."""
     return glossary()[key].said_of(noun)
