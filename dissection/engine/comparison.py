@@ -12,6 +12,7 @@ from .evidence_blocks import evidence_block
 from .lit_means import lit_means
 from .overlap_counting import count_overlaps
 from .signature_blocks import signature_block
+from .signature_overlaps import overlaps_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -74,14 +75,15 @@ class LayerComparison:
         plain = np.flatnonzero(kept.steady & (self.first > self.thresholds)).astype(np.int32)
         if len(plain):  # rare: units that were saturated all along
             images, units, maps = self._with_plain(plain, len(labels), images, units, maps)
-        counts = count_overlaps(self.columns, labels, images, units, maps, self.thresholds)
         means = lit_means(images, units, maps, self.thresholds, len(labels))
         shown = self.exemplars.look_up(dict(enumerate(labels, kept.first)))
-        if not self.gathers_evidence:
-            return Compared(counts, means, shown)
         compared = kept.first, labels, self.columns, images, units, maps, self.thresholds, self.total
-        signatures = signature_block(*compared) if self.gathers_signatures else None
-        return Compared(counts, means, shown, evidence_block(*compared), signatures)
+        evidence = evidence_block(*compared) if self.gathers_evidence else None
+        if self.gathers_signatures:
+            signatures = signature_block(*compared)
+            return Compared(overlaps_of(signatures, self.columns), means, shown, evidence, signatures)
+        counts = count_overlaps(self.columns, labels, images, units, maps, self.thresholds)
+        return Compared(counts, means, shown, evidence)
 
     def _with_plain(
         self,

@@ -68,10 +68,9 @@ class Composing:
         table, chosen = signature_table(self.signatures, len(units), self.columns, self.eligible, halves, self.ranks)
         places = [np.searchsorted(table.kept, columns) for columns in chosen]
         categories = self.columns.categories[table.kept]
-        search = FormulaSearch.of(table.carried, table.labelled, categories, table.areas[0].astype(np.float64))
+        search = FormulaSearch.of(table.carried, table.labelled, categories, table.areas[0])
         best = [
-            search.best(lit, of_unit, self.draws.longest)
-            for lit, of_unit in zip(table.lit[0].astype(np.float64), places, strict=True)
+            search.best(lit, of_unit, self.draws.longest) for lit, of_unit in zip(table.lit[0], places, strict=True)
         ]
         found = [one for unit, scored in zip(units, best, strict=True) for one in self._found(unit, scored, table)]
         checks = check(found, search, table, self.signatures, self.evidence, halves, self.ranks)

@@ -74,7 +74,7 @@ def formula_chances(
     cells = _table_of(sorted(sampled, key=itemgetter(0)), table, len(table.lit[0]))
     images = np.concatenate([part[1] for part in sorted(sampled, key=itemgetter(0))])
     strata = halves.strata[images]
-    areas = POINTS * np.asarray(cells.labelled.sum(0), np.float64).reshape(-1)
+    areas = POINTS * np.asarray(cells.labelled.sum(0), np.int64).reshape(-1)
     categories = table.columns.categories[table.kept]
     null = _Null(
         cells.entries(), FormulaSearch.of(table.carried, table.labelled, categories, areas), candidates, longest
@@ -111,7 +111,7 @@ class _Null:
         met = entries.labelled_as(sources)
         _share(units, entries.units, met, entries.points, entries.rows, entries.columns, entries.pixels, lit)
         greatest = np.zeros((len(units), self.longest - 1))
-        for unit, (of_unit, places) in enumerate(zip(lit.astype(np.float64), self.candidates.values(), strict=True)):
+        for unit, (of_unit, places) in enumerate(zip(lit, self.candidates.values(), strict=True)):
             for one in self.search.best(of_unit, places, self.longest):
                 greatest[unit, max(0, len(one.terms) - 2) :] = one.areas.iou
         return greatest

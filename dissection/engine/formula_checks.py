@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from .signature_blocks import SignatureFile
     from .signatures import SignatureTable
 
+_TOGETHER = 128
+"""Images whose counts are added up in one product."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -81,10 +84,9 @@ def check(
         ranks: the processes that share the images.
     """
     compared = _Compared.of(found, search)
-    weights = halves.weights(RESAMPLES)
-    sums = np.zeros((3, len(compared.units), RESAMPLES))
+    sums = _Sums(len(compared.units), halves.weights(RESAMPLES))
     truths = np.zeros((len(found), 4), np.int64)
-    of_found = compared.starts[:-1]
+    of_found = compared.found
     for block, responses in zip(signatures.blocks(), evidence.responses(), strict=True):
         rows, images = table.rows_of(block), int(block.owners[-1]) + 1
         counts = np.zeros((3, len(compared.units), images), np.int64)
@@ -92,14 +94,14 @@ def check(
             rows, block.owners, block.areas, block.units, block.lit_signatures, block.lit_pixels,
             compared.edges, compared.order, compared.holds, compared.domains, counts,
         )  # fmt: skip
-        sums += counts.astype(np.float64) @ weights[block.first : block.first + images]
+        sums.add(block.first, counts)
         firsts = rows[np.searchsorted(block.owners, np.arange(images))]
         labelled, present = compared.domains[of_found][:, firsts], counts[2, of_found] > 0
         lit = _lit(responses, images, compared.units[of_found])
         for place, chosen in enumerate((lit, lit & present, ~lit, ~lit & present)):
             truths[:, place] += (labelled & chosen).sum(1)
-    sums, truths = (ranks.sum(torch.from_numpy(part)).numpy() for part in (sums, truths))
-    intersections, unit_areas, formula_areas = sums
+    resampled, truths = (ranks.sum(torch.from_numpy(part)).numpy() for part in (sums.total(), truths))
+    intersections, unit_areas, formula_areas = resampled
     unions = unit_areas + formula_areas - intersections
     ious = np.divide(intersections, unions, out=np.zeros_like(unions), where=unions > 0)
     return [Check(gain, Truth(*truth.tolist())) for gain, truth in zip(compared.gains(ious), truths, strict=True)]
@@ -107,13 +109,14 @@ def check(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Compared:
-    """All that is counted: of each candidate first itself, and then by pairs itself and a rival on their common images.
+    """All that is counted: formulas of units, on images that are labelled in some categories.
 
     Attributes:
         units: the unit of each.
         holds: at which rows each holds.
         domains: the rows of the images that it speaks of.
-        starts: where those of each candidate begin, and their number.
+        found: the place of each candidate.
+        rivals: places of each candidate, and of each of its rivals, where both are defined.
         order: their places, by unit.
         edges: where the places of each unit begin, and their number.
     """
@@ -121,41 +124,71 @@ class _Compared:
     units: Int64[np.ndarray, " compared"]
     holds: Bool[np.ndarray, "compared rows"]
     domains: Bool[np.ndarray, "compared rows"]
-    starts: Int64[np.ndarray, " candidates_and_end"]
+    found: Int64[np.ndarray, " candidates"]
+    rivals: tuple[Int64[np.ndarray, "rivals 2"], ...]
     order: Int64[np.ndarray, " compared"]
     edges: Int64[np.ndarray, " units_and_end"]
 
     @classmethod
     def of(cls, found: Sequence[Candidate], search: FormulaSearch) -> _Compared:
-        parts = [
-            (candidate.unit, search.holds(terms) & domain, domain)
-            for candidate in found
-            for terms, domain in _sides(candidate, search)
-        ]
-        units = np.array([unit for unit, _, _ in parts], np.int64)
-        rows = len(search.areas)
-        holds = np.array([one for _, one, _ in parts], bool).reshape(-1, rows)
-        domains = np.array([one for _, _, one in parts], bool).reshape(-1, rows)
-        starts = np.cumsum([0, *(1 + 2 * len(candidate.rivals) for candidate in found)])
+        places: dict[tuple[int, Terms, frozenset[int]], int] = {}
+
+        def place(unit: int, terms: Terms, *others: Terms) -> int:
+            categories = frozenset(search.categories[[one for side in (terms, *others) for _, one in side]].tolist())
+            return places.setdefault((unit, terms, categories), len(places))
+
+        of_found = np.array([place(one.unit, one.terms) for one in found], np.int64)
+        rivals = tuple(
+            np.array([(place(one.unit, one.terms, rival), place(one.unit, rival, one.terms)) for rival in one.rivals])
+            for one in found
+        )
+        units = np.array([unit for unit, _, _ in places], np.int64)
+        domains = np.array(
+            [search.labelled[:, sorted(categories)].all(1) for _, _, categories in places], bool
+        ).reshape(-1, len(search.areas))
+        holds = domains & np.array([search.holds(terms) for _, terms, _ in places], bool).reshape(domains.shape)
         order = np.argsort(units, kind="stable")
         edges = np.searchsorted(units[order], np.arange(int(units.max(initial=-1)) + 2))
-        return cls(units, holds, domains, starts, order, edges)
+        return cls(units, holds, domains, of_found, rivals, order, edges)
 
     def gains(self, ious: Float64[np.ndarray, "compared resamples"]) -> Iterator[tuple[float, float]]:
         """The interval of each candidate's least gain over a rival."""
-        for start, end in zip(self.starts[:-1], self.starts[1:], strict=True):
-            least = (ious[start + 1 : end : 2] - ious[start + 2 : end : 2]).min(0)
+        for sides in self.rivals:
+            least = (ious[sides[:, 0]] - ious[sides[:, 1]]).min(0)
             low, high = np.quantile(least, INTERVAL).tolist()
             yield low, high
 
 
-def _sides(candidate: Candidate, search: FormulaSearch) -> Iterator[tuple[Terms, Bool[np.ndarray, " rows"]]]:
-    own = search.domain(candidate.terms)
-    yield candidate.terms, own
-    for rival in candidate.rivals:
-        common = own & search.domain(rival)
-        yield candidate.terms, common
-        yield rival, common
+class _Sums:
+    """Adds up counts of images over resamples, many images in one product: numbers are whole, so no order matters.
+
+    Args:
+        weights: how often each image is drawn in each resample.
+    """
+
+    def __init__(self, compared: int, weights: Int32[np.ndarray, "images resamples"]) -> None:
+        self._weights = weights
+        self._waiting: list[tuple[np.ndarray, np.ndarray]] = []
+        self._sums = np.zeros((3, compared, weights.shape[1]))
+
+    def add(self, first: int, counts: Int64[np.ndarray, "3 compared images"]) -> None:
+        """Take in a few images, given the index of the first of them."""
+        weights = self._weights[first : first + counts.shape[2]]
+        drawn = weights.any(1)
+        self._waiting.append((counts[:, :, drawn], weights[drawn]))
+        if sum(len(weights) for _, weights in self._waiting) >= _TOGETHER:
+            self._add_up()
+
+    def total(self) -> Float64[np.ndarray, "3 compared resamples"]:
+        """The sums of all images."""
+        if self._waiting:
+            self._add_up()
+        return self._sums
+
+    def _add_up(self) -> None:
+        counts, weights = zip(*self._waiting, strict=True)
+        self._sums += np.concatenate(counts, 2).astype(np.float64) @ np.concatenate(weights).astype(np.float64)
+        self._waiting.clear()
 
 
 def _lit(responses: Responses, images: int, units: Int64[np.ndarray, " chosen"]) -> Bool[np.ndarray, "chosen images"]:

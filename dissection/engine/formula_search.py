@@ -9,8 +9,8 @@ Joined to a concept c of category g, with D and g's images in common, it covers:
 
     f and c: |f c|     f and not c: |f g| - |f c|     f or c: |f g| + |D c| - |f c|
 
-So what all formulas cover that begin with some, and what a unit lights of them, are products of matrices with a row
-for each signature, weighted by its pixels.
+So all that is needed of what a formula begins with are the pixels that it and its domain share with each concept and
+each category, and how many of these the unit lights (:mod:`dissection.engine.formula_sums`).
 """
 
 from __future__ import annotations
@@ -22,16 +22,18 @@ import numpy as np
 
 from dissection.vocabulary import OPERATORS, FormulaAreas, Operator
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+from .formula_sums import rank_joined, share_of_domain, share_of_heads, share_of_pairs
 
-    from jaxtyping import Bool, Float64, Int64
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Int64
 
 BEAM = 8
 """Formulas of one length that longer ones begin with."""
 
 Terms: TypeAlias = tuple[tuple[Operator, int], ...]
 """A formula by places of concepts, each with what joins it to those before it; the first one's ``or`` says nothing."""
+
+_BUT_NOT = OPERATORS.index("and not")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +52,24 @@ class FormulaSearch:
         carried: whether the pixels of each signature carry each concept.
         labelled: whether their images are labelled in each category.
         categories: the category of each concept.
-        areas: pixels of each signature: whole numbers below 2^53, so that sums do not depend on their order.
-        pairs: pixels that each concept, and the images labelled in its category, share with each concept and with each
-            category.
-        both: ``carried`` and ``labelled`` side by side, as numbers.
+        areas: pixels of each signature.
+        starts: where the concepts of each signature begin, and then the categories, and their number.
+        columns: the concepts of each signature, by place, and then its categories.
+        carriers: the signatures that carry each concept, one after the other.
+        edges: where those of each concept begin, and their number.
+        shared: pixels that concepts, and then categories, share with each other.
     """
 
     carried: Bool[np.ndarray, "signatures concepts"]
     labelled: Bool[np.ndarray, "signatures categories"]
     categories: Int64[np.ndarray, " concepts"]
-    areas: Float64[np.ndarray, " signatures"]
-    pairs: Float64[np.ndarray, "2 concepts both"]
-    both: Float64[np.ndarray, "signatures both"]
-    _covered: dict[Terms, Float64[np.ndarray, "2 both"]] = field(default_factory=dict)
+    areas: Int64[np.ndarray, " signatures"]
+    starts: Int64[np.ndarray, " signatures_and_end"]
+    columns: Int64[np.ndarray, " columns"]
+    carriers: Int64[np.ndarray, " carriers"]
+    edges: Int64[np.ndarray, " concepts_and_end"]
+    shared: Int64[np.ndarray, "both both"]
+    _covered: dict[tuple[int, ...], Int64[np.ndarray, " both"]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -70,14 +77,14 @@ class FormulaSearch:
         carried: Bool[np.ndarray, "signatures concepts"],
         labelled: Bool[np.ndarray, "signatures categories"],
         categories: Int64[np.ndarray, " concepts"],
-        areas: Float64[np.ndarray, " signatures"],
+        areas: Int64[np.ndarray, " signatures"],
     ) -> FormulaSearch:
         """A search in these signatures."""
-        both = np.concatenate([carried, labelled], 1).astype(np.float64)
-        shared = (both * areas[:, None]).T @ both
-        concepts = carried.shape[1]
-        pairs = np.stack([shared[:concepts], shared[concepts + categories]])
-        return cls(carried, labelled, categories, areas, pairs, both)
+        both = np.concatenate([carried, labelled], 1)
+        starts, columns = np.concatenate([[0], both.sum(1).cumsum()]), np.nonzero(both)[1]
+        shared = share_of_pairs(areas, starts, columns, np.arange(both.shape[1]), both.shape[1])
+        carriers, edges = np.nonzero(carried.T)[1], np.concatenate([[0], carried.sum(0).cumsum()])
+        return cls(carried, labelled, categories, areas, starts, columns, carriers, edges, shared)
 
     def domain(self, terms: Terms) -> Bool[np.ndarray, " signatures"]:
         """The signatures of images that are labelled in the categories of all concepts of a formula."""
@@ -109,7 +116,7 @@ class FormulaSearch:
         return FormulaAreas(int(lit[holds].sum()), int(lit[domain].sum()), int(areas[holds].sum()))
 
     def best(
-        self, lit: Float64[np.ndarray, " signatures"], candidates: Int64[np.ndarray, " candidates"], longest: int
+        self, lit: Int64[np.ndarray, " signatures"], candidates: Int64[np.ndarray, " candidates"], longest: int
     ) -> list[Scored]:
         """The formula of greatest IoU of each length, shortest first; a longer one only where its IoU is greater.
 
@@ -121,18 +128,49 @@ class FormulaSearch:
             longest: concepts of the longest formula.
         """
         unit = _Unit.of_search(self, lit, candidates)
-        best = unit.singles()[:1]
-        beam: list[Scored] = []
-        for length in range(2, longest + 1 if best else 0):
-            beam = unit.pairs() if length == 2 else unit.extended([one.terms for one in beam])
-            best += [one for one in beam[:1] if one.areas.iou > best[-1].areas.iou]
+        best = unit.single()
+        beam = unit.pairs()
+        for length in range(2, longest + 1):
+            if not best or not len(beam.places):
+                break
+            if length > 2:
+                beam = unit.extended(beam)
+            best += [one for one in beam.first() if one.areas.iou > best[-1].areas.iou]
         return best
 
-    def covered(self, terms: Terms) -> Float64[np.ndarray, "2 both"]:
-        """Pixels that a formula, and its domain, share with each concept and with each category."""
-        if terms not in self._covered:
-            self._covered[terms] = (np.stack([self.holds(terms), self.domain(terms)]) * self.areas) @ self.both
-        return self._covered[terms]
+    def shared_in(self, needed: tuple[int, ...], lit: Int64[np.ndarray, " signatures"]) -> Int64[np.ndarray, "2 both"]:
+        """Pixels of concepts and categories in images labelled in all needed categories: those lit, and all."""
+        if needed not in self._covered:
+            self._covered[needed] = self._pixels_in(needed, self.areas)
+        return np.stack([self._pixels_in(needed, lit), self._covered[needed]])
+
+    def _pixels_in(
+        self, needed: tuple[int, ...], pixels: Int64[np.ndarray, " signatures"]
+    ) -> Int64[np.ndarray, " both"]:
+        return share_of_domain(pixels, np.array(needed), self.labelled, self.starts, self.columns, len(self.shared))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Beam:
+    """The best formulas of one length, best first.
+
+    Attributes:
+        operators: the operator before each concept, by its place in `OPERATORS`.
+        places: the concepts.
+        areas: what the unit and each formula share, and the areas of both.
+    """
+
+    operators: Int64[np.ndarray, "formulas length"]
+    places: Int64[np.ndarray, "formulas length"]
+    areas: Int64[np.ndarray, "formulas 3"]
+
+    def first(self) -> list[Scored]:
+        """The best of them, if there is any."""
+        rows = zip(self.operators[:1].tolist(), self.places[:1].tolist(), self.areas[:1].tolist(), strict=True)
+        return [
+            Scored(tuple(zip([OPERATORS[one] for one in operators], places, strict=True)), FormulaAreas(*areas))
+            for operators, places, areas in rows
+        ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,104 +180,86 @@ class _Unit:
     Attributes:
         search: what it is part of.
         candidates: places of the concepts.
-        of: the candidates, and then their categories, among all concepts and categories.
-        lit_rows: signatures of which the unit lights any pixel.
-        lit: how many.
-        both: whether those carry each candidate, and then whether their images are labelled in its category.
+        place: the place of each concept and category among the candidates, behind which all categories stand; -1 for a
+            concept that is no candidate.
+        of_category: the place of each candidate's category.
+        lit: pixels of each signature that the unit lights.
+        shared: pixels that candidates, and then categories, share with each other and with the unit.
+        covered: pixels that they share with each other.
     """
 
     search: FormulaSearch
     candidates: Int64[np.ndarray, " candidates"]
-    of: Int64[np.ndarray, " both"]
-    lit_rows: Int64[np.ndarray, " lit"]
-    lit: Float64[np.ndarray, " lit"]
-    both: Float64[np.ndarray, "lit both"]
+    place: Int64[np.ndarray, " both"]
+    of_category: Int64[np.ndarray, " candidates"]
+    lit: Int64[np.ndarray, " signatures"]
+    shared: Int64[np.ndarray, "rows rows"]
+    covered: Int64[np.ndarray, "rows rows"]
 
     @classmethod
     def of_search(
-        cls,
-        search: FormulaSearch,
-        lit: Float64[np.ndarray, " signatures"],
-        candidates: Int64[np.ndarray, " candidates"],
+        cls, search: FormulaSearch, lit: Int64[np.ndarray, " signatures"], candidates: Int64[np.ndarray, " candidates"]
     ) -> _Unit:
-        lit_rows, categories = np.flatnonzero(lit), search.categories[candidates]
-        of = np.concatenate([candidates, search.carried.shape[1] + categories])
-        return cls(search, candidates, of, lit_rows, lit[lit_rows], search.both[np.ix_(lit_rows, of)])
+        both = np.concatenate([candidates, np.arange(len(search.categories), len(search.shared))])
+        place = np.full(len(search.shared), -1)
+        place[both] = np.arange(len(both))
+        shared = share_of_pairs(lit, search.starts, search.columns, place, len(both))
+        of_category = len(candidates) + search.categories[candidates]
+        return cls(search, candidates, place, of_category, lit, shared, search.shared[both[:, None], both])
 
-    def singles(self) -> list[Scored]:
-        """The best of all concepts."""
-        lit, count = self.lit @ self.both, len(self.candidates)
-        covered = self.search.pairs[0, self.candidates, self.candidates]
-        return _best(lit[:count], lit[count:], covered, lambda place: (("or", int(self.candidates[place])),))
-
-    def pairs(self) -> list[Scored]:
-        """The best of all pairs: of two orders that say the same, only the first is looked at."""
-        count = len(self.candidates)
-        heads: list[Terms] = [(("or", place),) for place in self.candidates.tolist()]
-        covered = self.search.pairs[:, self.candidates[:, None], self.of]
-        is_new = np.broadcast_to(~np.eye(count, dtype=bool), (len(OPERATORS), count, count)).copy()
-        is_new[:2] &= np.triu(np.ones((count, count), bool))
-        return self._joined(heads, self.both[:, :count].T, self.both[:, count:].T, covered, is_new)
-
-    def extended(self, heads: Sequence[Terms]) -> list[Scored]:
-        """The best formulas that begin with some, and have one concept more, which is not yet among theirs."""
-        if not heads:
+    def single(self) -> list[Scored]:
+        """The best of all concepts, if the unit shares any pixel with one."""
+        meeting, covered = np.diagonal(self.shared), np.diagonal(self.covered)
+        intersections, unit_areas = meeting[: len(self.candidates)], meeting[self.of_category]
+        formula_areas = covered[: len(self.candidates)]
+        ious = intersections / np.maximum(unit_areas + formula_areas - intersections, 1)
+        place = int(ious.argmax()) if len(ious) else 0
+        if not len(ious) or not ious[place]:
             return []
-        holds, domains = (
-            np.stack([of(head)[self.lit_rows] for head in heads]).astype(np.float64)
-            for of in (self.search.holds, self.search.domain)
+        areas = FormulaAreas(int(intersections[place]), int(unit_areas[place]), int(formula_areas[place]))
+        return [Scored((("or", int(self.candidates[place])),), areas)]
+
+    def pairs(self) -> _Beam:
+        """The best of all pairs: of two orders that say the same, only the first is looked at."""
+        heads = np.arange(len(self.candidates))
+        first = np.tile(heads + 1, (len(OPERATORS), 1))
+        first[_BUT_NOT] = 0
+        singles = _Beam(
+            np.zeros((len(heads), 1), np.int64), self.candidates[:, None], np.zeros((len(heads), 3), np.int64)
         )
-        covered = np.stack([self.search.covered(head)[:, self.of] for head in heads], 1)
-        concepts = np.array([[place for _, place in head] for head in heads])
-        is_new = (concepts[:, :, None] != self.candidates).all(1)
-        return self._joined(heads, holds, domains, covered, np.stack([is_new] * len(OPERATORS)))
+        return self._joined(singles, self.shared, self.covered, heads, self.of_category, first)
+
+    def extended(self, beam: _Beam) -> _Beam:
+        """The best formulas that join one concept more to those of a beam, which is not yet among theirs."""
+        search, heads = self.search, np.arange(len(beam.places))
+        both = np.flatnonzero(self.place >= 0)
+        of_heads = share_of_heads(
+            beam.operators, beam.places, search.categories, np.stack([self.lit, search.areas]),
+            search.carried, search.labelled, search.starts, search.columns, search.carriers, search.edges,
+        )  # fmt: skip
+        needed = [tuple(sorted(set(categories))) for categories in search.categories[beam.places].tolist()]
+        place = {categories: len(heads) + number for number, categories in enumerate(dict.fromkeys(needed))}
+        of_domains = np.stack([search.shared_in(categories, self.lit) for categories in place], 1)
+        shared, covered = np.concatenate([of_heads, of_domains], 1)[:, :, both]
+        first = np.zeros((len(OPERATORS), len(heads)), np.int64)
+        return self._joined(beam, shared, covered, heads, np.array([place[one] for one in needed]), first)
 
     def _joined(
         self,
-        heads: Sequence[Terms],
-        holds: Float64[np.ndarray, "heads lit"],
-        domains: Float64[np.ndarray, "heads lit"],
-        covered: Float64[np.ndarray, "2 heads both"],
-        is_new: Bool[np.ndarray, "operators heads candidates"],
-    ) -> list[Scored]:
-        shared = np.stack([(holds * self.lit) @ self.both, (domains * self.lit) @ self.both])
-        count = len(self.candidates)
-        intersections, formula_areas = _of_operators(shared, count), _of_operators(covered, count)
-        unit_areas = np.broadcast_to(shared[1, :, count:], intersections.shape)
-
-        def terms(place: int) -> Terms:
-            number, candidate = divmod(place, count)
-            operator, head = divmod(number, len(heads))
-            return (*heads[head], (OPERATORS[operator], int(self.candidates[candidate])))
-
-        meeting = np.where(is_new, intersections, 0).ravel()
-        return _best(meeting, unit_areas.ravel(), formula_areas.ravel(), terms)
-
-
-def _of_operators(
-    shared: Float64[np.ndarray, "2 heads both"], count: int
-) -> Float64[np.ndarray, "operators heads candidates"]:
-    """What formulas cover that join each candidate to each head, in the order of `OPERATORS`."""
-    (with_concept, with_category), of_domain = (shared[0, :, :count], shared[0, :, count:]), shared[1, :, :count]
-    return np.stack([with_category + of_domain - with_concept, with_concept, with_category - with_concept])
-
-
-def _best(
-    intersections: Float64[np.ndarray, " formulas"],
-    unit_areas: Float64[np.ndarray, " formulas"],
-    formula_areas: Float64[np.ndarray, " formulas"],
-    terms: Callable[[int], Terms],
-) -> list[Scored]:
-    """The formulas of greatest IoU that share any pixel with the unit, best first, as many as a beam has."""
-    unions = unit_areas + formula_areas - intersections
-    ious = np.divide(intersections, unions, out=np.zeros(len(unions)), where=(intersections > 0) & (unions > 0))
-    least = np.partition(ious, -BEAM)[-BEAM] if len(ious) > BEAM else 0.0
-    places = np.flatnonzero((ious >= least) & (ious > 0))
-    ranked = places[np.argsort(-ious[places], kind="stable")][:BEAM].tolist()
-    return [
-        Scored(
-            terms(place),
-            FormulaAreas(int(intersections[place]), int(unit_areas[place]), int(formula_areas[place])),
+        beam: _Beam,
+        shared: Int64[np.ndarray, "rows columns"],
+        covered: Int64[np.ndarray, "rows columns"],
+        holds: Int64[np.ndarray, " heads"],
+        domains: Int64[np.ndarray, " heads"],
+        first: Int64[np.ndarray, "operators heads"],
+    ) -> _Beam:
+        """The best formulas that join a candidate to a head; see :func:`rank_joined`."""
+        chosen, areas = rank_joined(
+            shared, covered, holds, domains, self.of_category, self.place[beam.places], first, BEAM
         )
-        for place in ranked
-    ]
+        heads = chosen[:, 1]
+        return _Beam(
+            np.concatenate([beam.operators[heads], chosen[:, :1]], 1),
+            np.concatenate([beam.places[heads], self.candidates[chosen[:, 2:]]], 1),
+            areas,
+        )
