@@ -160,4 +160,5 @@ class _OnImage:
             excess=None if responses.excess is None else float(responses.excess[number]),
             counts=counts,
             evidence=evidence,
+            composition=unit.composition(self._layer.rules.min_iou),
         )

@@ -10,6 +10,7 @@ from dissection.vocabulary import Truth
 
 from .answer import AnswerPair
 from .caption import CaptionAnswer
+from .listings import formula_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -180,6 +181,7 @@ def _unit(unit: RankedUnit) -> dict[str, object]:
         "evidence": _evidence(unit.evidence) if unit.evidence else None,
         "clause": unit.clause if unit.is_spoken else None,
         "unspoken": None if unit.is_spoken else unit.clause,
+        **formula_row(unit.composition),
     }
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from dissection.vocabulary import MAX_Q, MIN_IOU
 
 if TYPE_CHECKING:
-    from dissection.vocabulary import Evidence, Truth, UnitName
+    from dissection.vocabulary import Composition, Evidence, Truth, UnitName
 
 RankBy = Literal["alpha", "effect", "contribution"]
 """What units are ranked by: their importance (Eq. 1), what the score loses to first order without them, or their
@@ -145,6 +145,8 @@ class RankedUnit:
         absence: the share of images without the concept among those where the unit is not lit; ``None`` if it is lit,
             or that was not counted.
         excess: the mean lit contribution to the target's class above that to the average class; ``None`` if unknown.
+        composition: the formula of several concepts that describes it better on held-out images; no sentence speaks of
+            it. ``None`` if there is none, or none was searched for.
     """
 
     unit: int
@@ -161,6 +163,7 @@ class RankedUnit:
     clause: Clause | Unspoken = "no name"
     absence: float | None = None
     excess: float | None = None
+    composition: Composition | None = None
 
     @property
     def is_spoken(self) -> bool:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from dissection.errors import OutputError
-from dissection.vocabulary import Concept, Evidence, Truth, UnitName
+from dissection.vocabulary import Composition, Concept, Evidence, Formula, FormulaAreas, Truth, UnitName
 from neuronexplain.answer import ExemplarPicture, MethodMap
 from neuronexplain.explanation import Explanation
 from neuronexplain.methods import METHODS
@@ -271,6 +271,21 @@ def test_each_unit_has_a_row_with_its_numbers(tmp_path: Path) -> None:
     assert "no name 8 +20.0 +0.060 +40.0 - - - - lit not spoken of: it has no name" in text
     assert "sky object 2 -30.0 -0.090 -60.0 0.31 0.28-0.35 0.02 97% - 38 of 45 silent said not to be there" in text
     assert "alpha x10⁻³" in text
+
+
+def test_a_checked_formula_stands_beside_the_name_with_its_iou_on_held_out_images(tmp_path: Path) -> None:
+    first, *others = explanation().top
+    made = composed_of(Concept(4, "sand", "object"), Concept(5, HOSTILE, "object"))
+    text = page(tmp_path, [explanation(top=(replace(first, composition=made), *others))]).text
+    assert f"sand object 3 better described as sand but not {HOSTILE}, IoU 0.25 +40.0" in text
+    assert text.count("better described as") == 1
+    assert "Sentences speak of single concepts." in text
+    assert "better described as" not in page(tmp_path, [explanation()]).text
+
+
+def composed_of(first: Concept, second: Concept) -> Composition:
+    areas = FormulaAreas(6, 10, 12), FormulaAreas(4, 10, 10)
+    return Composition(Formula(first, (("and not", second),)), *areas, (0.01, 0.07), 0.001, 0.02, Truth(20, 12, 80, 3))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from shapes import unchecked
 
-from dissection.vocabulary import Concept, Evidence, Truth, UnitName
+from dissection.vocabulary import Composition, Concept, Evidence, Formula, FormulaAreas, Truth, UnitName
 from neuronexplain.answer import ExemplarPicture, MethodMap
 from neuronexplain.explanation import Explanation
 from neuronexplain.methods import METHODS
@@ -28,13 +28,16 @@ EVIDENCE = Evidence(0.005, 0.01, 0.97, (0.2, 0.3), (0.1, 0.15), (Concept(4, "sea
 COUNTS = ("lit_images", "hit_images", "dark_images", "missed_images")
 
 
+NO_FORMULA = dict.fromkeys(("formula", "formula_iou", "formula_gain_low", "formula_gain_high", "formula_q"))
+
+
 def unnamed(
     unit: int, alpha: float, contribution: float, effect: float, potential: float | None, peak: float
 ) -> object:
     """A unit without a name that is not lit."""
     nothing = ("name", "category", "iou", "truth", "absence", "excess", *COUNTS, "evidence", "clause")
     numbers = {"unit": unit, "alpha": alpha, "contribution": contribution, "effect": effect, "potential": potential}
-    return {**numbers, "lit": False, "peak": peak, **dict.fromkeys(nothing), "unspoken": "no name"}
+    return {**numbers, "lit": False, "peak": peak, **dict.fromkeys(nothing), "unspoken": "no name", **NO_FORMULA}
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +75,25 @@ def test_other_methods_are_named_with_the_paths_of_their_pictures() -> None:
             "picture": "out/counterfactual/a.png",
         },
         {"name": "cam", "title": "CAM", "reference": "Zhou et al. 2016; Sec. 3.1", "picture": None},
+    ]
+
+
+def test_a_unit_has_its_checked_formula_beside_its_name() -> None:
+    formula, truth = Formula(POOL.concept, (("and not", Concept(9, "sea", "object")),)), Truth(20, 12, 80, 3)
+    composition = Composition(
+        formula, FormulaAreas(6, 10, 12), FormulaAreas(4, 10, 10), (0.01, 0.07), 0.001, 0.02, truth
+    )
+    (top,) = explanation().top
+    value = to_json(explanation(top=(replace(top, composition=composition),)), heatmap=None)
+    assert value["top"] == [
+        {
+            **to_json(explanation(), heatmap=None)["top"][0],  # type: ignore[index]
+            "formula": "swimming pool but not sea",
+            "formula_iou": 0.25,
+            "formula_gain_low": 0.01,
+            "formula_gain_high": 0.07,
+            "formula_q": 0.02,
+        }
     ]
 
 
@@ -125,6 +147,7 @@ def test_the_whole_value() -> None:
                 },
                 "clause": "responds",
                 "unspoken": None,
+                **NO_FORMULA,
             }
         ],
         "bottom": [unnamed(0, -0.25, 0.0, 0.0, None, 0.0)],

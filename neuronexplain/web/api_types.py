@@ -147,6 +147,11 @@ class RankedUnit(_Described):
     evidence: Evidence | None
     clause: str | None
     unspoken: str | None
+    formula: str | None
+    formula_iou: float | None
+    formula_gain_low: float | None
+    formula_gain_high: float | None
+    formula_q: float | None
 
 
 class LabelledConcept(_Described):
