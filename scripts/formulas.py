@@ -71,10 +71,9 @@ def parts(concepts: ConceptDataset, seed: int) -> tuple[ConceptDataset, ConceptD
     generator, unseen = np.random.default_rng(seed), set[int]()
     for _, images in sorted(kinds.items(), key=lambda item: sorted(item[0])):
         unseen |= set(generator.permutation(images)[: len(images) // 3].tolist())
-    return tuple(
-        Selection(concepts, [index for index in range(len(concepts)) if (index in unseen) is is_unseen])
-        for is_unseen in (False, True)
-    )
+    everything = range(len(concepts))
+    named = [index for index in everything if index not in unseen]
+    return Selection(concepts, named), Selection(concepts, sorted(unseen))
 
 
 def areas(
@@ -84,9 +83,7 @@ def areas(
     read, counts = WholeFrames(concepts, network.preprocessing), np.zeros((2, 2, len(concepts), len(compared)))
     for first in range(0, len(concepts), _BATCH):
         images = range(first, min(first + _BATCH, len(concepts)))
-        frames = torch.stack(
-            [network.preprocessing.normalised(torch.from_numpy(read(index)[None]))[0] for index in images]
-        )
+        frames = network.preprocessing.normalised(torch.from_numpy(np.stack([read(index) for index in images])))
         with torch.no_grad():
             maps = maps_through(network, [network.layer], frames).activations[0].float().numpy()
         for index, image_maps in zip(images, maps, strict=True):

@@ -22,9 +22,11 @@ import numpy as np
 
 from dissection.vocabulary import OPERATORS, FormulaAreas, Operator
 
-from .formula_sums import rank_joined, share_of_domain, share_of_heads, share_of_pairs
+from .formula_sums import rank_joined, share_of_domains, share_of_heads, share_of_pairs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jaxtyping import Bool, Int64
 
 BEAM = 8
@@ -138,16 +140,22 @@ class FormulaSearch:
             best += [one for one in beam.first() if one.areas.iou > best[-1].areas.iou]
         return best
 
-    def shared_in(self, needed: tuple[int, ...], lit: Int64[np.ndarray, " signatures"]) -> Int64[np.ndarray, "2 both"]:
-        """Pixels of concepts and categories in images labelled in all needed categories: those lit, and all."""
-        if needed not in self._covered:
-            self._covered[needed] = self._pixels_in(needed, self.areas)
-        return np.stack([self._pixels_in(needed, lit), self._covered[needed]])
+    def shared_in(
+        self, domains: Sequence[tuple[int, ...]], lit: Int64[np.ndarray, " signatures"]
+    ) -> Int64[np.ndarray, "2 domains both"]:
+        """Pixels of concepts and categories in images labelled in all categories of a domain: those lit, and all."""
+        for domain in domains:
+            if domain not in self._covered:
+                (self._covered[domain],) = self._pixels_in([domain], self.areas)
+        return np.stack([self._pixels_in(domains, lit), np.stack([self._covered[domain] for domain in domains])])
 
     def _pixels_in(
-        self, needed: tuple[int, ...], pixels: Int64[np.ndarray, " signatures"]
-    ) -> Int64[np.ndarray, " both"]:
-        return share_of_domain(pixels, np.array(needed), self.labelled, self.starts, self.columns, len(self.shared))
+        self, domains: Sequence[tuple[int, ...]], pixels: Int64[np.ndarray, " signatures"]
+    ) -> Int64[np.ndarray, "domains both"]:
+        needed = np.zeros((len(domains), self.labelled.shape[1]), bool)
+        for row, categories in zip(needed, domains, strict=True):
+            row[list(categories)] = True
+        return share_of_domains(pixels, needed, self.labelled, self.starts, self.columns, len(self.shared))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -239,7 +247,7 @@ class _Unit:
         )  # fmt: skip
         needed = [tuple(sorted(set(categories))) for categories in search.categories[beam.places].tolist()]
         place = {categories: len(heads) + number for number, categories in enumerate(dict.fromkeys(needed))}
-        of_domains = np.stack([search.shared_in(categories, self.lit) for categories in place], 1)
+        of_domains = search.shared_in(list(place), self.lit)
         shared, covered = np.concatenate([of_heads, of_domains], 1)[:, :, both]
         first = np.zeros((len(OPERATORS), len(heads)), np.int64)
         return self._joined(beam, shared, covered, heads, np.array([place[one] for one in needed]), first)

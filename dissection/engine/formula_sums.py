@@ -52,32 +52,34 @@ def share_of_pairs(
 
 
 @kernel
-def share_of_domain(
+def share_of_domains(
     pixels: Int64[np.ndarray, " signatures"],
-    needed: Int64[np.ndarray, " needed"],
+    needed: Bool[np.ndarray, "domains categories"],
     labelled: Bool[np.ndarray, "signatures categories"],
     starts: Int64[np.ndarray, " signatures_and_end"],
     columns: Int64[np.ndarray, " columns"],
     count: int,
-) -> Int64[np.ndarray, " both"]:
-    """Pixels that concepts and categories have of the images that are labelled in all needed categories.
+) -> Int64[np.ndarray, "domains both"]:
+    """Pixels that concepts and categories have of the images that are labelled in all categories of a domain.
 
     Args:
         pixels: of each signature.
-        needed: the categories.
+        needed: the categories of each domain.
         labelled: categories that the images of each signature are labelled in.
         starts: where the concepts and categories of each signature begin, and their number.
         columns: those concepts and categories.
         count: how many concepts and categories there are.
     """
-    shared = np.zeros(count, np.int64)
+    shared = np.zeros((len(needed), count), np.int64)
     for signature in range(len(pixels)):
-        is_defined = pixels[signature] > 0
-        for category in needed:
-            is_defined = is_defined and labelled[signature, category]
-        if is_defined:
-            for column in columns[starts[signature] : starts[signature + 1]]:
-                shared[column] += pixels[signature]
+        if pixels[signature] > 0:
+            for domain in range(len(needed)):
+                is_defined = True
+                for category in range(labelled.shape[1]):
+                    is_defined = is_defined and (labelled[signature, category] or not needed[domain, category])
+                if is_defined:
+                    for column in columns[starts[signature] : starts[signature + 1]]:
+                        shared[domain, column] += pixels[signature]
     return shared
 
 

@@ -1,6 +1,7 @@
 """What building costs, from files to the database, compared with a bare forward pass on decoded images.
 
-What evidence costs is measured by another build, which gathers none: no draws, and no statistics of classes.
+What evidence costs is measured by another build, which gathers none: no draws, and no statistics of classes. What names
+of several concepts cost is measured by a third, which searches for formulas of up to three.
 
 On the CPU the allocator matters greatly: the command line makes glibc keep freed memory, which halves the pass of a
 light network. So two processes take turns, one with glibc's defaults and one that keeps memory, and each times the bare
@@ -31,7 +32,7 @@ from db import NameStore
 from dissection.concepts.generated import write_scenes
 from dissection.concepts.layouts import open_concepts
 from dissection.networks.precision import arithmetic, laid_out
-from dissection.vocabulary import DRAWS
+from dissection.vocabulary import DRAWS, LONGEST_FORMULA
 from neuronexplain import Execution, Network, build
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ EVIDENCE = {
     "neither keeps memory": ("build, default memory", "build without evidence, default memory"),
 }
 """The ratios of a build with evidence, as it is by default, over one without, both with the same allocator."""
+
+FORMULAS = {"both keep memory": ("build with formulas, kept memory", "build, kept memory")}
+"""The ratio of a build that searches for formulas over one that does not."""
 
 SOURCES = {
     10: ("color", "scene", "object", "part"),
@@ -122,14 +126,17 @@ def building(name: str, folder: Path, *, rounds: int, batch_size: int) -> dict[s
                 "build, default memory": default.side("build"),
                 "build without evidence, default memory": default.side("build without evidence"),
                 "build without evidence, kept memory": kept.side("build without evidence"),
+                "build with formulas, kept memory": kept.side("build with formulas"),
             },
             rounds,
         )
-    compared, evidence = (
-        {comparison: ratio(times, *pair) for comparison, pair in pairs.items()} for pairs in (COMPARED, EVIDENCE)
+    compared, evidence, formulas = (
+        {comparison: ratio(times, *pair) for comparison, pair in pairs.items()}
+        for pairs in (COMPARED, EVIDENCE, FORMULAS)
     )
     images = len(open_concepts(folder))
-    return {"images": images, "batch": batch_size, **compared, "with evidence / without": evidence, "seconds": times}
+    more = {"with evidence / without": evidence, "with formulas / without": formulas}
+    return {"images": images, "batch": batch_size, **compared, **more, "seconds": times}
 
 
 def sides(name: str, folder: Path, batch_size: int) -> dict[str, Callable[[], float]]:
@@ -140,6 +147,7 @@ def sides(name: str, folder: Path, batch_size: int) -> dict[str, Callable[[], fl
         "pass": timed(bare(net, decoded(net, concepts), execution)),
         "build": timed(whole(net, concepts, execution)),
         "build without evidence": timed(whole(net, concepts, execution, draws=0)),
+        "build with formulas": timed(whole(net, concepts, execution, length=LONGEST_FORMULA)),
     }
 
 
@@ -180,17 +188,21 @@ def bare(net: Network, images: torch.Tensor, execution: Execution) -> Callable[[
     return run
 
 
-def whole(net: Network, concepts: ConceptDataset, execution: Execution, *, draws: int = DRAWS) -> Callable[[], None]:
+def whole(
+    net: Network, concepts: ConceptDataset, execution: Execution, *, draws: int = DRAWS, length: int = 1
+) -> Callable[[], None]:
     """Decode, forward passes, thresholds, overlaps, class importances, exemplars, pictures, checkpoints, store.
 
-    Unless there are no ``draws``, also evidence for names and statistics of classes.
+    Unless there are no ``draws``, also evidence for names and statistics of classes; and formulas of up to ``length``
+    concepts.
     """
 
     def run() -> None:
         folder = Path(tempfile.mkdtemp())
         try:
             with NameStore.create(folder / "names.db") as store:
-                build(net, concepts, store, draws=draws, execution=replace(execution, scratch=folder / "unfinished"))
+                run_execution = replace(execution, scratch=folder / "unfinished")
+                build(net, concepts, store, draws=draws, length=length, execution=run_execution)
         finally:
             shutil.rmtree(folder)
 

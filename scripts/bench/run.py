@@ -70,7 +70,7 @@ class Bench:
     at_broden: bool
 
     def building(self) -> Iterator[tuple[str, object]]:
-        """The whole build over a bare pass, and with evidence over without, on the CPU."""
+        """The whole build over a bare pass, and with evidence, and formulas, over without, on the CPU."""
         light = "efficientnet_b0"
         cases = (
             ("vgg16", self.sizes.vgg16),

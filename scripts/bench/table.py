@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from building import COMPARED, EVIDENCE
+from building import COMPARED, EVIDENCE, FORMULAS
 from chart import chart, spoken
 from explaining import BACKWARD, BARE, OURS, PEERS
 
@@ -36,13 +36,16 @@ def places(machine: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def building(results: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Builds over bare passes, and with evidence over without."""
+    """Builds over bare passes, and with evidence, and formulas, over without."""
     for name, figures in results.get("building", {}).items():
         for compared in COMPARED:
             yield f"{spoken(name)}: build / forward pass, {compared}", NOTHING, between(figures[compared])
         for compared in EVIDENCE:
             figure = figures["with evidence / without"][compared]
             yield f"{spoken(name)}: build with evidence / without, {compared}", NOTHING, between(figure)
+        for compared in FORMULAS:
+            figure = figures["with formulas / without"][compared]
+            yield f"{spoken(name)}: build with formulas / without, {compared}", NOTHING, between(figure)
 
 
 def explaining(results: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
