@@ -58,7 +58,7 @@ class DealtBitmaps(Bitmaps):
         )
         self.held_out, self.image_of = np.zeros(IMAGES, bool), self.image_of[: len(chosen)] * 0
 
-    def areas(self, unit, formula, pixels):  # noqa: ARG002 -- all that is searched counts
+    def areas(self, unit, formula, pixels):
         holds, domain = self.sides(formula)
         lit = self.points[self.searched, unit].ravel()
         return int(lit @ holds), int(lit @ domain), 16 * int(holds.sum())
