@@ -89,6 +89,12 @@ def formulas(walker: Walker) -> None:
     rows = _rows(walker, "units", "--db", "demo/formulas.db")
     assert sum(row["formula"] is not None for row in rows) == accepted
     assert all(row["formula_iou"] >= 0.05 and row["formula_gain_low"] > 0 for row in rows if row["formula"])
+    formulas = {row["unit"]: (row["formula"], row["formula_iou"]) for row in rows}
+    image = "demo/scenes/images/00000.png"
+    (answer,) = _rows(walker, "explain", image, "--db", "demo/formulas.db", "--among", "all", "--top", len(rows))
+    shown = {row["unit"]: (row["formula"], row["formula_iou"]) for row in (*answer["top"], *answer["bottom"])}
+    assert shown == {unit: formulas[unit] for unit in shown}
+    assert any(formula for formula, _ in shown.values())
     assert "Unchecked: each formula" in walker.said("neuronexplain units --db demo/formulas.db --unchecked").err
     rows = _rows(walker, "units", "--db", "demo/formulas.db", "--unchecked")
     assert sum(row["formula"] is not None for row in rows) == every
