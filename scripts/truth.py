@@ -1,15 +1,25 @@
-"""Checks the demo's sentences: `neuronexplain evaluate words` on generated scenes that named no neuron."""
+"""Checks sentences as `neuronexplain evaluate words` does, on images that named no neuron.
+
+python scripts/truth.py               # the demo's network, on generated scenes
+python scripts/truth.py --data DATA   # SqueezeNet, on half of MSRC's photographs; see tests/test_photographs.py
+"""
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from db import NameStore
 from dissection.concepts.generated import write_scenes
 from dissection.concepts.layouts import open_concepts
+from dissection.concepts.wrappers import Selection
 from dissection.execution.settings import Execution
+from dissection.vocabulary import MIN_IMAGES, QUANTILE
 from neuronexplain import Explainer, build, open_network
 from neuronexplain.cli import console
 from neuronexplain.cli.commands.demo import DEMO_QUANTILE, DEMO_SCENES
@@ -19,26 +29,68 @@ from neuronexplain.evaluation.protocols import Words
 from neuronexplain.evaluation.runner import evaluate
 from neuronexplain.evaluation.words.speakers import OfPredictions
 
+if TYPE_CHECKING:
+    from dissection.concepts.dataset import ConceptDataset
+    from dissection.networks.network import Network
+    from neuronexplain.evaluation.tables import Report
+
 UNSEEN = 240
 SEED = 2
 
 
 def main() -> None:
-    """Build as the demo does, explain unseen scenes, and print how true the sentences are."""
-    network = open_network("scenes")
+    """Name neurons with some images, and print how true the sentences about others are."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="folder with SqueezeNet's weights and MSRC")
+    data = parser.parse_args().data
     with tempfile.TemporaryDirectory() as scratch, console.progress() as progress:
         folder, execution = Path(scratch), Execution(progress=progress)
-        for name, images, seed in (("named", DEMO_SCENES, 1), ("unseen", UNSEEN, SEED)):
-            report_drawn = partial(progress, f"drawing {name} scenes", total=images)
-            write_scenes(folder / name, images=images, seed=seed, progress=report_drawn)
-        with NameStore.create(folder / "scenes.db") as store:
-            named = open_concepts(folder / "named")
-            run = build(network, named, store, quantile=DEMO_QUANTILE, execution=execution).run
-            explainer = Explainer.from_store(network, store, run=run)
-        ground = open_unseen(open_concepts(folder / "unseen"), run.key.concepts)
-        protocol = Words.over(ground, OfPredictions(explainer, SEED), run, seed=SEED)
-        report = evaluate(protocol, network, [], ground, folder, view="centre", execution=execution)
+        report = of_scenes(folder, execution) if data is None else of_photographs(data, folder, execution)
     say_report(report, INTERVAL)
+
+
+def of_scenes(folder: Path, execution: Execution) -> Report:
+    """Build as the demo does, and explain unseen scenes."""
+    for name, images, seed in (("named", DEMO_SCENES, 1), ("unseen", UNSEEN, SEED)):
+        report_drawn = partial(execution.report, f"drawing {name} scenes", total=images)
+        write_scenes(folder / name, images=images, seed=seed, progress=report_drawn)
+    named, unseen = (open_concepts(folder / name) for name in ("named", "unseen"))
+    return truth(open_network("scenes"), named, unseen, folder, execution, quantile=DEMO_QUANTILE)
+
+
+def of_photographs(data: Path, folder: Path, execution: Execution) -> Report:
+    """Name SqueezeNet's neurons with a random half of MSRC, and explain the other half."""
+    network = open_network(
+        "squeezenet1_0",
+        weights=data / "weights" / "squeezenet1_0-imagenet.safetensors",
+        mean=(123 / 255, 117 / 255, 104 / 255),
+        std=(1 / 255,) * 3,
+        input_size=227,
+        resize=(256, 256),
+    )
+    msrc = open_concepts(data / "msrc")
+    order = np.random.default_rng(SEED).permutation(len(msrc)).tolist()
+    named, unseen = (Selection(msrc, sorted(order[half::2])) for half in (0, 1))
+    return truth(network, named, unseen, folder, execution, quantile=QUANTILE, min_images=2)
+
+
+def truth(
+    network: Network,
+    named: ConceptDataset,
+    unseen: ConceptDataset,
+    folder: Path,
+    execution: Execution,
+    *,
+    quantile: float,
+    min_images: int = MIN_IMAGES,
+) -> Report:
+    """How true the sentences about unseen images are, made of names that other images gave."""
+    with NameStore.create(folder / "names.db") as store:
+        run = build(network, named, store, quantile=quantile, min_images=min_images, execution=execution).run
+        explainer = Explainer.from_store(network, store, run=run)
+    ground = open_unseen(unseen, run.key.concepts)
+    protocol = Words.over(ground, OfPredictions(explainer, SEED), run, seed=SEED)
+    return evaluate(protocol, network, [], ground, folder, view="centre", execution=execution)
 
 
 if __name__ == "__main__":
