@@ -194,6 +194,20 @@ def side_by_side(pictures: list[Image.Image]) -> Image.Image:
     return sheet
 
 
+def mistake(browser: Browser, _: Path, folder: Path) -> None:
+    """A mistake of the tutorial's network, on the page of its audit."""
+    bias, names = folder / "bias", folder / "biased.db"
+    run("evaluate", "bias", "--out", bias)
+    (folder / "animals.txt").write_text("cow\ndog\n")
+    network = ("--network", "scenes", "--weights", bias / "biased.safetensors", "--classes", folder / "animals.txt")
+    images = ("--concepts", bias / "named", "--class-images", bias / "photographs")
+    run("build", *network, *images, "--quantile", "0.01", "--db", names)
+    run("audit", "mistakes", bias / "photographs", "--db", names, "--out", folder / "mistakes")
+    with opened(browser, (folder / "mistakes" / "index.html").as_uri(), (1000, 700)) as shown:
+        shown.locator("article").first.evaluate("article => article.scrollIntoView()")
+        keep(shot(shown), "mistake")
+
+
 def notebook(browser: Browser, _: Path, folder: Path) -> None:
     """The notebook of the docs after it has run."""
     from nbclient import NotebookClient  # noqa: PLC0415 -- only this picture needs it
@@ -215,6 +229,7 @@ MAKERS: Final[Mapping[str, Callable[[Browser, Path, Path], None]]] = {
     "caption": caption,
     "app": app,
     "study": study,
+    "mistake": mistake,
     "notebook": notebook,
 }
 
