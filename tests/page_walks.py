@@ -142,6 +142,7 @@ WALKS: dict[str, Walk] = {
     f"{HOW_TO}/other-explanations.md": Walk(worlds.demo),
     f"{HOW_TO}/own-network.md": Walk(worlds.newcomer),
     f"{HOW_TO}/recipes.md": Walk(elsewhere="tests/test_recipes.py, within the libraries that the recipes are for"),
+    f"{HOW_TO}/report-a-bug.md": Walk(worlds.names),
     f"{HOW_TO}/rules-in-ci.md": Walk(
         worlds.demo_and_nurses, Changes(status={"neuronexplain audit rules": 1}), checks.rules
     ),

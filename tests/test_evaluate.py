@@ -478,7 +478,7 @@ def test_mistakes_are_told_in_a_line(folder, run, tmp_path):
 
 IMAGES = {"data", "kind", "split", "matches", "view", "limit", "seed"}
 RESULTS = {"out", "batch-size", "workers", "fresh", "json"}
-NETWORKS = {"network", "db", "run", "weights", "ema", "device"}
+NETWORKS = {"network", "db", "run", "weights", "ema", "dictionary", "device"}
 NETWORKS |= {"classes", "mean", "std", "input-size", "resize", "channels"}
 NETWORKS |= {"output", "multi-label"}
 METHODS_COMPARED = NETWORKS | {"layer", "method"} | IMAGES | RESULTS

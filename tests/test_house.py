@@ -58,7 +58,7 @@ def test_the_sdist_builds_itself_and_holds_no_litter(tmp_path):
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"pyproject.toml", "README.md", "LICENSE", "CITATION.cff", "scripts/index_readme.py"} <= names
-    assert {"tests/conftest.py", "tests/made_before/names.db", "docs/README.md"} <= names
+    assert {"tests/conftest.py", "tests/made_before/names.db", "docs/index.md"} <= names
     assert not [name for name in names if "__pycache__" in name or name.startswith((".git/", ".venv", "dist", "demo"))]
 
 
@@ -164,6 +164,7 @@ DOORS = {
     "neuronexplain/evaluation/protocols",
     "dissection/concepts/formats",
     "db",
+    "db/frames",
 }
 
 

@@ -84,7 +84,7 @@ def test_a_photograph_that_cannot_be_explained_as_asked_does_not_cost_the_others
     assert status == 2
     red = place / "red.png"
     (*_, line) = error.splitlines()
-    assert line == f"neuronexplain: {red}, {red}: the caption “a red square” has no word 'blue'"
+    assert line == f"neuronexplain: {red}, {red}: the caption “a red square” has no word 'blue'; name one of its words"
     (caption,) = json.loads(said)
     assert [word["word"] for word in caption["words"] if word["explanation"]] == ["blue"]
 
