@@ -27,7 +27,14 @@ from dissection.scenes.described.language import (
 )
 from dissection.scenes.described.lessons import drawn, lessons
 from dissection.scenes.described.networks import WEIGHTS, WORDS, encode, generate, log_probabilities
-from dissection.scenes.described.scene import THING_COLORS, THINGS, DescribedScene, DescribedThing, draw_described
+from dissection.scenes.described.scene import (
+    THING_COLORS,
+    THINGS,
+    DescribedScene,
+    DescribedThing,
+    draw_cast,
+    draw_described,
+)
 from dissection.scenes.described.training import (
     FeatureTraining,
     HeadTraining,
@@ -38,6 +45,7 @@ from dissection.scenes.described.training import (
 )
 from dissection.scenes.dice import Dice
 from dissection.scenes.palette import SHADES, rgb
+from dissection.scenes.scene import scene_class
 from dissection.scenes.training import normalise, pixels, stacked
 from dissection.scenes.words import CONCEPTS, SCENE_CLASSES, number
 
@@ -94,11 +102,17 @@ def test_things_are_painted_in_their_colour(scenes: list[DescribedScene]) -> Non
     assert right / total > 0.8
 
 
+def test_a_scene_has_the_cast_that_its_dice_draw() -> None:
+    for index in (0, 7):
+        described = draw_described(9, index)
+        cast = draw_cast(Dice(9, index, 2))
+        assert [(thing.name, thing.color, thing.side) for thing in described.things] == cast
+        assert described.place == scene_class(index)
+
+
 def test_what_stands_there_does_not_depend_on_the_place_nor_a_colour_on_its_thing() -> None:
     rows = [
-        (described.place, thing.name, thing.color)
-        for described in (draw_described(9, index) for index in range(600))
-        for thing in described.things
+        (scene_class(index), name, color) for index in range(600) for name, color, _ in draw_cast(Dice(9, index, 2))
     ]
     for first, second in combinations(range(3), 2):
         pairs = Counter((row[first], row[second]) for row in rows)

@@ -86,18 +86,24 @@ def draw_described(seed: int, index: int) -> DescribedScene:
     """Described scene ``index`` of a seed's set; it depends on nothing else. The places alternate."""
     place, canvas, choices = scene_class(index), Canvas(frozenset(THINGS)), Dice(seed, index, 2)
     light = paint_place(place, canvas, Dice(seed, index))
-    sides = (choices.pick(SIDES),) if choices.chance(_ALONE) else SIDES
-    names, colors = choices.sample(tuple(THINGS), len(sides)), choices.sample(THING_COLORS, len(sides))
+    cast = draw_cast(choices)
     canvas.absent = frozenset()
-    for name, color, side in zip(names, colors, sides, strict=True):
+    for name, color, side in cast:
         spot = Spot(
             choices.between(*_MIDDLES[side]), choices.between(86, 97), choices.between(26, 34), choices.pick((-1, 1))
         )
         THINGS[name](canvas, choices, spot, (color,))
     scene = develop(place, canvas, light)
-    first = len(canvas.things) - len(sides) + 1
+    first = len(canvas.things) - len(cast) + 1
     things = (
         DescribedThing(name, color, side, scene.instances == number)
-        for number, (name, color, side) in enumerate(zip(names, colors, sides, strict=True), first)
+        for number, (name, color, side) in enumerate(cast, first)
     )
     return DescribedScene(scene, tuple(things))
+
+
+def draw_cast(choices: Dice) -> list[tuple[str, str, Side]]:
+    """Which things stand in front, from left to right: name, colour and side of each."""
+    sides = (choices.pick(SIDES),) if choices.chance(_ALONE) else SIDES
+    names, colors = choices.sample(tuple(THINGS), len(sides)), choices.sample(THING_COLORS, len(sides))
+    return list(zip(names, colors, sides, strict=True))
