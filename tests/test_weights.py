@@ -428,3 +428,16 @@ def test_tensors_that_repeat_themselves_beyond_reason_are_refused(tmp_path: Path
     torch.save({"weight": torch.ones(1).expand(10**9)}, tmp_path / "c.pt")
     said = bounded(lambda: convert_pickle(tmp_path / "c.pt", tmp_path / "new.safetensors"))
     assert "its tensors 4000000000, since they share their values; save them with .clone()" in said
+
+
+@pytest.mark.parametrize(
+    ("network", "last"),
+    [("scenes", "classifier.4"), ("squeezenet1_1", "classifier.1"), ("timm/resnet10t", "fc")],
+)
+def test_a_last_layer_without_rows_is_refused(network: str, last: str, tmp_path: Path) -> None:
+    """Its rows would say how many classes there are."""
+    if network.startswith("timm/"):
+        pytest.importorskip("timm")
+    save_file({f"{last}.weight": torch.tensor(1.0)}, tmp_path / "a.safetensors")
+    with pytest.raises(WeightsError, match="do not fit"):
+        open_network(network, weights=tmp_path / "a.safetensors")

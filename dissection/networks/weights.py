@@ -73,6 +73,12 @@ def read_weights(file: WeightsFile | Path | str) -> dict[str, Tensor]:
     return own_names(state_dict(content, file))
 
 
+def row_count(state: Mapping[str, Tensor], name: str) -> int | None:
+    """Rows of a state's tensor, as many as a last layer has classes; ``None`` if there is none, or it has no rows."""
+    tensor = state.get(name)
+    return None if tensor is None or not tensor.ndim else len(tensor)
+
+
 def fit(module: nn.Module, state: Mapping[str, Tensor], *, where: str) -> None:
     """Load a state dict into a module, or leave the module untouched.
 

@@ -53,7 +53,6 @@ class ScenesNet(nn.Module):
 
     def __init__(self, classes: int = len(SCENE_CLASSES)) -> None:
         super().__init__()
-        self.class_count = classes
         self.features = convolutions()
         self.classifier = nn.Sequential(
             nn.Flatten(),

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
+from dissection.networks.weights import row_count
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -32,8 +34,7 @@ def build_architecture(name: str, state: Mapping[str, Tensor]) -> nn.Module:
 
 def class_count(name: str, state: Mapping[str, Tensor]) -> int | None:
     """Number of classes in the state's last layer, or ``None`` if it has no layer of that name."""
-    weight = state.get(f"{_last_layer(name)}.weight")
-    return None if weight is None else len(weight)
+    return row_count(state, f"{_last_layer(name)}.weight")
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dissection.networks.preprocessing import Preprocessing
-from dissection.networks.weights import fit, read_weights
+from dissection.networks.weights import fit, read_weights, row_count
 from dissection.scenes.classifier import INPUT_SIZE, MEAN, SCENE_CLASSES, STD, ScenesNet, scenes_network
 
 from .spec import SCENES, NetworkSpec
@@ -24,16 +24,14 @@ def open_scenes(weights: WeightsFile | Path | None = None) -> NetworkSpec:
     Raises:
         WeightsError: if the file cannot be read or does not fit.
     """
-    module = scenes_network() if weights is None else _with_weights(weights)
+    classes = [label.replace("_", " ") for label in SCENE_CLASSES]
+    if weights is None:
+        module = scenes_network()
+    else:
+        state = read_weights(weights)
+        count = row_count(state, f"{ScenesNet.LAST}.weight") or len(classes)
+        module = ScenesNet(count).eval()
+        fit(module, state, where=str(weights))
+        classes = classes if count == len(classes) else []
     size = (INPUT_SIZE, INPUT_SIZE)
-    labels = [label.replace("_", " ") for label in SCENE_CLASSES]
-    classes = labels if module.class_count == len(labels) else ()
     return NetworkSpec(module, SCENES, Preprocessing(size, size, MEAN, STD), classes)
-
-
-def _with_weights(weights: WeightsFile | Path) -> ScenesNet:
-    state = read_weights(weights)
-    last = state.get(f"{ScenesNet.LAST}.weight")
-    module = ScenesNet() if last is None else ScenesNet(len(last))
-    fit(module, state, where=str(weights))
-    return module.eval()

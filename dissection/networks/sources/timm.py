@@ -9,7 +9,7 @@ from torch import nn
 
 from dissection.errors import NetworkError
 from dissection.networks.foreign_preprocessing import preprocessing_of
-from dissection.networks.weights import fit, read_weights
+from dissection.networks.weights import fit, read_weights, row_count
 
 from .architectures import imagenet_classes
 from .extras import fetching, needs
@@ -63,9 +63,9 @@ def _from_file(timm: Any, architecture: str, weights: WeightsFile | Path) -> nn.
     state = current_names(read_weights(weights))
     with torch.device("meta"):
         classifier = timm.create_model(architecture).pretrained_cfg["classifier"]
-    last = state.get(f"{classifier}.weight") if isinstance(classifier, str) else None
+    count = row_count(state, f"{classifier}.weight") if isinstance(classifier, str) else None
     with torch.random.fork_rng(devices=[]):
-        module: nn.Module = timm.create_model(architecture, **({} if last is None else {"num_classes": len(last)}))
+        module: nn.Module = timm.create_model(architecture, **({} if count is None else {"num_classes": count}))
     fit(module, state, where=str(weights))
     return module
 
