@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from sklearn.decomposition import NMF
+from squeezenet import open_squeezenet
 
 from db import NameStore
 from dissection.concepts.generated import write_scenes
@@ -266,14 +267,7 @@ def of_scenes(out: Path, judged: tuple[str, int, int], progress: Progress) -> No
 
 def of_photographs(out: Path, data: Path, progress: Progress) -> None:
     """Compare neurons and features of SqueezeNet: names by half of MSRC's photographs, sentences about the others."""
-    network = open_network(
-        "squeezenet1_0",
-        weights=data / "weights" / "squeezenet1_0-imagenet.safetensors",
-        mean=(123 / 255, 117 / 255, 104 / 255),
-        std=(1 / 255,) * 3,
-        input_size=227,
-        resize=(256, 256),
-    )
+    network = open_squeezenet(data)
     places = ("imagenet/*/*", "flickr-captions/images/*", "coco-panoptic/train2017/*.jpg")
     lessons = Lessons(network, Photographs([path for place in places for path in sorted(data.glob(place))]), progress)
     msrc = open_concepts(data / "msrc")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from squeezenet import open_squeezenet
 
 from db import NameStore
 from dissection.concepts.generated import write_scenes
@@ -60,14 +61,7 @@ def of_scenes(folder: Path, execution: Execution) -> Report:
 
 def of_photographs(data: Path, folder: Path, execution: Execution) -> Report:
     """Name SqueezeNet's neurons with a random half of MSRC, and explain the other half."""
-    network = open_network(
-        "squeezenet1_0",
-        weights=data / "weights" / "squeezenet1_0-imagenet.safetensors",
-        mean=(123 / 255, 117 / 255, 104 / 255),
-        std=(1 / 255,) * 3,
-        input_size=227,
-        resize=(256, 256),
-    )
+    network = open_squeezenet(data)
     msrc = open_concepts(data / "msrc")
     order = np.random.default_rng(SEED).permutation(len(msrc)).tolist()
     named, unseen = (Selection(msrc, sorted(order[half::2])) for half in (0, 1))

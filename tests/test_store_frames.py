@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 
 from db import NameStore, Run, StoreError
 from db import frames as tables
+from db.frames import columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,7 @@ def small(tmp_path: Path) -> Iterator[tuple[NameStore, Run]]:
 
 def test_units(small: tuple[NameStore, Run]) -> None:
     frame = tables.units_frame(*small)
-    assert tuple(frame.columns) == tables.UNITS
+    assert tuple(frame.columns) == columns.UNITS
     assert frame.unit.tolist() == list(range(6))
     assert [name if isinstance(name, str) else None for name in frame.name] == [
         "sky",
@@ -51,7 +52,7 @@ def test_units(small: tuple[NameStore, Run]) -> None:
 def test_runs(small: tuple[NameStore, Run]) -> None:
     store, run = small
     frame = tables.runs_frame(store)
-    assert tuple(frame.columns) == tables.RUNS
+    assert tuple(frame.columns) == columns.RUNS
     assert frame.iloc[0].to_dict() == {
         "id": run.id,
         "network": "vgg16",
@@ -69,13 +70,13 @@ def test_runs(small: tuple[NameStore, Run]) -> None:
 
 def test_overlaps_and_importances(small: tuple[NameStore, Run]) -> None:
     overlaps = tables.overlaps_frame(*small)
-    assert tuple(overlaps.columns) == tables.OVERLAPS
+    assert tuple(overlaps.columns) == columns.OVERLAPS
     assert overlaps[overlaps["unit"] == 5][["rank", "concept", "category", "iou"]].to_numpy().tolist() == [
         [0, "street", "scene", 0.6],
         [1, "sky", "object", 0.2],
     ]
     importances = tables.importances_frame(*small)
-    assert tuple(importances.columns) == tables.IMPORTANCES_WITH_ERRORS
+    assert tuple(importances.columns) == columns.IMPORTANCES_WITH_ERRORS
     assert importances[importances["unit"] == 0][["label", "images", "alpha", "contribution"]].to_numpy().tolist() == [
         ["beach", 12, 0.5, -1.0],
         ["street", 3, -0.5, 2.0],
@@ -87,7 +88,7 @@ def test_an_empty_store_has_empty_frames(tmp_path: Path) -> None:
     with NameStore.create(tmp_path / "names.db") as store:
         assert tables.runs_frame(store).empty
         run = store.publish(cases.run_of(dissection), dissection)
-        assert tuple(tables.importances_frame(store, run).columns) == tables.IMPORTANCES_WITH_ERRORS
+        assert tuple(tables.importances_frame(store, run).columns) == columns.IMPORTANCES_WITH_ERRORS
         assert tables.values(run, tables.frames(store, run)) == (dissection, [])
 
 

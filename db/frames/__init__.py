@@ -1,53 +1,7 @@
 """Runs as pandas frames, and frames as runs. Import this package explicitly: only it needs pandas."""
 
 from .as_values import values
-from .columns import (
-    CLASS_STATISTICS,
-    COMPOSITIONS,
-    CONCEPTS,
-    CONTROLS,
-    EVIDENCE,
-    EXEMPLAR_CONCEPTS,
-    EXEMPLARS,
-    FORMULA_TERMS,
-    IMPORTANCES,
-    IMPORTANCES_WITH_ERRORS,
-    LIT_MAPS,
-    OVERLAPS,
-    QUARTERS,
-    RUNNERS_UP,
-    RUNS,
-    THRESHOLDS,
-    TRUTHS,
-    UNITS,
-    Frames,
-)
+from .columns import Frames
 from .of_runs import frames, importances_frame, overlaps_frame, runs_frame, units_frame
 
-__all__ = [
-    "CLASS_STATISTICS",
-    "COMPOSITIONS",
-    "CONCEPTS",
-    "CONTROLS",
-    "EVIDENCE",
-    "EXEMPLARS",
-    "EXEMPLAR_CONCEPTS",
-    "FORMULA_TERMS",
-    "IMPORTANCES",
-    "IMPORTANCES_WITH_ERRORS",
-    "LIT_MAPS",
-    "OVERLAPS",
-    "QUARTERS",
-    "RUNNERS_UP",
-    "RUNS",
-    "THRESHOLDS",
-    "TRUTHS",
-    "UNITS",
-    "Frames",
-    "frames",
-    "importances_frame",
-    "overlaps_frame",
-    "runs_frame",
-    "units_frame",
-    "values",
-]
+__all__ = ["Frames", "frames", "importances_frame", "overlaps_frame", "runs_frame", "units_frame", "values"]
