@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,9 @@ from dissection.concepts.layouts import open_concepts
 from dissection.errors import NetworkError
 from dissection.networks.opening import open_network
 from neuronexplain.evaluation.ground_truth.opening import open_ground
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from squeezenet import open_squeezenet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -136,7 +140,9 @@ def _photographs(out: Path, counts: tuple[int, int], size: Size, skipped: Callab
             min_images=0,
         )
     images, few = counts
-    photographs = World("squeezenet-msrc", "SqueezeNet (ImageNet) on MSRC", imagenet(), msrc, "concepts", msrc)
+    photographs = World(
+        "squeezenet-msrc", "SqueezeNet (ImageNet) on MSRC", open_squeezenet(DATA), msrc, "concepts", msrc
+    )
     photographs = replace(photographs, images=images, few=few, ten=size.ten)
     yield photographs
     earlier = photographs.network.at(_EARLIER)
@@ -158,18 +164,6 @@ def _photographs(out: Path, counts: tuple[int, int], size: Size, skipped: Callab
         kind="photographs",
     )
     yield replace(photographs, name="places-msrc", title="SqueezeNet (Places365) on MSRC", network=_places())
-
-
-def imagenet() -> Network:
-    """SqueezeNet, trained on ImageNet."""
-    return open_network(
-        "squeezenet1_0",
-        weights=DATA / "weights" / "squeezenet1_0-imagenet.safetensors",
-        mean=(123 / 255, 117 / 255, 104 / 255),
-        std=(1 / 255,) * 3,
-        input_size=227,
-        resize=(256, 256),
-    )
 
 
 def _places() -> Network:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cases import DATA, SEED, imagenet
+from cases import DATA, SEED, open_squeezenet
 from photographs import FOLDS, Fold, Photographs, captioner, flickr
 from report import Measured
 from talkers import Talkers
@@ -108,7 +108,7 @@ class Speech:
         yield self._measured(title, network, protocols.AnswerOcclusion(), THREE, fewer)
 
     def _photographs(self) -> Iterator[Measured]:
-        classifier = imagenet()
+        classifier = open_squeezenet(DATA)
         coco = open_captioned(DATA / "coco-captions", kind="coco", split="train2017")
         annotated = [coco.ground.annotated(index) for index in range(len(coco.ground))]
         known = Photographs.seen(classifier, flickr(DATA / "flickr-captions"))
