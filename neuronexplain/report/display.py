@@ -31,4 +31,4 @@ def show(explanation: AnyAnswer) -> None:
     page = Path(mkdtemp(prefix="neuronexplain-")) / "explanation.html"  # the browser reads it when this has returned
     save(explanation, page)
     if not webbrowser.open(page.as_uri()):
-        raise OutputError(f"no browser can be opened here; the page is in {page}")
+        raise OutputError(f"no browser can be opened here; open {page}")
