@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from dissection.errors import NeuronExplainError
+from neuronexplain.cli import options
 from neuronexplain.cli.evaluate.inputs import NetworkOptions
 from neuronexplain.cli.groups import NetworkSettings, grouped
 
@@ -25,6 +26,10 @@ class SecondNetwork:
     weights_2: Annotated[Path | None, typer.Option("--weights-2", help="Weights of the second network.")] = None
     db_2: Annotated[str | None, typer.Option("--db-2", help="A database whose network is the second.")] = None
     run_2: Annotated[int | None, typer.Option("--run-2", help="Which run of it, if it holds several.")] = None
+    dictionary_2: Annotated[
+        Path | None,
+        typer.Option("--dictionary-2", help="Its dictionary's folder, if the run names features and that has moved."),
+    ] = None
     layer_2: Annotated[str | None, typer.Option("--layer-2", help="Layer of the second network's Grad-CAM.")] = None
 
     def beside(self, first: NetworkOptions) -> NetworkOptions:
@@ -34,13 +39,17 @@ class SecondNetwork:
                 "two networks are compared; name the second with --network-2, --weights-2 or --db-2"
             )
         by_itself = self.db_2 is not None
+        if not by_itself:
+            of_database = {"--run-2": self.run_2, "--dictionary-2": self.dictionary_2}
+            ignored = (name for name, value in of_database.items() if value is not None)
+            options.refuse_ignored(ignored, "--db-2 names no second database")
         return replace(
             first,
             network=self.network_2 if by_itself else self.network_2 or first.network,
             db=self.db_2,
             run=self.run_2,
             weights=self.weights_2,
-            dictionary=None,
+            dictionary=self.dictionary_2,
             settings=NetworkSettings() if by_itself else first.settings,
         )
 
