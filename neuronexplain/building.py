@@ -24,6 +24,7 @@ from dissection.execution.checkpoint import CHECKPOINT_FORMAT
 from dissection.execution.scratch import discard, empty, scratch
 from dissection.files.leftovers import temporary_folder
 from dissection.files.paths import readable
+from dissection.networks.network_arguments import labels_of
 from dissection.networks.opening import runs_code
 from dissection.vocabulary import DRAWS, LONGEST_FORMULA, MIN_IMAGES, QUANTILE, UPSAMPLING
 from neuronexplain.methods.constant_alphas import has_constant_alphas
@@ -91,14 +92,16 @@ def build(  # noqa: PLR0913 -- what a build depends on
         class_images: images to average class importances over, or a folder with one folder of images per class; by
             default the concept images, each counted for the class that the network predicts.
         draws: permutations behind the evidence for names; 0 gathers neither that nor statistics of classes.
-        control: whether to dissect the network with shuffled weights too, and to keep what that has names for.
+        control: whether to dissect the network with shuffled weights too; the run then says how many names that has.
         length: concepts of the longest formula to search for: with 2 or 3, half of the images are searched, and a
             formula is accepted where it holds on the other half.
         execution: how the work is run; with a scratch folder, a killed build is resumed where it stopped.
 
     Raises:
         ConceptDataError: if the data cannot be read, or are changed meanwhile; then nothing is kept.
+        NetworkError: if the store holds the run with other labels of classes.
         TypeError: if an argument is of no kind that can be taken.
+        ValueError: as :func:`build_layers`.
     """
     (built,) = build_layers(
         [network],
@@ -140,7 +143,7 @@ def build_layers(  # noqa: PLR0913 -- what a build depends on
         class_images: images to average class importances over, or their folder.
         draws: permutations behind the evidence for names; 0 gathers neither that nor statistics of classes. A layer's
             evidence is the same whichever layers are built with it.
-        control: whether to dissect the network with shuffled weights too, and to keep what that has names for.
+        control: whether to dissect the network with shuffled weights too; the run then says how many names that has.
         length: concepts of the longest formula to search for: with 2 or 3, half of the images are searched, and a
             formula is accepted where it holds on the other half.
         execution: how the work is run.
@@ -149,9 +152,11 @@ def build_layers(  # noqa: PLR0913 -- what a build depends on
     Raises:
         CheckpointError: if the scratch folder holds work that cannot be resumed.
         ConceptDataError: if the data cannot be read, or are changed meanwhile; then nothing is kept.
+        NetworkError: if the store holds the run with other labels of classes.
         TypeError: if an argument is of no kind that can be taken.
-        ValueError: if ``draws`` is negative, or 1, from which nothing can be concluded, or 0 with ``control`` or with a
-            ``length`` of more than 1; or if the ``length`` is not from 1 to `LONGEST_FORMULA`.
+        ValueError: if ``quantile`` is not between 0 and 1; if ``draws`` is negative, or 1, from which nothing can be
+            concluded, or 0 with ``control`` or with a ``length`` of more than 1; or if the ``length`` is not from 1 to
+            `LONGEST_FORMULA`.
     """
     if draws < 0 or draws == 1:
         raise ValueError(f"draws is {draws}; 0 gathers no evidence, {DRAWS} are usual, at least 2 are needed")
@@ -224,7 +229,11 @@ def _built(  # noqa: PLR0913 -- what a build depends on
     ]
     if ranks.gather(keys) != [keys] * ranks.count:
         raise NetworkError("the processes of this build have different networks; start all with the same options")
-    built = {key: Built(run, is_new=False) for key in keys if store and (run := store.find(key))}
+    built = {}
+    for key, network in zip(keys, networks, strict=True):
+        if store and (run := store.find(key)):
+            _require_labels_of(run, network)
+            built[key] = Built(run, is_new=False)
     built = ranks.broadcast(built)
     missing = {key: network for key, network in zip(keys, networks, strict=True) if key not in built}
     if missing:
@@ -251,6 +260,17 @@ def _built(  # noqa: PLR0913 -- what a build depends on
     if store:
         _remember([built[key].run for key in keys], networks)
     return [built[key] for key in keys]
+
+
+def _require_labels_of(run: Run, network: Network) -> None:
+    """Check that a run's classes have the labels that are given now, which are not in its key; if any are given."""
+    if network.classes in {run.classes, labels_of((), len(network.classes), network.name)}:
+        return
+    index = next(i for i, pair in enumerate(zip(run.classes, network.classes, strict=True)) if pair[0] != pair[1])
+    raise NetworkError(
+        f"run {run.id} of the database is this one with other labels: class {index} is {run.classes[index]!r} there "
+        f"and {network.classes[index]!r} here; give its labels, or delete it (neuronexplain runs delete) and build"
+    )
 
 
 def _remember(runs: Sequence[Run], networks: Sequence[Network]) -> None:

@@ -105,6 +105,15 @@ def test_the_same_run_is_built_once(built, folder):
     assert len(store.runs()) == 2
 
 
+def test_other_labels_are_not_passed_over(built, folder):
+    store, run = built
+    unsaid = replace(colour_network(), classes=tuple(f"class {index}" for index in range(4)))
+    assert build(unsaid, _squares(folder), store).run == run
+    renamed = replace(colour_network(), classes=("fire", "meadow", "lake", "sun"))
+    with pytest.raises(NetworkError, match=r"class 1 is 'lawn' there and 'meadow' here; give its labels, or delete it"):
+        build(renamed, _squares(folder), store)
+
+
 class StoppedError(Exception):
     pass
 
