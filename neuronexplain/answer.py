@@ -82,7 +82,7 @@ class Answer:
         passed_over: units that would have been in ``top`` or ``bottom`` had all units been ranked.
         has_evidence: whether evidence is kept for the names: how likely they are by chance, and how often true.
         loss: what the target's score loses where the maps of the units that are said to speak for it are set to 0;
-            ``None`` where none is.
+            ``None`` where none is said to.
         constant_alpha: whether alphas are the same for every image.
         photograph: the part of the photograph that the network saw, at the photograph's resolution, reduced if its
             longest side is over 1,024 pixels.
@@ -142,7 +142,7 @@ class Contrast:
         bottom: those that speak most for the second rather than the first.
         rules: which units were ranked, and what may be said of them.
         loss: what the lead of the first class over the second loses where the maps of the units that are said to speak
-            for it are set to 0; ``None`` where none is.
+            for it are set to 0; ``None`` where none is said to.
         gain: what of that the second class gains; the rest is what the first loses.
         passed_over: units that would have been in ``top`` or ``bottom`` had all units been ranked.
         responding: every unit that may be said to respond, whichever class it speaks for, by number.

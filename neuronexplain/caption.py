@@ -42,7 +42,7 @@ class Debt:
 
     Attributes:
         value: in nats.
-        interval: 95 % interval of it, by how much the other pictures differ.
+        interval: its 95 % interval, from how much the other pictures differ.
         pictures: how many other pictures there were.
     """
 

@@ -29,7 +29,7 @@ def open_concepts(path: str | PathLike[str], *, limit: int | None = None) -> Con
 
     Raises:
         ConceptDataError: if the folder has no known layout, breaks it, or holds no images.
-        TypeError: if ``path`` is none.
+        TypeError: if ``path`` is no path.
     """
     if not isinstance(path, str | PathLike):
         raise not_taken("path", path, "the path of a folder with concept data")

@@ -30,7 +30,7 @@ _NO_VARIANCE = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure and its confidence interval; all three are NaN, which is unknown, if no image counts.
+    """A figure and its confidence interval; all three are NaN, for unknown, if no image counts.
 
     Attributes:
         value: the figure over all images.

@@ -75,7 +75,7 @@ class GroupGap:
         accuracy: the share of the first group that the network gets right, with Wilson's interval.
         accuracy_of_other: that of the second.
         gap: the first less the second, with Newcombe's interval.
-        is_a_gap: whether the groups differ by more than chance would let expect in all comparisons together.
+        is_a_gap: whether the groups differ by more than chance explains, in all comparisons together.
         concepts: of one class, what concepts contribute in the first group more than in the second, the largest
             difference first.
     """
