@@ -83,9 +83,18 @@ def _empty(root: Path, layout: BrodenLayout | PlainLayout, unlabelled: Sequence[
         yield Problem(".", "every label map is 0 throughout, so nothing is labelled; write the labels into them")
     for index in unlabelled[:_SHOWN]:
         for file in layout.files(index)[1:]:
-            yield BadFileError(file, "it is 0 throughout: nothing in this image is labelled", "warning").problem(root)
+            yield BadFileError(
+                file,
+                "it is 0 throughout, so nothing in this image is labelled; label it, if something in it has a name",
+                "warning",
+            ).problem(root)
     if len(unlabelled) > _SHOWN:
-        yield Problem(".", f"{len(unlabelled) - _SHOWN} more images have label maps of 0 throughout", "warning")
+        yield Problem(
+            ".",
+            f"{len(unlabelled) - _SHOWN} more images have label maps of 0 throughout; label them, if something in "
+            "them has a name",
+            "warning",
+        )
 
 
 def _unused(layout: BrodenLayout | PlainLayout, survey: Survey) -> Iterator[Problem]:
@@ -95,7 +104,11 @@ def _unused(layout: BrodenLayout | PlainLayout, survey: Survey) -> Iterator[Prob
     table = "label.csv" if isinstance(layout, BrodenLayout) else "concepts.csv"
     for support in survey.concepts:
         if not support.images:
-            yield Problem(table, f"label {_number_and_name(support)} is on no image", "warning")
+            yield Problem(
+                table,
+                f"label {_number_and_name(support)} is on no image; remove it, unless images of it are to come",
+                "warning",
+            )
 
 
 def _miscounted(layout: BrodenLayout | PlainLayout, survey: Survey) -> Iterator[Problem]:
@@ -103,8 +116,8 @@ def _miscounted(layout: BrodenLayout | PlainLayout, survey: Survey) -> Iterator[
     for support in survey.concepts:
         stated = frequency.get(support.concept.number, support.images)
         if support.images and stated != support.images:
-            message = f"label {_number_and_name(support)} is on {support.images} images, frequency says {stated:g}"
-            yield Problem("label.csv", message, "warning")
+            counts = f"label {_number_and_name(support)} is on {support.images} images, frequency says {stated:g}"
+            yield Problem("label.csv", f"{counts}; correct one of the two", "warning")
 
 
 def _number_and_name(support: ConceptSupport) -> str:

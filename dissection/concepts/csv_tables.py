@@ -153,5 +153,5 @@ def _header_problem(names: Sequence[str], columns: Sequence[str]) -> str:
     if missing:
         return f"its first line reads {present}; columns named {', '.join(missing)} are needed, separated by commas"
     if len(set(names)) < len(names):
-        return f"its first line reads {present}; each column may appear only once"
+        return f"its first line reads {present}; rename one of those that appear twice"
     return ""

@@ -148,7 +148,9 @@ class Joined:
         order = {category: place for place, category in enumerate(self.categories)}
         ordered = sorted(keys, key=lambda key: order[key[1]])
         if len(ordered) > LARGEST:
-            raise ConceptDataError(f"{len(ordered)} concepts are too many for label maps; at most {LARGEST} fit")
+            raise ConceptDataError(
+                f"{len(ordered)} concepts are too many for label maps; at most {LARGEST} fit: leave some out"
+            )
         return {number: Concept(number, *key) for number, key in enumerate(ordered, start=1)}
 
 

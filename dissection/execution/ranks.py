@@ -221,7 +221,10 @@ def _finish(work: dist.Work | None) -> None:
         work.wait()
     except RuntimeError as error:
         _check()
-        raise RanksError("another process was killed or ran out of memory") from error
+        raise RanksError(
+            "another process was killed or ran out of memory; give it more memory or a smaller "
+            "--batch-size, and start all again"
+        ) from error
 
 
 def _wait(done: Callable[[], bool]) -> None:
@@ -239,4 +242,6 @@ def _check() -> None:
         if _store().check([_STOPPED]):
             raise RanksError(_store().get(_STOPPED).decode().partition(" ")[2])
     except dist.DistError as error:
-        raise RanksError("torchrun, or the process that served its store, is gone") from error
+        raise RanksError(
+            "torchrun, or the process that served its store, is gone; start all processes again"
+        ) from error

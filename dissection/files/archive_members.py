@@ -157,7 +157,9 @@ class _Forward(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _HEADER:
-            raise ArchiveError(f"{self._archive} has a header of {size} bytes, more than any needs; it is a bomb")
+            raise ArchiveError(
+                f"{self._archive} has a header of {size} bytes, more than any needs; it is a bomb; do not trust it"
+            )
         data = self._stream.read(size)
         self._place += len(data)
         return data
@@ -192,4 +194,6 @@ class _Forward(io.RawIOBase):
             if data.strip(b"\0"):
                 raise ArchiveError(f"{self._archive} goes on behind the mark of its end; it is damaged, get it again")
             if self._place - end > _PADDING:
-                raise ArchiveError(f"{self._archive} has more than {_PADDING} zeros behind its end; it is a bomb")
+                raise ArchiveError(
+                    f"{self._archive} has more than {_PADDING} zeros behind its end; it is a bomb; do not trust it"
+                )

@@ -132,7 +132,8 @@ class _Allowance:
         size += self.size
         if size > self.limits.size:
             raise ArchiveError(
-                f"{self.archive} unpacks to {size} bytes or more, far too many for its size; it is a bomb"
+                f"{self.archive} unpacks to {size} bytes or more, far too many for its size; it is a bomb; do "
+                "not trust it"
             )
         if size > self.room:
             raise OutputError(

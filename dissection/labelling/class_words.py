@@ -137,6 +137,8 @@ def _kept(
         key = table.get(word.casefold(), word.casefold())
         if key not in known:
             near = get_close_matches(key, known, _NEAR, 0.5) or list(known)[:_NEAR]
-            raise NetworkError(f"{model} has no word {word!r}; it has {', '.join(near)} and others ({len(concepts)})")
+            raise NetworkError(
+                f"{model} has no word {word!r}; choose one of its {len(concepts)}, such as {', '.join(near)}"
+            )
         kept.add(known[key])
     return kept

@@ -32,7 +32,9 @@ def open_segmenter(request: LabellerRequest, progress: Bytes | None = None) -> S
         WeightsError: if its weights cannot be fetched or read, or do not fit.
     """
     if request.min_confidence is not None and not 0 <= request.min_confidence <= 1:
-        raise NetworkError(f"a least confidence of {request.min_confidence} is not a share from 0 to 1; 0.5 is usual")
+        raise NetworkError(
+            f"a least confidence of {request.min_confidence} is not a share from 0 to 1; give one, 0.5 is usual"
+        )
     segmenter = _opened(request, progress)
     segmenter.segment([Image.new("RGB", _TRIED, "grey")], 1)
     return segmenter
@@ -61,10 +63,10 @@ def _unknown(name: str, published: tuple[str, ...]) -> str:
     from dissection.networks.sources.torchvision import published_names  # noqa: PLC0415
 
     if name in published_names():
-        offer = f"it is a classifier: it says what a photograph shows, but not where; give {', '.join(published)}"
-        return f"{name} does not label pixels: {offer}, or hf/NAME of a segmenter"
+        segmenters = f"{', '.join(published)}, or hf/NAME of a segmenter"
+        return f"{name} is a classifier: it says what a photograph shows, but not where; give {segmenters}"
     if Path(name).expanduser().is_dir():
-        return f"{name} is a folder; one that transformers wrote is given as hf/{name}"
+        return f"{name} is a folder; if transformers wrote it, give hf/{name}"
     if Path(name).suffix == ".py":
         return f"{name} names a file; say which function makes the model: {name}:FACTORY"
     near = get_close_matches(name.lower(), published, n=3, cutoff=0.5) or published

@@ -190,7 +190,7 @@ class _Pipeline:
         match _kind(step):
             case "Resize":
                 if getattr(step, "max_size", None) is not None:
-                    raise _unreadable(step, "it limits the longer side (max_size)")
+                    raise _unreadable(step, "it limits the longer side (max_size); leave that out")
                 self.resize(step, step.size, step.interpolation)
             case "CenterCrop":
                 self.crop(step, step.size)
@@ -207,18 +207,20 @@ class _Pipeline:
             case "Normalize":
                 self.normalise(step)
             case "RGB" if self.channels == 1:
-                raise _unreadable(step, "it makes three channels of one again")
+                raise _unreadable(step, "it makes three channels of one again; leave out Grayscale or this step")
             case "RGB" | "Identity" | "ToPureTensor":
                 pass
             case _:
                 raise _unreadable(
-                    step, "it is not one of Resize, CenterCrop, Grayscale, ToTensor and its like, and Normalize"
+                    step,
+                    "only Resize, CenterCrop, Grayscale, ToTensor and its like, and Normalize can; give a "
+                    "Preprocessing instead",
                 )
 
     def resize(self, step: object, size: Sequence[int] | int, interpolation: Any) -> None:  # noqa: ANN401
         """Resize to a shorter side, or to height and width."""
         if self.resized is not None or self.cropped is not None:
-            raise _unreadable(step, "the photograph has been resized or cropped before")
+            raise _unreadable(step, "the photograph has been resized or cropped before; keep one of the two")
         if self.numbers != "bytes" or self.channels == 1:
             before = "Grayscale" if self.channels == 1 else "the step that makes a tensor"
             raise _unreadable(step, f"after {before} it rounds otherwise; put it first")
@@ -229,7 +231,7 @@ class _Pipeline:
             )
         sides = (size,) if isinstance(size, int) else tuple(size or ())
         if len(sides) not in {1, _SIDES}:
-            raise _unreadable(step, "it says no size")
+            raise _unreadable(step, "it says no size; give it one")
         self.resized = sides[0] if len(sides) == 1 else (sides[0], sides[1])
 
     def crop(self, step: object, size: Sequence[int] | int) -> None:
@@ -277,13 +279,13 @@ class _Pipeline:
             NetworkError: if they do not end in a tensor of float32 numbers of one size.
         """
         if self.numbers != "floats":
-            raise NetworkError("the preprocessing ends without float32 numbers; ToTensor, or ToDtype, is missing")
+            raise NetworkError("the preprocessing ends without float32 numbers; add ToTensor, or ToDtype")
         if self.resized is None:
-            raise NetworkError("the preprocessing leaves photographs at their size; Resize is missing")
+            raise NetworkError("the preprocessing leaves photographs at their size; add Resize")
         if self.cropped is None and isinstance(self.resized, int):
             raise NetworkError(
                 f"the preprocessing resizes the shorter side to {self.resized} and leaves the longer one as it comes; "
-                f"CenterCrop({self.resized}) is missing, or Resize(({self.resized}, {self.resized}))"
+                f"add CenterCrop({self.resized}), or use Resize(({self.resized}, {self.resized}))"
             )
         mean, std = self.mean or (0.0,) * self.channels, self.std or (1.0,) * self.channels
         if self.white != 1:
@@ -294,7 +296,7 @@ class _Pipeline:
     def _by_channel(self, step: object, values: Iterable[Any]) -> tuple[Any, ...]:
         numbers = tuple(values)
         if len(numbers) not in {1, self.channels}:
-            raise _unreadable(step, f"{len(numbers)} numbers do not fit {self.channels} channels")
+            raise _unreadable(step, f"{len(numbers)} numbers do not fit {self.channels} channels; give one for each")
         return numbers * (self.channels // len(numbers))
 
 

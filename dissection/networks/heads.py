@@ -141,7 +141,9 @@ def _chosen(recording: Recording, output: str) -> str:
     if output and output in fitting:
         return output
     if output:
-        raise NetworkError(f"{kind} has no scores called {output!r}; {_listed(recording.output)}")
+        raise NetworkError(
+            f"{kind} has no scores called {output!r}; it gives {_listed(recording.output)}: choose one of these"
+        )
     if "logits" in fitting or len(fitting) == 1:
         return "logits" if "logits" in fitting else fitting[0]
     if not fitting:

@@ -71,7 +71,9 @@ class Vocabulary:
         known = [number for number in numbers if number is not None]
         if len(known) < len(numbers):
             word = text.split()[numbers.index(None)]
-            raise UnknownWordError(f"the network does not know the word {word!r}; it knows {len(self._words)} words")
+            raise UnknownWordError(
+                f"the network does not know the word {word!r}; use one of the {len(self._words)} that it knows"
+            )
         return known
 
     def decode(self, tokens: Sequence[int], /) -> str:
@@ -168,7 +170,9 @@ class Captioning:
             raise CaptionError(f"the caption {caption!r} has no words; give one that has")
         ends = [end for end in range(1, len(tokens) + 1) if self._parts_words(tokens, end, words)]
         if len(ends) != len(words):
-            raise CaptionError(f"the tokens of the caption {caption!r} do not spell it word by word")
+            raise CaptionError(
+                f"the tokens of the caption {caption!r} do not spell it word by word; give words that spaces part"
+            )
         return words, tuple(tuple(tokens[start:end]) for start, end in pairwise([0, *ends]))
 
     def _parts_words(self, tokens: Sequence[int], end: int, words: tuple[str, ...]) -> bool:
@@ -234,7 +238,9 @@ def _told(who: str, on: str) -> Iterator[None]:
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        raise NetworkError(f"{who} of the network fails {on} ({type(error).__name__}: {reason})") from error
+        raise NetworkError(
+            f"{who} of the network fails {on} ({type(error).__name__}: {reason}); correct that function"
+        ) from error
 
 
 def _judged(

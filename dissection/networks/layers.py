@@ -227,7 +227,11 @@ class Layers:
         usable = [call for call in self._calls if call.output in before or self._score is None]
         names = [call.name for call in [call for call in usable if self._is_rectified(call)] or usable]
         offered = list(dict.fromkeys(get_close_matches(name, names, n=6, cutoff=0.5) + names[::-1]))[:6]
-        return f"layers with units: {', '.join(offered)}" if offered else "it has no layers with units"
+        return (
+            f"choose one of the layers with units: {', '.join(offered)}"
+            if offered
+            else "it has no layers with units: give a convolutional network or a vision transformer"
+        )
 
 
 def _layout(value: Value) -> Layout | None:

@@ -177,7 +177,7 @@ class Network(TappedNetwork):
                 module = writing.captioning.judging(writing.sample)
                 asked = replace(self, module=module, language=writing, prompt=question)
             case _:
-                raise NetworkError(f"{self.name} answers no questions; Network.of_answers makes a network that does")
+                raise NetworkError(f"{self.name} answers no questions; make one that does with Network.of_answers")
         return _placed_anew(asked)
 
     def saying(self, caption: str) -> Network:
@@ -222,7 +222,7 @@ class Network(TappedNetwork):
             NetworkError: if it does not choose among answers to questions.
         """
         if not isinstance(self.language, Answering):
-            raise NetworkError(f"{self.name} answers no questions; Network.of_answers makes a network that does")
+            raise NetworkError(f"{self.name} answers no questions; make one that does with Network.of_answers")
         return self.language
 
     def require_captions(self) -> Captioning:
@@ -238,7 +238,7 @@ class Network(TappedNetwork):
                 raise NetworkError(f"{self.name} writes answers to questions; ask it one: --question, or Network.asked")
             case AnswerWriting() as language:
                 return language.captioning
-        raise NetworkError(f"{self.name} writes no captions; Network.of_captions makes a network that does")
+        raise NetworkError(f"{self.name} writes no captions; make one that does with Network.of_captions")
 
     def copied(self) -> Self:
         """The same network with weights of its own: what is done to them leaves this one as it is."""

@@ -254,5 +254,7 @@ def _unknown(network: str, published: Sequence[str]) -> str:
     if path.is_file():
         return f"{network} is not a network; name its architecture with --network and give the file with --weights"
     near = get_close_matches(network.lower(), published, n=5, cutoff=0.5)
-    hint = f"similar names: {', '.join(near)}" if near else f"give {SCENES}, a torchvision name, or FILE.py:FACTORY"
+    hint = (
+        f"choose one, such as {', '.join(near)}" if near else f"give {SCENES}, a torchvision name, or FILE.py:FACTORY"
+    )
     return f"no network is called {network!r}; {hint} (neuronexplain networks lists all)"

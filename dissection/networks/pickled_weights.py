@@ -86,7 +86,9 @@ def convert_pickle(source: Path, target: Path, *, ema: bool = False) -> int:
         content = save({name: value.clone().contiguous() for name, value in state.items()})
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        raise WeightsError(f"{source} holds tensors that safetensors cannot hold ({reason})") from error
+        raise WeightsError(
+            f"{source} holds tensors that safetensors cannot hold ({reason}); save dense tensors of numbers"
+        ) from error
     target.parent.mkdir(parents=True, exist_ok=True)
     replace_file(target, content)
     return len(state)

@@ -41,7 +41,7 @@ def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
         NetworkError: if there is no such precision.
     """
     if precision not in PRECISIONS:
-        raise NetworkError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
+        raise NetworkError(f"precision {precision!r} is not known; choose one of {', '.join(PRECISIONS)}")
     held = _SETTINGS.hold("ieee" if precision == "float32" else "tf32")
     try:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):

@@ -85,7 +85,7 @@ class Preprocessing:
         if min(deviations) <= 0:
             raise NetworkError(f"std is {deviations}; numbers above 0 are needed")
         if interpolation not in _RESAMPLING:
-            raise NetworkError(f"interpolation {interpolation!r} is not one of {', '.join(_RESAMPLING)}")
+            raise NetworkError(f"interpolation {interpolation!r} is not known; choose one of {', '.join(_RESAMPLING)}")
         values = {
             "size": height_and_width,
             "resize": resized[0] if isinstance(resize, Integral) else resized,

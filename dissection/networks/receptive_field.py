@@ -101,7 +101,7 @@ def _note(
     fits = output.ndim == 4 and output.shape[1:3] == (layer.units, layer.height) and layout is None
     maps = output if fits else read(output, layer, layout)
     if maps is None:
-        raise LayerNotFoundError(f"layer {layer.name!r} gives no map of a narrow image")
+        raise LayerNotFoundError(f"layer {layer.name!r} gives no map of a narrow image; choose another layer")
     rows.append(maps.isnan().any(3).any(1).cpu())
 
 

@@ -380,7 +380,8 @@ def _cannot_run(module: nn.Module, image: Tensor, error: Exception) -> str:
     first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
     advice = "give the size it needs with --input-size"
     if first is not None and first.in_channels != channels:
-        advice = f"its first convolution takes {first.in_channels} channels; {_ADVICE.get(first.in_channels, _WRAP)}"
+        remedy = _ADVICE.get(first.in_channels, _WRAP)
+        advice = f"its first convolution takes {first.in_channels} channels; {remedy}"
     kind = {1: "a grey", 3: "an RGB"}.get(channels, f"a {channels}-channel")
     failure = f"{type(error).__name__}: {reason}"
     return f"{type(module).__name__} cannot run on {kind} image of {height}x{width} ({failure}); {advice}"

@@ -168,7 +168,7 @@ def _together(module: nn.Module, images: Float[Tensor, "images channels H W"]) -
     except Exception as error:
         raise NetworkError(
             f"{type(module).__name__} runs on one image, but not on {len(images)} at once ({type(error).__name__}: "
-            f"{' '.join(str(error).split())[:200]}); it has to take any number of images"
+            f"{' '.join(str(error).split())[:200]}); it must take any number of images"
         ) from error
 
 

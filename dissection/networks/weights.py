@@ -109,7 +109,10 @@ def fit(module: nn.Module, state: Mapping[str, Tensor], *, where: str) -> None:
     ]
     if any(problems):
         kind = type(module).__name__
-        raise WeightsError(f"weights of {where} do not fit {kind}: {'; '.join(filter(None, problems))}")
+        raise WeightsError(
+            f"weights of {where} do not fit {kind}: {', '.join(filter(None, problems))}; give weights that "
+            "were saved of it"
+        )
     module.load_state_dict({name: state.get(name, value) for name, value in current.items()})
 
 
@@ -186,7 +189,7 @@ def _refusal(path: Path, error: Exception) -> WeightsError:
             f"{path} is a TorchScript program, which is refused; load it in the program that made it and save only its "
             "weights: safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
         )
-    convert = f"to take out its weights without running it: neuronexplain weights convert {path} NEW.safetensors"
+    convert = f"take out its weights without running it: neuronexplain weights convert {path} NEW.safetensors"
     if code := re.search(r"GLOBAL ([\w.]+)", reason):
         return WeightsError(
             f"{path} holds code ({code[1]}), which is refused: opening it could run anything; {convert}"

@@ -128,7 +128,10 @@ class BrodenWriter:
         stem = self._stem(name)
         unknown = sorted(set(labels) - set(self._categories))
         if unknown:
-            raise ConceptDataError(f"{name} is labelled in {', '.join(unknown)}; the vocabulary has no such category")
+            raise ConceptDataError(
+                f"{name} is labelled in {', '.join(unknown)}; add the category to the vocabulary, or leave "
+                "the labels out"
+            )
         written: dict[str, str] = {}
         cells = [self._cells(stem, category, labels.get(category, ()), written) for category in self._categories]
         name_of_photograph = f"{stem}{self._encoding.ending}"

@@ -74,17 +74,24 @@ class CocoPanoptic(Coco):
         number = file.image_of(record)
         name = required_text(file.file, record, "file_name")
         if leads_out(name):
-            raise file.bad(f"file_name {name!r} leads out of the folder; a path inside {file.file.stem}/ is needed")
+            raise file.bad_content(
+                f"file_name {name!r} leads out of the folder; a path inside {file.file.stem}/ is needed"
+            )
         segments = record.get("segments_info")
         if not isinstance(segments, list) or not all(isinstance(segment, dict) for segment in segments):
-            raise file.bad(f"the segments_info of image {number} is not a list of segments")
+            raise file.bad_content(
+                f"the segments_info of image {number} is not a list of segments; get the dataset again"
+            )
         categories = {
             whole(file.file, segment, "id", most=_MOST): whole(file.file, segment, "category_id", least=0)
             for segment in segments
         }
         unknown = sorted(set(categories.values()) - known)
         if unknown:
-            raise file.bad(f"image {number} has a segment of category {unknown[0]}, which is not among its categories")
+            raise file.bad_content(
+                f"image {number} has a segment of category {unknown[0]}, which is not among its categories; add it "
+                "there"
+            )
         return number, _Segments(file.file.with_suffix("") / name, categories)
 
     def _layers(self, file: CocoFile, image: CocoImage) -> Int32[np.ndarray, "1 size size"]:

@@ -67,7 +67,9 @@ class CocoPolygons(CocoRegions):
         self._bare += len(file.images) - len(images)
         for image in images:
             if not image.file.is_file():
-                raise file.bad(f"there is no photograph {image.name!r}; put it where the file says, or beside it")
+                raise file.bad_content(
+                    f"there is no photograph {image.name!r}; put it where the file says, or beside it"
+                )
         return images
 
     def _filled(self, file: CocoFile) -> CocoFile:
@@ -83,7 +85,7 @@ def _filled(file: CocoFile, record: CocoRecord) -> CocoRecord:
     try:
         left, top, width, height = (float(side) for side in record["bbox"])
     except (TypeError, ValueError):
-        raise file.bad(f"bbox is {record['bbox']!r:.60}; left, top, width and height are needed") from None
+        raise file.bad_content(f"bbox is {record['bbox']!r:.60}; left, top, width and height are needed") from None
     right, bottom = left + width, top + height
     return {**record, "segmentation": [np.array([left, top, right, top, right, bottom, left, bottom])]}
 

@@ -86,7 +86,9 @@ def _shapes(file: Path, image: Element, kinds: Counter[str]) -> Iterator[tuple[i
         if element.tag in _NO_AREA or (element.tag == "polygon" and element.get("points", "").count(";") < 2):
             kinds[element.tag] += 1
         elif element.tag not in _OUTLINES:
-            raise BadFileError(file, f"it has a <{element.tag:.40}>; {', '.join(_OUTLINES)} can be read")
+            raise BadFileError(
+                file, f"it has a <{element.tag:.40}>; {', '.join(_OUTLINES)} can be read: draw it as one of these"
+            )
         else:
             kinds[BOX] += element.tag == "box"
             order = _whole(file, element, "z_order") if "z_order" in element.attrib else 0

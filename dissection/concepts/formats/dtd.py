@@ -63,7 +63,9 @@ class Dtd(Published):
             image, *textures = line.split()
             unknown = [texture for texture in textures if texture not in numbers]
             if unknown:
-                raise BadFileError(file, f"{image} has texture {unknown[0]!r}; there is no images/{unknown[0]}/")
+                raise BadFileError(
+                    file, f"{image} has texture {unknown[0]!r}; there is no images/{unknown[0]}/: get the dataset again"
+                )
             if image not in images:
                 raise BadFileError(file, f"it names {image}, which is not in images/; get the dataset again")
             table[image] = tuple(numbers[texture] for texture in textures)

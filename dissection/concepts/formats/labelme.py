@@ -129,7 +129,10 @@ def _shapes(file: Path, record: _Record, kinds: Counter[str]) -> Iterator[Shape]
         if kind in _NO_AREA or (kind == "polygon" and len(shape.points) < 3):
             kinds[kind] += 1
         elif kind not in _OUTLINES:
-            raise BadFileError(file, f"it has a shape of type {kind!r:.40}; {', '.join(_OUTLINES)} can be read")
+            raise BadFileError(
+                file,
+                f"it has a shape of type {kind!r:.40}; {', '.join(_OUTLINES)} can be read: draw it as one of these",
+            )
         else:
             kinds[BOX] += kind == "rectangle"
             yield Shape("" if word in _UNLABELLED else word, _OUTLINES[kind](file, shape))

@@ -127,7 +127,9 @@ def _classes(src: Path) -> Mapping[int, str]:
 def _names(file: Path) -> dict[int, str]:
     text = read_text(file)
     if len(text) > _LARGEST:
-        raise BadFileError(file, f"it has {len(text)} characters; a list of classes has at most {_LARGEST}")
+        raise BadFileError(
+            file, f"it has {len(text)} characters; a list of classes has at most {_LARGEST}: name such a list"
+        )
     try:
         content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -172,7 +174,7 @@ def _parsed(
         raise BadFileError(file, f"line {line} is {text!r:.60}; numbers are needed") from None
     if number not in classes:
         raise BadFileError(
-            file, f"line {line} is of class {number:g}, which has no name; the classes are {_listed(classes)}"
+            file, f"line {line} is of class {number:g}, which has no name; use one of {_listed(classes)}, or name it"
         )
     if len(values) != 4 and (len(values) < 6 or len(values) % 2):
         raise BadFileError(

@@ -35,7 +35,7 @@ def open_own(request: LabellerRequest) -> Segmenter:
     """
     made = call_factory(request.model)
     if not isinstance(made.product, nn.Module):
-        raise NetworkError(f"{request.model} gives a Network; a labeller is an nn.Module with scores of pixels")
+        raise NetworkError(f"{request.model} gives a Network; give an nn.Module with scores of pixels")
     labels = request.classes or request.words
     if not labels:
         raise NetworkError(

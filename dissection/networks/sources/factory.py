@@ -93,11 +93,11 @@ def _product(spec: str, name: str, load: Callable[[], ModuleType]) -> nn.Module 
         raise
     except (Exception, SystemExit) as error:
         reason = " ".join(str(error).split())[:300]
-        raise NetworkError(f"{spec} failed with {type(error).__name__}: {reason}") from error
+        raise NetworkError(f"{spec} failed with {type(error).__name__} ({reason}); correct it") from error
     if factory is None:
         raise NetworkError(_no_factory(code, spec, name))
     if not isinstance(product, (nn.Module, Network)):
-        raise NetworkError(f"{spec} gives a {type(product).__name__}; a factory gives an nn.Module or a Network")
+        raise NetworkError(f"{spec} gives a {type(product).__name__}; let it give an nn.Module or a Network")
     return product
 
 
@@ -135,5 +135,5 @@ def _no_factory(code: ModuleType, spec: str, name: str) -> str:
         if callable(thing) and getattr(thing, "__module__", "") == code.__name__
     ]
     near = get_close_matches(name, names, n=5, cutoff=0) or names[:5]
-    offer = f"it has {', '.join(near)}" if near else "it has no functions"
+    offer = f"choose one of {', '.join(near)}" if near else "define one"
     return f"{spec}: no {name or 'factory'!r} is defined; {offer}"

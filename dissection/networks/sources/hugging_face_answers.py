@@ -163,7 +163,7 @@ class _Prompt:
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
             raise NetworkError(
-                f"the chat template of {self.name} takes no question about an image ({reason})"
+                f"the chat template of {self.name} takes no question about an image ({reason}); give another network"
             ) from error
         return str(prompt)
 
@@ -215,7 +215,7 @@ class _Llava:
         return writer, Text(tokenizer, name, most, "answer", after), "model.vision_tower"
 
     def generate(self, module: Any, images: Float[Tensor, "images channels H W"], question: str) -> list[list[int]]:  # noqa: ANN401 -- transformers
-        """The likeliest token after each other; that in whose place an image is read spells nothing."""
+        """The likeliest token after each other; that in whose place an image is read; leave that out spells nothing."""
         asked = self._asked(images, question, MOST_TOKENS)
         written = module.generate(input_ids=asked, attention_mask=torch.ones_like(asked), pixel_values=images)
         answers = [_until(self.ends, row[asked.shape[1] :]) for row in written.tolist()]
@@ -248,7 +248,9 @@ class _Llava:
         begins = tokenizer.bos_token is not None and prompt.startswith(tokenizer.bos_token)
         read = tokenizer.encode(prompt, add_special_tokens=not begins)
         if read.count(self.image_token) != 1:
-            raise NetworkError(f"the question {question!r} holds {self.prompt.image}, in whose place an image is read")
+            raise NetworkError(
+                f"the question {question!r} holds {self.prompt.image}, in whose place an image is read; leave that out"
+            )
         place = read.index(self.image_token)
         ids = [*read[:place], *[self.image_token] * self.patches, *read[place + 1 :]]
         if len(ids) + beside > self.most:

@@ -48,7 +48,8 @@ def open_timm(name: str, weights: WeightsFile | Path | None = None) -> NetworkSp
     architecture = name.removeprefix(_PREFIX)
     if not timm.is_model(architecture):
         raise NetworkError(
-            f"timm has no network {architecture!r}; timm.list_models('*{architecture[:5]}*') lists similar names"
+            f"timm has no network {architecture!r}; timm.list_models('*{architecture[:5]}*') lists similar names: "
+            "choose one"
         )
     if weights is None:
         with fetching(name, "give a file with --weights FILE"):

@@ -172,10 +172,10 @@ def encode(question: str) -> Int64[Tensor, "1 words"]:
     words = spoken_words(question)
     if unknown := [word for word in words if word not in QUESTION_WORDS]:
         raise NetworkError(
-            f"the network does not know the word {unknown[0]!r}; it knows the words {', '.join(QUESTION_WORDS)}"
+            f"the network does not know the word {unknown[0]!r}; use those that it knows: {', '.join(QUESTION_WORDS)}"
         )
     if not 0 < len(words) <= _MOST_WORDS:
-        raise NetworkError(f"the question has {len(words)} words; from 1 to {_MOST_WORDS} can be read")
+        raise NetworkError(f"the question has {len(words)} words; ask one of 1 to {_MOST_WORDS}")
     numbers = [QUESTION_WORDS.index(word) + 1 for word in words]
     return torch.tensor([[_PADDING] * (_MOST_WORDS - len(numbers)) + numbers])
 

@@ -40,7 +40,7 @@ class Coco(Folder):
     def __init__(self, root: Path, files: Sequence[CocoFile], label_size: int) -> None:
         for file in files:
             if file.categories != files[0].categories:
-                raise file.bad(
+                raise file.bad_content(
                     f"its categories differ from those of {files[0].file.name}; convert one of them at a time"
                 )
         self._offset = int(files[0].categories[0].number == 0)

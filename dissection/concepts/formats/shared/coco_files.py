@@ -64,7 +64,7 @@ class CocoFile:
     annotations: Sequence[CocoRecord]
     head: CocoRecord
 
-    def bad(self, what: str) -> BadFileError:
+    def bad_content(self, what: str) -> BadFileError:
         """The error that names this file."""
         return BadFileError(self.file, what)
 
@@ -76,7 +76,10 @@ class CocoFile:
         """
         number = whole(self.file, annotation, "image_id", least=0)
         if number not in self.images:
-            raise self.bad(f"there is an annotation of image {number}, which is not among its images")
+            raise self.bad_content(
+                f"there is an annotation of image {number}, which is not among its images; add it there, or "
+                "remove the annotation"
+            )
         return number
 
     def by_image(self) -> dict[int, dict[int, list[CocoRecord]]]:
@@ -90,7 +93,10 @@ class CocoFile:
         for record in self.annotations:
             number, category = self.image_of(record), whole(self.file, record, "category_id", least=0)
             if category not in known:
-                raise self.bad(f"image {number} has a region of category {category}, which is not among its categories")
+                raise self.bad_content(
+                    f"image {number} has a region of category {category}, which is not among its categories; add "
+                    "it there"
+                )
             by_image.setdefault(number, {}).setdefault(category, []).append(record)
         return by_image
 
@@ -131,7 +137,9 @@ def coco_file(
     file = root / "annotations" / f"{what}_{split}.json"
     if not file.is_file():
         splits = sorted(path.stem.removeprefix(f"{what}_") for path in file.parent.glob(f"{what}_*.json"))
-        raise BadFileError(file, f"there is no such file; splits there: {', '.join(splits) or 'none'}")
+        raise BadFileError(
+            file, f"there is no such file; choose one of the splits there: {', '.join(splits) or 'none'}"
+        )
     place = partial(_in_folder, file, split, _folder(root, split) or root / "images")
     return read_coco(file, split, place, hook, has_categories=has_categories)
 

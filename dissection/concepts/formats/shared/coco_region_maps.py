@@ -55,7 +55,9 @@ class CocoRegions(Coco):
             try:
                 mask = shrink(drawn(regions, image.size), *size) > 0
             except BadRegionError as error:
-                raise file.bad(f"category {category} of image {image.number}: {error}") from error
+                raise file.bad_content(
+                    f"category {category} of image {image.number} cannot be drawn ({error}); correct its region"
+                ) from error
             layer = next((layer for layer in layers if not layer[mask].any()), None)
             if layer is None:
                 layer = np.zeros(size, np.int32)

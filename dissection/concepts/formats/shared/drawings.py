@@ -121,7 +121,9 @@ class Drawings(Folder):
         self._bare = present - sum(photograph.files[0] != photograph.source for photograph in self._photographs)
         pairs = [(category, word) for category, known in words.items() for word in sorted(known)]
         if len(pairs) > LARGEST:
-            raise BadFileError(root, f"it has {len(pairs)} different labels; at most {LARGEST} are possible")
+            raise BadFileError(
+                root, f"it has {len(pairs)} different labels; at most {LARGEST} are possible: leave some out"
+            )
         self._numbers = {pair: number for number, pair in enumerate(pairs, start=1)}
         self._label_size = label_size
         super().__init__(
@@ -165,7 +167,7 @@ class Drawings(Folder):
             try:
                 mask = shape.outline.mask(codes.shape)
             except BadRegionError as error:
-                problem = f"a shape of {shape.word!r} on {photograph.name} cannot be drawn: {error}"
+                problem = f"a shape of {shape.word!r} on {photograph.name} cannot be drawn ({error}); correct it"
                 raise BadFileError(photograph.source, problem) from error
             codes[mask] = self._numbers[SHAPE, plain(shape.word)] if shape.word else 0
         layers = [shrink(codes, self._label_size, self._label_size)] if codes.any() else []

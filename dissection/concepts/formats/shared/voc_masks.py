@@ -86,7 +86,11 @@ def read_voc_mask(file: Path, colours: Mapping[Colour, int]) -> Int32[np.ndarray
         palette = np.array(image.getpalette("RGB"), np.int32).reshape(-1, 3)
         used = np.unique(indices)
         if used.max(initial=0) >= len(palette):
-            raise BadFileError(file, f"its palette has {len(palette)} colours, and colour {used.max()} is used")
+            raise BadFileError(
+                file,
+                f"its palette has {len(palette)} colours, and colour {used.max()} is used; save the mask again "
+                "with its whole palette",
+            )
         if (palette[used] == used[:, None]).all():
             return indices.astype(np.int32)
         table = np.zeros(256, np.int32)

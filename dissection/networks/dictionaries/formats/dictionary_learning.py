@@ -31,7 +31,9 @@ def read_dictionary_learning(folder: Path) -> Dictionary:
     settings = trainer if isinstance(trainer, dict) else {}
     kind = str(settings.get("dict_class"))
     if kind not in _KINDS:
-        raise NetworkError(f"{path} says dict_class: {kind[:60]}, which is not known here; {', '.join(_KINDS)} are")
+        raise NetworkError(
+            f"{path} says dict_class: {kind[:60]}, which is not known here; learn one of {', '.join(_KINDS)}"
+        )
     tensors = NamedTensors(read_weights(folder / STATE), folder / STATE)
     dictionary = _KINDS[kind](tensors, settings, path)
     tensors.end()

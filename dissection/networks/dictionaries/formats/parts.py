@@ -109,7 +109,9 @@ class NamedTensors:
         """
         if self._tensors:
             names = ", ".join(sorted(self._tensors)[:4])
-            raise WeightsError(f"{self._path} also holds {names}, of which nothing is known; it is not read in part")
+            raise WeightsError(
+                f"{self._path} also holds {names}, of which nothing is known; learn a dictionary without them"
+            )
 
 
 def after_subtraction(

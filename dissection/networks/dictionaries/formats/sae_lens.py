@@ -99,7 +99,9 @@ def write_sae_lens(dictionary: Dictionary, folder: Path, *, network: str = "") -
     """
     architecture = _WRITTEN.get(dictionary.activation)
     if architecture is None:
-        raise NetworkError(f"SAELens has no dictionaries with {dictionary.activation}; those with relu, topk, jumprelu")
+        raise NetworkError(
+            f"SAELens has no dictionaries with {dictionary.activation}; save one with relu, topk or jumprelu"
+        )
     settings: dict[str, object] = {
         "d_in": dictionary.units,
         "d_sae": dictionary.features,
@@ -191,6 +193,6 @@ def _learned(metadata: Mapping[str, Any]) -> str:
 
 def _refusal(path: Path, option: str, value: object) -> NetworkError:
     return NetworkError(
-        f"{path} says {option}: {str(value)[:60]}, which is not computed here; a dictionary has an encoder with relu, "
-        "topk or jumprelu, and a decoder"
+        f"{path} says {option}: {str(value)[:60]}, which is not computed here; learn one with relu, topk or jumprelu, "
+        "an encoder and a decoder"
     )

@@ -67,7 +67,9 @@ def _activation(settings: Mapping[str, Any], path: Path) -> tuple[Activation, in
     activation = config.get("activation") if isinstance(config, dict) else None
     kind = str(activation.get("cls")) if isinstance(activation, dict) else ""
     if not isinstance(activation, dict) or kind not in _ACTIVATIONS:
-        raise NetworkError(f"{path} says activation: {kind[:60]}, which is not computed here; Relu and TopK are")
+        raise NetworkError(
+            f"{path} says activation: {kind[:60]}, which is not computed here; learn one with Relu or TopK"
+        )
     parameters = activation.get("params")
     k = parameters.get("top_k") if isinstance(parameters, dict) else None
     if kind == "TopK" and (not isinstance(k, int) or isinstance(k, bool)):
