@@ -46,7 +46,7 @@ def require_agreement(
 def _known_schema(run: Run, dissection: Dissection, importances: Sequence[ClassImportance]) -> None:
     schema = run.key.schema
     if not OLDEST_SCHEMA <= schema <= SCHEMA:
-        raise StoreError(f"the run's schema is {schema}: runs of schemas {OLDEST_SCHEMA} to {SCHEMA} can be kept")
+        raise StoreError(f"the run's schema is {schema}: one from {OLDEST_SCHEMA} to {SCHEMA} is needed")
     has_more = run.draws or run.licence or run.key.control or any(importance.statistics for importance in importances)
     if has_more and not run.key.keeps_evidence:
         raise StoreError(f"a run of schema {schema} has no draws, licence or class statistics: make it {SCHEMA}")
@@ -91,22 +91,28 @@ def _known_concepts(dissection: Dissection) -> None:
     for unit in dissection.units:
         for overlap in unit.overlaps:
             if overlap.concept not in known:
-                raise StoreError(f"unit {unit.number} overlaps {overlap.concept!r}, which the dissection does not list")
+                raise StoreError(
+                    f"unit {unit.number} overlaps {overlap.concept!r}, which the dissection does not list: add it there"
+                )
         for concept in (concept for exemplar in unit.exemplars for concept in exemplar.concepts):
             if concept not in known:
                 raise StoreError(
-                    f"unit {unit.number} has an exemplar of {concept!r}, which the dissection does not list"
+                    f"unit {unit.number} has an exemplar of {concept!r}, which the dissection does not list: add it "
+                    "there"
                 )
         for concept in unit.evidence.runners_up if unit.evidence else ():
             if concept not in known:
                 raise StoreError(
-                    f"unit {unit.number} has the runner-up {concept!r}, which the dissection does not list"
+                    f"unit {unit.number} has the runner-up {concept!r}, which the dissection does not list: add it "
+                    "there"
                 )
 
 
 def _numbers(unit: Unit) -> None:
     if isnan(unit.threshold) or any(isnan(exemplar.activation) for exemplar in unit.exemplars):
-        raise StoreError(f"unit {unit.number} has a threshold or an exemplar's activation that is not a number")
+        raise StoreError(
+            f"unit {unit.number} has a threshold or an exemplar's activation that is not a number: give one"
+        )
 
 
 def _evidence(unit: Unit, dissection: Dissection, *, has_control: bool) -> None:
@@ -118,12 +124,18 @@ def _evidence(unit: Unit, dissection: Dissection, *, has_control: bool) -> None:
         return
     area = dissection.layer.height * dissection.layer.width
     if len(evidence.lit_map) not in {0, area}:
-        raise StoreError(f"unit {unit.number} has a lit map of {len(evidence.lit_map)} cells, its layer has {area}")
+        raise StoreError(
+            f"unit {unit.number} has a lit map of {len(evidence.lit_map)} cells, its layer has {area}: give one "
+            "value for each, or none"
+        )
     if (evidence.control is not None) is not has_control:
-        raise StoreError(f"unit {unit.number} has {'no' if has_control else 'a'} control, unlike the run")
+        raise StoreError(
+            f"unit {unit.number} has {'no' if has_control else 'a'} control, unlike the run: give one to both, "
+            "or to neither"
+        )
     shares = (evidence.p, evidence.q, evidence.kept, *evidence.iou, *evidence.margin, evidence.control or 0.0)
     if not all(map(isfinite, (*shares, *(quarter.least for quarter in evidence.quarters), *evidence.lit_map))):
-        raise StoreError(f"unit {unit.number} has evidence that is not a finite number")
+        raise StoreError(f"unit {unit.number} has evidence that is not a finite number: give finite ones")
 
 
 def _compositions(unit: Unit, run: Run, known: AbstractSet[Concept]) -> None:
@@ -135,9 +147,11 @@ def _compositions(unit: Unit, run: Run, known: AbstractSet[Concept]) -> None:
         )
     for one in unit.compositions:
         if not set(one.formula.concepts) <= known:
-            raise StoreError(f"unit {unit.number} has a formula of concepts that the dissection does not all list")
+            raise StoreError(
+                f"unit {unit.number} has a formula of concepts that the dissection does not all list: add them there"
+            )
         if not all(map(isfinite, (*one.gain, one.p, one.q))):
-            raise StoreError(f"unit {unit.number} has a formula with a number that is not finite")
+            raise StoreError(f"unit {unit.number} has a formula with a number that is not finite: give finite ones")
 
 
 def _known_classes(run: Run, importances: Sequence[ClassImportance]) -> None:
@@ -151,14 +165,16 @@ def _known_classes(run: Run, importances: Sequence[ClassImportance]) -> None:
 def _known_class(run: Run, importance: ClassImportance) -> None:
     name = f"class {importance.index} ({importance.label!r})"
     if not 0 <= importance.index < len(run.classes) or run.classes[importance.index] != importance.label:
-        raise StoreError(f"{name} of the importances is not a class of the run, which has {len(run.classes)} classes")
+        raise StoreError(
+            f"{name} of the importances is not a class of the run, which has {len(run.classes)}: give one of its own"
+        )
     if len(importance.statistics) not in {0, len(STATISTICS)}:
         raise StoreError(f"{name} has only some of its statistics: give all of {', '.join(STATISTICS)}, or none")
     for array in (*importance.means, *importance.statistics):
         if array.shape != (run.layer.units,):
-            raise StoreError(f"{name} has importances of shape {array.shape}, not ({run.layer.units},)")
+            raise StoreError(f"{name} has importances of shape {array.shape}: give shape ({run.layer.units},)")
         if not np.isfinite(array).all():
-            raise StoreError(f"{name} has an importance that is not a finite number")
+            raise StoreError(f"{name} has an importance that is not a finite number: give finite ones")
 
 
 def _known_images(dissection: Dissection, pictures: Collection[int]) -> None:

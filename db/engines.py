@@ -84,7 +84,10 @@ def _engine(location: Location, mode: Mode) -> Engine:
         try:
             return _sqlite(location.path, mode) if location.path is not None else _server(location.url, mode)
         except NoSuchModuleError:
-            raise StoreError(f"{location}: SQLAlchemy knows no {location.url.drivername!r} database") from None
+            raise StoreError(
+                f"{location}: SQLAlchemy knows no {location.url.drivername!r} database: give sqlite or "
+                "postgresql+psycopg"
+            ) from None
         except ModuleNotFoundError as error:
             raise StoreError(f"{location} needs the package {error.name!r}: install it") from None
 
@@ -147,7 +150,7 @@ def _make_file(path: Path) -> None:
                 engine.dispose()
             _put(fresh, path)
     except OSError as error:
-        raise StoreError(f"{path} cannot be made: {error.strerror}") from error
+        raise StoreError(f"{path} cannot be made ({error.strerror}): name a place that can be written") from error
 
 
 def _put(fresh: Path, path: Path) -> None:

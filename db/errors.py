@@ -59,11 +59,15 @@ def explained(where: object) -> Iterator[None]:
     except SQLAlchemyError as error:
         raise StoreError(f"{where}: {_reason(error)}") from error
     except DamagedRowsError as error:
-        raise StoreError(f"{where} is damaged, or was never one of ours: {error}") from error
+        raise StoreError(
+            f"{where} is damaged, or was never one of ours ({error}): build its runs again into a new database"
+        ) from error
     except UnicodeDecodeError as error:  # of SQLite's own message, which quotes a damaged definition
         raise StoreError(f"{where}: {_NO_TEXT}") from error
     except (UnicodeEncodeError, OverflowError) as error:
-        raise StoreError(f"{where} cannot keep a value: {error}") from error
+        raise StoreError(
+            f"{where} cannot keep a value ({error}): give text without surrogates and numbers of at most 64 bits"
+        ) from error
 
 
 @contextmanager

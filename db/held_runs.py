@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .location import Location
     from .records import RunKey, RunLike
 
+_EMPTY = "has no run yet: build one with `neuronexplain build`"
+
 
 class HeldRuns:
     """The runs of a database, by number, key or network."""
@@ -75,7 +77,8 @@ class HeldRuns:
         with self._moment() as connection:
             for run in reading.read_runs(connection, runs.c.id == number):
                 return run
-        raise RunNotFoundError(f"{self._location} has no run {number}; {self._listing()}")
+        held = self._listing()
+        raise RunNotFoundError(f"{self._location} {f'has no run {number}; choose one of {held}' if held else _EMPTY}")
 
     def newest(self) -> Run:
         """The run that was stored last.
@@ -87,7 +90,7 @@ class HeldRuns:
         with self._moment() as connection:
             for run in reading.read_runs(connection, runs.c.id == newest):
                 return run
-        raise RunNotFoundError(f"{self._location} {self._listing()}")
+        raise RunNotFoundError(f"{self._location} {_EMPTY}")
 
     def choose(self, id: RunLike | None = None) -> Run:  # noqa: A002
         """The run with a number; without a number, the only run.
@@ -101,8 +104,8 @@ class HeldRuns:
         if len(existing) == 1:
             return existing[0]
         if existing:
-            raise RunNotFoundError(f"{self._location} has {len(existing)} runs, name one with --run; {self._listing()}")
-        raise RunNotFoundError(f"{self._location} {self._listing()}")
+            raise RunNotFoundError(f"{self._location} has {len(existing)} runs; name one with --run: {self._listing()}")
+        raise RunNotFoundError(f"{self._location} {_EMPTY}")
 
     def newest_of(self, network: str | None = None) -> Run:
         """The newest run, if all are of one network.
@@ -176,11 +179,10 @@ class HeldRuns:
         )
 
     def _listing(self) -> str:
-        held = "; ".join(
+        return "; ".join(
             f"{run.id}: {run.network} {run.layer.name}, {run.concepts}, {run.created:%Y-%m-%d %H:%M}"
             for run in self.runs()
         )
-        return f"it has {held}" if held else "has no run yet: build one with `neuronexplain build`"
 
 
 def _apart(kept: str, expected: str) -> str:

@@ -268,4 +268,8 @@ def _names_by_frequency(connection: Connection, run: int, min_iou: float) -> lis
 
 
 def _offer(names: Sequence[str]) -> str:
-    return f"units are named, for instance, {', '.join(names)}" if names else "no unit has a name at that IoU"
+    return (
+        f"choose a name of its units, such as {', '.join(names)}"
+        if names
+        else "no unit has a name at that IoU: choose a lower one"
+    )

@@ -361,7 +361,8 @@ class NameStore(HeldRuns):
         condition = (runs.c.id == run.id) & (runs.c.digest == run.key.digest)
         if connection.execute(select(runs.c.id).where(condition)).first() is None:
             raise RunNotFoundError(
-                f"{self._location} does not hold run {run.id} of {run.network}: deleted, or of another database"
+                f"{self._location} does not hold run {run.id} of {run.network}: it was deleted, or is of "
+                "another database: choose one of its runs"
             )
 
 

@@ -242,9 +242,13 @@ def document(content: bytes, where: str) -> Document:
         _require_format(raw)
         return msgspec.convert(raw, Document)
     except RecursionError:
-        raise StoreError(f"{where} is nested too deeply to be a file of names") from None
+        raise StoreError(
+            f"{where} is nested too deeply to be a file of names: give one that `neuronexplain export` wrote"
+        ) from None
     except (ValueError, OverflowError) as error:  # of JSON, of UTF-8 and of msgspec
-        raise StoreError(f"{where} is not a readable file of names: {_line(error)}") from error
+        raise StoreError(
+            f"{where} is not a readable file of names ({_line(error)}): export it again where it was made"
+        ) from error
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:

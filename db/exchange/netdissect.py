@@ -75,7 +75,7 @@ def read_result(
     meetings = _in_order(_rows(path, content), path)
     if layer.units not in {0, len(meetings)}:
         raise StoreError(
-            f"{path} has {len(meetings)} units, layer {layer.name} of {network} has {layer.units}: not the same"
+            f"{path} has {len(meetings)} units, layer {layer.name} of {network} has {layer.units}: give its own layer"
         )
     layer = Layer(layer.name, len(meetings), layer.height, layer.width, layer.rectifier)
     supports = _supports(meetings, path)
@@ -113,7 +113,7 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror}") from error
+        raise StoreError(f"{path} cannot be read ({error.strerror}): check the path") from error
 
 
 def _rows(path: Path, content: bytes) -> dict[int, list[Met]]:
@@ -125,10 +125,10 @@ def _rows(path: Path, content: bytes) -> dict[int, list[Met]]:
         for row in reader:
             where = f"{path}, line {reader.line_num}"
             if None in row or None in row.values():
-                raise StoreError(f"{where} has more or fewer cells than the first line")
+                raise StoreError(f"{where} has more or fewer cells than the first line: get the result again")
             number = _whole(row["unit"], where)
             if number in meetings:
-                raise StoreError(f"{where}: unit {number} appears twice")
+                raise StoreError(f"{where}: unit {number} appears twice: get the result again")
             meetings[number] = _meetings(row, categories, where)
     except csv.Error as error:
         raise _unreadable(path, error) from error
@@ -143,7 +143,7 @@ def _reader(content: bytes, path: Path) -> csv.DictReader[str]:
 
 
 def _unreadable(path: Path, error: Exception) -> StoreError:
-    return StoreError(f"{path} is not a readable CSV: {error}")
+    return StoreError(f"{path} is not a readable CSV ({error}): get the result again")
 
 
 def _header(reader: csv.DictReader[str], path: Path) -> Sequence[str]:
@@ -183,7 +183,9 @@ def _meetings(row: Mapping[str, str], categories: Sequence[str], where: str) -> 
             ious.append(iou)
     _require_close(row["score"], max(ious), f"{where}, score")
     if meetings and (row["category"], row["label"]) not in {(meeting.category, meeting.label) for meeting in meetings}:
-        raise StoreError(f"{where}: {row['label']!r} ({row['category']}) is the best concept of no category")
+        raise StoreError(
+            f"{where}: {row['label']!r} ({row['category']}) is the best concept of no category: get the result again"
+        )
     return meetings
 
 
@@ -210,7 +212,9 @@ def _supports(rows: Sequence[Sequence[Met]], path: Path) -> tuple[ConceptSupport
     pixels: dict[tuple[str, str], int] = {}
     for meeting in (meeting for row in rows for meeting in row):
         if pixels.setdefault((meeting.category, meeting.label), meeting.truth) != meeting.truth:
-            raise StoreError(f"{path} gives {meeting.label!r} ({meeting.category}) different numbers of pixels")
+            raise StoreError(
+                f"{path} gives {meeting.label!r} ({meeting.category}) different numbers of pixels: get the result again"
+            )
     return tuple(
         ConceptSupport(Concept(number, label, category), 0, pixels[category, label])
         for number, (category, label) in enumerate(sorted(pixels), 1)
@@ -232,11 +236,13 @@ def _whole(text: str, where: str) -> int:
 
 def _require_close(text: str, expected: float, where: str) -> None:
     if not abs(_number(text, where) - expected) <= _CLOSE:  # also true of NaN
-        raise StoreError(f"{where}: an IoU of {text[:40]} is not what its counts give, {expected:.6g}")
+        raise StoreError(
+            f"{where}: an IoU of {text[:40]} is not what its counts give, {expected:.6g}: get the result again"
+        )
 
 
 def _number(text: str, where: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise StoreError(f"{where}: {text[:40]!r} is not a number") from None
+        raise StoreError(f"{where}: {text[:40]!r} is not a number: get the result again") from None

@@ -133,7 +133,7 @@ def read_folder(path: Path) -> tuple[list[WholeRun], str | None]:
         StoreError: if it is not such a folder, contradicts itself, or has links in place of its files.
     """
     if not (path / NAMES).is_file():
-        raise StoreError(f"{path} holds no {NAMES}: it is not a folder that `neuronexplain export` wrote")
+        raise StoreError(f"{path} holds no {NAMES}: give a folder that `neuronexplain export` wrote")
     content = document(_content(_inside(path, NAMES)), str(path / NAMES))
     return [run_of(form, str(path), dict(_pictures(path, form))) for form in content.runs], content.licence
 
@@ -181,11 +181,13 @@ def _pictures(root: Path, form: RunForm) -> Iterator[tuple[int, bytes]]:
     for picture in form.pictures:
         file = _inside(root, _name(form.digest), "pictures", f"{picture.index}.jpg")
         if picture.index in taken:
-            raise StoreError(f"{root / NAMES} lists picture {picture.index} twice")
+            raise StoreError(f"{root / NAMES} lists picture {picture.index} twice: export it again where it was made")
         taken.add(picture.index)
         jpeg = _content(file, at_most=GREATEST_PICTURE)
         if hashlib.sha256(jpeg).hexdigest() != picture.sha256:
-            raise StoreError(f"{file} is not the picture that {NAMES} lists: its sha256 differs")
+            raise StoreError(
+                f"{file} is not the picture that {NAMES} lists: its sha256 differs, export it again where it was made"
+            )
         yield picture.index, jpeg
 
 
@@ -193,7 +195,7 @@ def _inside(root: Path, *parts: str) -> Path:
     """A file below a folder, with no links on the way to it."""
     file = root.joinpath(*parts)
     if file.resolve() != root.resolve().joinpath(*parts):
-        raise StoreError(f"{file} is a link, or is reached through one: a folder of names holds its own files")
+        raise StoreError(f"{file} is a link, or is reached through one: put the file itself there")
     return file
 
 
@@ -201,10 +203,13 @@ def _content(file: Path, at_most: int | None = None) -> bytes:
     try:
         size = file.stat().st_size
         if at_most is not None and size > at_most:
-            raise StoreError(f"{file} has {size} bytes: a picture of an exemplar has at most {at_most}")
+            raise StoreError(
+                f"{file} has {size} bytes: a picture of an exemplar has at most {at_most}, export it "
+                "again where it was made"
+            )
         return file.read_bytes()
     except OSError as error:
-        raise StoreError(f"{file} cannot be read: {error.strerror}") from error
+        raise StoreError(f"{file} cannot be read ({error.strerror}): get it again") from error
 
 
 def _name(digest: str) -> str:

@@ -99,7 +99,9 @@ def values(run: Run, frames: Frames) -> tuple[Dissection, list[ClassImportance]]
 
 def _ordered(frame: pd.DataFrame, columns: tuple[str, ...], *, by: list[str]) -> pd.DataFrame:
     if missing := [name for name in columns if name not in frame.columns]:
-        raise StoreError(f"a frame lacks the columns {', '.join(missing)}: it has {', '.join(map(str, frame.columns))}")
+        raise StoreError(
+            f"a frame lacks the columns {', '.join(missing)}: add them beside {', '.join(map(str, frame.columns))}"
+        )
     return frame.sort_values(by)
 
 
@@ -127,7 +129,9 @@ def _overlap(row: dict[str, Any], concepts: Mapping[int, Concept], truths: Mappi
 def _concept(row: dict[str, Any], concepts: Mapping[int, Concept]) -> Concept:
     concept = concepts.get(row["number"])
     if concept is None:
-        raise StoreError(f"unit {row['unit']} has concept {row['number']}, which the frame of concepts lacks")
+        raise StoreError(
+            f"unit {row['unit']} has concept {row['number']}, which the frame of concepts lacks: add it there"
+        )
     return concept
 
 
