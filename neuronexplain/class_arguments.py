@@ -47,7 +47,7 @@ def class_of(target: object, labels: Sequence[str], argument: str = "target") ->
         number = target.__index__()
         if 0 <= number < len(labels):
             return number
-        raise ClassNotFoundError(f"there is no class {number}; the network has {len(labels)} classes, counted from 0")
+        raise ClassNotFoundError(f"there is no class {number}; choose one of its {len(labels)} classes, counted from 0")
     raise not_taken(argument, target, "a class, by label or index")
 
 

@@ -28,7 +28,7 @@ def find_class(labels: Sequence[str], typed: str) -> int:
     1
     """
     if not labels:
-        raise ClassNotFoundError(f"there is no class {typed!r}: the network has no classes")
+        raise ClassNotFoundError(f"there is no class {typed!r}, since the network has no classes; leave the class out")
     query = normal(typed)
     exact = [index for index, label in enumerate(labels) if normal(label) == query]
     matches = exact or [index for index, label in enumerate(labels) if query in _synonyms(label)]
@@ -61,5 +61,5 @@ def _suggest(labels: Sequence[str], query: str) -> str:
     similar = list(dict.fromkeys(names[name] for name in get_close_matches(query, names, _SUGGESTIONS)))
     similar = similar or [label for label in labels if query and query in normal(label)][:_SUGGESTIONS]
     if similar:
-        return f"similar ones are {', '.join(similar)}"
-    return f"it has {len(labels)}, such as {', '.join(labels[:_SUGGESTIONS])}"
+        return f"similar ones are {', '.join(similar)}: choose one"
+    return f"choose one of its {len(labels)}, such as {', '.join(labels[:_SUGGESTIONS])}"

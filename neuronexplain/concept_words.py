@@ -49,7 +49,7 @@ def concepts_in(dataset: ConceptDataset, category: str | None) -> list[Concept]:
     concepts = [concept for concept in dataset.concepts.values() if normal(concept.category) == normal(category)]
     if not concepts:
         known = ", ".join(dataset.categories)
-        raise ConceptDataError(f"{dataset.name} has no concepts of category {category!r}; its categories are {known}")
+        raise ConceptDataError(f"{dataset.name} has no concepts of category {category!r}; choose one of {known}")
     return concepts
 
 
@@ -67,6 +67,6 @@ def _suggest(dataset: ConceptDataset, concepts: Iterable[Concept], query: str) -
     similar = list(dict.fromkeys(names[name] for name in get_close_matches(query, names, _SUGGESTIONS)))
     similar = similar or [spoken for name, spoken in names.items() if query and query in name][:_SUGGESTIONS]
     if similar:
-        return f"similar ones are {', '.join(similar)}"
+        return f"similar ones are {', '.join(similar)}: choose one"
     spoken = list(dict.fromkeys(names.values()))
-    return f"it has {len(spoken)}, such as {', '.join(spoken[:_SUGGESTIONS])}"
+    return f"choose one of its {len(spoken)}, such as {', '.join(spoken[:_SUGGESTIONS])}"

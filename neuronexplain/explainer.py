@@ -164,7 +164,7 @@ class Explainer:
 
         Raises:
             ActivationError: if a map of the layer holds a NaN or an infinity; the message names the photograph.
-            NetworkError: if a score is one.
+            NetworkError: if a score is a NaN or an infinity.
             PhotographError: if a file is not a photograph.
             TypeError: if an argument is of no kind that can be taken.
         """

@@ -450,7 +450,7 @@ def test_yolo_labels_without_a_photograph_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("3 0 0 1 0 1 1", "line 1 is of class 3, which has no name; the classes are 0 to 2"),
+        ("3 0 0 1 0 1 1", "line 1 is of class 3, which has no name; use one of 0 to 2"),
         ("0.5 0 0 1 0 1 1", "line 1 is of class 0.5"),
         ("nan 0 0 1 0 1 1", "line 1 is of class nan"),
         ("0 0 0 1 0 1 x", "line 1 is '0 0 0 1 0 1 x'; numbers are needed"),

@@ -374,7 +374,7 @@ def test_what_cannot_be_measured_is_said():
 
 def test_what_is_asked_for_must_be_there(named, masks):
     network = named["biased"]
-    with pytest.raises(ConceptNotFoundError, match="know a concept 'hare'; they know 4, such as hair"):
+    with pytest.raises(ConceptNotFoundError, match="know a concept 'hare'; choose one of their 4, such as hair"):
         network.leaning("nurse", "hare", masks)
     with pytest.raises(ClassNotFoundError, match="no class 'surgeon'"):
         network.leaning("surgeon", "hair", masks)

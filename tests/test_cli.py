@@ -275,7 +275,7 @@ def test_units_show_truth_and_q_and_can_be_those_of_proven_names(world, run):
     assert json.loads(run("units", "--db", world / "n.db", "--proven", "--concept", "RED", "--json")[1])
     status, _, err = run("units", "--db", world / "n.db", "--concept", "rad")
     assert status == 2
-    assert "no concept of run 1 is called 'rad'; units are named, for instance, red" in err
+    assert "no concept of run 1 is called 'rad'; choose a name of its units, such as red" in err
     assert len(err.splitlines()) == 1
 
 

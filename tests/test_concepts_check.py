@@ -126,8 +126,8 @@ def test_every_bad_line_of_brodens_tables(broden: Path) -> None:
     warnings = [(problem.file, problem.what) for problem in problems if problem.severity == "warning"]
     assert warnings == [
         ("label.csv", "object 'sky' is both 1 and 7; use one number"),
-        ("label.csv", "label 7 (sky) is on no image"),
-        ("label.csv", "label 9 (none) is on no image"),
+        ("label.csv", "label 7 (sky) is on no image; remove it, unless images of it are to come"),
+        ("label.csv", "label 9 (none) is on no image; remove it, unless images of it are to come"),
     ]
 
 
@@ -162,7 +162,7 @@ def test_of_many_masks_without_a_label_some_are_named(plain: Path) -> None:
         Image.new("L", (4, 4)).save(plain / "masks" / f"more-{index}.png")
     whats = [problem.what for problem in check(plain)]
     assert len(whats) == 21
-    assert whats[-1] == "10 more images have label maps of 0 throughout"
+    assert whats[-1] == "10 more images have label maps of 0 throughout; label them, if something in them has a name"
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,9 @@ def test_names_that_are_not_utf_8_work(plain: Path, tmp_path: Path) -> None:
 
 def test_a_frequency_that_the_pixels_do_not_show(broden: Path) -> None:
     edit(broden / "label.csv", "scene(8),8", "scene(8),9")
-    assert check(broden) == [Problem("label.csv", "label 300 (beach-s) is on 8 images, frequency says 9", "warning")]
+    assert check(broden) == [
+        Problem("label.csv", "label 300 (beach-s) is on 8 images, frequency says 9; correct one of the two", "warning")
+    ]
 
 
 @pytest.mark.parametrize("table", ["label.csv", "category.csv"])
@@ -248,7 +250,9 @@ def test_every_bad_file_of_the_plain_layout(plain: Path) -> None:
     }
     assert found.keys() == expected.keys()
     assert all(words in found[file] for file, words in expected.items()), found
-    assert Problem("concepts.csv", "label 3 (sand) is on no image", "warning") in check(plain)
+    assert Problem(
+        "concepts.csv", "label 3 (sand) is on no image; remove it, unless images of it are to come", "warning"
+    ) in check(plain)
 
 
 def test_a_refused_line_does_not_spoil_every_image(plain: Path) -> None:

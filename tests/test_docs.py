@@ -199,6 +199,13 @@ def test_templates_use_terms_of_the_glossary():
     assert {"iou", "q", "truth", "alpha", "effect"} <= used <= set(glossary())
 
 
+def test_pages_that_say_how_they_are_read_use_the_glossary():
+    pages = [path for path in (ROOT / "neuronexplain" / "report").rglob("*.j2") if "How to read" in path.read_text()]
+    assert {"audit_effect.html.j2", "audit_mistakes.html.j2", "page.html.j2"} <= {path.name for path in pages}
+    for path in pages:
+        assert len(set(re.findall(r"\b(?:term|meaning)\(\"(\w+)\"", path.read_text()))) > 1, path.name
+
+
 def test_terms_are_short_and_speak_of_what_is_shown():
     for entry in glossary().values():
         assert entry.says.endswith(".")
@@ -214,11 +221,36 @@ def test_messages_are_gathered_with_what_is_filled_in(script):
     errors = script("error_messages")
     messages = errors.error_messages()
     texts = {message.text for message in messages}
-    assert len(texts) > 600
+    assert len(texts) > 700
     assert "{folder} holds a page already; name another folder, or replace it with --replace" in texts
     assert "no dataset {name} is known; choose one of {SOURCES}" in texts
     assert "{file}: there is no such folder; check the path" in texts
+    assert "{file}: line {line}: {column} is empty; fill it in" in texts
+    assert any(
+        text.endswith("its layer has no name or no units: it was changed or damaged, export it again where it was made")
+        for text in texts
+    )
     assert all(errors.by_subject(messages).values())
+
+
+_TO_DO = (
+    "add ask build change check choose collect convert correct define do download draw drop explain export fetch "
+    "fill get give import keep label learn leave let load lower make move name open pip prepare publish put remove "
+    "rename replace restore run save say scale set shorten start take try unpack update use wait wrap write"
+)
+"""What messages tell one to do: a clause of each begins with one of these words, or says what is needed."""
+_ADVICE = re.compile(
+    rf"(?:^|[;:,(] )(?:or |and |`)*(?:{_TO_DO.replace(' ', '|')})\b"
+    r"|\b(?:needs?|needed|must)\b|\{(?:advice|remedy|NEEDED)\}$"
+)
+
+
+def test_every_message_says_what_to_do(script):
+    without = [
+        f"{one.module}: {one.text}" for one in script("error_messages").error_messages() if not _ADVICE.search(one.text)
+    ]
+    assert without == []
+    assert not _ADVICE.search("{name} is labelled in {unknown}; the vocabulary has no such category")
 
 
 def test_placeholders_are_what_the_code_calls_a_value(script):

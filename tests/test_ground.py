@@ -298,7 +298,7 @@ def test_names_do_not_lead_out_of_the_folder(coco, voc, name):
         ({"bbox": [30, 0, 30]}, "four numbers are needed"),
         ({"bbox": [30, 0.5, 10, 10**400]}, "numbers without bounds"),
         ({"bbox": [30, 0, float("nan"), 4]}, "holds nothing"),
-        ({"segmentation": {"size": [20, 40], "counts": 5}}, "cat, annotation 0, 1: its counts"),
+        ({"segmentation": {"size": [20, 40], "counts": 5}}, r"annotation 0, 1 of cat cannot be drawn \(its counts"),
         ({"segmentation": {"size": [9, 9], "counts": [81]}}, "are for size"),
         ({"category_id": 2}, "category 2, which is not among its categories"),
         ({"image_id": 2}, "annotation of image 2"),

@@ -157,7 +157,7 @@ def test_what_is_no_scores(end: Callable[[Tensor], object], message: str) -> Non
 
 
 def test_no_such_output() -> None:
-    with pytest.raises(NetworkError, match=r"no scores called 'b'; 1 outputs \(a: float32"):
+    with pytest.raises(NetworkError, match=r"no scores called 'b'; it gives 1 outputs \(a: float32"):
         of(lambda z: {"a": z}, output="b")
 
 

@@ -460,7 +460,7 @@ def test_an_item_in_the_other_order_is_read_as_the_rater_saw_it(tmp_path):
         (",{0}-1,1,no", "line 2: no rater is named"),
         ("ann,{0}-3,1,no", "has no item"),
         ("ann,nonsense-1,1,no", "has no item 'nonsense-1'"),
-        ("ann,{0}-1,3,no", "the answer is '3'; possible are 1, 2"),
+        ("ann,{0}-1,3,no", "the answer is '3'; choose one of 1, 2"),
         ("ann,{0}-1,,no", "the answer is ''"),
         ("ann,{0}-1,1,perhaps", "played is 'perhaps'"),
         ("ann,{0}-1,1", "played is ''"),

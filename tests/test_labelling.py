@@ -128,7 +128,7 @@ def test_only_some_words_may_be_kept(tmp_path: Path) -> None:
     assert [concept.name for concept in kept.words.concepts.values()] == ["red", "blue"]
     (labels,) = kept.label([colour_square("green")], 32)
     assert not labels.any()
-    with pytest.raises(NetworkError, match=r"no word 'rod'; it has red"):
+    with pytest.raises(NetworkError, match=r"no word 'rod'; choose one of its"):
         colours(classes=WORDS, words=("rod",))
 
 
@@ -368,7 +368,7 @@ class TestRefusals:
         assert "taken" in self.refused(run, squares, tmp_path / "taken", *own)
         assert "nothing says what the classes" in self.refused(run, squares, data, "--with", MODEL)
         assert "6 words" in self.refused(run, squares, data, "--with", MODEL, "--words", "a,b,c,d,e,f")
-        assert "resnet18 does not label pixels: it is a classifier" in self.refused(
+        assert "resnet18 is a classifier: it says what a photograph shows" in self.refused(
             run, squares, data, "--with", "resnet18"
         )
         assert "no labeller is called 'deeplab'" in self.refused(run, squares, data, "--with", "deeplab")

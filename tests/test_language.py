@@ -355,9 +355,9 @@ class TestCaptions:
             explain_caption(colour_square("red"), captioner(), store, caption="a dog")
         with pytest.raises(NetworkError, match="the caption ' ' has no words"):
             captioner().saying(" ")
-        with pytest.raises(NetworkError, match=r"writes no captions; Network\.of_captions makes"):
+        with pytest.raises(NetworkError, match=r"writes no captions; make one that does with Network\.of_captions"):
             explain_caption(colour_square("red"), answerer(), store)
-        with pytest.raises(NetworkError, match=r"answers no questions; Network\.of_answers makes"):
+        with pytest.raises(NetworkError, match=r"answers no questions; make one that does with Network\.of_answers"):
             captioner().asked("what ?")
 
 
@@ -413,7 +413,7 @@ class TestAnswers:
                 question()
         with pytest.raises(NetworkError, match="Answerer has no classes; ask it a question"):
             explain(colour_square("red"), answerer(), store)
-        with pytest.raises(ClassNotFoundError, match="there is no class 'red': the network has no classes"):
+        with pytest.raises(ClassNotFoundError, match="there is no class 'red', since the network has no classes"):
             explain(colour_square("red"), answerer(), store, target="red")
 
     def test_nor_has_a_network_of_any_output(self, tmp_path):
@@ -487,7 +487,7 @@ def test_a_vocabulary_reads_what_it_writes():
     assert words.decode(words.encode("a red square")) == "a red square"
     assert words.decode(words.encode("A Red SQUARE")) == "a red square"
     assert Vocabulary(["us", "US"]).encode("us US Us") == [0, 1, 0]
-    with pytest.raises(NetworkError, match="does not know the word 'Dog'; it knows 8 words"):
+    with pytest.raises(NetworkError, match="does not know the word 'Dog'; use one of the 8 that it knows"):
         words.encode("a Dog")
 
 

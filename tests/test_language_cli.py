@@ -33,12 +33,12 @@ def place(tmp_path_factory):
         ([], "neuronexplain: Captioner has no classes; explain the words of its caption (--words, or explain_caption)"),
         (["--words", "--target", "red"], "--target would be ignored: the words of a caption are explained"),
         (["--word", "red", "--question", "what ?"], "Captioner answers no questions"),
-        (["--caption", "a red dog"], "the network does not know the word 'dog'; it knows 8 words"),
+        (["--caption", "a red dog"], "the network does not know the word 'dog'; use one of the 8 that it knows"),
         (["--word", "dog"], "the caption “a red square” has no word 'dog'"),
         (["--question", ""], "Captioner answers no questions"),
         (["--caption", ""], "the caption '' has no words"),
         (["--words", "--question", ""], "Captioner answers no questions"),
-        (["--question", "what ?"], "Captioner answers no questions; Network.of_answers makes a network that does"),
+        (["--question", "what ?"], "Captioner answers no questions; make one that does with Network.of_answers"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(place, run, arguments, message):

@@ -326,8 +326,8 @@ def test_a_map_with_channels_last() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("featurs.3", r"Net has no layer 'featurs.3'; layers with units: features.3"),
-        ("", r"Net has no layer ''; layers with units: features, features.3, features.1$"),
+        ("featurs.3", r"Net has no layer 'featurs.3'; choose one of the layers with units: features.3"),
+        ("", r"Net has no layer ''; choose one of the layers with units: features, features.3, features.1$"),
         ("fc", r"'fc' of Net gives a tensor of 1x4, not a feature map"),
         ("again", r"'again' of Net runs 2 times"),
         ("idle", r"'idle' of Net does not run"),

@@ -396,7 +396,7 @@ def test_each_image_is_explained_alone(method):
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 def test_a_class_that_is_not_there_is_an_error(method):
     for index in (3, -1):
-        with pytest.raises(ClassNotFoundError, match=f"there is no class {index}; the network has 3"):
+        with pytest.raises(ClassNotFoundError, match=f"there is no class {index}; choose one of the network's 3"):
             method.maps(pooled(), images(), index)
 
 

@@ -203,7 +203,7 @@ def test_show_opens_the_page_or_says_where_it_is(tmp_path, monkeypatch, opens):
     if opens:
         explanation().show()
     else:
-        with pytest.raises(OutputError, match=r"no browser can be opened here; the page is in .*explanation\.html"):
+        with pytest.raises(OutputError, match=r"no browser can be opened here; open .*explanation\.html"):
             explanation().show()
     assert opened == [(tmp_path / "explanation.html").as_uri()]
     assert "<article" in (tmp_path / "explanation.html").read_text()

@@ -101,7 +101,7 @@ def test_one_run_may_be_chosen_and_csv_needs_one(world, run, tmp_path):
     (stored,) = json.loads((tmp_path / "names.json").read_text())["runs"]
     assert (status, stored["key"]["quantile"]) == (0, 0.02)
     status, _, err = run("export", "--db", world / "n.db", tmp_path / "names.csv")
-    assert "has 2 runs, name one with --run" in one_line(status, err)
+    assert "has 2 runs; name one with --run" in one_line(status, err)
     assert not (tmp_path / "names.csv").exists()
     assert run("export", "--db", world / "n.db", "--run", 1, tmp_path / "names.csv")[0] == 0
     assert len((tmp_path / "names.csv").read_text().splitlines()) == 5

@@ -103,7 +103,7 @@ def test_a_concept_that_is_not_there_or_several():
         find_concept(dataset, "oceans")
     with pytest.raises(ConceptDataError, match=r"similar ones are sea water"):
         find_concept(dataset, "wat")
-    with pytest.raises(ConceptDataError, match=r"it has 6, such as sky, sea water, red"):
+    with pytest.raises(ConceptDataError, match=r"choose one of its 6, such as sky, sea water, red"):
         find_concept(dataset, "giraffe")
     with pytest.raises(
         ConceptDataError, match=r"several concepts of toy: 3 \(red, color\), 4 \(red, object\); give the"
@@ -111,7 +111,7 @@ def test_a_concept_that_is_not_there_or_several():
         find_concept(dataset, "red")
     with pytest.raises(ConceptDataError, match=r"several concepts of toy: 1 \(sky, object\), 2"):
         find_concept(dataset, "heavens")
-    with pytest.raises(ConceptDataError, match=r"no concepts of category 'thing'; its categories are "):
+    with pytest.raises(ConceptDataError, match=r"no concepts of category 'thing'; choose one of "):
         find_concept(dataset, "sky", category="thing")
 
 
@@ -241,7 +241,10 @@ def test_find_says_when_there_is_none(folder, run):
     assert run("find", folder, "2", "--json")[1] == "[]\n"
     status, _, err = run("find", folder, "think 1")
     assert status == 2
-    assert err.splitlines()[-1] == "neuronexplain: strips has no concept 'think 1'; similar ones are thing 1, thing 2"
+    assert (
+        err.splitlines()[-1]
+        == "neuronexplain: strips has no concept 'think 1'; similar ones are thing 1, thing 2: choose one"
+    )
 
 
 def test_show_writes_a_page(folder, run, tmp_path):
@@ -251,7 +254,7 @@ def test_show_writes_a_page(folder, run, tmp_path):
     status, _, err = run("show", folder, "--out", tmp_path / "none" / "page.html")
     assert (status, "cannot write" in err) == (2, True)
     status, _, err = run("show", folder, "--category", "color", "--out", tmp_path / "other.html")
-    assert (status, "no concepts of category 'color'; its categories are" in err) == (2, True)
+    assert (status, "no concepts of category 'color'; choose one of" in err) == (2, True)
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
 
 

@@ -144,7 +144,7 @@ def test_the_labels_of_places365_are_those_published() -> None:
 
 @pytest.mark.parametrize("name", ["places365/resnet34", "places365/", "vgg16_places"])
 def test_near_names_are_offered(name: str) -> None:
-    with pytest.raises(NetworkError, match=r"similar names: .*(places365|vgg16).*neuronexplain networks"):
+    with pytest.raises(NetworkError, match=r"choose one, such as .*(places365|vgg16).*neuronexplain networks"):
         open_network(name)
 
 

@@ -186,9 +186,9 @@ def test_choosing_a_run(where: str) -> None:
         second = publish(store, network="other")
         assert [store.choose(run.id) for run in (first, second)] == [first, second]
         listed = rf"{first.id}: vgg16 features\.29, msrc, \d{{4}}-.*; {second.id}: vgg16 features\.29"
-        with pytest.raises(RunNotFoundError, match=rf"has 2 runs, name one with --run; it has {listed}"):
+        with pytest.raises(RunNotFoundError, match=rf"has 2 runs; name one with --run: {listed}"):
             store.choose()
-        with pytest.raises(RunNotFoundError, match=rf"has no run 77; it has {listed}"):
+        with pytest.raises(RunNotFoundError, match=rf"has no run 77; choose one of {listed}"):
             store.run(77)
 
 

@@ -93,13 +93,13 @@ def test_a_concept_without_a_unit_says_so(small: tuple[NameStore, Run]) -> None:
         store.classes_for(run, "traffic light")
     assert str(caught.value) == (
         f"concept 'traffic light' is in run {run.id}'s data (19 images), but names no unit at IoU 0.05; "
-        "units are named, for instance, sky, grass, street"
+        "choose a name of its units, such as sky, grass, street"
     )
 
 
 def test_an_unknown_concept_gets_near_names(small: tuple[NameStore, Run]) -> None:
     store, run = small
-    with pytest.raises(ConceptNotFoundError, match=r"no concept of run \d+ is called 'Gras'; .*instance, grass$"):
+    with pytest.raises(ConceptNotFoundError, match=r"no concept of run \d+ is called 'Gras'; choose a name of its units, such as grass$"):
         store.classes_for(run, "Gras")
     with pytest.raises(ConceptNotFoundError, match="no unit has a name at that IoU"):
         store.classes_for(run, "Gras", min_iou=0.99)
@@ -228,7 +228,7 @@ def test_units_of_a_name(small: tuple[NameStore, Run]) -> None:
     store, run = small
     assert store.units_named(run, " SKY") == [0, 2]
     assert store.units_named(run, "sky", min_iou=0.06) == [0]
-    with pytest.raises(ConceptNotFoundError, match=r"no concept of run \d+ is called 'tiger'; units are named"):
+    with pytest.raises(ConceptNotFoundError, match=r"no concept of run \d+ is called 'tiger'; choose a name"):
         store.units_named(run, "tiger")
 
 

@@ -192,5 +192,7 @@ def test_a_class_of_something_without_scores_is_an_error():
 
 
 def test_any_output_needs_a_layer_that_is_there():
-    with pytest.raises(LayerNotFoundError, match=r"Captioner has no layer 'cnn\.9'; layers with units: cnn\.4, "):
+    with pytest.raises(
+        LayerNotFoundError, match=r"Captioner has no layer 'cnn\.9'; choose one of the layers with units: cnn\.4, "
+    ):
         Network.of_any_output(Captioner().eval(), layer="cnn.9", preprocessing=PREPROCESSING)

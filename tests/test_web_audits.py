@@ -99,4 +99,4 @@ def test_a_folder_of_somebody_elses_is_left_alone(served_audits, tmp_path):
 def test_serve_refuses_a_folder_of_audits_that_is_none(run, made_once, tmp_path):
     status, told, errors = run("serve", "--db", two_runs(made_once), "--audits", tmp_path / "nowhere")
     assert (status, told) == (2, "")
-    assert "is not a folder; --audits names one" in errors
+    assert "is not a folder; name one" in errors

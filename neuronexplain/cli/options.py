@@ -151,7 +151,9 @@ def numbers(text: str) -> tuple[float, ...]:
     except (ValueError, ZeroDivisionError):
         values = ()
     if len(values) not in {1, 3}:
-        raise NeuronExplainError(f"{text!r} is not three numbers, such as 0.485,0.456,0.406, or one for grey")
+        raise NeuronExplainError(
+            f"{text!r} is not what is needed: three numbers, such as 0.485,0.456,0.406, or one for grey"
+        )
     return values
 
 
@@ -180,7 +182,7 @@ def refuse_ignored(names: Iterable[str], reason: str) -> None:
 def require_share(quantile: float) -> None:
     """Check that a share of activations is neither none nor all of them."""
     if not 0 < quantile < 1:
-        raise NeuronExplainError(f"--quantile {quantile} is not a share between 0 and 1; 0.005 is usual")
+        raise NeuronExplainError(f"--quantile {quantile} is not a share between 0 and 1; give one, 0.005 is usual")
 
 
 def resizing(text: str) -> int | tuple[int, int]:
@@ -191,5 +193,7 @@ def resizing(text: str) -> int | tuple[int, int]:
     """
     parts = text.lower().split("x")
     if not all(part.isdecimal() and int(part) for part in parts) or len(parts) > 2:
-        raise NeuronExplainError(f"{text!r} is neither a size, such as 256, nor HEIGHTxWIDTH, such as 256x256")
+        raise NeuronExplainError(
+            f"{text!r} is not a size in pixels; give one, such as 256, or HEIGHTxWIDTH, such as 256x256"
+        )
     return int(parts[0]) if len(parts) == 1 else (int(parts[0]), int(parts[1]))

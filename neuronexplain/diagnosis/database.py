@@ -143,9 +143,8 @@ def _reason(error: StoreError, location: Location) -> str:
     if isinstance(error.__cause__, DamagedRowsError):
         return f"{shown(location)} is damaged, or was never one of ours: build its runs again into a new database"
     if location.path is None and error.__cause__ is not None:
-        return (
-            f"the {shown(location)} does not answer ({type(error.__cause__).__name__}): `neuronexplain runs` says why"
-        )
+        cause = type(error.__cause__).__name__
+        return f"the {shown(location)} does not answer ({cause}): run `neuronexplain runs`, which says why"
     return without_places(str(error), str(location))
 
 

@@ -97,7 +97,7 @@ def classes_of(target: int | Tensor, scores: Float[Tensor, "images classes"]) ->
     if ((classes < 0) | (classes >= scores.shape[1])).any():
         outside = int(classes[(classes < 0) | (classes >= scores.shape[1])][0])
         raise ClassNotFoundError(
-            f"there is no class {outside}; the network has {scores.shape[1]} classes, counted from 0"
+            f"there is no class {outside}; choose one of the network's {scores.shape[1]} classes, counted from 0"
         )
     return classes
 

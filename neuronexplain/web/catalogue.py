@@ -161,8 +161,9 @@ class Catalogue:
         for run in runs:
             if run.id == number:
                 return run
-        what = "no run yet" if number is None else f"no run {number}"
-        raise RunNotFoundError(f"the database holds {what}; it has {len(runs)} runs")
+        if not runs:
+            raise RunNotFoundError("the database holds no run yet; build one with `neuronexplain build`")
+        raise RunNotFoundError(f"the database holds no run {number}; choose one of its {len(runs)}")
 
     def run_with_unit(self, number: int, unit: int) -> Run:
         """The run with a number, if its layer has a unit.

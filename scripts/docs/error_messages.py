@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import product
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from texts_in_code import Module, last_name, placeholder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -17,10 +17,10 @@ ROOT: Final = Path(__file__).parents[2]
 PACKAGES: Final = ("dissection", "db", "neuronexplain")
 _TREE: Final = "NeuronExplainError"
 _WITH_FILE: Final = "BadFileError"
-_PARTS: Final = ("values", "value", "left", "body", "elt", "func")
-"""Where the part of an expression is that names it."""
-_MOST: Final = 6
-"""How many forms of one message are told apart; beyond, its parts become placeholders."""
+_TAKEN: Final = {"what", "why", "reason", "problem"}
+"""What functions that make an error of a text call that text."""
+_AGAIN: Final = "{error}"
+"""How a message begins that another error is raised again with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,39 @@ class ErrorMessage:
     module: str
     line: int
 
+    @property
+    def folder(self) -> str:
+        """The folder of the module."""
+        return self.module.rpartition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """A function that makes an error of a text: its name, the error that it makes, and which argument the text is."""
+
+    name: str
+    made: ast.Call
+    gap: str
+    place: int
+
 
 def error_messages() -> list[ErrorMessage]:
     """The messages of all raised errors, in the order of modules and lines."""
     modules = [Module(path) for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
     ours = _descendants([base for module in modules for base in module.bases])
-    return [message for module in modules for message in module.messages(ours)]
+    makers = {module.path: list(_makers(module, ours)) for module in modules}
+    public = {name: (one, module) for module in modules for one in makers[module.path] if (name := one.name)[0] != "_"}
+    messages = [
+        ErrorMessage(
+            "ConceptDataError" if error == _WITH_FILE else error, text, module.path.relative_to(ROOT).as_posix(), line
+        )
+        for module in modules
+        for error, text, line in _messages(
+            module, ours, public | {one.name: (one, module) for one in makers[module.path]}
+        )
+        if re.search(r"\w", re.sub(r"\{[^}]*\}", "", text))
+    ]
+    return _with_endings(messages)
 
 
 def _descendants(bases: Sequence[tuple[str, str]]) -> frozenset[str]:
@@ -48,129 +75,47 @@ def _descendants(bases: Sequence[tuple[str, str]]) -> frozenset[str]:
     return frozenset(ours)
 
 
-@dataclass(frozen=True)
-class Module:
-    """The code of a module, and what of it can become part of a message."""
-
-    path: Path
-
-    @cached_property
-    def _nodes(self) -> list[ast.AST]:
-        return list(ast.walk(ast.parse(self.path.read_text("utf-8"))))
-
-    @cached_property
-    def _functions(self) -> list[ast.FunctionDef]:
-        return [node for node in self._nodes if isinstance(node, ast.FunctionDef)]
-
-    @property
-    def bases(self) -> Iterator[tuple[str, str]]:
-        """A class and a base of it, for each pair of the module."""
-        for node in self._nodes:
-            if isinstance(node, ast.ClassDef):
-                yield from ((node.name, _last_name(base)) for base in node.bases)
-
-    def messages(self, errors: frozenset[str]) -> Iterator[ErrorMessage]:
-        """The messages with which the module makes errors of these classes."""
-        for call in sorted((node for node in self._nodes if isinstance(node, ast.Call)), key=_line):
-            error = _last_name(call.func)
-            if error in errors and call.args:
-                shown = "ConceptDataError" if error == _WITH_FILE else error
-                for text in self._texts_of(error, call):
-                    if re.search(r"\w", re.sub(r"\{[^}]*\}", "", text)):
-                        yield ErrorMessage(shown, text, self.path.relative_to(ROOT).as_posix(), call.lineno)
-
-    def _texts_of(self, error: str, call: ast.Call) -> list[str]:
-        if error == _WITH_FILE:
-            return [f"{{file}}: {text}" for text in self._texts(call.args[1], call)]
-        return self._texts(call.args[0], call)
-
-    def _texts(self, node: ast.expr, call: ast.expr, depth: int = 0) -> list[str]:
-        """What an expression may read, with placeholders for what is known only when it is evaluated."""
-        forms: list[str] = []
-        match node:
-            case ast.Constant(value=str(text)):
-                forms = [text]
-            case ast.JoinedStr(values=values):
-                parts = [self._texts(value, call, depth) for value in values]
-                forms = ["".join(combination) for combination in product(*parts)]
-            case ast.FormattedValue(value=value):
-                texts = self._texts(value, call, depth) if _is_text(value) else []
-                forms = texts or [placeholder(value)]
-            case ast.BinOp(left=left, op=ast.Add(), right=right):
-                pairs = product(self._texts(left, call, depth), self._texts(right, call, depth))
-                forms = ["".join(pair) for pair in pairs]
-            case ast.IfExp(body=body, orelse=orelse):
-                forms = self._texts(body, call, depth) + self._texts(orelse, call, depth)
-            case ast.Name(id=name) if depth < 2:
-                forms = [text for value in self._assigned(name, call) for text in self._texts(value, call, depth + 1)]
-            case ast.Call(func=func) if depth < 2:
-                forms = [text for value in self._returned(func) for text in self._texts(value, value, depth + 1)]
-        return list(dict.fromkeys(forms)) if 0 < len(forms) <= _MOST else [placeholder(node)]
-
-    def _assigned(self, name: str, call: ast.expr) -> list[ast.expr]:
-        """The texts that a name may hold in the function around a call."""
-        around = [one for one in self._functions if one.lineno <= call.lineno <= (one.end_lineno or 0)]
-        nodes = (node for node in ast.walk(around[-1]) if isinstance(node, ast.Assign)) if around else ()
-        return [
-            node.value
-            for node in nodes
-            if [_last_name(target) for target in node.targets] == [name] and _is_text(node.value)
-        ]
-
-    def _returned(self, function: ast.expr) -> list[ast.expr]:
-        """The texts that a function of the module may return."""
-        called = [one for one in self._functions if one.name == _last_name(function)]
-        nodes = [node for one in called for node in ast.walk(one) if isinstance(node, ast.Return)]
-        return [node.value for node in nodes if node.value is not None and _is_text(node.value)]
+def _makers(module: Module, errors: frozenset[str]) -> Iterator[Maker]:
+    """The functions of a module that make an error of a text that they take."""
+    for function in module.functions:
+        last = function.body[-1]
+        made = last.value if isinstance(last, ast.Return) else None
+        if isinstance(made, ast.Call) and last_name(made.func) in errors and made.args:
+            names = [argument.arg for argument in function.args.args if argument.arg != "self"]
+            for place, name in enumerate(names):
+                if name in _TAKEN:
+                    yield Maker(function.name, made, placeholder(ast.Name(name)), place)
 
 
-def placeholder(node: ast.expr) -> str:
-    """What stands in a message for a value: what the code calls it.
-
-    >>> [placeholder(ast.parse(code, mode="eval").body) for code in ("', '.join(names)", "self.run.id", "len(images)")]
-    ['{names}', '{run id}', '{number of images}']
-    """
-    return f"{{{_called(node).replace('_', ' ').strip()}}}"
-
-
-def _called(node: ast.expr) -> str:
-    match node:
-        case ast.Name(id=name) | ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name):
-            return name
-        case ast.Attribute(value=value, attr=name):
-            return "reason" if name == "strerror" else f"{_called(value)} {name}"
-        case ast.Call(func=ast.Name(id="len"), args=[value]):
-            return f"number of {_called(value)}"
-        case ast.Call(args=[value, *_]):
-            return _called(value)
-        case ast.Constant(value=value):
-            return str(value)
-    parts = (getattr(node, field, None) for field in _PARTS)
-    part = next((part for part in parts if part), None)
-    inner = part[0] if isinstance(part, list) else part
-    return _called(inner) if isinstance(inner, ast.expr) else "…"
+def _messages(
+    module: Module, errors: frozenset[str], makers: Mapping[str, tuple[Maker, Module]]
+) -> Iterator[tuple[str, str, int]]:
+    """Classes, texts and lines of the errors that a module makes, itself or with a function for it."""
+    inside = {id(maker.made) for maker, _ in makers.values()}
+    for call in module.calls:
+        name = last_name(call.func)
+        if name in errors and call.args and id(call) not in inside:
+            yield from ((name, text, call.lineno) for text in _texts(module, call))
+        elif name in makers and len(call.args) > makers[name][0].place:
+            maker, home = makers[name]
+            for whole in _texts(home, maker.made):
+                for part in module.texts(call.args[maker.place], call):
+                    yield last_name(maker.made.func), whole.replace(maker.gap, part), call.lineno
 
 
-def _is_text(node: ast.expr) -> bool:
-    """Whether an expression reads like text: a literal, or a choice or a sum of some."""
-    match node:
-        case ast.Constant(value=value):
-            return isinstance(value, str)
-        case ast.JoinedStr():
-            return True
-        case ast.BinOp(left=left, op=ast.Add()):
-            return _is_text(left)
-        case ast.IfExp(body=body, orelse=orelse):
-            return _is_text(body) and _is_text(orelse)
-    return False
+def _texts(module: Module, call: ast.Call) -> list[str]:
+    """What the message of an error may read."""
+    if last_name(call.func) == _WITH_FILE:
+        return [f"{{file}}: {text}" for text in module.texts(call.args[1], call)]
+    return module.texts(call.args[0], call)
 
 
-def _last_name(node: ast.expr) -> str:
-    return getattr(node, "id", getattr(node, "attr", ""))
-
-
-def _line(node: ast.Call) -> int:
-    return node.lineno
+def _with_endings(messages: Sequence[ErrorMessage]) -> list[ErrorMessage]:
+    """The messages as they are read: what errors of a folder are raised again with ends each of them."""
+    endings = {one.folder: one.text.removeprefix(_AGAIN) for one in messages if one.text.startswith(_AGAIN)}
+    return [
+        replace(one, text=one.text + endings.get(one.folder, "")) for one in messages if not one.text.startswith(_AGAIN)
+    ]
 
 
 SUBJECTS: Final[Mapping[str, tuple[str, ...]]] = {

@@ -147,7 +147,7 @@ def concept_called(typed: str, concepts: Iterable[Concept]) -> Concept:
         near = [names[name] for name in get_close_matches(query, names, _SUGGESTIONS)]
         near = near or sorted(names.values())[:_SUGGESTIONS]
         raise ConceptNotFoundError(
-            f"neither the names nor the masks know a concept {typed!r}; they know {len(names)}, such as "
+            f"neither the names nor the masks know a concept {typed!r}; choose one of their {len(names)}, such as "
             f"{', '.join(near)}"
         )
     if len(matches) > 1:

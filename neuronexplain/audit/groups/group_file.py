@@ -73,7 +73,7 @@ def open_groups(root: Path, table: Path, labels: Sequence[str]) -> GroupedImages
             raise row.bad(f"there is no image {name!r} in {root}; write its path there, such as beach/1.jpg")
         key = str(path.relative_to(root))
         if key in rows:
-            raise row.bad(f"image {name!r} is in the table twice; an image has one group")
+            raise row.bad(f"image {name!r} is in the table twice; keep one of the two")
         rows[key] = path, _class_of(row, name, labels, has_class=has_class), row.text("group")
 
     for _ in read_table(table, ["image", "group", *(["class"] if has_class else [])], parse, stop):

@@ -41,7 +41,7 @@ _DEFAULT_WAY: WayName = "neurons"
 _RULE = ("name", "class", "concept", "thing", "way", "at_most", "at_least", "must_lean")
 _LIMITS = ("at_most", "at_least", "must_lean")
 _PERCENT = re.compile(r"([+-]?\d+(?:\.\d+)?) ?%")
-_EXAMPLE = 'a rule has class = "nurse", concept = "hair", and at_most = "5%", at_least = "2%" or must_lean = true'
+_EXAMPLE = 'a rule needs class = "nurse", concept = "hair", and at_most = "5%", at_least = "2%" or must_lean = true'
 
 
 class RulesError(NeuronExplainError):
@@ -146,9 +146,9 @@ class _Reading:
             raise RulesError(f"{self._place(at)}: rule {number + 1} {stated}; it needs one of {', '.join(_LIMITS)}")
         way = self.text(table, "way", at) or _DEFAULT_WAY
         if way not in get_args(WayName):
-            raise self._bad((*at, "way"), f"{way!r} is no way; the ways are {', '.join(get_args(WayName))}")
+            raise self._bad((*at, "way"), f"{way!r} is no way; choose one of {', '.join(get_args(WayName))}")
         if table.get("must_lean", True) is not True:
-            raise self._bad((*at, "must_lean"), f'it can only be true; may not lean is at_most = "{LEAST:g}%"')
+            raise self._bad((*at, "must_lean"), f'it can only be true; to forbid leaning, write at_most = "{LEAST:g}%"')
         target, concept = self.text(table, "class", at), self.text(table, "concept", at)
         rule = LeaningRule(
             self.text(table, "name", at),
@@ -165,7 +165,7 @@ class _Reading:
     def require_known(self, table: Mapping[str, object], known: Sequence[str], at: tuple[str | int, ...]) -> None:
         for key in table:
             if key not in known:
-                raise self._bad((*at, key), f"it is not known here; the keys are {', '.join(known)}")
+                raise self._bad((*at, key), f"it is not known here; choose one of {', '.join(known)}")
 
     def text(self, table: Mapping[str, object], key: str, at: tuple[str | int, ...]) -> str:
         """A text that is not empty; empty if there is none."""

@@ -39,7 +39,7 @@ def serve(
     from db import NameStore
 
     if audits is not None and not audits.is_dir():
-        raise NeuronExplainError(f"{audits} is not a folder; --audits names one that audits wrote their pages into")
+        raise NeuronExplainError(f"{audits} is not a folder; name one that audits wrote their pages into")
     require_web()
     from neuronexplain.web.app import names_app
     from neuronexplain.web.explaining import NetworkPlace

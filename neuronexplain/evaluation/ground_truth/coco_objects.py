@@ -82,17 +82,21 @@ class CocoObjects:
             mask = drawn([record.get("segmentation") for record in records], size)
         except BadRegionError as error:
             ids = ", ".join(str(record.get("id")) for record in records)
-            raise self._file.bad(f"{name}, annotation {ids}: {error}") from error
+            raise self._file.bad_content(
+                f"annotation {ids} of {name} cannot be drawn ({error}); correct its region"
+            ) from error
         return ObjectLocation(boxes / (width, height, width, height), mask.astype(bool))
 
     def _box(self, name: str, record: CocoRecord, size: tuple[int, int]) -> tuple[float, float, float, float]:
         sides = record.get("bbox")
         if not isinstance(sides, list) or len(sides) != 4 or not all(isinstance(side, int | float) for side in sides):
-            raise self._file.bad(f"bbox of annotation {record.get('id')} is {sides!r:.60}; four numbers are needed")
+            raise self._file.bad_content(
+                f"bbox of annotation {record.get('id')} is {sides!r:.60}; four numbers are needed"
+            )
         try:
             left, top, width, height = map(float, sides)
         except OverflowError:
-            raise self._file.bad(
+            raise self._file.bad_content(
                 f"bbox of annotation {record.get('id')} has numbers without bounds; correct it"
             ) from None
         box = left, top, left + width, top + height

@@ -97,7 +97,9 @@ def _by_table(names: Sequence[str], classes: Sequence[str], table: Path) -> dict
     for line, row in enumerate(_rows(table), 2):
         matched_name = names_by_normal.get(normal(row["object"] or ""))
         if matched_name is None:
-            raise BadFileError(table, f"line {line}: the data has no object {row['object']!r}; it has {_some(names)}")
+            raise BadFileError(
+                table, f"line {line}: the data has no object {row['object']!r}; choose one of {_some(names)}"
+            )
         classes_of[matched_name].add(find_class(classes, row["class"] or ""))
     return classes_of
 

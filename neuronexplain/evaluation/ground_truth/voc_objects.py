@@ -57,7 +57,9 @@ class VocObjects:
         list_file = self._root / "ImageSets" / kind / f"{split}.txt"
         if not list_file.is_file():
             splits = ", ".join(sorted(file.stem for file in list_file.parent.glob("*.txt"))) or "none"
-            raise BadFileError(list_file, f"there is no such list of images; lists there: {splits} (--split)")
+            raise BadFileError(
+                list_file, f"there is no such list of images; choose one of the lists there: {splits} (--split)"
+            )
         self._names = voc_names(list_file)
         self.name = readable(f"{self._root.name} {split}")
         self.objects: Objects = match(CLASSES, classes, table=table)

@@ -128,13 +128,13 @@ def _rating(study: Study, row: Mapping[str | None, str | None], where: str) -> t
     if not rater:
         raise StudyError(f"{where}: no rater is named; every rating needs one")
     if question not in study.questions or order not in _ORDERS:
-        raise StudyError(f"{where}: the study has no item {item!r}; ratings of another study cannot be read")
+        raise StudyError(f"{where}: the study has no item {item!r}; name the study that was rated")
     if played not in _PLAYED:
-        raise StudyError(f"{where}: played is {played!r}; 'no' for people and 'yes' for programs are possible")
+        raise StudyError(f"{where}: played is {played!r}; choose 'no' for people or 'yes' for programs")
     shift = 1 if study.kind == "discrimination" else 0
     answers = {str(possible + shift): possible for possible in answers_of(study.kind)}
     if answer not in answers:
-        raise StudyError(f"{where}: the answer is {answer!r}; possible are {', '.join(sorted(answers, key=int))}")
+        raise StudyError(f"{where}: the answer is {answer!r}; choose one of {', '.join(sorted(answers, key=int))}")
     value = turned(study.kind, answers[answer]) if _ORDERS[order] else answers[answer]
     return Rating(rater, question, value), _PLAYED[played]
 

@@ -41,7 +41,9 @@ class GazeMaps:
                 for question in {file.stem, _PERSON.sub("", file.stem)}:
                     self._files.setdefault(question, []).append(file)
         if not self._files:
-            raise BadFileError(folder, "it holds no pictures such as 1500070_1.png, by the id of a question")
+            raise BadFileError(
+                folder, "it holds no pictures such as 1500070_1.png; name them after the ids of questions"
+            )
 
     def of(self, question: str) -> list[Path]:
         """The pictures of a question."""

@@ -84,7 +84,11 @@ class AskedPhotographs:
         images = [(name, [q for q in questions if gazes is None or gazes.of(q.id)]) for name, questions in table.images]
         self._table = _Table(table.file, [(name, tuple(questions)) for name, questions in images if questions])
         if not self._table.images:
-            raise BadFileError(file, f"none of its questions has a map in {gazes and gazes.folder}, such as ID_1.png")
+            raise BadFileError(
+                file,
+                f"none of its questions has a map in {gazes and gazes.folder}; name the maps by the "
+                "questions' ids, such as ID_1.png",
+            )
         self._gazes = gazes
         self.name = readable(file.parent.name)
         self.objects: Objects = {}
@@ -156,7 +160,7 @@ def _read(file: Path, columns: Iterable[str], parse: Callable[[Mapping[str, str]
 def _caption(_cells: Mapping[str, str], row: CsvRow) -> str:
     words = plain(row.text("caption"))
     if not words:
-        raise row.bad(f"caption {row.cells['caption']!r} has no words")
+        raise row.bad(f"caption {row.cells['caption']!r} has no words; write some")
     return words
 
 

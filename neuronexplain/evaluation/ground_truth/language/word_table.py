@@ -52,7 +52,7 @@ class WordTable:
         for row, words, name in read_table(file, ("word", "object"), _entry, stop):
             if objects is not None and name and name not in objects:
                 known = ", ".join([*objects][:_SHOWN]) + (", ..." if len(objects) > _SHOWN else "")
-                raise row.bad(f"the data has no object {name!r}; it has {known}")
+                raise row.bad(f"the data has no object {name!r}; choose one of {known}")
             if meanings.setdefault(words, name) != name:
                 raise row.bad(f"{' '.join(words)!r} means {meanings[words]!r} too; leave one of them out")
             meanings[words] = name
