@@ -99,7 +99,10 @@ def test_a_concept_without_a_unit_says_so(small: tuple[NameStore, Run]) -> None:
 
 def test_an_unknown_concept_gets_near_names(small: tuple[NameStore, Run]) -> None:
     store, run = small
-    with pytest.raises(ConceptNotFoundError, match=r"no concept of run \d+ is called 'Gras'; choose a name of its units, such as grass$"):
+    with pytest.raises(
+        ConceptNotFoundError,
+        match=r"no concept of run \d+ is called 'Gras'; choose a name of its units, such as grass$",
+    ):
         store.classes_for(run, "Gras")
     with pytest.raises(ConceptNotFoundError, match="no unit has a name at that IoU"):
         store.classes_for(run, "Gras", min_iou=0.99)

@@ -60,6 +60,10 @@ def test_two_networks_with_the_same_right_prediction(run, tmp_path, weak):
     [
         (["trust", *SCENES], "name the second with --network-2, --weights-2 or --db-2"),
         (["trust", *SCENES, "--network-2", "scenes"], "the same weights"),
+        (
+            ["trust", *SCENES, "--network-2", "scenes", "--dictionary-2", "f"],
+            "--dictionary-2 would be ignored: --db-2 names",
+        ),
         (["discrimination", *SCENES, "--images", "9", "--limit", "1"], "--images 9 are to be asked about"),
         (["discrimination", "--network", "scenes", "--data", "nowhere"], "there is no such folder"),
     ],

@@ -29,6 +29,18 @@ def percentage(share: float) -> str:
     return f"{share:.1%}" if share >= 0.001 else "<0.1%"
 
 
+def whole_percentage(share: float) -> str:
+    """A share in whole per cent, which says all or none only of all or none.
+
+    >>> [whole_percentage(share) for share in (0.42, 1, 0.996, 0, 0.004)]
+    ['42%', '100%', '>99%', '0%', '<1%']
+    """
+    whole = f"{share:.0%}"
+    if share not in {0, 1} and whole in {"0%", "100%"}:
+        return "<1%" if whole == "0%" else ">99%"
+    return whole
+
+
 _LEAST_POWER = -300
 """Ten to the power of less than -323 is 0."""
 

@@ -148,6 +148,7 @@ def environment() -> Environment:
     environment.globals["meaning"] = meaning
     environment.filters |= {
         "percent": numbers.percentage,
+        "whole_percent": numbers.whole_percentage,
         "fixed": fixed,
         "true_minus": true_minus,
         "labelled": numbers.labelled,

@@ -1,7 +1,5 @@
 """Draws the docs' pictures of photographs that must not be shown: only heat map and named neurons.
 
-Usage: scripts/docs/photograph_pictures.py DATABASE FOLDER PHOTOGRAPH[=CLASS]...
-
 Their owners keep their rights in the photographs, so a picture shows the heat map, and where the neurons of each name
 respond. Those in docs/pictures are of SqueezeNet's database, and photographs of ImageNet's: a goldfinch, an oxcart, a
 mountain bike, a zebra and a boxer; and as mistakes, with the class that they show, a mountain tent and a trimaran.
@@ -10,7 +8,7 @@ pictures.py makes all the others.
 
 from __future__ import annotations
 
-import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,13 +84,18 @@ def draw(explainer: Explainer, path: str, shown: str, folder: Path) -> None:
 
 def main() -> None:
     """Write one strip for each photograph, and print its sentence."""
-    database, folder, *photographs = sys.argv[1:]
-    with NameStore.open(database) as store:
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("database", help="a database of a network's names")
+    parser.add_argument("folder", type=Path, help="folder for the pictures")
+    parser.add_argument("photographs", nargs="+", metavar="PHOTOGRAPH[=CLASS]", help="of a mistake, with its class")
+    asked = parser.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    with NameStore.open(asked.database) as store:
         run = store.choose()
         explainer = Explainer.from_store(open_network_of(run), store, run=run)
-    for photograph in photographs:
+    for photograph in asked.photographs:
         path, _, shown = photograph.partition("=")
-        draw(explainer, path, shown, Path(folder))
+        draw(explainer, path, shown, asked.folder)
 
 
 if __name__ == "__main__":

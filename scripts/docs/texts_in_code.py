@@ -102,11 +102,7 @@ class Module:
         """The texts that a function of the module may return."""
         called = [one for one in self.functions if one.name == last_name(function)]
         nodes = [node for one in called for node in ast.walk(one) if isinstance(node, ast.Return)]
-        return [
-            node.value
-            for node in nodes
-            if node.value is not None and _is_text(node.value)
-        ]
+        return [node.value for node in nodes if node.value is not None and _is_text(node.value)]
 
 
 def _joined(parts: Sequence[Sequence[str]]) -> list[str]:
@@ -161,5 +157,3 @@ def last_name(node: ast.expr) -> str:
 
 def _line(node: ast.Call) -> int:
     return node.lineno
-
-

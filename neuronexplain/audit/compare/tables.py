@@ -85,8 +85,8 @@ def _concepts(compared: RunsCompared, rows: int | None) -> Report:
         {
             "concept": change.concept,
             "category": change.category,
-            "before": _figure(change.neurons.before),
-            "after": _figure(change.neurons.after),
+            "before": _figure(change.neurons.before) or 0,
+            "after": _figure(change.neurons.after) or 0,
             "verdict": _verdict(change.difference),
             "iou_before": _figure(change.iou.before),
             "iou_after": _figure(change.iou.after),
