@@ -146,7 +146,7 @@ class Contrast:
         gain: what of that the second class gains; the rest is what the first loses.
         passed_over: units that would have been in ``top`` or ``bottom`` had all units been ranked.
         responding: every unit that may be said to respond, whichever class it speaks for, by number.
-        masks: where the units that are said to speak for it respond, by name, as :attr:`Answer.masks`.
+        masks: where the units that are said to speak for it respond, by name, as ``masks`` of an answer.
         noun: what readers call a unit.
     """
 
