@@ -1,8 +1,8 @@
 """Draws the docs' pictures of photographs that must not be shown: only heat map and named neurons.
 
 Their owners keep their rights in the photographs, so a picture shows the heat map, and where the neurons of each name
-respond. Those in docs/pictures are of SqueezeNet's database, and photographs of ImageNet's: a goldfinch, a convertible, a
-mountain bike, a zebra and a boxer; and as mistakes, with the class that they show, a mountain tent and a trimaran.
+respond. Those in docs/pictures are of SqueezeNet's database, and photographs of ImageNet's: a goldfinch, a convertible,
+a mountain bike, a zebra and a boxer; and as mistakes, with the class that they show, a mountain tent and a trimaran.
 pictures.py makes all the others.
 """
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from neuronexplain.metrics.small_samples import mean_of, share
 
+from .mistakes import TOP
 from .wording import said_sides, share_lost
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def told_first(mistakes: Sequence[Mistake]) -> list[Mistake]:
 
 
 def _accuracies(ranks: Sequence[int]) -> tuple[Figure, Figure]:
-    top_1, top_5 = (share(sum(rank <= most for rank in ranks), len(ranks)) for most in (1, 5))
+    top_1, top_5 = (share(sum(rank <= most for rank in ranks), len(ranks)) for most in (1, TOP))
     return top_1, top_5
 
 

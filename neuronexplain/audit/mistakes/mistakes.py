@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from neuronexplain.explanation import Comparison
     from neuronexplain.vocabulary import RankedUnit
 
-_TOP = 5
+TOP = 5
 """The paper's top-5."""
 
 
@@ -104,7 +104,7 @@ class Mistake:
     @property
     def is_in_top(self) -> bool:
         """Whether the shown class is among the five most probable."""
-        return self.rank <= _TOP
+        return self.rank <= TOP
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from neuronexplain.report.inline_pictures import CONCEPT_SIDE, overlay_uri, pict
 from neuronexplain.report.page import render
 
 from .confusions import class_accuracies, confusions, overall_accuracy, told_first
+from .mistakes import TOP
 from .wording import headline, said_sides, say_apart, say_prediction
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def mistakes_page(
         overall=overall_accuracy(photographs),
         mistakes=len(mistakes),
         in_top=sum(mistake.is_in_top for mistake in mistakes),
+        has_more=len(explainer.network.classes) > TOP,
         repeated=repeated,
         once=len({(m.shown.index, m.said.index) for m in mistakes}) - len(repeated),
         accuracies=class_accuracies(photographs, explainer.network.classes),

@@ -77,20 +77,19 @@ def mistakes(
     elif output.csv:
         console.write_rows(mistake_rows(checked), dict.fromkeys(MISTAKE_COLUMNS, ""), as_json=False, as_csv=True)
     else:
-        _say_accuracy(overall_accuracy(checked))
+        _say_accuracy(overall_accuracy(checked), len(labels))
         _say_confusions(confusions(checked))
         _say_mistakes(checked, limit)
         if output.out:
             console.say(f"Page: {output.out / AUDIT_PAGE}")
 
 
-def _say_accuracy(accuracy: ClassAccuracy) -> None:
+def _say_accuracy(accuracy: ClassAccuracy, classes: int) -> None:
+    from neuronexplain.audit.mistakes.mistakes import TOP
     from neuronexplain.audit.shown_figures import in_percent
 
-    console.say(
-        f"Right in {in_percent(accuracy.top_1)} of {accuracy.top_1.images} photographs; the right class is among the "
-        f"first five in {in_percent(accuracy.top_5)}."
-    )
+    top = f"; the right class is among the first five in {in_percent(accuracy.top_5)}" if classes > TOP else ""
+    console.say(f"Right in {in_percent(accuracy.top_1)} of {accuracy.top_1.images} photographs{top}.")
 
 
 def _say_confusions(confusions: Sequence[Confusion]) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from neuronexplain.cli import console, options
 from neuronexplain.cli.evaluate.inputs import AnnotatedImages
+from neuronexplain.counts import count as count_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,9 +80,8 @@ class Making:
                 {"study": study.digest, "questions": len(study.questions), "ratings": needed, "visualisations": shown}
             )
             return
-        console.say(
-            f"{len(study.questions)} questions about {count} images of {ground.name}; {needed} ratings to give."
-        )
+        asked = f"{count_of(len(study.questions), 'question')} about {count_of(count, 'image')} of {ground.name}"
+        console.say(f"{asked}; {count_of(needed, 'rating')} to give.")
         console.say(f"Ask people: neuronexplain study serve {self.out}")
         console.say(
             f"Ask elsewhere: {self.out / 'public'} has the pictures and questions.csv; keep the rest to yourself."
