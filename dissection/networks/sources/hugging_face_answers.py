@@ -215,7 +215,7 @@ class _Llava:
         return writer, Text(tokenizer, name, most, "answer", after), "model.vision_tower"
 
     def generate(self, module: Any, images: Float[Tensor, "images channels H W"], question: str) -> list[list[int]]:  # noqa: ANN401 -- transformers
-        """The likeliest token after each other; that in whose place an image is read; leave that out spells nothing."""
+        """The likeliest token after each other; that in whose place an image is read spells nothing."""
         asked = self._asked(images, question, MOST_TOKENS)
         written = module.generate(input_ids=asked, attention_mask=torch.ones_like(asked), pixel_values=images)
         answers = [_until(self.ends, row[asked.shape[1] :]) for row in written.tolist()]
