@@ -50,18 +50,18 @@ class Maker:
 
 def error_messages() -> list[ErrorMessage]:
     """The messages of all raised errors, in the order of modules and lines."""
-    modules = [Module(path) for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    modules = [
+        Module(path, path.relative_to(ROOT).as_posix())
+        for package in PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
+    ]
     ours = _descendants([base for module in modules for base in module.bases])
-    makers = {module.path: list(_makers(module, ours)) for module in modules}
-    public = {name: (one, module) for module in modules for one in makers[module.path] if (name := one.name)[0] != "_"}
+    makers = {module: {one.name: (one, module) for one in _makers(module, ours)} for module in modules}
+    public = {name: maker for named in makers.values() for name, maker in named.items() if not name.startswith("_")}
     messages = [
-        ErrorMessage(
-            "ConceptDataError" if error == _WITH_FILE else error, text, module.path.relative_to(ROOT).as_posix(), line
-        )
+        ErrorMessage("ConceptDataError" if error == _WITH_FILE else error, text, module.name, line)
         for module in modules
-        for error, text, line in _messages(
-            module, ours, public | {one.name: (one, module) for one in makers[module.path]}
-        )
+        for error, text, line in _messages(module, ours, public | makers[module])
         if re.search(r"\w", re.sub(r"\{[^}]*\}", "", text))
     ]
     return _with_endings(messages)

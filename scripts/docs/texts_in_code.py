@@ -22,9 +22,15 @@ _DEEPEST: Final = 2
 
 @dataclass(frozen=True)
 class Module:
-    """The code of a module, and what of it can become part of a message."""
+    """The code of a module, and what of it can become part of a message.
+
+    Attributes:
+        path: its file.
+        name: what the file is called on pages.
+    """
 
     path: Path
+    name: str
 
     @cached_property
     def _tree(self) -> ast.Module:
