@@ -140,6 +140,13 @@ def test_the_form_asks_what_the_network_understands(client, run, fields):
     assert sum(f'name="{name}"' in form for name in ("question", "caption")) == fields
 
 
+def test_where_there_are_no_classes_the_pages_say_what_to_ask(client):
+    assert "0 classes" not in client.get(f"/runs/{CAPTIONER}").text
+    page = client.get(f"/runs/{CAPTIONER}/classes").text
+    assert "This network has no classes" in page
+    assert f'href="/?run={CAPTIONER}"' in page
+
+
 def test_where_a_neuron_is_alive(client):
     seen = answered(client, sent(client, CAPTIONER, to=f"/runs/{CAPTIONER}/neurons/0/photographs"))["neuron"]
     assert seen["share"] > 0.1

@@ -114,7 +114,7 @@ def download(shared: Shared, answer: Id) -> Response:
     """The answer as a page that stands alone."""
     result = _found(shared.jobs, answer).result
     if not isinstance(result, Explained):
-        raise HTTPException(404, "There is no page of that to download.")
+        raise HTTPException(404, "There is no page of that to download: explain a photograph first.")
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", result.image.rpartition(".")[0]).strip("-") or "photograph"
     disposition = f'attachment; filename="{stem}-explained.html"'
     return Response(result.page, headers={"content-disposition": disposition}, media_type="text/html")

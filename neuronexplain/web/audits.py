@@ -46,7 +46,7 @@ def audit_page(shared: Shared, name: str) -> Response:
     """The page of an audit."""
     found = _listed(shared.audits).get(name)
     if found is None:
-        raise HTTPException(404, f"There is no audit {name[:100]!r} here.")
+        raise HTTPException(404, f"There is no audit {name[:100]!r} here: choose one at /audits.")
     folder, _ = found
     return HTMLResponse((folder / AUDIT_PAGE).read_bytes(), headers={"content-security-policy": _POLICY})
 

@@ -105,7 +105,9 @@ def class_page(names: Names, run: Number, index: Number) -> Response:
     """What matters for a class, and which classes are most alike."""
     chosen = names.run(run)
     if index >= len(chosen.classes):
-        raise HTTPException(404, f"The network of run {run} has {len(chosen.classes)} classes, and none {index}.")
+        raise HTTPException(
+            404, f"The network of run {run} has {len(chosen.classes)} classes, and none {index}: choose one of them."
+        )
     images = names.store.class_images(chosen).get(index, 0)
     answers = names.store.concepts_of(chosen, index) if images and not chosen.key.imported else []
     return pages.page(
@@ -135,7 +137,7 @@ def concept_page(names: Names, run: Number, name: Words) -> Response:
     concept = digest.concepts.get(name.strip().casefold())
     if concept is None:
         names.store.units_named(digest.run, name)  # raises what is near
-        raise HTTPException(404, f"No unit of run {run} is named {name!r}.")
+        raise HTTPException(404, f"No unit of run {run} is named {name!r}: choose one of its concepts.")
     return pages.page(
         "concept.html.j2",
         here="concepts",

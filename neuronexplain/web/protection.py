@@ -100,12 +100,14 @@ class Gate:
             raise HTTPException(403, "This request comes from a page of another site; open this one and ask here.")
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdecimal() and len(length) < _DIGITS):
-            raise HTTPException(400, "The request does not say how long it is.")
+            raise HTTPException(400, "The request does not say how long it is: send Content-Length.")
         if int(length) > self._largest:
             raise self._too_large()
 
     def _too_large(self) -> HTTPException:
-        return HTTPException(413, f"That is more than {self._largest / 2**20:.3g} MB, the most that may be sent.")
+        return HTTPException(
+            413, f"That is more than {self._largest / 2**20:.3g} MB, the most that may be sent: send less."
+        )
 
     def _counted(self, receive: Receive) -> Receive:
         """The request's body, which ends with an error where it grows too large or comes too slowly."""
@@ -120,7 +122,9 @@ class Gate:
                 async with timeout_at(deadline):
                     message = await receive()
             except TimeoutError:
-                raise HTTPException(408, f"The request did not arrive within {self._slowest:g} seconds.") from None
+                raise HTTPException(
+                    408, f"The request did not arrive within {self._slowest:g} seconds: try again."
+                ) from None
             size += len(message.get("body", b""))
             is_whole = not message.get("more_body", False)
             if size > self._largest:

@@ -84,7 +84,10 @@ def reason_of(error: Exception) -> tuple[int, str]:
             reason = error.status_code, str(error.detail)
         case RequestValidationError():
             first = error.errors()[0]
-            reason = 422, f"{first['loc'][-1]}: {'it is missing' if first['type'] == 'missing' else first['msg']}"
+            reason = (
+                422,
+                f"{first['loc'][-1]}: {'it is missing; add it' if first['type'] == 'missing' else first['msg']}",
+            )
         case ClassNotFoundError() | ConceptNotFoundError() | RunNotFoundError() | LayerNotFoundError():
             reason = 404, str(error)
         case BusyError():
