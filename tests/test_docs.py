@@ -40,6 +40,15 @@ def script(monkeypatch):
     return import_module
 
 
+@pytest.fixture(scope="module")
+def messages():
+    """The messages of all errors, gathered once."""
+    pytest.importorskip("mkdocs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(SCRIPTS))
+        return import_module("error_messages").error_messages()
+
+
 def first_cells(text):
     """The first cells of the rows of all tables, without their heads."""
     return re.findall(r"^\| `([^|]*?)` \|", text, re.MULTILINE)
@@ -217,9 +226,7 @@ def test_terms_are_short_and_speak_of_what_is_shown():
 # Errors
 
 
-def test_messages_are_gathered_with_what_is_filled_in(script):
-    errors = script("error_messages")
-    messages = errors.error_messages()
+def test_messages_are_gathered_with_what_is_filled_in(script, messages):
     texts = {message.text for message in messages}
     assert len(texts) > 700
     assert "{folder} holds a page already; name another folder, or replace it with --replace" in texts
@@ -230,7 +237,7 @@ def test_messages_are_gathered_with_what_is_filled_in(script):
         text.endswith("its layer has no name or no units: it was changed or damaged, export it again where it was made")
         for text in texts
     )
-    assert all(errors.by_subject(messages).values())
+    assert all(script("error_messages").by_subject(messages).values())
 
 
 _TO_DO = (
@@ -245,11 +252,8 @@ _ADVICE = re.compile(
 )
 
 
-def test_every_message_says_what_to_do(script):
-    without = [
-        f"{one.module}: {one.text}" for one in script("error_messages").error_messages() if not _ADVICE.search(one.text)
-    ]
-    assert without == []
+def test_every_message_says_what_to_do(messages):
+    assert [f"{one.module}: {one.text}" for one in messages if not _ADVICE.search(one.text)] == []
     assert not _ADVICE.search("{name} is labelled in {unknown}; the vocabulary has no such category")
 
 
