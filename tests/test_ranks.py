@@ -132,7 +132,9 @@ def test_the_end_of_a_rank_is_noticed_without_torchrun(tmp_path):
     killed = time.monotonic()
     told = first.communicate(timeout=60)[1]
     assert time.monotonic() - killed < 5
-    assert told == f"neuronexplain: another process was killed or ran out of memory; {KEPT}\n"
+    assert (
+        told == f"neuronexplain: another process was killed or ran out of memory; start all processes again; {KEPT}\n"
+    )
     assert (first.returncode, last.returncode) == (2, -signal.SIGKILL)
 
 

@@ -154,8 +154,9 @@ def test_what_does_not_fit_leaves_the_module_untouched(net: nn.Module) -> None:
     with pytest.raises(WeightsError) as caught:
         fit(net, state, where="a.pt")
     assert str(caught.value) == (
-        "weights of a.pt do not fit Sequential: 1 missing (0.bias); "
-        "5 unexpected (extra.0, extra.1, extra.2, ...); 1 misshapen (3.weight 5x4x1x1 instead of 2x4x1x1)"
+        "weights of a.pt do not fit Sequential: 1 missing (0.bias), "
+        "5 unexpected (extra.0, extra.1, extra.2, ...), 1 misshapen (3.weight 5x4x1x1 instead of 2x4x1x1); "
+        "give weights that were saved of it"
     )
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 

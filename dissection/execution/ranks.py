@@ -221,10 +221,7 @@ def _finish(work: dist.Work | None) -> None:
         work.wait()
     except RuntimeError as error:
         _check()
-        raise RanksError(
-            "another process was killed or ran out of memory; give it more memory or a smaller "
-            "--batch-size, and start all again"
-        ) from error
+        raise RanksError("another process was killed or ran out of memory; start all processes again") from error
 
 
 def _wait(done: Callable[[], bool]) -> None:
