@@ -287,8 +287,8 @@ def test_a_network_that_is_not_installed_is_left_out_with_a_line(script, tmp_pat
         raise NetworkError(f"{name} is not installed")
 
     monkeypatch.setattr(cases, "open_network", absent)
-    for name in ("imagenet", "_places"):
-        monkeypatch.setattr(cases, name, colour_network)
+    monkeypatch.setattr(cases, "open_squeezenet", lambda _: colour_network())
+    monkeypatch.setattr(cases, "_places", colour_network)
     monkeypatch.setattr(cases, "_EARLIER", colour_network().layer.name)
     (tmp_path / "coco").mkdir()
     skipped = []
