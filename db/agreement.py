@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from collections.abc import Set as AbstractSet
 
-    from dissection.vocabulary import Concept, Dissection, Unit
+    from dissection.vocabulary import Concept, Dissection, Layer, Unit
 
     from .records import ClassImportance, Run
 
@@ -39,6 +39,7 @@ def require_agreement(
         _numbers(unit)
         _evidence(unit, dissection, has_control=run.key.control)
         _compositions(unit, run, known)
+        _lit_maps(unit, dissection.layer)
     _known_classes(run, importances)
     _known_images(dissection, pictures)
 
@@ -51,6 +52,9 @@ def _known_schema(run: Run, dissection: Dissection, importances: Sequence[ClassI
     if has_more and not run.key.keeps_evidence:
         raise StoreError(f"a run of schema {schema} has no draws, licence or class statistics: make it {SCHEMA}")
     exemplars = (exemplar for unit in dissection.units for exemplar in unit.exemplars)
+    compositions = (one for unit in dissection.units for one in unit.compositions)
+    if not run.key.keeps_formula_responses and any(one.quarters or one.lit_map for one in compositions):
+        raise StoreError(f"a run of schema {schema} does not say how units respond to formulas: make it {SCHEMA}")
     if run.key.length > 1 and not run.key.keeps_formulas:
         raise StoreError(f"a run of schema {schema} has no formulas of {run.key.length} concepts: make it {SCHEMA}")
     if not run.key.keeps_exemplar_concepts and any(exemplar.concepts for exemplar in exemplars):
@@ -122,12 +126,6 @@ def _evidence(unit: Unit, dissection: Dissection, *, has_control: bool) -> None:
         raise StoreError(f"unit {unit.number} has evidence, but the dissection no draws: give their number")
     if evidence is None:
         return
-    area = dissection.layer.height * dissection.layer.width
-    if len(evidence.lit_map) not in {0, area}:
-        raise StoreError(
-            f"unit {unit.number} has a lit map of {len(evidence.lit_map)} cells, its layer has {area}: give one "
-            "value for each, or none"
-        )
     if (evidence.control is not None) is not has_control:
         raise StoreError(
             f"unit {unit.number} has {'no' if has_control else 'a'} control, unlike the run: give one to both, "
@@ -150,8 +148,19 @@ def _compositions(unit: Unit, run: Run, known: AbstractSet[Concept]) -> None:
             raise StoreError(
                 f"unit {unit.number} has a formula of concepts that the dissection does not all list: add them there"
             )
-        if not all(map(isfinite, (*one.gain, one.p, one.q))):
+        least = (quarter.least for quarter in one.quarters)
+        if not all(map(isfinite, (*one.gain, one.p, one.q, *least, *one.lit_map))):
             raise StoreError(f"unit {unit.number} has a formula with a number that is not finite: give finite ones")
+
+
+def _lit_maps(unit: Unit, layer: Layer) -> None:
+    area = layer.height * layer.width
+    for described in (*unit.compositions, *((unit.evidence,) if unit.evidence else ())):
+        if len(described.lit_map) not in {0, area}:
+            raise StoreError(
+                f"unit {unit.number} has a lit map of {len(described.lit_map)} cells, its layer has {area}: give one "
+                "value for each, or none"
+            )
 
 
 def _known_classes(run: Run, importances: Sequence[ClassImportance]) -> None:

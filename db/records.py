@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dissection.vocabulary import Dissection, Layer, Precision
 
-SCHEMA = 5
+SCHEMA = 6
 """Version of the tables; part of every run's key."""
 
 OLDEST_SCHEMA = 2
@@ -27,6 +27,9 @@ OLDEST_SCHEMA = 2
 
 NEWEST_DIGESTED = 3
 """The schema that digests of newer keys name: those only add to a run of schema 3, and no answer depends on that."""
+
+FORMULAS_SPOKEN = 6
+"""The schema since which runs keep what sentences need of formulas: digests of newer keys with formulas name it."""
 
 KEY_OF_EVIDENCE = ("draws", "control")
 """The fields of `RunKey` that runs have since schema 3."""
@@ -109,6 +112,11 @@ class RunKey:
         return self.schema >= 5
 
     @property
+    def keeps_formula_responses(self) -> bool:
+        """Whether a store keeps how truth depends on the response, and lit maps, of formulas: since schema 6."""
+        return self.schema >= FORMULAS_SPOKEN
+
+    @property
     def parts(self) -> dict[str, Any]:
         """The fields by name; schema 2 knows no evidence, and a run without formulas no length."""
         lacking = () if self.keeps_evidence else KEY_OF_EVIDENCE
@@ -118,8 +126,12 @@ class RunKey:
 
     @property
     def digest(self) -> str:
-        """The key as one sha256, in hexadecimal: of its parts as JSON, with the schema at most `NEWEST_DIGESTED`."""
-        digested = self.parts | {"schema": min(self.schema, NEWEST_DIGESTED)}
+        """The key as one sha256, in hexadecimal: of its parts as JSON, with the newest schema that answers depend on.
+
+        That is at most `NEWEST_DIGESTED`, or `FORMULAS_SPOKEN` with formulas.
+        """
+        has_spoken = self.length > 1 and self.keeps_formula_responses
+        digested = self.parts | {"schema": FORMULAS_SPOKEN if has_spoken else min(self.schema, NEWEST_DIGESTED)}
         return hashlib.sha256(json.dumps(digested, sort_keys=True).encode()).hexdigest()
 
 

@@ -88,6 +88,8 @@ def _dissection_rows(dissection: Dissection) -> dict[Table, list[Row]]:
         schema.controls: _control_rows,
         schema.compositions: _composition_rows,
         schema.formula_terms: _term_rows,
+        schema.formula_quarters: _formula_quarter_rows,
+        schema.formula_maps: _formula_map_rows,
     }
     return {
         schema.concepts: list(_concept_rows(dissection)),
@@ -164,6 +166,18 @@ def _term_rows(unit: Unit) -> Iterator[Row]:
         terms = [("", one.formula.first), *one.formula.steps]
         for place, (operator, concept) in enumerate(terms):
             yield unit.number, one.formula.length, place, operator, concept.number
+
+
+def _formula_quarter_rows(unit: Unit) -> Iterator[Row]:
+    for one in unit.compositions:
+        for number, quarter in enumerate(one.quarters):
+            yield unit.number, one.formula.length, number, quarter.least, quarter.images, quarter.hits
+
+
+def _formula_map_rows(unit: Unit) -> Iterator[Row]:
+    for one in unit.compositions:
+        if one.lit_map:
+            yield unit.number, one.formula.length, _array(np.array(one.lit_map))
 
 
 def _class_rows(labels: Sequence[str], importances: Iterable[ClassImportance]) -> dict[Table, list[Row]]:

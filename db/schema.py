@@ -324,6 +324,33 @@ formula_terms = Table(
     sqlite_with_rowid=False,
 )
 
+# Of formulas that gain anything: as for evidence, the lit images by strength, and the lit map.
+formula_quarters = Table(
+    "formula_quarters",
+    metadata,
+    _key("run"),
+    _key("unit"),
+    _key("length"),
+    _key("quarter"),
+    _required("least", _REAL),
+    _required("images", _WHOLE),
+    _required("hits", _WHOLE),
+    ForeignKeyConstraint(["run", "unit", "length"], ["compositions.run", "compositions.unit", "compositions.length"]),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+formula_maps = Table(
+    "formula_maps",
+    metadata,
+    _key("run"),
+    _key("unit"),
+    _key("length"),
+    _required("lit_map", LargeBinary),
+    ForeignKeyConstraint(["run", "unit", "length"], ["compositions.run", "compositions.unit", "compositions.length"]),
+    sqlite_strict=True,
+)
+
 # The greatest IoU of the control's units with the concept of a unit's best overlap.
 controls = Table(
     "controls",
@@ -373,6 +400,8 @@ UNITS: Final = {
     controls: "unit",
     compositions: "unit",
     formula_terms: "unit",
+    formula_quarters: "unit",
+    formula_maps: "unit",
 }
 """The tables with rows of units, and their columns of the unit's number."""
 
@@ -386,6 +415,7 @@ SINCE: Final = {
     **dict.fromkeys((truths, evidence, runners_up, quarters, controls, class_statistics, provenance), 3),
     exemplar_concepts: 4,
     **dict.fromkeys((bodies, formula_lengths, compositions, formula_terms), 5),
+    **dict.fromkeys((formula_quarters, formula_maps), 6),
 }
 """The tables that the oldest schema lacks, and the schema that each came with."""
 

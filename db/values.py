@@ -36,6 +36,8 @@ from .schema import (
     evidence,
     exemplar_concepts,
     exemplars,
+    formula_maps,
+    formula_quarters,
     formula_terms,
     overlaps,
     quarters,
@@ -117,8 +119,20 @@ def units_of(rows: Rows, known: Mapping[int, Concept]) -> Iterator[Unit]:
     terms_of: dict[tuple[int, int], list[tuple[str, Concept]]] = defaultdict(list)
     for row in rows.get(formula_terms, ()):
         terms_of[row.unit, row.length].append((row.operator, known[row.concept]))
+    quarters_of_formula: dict[tuple[int, int], list[Quarter]] = defaultdict(list)
+    for row in rows.get(formula_quarters, ()):
+        quarters_of_formula[row.unit, row.length].append(_quarter(row))
+    map_of_formula = {(row.unit, row.length): row.lit_map for row in rows.get(formula_maps, ())}
     compositions_of = {
-        unit: tuple(_composition(row, terms_of[unit, row.length]) for row in members)
+        unit: tuple(
+            _composition(
+                row,
+                terms_of[unit, row.length],
+                quarters_of_formula.get((unit, row.length), ()),
+                map_of_formula.get((unit, row.length), b""),
+            )
+            for row in members
+        )
         for unit, members in by_unit(compositions)
     }
     for row in rows[units]:
@@ -133,12 +147,24 @@ def units_of(rows: Rows, known: Mapping[int, Concept]) -> Iterator[Unit]:
         )
 
 
-def _composition(row: Row[Any], terms: Sequence[tuple[str, Concept]]) -> Composition:
+def _composition(
+    row: Row[Any], terms: Sequence[tuple[str, Concept]], by_strength: Sequence[Quarter], lit_map: bytes
+) -> Composition:
     (_, first), *steps = terms
     searched, held_out = (FormulaAreas(*(getattr(row, f"{half}_{area}") for area in AREAS)) for half in HALVES)
     truth = Truth(row.lit_images, row.hit_images, row.dark_images, row.missed_images)
     formula = Formula(first, tuple((operator_of(operator), concept) for operator, concept in steps))
-    return Composition(formula, searched, held_out, (row.gain_low, row.gain_high), row.p, row.q, truth)
+    return Composition(
+        formula,
+        searched,
+        held_out,
+        (row.gain_low, row.gain_high),
+        row.p,
+        row.q,
+        truth,
+        quarters=tuple(by_strength),
+        lit_map=_lit_map(lit_map),
+    )
 
 
 def _overlap(row: Row[Any], known: Mapping[int, Concept], truth: Truth | None) -> Overlap:
@@ -169,6 +195,10 @@ def _evidence(
         margin=(row.margin_low, row.margin_high),
         runners_up=rivals,
         quarters=by_strength,
-        lit_map=tuple(np.frombuffer(row.lit_map, NUMBERS).tolist()),
+        lit_map=_lit_map(row.lit_map),
         control=control,
     )
+
+
+def _lit_map(cells: bytes) -> tuple[float, ...]:
+    return tuple(np.frombuffer(cells, NUMBERS).tolist())

@@ -1,6 +1,8 @@
 """What a sentence may say of a unit: each clause has conditions that were measured.
 
-A name is *proven* where its IoU is at least ``min_iou`` and its ``q`` at most ``max_q``. Then, of a unit:
+A name is *proven* where its IoU is at least ``min_iou`` and its ``q`` at most ``max_q``. A formula of several concepts
+that is accepted, see :class:`dissection.vocabulary.Composition`, is proven too, and stands in for the name: it is what
+the unit is said to stand for, and what truth and potential are of. Then, of a unit:
 
 ============  ================================================  ====================================================
 clause        what is said                                      condition
@@ -10,8 +12,9 @@ clause        what is said                                      condition
               against it"
 ``absent``    "there is no bed"                                 of *every* unit of the name: not lit, alpha < 0 and
                                                                 potential < 0; of one of them: where it is not lit,
-                                                                99 % of the images lack the concept
-``missed``    "would speak for it too, but stays silent"        no unit of the name is lit, alpha > 0, potential > 0,
+                                                                99 % of the images lack the concept; no unit is lit
+                                                                that stands for something never without the concept
+``missed``    "would speak for it too, but stays silent"        no such unit is lit, alpha > 0, potential > 0,
                                                                 its effect is under 1 % of all effects, and the
                                                                 concept is there on >= ``min_truth`` of all images on
                                                                 which it is lit
@@ -50,20 +53,31 @@ _NO_EFFECT = 0.01
 """A unit whose effect is under this share of all effects is silent."""
 
 
-def clause(unit: RankedUnit, namesakes: Sequence[RankedUnit], total_effect: float, rules: Rules) -> Clause | Unspoken:
+def clause(
+    unit: RankedUnit,
+    namesakes: Sequence[RankedUnit],
+    implying: Sequence[RankedUnit],
+    total_effect: float,
+    rules: Rules,
+) -> Clause | Unspoken:
     """What may be said of a unit, or why nothing.
 
     Args:
         unit: the unit; its own ``clause`` is not looked at.
-        namesakes: every unit of the layer that has its name, itself included.
+        namesakes: every unit of the layer that stands for the same, itself included.
+        implying: these and every unit that stands for something which is never without that.
         total_effect: the sum of the magnitudes of all units' effects.
         rules: what counts as proven, and as true.
     """
-    if unit.name is None:
+    if unit.meaning is None:
         return "no name"
-    if unit.evidence is not None and unit.evidence.q > rules.max_q:
+    if unit.composition is None and unit.evidence is not None and unit.evidence.q > rules.max_q:
         return "no proven name"
-    return _of_lit(unit, rules) if unit.lit else _of_unlit(unit, namesakes, total_effect, rules)
+    if unit.lit:
+        return _of_lit(unit, rules)
+    if any(other.lit for other in implying):
+        return "not lit"
+    return _of_unlit(unit, namesakes, total_effect, rules)
 
 
 def is_unusual(unit: RankedUnit) -> bool:
@@ -78,7 +92,7 @@ def roles(units: Iterable[RankedUnit]) -> Mapping[Role, Sequence[RankedUnit]]:
     is outweighed.
     """
     by_role: dict[Role, list[RankedUnit]] = {role: [] for role in get_args(Role)}
-    spoken = [unit for unit in units if unit.name and unit.is_spoken]
+    spoken = [unit for unit in units if unit.meaning and unit.is_spoken]
     names_for, names_against = (
         {_name(unit) for unit in spoken if unit.clause == clause} for clause in ("responds", "against")
     )
@@ -98,7 +112,7 @@ def persuasive(units: Iterable[RankedUnit]) -> Sequence[RankedUnit]:
 
 
 def _name(unit: RankedUnit) -> str:
-    return unit.name.concept.spoken if unit.name else ""
+    return unit.meaning.spoken if unit.meaning else ""
 
 
 def _of_lit(unit: RankedUnit, rules: Rules) -> Clause | Unspoken:
@@ -112,8 +126,6 @@ def _of_lit(unit: RankedUnit, rules: Rules) -> Clause | Unspoken:
 def _of_unlit(
     unit: RankedUnit, namesakes: Sequence[RankedUnit], total_effect: float, rules: Rules
 ) -> Clause | Unspoken:
-    if any(namesake.lit for namesake in namesakes):
-        return "not lit"
     if all(namesake.alpha < 0 and _could_lower(namesake) for namesake in namesakes):
         return "absent" if any(map(_is_telling, namesakes)) else "not lit"
     is_true = unit.counts is None or unit.counts.precision >= rules.min_truth
@@ -130,4 +142,5 @@ def _is_telling(unit: RankedUnit) -> bool:
 
 def _could_lower(unit: RankedUnit) -> bool:
     """Whether the score would fall if the unit responded; so where no evidence is kept."""
-    return unit.evidence is None or (unit.potential is not None and unit.potential < 0)
+    has_evidence = unit.evidence is not None or unit.composition is not None
+    return not has_evidence or (unit.potential is not None and unit.potential < 0)

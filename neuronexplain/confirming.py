@@ -98,8 +98,8 @@ def _trials(ranking: Ranking, tried: Sequence[Role]) -> Iterator[_Trial]:
 def _by_name(units: Iterable[RankedUnit]) -> list[tuple[RankedUnit, ...]]:
     by_name: dict[str, tuple[RankedUnit, ...]] = {}
     for unit in units:
-        if unit.name is not None:
-            by_name[unit.name.concept.spoken] = (*by_name.get(unit.name.concept.spoken, ()), unit)
+        if unit.meaning is not None:
+            by_name[unit.meaning.spoken] = (*by_name.get(unit.meaning.spoken, ()), unit)
     return list(by_name.values())
 
 

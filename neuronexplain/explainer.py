@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from db.records import Run, RunLike
     from dissection.execution.settings import Progress
     from dissection.networks.network import Network
-    from dissection.vocabulary import Unit, UnitName
+    from dissection.vocabulary import Meaning, Unit, UnitName
 
     from .arguments import ImageLike, NamedImage, NetworkLike
     from .causes import Causes, Head, Seen
@@ -142,6 +142,11 @@ class Explainer:
     def names(self) -> Mapping[int, UnitName]:
         """Names by unit."""
         return self._layer.names
+
+    @property
+    def meanings(self) -> Mapping[int, Meaning]:
+        """What sentences say that units stand for, by unit: names, and formulas that describe units better."""
+        return {number: description.meaning for number, description in self._layer.descriptions.items()}
 
     def explain(
         self,
@@ -367,8 +372,8 @@ class Explainer:
     def _masks(self, activation: Float[Tensor, "units h w"], units: Sequence[RankedUnit]) -> Mapping[str, np.ndarray]:
         by_name: dict[str, list[int]] = {}
         for unit in units:
-            if unit.name is not None:
-                by_name.setdefault(unit.name.concept.spoken, []).append(unit.unit)
+            if unit.meaning is not None:
+                by_name.setdefault(unit.meaning.spoken, []).append(unit.unit)
         size, thresholds = self.network.preprocessing.size, self._layer.thresholds
         return {
             name: concept_map(activation[numbers].double().cpu().numpy(), thresholds[numbers], size)
@@ -404,7 +409,7 @@ def _exemplars(
     shown = {
         unit.number: unit.exemplars[:_EXEMPLARS]
         for unit in units
-        if rules.among == "all" or unit.name(rules.min_iou) is not None
+        if rules.among == "all" or unit.description(rules.min_iou, rules.max_q) is not None
     }
     jpegs = store.pictures(run, (exemplar.index for of_unit in shown.values() for exemplar in of_unit))
     return {

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dissection.vocabulary import implies
+
 from .clauses import clause
 from .ranking import strongest
 from .vocabulary import RankedUnit
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float32, Float64
 
-    from dissection.vocabulary import Unit, UnitName
+    from dissection.vocabulary import Description, Unit, UnitName
 
     from .activity import Responses
     from .vocabulary import Clause, Rules, Unspoken
@@ -59,23 +61,30 @@ class NamedLayer:
         units: the units.
         rules: the rules; without any evidence no name is proven, and all that have a name are ranked instead.
         names: names by unit.
+        descriptions: what units stand for, by unit.
         thresholds: ``T_k`` by unit.
     """
 
     units: Sequence[Unit]
     rules: Rules
     names: Mapping[int, UnitName] = field(init=False)
+    descriptions: Mapping[int, Description] = field(init=False)
     thresholds: Float64[np.ndarray, " units"] = field(init=False)
     _namesakes: Mapping[str, Sequence[int]] = field(init=False)
+    _implying: dict[str, Sequence[int]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        names = {name.unit: name for unit in self.units if (name := unit.name(self.rules.min_iou)) is not None}
+        rules = self.rules
+        names = {name.unit: name for unit in self.units if (name := unit.name(rules.min_iou)) is not None}
+        described = ((unit.number, unit.description(rules.min_iou, rules.max_q)) for unit in self.units)
+        descriptions = {number: description for number, description in described if description is not None}
         namesakes: dict[str, list[int]] = {}
-        for number, name in names.items():
-            namesakes.setdefault(name.concept.spoken, []).append(number)
+        for number, description in descriptions.items():
+            namesakes.setdefault(description.meaning.spoken, []).append(number)
         if self.rules.among == "proven" and not self.has_evidence:
             object.__setattr__(self, "rules", replace(self.rules, among="named"))
         object.__setattr__(self, "names", names)
+        object.__setattr__(self, "descriptions", descriptions)
         object.__setattr__(self, "thresholds", np.array([unit.threshold for unit in self.units]))
         object.__setattr__(self, "_namesakes", namesakes)
 
@@ -85,11 +94,12 @@ class NamedLayer:
         return any(unit.evidence is not None for unit in self.units)
 
     def lit_maps(self, height: int, width: int) -> Float32[np.ndarray, "units h w"]:
-        """Each unit's map on an image where its concept is; 0 where none is kept."""
+        """Each unit's map on an image where what it stands for is; 0 where none is kept."""
         maps = np.zeros((len(self.units), height * width), np.float32)
         for number, unit in enumerate(self.units):
-            if unit.evidence is not None and unit.evidence.lit_map:
-                maps[number] = unit.evidence.lit_map
+            lit_map = self._lit_map(unit)
+            if lit_map:
+                maps[number] = lit_map
         return maps.reshape(-1, height, width)
 
     def rank(self, responses: Responses) -> Ranking:
@@ -102,7 +112,7 @@ class NamedLayer:
         }[self.rules.rank_by]
         is_eligible = {
             "proven": lambda number: image.judged(number).is_spoken,
-            "named": lambda number: number in self.names,
+            "named": lambda number: number in self.descriptions,
             "all": lambda _number: True,
         }[self.rules.among]
         chosen = strongest(values, self.rules.k, is_eligible=is_eligible)
@@ -111,13 +121,38 @@ class NamedLayer:
     def responding(self, responses: Responses) -> tuple[RankedUnit, ...]:
         """Every unit that may be said to respond, for or against the target, by number."""
         image = _OnImage(self, responses)
-        judged = (image.judged(number) for number in self.names if responses.lit[number])
+        judged = (image.judged(number) for number in self.descriptions if responses.lit[number])
         return tuple(unit for unit in judged if unit.is_spoken)
 
     def namesakes(self, number: int) -> Sequence[int]:
-        """All units that have the name of a unit, itself included; empty if it has none."""
-        name = self.names.get(number)
-        return self._namesakes[name.concept.spoken] if name else ()
+        """All units that stand for what a unit stands for, itself included; empty if it stands for nothing."""
+        description = self.descriptions.get(number)
+        return self._namesakes[description.meaning.spoken] if description else ()
+
+    def implying(self, number: int) -> Sequence[int]:
+        """The same and all units that stand for something which is never without that: "wheel but not car" for "wheel".
+
+        If one of them is lit, what the unit stands for is there.
+        """
+        description = self.descriptions.get(number)
+        if description is None:
+            return ()
+        meaning = description.meaning
+        if meaning.spoken not in self._implying:
+            names = {concept.spoken for concept in meaning.concepts}
+            self._implying[meaning.spoken] = [
+                unit
+                for unit, other in self.descriptions.items()
+                if names & {concept.spoken for concept in other.meaning.concepts} and implies(other.meaning, meaning)
+            ]
+        return self._implying[meaning.spoken]
+
+    def _lit_map(self, unit: Unit) -> tuple[float, ...]:
+        """What its map is where it is switched on; of a unit without a description too, if its evidence keeps that."""
+        description = self.descriptions.get(unit.number)
+        if description is not None:
+            return description.lit_map
+        return unit.evidence.lit_map if unit.evidence is not None else ()
 
 
 class _OnImage:
@@ -132,8 +167,10 @@ class _OnImage:
     def judged(self, number: int) -> RankedUnit:
         """A unit, with what may be said of it."""
         unit = self._look(number)
-        namesakes = [self._look(namesake) for namesake in self._layer.namesakes(number)]
-        return replace(unit, clause=clause(unit, namesakes, self._total_effect, self._layer.rules))
+        namesakes, implying = (
+            [self._look(other) for other in others(number)] for others in (self._layer.namesakes, self._layer.implying)
+        )
+        return replace(unit, clause=clause(unit, namesakes, implying, self._total_effect, self._layer.rules))
 
     def _look(self, number: int) -> RankedUnit:
         if number not in self._seen:
@@ -141,11 +178,11 @@ class _OnImage:
         return self._seen[number]
 
     def _unit(self, unit: Unit) -> RankedUnit:
-        responses, number = self._responses, unit.number
+        responses, number, rules = self._responses, unit.number, self._layer.rules
         lit, peak = bool(responses.lit[number]), float(responses.peak[number])
-        name, best = self._layer.names.get(number), unit.best
-        evidence, counts = (unit.evidence, best.truth) if name and best else (None, None)
-        has_lit_map = evidence is not None and bool(evidence.lit_map)
+        name, description = self._layer.names.get(number), self._layer.descriptions.get(number)
+        counts = description.truth if description else None
+        has_lit_map = description is not None and bool(description.lit_map)
         return RankedUnit(
             unit=number,
             alpha=float(responses.alpha[number]),
@@ -155,10 +192,10 @@ class _OnImage:
             lit=lit,
             peak=peak,
             name=name,
-            truth=evidence.truth(peak, counts) if lit and evidence and counts else None,
+            truth=description.truth_at(peak) if description and lit else None,
             absence=counts.absence if counts and not lit else None,
             excess=None if responses.excess is None else float(responses.excess[number]),
             counts=counts,
-            evidence=evidence,
-            composition=unit.composition(self._layer.rules.min_iou),
+            evidence=unit.evidence if name else None,
+            composition=unit.composition(rules.min_iou, rules.max_q),
         )

@@ -18,7 +18,7 @@ from .figures import figure, figures
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from dissection.vocabulary import Concept, UnitNoun
+    from dissection.vocabulary import Concept, Meaning, UnitNoun
 
     from .vocabulary import RankedUnit, Rules, Score, Unspoken
 
@@ -107,19 +107,23 @@ class _Mentions:
 
     counts: Mapping[str, int]
     truths: Mapping[str, float]
+    formulas: frozenset[str]
     noun: UnitNoun
 
     @classmethod
-    def of(cls, units: Iterable[RankedUnit], mention: Callable[[Concept], str], noun: UnitNoun) -> _Mentions:
+    def of(cls, units: Iterable[RankedUnit], mention: Callable[[Meaning], str], noun: UnitNoun) -> _Mentions:
         counts: Counter[str] = Counter()
         truths: dict[str, float] = {}
+        formulas: set[str] = set()
         for unit in units:
-            if unit.name is not None:
-                words = mention(unit.name.concept)
+            if unit.meaning is not None:
+                words = mention(unit.meaning)
                 counts[words] += 1
                 if unit.truth is not None:
                     truths[words] = max(unit.truth, truths.get(words, 0.0))
-        return cls(counts, truths, noun)
+                if len(unit.meaning.concepts) > 1:
+                    formulas.add(words)
+        return cls(counts, truths, frozenset(formulas), noun)
 
     def __bool__(self) -> bool:
         return bool(self.counts)
@@ -129,12 +133,21 @@ class _Mentions:
         """Whether they are several units."""
         return sum(self.counts.values()) > 1
 
-    def listed(self, conjunction: str = "and") -> str:
-        """The phrases, each with its truth: "sand (84%) and sea"."""
+    def listed(self) -> str:
+        """The phrases, each with its truth: "sand (84%) and sea"; formulas among others are in quotation marks."""
+        has_others = len(self.counts) > 1
+        quoted = {words: f"“{words}”" if has_others and words in self.formulas else words for words in self.counts}
         with_truths = (
-            f"{words} ({percent(self.truths[words])})" if words in self.truths else words for words in self.counts
+            f"{shown} ({percent(self.truths[words])})" if words in self.truths else shown
+            for words, shown in quoted.items()
         )
-        return enumerate_words(list(with_truths), conjunction)
+        return enumerate_words(list(with_truths))
+
+    def lacking(self) -> str:
+        """The phrases as what is not there: "no sand or sea and nothing that is wheel but not car"."""
+        plain = enumerate_words([words for words in self.counts if words not in self.formulas], "or")
+        formulas = [f"nothing that is {words}" for words in self.counts if words in self.formulas]
+        return enumerate_words([*([f"no {plain}"] if plain else []), *formulas])
 
     def subject(self, verb: str, verb_of_many: str) -> str:
         """The units as the subject of a sentence: "its neuron for sand (84%) responds"."""
@@ -150,24 +163,29 @@ class _Mentions:
         return verb_of_many if self.are_many else verb
 
 
-def phrase(concept: Concept) -> str:
-    """A concept as a sentence words it.
+def phrase(meaning: Meaning) -> str:
+    """A concept, or a formula of several, as a sentence words it.
 
-    >>> from dissection.vocabulary import Concept
-    >>> phrase(Concept(7, "striped", "texture"))
-    'striped texture'
+    >>> from dissection.vocabulary import Concept, Formula
+    >>> striped, cloth = Concept(7, "striped", "texture"), Concept(8, "cloth", "material")
+    >>> phrase(striped), phrase(Formula(striped, (("and not", cloth),)))
+    ('striped texture', 'striped texture but not cloth')
     """
+    return meaning.worded(_phrase)
+
+
+def _phrase(concept: Concept) -> str:
     return {"texture": f"{concept.spoken} texture", "scene": f"{concept.spoken} scenery"}.get(
         concept.category, concept.spoken
     )
 
 
-def say(explanation: Spoken, *, mention: Callable[[Concept], str] = phrase) -> str:
+def say(explanation: Spoken, *, mention: Callable[[Meaning], str] = phrase) -> str:
     """The explanation as sentences that claim no more than its numbers support.
 
     Args:
         explanation: the explanation.
-        mention: how a concept is worded where the sentence speaks of its units.
+        mention: how what units stand for is worded where the sentence speaks of them.
     """
     ranked = (*explanation.top, *explanation.bottom)
     by_role = {role: _Mentions.of(units, mention, explanation.noun) for role, units in roles(ranked).items()}
@@ -255,7 +273,7 @@ def say_unlabelled(explanation: Spoken) -> str:
     against_it, stays = "which speaks against it", "would speak for it, but"
     sentences = [
         reason,
-        f"There is no {absent.listed('or')}." if absent else "",
+        f"There is {absent.lacking()}." if absent else "",
         by_role["against"].sentence(f"responds, {against_it}", f"respond, {against_it}"),
         by_role["missed"].sentence(f"{stays} stays silent", f"{stays} stay silent"),
         by_role["torn"].sentence("pulls both ways", "pull both ways"),
@@ -316,7 +334,7 @@ def _reason(explanation: Spoken, responding: _Mentions, absent: _Mentions, *, ha
     opening, is_cause = _opening(explanation), _is_cause(explanation)
     is_predicted = explanation.target.index == explanation.prediction.index
     responds = responding.subject("responds", "respond") if responding and is_cause else ""
-    lacks = f"there is no {absent.listed('or')}" if absent else ""
+    lacks = f"there is {absent.lacking()}" if absent else ""
     reasons = [reason for reason in (responds, lacks) if reason]
     no_cause = "" if is_cause else responding.sentence(*_no_cause(explanation))
     if not reasons:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from dissection.vocabulary import MAX_Q, MIN_IOU
 
 if TYPE_CHECKING:
-    from dissection.vocabulary import Composition, Evidence, Truth, UnitName
+    from dissection.vocabulary import Composition, Evidence, Meaning, Truth, UnitName
 
 RankBy = Literal["alpha", "effect", "contribution"]
 """What units are ranked by: their importance (Eq. 1), what the score loses to first order without them, or their
@@ -132,21 +132,22 @@ class RankedUnit:
         alpha: importance for the target (Eq. 1).
         contribution: ``alpha * mean(A)``, the unit's share of the linearised score.
         effect: ``sum_ij dy/dA_ij A_ij``, what the score loses to first order without the unit.
-        potential: what the score would gain to first order if a unit that is not lit responded as it does where its
-            concept is; ``None`` if it is lit, or no such map is kept.
+        potential: what the score would gain to first order if a unit that is not lit responded as it does where what it
+            stands for is; ``None`` if it is lit, or no such map is kept.
         lit: whether some activation exceeds its threshold.
         peak: its greatest activation.
         name: its name, or ``None``.
-        truth: the share of images that carry the concept where the unit responds this strongly; ``None`` if it is not
-            lit, or that was not counted.
-        counts: the images on which it is lit or not, and those of them that carry the concept; ``None`` if not counted.
+        truth: the share of images that show what it stands for where the unit responds this strongly; ``None`` if it is
+            not lit, or that was not counted.
+        counts: the images on which it is lit or not, and those of them that show what it stands for; ``None`` if not
+            counted.
         evidence: what speaks for the name; ``None`` if there is no name, or none is kept.
         clause: what the sentence says of it, or why nothing.
-        absence: the share of images without the concept among those where the unit is not lit; ``None`` if it is lit,
-            or that was not counted.
+        absence: the share of images without what it stands for among those where the unit is not lit; ``None`` if it is
+            lit, or that was not counted.
         excess: the mean lit contribution to the target's class above that to the average class; ``None`` if unknown.
-        composition: the formula of several concepts that describes it better on held-out images; no sentence speaks of
-            it. ``None`` if there is none, or none was searched for.
+        composition: the formula of several concepts that describes it better on held-out images; ``None`` if there is
+            none, or none was searched for.
     """
 
     unit: int
@@ -164,6 +165,13 @@ class RankedUnit:
     absence: float | None = None
     excess: float | None = None
     composition: Composition | None = None
+
+    @property
+    def meaning(self) -> Meaning | None:
+        """What sentences say that it stands for: its formula, or else its name; ``None`` if it has neither."""
+        if self.composition is not None:
+            return self.composition.formula
+        return self.name.concept if self.name else None
 
     @property
     def is_spoken(self) -> bool:

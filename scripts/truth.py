@@ -82,7 +82,7 @@ def truth(
     with NameStore.create(folder / "names.db") as store:
         run = build(network, named, store, quantile=quantile, min_images=min_images, execution=execution).run
         explainer = Explainer.from_store(network, store, run=run)
-    ground = open_unseen(unseen, run.key.concepts)
+    ground = open_unseen(unseen, run.key.concepts).with_meanings(explainer.meanings.values())
     protocol = Words.over(ground, OfPredictions(explainer, SEED), run, seed=SEED)
     return evaluate(protocol, network, [], ground, folder, view="centre", execution=execution)
 

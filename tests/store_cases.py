@@ -128,6 +128,8 @@ def composed_dissection() -> Dissection:
         p=1e-30,
         q=1e-30,
         truth=Truth(8, 6, 700, 5),
+        quarters=(Quarter(0.6, 4, 3), Quarter(1.7, 4, 3)),
+        lit_map=(0.0, 0.2, 3.5, -0.0, 1 / 7, 8.0),
     )
     triple = Composition(
         Formula(SKY, (("or", TRAFFIC_LIGHT), ("and not", GRASS))),
@@ -141,6 +143,17 @@ def composed_dissection() -> Dissection:
     dissection = proven_dissection()
     first, *others = dissection.units
     return replace(dissection, units=(replace(first, compositions=(pair, triple)), *others))
+
+
+def without_responses(dissection: Dissection) -> Dissection:
+    """The same where nothing is known of how units respond to formulas, as in runs of schema 5."""
+    return replace(
+        dissection,
+        units=tuple(
+            replace(unit, compositions=tuple(replace(one, quarters=(), lit_map=()) for one in unit.compositions))
+            for unit in dissection.units
+        ),
+    )
 
 
 def without_shown(dissection: Dissection) -> Dissection:
@@ -302,12 +315,12 @@ def units(draw: st.DrawFn, number: int, concepts: tuple[ConceptSupport, ...], ar
     threshold, found = draw(reals), ()
     if area is not None and concepts:
         lengths = draw(st.sets(st.sampled_from([2, 3])))
-        found = tuple(draw(compositions(of, length)) for length in sorted(lengths))
+        found = tuple(draw(compositions(of, length, area)) for length in sorted(lengths))
     return Unit(number, threshold, tuple(overlaps), tuple(exemplars), evidence, found)
 
 
 @st.composite
-def compositions(draw: st.DrawFn, concepts: st.SearchStrategy[Concept], length: int) -> Composition:
+def compositions(draw: st.DrawFn, concepts: st.SearchStrategy[Concept], length: int, area: int) -> Composition:
     steps = st.lists(st.tuples(st.sampled_from(OPERATORS), concepts), min_size=length - 1, max_size=length - 1)
     areas = st.builds(FormulaAreas, counts, counts, counts)
     return Composition(
@@ -318,21 +331,31 @@ def compositions(draw: st.DrawFn, concepts: st.SearchStrategy[Concept], length: 
         draw(finite),
         draw(finite),
         draw(st.builds(Truth, counts, counts, counts, counts)),
+        quarters=draw(by_strength),
+        lit_map=draw(lit_maps(area)),
     )
+
+
+by_strength = st.lists(st.builds(Quarter, finite, counts, counts), max_size=4).map(tuple)
+
+
+def lit_maps(area: int) -> st.SearchStrategy[tuple[float, ...]]:
+    """Empty, or a number for each cell where there are not too many."""
+    cells = st.just([]) if area > 9 else st.just([]) | st.lists(finite, min_size=area, max_size=area)
+    return cells.map(tuple)
 
 
 @st.composite
 def evidences(draw: st.DrawFn, concepts: list[Concept], area: int) -> Evidence:
     interval = st.tuples(finite, finite)
     rivals = st.lists(st.sampled_from(concepts), max_size=2) if concepts else st.just([])
-    lit_map = st.just([]) if area > 9 else st.just([]) | st.lists(finite, min_size=area, max_size=area)
     return Evidence(
         *(draw(finite) for _ in range(3)),
         iou=draw(interval),
         margin=draw(interval),
         runners_up=tuple(draw(rivals)),
-        quarters=tuple(draw(st.lists(st.builds(Quarter, finite, counts, counts), max_size=4))),
-        lit_map=tuple(draw(lit_map)),
+        quarters=draw(by_strength),
+        lit_map=draw(lit_maps(area)),
     )
 
 

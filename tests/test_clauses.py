@@ -88,7 +88,7 @@ def test_every_row_of_the_table():
             [silent(1, absence=0.989)],
             [silent(1, absence=0.99)],
         ):
-            judged = clause(ranked, [ranked, *others], 1.0, DEFAULT_RULES)
+            judged = clause(ranked, [ranked, *others], [ranked, *others], 1.0, DEFAULT_RULES)
             assert judged == slow(ranked, [ranked, *others], 1.0, DEFAULT_RULES), (ranked, others)
             said.add(judged)
     assert len(said) == 9
@@ -97,7 +97,7 @@ def test_every_row_of_the_table():
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
 def test_the_rules_are_the_users(q, max_q, truth, min_truth):
     ranked = unit(evidence=replace(EVIDENCE, q=q), truth=truth)
-    said = clause(ranked, [ranked], 1.0, Rules(max_q=max_q, min_truth=min_truth))
+    said = clause(ranked, [ranked], [ranked], 1.0, Rules(max_q=max_q, min_truth=min_truth))
     assert (said == "responds") is (q <= max_q and truth >= min_truth)
 
 

@@ -1,11 +1,12 @@
 """Compositional names: formulas searched for on half of the images and checked on the other, against bitmaps."""
 
+from dataclasses import astuple
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
-from test_evidence import SMALL, hand_made_world, labelled_world
+from test_evidence import SMALL, hand_made_world, labelled_world, slow_fifth, slow_map, slow_quarters
 from thread_ranks import on_ranks
 from worlds import table_world
 
@@ -162,6 +163,7 @@ def test_checks_are_those_of_held_out_images_drawn_by_hand(seed):
         union = sums[1] + sums[2] - sums[0]
         return np.divide(sums[0], union, out=np.zeros(200), where=union > 0)
 
+    gaining = 0
     for unit in dissection.units:
         best = [((("or", unit.best.concept.number),))] if unit.best else []
         searched = searched_formulas(seed, unit.number) if unit.overlaps else []
@@ -174,10 +176,20 @@ def test_checks_are_those_of_held_out_images_drawn_by_hand(seed):
             assert one.gain == pytest.approx(np.quantile(np.min(gains, 0), (0.025, 0.975)))
             holds, domain = world.sides(formula)
             images = [index for index in range(world.images) if domain[world.image_of == index].all()]
-            lit = [index for index in images if maps[index, unit.number].astype(np.float32).max() > unit.threshold]
+            responses = maps[:, unit.number].astype(np.float32)
+            lit = [index for index in images if responses[index].max() > unit.threshold]
             carries = [index for index in images if holds[world.image_of == index].any()]
             hits = len({*lit} & {*carries})
             assert one.truth == Truth(len(lit), hits, len(images) - len(lit), len(carries) - hits)
+            if one.gain[0] > 0:
+                peaks = {index: responses[index].max() for index in lit}
+                assert [astuple(quarter) for quarter in one.quarters] == [*slow_quarters(peaks, {*carries})]
+                (shown,) = slow_fifth(peaks, {*carries})
+                assert one.lit_map == pytest.approx(slow_map(responses[shown], unit.threshold))
+                gaining += 1
+            else:
+                assert (one.quarters, one.lit_map) == ((), ())
+    assert (gaining > 0) == (seed == 1)
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 64])

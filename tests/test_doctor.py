@@ -113,7 +113,7 @@ def formulas():
 def test_the_same_for_people(names, run):
     status, said, error = run("doctor", "--db", names)
     assert (status, told_of(said), told_of(error)) == (0, [], [])
-    assert "Database names.db: schema 5, 4 runs" in said
+    assert "Database names.db: schema 6, 4 runs" in said
     assert "evidence, importances for 2 classes, 2 pictures" in said
     assert "torch " + metadata.version("torch") in " ".join(said.split())
 
@@ -155,7 +155,7 @@ def test_code_that_was_not_built_here_is_told(tmp_path, run, monkeypatch):
 def test_an_older_database_is_a_problem_with_a_way_out(run):
     status, said, _ = run("doctor", "--db", MADE_BEFORE)
     assert status == 0
-    assert "names.db is of schema 2, and this version writes schema 5; its runs are read as they are" in said
+    assert "names.db is of schema 2, and this version writes schema 6; its runs are read as they are" in said
     assert "no checksum" in said
 
 

@@ -19,7 +19,7 @@ from dissection.engine.overlaps import Columns
 from dissection.engine.stability import stability
 from dissection.engine.thresholds import strong_values
 from dissection.execution.settings import Execution
-from dissection.vocabulary import Concept, Evidence, Labels, Quarter, Truth
+from dissection.vocabulary import Concept, Description, Labels, Quarter, Truth
 
 CONCEPTS = {number: Concept(number, f"c{number}", ("object", "color")[number % 2]) for number in (2, 3, 5, 8)}
 COLUMNS = Columns.of(CONCEPTS, ("object", "color"))
@@ -252,20 +252,32 @@ def slow_evidence(maps, labels, dissection):
             continue
         best = unit.overlaps[0].concept
         same = [image for image in lit if best.category in _categories(labels[image])]
-        peaks = np.float32([maps[image, unit.number].max() for image in same])
-        ranked = np.sort(peaks)
-        edges = [ranked[quarter * len(ranked) // 4] for quarter in (1, 2, 3)]
-        for quarter in range(4):
-            there = [i for i, peak in enumerate(peaks) if sum(peak >= edge for edge in edges) == quarter]
-            if there:
-                hits = sum(best.number in _numbers(labels[same[i]]) for i in there)
-                yield unit.number, "quarter", float(min(peaks[there])), len(there), hits
-        carriers = sorted(
-            (image for image in same if best.number in _numbers(labels[image])),
-            key=lambda image, number=unit.number: (-maps[image, number].max(), image),
-        )
-        for image in carriers[:5][-1:]:
+        carriers = {image for image in same if best.number in _numbers(labels[image])}
+        peaks = {image: maps[image, unit.number].max() for image in same}
+        for quarter in slow_quarters(peaks, carriers):
+            yield unit.number, "quarter", *quarter
+        for image in slow_fifth(peaks, carriers):
             yield unit.number, "map", image
+
+
+def slow_quarters(peaks, carriers):
+    """The weakest peak of each quarter, its images and its hits, given the peaks of all lit images."""
+    ranked = np.sort(np.float32([*peaks.values()]))
+    edges = [ranked[quarter * len(ranked) // 4] for quarter in (1, 2, 3)] if peaks else []
+    for quarter in range(4):
+        there = [image for image, peak in peaks.items() if sum(peak >= edge for edge in edges) == quarter]
+        if there:
+            yield float(min(peaks[image] for image in there)), len(there), len({*there} & carriers)
+
+
+def slow_fifth(peaks, carriers):
+    """The image of the fifth strongest peak among those with a hit, or of the weakest of fewer."""
+    return sorted(carriers & peaks.keys(), key=lambda image: (-peaks[image], image))[:5][-1:]
+
+
+def slow_map(cells, threshold):
+    """Cells above the threshold and their neighbours, 0 elsewhere."""
+    return np.where(binary_dilation(cells > threshold, np.ones((3, 3))), cells, 0).ravel().tolist()
 
 
 def _numbers(label):
@@ -289,9 +301,7 @@ def test_truth_quarters_and_lit_maps_are_those_counted_by_hand(seed):
             for *_, image in [
                 row for row in slow_evidence(maps, concepts.all_labels, dissection) if row[:2] == (unit.number, "map")
             ]:
-                cells = maps[image, unit.number]
-                near = binary_dilation(cells > unit.threshold, np.ones((3, 3)))
-                assert unit.evidence.lit_map == pytest.approx(np.where(near, cells, 0).ravel().tolist())
+                assert unit.evidence.lit_map == pytest.approx(slow_map(maps[image, unit.number], unit.threshold))
     assert told == [row for row in slow_evidence(maps, concepts.all_labels, dissection) if row[1] != "map"]
 
 
@@ -358,10 +368,11 @@ def test_a_sample_is_spread_evenly(monkeypatch):
 
 
 def test_the_truth_of_a_response_is_its_quarters_with_one_image_at_the_overall_precision():
-    quarters = (Quarter(1.0, 4, 1), Quarter(2.0, 4, 2), Quarter(4.0, 2, 2))
-    evidence = Evidence(0.1, 0.1, 1.0, (0, 1), (0, 1), (), quarters, ())
-    overall = Truth(10, 5, 30, 2)
-    assert [evidence.truth(peak, overall) for peak in (0.5, 1.5, 2.0, 9.0)] == [1.5 / 5, 1.5 / 5, 2.5 / 5, 2.5 / 3]
+    quarters, overall = (Quarter(1.0, 4, 1), Quarter(2.0, 4, 2), Quarter(4.0, 2, 2)), Truth(10, 5, 30, 2)
+    description = Description(SMALL[1], overall, quarters)
+    assert [description.truth_at(peak) for peak in (0.5, 1.5, 2.0, 9.0)] == [1.5 / 5, 1.5 / 5, 2.5 / 5, 2.5 / 3]
+    assert Description(SMALL[1], overall).truth_at(9.0) == 0.5
+    assert Description(SMALL[1], None).truth_at(9.0) is None
 
 
 def test_absence_has_one_image_more_at_the_concepts_own_rate():

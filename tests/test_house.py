@@ -163,6 +163,7 @@ DOORS = {
     "neuronexplain/methods",
     "neuronexplain/evaluation/protocols",
     "dissection/concepts/formats",
+    "dissection/vocabulary",
     "db",
     "db/frames",
 }

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def rekeyed(run: dict[str, Any], **parts: Any) -> None:
     """A changed key with the digest that belongs to it."""
     run["key"] |= parts
-    digested = run["key"] | {"schema": min(3, run["key"]["schema"])}
+    newest = 6 if "length" in run["key"] and run["key"]["schema"] == 6 else min(3, run["key"]["schema"])
+    digested = run["key"] | {"schema": newest}
     run["digest"] = hashlib.sha256(json.dumps(digested, sort_keys=True).encode()).hexdigest()
 
 
@@ -364,6 +365,12 @@ def formula(run: dict[str, Any], place: int = 0) -> dict[str, Any]:
     return run["units"][0]["compositions"][place]
 
 
+def unanswered(run: dict[str, Any]) -> None:
+    """The same without how units respond to formulas."""
+    for part in ("quarters", "lit_map"):
+        del formula(run)[part]
+
+
 def reversed_order(run: dict[str, Any]) -> None:
     run["units"][0]["compositions"].reverse()
 
@@ -372,7 +379,7 @@ LIES_OF_FORMULAS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "length": (lambda run: rekeyed(run, length=2), "the run's key names 2"),
     "no length": (lambda run: (run["key"].pop("length"), rekeyed(run)), "the run's key names 1"),
     "length of 4": (lambda run: rekeyed(run, length=4), "has formulas of 4 concepts; they have at most 3"),
-    "schema": (lambda run: rekeyed(run, schema=4), "a run of schema 4 has no formulas"),
+    "schema": (lambda run: (unanswered(run), rekeyed(run, schema=4)), "a run of schema 4 has no formulas"),
     "order": (reversed_order, "at most one of each length, shortest first"),
     "unknown concept": (lambda run: formula(run).update(first=77), "a formula of concept 77, which is not listed"),
     "operator": (lambda run: formula(run)["steps"][0].update(operator="xor"), "operator"),
@@ -405,6 +412,24 @@ LIES_OF_FORMULAS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "p": (lambda run: formula(run).update(p=0.5), "are not from 0 to 1, in this order"),
     "q": (lambda run: formula(run).update(q=0.01), "does not follow from the p of all formulas"),
     "refused by its gain": (lambda run: formula(run, 1).update(p=0.2, q=0.2), "gains nothing, and yet has been held"),
+    "quarters": (
+        lambda run: formula(run)["quarters"].reverse(),
+        "'sky but not grass': its quarters are not at most 4, weakest first",
+    ),
+    "hits of quarters": (
+        lambda run: formula(run)["quarters"][0].update(hits=2),
+        "'sky but not grass': its quarters hold 8 lit images and 5 hits",
+    ),
+    "no quarters": (lambda run: formula(run).pop("quarters"), "hold 0 lit images and 0 hits"),
+    "peak": (lambda run: formula(run)["quarters"][0].update(least=0.05), "weakest peak is not above"),
+    "infinite peak": (lambda run: formula(run)["quarters"][0].update(least="Infinity"), "least"),
+    "cells": (lambda run: formula(run)["lit_map"].pop(), "a lit map of 5 cells, its layer has 6"),
+    "dark map": (lambda run: formula(run).update(lit_map=[0.0] * 6), "no cell of its lit map is lit"),
+    "map without a gain": (
+        lambda run: formula(run, 1).update(lit_map=[3.0] * 6),
+        "gains nothing, and yet it is kept how the unit responds",
+    ),
+    "quarters of schema 5": (lambda run: rekeyed(run, schema=5), "a run of schema 5 does not say how units respond"),
     "rate without a gain": (lambda run: formula(run, 1).update(p=1.0, q=0.5), "in this order"),
 }
 
@@ -487,8 +512,8 @@ TEXTS: dict[str, tuple[Callable[[str], str], str]] = {
         lambda text: text.replace('"network"', '"network": "x", "network"', 1),
         "'network' appears twice",
     ),
-    "version": (lambda text: text.replace('"version": 5', '"version": 6'), "has version 6"),
-    "true version": (lambda text: text.replace('"version": 5', '"version": true'), "has version True"),
+    "version": (lambda text: text.replace('"version": 6', '"version": 7'), "has version 7"),
+    "true version": (lambda text: text.replace('"version": 6', '"version": true'), "has version True"),
     "format": (lambda text: text.replace("neuronexplain names", "something"), "its format is not"),
     "cut short": (lambda text: text[: len(text) // 2], "not a readable file of names"),
     "nested": (lambda text: "[" * 200_000, "nested|not a readable file of names"),

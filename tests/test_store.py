@@ -328,7 +328,7 @@ def test_the_checksum_is_over_every_row_of_a_run(where: str) -> None:
         "exemplars",
         "exemplar_concepts",
         *of_evidence,
-        *("compositions", "formula_terms", "bodies", "formula_lengths"),
+        *("compositions", "formula_terms", "formula_quarters", "formula_maps", "bodies", "formula_lengths"),
     )
     besides = ("classes", "importances", "class_statistics", "pictures")
     of_dissection, of_whole = ([schema.metadata.tables[name] for name in names] for names in (dissected, besides))
@@ -399,9 +399,9 @@ def test_keys_of_schema_2_have_the_digest_that_they_had() -> None:
     assert key.digest != replace(key, schema=3).digest != replace(key, schema=3, draws=199).digest
 
 
-def test_keys_of_schema_5_without_formulas_have_the_digest_of_schema_3() -> None:
+def test_keys_of_schema_6_without_formulas_have_the_digest_of_schema_3() -> None:
     key = cases.run_of(cases.proven_dissection()).key
-    assert (key.schema, key.length) == (5, 1)
+    assert (key.schema, key.length) == (6, 1)
     values = {name: value for name, value in asdict(key).items() if name != "length"} | {"schema": 3}
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
     assert key.digest == replace(key, schema=3).digest == digest

@@ -106,7 +106,7 @@ def test_a_relative_path_and_a_url_name_the_same_file(tmp_path: Path, monkeypatc
         NameStore.open(same).close()
 
 
-@pytest.mark.parametrize(("found", "remedy"), [("6", "update NeuronExplain"), ("1", "build its runs again")])
+@pytest.mark.parametrize(("found", "remedy"), [("7", "update NeuronExplain"), ("1", "build its runs again")])
 def test_another_schema_is_refused(where: str, found: str, remedy: str) -> None:
     NameStore.create(where).close()
     engine = create_engine(Location.of(where).url)
@@ -116,7 +116,7 @@ def test_another_schema_is_refused(where: str, found: str, remedy: str) -> None:
     for way in (NameStore.open, NameStore.create):
         with pytest.raises(SchemaError) as caught:
             way(where)
-        assert f"is of schema version {found}, this NeuronExplain reads versions 2 to 5: {remedy}" in said(caught)
+        assert f"is of schema version {found}, this NeuronExplain reads versions 2 to 6: {remedy}" in said(caught)
 
 
 def test_creating_twice_changes_nothing(where: str) -> None:
@@ -168,6 +168,7 @@ OLD = {
     2: cases.small_dissection(),
     3: cases.without_shown(cases.proven_dissection()),
     4: cases.proven_dissection(),
+    5: cases.without_responses(cases.composed_dissection()),
 }
 
 
@@ -236,13 +237,13 @@ def test_an_old_database_is_gone_on_with(old: str, version: int) -> None:
     with NameStore.open(old) as reader, NameStore.create(old) as store, NameStore.create(old):
         answers(store, version)
         after = contents(old, version)
-        assert after == before | {"added": added(version), "meta": [("schema", "5")]}
+        assert after == before | {"added": added(version), "meta": [("schema", "6")]}
         new = cases.proven_dissection()
         run = store.publish(cases.run_of(new, network="new"), new)
         for one in (store, reader):  # the reader opened the database before it had more tables
             assert one.dissection(run) == new
             assert [one.unit(run, number) for number in range(6)] == list(new.units)
-            assert [kept.key.schema for kept in one.runs()] == [version, 5]
+            assert [kept.key.schema for kept in one.runs()] == [version, 6]
         store.delete(run)
         answers(store, version)
 
@@ -256,14 +257,24 @@ def test_a_run_of_schema_3_is_not_made_again_for_what_its_exemplars_show(where: 
         assert store.dissection(held) == OLD[3]
 
 
+def test_a_run_of_schema_5_is_made_again_for_how_its_units_respond_to_formulas(where: str) -> None:
+    with NameStore.create(where) as store:
+        held = store.publish(cases.run_of(OLD[5], schema=5), OLD[5])
+        new = cases.composed_dissection()
+        assert store.find(cases.run_of(new).key) is None
+        run = store.publish(cases.run_of(new), new)
+        assert [store.dissection(one) for one in (held, run)] == [OLD[5], new]
+        assert store.unit(run, 0) == new.units[0]
+
+
 def test_tables_stay_where_one_of_something_else_is_in_the_way(old: str, version: int) -> None:
     engine = create_engine(Location.of(old).url)
     with engine.begin() as connection:
-        connection.execute(text("CREATE TABLE bodies (name TEXT)"))
+        connection.execute(text("CREATE TABLE formula_maps (name TEXT)"))
     engine.dispose()
     before = contents(old, version)
     for way in (NameStore.create, NameStore.open):
-        with pytest.raises(StoreError, match=r"holds the table bodies, which NeuronExplain does not make"):
+        with pytest.raises(StoreError, match=r"holds the table formula_maps, which NeuronExplain does not make"):
             way(old)
     assert contents(old, version) == before
 
@@ -290,4 +301,4 @@ def test_several_may_bring_a_database_to_the_newest_schema_at_once(old: str, ver
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(create, range(8)))
-    assert contents(old, version)["meta"] == [("schema", "5")]
+    assert contents(old, version)["meta"] == [("schema", "6")]

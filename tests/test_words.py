@@ -448,7 +448,8 @@ def table(records, **changes):
     named = units()
     names = {unit.number: unit.name() for unit in named}
     options = {"names": names, "units": named, "max_q": 0.05, "by_scene": True} | changes
-    return {row["key"]: row for row in words_report(records, **options).rows}
+    meanings = {number: name.concept for number, name in options["names"].items() if name}
+    return {row["key"]: row for row in words_report(records, meanings=meanings, **options).rows}
 
 
 def values(row):

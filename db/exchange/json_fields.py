@@ -8,7 +8,8 @@ is checked. Unknown, missing and repeated fields are refused.
 Version 2 added fields that may be missing: ``draws`` (0), a run's ``licence`` (none), ``truth``, ``evidence`` and the
 statistics of classes (not gathered). Version 3 added a run's ``checksum``, which may be missing too; version 4 added
 ``concepts`` of exemplars (not looked up), and version 5 a run's ``body`` (not known),
-a key's ``length`` (1) and ``compositions`` of units (not searched for).
+a key's ``length`` (1) and ``compositions`` of units (not searched for). Version 6 added their ``quarters`` and
+``lit_map`` (not gathered).
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ import msgspec
 from db.errors import StoreError
 
 FORMAT: Final = "neuronexplain names"
-VERSION: Final = 5
-VERSIONS: Final = (1, 2, 3, 4, VERSION)
+VERSION: Final = 6
+VERSIONS: Final = (1, 2, 3, 4, 5, VERSION)
 """The versions that are read."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -157,6 +158,8 @@ class CompositionForm(Form, frozen=True):
     p: float
     q: float
     truth: TruthForm
+    quarters: tuple[QuarterForm, ...] = ()
+    lit_map: tuple[float, ...] = ()
 
 
 class UnitForm(Form, frozen=True):
@@ -224,7 +227,7 @@ class Document(Form, frozen=True):
     """A whole file."""
 
     format: Literal["neuronexplain names"]
-    version: Literal[1, 2, 3, 4, 5]
+    version: Literal[1, 2, 3, 4, 5, 6]
     licence: Text | None
     runs: tuple[RunForm, ...]
 

@@ -158,6 +158,8 @@ def _composition_row(composition: Composition) -> dict[str, object]:
         "p": composition.p,
         "q": composition.q,
         "truth": _row(composition.truth, TruthForm),
+        "quarters": [_row(quarter, QuarterForm) for quarter in composition.quarters],
+        "lit_map": composition.lit_map,
     }
 
 
@@ -211,6 +213,8 @@ def _composition(form: CompositionForm, concepts: Mapping[int, Concept], origin:
         form.p,
         form.q,
         Truth(**_values(form.truth)),
+        quarters=tuple(Quarter(**_values(quarter)) for quarter in form.quarters),
+        lit_map=form.lit_map,
     )
 
 

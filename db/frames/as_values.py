@@ -35,6 +35,8 @@ from .columns import (
     EVIDENCE,
     EXEMPLAR_CONCEPTS,
     EXEMPLARS,
+    FORMULA_MAPS,
+    FORMULA_QUARTERS,
     FORMULA_TERMS,
     IMPORTANCES,
     LIT_MAPS,
@@ -148,10 +150,7 @@ def _evidence(frames: Frames, concepts: Mapping[int, Concept]) -> dict[int, Evid
             iou=(row["iou_low"], row["iou_high"]),
             margin=(row["margin_low"], row["margin_high"]),
             runners_up=tuple(_concept(rival, concepts) for rival in runners_up.get(row["unit"], ())),
-            quarters=tuple(
-                Quarter(quarter["least"], quarter["images"], quarter["hits"])
-                for quarter in quarters.get(row["unit"], ())
-            ),
+            quarters=tuple(map(_quarter, quarters.get(row["unit"], ()))),
             lit_map=tuple(cell["activation"] for cell in lit_maps.get(row["unit"], ())),
             control=controls.get(row["unit"]),
         )
@@ -159,13 +158,24 @@ def _evidence(frames: Frames, concepts: Mapping[int, Concept]) -> dict[int, Evid
     }
 
 
+def _quarter(row: dict[str, Any]) -> Quarter:
+    return Quarter(row["least"], row["images"], row["hits"])
+
+
 def _compositions(frames: Frames, concepts: Mapping[int, Concept]) -> dict[int, tuple[Composition, ...]]:
     terms: dict[tuple[int, int], list[dict[str, Any]]] = defaultdict(list)
     for row in _rows(frames.formula_terms, FORMULA_TERMS, by=["unit", "length", "place"]):
         terms[row["unit"], row["length"]].append(row)
+    quarters: dict[tuple[int, int], list[Quarter]] = defaultdict(list)
+    for row in _rows(frames.formula_quarters, FORMULA_QUARTERS, by=["unit", "length", "quarter"]):
+        quarters[row["unit"], row["length"]].append(_quarter(row))
+    maps: dict[tuple[int, int], list[float]] = defaultdict(list)
+    for row in _rows(frames.formula_maps, FORMULA_MAPS, by=["unit", "length", "cell"]):
+        maps[row["unit"], row["length"]].append(row["activation"])
     made: dict[int, tuple[Composition, ...]] = {}
     for row in _rows(frames.compositions, COMPOSITIONS, by=["unit", "length"]):
-        (first, *steps), unit = terms[row["unit"], row["length"]], row["unit"]
+        place, unit = (row["unit"], row["length"]), row["unit"]
+        first, *steps = terms[place]
         searched, held_out = (FormulaAreas(*(row[f"{half}_{area}"] for area in AREAS)) for half in HALVES)
         one = Composition(
             Formula(
@@ -178,6 +188,8 @@ def _compositions(frames: Frames, concepts: Mapping[int, Concept]) -> dict[int, 
             row["p"],
             row["q"],
             Truth(row["lit_images"], row["hit_images"], row["dark_images"], row["missed_images"]),
+            quarters=tuple(quarters[place]),
+            lit_map=tuple(maps[place]),
         )
         made[unit] = (*made.get(unit, ()), one)
     return made

@@ -75,6 +75,8 @@ COMPOSITIONS = (
     *(f"{half}_{area}" for half in HALVES for area in AREAS),
     *("gain_low", "gain_high", "p", "q", "lit_images", "hit_images", "dark_images", "missed_images"),
 )
+FORMULA_QUARTERS = ("unit", "length", *QUARTERS[1:])
+FORMULA_MAPS = ("unit", "length", *LIT_MAPS[1:])
 FORMULA_TERMS = ("unit", "length", "place", "operator", "number")
 CLASS_STATISTICS = ("index", "unit", *STATISTICS)
 
@@ -100,6 +102,8 @@ class Frames:
         class_statistics: the other statistics of classes, where they were gathered, by class and unit.
         compositions: formulas of several concepts, by unit and length: their areas, gains, rates and truths.
         formula_terms: numbers of their concepts and the operators that join them, by unit, length and place.
+        formula_quarters: quarters of the images that light a unit, by unit and length of its formula.
+        formula_maps: cells of the lit maps, likewise.
     """
 
     concepts: pd.DataFrame
@@ -117,3 +121,5 @@ class Frames:
     class_statistics: pd.DataFrame
     compositions: pd.DataFrame
     formula_terms: pd.DataFrame
+    formula_quarters: pd.DataFrame
+    formula_maps: pd.DataFrame

@@ -22,6 +22,8 @@ from .columns import (
     EVIDENCE,
     EXEMPLAR_CONCEPTS,
     EXEMPLARS,
+    FORMULA_MAPS,
+    FORMULA_QUARTERS,
     FORMULA_TERMS,
     IMPORTANCES,
     IMPORTANCES_WITH_ERRORS,
@@ -108,6 +110,8 @@ def frames(store: NameStore, run: Run) -> Frames:
         class_statistics=_joined(map(_statistics_frame, importances), CLASS_STATISTICS),
         compositions=_frame(_composition_rows(dissection), COMPOSITIONS),
         formula_terms=_frame(_term_rows(dissection), FORMULA_TERMS),
+        formula_quarters=_frame(_formula_quarter_rows(dissection), FORMULA_QUARTERS),
+        formula_maps=_frame(_formula_map_rows(dissection), FORMULA_MAPS),
     )
 
 
@@ -264,6 +268,20 @@ def _term_rows(dissection: Dissection) -> Iterator[dict[str, Any]]:
             for place, (operator, concept) in enumerate([("", one.formula.first), *one.formula.steps]):
                 values = (unit.number, one.formula.length, place, operator, concept.number)
                 yield dict(zip(FORMULA_TERMS, values, strict=True))
+
+
+def _formula_quarter_rows(dissection: Dissection) -> Iterator[dict[str, Any]]:
+    for unit in dissection.units:
+        for one in unit.compositions:
+            for number, quarter in enumerate(one.quarters):
+                yield {"unit": unit.number, "length": one.formula.length, "quarter": number} | asdict(quarter)
+
+
+def _formula_map_rows(dissection: Dissection) -> Iterator[dict[str, Any]]:
+    for unit in dissection.units:
+        for one in unit.compositions:
+            for cell, activation in enumerate(one.lit_map):
+                yield {"unit": unit.number, "length": one.formula.length, "cell": cell, "activation": activation}
 
 
 def _proven(dissection: Dissection) -> Iterator[tuple[int, Evidence]]:

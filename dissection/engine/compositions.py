@@ -17,9 +17,11 @@ from dissection.vocabulary import Composition, Formula
 from .chance import q_values
 from .formula_chance import SEARCHES, formula_chances
 from .formula_checks import Candidate, check
+from .formula_peaks import write_peaks
 from .formula_search import FormulaSearch
 from .halves import Halves
 from .signatures import signature_table
+from .truth import quarters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,13 +29,15 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Int64
 
     from dissection.execution.ranks import Ranks
-    from dissection.vocabulary import Concept, Unit
+    from dissection.vocabulary import Concept, Quarter, Unit
 
     from .evidence import Draws
     from .evidence_blocks import EvidenceFile
     from .formula_checks import Check
     from .formula_search import Scored, Terms
+    from .lit_maps import LitMaps
     from .overlaps import Columns
+    from .peaks import PeakFile
     from .signature_blocks import SignatureFile
     from .signatures import SignatureTable
 
@@ -48,6 +52,8 @@ class Composing:
         min_images: images that a formula must hold in.
         signatures: what this rank compared, image by image.
         evidence: which units are lit there.
+        peaks: where responses to formulas are written.
+        lit_maps: the maps of units on these images.
         draws: of the search.
         ranks: the processes that share the images.
     """
@@ -57,6 +63,8 @@ class Composing:
     min_images: int
     signatures: SignatureFile
     evidence: EvidenceFile
+    peaks: PeakFile
+    lit_maps: LitMaps
     draws: Draws
     ranks: Ranks
 
@@ -76,13 +84,14 @@ class Composing:
         checks = check(found, search, table, self.signatures, self.evidence, halves, self.ranks)
         kept = [(one, told) for one, told in zip(found, checks, strict=True) if _images(told) >= self.min_images]
         chances = self._chances(kept, places, table, halves)
+        responses = self._responses([pair for pair in kept if pair[1].gain[0] > 0], search, table)
         compositions: dict[int, list[Composition]] = {}
         for (one, told), (p, q) in zip(kept, chances, strict=True):
             searched, held_out = (
                 search.areas_of(one.terms, table.lit[half, one.unit], table.areas[half]) for half in range(2)
             )
-            formula = self._formula(one.terms, table)
-            made = Composition(formula, searched, held_out, told.gain, p, q, told.truth)
+            formula, (by_strength, lit_map) = self._formula(one.terms, table), responses.get(one, ((), ()))
+            made = Composition(formula, searched, held_out, told.gain, p, q, told.truth, by_strength, lit_map)
             compositions.setdefault(one.unit, []).append(made)
         return [replace(unit, compositions=tuple(compositions.get(unit.number, ()))) for unit in units]
 
@@ -126,6 +135,19 @@ class Composing:
             ]
         )
         return list(zip(p.tolist(), q_values(p, tested).tolist(), strict=True))
+
+    def _responses(
+        self, kept: Sequence[tuple[Candidate, Check]], search: FormulaSearch, table: SignatureTable
+    ) -> dict[Candidate, tuple[tuple[Quarter, ...], tuple[float, ...]]]:
+        """The quarters by strength and the lit map of each formula."""
+        if not kept:
+            return {}
+        formulas = [one for one, _ in kept]
+        write_peaks(formulas, search, table, self.signatures, self.evidence, self.peaks)
+        lit = np.array([told.truth.lit_images for _, told in kept])
+        by_strength = quarters(self.peaks, lit, self.ranks)
+        maps = self.lit_maps.shown(self.peaks, np.array([one.unit for one in formulas]), self.ranks)
+        return {one: (by_strength[place], maps.get(place, ())) for place, one in enumerate(formulas)}
 
     def _concepts(self, table: SignatureTable) -> list[Concept]:
         return [self.columns.concepts[column] for column in table.kept.tolist()]

@@ -6,7 +6,6 @@ order statistics and seeded draws, so it is the same for any number of ranks and
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass, replace
 from itertools import chain
 from operator import attrgetter
@@ -17,30 +16,27 @@ import numpy as np
 from dissection.vocabulary import Evidence
 
 from .cell_tables import CellTables, LabelledCells, LitCells
-from .cells import place_of
 from .chance import chance
+from .peaks import PeaksOfNames
 from .stability import stability
-from .truth import quarters, strongest_carriers
+from .truth import quarters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from jaxtyping import Bool, Float32, Float64, Int64
+    from jaxtyping import Bool
 
     from dissection.execution.ranks import Ranks
     from dissection.vocabulary import Quarter, Unit
 
-    from .cells import Block, Cells
     from .chance import Chance
     from .evidence_blocks import EvidenceFile
+    from .lit_maps import LitMaps
     from .overlaps import Columns
     from .stability import Stability
     from .truth import TruthCounts
 
 Entries = TypeVar("Entries", LitCells, LabelledCells)
-
-_SHOWN = 5
-"""A unit's lit map is that of its fifth strongest image that carries the concept: not the extreme, but a clear case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +87,12 @@ class Gathering:
         lit = np.array(
             [self.truth.lit_images(unit, column) if column >= 0 else 0 for unit, column in enumerate(firsts)]
         )
-        best = np.array(firsts)
         tables = _tables(self.file, len(units), self.columns, self.ranks)
         by_chance = chance(tables, self.eligible, draws=self.draws.count, seed=self.draws.seed, ranks=self.ranks)
         stable = stability(tables, overlaps, seed=self.draws.seed)
-        by_strength = quarters(self.file, best, lit, self.columns, self.ranks)
-        carriers = strongest_carriers(self.file, best, self.columns, _SHOWN, self.ranks)
-        maps = self._lit_maps(carriers)
+        source = PeaksOfNames(self.file, np.array(firsts), self.columns)
+        by_strength = quarters(source, lit, self.ranks)
+        maps = self.lit_maps.shown(source, np.arange(len(units)), self.ranks)
         return [
             self._unit(unit, columns, by_chance, stable[number], by_strength[number], maps.get(number, ()))
             for number, (unit, columns) in enumerate(zip(units, overlaps, strict=True))
@@ -129,51 +124,6 @@ class Gathering:
             lit_map=lit_map,
         )
         return replace(unit, overlaps=counted, evidence=evidence)
-
-    def _lit_maps(self, carriers: Int64[np.ndarray, "units shown"]) -> dict[int, tuple[float, ...]]:
-        """The map of each unit on the last of its images; the rank that has seen it tells the others."""
-        wanted = {unit: int(images[images >= 0][-1]) for unit, images in enumerate(carriers) if (images >= 0).any()}
-        return dict(chain.from_iterable(self.ranks.gather(list(self.lit_maps.of(wanted)))))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LitMaps:
-    """The maps of units on the images that this rank has compared.
-
-    Attributes:
-        cells: what was kept of them.
-        places: where each block is.
-        blocks: the images of each block, ascending.
-        thresholds: ``T_k`` of every unit.
-        first: each unit's first value, which is its map on all images of a block where it is steady.
-    """
-
-    cells: Cells
-    places: Sequence[tuple[int, int]]
-    blocks: Sequence[range]
-    thresholds: Float64[np.ndarray, " units"]
-    first: Float32[np.ndarray, " units"]
-
-    def of(self, images: Mapping[int, int]) -> Iterator[tuple[int, tuple[float, ...]]]:
-        """Unit and map, of those units whose image this rank has."""
-        starts = [block.start for block in self.blocks]
-        by_block: dict[int, list[int]] = {}
-        for unit, image in images.items():
-            number = bisect_right(starts, image) - 1
-            if number >= 0 and image in self.blocks[number]:
-                by_block.setdefault(number, []).append(unit)
-        for number, units in by_block.items():
-            block = self.cells.read(place_of(self.places, number))
-            for unit in units:
-                yield unit, self._map(block.of(images[unit] - starts[number], unit), unit)
-
-    def _map(self, pair: Block, unit: int) -> tuple[float, ...]:
-        """Cells above the threshold and their neighbours, and 0 elsewhere."""
-        pruned = self.cells.pruned(pair, self.thresholds.astype(np.float32))
-        if not len(pruned.units):
-            return (float(self.first[unit]),) * self.cells.area
-        cells = self.cells.maps(pruned)[0].ravel()
-        return tuple(np.where(np.isfinite(cells), cells, 0).astype(float).tolist())
 
 
 def _tables(file: EvidenceFile, units: int, columns: Columns, ranks: Ranks) -> CellTables:

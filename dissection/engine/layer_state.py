@@ -14,12 +14,14 @@ from .bounds import Bounds
 from .cells import Cells, block, pieces
 from .comparison import LayerComparison
 from .compositions import Composing
-from .evidence import NO_DRAWS, Draws, Gathering, LitMaps
+from .evidence import NO_DRAWS, Draws, Gathering
 from .evidence_blocks import EvidenceFile
 from .exemplar_labels import ExemplarLabels
 from .exemplars import Exemplars
+from .lit_maps import LitMaps
 from .naming import named
 from .overlaps import Overlaps
+from .peaks import PeakFile
 from .signature_blocks import SignatureFile
 from .thresholds import strong_values, thresholds
 from .truth import TruthCounts
@@ -78,6 +80,7 @@ class LayerState(Bundle[Statistic]):
         self._evidence = EvidenceFile(folder.with_name(f"{folder.name}-evidence") / "evidence")
         evidence: dict[str, Statistic] = {"truth": self._truth, "evidence": self._evidence} if draws.count else {}
         self._signatures = SignatureFile(folder.with_name(f"{folder.name}-evidence") / "signatures")
+        self._peaks = PeakFile(folder.with_name(f"{folder.name}-evidence") / "peaks")
         signatures: dict[str, Statistic] = {"signatures": self._signatures} if self._composes else {}
         super().__init__(
             {
@@ -170,19 +173,20 @@ class LayerState(Bundle[Statistic]):
         if not self._draws.count:
             return dissection
         eligible = np.array([support.images >= dissection.min_images for support in dissection.concepts])
-        gathering = Gathering(
-            self._columns,
-            eligible,
-            self._truth,
-            self._evidence,
-            LitMaps(self._cells, self._cells.places(), blocks, self._thresholds, self._bounds.first),
-            self._draws,
-            ranks,
-        )
+        lit_maps = LitMaps(self._cells, self._cells.places(), blocks, self._thresholds, self._bounds.first)
+        gathering = Gathering(self._columns, eligible, self._truth, self._evidence, lit_maps, self._draws, ranks)
         units = gathering.units(dissection.units)
         if self._composes:
             composing = Composing(
-                self._columns, eligible, dissection.min_images, self._signatures, self._evidence, self._draws, ranks
+                self._columns,
+                eligible,
+                dissection.min_images,
+                self._signatures,
+                self._evidence,
+                self._peaks,
+                lit_maps,
+                self._draws,
+                ranks,
             )
             units = composing.units(units)
         return replace(dissection, units=tuple(units), draws=self._draws.count)
@@ -192,6 +196,7 @@ class LayerState(Bundle[Statistic]):
         self._cells.clear()
         self._evidence.clear()
         self._signatures.clear()
+        self._peaks.clear()
 
     @property
     def _composes(self) -> bool:

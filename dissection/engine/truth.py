@@ -18,14 +18,15 @@ from dissection.vocabulary import QUARTERS, Quarter, Truth
 from .rank_selection import RankSelection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from jaxtyping import Bool, Float32, Int32, Int64
+    from jaxtyping import Float32, Int32, Int64
 
     from dissection.execution.ranks import Ranks
 
-    from .evidence_blocks import EvidenceFile, Responses
+    from .evidence_blocks import Responses
     from .overlaps import Columns
+    from .peaks import PeakSource
 
 
 class TruthCounts(ArrayStatistic):
@@ -68,33 +69,25 @@ class TruthCounts(ArrayStatistic):
         return Truth(lit, hits, labelled - lit, int(self._carriers[column]) - hits)
 
 
-def quarters(
-    file: EvidenceFile,
-    best: Int64[np.ndarray, " units"],
-    lit: Int64[np.ndarray, " units"],
-    columns: Columns,
-    ranks: Ranks,
-) -> list[tuple[Quarter, ...]]:
+def quarters(source: PeakSource, lit: Int64[np.ndarray, " units"], ranks: Ranks) -> list[tuple[Quarter, ...]]:
     """The lit images of each unit by the strength of its response, a quarter each; every rank must call it.
 
-    The images are those labelled in the category of the unit's best concept. The weakest peak of the quarter ``j`` is
-    the ``floor(j n / 4) + 1``-th smallest of all ``n``; equal peaks are in one quarter.
+    The weakest peak of the quarter ``j`` is the ``floor(j n / 4) + 1``-th smallest of all ``n``; equal peaks are in one
+    quarter.
 
     Args:
-        file: what this rank compared.
-        best: the column of each unit's best concept; -1 where it has none.
-        lit: how many such images there are on all ranks.
-        columns: the order of the concepts.
+        source: the responses.
+        lit: how many of them each unit has on all ranks.
         ranks: the processes that share the images.
     """
-    edges = _smallest(file, best, [lit - quarter * lit // QUARTERS for quarter in range(1, QUARTERS)], columns, ranks)
-    counts = np.zeros((len(best), QUARTERS, 2), np.int64)
-    least = np.full((len(best), QUARTERS), np.inf, np.float32)
-    for units, peaks, hits in _peaks(file, best, columns):
-        quarter = (peaks >= edges[:, units]).sum(0)
-        np.add.at(counts[..., 0], (units, quarter), 1)
-        np.add.at(counts[..., 1], (units, quarter), hits)
-        np.minimum.at(least, (units, quarter), peaks)
+    edges = _smallest(source, [lit - quarter * lit // QUARTERS for quarter in range(1, QUARTERS)], ranks)
+    counts = np.zeros((len(lit), QUARTERS, 2), np.int64)
+    least = np.full((len(lit), QUARTERS), np.inf, np.float32)
+    for block in source.blocks():
+        quarter = (block.strengths >= edges[:, block.units]).sum(0)
+        np.add.at(counts[..., 0], (block.units, quarter), 1)
+        np.add.at(counts[..., 1], (block.units, quarter), block.hits)
+        np.minimum.at(least, (block.units, quarter), block.strengths)
     counts = ranks.sum(torch.from_numpy(counts)).numpy()
     least = ranks.smallest(torch.from_numpy(least)).numpy()
     return [
@@ -103,75 +96,40 @@ def quarters(
             for quarter in range(QUARTERS)
             if counts[unit, quarter, 0]
         )
-        for unit in range(len(best))
+        for unit in range(len(lit))
     ]
 
 
-def strongest_carriers(
-    file: EvidenceFile, best: Int64[np.ndarray, " units"], columns: Columns, count: int, ranks: Ranks
-) -> Int64[np.ndarray, "units count"]:
-    """The images that carry each unit's best concept and excite the unit most, strongest first; then -1.
+def strongest_carriers(source: PeakSource, units: int, count: int, ranks: Ranks) -> Int64[np.ndarray, "units count"]:
+    """The images that show what each unit stands for and excite the unit most, strongest first; then -1.
 
     Equally strong ones are in their order. Every rank must call it.
     """
-    images, peaks = np.full((len(best), count), -1), np.full((len(best), count), -np.inf, np.float32)
-    for block in file.responses():
-        units, strengths, hits, places = _responses(block, best, columns)
-        _rank(units[hits], strengths[hits], block.first + places[hits].astype(np.int64), images, peaks)
+    images, peaks = np.full((units, count), -1), np.full((units, count), -np.inf, np.float32)
+    for block in source.blocks():
+        hits = block.hits
+        numbers = block.first + block.images[hits].astype(np.int64)
+        _rank(block.units[hits], block.strengths[hits], numbers, images, peaks)
     for other_images, other_peaks in ranks.gather((images.copy(), peaks.copy())):
-        for unit in range(len(best)):
+        for unit in range(units):
             there = other_images[unit] >= 0
-            units = np.full(there.sum(), unit, np.int32)
-            _rank(units, other_peaks[unit][there], other_images[unit][there], images, peaks)
+            numbers = np.full(there.sum(), unit, np.int32)
+            _rank(numbers, other_peaks[unit][there], other_images[unit][there], images, peaks)
     return images
 
 
 def _smallest(
-    file: EvidenceFile,
-    best: Int64[np.ndarray, " units"],
-    places: Sequence[Int64[np.ndarray, " units"]],
-    columns: Columns,
-    ranks: Ranks,
+    source: PeakSource, places: Sequence[Int64[np.ndarray, " units"]], ranks: Ranks
 ) -> Float32[np.ndarray, "places units"]:
     """The peaks of each unit at some places, counted from the greatest peak."""
     selections = [RankSelection(place) for place in places]
     while not selections[0].is_done:
-        for units, peaks, _ in _peaks(file, best, columns):
+        for block in source.blocks():
             for selection in selections:
-                selection.add(units, peaks)
+                selection.add(block.units, block.strengths)
         for selection in selections:
             selection.choose(ranks)
     return np.stack([selection.values() for selection in selections])
-
-
-def _peaks(
-    file: EvidenceFile, best: Int64[np.ndarray, " units"], columns: Columns
-) -> Iterator[tuple[Int32[np.ndarray, " lit"], Float32[np.ndarray, " lit"], Bool[np.ndarray, " lit"]]]:
-    """Block by block: units, peaks and hits, see :func:`_responses`."""
-    for block in file.responses():
-        yield _responses(block, best, columns)[:3]
-
-
-def _responses(
-    block: Responses, best: Int64[np.ndarray, " units"], columns: Columns
-) -> tuple[Int32[np.ndarray, " lit"], Float32[np.ndarray, " lit"], Bool[np.ndarray, " lit"], Int32[np.ndarray, " lit"]]:
-    """Units, peaks, hits and images of all responses in images labelled in the category of the unit's best concept.
-
-    A hit is an image that carries the concept; images are counted from the block's first.
-    """
-    images = int(max(block.images.max(initial=-1), block.carriers.max(initial=-1))) + 1
-    carried = np.zeros((images, len(columns.numbers)), bool)
-    carried[block.carriers, block.carried] = True
-    labelled = np.zeros((images, columns.count), bool)
-    labelled[block.carriers, columns.categories[block.carried]] = True
-    concept = best[block.units]
-    counts = (concept >= 0) & labelled[block.images, columns.categories[concept]]
-    return (
-        block.units[counts],
-        block.peaks[counts],
-        carried[block.images, concept][counts],
-        block.images[counts],
-    )
 
 
 @kernel

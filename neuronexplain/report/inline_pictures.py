@@ -31,7 +31,7 @@ class ConceptMap:
     """Where the neurons of one name light up in a photograph.
 
     Attributes:
-        concept: the name.
+        concept: the name, or the formula that stands in for it.
         persuasive: the neurons of that name that speak for the target.
         inhibitive: the neurons of that name that speak against it.
         responds: whether any of the neurons is lit: somewhere on its map it exceeds its threshold.
@@ -107,7 +107,7 @@ def concept_maps(explanation: Answer) -> list[ConceptMap]:
     photograph = shrunk(explanation.photograph, CONCEPT_SIDE)
     ranked = explanation.top + explanation.bottom
     maps: list[ConceptMap] = []
-    for concept in dict.fromkeys(unit.name.concept.spoken for unit in ranked if unit.name):
+    for concept in dict.fromkeys(unit.meaning.spoken for unit in ranked if unit.meaning):
         if concept not in explanation.masks:
             continue
         mask = explanation.masks[concept]
@@ -129,4 +129,4 @@ def concept_maps(explanation: Answer) -> list[ConceptMap]:
 
 
 def _named(concept: str, units: tuple[RankedUnit, ...]) -> Iterator[RankedUnit]:
-    return (unit for unit in units if unit.name and unit.name.concept.spoken == concept)
+    return (unit for unit in units if unit.meaning and unit.meaning.spoken == concept)

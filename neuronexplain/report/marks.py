@@ -11,7 +11,7 @@ from neuronexplain.sentence import phrase, say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dissection.vocabulary import Concept
+    from dissection.vocabulary import Meaning
     from neuronexplain.answer import Answer
 
     from .inline_pictures import ConceptMap
@@ -33,9 +33,9 @@ def marked(explanation: Answer, maps: Sequence[ConceptMap]) -> list[Piece]:
     fence = next(chr(code) for code in _PRIVATE if chr(code) not in sentence)
     numbers = {concept_map.concept: concept_map.number for concept_map in maps}
 
-    def fenced(concept: Concept) -> str:
-        number = numbers.get(concept.spoken)
-        return phrase(concept) if number is None else f"{fence}{number} {phrase(concept)}{fence}"
+    def fenced(meaning: Meaning) -> str:
+        number = numbers.get(meaning.spoken)
+        return phrase(meaning) if number is None else f"{fence}{number} {phrase(meaning)}{fence}"
 
     pieces = say(explanation, mention=fenced).split(fence)
     between = [Piece(text, None) for text in pieces[::2]]

@@ -8,20 +8,24 @@ import numpy as np
 
 from db.errors import StoreError
 
+from .responses import require_possible_responses
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from db.records import WholeRun
     from dissection.vocabulary import Composition, Dissection, Formula, FormulaAreas, Unit
 
 _ROUNDING: Final = 1e-9
 
 
-def require_possible_compositions(dissection: Dissection, where: str) -> None:
+def require_possible_compositions(whole: WholeRun) -> None:
     """Check the formulas of all units.
 
     Raises:
         StoreError: naming the first impossible value.
     """
+    dissection, where, keeps_responses = whole.dissection, whole.origin, whole.run.key.keeps_formula_responses
     for unit in dissection.units:
         place = f"{where}, unit {unit.number}"
         for one in unit.compositions:
@@ -29,6 +33,8 @@ def require_possible_compositions(dissection: Dissection, where: str) -> None:
             _require_halves(one, unit, dissection, place)
             _require_truth(one, dissection, place)
             _require_gain(one, place)
+            if keeps_responses and one.gain[0] > 0:
+                require_possible_responses(one, one.truth, unit, f"{place}, {one.formula.spoken!r}")
         ious = [one.searched.iou for one in unit.compositions]
         if ious != sorted(set(ious)):
             raise StoreError(
@@ -101,6 +107,8 @@ def _require_gain(one: Composition, where: str) -> None:
         raise StoreError(f"{where}: what {spoken!r} gains is not an interval of differences between IoUs")
     if not 0 <= one.p <= one.q <= 1:
         raise StoreError(f"{where}: p and q of {spoken!r} are not from 0 to 1, in this order")
+    if low <= 0 and (one.quarters or one.lit_map):
+        raise StoreError(f"{where}: {spoken!r} gains nothing, and yet it is kept how the unit responds to it")
     if low <= 0 and one.p < 1:
         raise StoreError(f"{where}: {spoken!r} gains nothing, and yet has been held against chance")
 

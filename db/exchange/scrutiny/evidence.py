@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from db.errors import StoreError
-from dissection.vocabulary import INTERVAL, MIN_IOU, MOST_SAMPLED, QUARTERS, RUNNER_UP
+from dissection.vocabulary import INTERVAL, MIN_IOU, MOST_SAMPLED, RUNNER_UP
+
+from .responses import require_possible_responses
 
 if TYPE_CHECKING:
-    from jaxtyping import Float64
-
     from db.records import Run
     from dissection.vocabulary import Evidence, Overlap, Unit
 
@@ -82,9 +80,8 @@ def require_possible_evidence(evidence: Evidence, unit: Unit, run: Run, where: s
     if run.control == 0 and evidence.control is not None and evidence.control >= MIN_IOU:
         raise StoreError(f"{where}: the control's IoU is {evidence.control}, but no unit of the control has a name")
     _require_resamples(evidence, unit, run.images, where)
-    _require_quarters(evidence, unit, where)
-    if evidence.lit_map:
-        _require_lit_map(np.reshape(evidence.lit_map, (run.layer.height, run.layer.width)), unit, where)
+    if (truth := unit.best.truth) is not None:
+        require_possible_responses(evidence, truth, unit, where)
 
 
 def _require_resamples(evidence: Evidence, unit: Unit, images: int, where: str) -> None:
@@ -103,28 +100,3 @@ def _require_resamples(evidence: Evidence, unit: Unit, images: int, where: str) 
         raise StoreError(f"{where}: its runners-up are not other concepts that it overlaps, each once")
     if evidence.kept + RUNNER_UP * len(rivals) > 1 + _ROUNDING:
         raise StoreError(f"{where}: {evidence.kept:.0%} of resamples leave nothing for {len(rivals)} runners-up")
-
-
-def _require_quarters(evidence: Evidence, unit: Unit, where: str) -> None:
-    quarters = evidence.quarters
-    least = [quarter.least for quarter in quarters]
-    if len(least) > QUARTERS or least != sorted(set(least)):
-        raise StoreError(f"{where}: its quarters are not at most {QUARTERS}, weakest first")
-    if any(not 0 <= quarter.hits <= quarter.images or not quarter.images for quarter in quarters):
-        raise StoreError(f"{where}: a quarter has no images, or fewer than carry the concept")
-    truth = unit.overlaps[0].truth
-    sums = (sum(quarter.images for quarter in quarters), sum(quarter.hits for quarter in quarters))
-    if truth is not None and sums != (truth.lit_images, truth.hit_images):
-        raise StoreError(
-            f"{where}: its quarters hold {sums[0]} lit images and {sums[1]} hits, not {truth.lit_images} and "
-            f"{truth.hit_images}"
-        )
-    greatest = unit.exemplars[0].activation if unit.exemplars else float("inf")
-    if any(not unit.threshold < peak <= greatest for peak in least):
-        raise StoreError(f"{where}: a quarter's weakest peak is not above its threshold, or above its greatest value")
-
-
-def _require_lit_map(cells: Float64[np.ndarray, "h w"], unit: Unit, where: str) -> None:
-    greatest = unit.exemplars[0].activation if unit.exemplars else float("inf")
-    if not unit.threshold < cells.max() <= greatest:
-        raise StoreError(f"{where}: no cell of its lit map is lit, or one is above its greatest value")

@@ -36,7 +36,7 @@ def _require_possible(whole: WholeRun) -> None:
         require_possible_unit(unit, whole)
     require_same_images(whole.dissection.units, whole.origin)
     require_same_places(whole.dissection, whole.origin)
-    require_possible_compositions(whole.dissection, whole.origin)
+    require_possible_compositions(whole)
     require_possible_rates(whole.dissection.units, whole.origin)
     require_possible_importances(whole)
     for image, jpeg in whole.pictures.items():

@@ -117,8 +117,8 @@ def side_record(answer: Answer) -> SideRecord:
     truths: dict[str, list[float]] = defaultdict(list)
     for role, units in roles((*answer.top, *answer.bottom)).items():
         for unit in units:
-            if unit.name is not None:
-                truths[_SAID[role].format(phrase(unit.name.concept))] += _truth(unit)
+            if unit.meaning is not None:
+                truths[_SAID[role].format(phrase(unit.meaning))] += _truth(unit)
     return {
         "label": answer.prediction.label,
         "probability": answer.prediction.probability,

@@ -187,13 +187,13 @@ def _parts(units: Sequence[RankedUnit]) -> Iterator[ConceptPart]:
     """Units by their names, in the order of the first of each name."""
     by_name: dict[str, list[RankedUnit]] = {}
     for unit in units:
-        if unit.name is not None:
-            by_name.setdefault(unit.name.concept.spoken, []).append(unit)
+        if unit.meaning is not None:
+            by_name.setdefault(unit.meaning.spoken, []).append(unit)
     for spoken, namesakes in by_name.items():
         truths = [unit.truth for unit in namesakes if unit.truth is not None]
         yield ConceptPart(
             concept=spoken,
-            category=next(unit.name.concept.category for unit in namesakes if unit.name),
+            category=next(unit.meaning.category for unit in namesakes if unit.meaning),
             units=tuple(unit.unit for unit in namesakes),
             truth=max(truths, default=None),
             effect=sum(unit.effect for unit in namesakes),

@@ -125,7 +125,7 @@ def words(
             naming_run.key.concepts,
             limit=unseen.limit,
             progress=lambda done, total: progress("reading the concept data", done, total),
-        )
+        ).with_meanings(speaker.explainer.meanings.values())
     agreement = None
     if halves:
         with measurement.execution() as execution:

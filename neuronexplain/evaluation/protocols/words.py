@@ -4,7 +4,7 @@ Each image is explained, the class that is predicted for it or a word of its cap
 checked:
 
 - Where neurons for X respond, X is in the part of the image that the network sees; where "there is no X", it is not.
-  This is asked only of images that are labelled in the category of X.
+  This is asked only of images that are labelled in the category of X; if X is a formula, in those of all its concepts.
 - The score does what the clause says of it. It falls without all units that are said to speak for that
   (``responds``), rises without the units that speak against it (``against``), falls where the units of an absent
   concept are switched on (``absent``), and rises where those that stay silent are (``missed``). A unit is switched on
@@ -64,7 +64,7 @@ class Words(Protocol):
     Attributes:
         speaker: says the sentences; its units have evidence for their names.
         run: digest of the run that names the units.
-        vocabulary: the keys of the dataset's concepts; of others nothing is known.
+        vocabulary: the keys of the dataset's concepts, and of formulas of them; of others nothing is known.
         scenes: the class that a scene of the dataset is, by its concept's key; empty if no scene is a class.
         agreement: of the names that two halves of the dataset give, if they were compared.
         draws: random choices of units for each change.
@@ -95,7 +95,7 @@ class Words(Protocol):
         """The protocol for a dataset.
 
         Args:
-            ground: the dataset, which did not name the units.
+            ground: the dataset, which did not name the units; it tells where formulas hold that units stand for.
             speaker: says the sentences.
             run: names its units.
             agreement: of the names that two halves of the dataset give.
@@ -123,6 +123,7 @@ class Words(Protocol):
         return words_report(
             list(map(SentenceRecord.from_json, records)),
             names=self.speaker.explainer.names,
+            meanings=self.speaker.explainer.meanings,
             units=self.speaker.explainer.units,
             max_q=self.speaker.explainer.rules.max_q,
             by_scene=bool(self.scenes),
@@ -149,7 +150,7 @@ class Words(Protocol):
             predicted=None,
             scene=next((self.scenes[key] for key in annotated.places if key in self.scenes), None),
             sentence="",
-            labelled=frozenset(map(category_of, annotated.places)),
+            labelled=annotated.categories,
             shows={key: float(truth.region.mean()) for key, truth in batch.truths[image].items()},
             mentions=(),
             outcomes=(),
@@ -209,7 +210,7 @@ class Words(Protocol):
         self, mention: Mention, batch: Batch, image: int, activation: Float64[np.ndarray, "units h w"]
     ) -> JudgedMention:
         """A mention, held against what the network sees of an image."""
-        is_labelled = category_of(mention.concept) in map(category_of, batch.annotated[image].places)
+        is_labelled = category_of(mention.concept) in batch.annotated[image].categories
         truth = batch.truths[image].get(mention.concept)
         return JudgedMention(
             role=mention.role,

@@ -21,7 +21,7 @@ class Mention:
 
     Attributes:
         role: what is said of it.
-        concept: the concept, by its key.
+        concept: the concept, or the formula that units stand for, by its key.
         units: the units that the sentence counts for it, strongest first.
         said: the share of images in which it is said to be there: the greatest truth of the units; ``None`` where
             none is known.
@@ -39,8 +39,8 @@ def mentions_of(explanation: Explanation) -> list[Mention]:
     for role, units in roles((*explanation.top, *explanation.bottom)).items():
         by_concept: dict[str, list[RankedUnit]] = {}
         for unit in units:
-            if unit.name is not None:
-                by_concept.setdefault(concept_key(unit.name.concept), []).append(unit)
+            if unit.meaning is not None:
+                by_concept.setdefault(concept_key(unit.meaning), []).append(unit)
         mentions += [_mention(role, concept, units_of_concept) for concept, units_of_concept in by_concept.items()]
     return mentions
 

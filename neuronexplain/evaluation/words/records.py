@@ -30,7 +30,7 @@ class JudgedMention:
 
     Attributes:
         role: what is said of it.
-        concept: its key.
+        concept: its key, or that of the formula that units stand for.
         units: the units that the sentence counts for it, strongest first.
         said: the share of images in which it is said to be there, if that is known.
         is_there: whether it is in what the network sees; ``None`` if the data cannot tell.
@@ -70,8 +70,8 @@ class SentenceRecord:
             caption; ``None`` without a sentence.
         scene: the class that the image's scene is; ``None`` if that is not known.
         sentence: the sentence; empty if there is none.
-        labelled: the categories that the image is labelled in.
-        shows: the concepts in what the network sees, and their share of it.
+        labelled: the categories that the image is labelled in, and joint ones of formulas.
+        shows: the concepts, and formulas that units stand for, in what the network sees, and their share of it.
         mentions: the concepts of the sentence.
         outcomes: what changes did to the score.
         emptied: what the score loses without all units of the layer.

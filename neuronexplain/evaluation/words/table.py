@@ -16,7 +16,7 @@ from .truth_rows import truth_rows
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from dissection.vocabulary import Unit, UnitName, UnitNoun
+    from dissection.vocabulary import Meaning, Unit, UnitName, UnitNoun
     from neuronexplain.evaluation.tables import TableRow
 
     from .halves import Agreement
@@ -29,6 +29,7 @@ def words_report(  # noqa: PLR0913 -- what a table of everything depends on
     records: Sequence[SentenceRecord],
     *,
     names: Mapping[int, UnitName],
+    meanings: Mapping[int, Meaning],
     units: Sequence[Unit],
     max_q: float,
     by_scene: bool,
@@ -42,6 +43,7 @@ def words_report(  # noqa: PLR0913 -- what a table of everything depends on
     Args:
         records: the images, with their sentences or without.
         names: names by unit.
+        meanings: what sentences say that units stand for, by unit.
         units: all units in order, with the evidence for their names.
         max_q: the greatest rate of false names at which a name is proven.
         by_scene: whether the reader knows images by their scenes, which are classes, and not by what sentences explain.
@@ -51,7 +53,7 @@ def words_report(  # noqa: PLR0913 -- what a table of everything depends on
         noun: what readers call a unit.
     """
     images, records = records, [record for record in records if record.predicted is not None]
-    keys = {unit: concept_key(name.concept) for unit, name in names.items()}
+    keys = {unit: concept_key(meaning) for unit, meaning in meanings.items()}
     rows = [
         *truth_rows(records, noun),
         *cause_rows(records),
