@@ -174,6 +174,7 @@ def _unit(unit: RankedUnit) -> dict[str, object]:
         "name": name.concept.spoken if name else None,
         "category": name.concept.category if name else None,
         "iou": _finite(name.iou) if name else None,
+        "meaning": unit.meaning.spoken if unit.meaning else None,
         "truth": _optional(unit.truth),
         "absence": _optional(unit.absence),
         "excess": _optional(unit.excess),

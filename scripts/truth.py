@@ -1,6 +1,7 @@
 """Checks sentences as `neuronexplain evaluate words` does, on images that named no neuron.
 
 python scripts/truth.py               # the demo's network, on generated scenes
+python scripts/truth.py --length 3    # the same with names of up to three concepts
 python scripts/truth.py --data DATA   # SqueezeNet, on half of MSRC's photographs; see tests/test_photographs.py
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,44 +45,65 @@ def main() -> None:
     """Name neurons with some images, and print how true the sentences about others are."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder with SqueezeNet's weights and MSRC")
-    data = parser.parse_args().data
+    parser.add_argument("--length", type=int, default=1, help="concepts of the longest formula; 1 searches for none")
+    arguments = parser.parse_args()
+    data, length = arguments.data, arguments.length
     with tempfile.TemporaryDirectory() as scratch, console.progress() as progress:
         folder, execution = Path(scratch), Execution(progress=progress)
-        report = of_scenes(folder, execution) if data is None else of_photographs(data, folder, execution)
+        naming = Naming(length, folder, execution)
+        report = of_scenes(naming) if data is None else of_photographs(data, naming)
     say_report(report, INTERVAL)
 
 
-def of_scenes(folder: Path, execution: Execution) -> Report:
+@dataclass(frozen=True)
+class Naming:
+    """How neurons are named: concepts of the longest formula, the folder that it is done in, and how it is run."""
+
+    length: int
+    folder: Path
+    execution: Execution
+
+
+def of_scenes(naming: Naming) -> Report:
     """Build as the demo does, and explain unseen scenes."""
+    folder, execution = naming.folder, naming.execution
     for name, images, seed in (("named", DEMO_SCENES, 1), ("unseen", UNSEEN, SEED)):
         report_drawn = partial(execution.report, f"drawing {name} scenes", total=images)
         write_scenes(folder / name, images=images, seed=seed, progress=report_drawn)
     named, unseen = (open_concepts(folder / name) for name in ("named", "unseen"))
-    return truth(open_network("scenes"), named, unseen, folder, execution, quantile=DEMO_QUANTILE)
+    return truth(open_network("scenes"), named, unseen, naming, quantile=DEMO_QUANTILE)
 
 
-def of_photographs(data: Path, folder: Path, execution: Execution) -> Report:
+def of_photographs(data: Path, naming: Naming) -> Report:
     """Name SqueezeNet's neurons with a random half of MSRC, and explain the other half."""
     network = open_squeezenet(data)
     msrc = open_concepts(data / "msrc")
     order = np.random.default_rng(SEED).permutation(len(msrc)).tolist()
     named, unseen = (Selection(msrc, sorted(order[half::2])) for half in (0, 1))
-    return truth(network, named, unseen, folder, execution, quantile=QUANTILE, min_images=2)
+    return truth(network, named, unseen, naming, quantile=QUANTILE, min_images=2)
 
 
 def truth(
     network: Network,
     named: ConceptDataset,
     unseen: ConceptDataset,
-    folder: Path,
-    execution: Execution,
+    naming: Naming,
     *,
     quantile: float,
     min_images: int = MIN_IMAGES,
 ) -> Report:
     """How true the sentences about unseen images are, made of names that other images gave."""
+    folder, execution = naming.folder, naming.execution
     with NameStore.create(folder / "names.db") as store:
-        run = build(network, named, store, quantile=quantile, min_images=min_images, execution=execution).run
+        run = build(
+            network,
+            named,
+            store,
+            quantile=quantile,
+            min_images=min_images,
+            length=naming.length,
+            execution=execution,
+        ).run
         explainer = Explainer.from_store(network, store, run=run)
     ground = open_unseen(unseen, run.key.concepts).with_meanings(explainer.meanings.values())
     protocol = Words.over(ground, OfPredictions(explainer, SEED), run, seed=SEED)

@@ -273,14 +273,18 @@ def test_each_unit_has_a_row_with_its_numbers(tmp_path: Path) -> None:
     assert "alpha x10⁻³" in text
 
 
-def test_a_checked_formula_stands_beside_the_name_with_its_iou_on_held_out_images(tmp_path: Path) -> None:
+def test_a_checked_formula_stands_in_for_the_name_with_its_iou_on_held_out_images(tmp_path: Path) -> None:
     first, *others = explanation().top
     made = composed_of(Concept(4, "sand", "object"), Concept(5, HOSTILE, "object"))
-    text = page(tmp_path, [explanation(top=(replace(first, composition=made), *others))]).text
-    assert f"sand object 3 better described as sand but not {HOSTILE}, IoU 0.25 +40.0" in text
-    assert text.count("better described as") == 1
-    assert "Sentences speak of single concepts." in text
-    assert "better described as" not in page(tmp_path, [explanation()]).text
+    spoken = f"sand but not {HOSTILE}"
+    masks = {spoken: smooth(2), "sea": smooth(2), "sky": smooth(0.5)}
+    shown = page(tmp_path, [explanation(top=(replace(first, composition=made), *others), masks=masks)])
+    assert f"{spoken} object 3 formula ; its name is sand, IoU 0.31 +40.0" in shown.text
+    assert "0.25 held out 0.02 -" in shown.text
+    assert shown.text.count("its name is") == 1
+    assert "A formula of several concepts stands in for a name" in shown.text
+    assert shown.all("button", **{"class": "word"})
+    assert "held out" not in page(tmp_path, [explanation()]).text
 
 
 def composed_of(first: Concept, second: Concept) -> Composition:

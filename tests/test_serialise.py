@@ -35,7 +35,7 @@ def unnamed(
     unit: int, alpha: float, contribution: float, effect: float, potential: float | None, peak: float
 ) -> object:
     """A unit without a name that is not lit."""
-    nothing = ("name", "category", "iou", "truth", "absence", "excess", *COUNTS, "evidence", "clause")
+    nothing = ("name", "category", "iou", "meaning", "truth", "absence", "excess", *COUNTS, "evidence", "clause")
     numbers = {"unit": unit, "alpha": alpha, "contribution": contribution, "effect": effect, "potential": potential}
     return {**numbers, "lit": False, "peak": peak, **dict.fromkeys(nothing), "unspoken": "no name", **NO_FORMULA}
 
@@ -88,6 +88,7 @@ def test_a_unit_has_its_checked_formula_beside_its_name() -> None:
     assert value["top"] == [
         {
             **to_json(explanation(), heatmap=None)["top"][0],  # type: ignore[index]
+            "meaning": "swimming pool but not sea",
             "formula": "swimming pool but not sea",
             "formula_iou": 0.25,
             "formula_gain_low": 0.01,
@@ -130,6 +131,7 @@ def test_the_whole_value() -> None:
                 "name": "swimming pool",
                 "category": "scene",
                 "iou": 0.25,
+                "meaning": "swimming pool",
                 "truth": 0.75,
                 "absence": None,
                 "excess": None,

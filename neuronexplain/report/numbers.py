@@ -11,7 +11,7 @@ from neuronexplain.figures import fixed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from dissection.vocabulary import Concept, Exemplar
+    from dissection.vocabulary import Exemplar, Meaning
     from neuronexplain.answer import ExemplarPicture
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -87,13 +87,13 @@ class Scale:
         return f"{abs(value) / self.largest:.4f}" if self.largest and math.isfinite(value) else "0"
 
 
-def labelled(exemplars: Sequence[Exemplar | ExemplarPicture], concept: Concept) -> str:
-    """On how many of a unit's exemplars its concept is labelled where it is most active.
+def labelled(exemplars: Sequence[Exemplar | ExemplarPicture], meaning: Meaning) -> str:
+    """On how many of a unit's exemplars what it stands for is labelled where it is most active.
 
     Such as ``2 of 3 are labelled sand there``; empty where none of them is labelled there at all, as in runs that do
     not say what exemplars show.
     """
     if not any(exemplar.concepts for exemplar in exemplars):
         return ""
-    carrying = sum(concept in exemplar.concepts for exemplar in exemplars)
-    return f"{carrying} of {len(exemplars)} {'is' if carrying == 1 else 'are'} labelled {concept.spoken} there"
+    carrying = sum(meaning.holds(lambda concept, there=one.concepts: int(concept in there)) for one in exemplars)
+    return f"{carrying} of {len(exemplars)} {'is' if carrying == 1 else 'are'} labelled {meaning.spoken} there"

@@ -137,6 +137,7 @@ class RankedUnit(_Described):
     name: str | None
     category: str | None
     iou: float | None
+    meaning: str | None
     truth: float | None
     absence: float | None
     excess: float | None

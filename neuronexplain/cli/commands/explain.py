@@ -370,15 +370,29 @@ def _line(unit: RankedUnit, noun: UnitNoun) -> str:
 
 
 def _name(unit: RankedUnit) -> str:
-    """A unit's name with what speaks for it."""
-    if unit.name is None:
+    """What a unit stands for, with what speaks for that."""
+    if unit.meaning is None:
         return "-"
-    iou, evidence, counts = f"IoU {unit.name.iou:.2f}", unit.evidence, unit.counts
-    facts = [unit.name.concept.category, iou]
-    if evidence is not None:
-        low, high = evidence.iou
-        facts[1:] = [f"{iou}, {low:.2f} to {high:.2f}", f"q {evidence.q:.2g}", f"kept {evidence.kept:.0%}"]
+    facts, counts = [unit.meaning.category, *_evidence(unit)], unit.counts
     if counts is not None:
         truth = "" if unit.truth is None else f"true {unit.truth:.0%}, "
         facts.append(f"{truth}on {counts.hit_images} of {counts.lit_images} lit images")
-    return f"{unit.name.concept.spoken} ({'; '.join(facts)})"
+    return f"{unit.meaning.spoken} ({'; '.join(facts)})"
+
+
+def _evidence(unit: RankedUnit) -> Iterator[str]:
+    """What speaks for a formula, or for a name."""
+    name, evidence = unit.name, unit.evidence
+    if (composition := unit.composition) is not None:
+        low, high = composition.gain
+        yield f"IoU {composition.held_out.iou:.2f} held out, {low:.2f} to {high:.2f} more than anything shorter"
+        yield f"q {composition.q:.2g}"
+        if name is not None:
+            yield f"its name is {name.concept.spoken}, IoU {name.iou:.2f}"
+    elif name is not None and evidence is not None:
+        low, high = evidence.iou
+        yield f"IoU {name.iou:.2f}, {low:.2f} to {high:.2f}"
+        yield f"q {evidence.q:.2g}"
+        yield f"kept {evidence.kept:.0%}"
+    elif name is not None:
+        yield f"IoU {name.iou:.2f}"
