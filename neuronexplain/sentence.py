@@ -134,20 +134,21 @@ class _Mentions:
         return sum(self.counts.values()) > 1
 
     def listed(self) -> str:
-        """The phrases, each with its truth: "sand (84%) and sea"; formulas among others are in quotation marks."""
-        has_others = len(self.counts) > 1
-        quoted = {words: f"“{words}”" if has_others and words in self.formulas else words for words in self.counts}
+        """The phrases, each with its truth: "sand (84%) and sea"."""
         with_truths = (
-            f"{shown} ({percent(self.truths[words])})" if words in self.truths else shown
-            for words, shown in quoted.items()
+            f"{self._quoted(words)} ({percent(self.truths[words])})" if words in self.truths else self._quoted(words)
+            for words in self.counts
         )
         return enumerate_words(list(with_truths))
 
     def lacking(self) -> str:
-        """The phrases as what is not there: "no sand or sea and nothing that is wheel but not car"."""
-        plain = enumerate_words([words for words in self.counts if words not in self.formulas], "or")
-        formulas = [f"nothing that is {words}" for words in self.counts if words in self.formulas]
-        return enumerate_words([*([f"no {plain}"] if plain else []), *formulas])
+        """The phrases as what is not there: "no sand or sea, and nothing that is “wheel but not car”"."""
+        concepts = [words for words in self.counts if words not in self.formulas]
+        formulas = [self._quoted(words) for words in self.counts if words in self.formulas]
+        no, nothing = f"no {enumerate_words(concepts, 'or')}", f"nothing that is {enumerate_words(formulas, 'or')}"
+        if not formulas:
+            return no
+        return f"{no}, and {nothing}" if concepts else nothing
 
     def subject(self, verb: str, verb_of_many: str) -> str:
         """The units as the subject of a sentence: "its neuron for sand (84%) responds"."""
@@ -158,6 +159,10 @@ class _Mentions:
         """A sentence with the units as its subject; empty if there are none."""
         subject = self.subject(verb, verb_of_many)
         return f"{subject[0].upper()}{subject[1:]}." if self else ""
+
+    def _quoted(self, words: str) -> str:
+        """A phrase; a formula among others is in quotation marks, so that it is seen where it ends."""
+        return f"“{words}”" if words in self.formulas and len(self.counts) > 1 else words
 
     def _choose(self, verb: str, verb_of_many: str) -> str:
         return verb_of_many if self.are_many else verb

@@ -99,7 +99,11 @@ def test_a_formula_holds_at_the_pixels_where_its_concepts_say_so(formula):
         ([(LONE_WHEEL, "absent")], "because there is nothing that is wheel but not car."),
         (
             [(BUS, "absent"), (LONE_WHEEL, "absent"), (GREY, "absent")],
-            "because there is no bus or grey and nothing that is wheel but not car.",
+            "because there is no bus or grey, and nothing that is “wheel but not car”.",
+        ),
+        (
+            [(LONE_WHEEL, "absent"), (Formula(BUS, (("or", CAR),)), "absent")],
+            "because there is nothing that is “wheel but not car” or “bus or car”.",
         ),
         ([(LONE_WHEEL, "missed")], "Its neuron for wheel but not car would speak for it, but stays silent."),
         ([(LONE_WHEEL, "against")], "Its neuron for wheel but not car (80%) responds, which speaks against beach."),

@@ -385,7 +385,7 @@ def _evidence(unit: RankedUnit) -> Iterator[str]:
     name, evidence = unit.name, unit.evidence
     if (composition := unit.composition) is not None:
         low, high = composition.gain
-        yield f"IoU {composition.held_out.iou:.2f} held out, {low:.2f} to {high:.2f} more than anything shorter"
+        yield f"IoU {composition.held_out.iou:.2f} held out, {low:.3f} to {high:.3f} more than anything shorter"
         yield f"q {composition.q:.2g}"
         if name is not None:
             yield f"its name is {name.concept.spoken}, IoU {name.iou:.2f}"
