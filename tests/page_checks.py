@@ -95,6 +95,7 @@ def formulas(walker: Walker) -> None:
     shown = {row["unit"]: (row["formula"], row["formula_iou"]) for row in (*answer["top"], *answer["bottom"])}
     assert shown == {unit: formulas[unit] for unit in shown}
     assert any(formula for formula, _ in shown.values())
+    assert all(row["meaning"] == (row["formula"] or row["name"]) for row in (*answer["top"], *answer["bottom"]))
     assert "Unchecked: each formula" in walker.said("neuronexplain units --db demo/formulas.db --unchecked").err
     rows = _rows(walker, "units", "--db", "demo/formulas.db", "--unchecked")
     assert sum(row["formula"] is not None for row in rows) == every

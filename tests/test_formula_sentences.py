@@ -29,6 +29,8 @@ from neuronexplain.clauses import clause
 from neuronexplain.evaluation.ground_truth.labelled_concepts import LabelledConcepts
 from neuronexplain.explainer import Explainer
 from neuronexplain.named_layer import NamedLayer
+from neuronexplain.report.inline_pictures import ConceptMap
+from neuronexplain.report.marks import marked
 from neuronexplain.sentence import phrase, say, say_unlabelled
 from neuronexplain.vocabulary import DEFAULT_RULES, Rules
 
@@ -239,3 +241,16 @@ def test_formulas_are_places_of_images_that_are_labelled_in_all_their_categories
     assert both.places["color and object/red but not sky"].mask.sum() == 16
     assert red_alone.categories == {"color", "scene"}  # of the formulas it says nothing
     assert set(red_alone.places) == {"color/red", "scene/fire"}
+
+
+def test_the_pieces_of_a_sentence_are_the_sentence_and_its_quotation_marks_belong_to_what_they_quote():
+    lone = replace(said_of(0, "wheel", "responds"), composition=composition())
+    made = explanation([lone, said_of(1, "road", "responds")], [])
+    names = (LONE_WHEEL.spoken, "road")
+    maps = [ConceptMap(name, (0,), (), True, number, "", "", (1, 1)) for number, name in enumerate(names)]
+    pieces = marked(made, maps)
+    assert "".join(piece.text for piece in pieces) == made.sentence
+    assert [(piece.text, piece.number) for piece in pieces if piece.number is not None] == [
+        ("“wheel but not car”", 0),
+        ("road", 1),
+    ]

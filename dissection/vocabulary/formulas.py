@@ -99,7 +99,8 @@ class Formula:
     def _ordered(self) -> list[tuple[Operator, Concept]]:
         """Its terms, where the first has the operator of its neighbour; those of one kind may change places."""
         kind: Operator = "or" if self.steps[0][0] == "or" else "and"
-        runs = groupby([(kind, self.first), *self.steps], key=lambda term: term[0] == "or")
+        terms: list[tuple[Operator, Concept]] = [(kind, self.first), *self.steps]
+        runs = groupby(terms, key=lambda term: term[0] == "or")
         return [term for _, run in runs for term in sorted(run, key=_place)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -37,7 +38,8 @@ def marked(explanation: Answer, maps: Sequence[ConceptMap]) -> list[Piece]:
         number = numbers.get(meaning.spoken)
         return phrase(meaning) if number is None else f"{fence}{number} {phrase(meaning)}{fence}"
 
-    pieces = say(explanation, mention=fenced).split(fence)
+    said = say(explanation, mention=fenced)
+    pieces = re.sub(f"“{fence}(\\d+) ([^{fence}]*){fence}”", f"{fence}\\1 “\\2”{fence}", said).split(fence)
     between = [Piece(text, None) for text in pieces[::2]]
     mentions = [Piece(text.partition(" ")[2], int(text.partition(" ")[0])) for text in pieces[1::2]]
     return [piece for piece in chain(*zip(between, [*mentions, Piece("", None)], strict=True)) if piece.text]

@@ -11,7 +11,7 @@ from neuronexplain.figures import fixed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from dissection.vocabulary import Exemplar, Meaning
+    from dissection.vocabulary import Concept, Exemplar, Meaning
     from neuronexplain.answer import ExemplarPicture
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -95,5 +95,9 @@ def labelled(exemplars: Sequence[Exemplar | ExemplarPicture], meaning: Meaning) 
     """
     if not any(exemplar.concepts for exemplar in exemplars):
         return ""
-    carrying = sum(meaning.holds(lambda concept, there=one.concepts: int(concept in there)) for one in exemplars)
+    carrying = sum(_is_there(meaning, exemplar.concepts) for exemplar in exemplars)
     return f"{carrying} of {len(exemplars)} {'is' if carrying == 1 else 'are'} labelled {meaning.spoken} there"
+
+
+def _is_there(meaning: Meaning, concepts: Sequence[Concept]) -> bool:
+    return bool(meaning.holds(lambda concept: int(concept in concepts)))
