@@ -3,6 +3,7 @@
 python scripts/truth.py               # the demo's network, on generated scenes
 python scripts/truth.py --length 3    # the same with names of up to three concepts
 python scripts/truth.py --data DATA   # SqueezeNet, on half of MSRC's photographs; see tests/test_photographs.py
+python scripts/truth.py --data DATA --collection mini-broden   # on a third of those in Broden's layout
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from formulas import parts
 from squeezenet import open_squeezenet
 
 from db import NameStore
@@ -45,13 +47,14 @@ def main() -> None:
     """Name neurons with some images, and print how true the sentences about others are."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder with SqueezeNet's weights and MSRC")
+    parser.add_argument("--collection", choices=["msrc", "mini-broden"], default="msrc", help="its photographs")
     parser.add_argument("--length", type=int, default=1, help="concepts of the longest formula; 1 searches for none")
     arguments = parser.parse_args()
     data, length = arguments.data, arguments.length
     with tempfile.TemporaryDirectory() as scratch, console.progress() as progress:
         folder, execution = Path(scratch), Execution(progress=progress)
         naming = Naming(length, folder, execution)
-        report = of_scenes(naming) if data is None else of_photographs(data, naming)
+        report = of_scenes(naming) if data is None else of_photographs(data, arguments.collection, naming)
     say_report(report, INTERVAL)
 
 
@@ -74,12 +77,13 @@ def of_scenes(naming: Naming) -> Report:
     return truth(open_network("scenes"), named, unseen, naming, quantile=DEMO_QUANTILE)
 
 
-def of_photographs(data: Path, naming: Naming) -> Report:
-    """Name SqueezeNet's neurons with a random half of MSRC, and explain the other half."""
-    network = open_squeezenet(data)
-    msrc = open_concepts(data / "msrc")
-    order = np.random.default_rng(SEED).permutation(len(msrc)).tolist()
-    named, unseen = (Selection(msrc, sorted(order[half::2])) for half in (0, 1))
+def of_photographs(data: Path, collection: str, naming: Naming) -> Report:
+    """Name SqueezeNet's neurons with a random half of MSRC, or two thirds of a larger collection; explain the rest."""
+    network, concepts = open_squeezenet(data), open_concepts(data / collection)
+    if collection != "msrc":
+        return truth(network, *parts(concepts, 0), naming, quantile=QUANTILE)
+    order = np.random.default_rng(SEED).permutation(len(concepts)).tolist()
+    named, unseen = (Selection(concepts, sorted(order[half::2])) for half in (0, 1))
     return truth(network, named, unseen, naming, quantile=QUANTILE, min_images=2)
 
 
