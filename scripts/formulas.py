@@ -4,8 +4,8 @@
 
 Neurons are named on some of the photographs, of which one half is searched for formulas and the other half checks them.
 On all others the IoU of each formula is compared with that of the neuron's best single concept, over those photographs
-that are labelled in the categories of both. Without ``--unseen`` a third of the photographs are the others, dealt by
-the seed among photographs that are labelled in the same categories.
+that are labelled in the categories of both. Without ``--unseen`` that is done three times: each third of the
+photographs names nothing once; they are dealt by the seed among photographs that are labelled in the same categories.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dissection.dissect import WholeFrames, dissect
 from dissection.engine.upsampling import upsample
 from dissection.execution.settings import Execution
 from dissection.networks.forward import maps_through
-from dissection.vocabulary import DRAWS, MIN_IMAGES, QUANTILE, Formula
+from dissection.vocabulary import DRAWS, MIN_IMAGES, QUANTILE
 from neuronexplain import open_network
 from neuronexplain.cli import console
 from neuronexplain.metrics.intervals import Figure, difference, figure
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float64
 
     from dissection.concepts.dataset import ConceptDataset
-    from dissection.vocabulary import Composition, Concept, Dissection, Labels, Unit
+    from dissection.vocabulary import Composition, Concept, Dissection, Labels, Meaning, Unit
     from neuronexplain import Network
 
 _BATCH = 16
@@ -63,17 +63,31 @@ def longest_formulas(dissection: Dissection) -> list[Compared]:
     ]
 
 
-def parts(concepts: ConceptDataset, seed: int) -> tuple[ConceptDataset, ConceptDataset]:
-    """Two thirds of the photographs, and the others; of those labelled in the same categories, as many in each."""
+def without_a_third(concepts: ConceptDataset, seed: int) -> list[tuple[ConceptDataset, ConceptDataset]]:
+    """Two thirds of the photographs, and the others, for each third.
+
+    Of those labelled in the same categories, as many are in each.
+    """
     kinds: dict[frozenset[str], list[int]] = {}
     for index in range(len(concepts)):
         kinds.setdefault(_categories(concepts, concepts.labels(index)), []).append(index)
-    generator, unseen = np.random.default_rng(seed), set[int]()
+    generator, thirds = np.random.default_rng(seed), [set[int](), set[int](), set[int]()]
     for _, images in sorted(kinds.items(), key=lambda item: sorted(item[0])):
-        unseen |= set(generator.permutation(images)[: len(images) // 3].tolist())
-    everything = range(len(concepts))
-    named = [index for index in everything if index not in unseen]
-    return Selection(concepts, named), Selection(concepts, sorted(unseen))
+        dealt = generator.permutation(images).tolist()
+        for place, third in enumerate(thirds):
+            third.update(dealt[place * len(dealt) // 3 : (place + 1) * len(dealt) // 3])
+    everything = set(range(len(concepts)))
+    return [(Selection(concepts, sorted(everything - third)), Selection(concepts, sorted(third))) for third in thirds]
+
+
+def joined(parts: Sequence[Float64[np.ndarray, "2 2 _ _"]]) -> Float64[np.ndarray, "2 2 images compared"]:
+    """The areas of several comparisons as of one, in which each formula has none on the photographs of the others."""
+    images, compared = (sum(part.shape[axis] for part in parts) for axis in (2, 3))
+    whole, image, place = np.zeros((2, 2, images, compared)), 0, 0
+    for part in parts:
+        whole[:, :, image : image + part.shape[2], place : place + part.shape[3]] = part
+        image, place = image + part.shape[2], place + part.shape[3]
+    return whole
 
 
 def areas(
@@ -96,22 +110,14 @@ def _count(
 ) -> None:
     labelled = _categories(concepts, labels)
     for place, one in enumerate(compared):
-        formulas = one.composition.formula, Formula(one.concept, ())
-        if not {concept.category for formula in formulas for concept in formula.concepts} <= labelled:
+        meanings: tuple[Meaning, Meaning] = one.composition.formula, one.concept
+        if not {concept.category for meaning in meanings for concept in meaning.concepts} <= labelled:
             continue
         height, width = labels.maps.shape[1:]
         mask = upsample(maps[one.unit.number][None].astype(np.float64), height, width)[0] > one.unit.threshold
-        for side, formula in enumerate(formulas):
-            holds = _holds(formula, labels)
+        for side, meaning in enumerate(meanings):
+            holds = meaning.holds(lambda concept: _pixels(concept, labels))
             counts[side, :, place] = (mask & holds).sum(), (mask | holds).sum()
-
-
-def _holds(formula: Formula, labels: Labels) -> Bool[np.ndarray, "h w"]:
-    holds = _pixels(formula.first, labels)
-    for operator, concept in formula.steps:
-        other = _pixels(concept, labels)
-        holds = {"or": holds | other, "and": holds & other, "and not": holds & ~other}[operator]
-    return holds
 
 
 def _pixels(concept: Concept, labels: Labels) -> Bool[np.ndarray, "h w"]:
@@ -147,7 +153,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--network", required=True)
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--concepts", type=Path, required=True, help="photographs with labels that name the neurons")
-    parser.add_argument("--unseen", type=Path, help="others; by default a third of the photographs")
+    parser.add_argument("--unseen", type=Path, help="others; by default each third of the photographs in turn")
     for name in ("mean", "std"):
         parser.add_argument(f"--{name}", type=lambda text: tuple(map(float, text.split(","))))
     parser.add_argument("--input-size", type=int)
@@ -164,26 +170,31 @@ def main() -> None:
         chosen.network, weights=chosen.weights, mean=chosen.mean, std=chosen.std, input_size=chosen.input_size
     )
     concepts = open_concepts(chosen.concepts)
-    named, unseen = (concepts, open_concepts(chosen.unseen)) if chosen.unseen else parts(concepts, chosen.seed)
-    with console.progress() as progress:
-        dissection = dissect(
-            network,
-            named,
-            quantile=chosen.quantile,
-            min_images=chosen.min_images,
-            draws=DRAWS,
-            length=3,
-            execution=Execution(progress=progress),
-        )
-    compared = longest_formulas(dissection)
-    counts = areas(network, compared, unseen)
+    compared: list[Compared] = []
+    counts: list[Float64[np.ndarray, "2 2 _ _"]] = []
+    unseen = [(concepts, open_concepts(chosen.unseen))] if chosen.unseen else without_a_third(concepts, chosen.seed)
+    for named, others in unseen:
+        with console.progress() as progress:
+            dissection = dissect(
+                network,
+                named,
+                quantile=chosen.quantile,
+                min_images=chosen.min_images,
+                draws=DRAWS,
+                length=3,
+                execution=Execution(progress=progress),
+            )
+        found = longest_formulas(dissection)
+        counts.append(areas(network, found, others))
+        compared += found
+        print(f"{len(named)} photographs name, {len(others)} compare; {len(dissection.units)} units")
+    table = joined(counts)
     accepted = np.array([one.composition.is_accepted() for one in compared], bool)
     has_name = np.array([one.unit.composition() is not None for one in compared], bool)
-    print(f"{len(named)} photographs name, {len(unseen)} compare; {len(dissection.units)} units")
     for name, those in (
         ("found", accepted | True), ("accepted", accepted), ("names", has_name), ("refused", ~accepted),
     ):  # fmt: skip
-        print(row(name, counts[..., those]))
+        print(row(name, table[..., those]))
     for one in compared:
         if one.composition.is_accepted():
             print(f"  {one.unit.number}: {one.composition.formula.spoken} ({one.composition.held_out.iou:.3f})")

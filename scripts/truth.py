@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from formulas import parts
+from formulas import without_a_third
 from squeezenet import open_squeezenet
 
 from db import NameStore
@@ -81,7 +81,7 @@ def of_photographs(data: Path, collection: str, naming: Naming) -> Report:
     """Name SqueezeNet's neurons with a random half of MSRC, or two thirds of a larger collection; explain the rest."""
     network, concepts = open_squeezenet(data), open_concepts(data / collection)
     if collection != "msrc":
-        return truth(network, *parts(concepts, 0), naming, quantile=QUANTILE)
+        return truth(network, *without_a_third(concepts, 0)[0], naming, quantile=QUANTILE)
     order = np.random.default_rng(SEED).permutation(len(concepts)).tolist()
     named, unseen = (Selection(concepts, sorted(order[half::2])) for half in (0, 1))
     return truth(network, named, unseen, naming, quantile=QUANTILE, min_images=2)
