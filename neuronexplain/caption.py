@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from .answer import Answer, AnswerPair
-from .sentence import enumerate_words
+from .phrases import enumerate_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,18 +7,18 @@ so. What is not spoken of is counted.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from .clauses import roles
 from .figures import figure, figures
+from .mentions import Mentions
+from .phrases import enumerate_words, percent, phrase, spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from dissection.vocabulary import Concept, Meaning, UnitNoun
+    from dissection.vocabulary import Meaning, UnitNoun
 
     from .vocabulary import RankedUnit, Rules, Score, Unspoken
 
@@ -101,90 +101,6 @@ class Spoken(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Mentions:
-    """Units of which the same is said: by phrase, how many there are and their greatest truth, strongest first."""
-
-    counts: Mapping[str, int]
-    truths: Mapping[str, float]
-    formulas: frozenset[str]
-    noun: UnitNoun
-
-    @classmethod
-    def of(cls, units: Iterable[RankedUnit], mention: Callable[[Meaning], str], noun: UnitNoun) -> _Mentions:
-        counts: Counter[str] = Counter()
-        truths: dict[str, float] = {}
-        formulas: set[str] = set()
-        for unit in units:
-            if unit.meaning is not None:
-                words = mention(unit.meaning)
-                counts[words] += 1
-                if unit.truth is not None:
-                    truths[words] = max(unit.truth, truths.get(words, 0.0))
-                if len(unit.meaning.concepts) > 1:
-                    formulas.add(words)
-        return cls(counts, truths, frozenset(formulas), noun)
-
-    def __bool__(self) -> bool:
-        return bool(self.counts)
-
-    @property
-    def are_many(self) -> bool:
-        """Whether they are several units."""
-        return sum(self.counts.values()) > 1
-
-    def listed(self) -> str:
-        """The phrases, each with its truth: "sand (84%) and sea"."""
-        with_truths = (
-            f"{self._quoted(words)} ({percent(self.truths[words])})" if words in self.truths else self._quoted(words)
-            for words in self.counts
-        )
-        return enumerate_words(list(with_truths))
-
-    def lacking(self) -> str:
-        """The phrases as what is not there: "no sand or sea, and nothing that is “wheel but not car”"."""
-        concepts = [words for words in self.counts if words not in self.formulas]
-        formulas = [self._quoted(words) for words in self.counts if words in self.formulas]
-        no, nothing = f"no {enumerate_words(concepts, 'or')}", f"nothing that is {enumerate_words(formulas, 'or')}"
-        if not formulas:
-            return no
-        return f"{no}, and {nothing}" if concepts else nothing
-
-    def subject(self, verb: str, verb_of_many: str) -> str:
-        """The units as the subject of a sentence: "its neuron for sand (84%) responds"."""
-        units = self._choose(self.noun, f"{self.noun}s")
-        return f"its {units} for {self.listed()} {self._choose(verb, verb_of_many)}"
-
-    def sentence(self, verb: str, verb_of_many: str) -> str:
-        """A sentence with the units as its subject; empty if there are none."""
-        subject = self.subject(verb, verb_of_many)
-        return f"{subject[0].upper()}{subject[1:]}." if self else ""
-
-    def _quoted(self, words: str) -> str:
-        """A phrase; a formula among others is in quotation marks, so that it is seen where it ends."""
-        return f"“{words}”" if words in self.formulas and len(self.counts) > 1 else words
-
-    def _choose(self, verb: str, verb_of_many: str) -> str:
-        return verb_of_many if self.are_many else verb
-
-
-def phrase(meaning: Meaning) -> str:
-    """A concept, or a formula of several, as a sentence words it.
-
-    >>> from dissection.vocabulary import Concept, Formula
-    >>> striped, cloth = Concept(7, "striped", "texture"), Concept(8, "cloth", "material")
-    >>> phrase(striped), phrase(Formula(striped, (("and not", cloth),)))
-    ('striped texture', 'striped texture but not cloth')
-    """
-    return meaning.worded(_phrase)
-
-
-def _phrase(concept: Concept) -> str:
-    return {"texture": f"{concept.spoken} texture", "scene": f"{concept.spoken} scenery"}.get(
-        concept.category, concept.spoken
-    )
-
-
 def say(explanation: Spoken, *, mention: Callable[[Meaning], str] = phrase) -> str:
     """The explanation as sentences that claim no more than its numbers support.
 
@@ -193,7 +109,7 @@ def say(explanation: Spoken, *, mention: Callable[[Meaning], str] = phrase) -> s
         mention: how what units stand for is worded where the sentence speaks of them.
     """
     ranked = (*explanation.top, *explanation.bottom)
-    by_role = {role: _Mentions.of(units, mention, explanation.noun) for role, units in roles(ranked).items()}
+    by_role = {role: Mentions.of(units, mention, explanation.noun) for role, units in roles(ranked).items()}
     responding, absent, torn = by_role["responds"], by_role["absent"], by_role["torn"]
     too = " too" if responding else ""
     against_it = f"{too}, which speaks against {spoken(explanation.target.label)}"
@@ -253,7 +169,7 @@ class SpokenContrast(Protocol):
 def say_contrast(contrast: SpokenContrast) -> str:
     """What speaks for one class rather than another, as a sentence that claims no more than its numbers support."""
     rather, than = spoken(contrast.rather.label), spoken(contrast.than.label)
-    responding = _Mentions.of(roles((*contrast.top, *contrast.bottom))["responds"], phrase, contrast.noun)
+    responding = Mentions.of(roles((*contrast.top, *contrast.bottom))["responds"], phrase, contrast.noun)
     if not responding or contrast.loss is None or contrast.loss <= 0:
         return f"No {contrast.noun} of which something may be said speaks for {rather} rather than {than}."
     it = "them" if responding.are_many else "it"
@@ -268,7 +184,7 @@ def say_contrast(contrast: SpokenContrast) -> str:
 def say_unlabelled(explanation: Spoken) -> str:
     """What the explanation says without naming prediction or target: for readers who are to guess or judge them."""
     ranked = (*explanation.top, *explanation.bottom)
-    by_role = {role: _Mentions.of(units, phrase, explanation.noun) for role, units in roles(ranked).items()}
+    by_role = {role: Mentions.of(units, phrase, explanation.noun) for role, units in roles(ranked).items()}
     responding, absent = by_role["responds"], by_role["absent"]
     if responding and _is_cause(explanation):
         reason = responding.sentence("responds", "respond").rstrip(".")
@@ -291,39 +207,6 @@ def nothing_to_say(noun: UnitNoun) -> str:
     return f"Nothing can be said of its {noun}s."
 
 
-def spoken(label: str) -> str:
-    """A class label as a sentence words it: the first of its synonyms, without underscores.
-
-    >>> spoken("great_white_shark, white shark"), spoken("/b/beer_hall")
-    ('great white shark', 'beer hall')
-    """
-    return re.sub(r"^/[a-z]/", "", label.partition(",")[0]).replace("_", " ").strip()
-
-
-def enumerate_words(words: Sequence[str], conjunction: str = "and") -> str:
-    """Words as an English list.
-
-    >>> enumerate_words(["sand", "sea", "sky"])
-    'sand, sea and sky'
-    """
-    if len(words) < 2:
-        return "".join(words)
-    return f"{', '.join(words[:-1])} {conjunction} {words[-1]}"
-
-
-def percent(probability: float) -> str:
-    """A probability in whole per cent that never rounds to certainty.
-
-    >>> percent(0.9999), percent(0.42), percent(0.001)
-    ('over 99%', '42%', 'under 1%')
-    """
-    if probability > 0.99:
-        return "over 99%"
-    if probability < 0.01:
-        return "under 1%"
-    return f"{probability:.0%}"
-
-
 _UNSPOKEN: Mapping[Unspoken, tuple[str, str]] = {
     "no name": ("without a name", "without a name"),
     "no proven name": ("without a proven name", "without a proven name"),
@@ -334,7 +217,7 @@ _UNSPOKEN: Mapping[Unspoken, tuple[str, str]] = {
 """What is said of one such unit, and of several."""
 
 
-def _reason(explanation: Spoken, responding: _Mentions, absent: _Mentions, *, has_torn: bool) -> str:
+def _reason(explanation: Spoken, responding: Mentions, absent: Mentions, *, has_torn: bool) -> str:
     """The prediction, what speaks for it, and what the score loses without that."""
     opening, is_cause = _opening(explanation), _is_cause(explanation)
     is_predicted = explanation.target.index == explanation.prediction.index
@@ -391,7 +274,7 @@ def _strength(explanation: Spoken) -> str:
     return "in small part " if loss < _SMALL * score else ""
 
 
-def _loss(explanation: Spoken, responding: _Mentions, absent: _Mentions) -> str:
+def _loss(explanation: Spoken, responding: Mentions, absent: Mentions) -> str:
     """How much the score falls without the units that respond."""
     score, loss = explanation.target.logit, explanation.loss or 0.0
     if absent:

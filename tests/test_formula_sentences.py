@@ -29,9 +29,10 @@ from neuronexplain.clauses import clause
 from neuronexplain.evaluation.ground_truth.labelled_concepts import LabelledConcepts
 from neuronexplain.explainer import Explainer
 from neuronexplain.named_layer import NamedLayer
+from neuronexplain.phrases import phrase
 from neuronexplain.report.inline_pictures import ConceptMap
 from neuronexplain.report.marks import marked
-from neuronexplain.sentence import phrase, say, say_unlabelled
+from neuronexplain.sentence import say, say_unlabelled
 from neuronexplain.vocabulary import DEFAULT_RULES, Rules
 
 WHEEL, CAR, BUS = (Concept(number, name, "object") for number, name in enumerate(("wheel", "car", "bus"), 1))

@@ -14,7 +14,8 @@ from dissection.vocabulary import Concept, UnitName
 from neuronexplain.answer import Contrast
 from neuronexplain.clauses import persuasive
 from neuronexplain.explanation import Explanation
-from neuronexplain.sentence import enumerate_words, nothing_to_say, percent, say, say_contrast, say_unlabelled
+from neuronexplain.phrases import enumerate_words, percent
+from neuronexplain.sentence import nothing_to_say, say, say_contrast, say_unlabelled
 from neuronexplain.vocabulary import Clause, RankedUnit, Rules, Score, Unspoken
 
 CLAUSES = (*get_args(Clause), *get_args(Unspoken))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from neuronexplain.sentence import phrase, say
+from neuronexplain.phrases import phrase
+from neuronexplain.sentence import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

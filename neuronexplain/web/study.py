@@ -12,7 +12,7 @@ from fastapi import Cookie, Form
 from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from neuronexplain.sentence import spoken
+from neuronexplain.phrases import spoken
 from neuronexplain.studies.human.questions import SCALE
 
 from .pages import page

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from neuronexplain.classes import normal
 from neuronexplain.clauses import roles
 from neuronexplain.metrics.intervals import Figure, difference, figure
-from neuronexplain.sentence import phrase
+from neuronexplain.phrases import phrase
 
 from .changes import largest_first
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from neuronexplain.audit.shown_figures import in_percent, in_points
 from neuronexplain.metrics.small_samples import is_apart_from_0
+from neuronexplain.phrases import enumerate_words, spoken
 from neuronexplain.report.page import render
-from neuronexplain.sentence import enumerate_words, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from neuronexplain.audit.values import plain_values
-from neuronexplain.sentence import percent
+from neuronexplain.phrases import percent
 
 from .confusions import class_accuracies, confusions, overall_accuracy, told_first
 from .wording import headline, said_sides, say_apart, say_prediction

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from neuronexplain.figures import figure, figures
-from neuronexplain.sentence import enumerate_words, percent, spoken
+from neuronexplain.phrases import enumerate_words, percent, spoken
 
 if TYPE_CHECKING:
     from .mistakes import Mistake, SpeaksFor

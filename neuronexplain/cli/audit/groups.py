@@ -10,7 +10,7 @@ import typer
 from neuronexplain.cli import console
 from neuronexplain.cli.groups import grouped
 from neuronexplain.counts import count
-from neuronexplain.sentence import enumerate_words
+from neuronexplain.phrases import enumerate_words
 from neuronexplain.vocabulary import DEFAULT_RULES
 
 from .audited_run import AuditedRun, AuditOutput

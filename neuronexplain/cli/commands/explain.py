@@ -11,8 +11,8 @@ import typer
 
 from neuronexplain.cli import console, options
 from neuronexplain.figures import fixed, true_minus
+from neuronexplain.phrases import percent
 from neuronexplain.progress import counted
-from neuronexplain.sentence import percent
 from neuronexplain.vocabulary import DEFAULT_RULES, Rules
 
 if TYPE_CHECKING:
