@@ -71,6 +71,7 @@ class NamedLayer:
     descriptions: Mapping[int, Description] = field(init=False)
     thresholds: Float64[np.ndarray, " units"] = field(init=False)
     _namesakes: Mapping[str, Sequence[int]] = field(init=False)
+    _holders: Mapping[str, Sequence[int]] = field(init=False)
     _implying: dict[str, Sequence[int]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -79,14 +80,18 @@ class NamedLayer:
         described = ((unit.number, unit.description(rules.min_iou, rules.max_q)) for unit in self.units)
         descriptions = {number: description for number, description in described if description is not None}
         namesakes: dict[str, list[int]] = {}
+        holders: dict[str, list[int]] = {}
         for number, description in descriptions.items():
             namesakes.setdefault(description.meaning.spoken, []).append(number)
+            for concept in description.meaning.concepts:
+                holders.setdefault(concept.spoken, []).append(number)
         if self.rules.among == "proven" and not self.has_evidence:
             object.__setattr__(self, "rules", replace(self.rules, among="named"))
         object.__setattr__(self, "names", names)
         object.__setattr__(self, "descriptions", descriptions)
         object.__setattr__(self, "thresholds", np.array([unit.threshold for unit in self.units]))
         object.__setattr__(self, "_namesakes", namesakes)
+        object.__setattr__(self, "_holders", holders)
 
     @property
     def has_evidence(self) -> bool:
@@ -139,11 +144,9 @@ class NamedLayer:
             return ()
         meaning = description.meaning
         if meaning.spoken not in self._implying:
-            names = {concept.spoken for concept in meaning.concepts}
+            related = {unit for concept in meaning.concepts for unit in self._holders[concept.spoken]}
             self._implying[meaning.spoken] = [
-                unit
-                for unit, other in self.descriptions.items()
-                if names & {concept.spoken for concept in other.meaning.concepts} and implies(other.meaning, meaning)
+                unit for unit in sorted(related) if implies(self.descriptions[unit].meaning, meaning)
             ]
         return self._implying[meaning.spoken]
 
