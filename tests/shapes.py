@@ -19,7 +19,7 @@ from importlib.machinery import PathFinder, SourceFileLoader
 from inspect import Parameter
 from pathlib import Path
 from threading import Lock
-from types import FunctionType
+from types import FunctionType, NoneType, UnionType
 from typing import (
     IO,
     TYPE_CHECKING,
@@ -28,6 +28,7 @@ from typing import (
     ParamSpecArgs,
     ParamSpecKwargs,
     Self,
+    Union,
     Unpack,
     get_args,
     get_origin,
@@ -135,10 +136,10 @@ def _checked(thing):
 
 def _checked_function(function: Callable[..., Any], work: Callable[..., Any]) -> Callable[..., Any]:
     """``work``, checked as the annotations of ``function`` say."""
-    checks = cache(partial(_Checks, function))
+    checked = cache(lambda: _Checks(function, work).checked)
 
     def call(*args, **kwargs):
-        return checks().call(work, args, kwargs)
+        return checked()(args, kwargs)
 
     # doctest looks for examples only in functions that live in the module
     return wraps(function)(FunctionType(call.__code__, function.__globals__, closure=call.__closure__))
@@ -168,20 +169,22 @@ def _checked_class(cls: type) -> type:
 
 def _checked_init(cls: type, init: Callable[..., None]) -> Callable[..., None]:
     @cache
-    def checks() -> list[tuple[str, Check]]:
+    def checks() -> list[tuple[str, frozenset[type], Check]]:
         bases = [base for base in reversed(cls.__mro__) if is_dataclass(base)]
         hints = {name: hint for base in bases for name, hint in _hints(base).items()}
-        return [(field.name, _check(hints[field.name])) for field in fields(cls)]
+        return [(field.name, *_usual_and_check(hints[field.name])) for field in fields(cls)]
 
     @wraps(init)
     def checked(self, *args, **kwargs):
         init(self, *args, **kwargs)
         if not _checking:
             return
-        with jaxtyped("context"):
-            for name, check in checks():
+        values = [(name, getattr(self, name), usual, check) for name, usual, check in checks()]
+        further = [(name, value, check) for name, value, usual, check in values if type(value) not in usual]
+        with jaxtyped("context") if further else nullcontext():
+            for name, value, check in further:
                 try:
-                    check(getattr(self, name))
+                    check(value)
                 except BeartypeCallHintViolation as error:
                     error.add_note(f"It is {name} of a {_path(cls)}.")
                     raise
@@ -192,61 +195,71 @@ def _checked_init(cls: type, init: Callable[..., None]) -> Callable[..., None]:
 class _Checks:
     """What a function's arguments and its result must be."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], work: Callable[..., Any]) -> None:
         hints = _hints(function)
-        self.function = function
+        self.function, self.work = function, work
         self.shaped = "jaxtyping." in repr(hints)
-        self.named = {name: _check(hint) for name, hint in hints.items()}
-        self.result = self.named.get("return", _anything)
-        self.element = _check(get_args(hints["return"])[0]) if inspect.isgeneratorfunction(function) else None
+        self.checked = self.call_shaped if self.shaped else self.call
+        self.named = {name: _usual_and_check(hint) for name, hint in hints.items()}
+        self.result = self.named.get("return", _ANYTHING)
+        is_generator = inspect.isgeneratorfunction(function)
+        self.element = _usual_and_check(get_args(hints["return"])[0]) if is_generator else None
         kinds = [(parameter.kind, name) for name, parameter in inspect.signature(function).parameters.items()]
         places = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
-        self.positional = [self.named.get(name, _anything) for kind, name in kinds if kind in places]
-        rest = {kind: self.named.get(name, _anything) for kind, name in kinds}
-        self.more = rest.get(Parameter.VAR_POSITIONAL, _anything)
-        self.others = rest.get(Parameter.VAR_KEYWORD, _anything)
+        positional = [self.named.get(name, _ANYTHING) for kind, name in kinds if kind in places]
+        self.count = len(positional)
+        self.positional = [(place, *checked) for place, checked in enumerate(positional) if checked is not _ANYTHING]
+        rest = {kind: self.named.get(name, _ANYTHING) for kind, name in kinds}
+        self.more = rest.get(Parameter.VAR_POSITIONAL, _ANYTHING)
+        self.others = rest.get(Parameter.VAR_KEYWORD, _ANYTHING)
 
-    def call(self, work: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        if not _checking:
-            return work(*args, **kwargs)
-        if not self.shaped:
-            return self._call(work, args, kwargs)
+    def call_shaped(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         with jaxtyped("context"):
-            return self._call(work, args, kwargs)
+            return self.call(args, kwargs)
 
-    def _call(self, work: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        if not _checking:
+            return self.work(*args, **kwargs)
         try:
-            for check, value in zip(self.positional, args, strict=False):
-                check(value)
-            for value in args[len(self.positional) :]:
-                self.more(value)
+            there = len(args)
+            for place, usual, check in self.positional:
+                if place < there and type(args[place]) not in usual:
+                    check(args[place])
+            for value in args[self.count :]:
+                self.more[1](value)
             for name, value in kwargs.items():
-                self.named.get(name, self.others)(value)
+                usual, check = self.named.get(name, self.others)
+                if type(value) not in usual:
+                    check(value)
         except BeartypeCallHintViolation as error:
             error.add_note(f"It was given to {_path(self.function)}.")
             raise
-        result = work(*args, **kwargs)
-        try:
-            self.result(result)
-        except BeartypeCallHintViolation as error:
-            error.add_note(f"It was returned by {_path(self.function)}.")
-            raise
-        return result if self.element is None else self._checked(result)
+        result = self.work(*args, **kwargs)
+        usual, check = self.result
+        if type(result) not in usual:
+            try:
+                check(result)
+            except BeartypeCallHintViolation as error:
+                error.add_note(f"It was returned by {_path(self.function)}.")
+                raise
+        return result if self.element is None else self._generator(result)
 
-    def _checked(self, generator: Generator) -> Generator:
+    def _generator(self, generator: Generator) -> Generator:
         """The same generator, whose elements are checked."""
+        usual, check = self.element
         step = partial(next, generator)
         while True:
             try:
                 element = step()
             except StopIteration as end:
                 return end.value
-            try:
-                with jaxtyped("context") if self.shaped else nullcontext():
-                    self.element(element)
-            except BeartypeCallHintViolation as error:
-                error.add_note(f"It was yielded by {_path(self.function)}.")
-                raise
+            if type(element) not in usual:
+                try:
+                    with jaxtyped("context") if self.shaped else nullcontext():
+                        check(element)
+                except BeartypeCallHintViolation as error:
+                    error.add_note(f"It was yielded by {_path(self.function)}.")
+                    raise
             try:
                 step = partial(generator.send, (yield element))
             except BaseException as error:  # noqa: BLE001 -- it is the generator's to deal with
@@ -259,6 +272,19 @@ def _path(thing) -> str:
 
 def _anything(value: object) -> None:
     pass
+
+
+_ANYTHING: tuple[frozenset[type], Check] = (frozenset(), _anything)
+
+
+@cache
+def _usual_and_check(hint) -> tuple[frozenset[type], Check]:
+    """Types whose direct instances need no further look, which would take longer; and the check of everything else."""
+    check = _check(hint)
+    if check is _anything:
+        return _ANYTHING
+    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (NoneType if hint is None else hint,)
+    return frozenset(kind for kind in kinds if isinstance(kind, type)), check
 
 
 @cache

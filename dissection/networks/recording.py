@@ -228,7 +228,7 @@ class _Ledger(TorchFunctionMode):
         if name == "__setitem__":
             self.enter(args[0], name, parents)
         step = Step(name, func, args, kwargs, self._places_of, self._is_known)
-        results = list(tensors(result)) if parents else []
+        results = tensors(result) if parents else []
         places = dict(zip(map(id, results), step.follow(results), strict=True))
         for tensor in tensors(result) if parents or draw else ():
             if name in _PASSING and not draw and not self._is_unwritten(tensor):
@@ -296,15 +296,20 @@ def _version(tensor: Tensor) -> int:
     return -id(object()) if tensor.is_inference() else tensor._version  # noqa: SLF001 -- there is no other way to see a write
 
 
-def tensors(things: object) -> Iterator[Tensor]:
+def tensors(things: object) -> list[Tensor]:
     """The tensors among things, however deep in lists, tuples and dictionaries; ragged ones are no maps."""
-    if isinstance(things, Tensor):
-        if not things.is_nested:
-            yield things
-    elif isinstance(things, dict):
-        yield from chain.from_iterable(map(tensors, things.values()))
-    elif isinstance(things, (list, tuple)):
-        yield from chain.from_iterable(map(tensors, things))
+    among: list[Tensor] = []
+    waiting = [things]
+    while waiting:
+        thing = waiting.pop()
+        if isinstance(thing, Tensor):
+            if not thing.is_nested:
+                among.append(thing)
+        elif isinstance(thing, dict):
+            waiting.extend(reversed(thing.values()))
+        elif isinstance(thing, (list, tuple)):
+            waiting.extend(reversed(thing))
+    return among
 
 
 def noise(module: nn.Module, preprocessing: Preprocessing, seed: int = 0) -> Float[Tensor, "1 channels h w"]:
