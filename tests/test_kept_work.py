@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 from dissection.errors import CheckpointError
 from dissection.execution.checkpoint import Checkpoint
 from dissection.execution.journal import Journal
+from neuronexplain.evaluation import record_journal
 from neuronexplain.evaluation.record_journal import open_journal
 
 if TYPE_CHECKING:
@@ -112,3 +113,34 @@ def test_a_damaged_journal_of_an_evaluation_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"pointing\.jsonl .*line 2 is damaged.*--fresh"):  # noqa: SIM117
         with open_journal(path, heading, batch_size=1):
             pass
+
+
+def test_a_journal_of_other_rules_or_of_another_version_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, heading = tmp_path / "pointing.jsonl", {"images": 9}
+
+    def hits() -> list[dict[str, int]]:
+        with open_journal(path, heading, batch_size=1) as journal:
+            return list(journal.records)
+
+    with open_journal(path, heading, batch_size=1) as journal:
+        journal.add(range(1), [{"hits": 3}])
+    assert hits() == [{"hits": 3}]
+    rules = record_journal.RULES
+    with monkeypatch.context() as later:
+        later.setattr(record_journal, "RULES", rules + 1)
+        with pytest.raises(
+            CheckpointError, match=rf"by neuronexplain \S+, rules {rules}, and .*, rules {rules + 1} may"
+        ):
+            hits()
+    with monkeypatch.context() as later:
+        later.setattr(record_journal, "version", lambda _: "99.0")
+        with pytest.raises(CheckpointError, match=r"and neuronexplain 99\.0, .*; name another --out, or remove that"):
+            hits()
+    assert hits() == [{"hits": 3}]
+    with Journal(path) as journal:
+        journal.cut(0)
+        journal.append([{"format": 2, **heading}])
+    with pytest.raises(CheckpointError, match="begun by an earlier version, and "):
+        hits()

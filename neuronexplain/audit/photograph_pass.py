@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from neuronexplain.class_images import ClassImages
     from neuronexplain.evaluation.record_journal import Record
 
-_RECORDS_FORMAT = 1
-"""Version of the records; a journal of another version is refused."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledBatch:
@@ -93,7 +90,6 @@ class PhotographPass:
         require_one_process(self.execution.ranks.count)
         images, batch_size = len(self.images.images), self.execution.batch_size
         heading = {
-            "format": _RECORDS_FORMAT,
             "audit": kind,
             "settings": dict(settings),
             "network": self.network.whole_fingerprint,

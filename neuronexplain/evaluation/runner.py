@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from .record_journal import Record
     from .tables import Report
 
-_FORMAT = 2
-"""Version of the journal's format; journals of other versions are refused."""
-
 
 def evaluate(
     protocol: Protocol,
@@ -80,7 +77,6 @@ def evaluate(
     _check_language(protocol, network)
     check_methods(methods, network)
     heading = {
-        "format": _FORMAT,
         "protocol": protocol.name,
         "settings": protocol.settings,
         "network": network.whole_fingerprint,
@@ -104,7 +100,7 @@ def evaluate(
         records = journal.records
         protocol.finish(records, ground.objects, methods, out)
         report = protocol.report(records, ground.objects, methods)
-        replace_file(out / f"{protocol.name}.json", _document(heading, report))
+        replace_file(out / f"{protocol.name}.json", _document(journal.heading, report))
         about = f"{network.name}, {network.layer.name}, on {ground.name}. {INTERVAL}"
         write_charts(out / f"{protocol.name}.html", [report], subtitle=about)
     return report

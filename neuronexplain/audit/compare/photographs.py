@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from neuronexplain.explainer import Explainer
     from neuronexplain.explanation import Explanation
 
-_FORMAT = 1
-"""Version of the journal's format; journals of other versions are refused."""
 
 JOURNAL = "photographs.jsonl"
 
@@ -102,7 +100,6 @@ def explained_by_both(
     """
     total, size = len(photographs.paths), execution.batch_size
     heading = {
-        "format": _FORMAT,
         "networks": [explainer.network.whole_fingerprint for explainer in explainers],
         "layers": [explainer.network.layer.name for explainer in explainers],
         "preprocessing": [explainer.network.preprocessing.canonical for explainer in explainers],

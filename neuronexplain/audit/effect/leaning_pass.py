@@ -43,9 +43,6 @@ if TYPE_CHECKING:
     from .named_network import Leaning, NamedNetwork
     from .photographs import AuditedPhotographs, ShownPhotograph
 
-_FORMAT = 1
-"""Version of the journal's format; journals of other versions are refused."""
-
 
 def measured(
     leaning: Leaning,
@@ -80,7 +77,7 @@ def measured(
     observation = _Observation(leaning, named, photographs.things, draws, execution.batch_size)
     work = Work(_Reader(photographs, observation.framing), list, observation.start)
     stage = f"{leaning.label}: {leaning.concept.spoken}"
-    whole = {"format": _FORMAT, "images": len(photographs), "batch size": execution.batch_size, **heading}
+    whole = {"images": len(photographs), "batch size": execution.batch_size, **heading}
     keeping: AbstractContextManager[_Kept | RecordJournal] = (
         nullcontext(_Kept())
         if journal is None
