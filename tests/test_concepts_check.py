@@ -19,6 +19,7 @@ from dissection.concepts.layouts import open_concepts
 from dissection.concepts.plain_layout import PlainLayout
 from dissection.concepts.problems import Problem
 from dissection.concepts.surveys import areas, out_of_reach, survey
+from dissection.concepts.wrappers import spread_evenly
 from dissection.errors import ConceptDataError
 from dissection.vocabulary import MIN_IOU, Concept, ConceptSupport, Labels
 
@@ -290,7 +291,26 @@ def test_survey_counts_pixels_once_however_many_layers(broden: Path) -> None:
 
 def test_a_limit_is_spread_over_the_whole_dataset(plain: Path) -> None:
     some = open_concepts(plain, limit=3)
-    assert [some.image_name(index) for index in range(len(some))] == ["0.jpg", "2.jpg", "5.jpg"]
+    numbers = [int(some.image_name(index).removesuffix(".jpg")) for index in range(len(some))]
+    assert numbers == spread_evenly(8, 3)
+
+
+@given(images=st.integers(1, 200), data=st.data())
+def test_a_limit_takes_one_image_of_each_stretch(images: int, data: st.DataObject) -> None:
+    count = data.draw(st.integers(1, images))
+    chosen = spread_evenly(images, count)
+    assert len(chosen) == count
+    steps = np.diff([-1, *chosen, images])
+    assert steps.min() >= 1
+    assert steps.max() <= 2 * -(-images // count)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 12, 13, 34])
+def test_a_limit_favours_no_class_where_classes_go_round(classes: int) -> None:
+    for images, count in ((600, 600 // classes), (600, 400), (1200, 600), (5000, 399), (5000, 5000 // classes)):
+        numbers = np.bincount(np.array(spread_evenly(images, count)) % classes, minlength=classes)
+        expected = count / classes
+        assert ((numbers - expected) ** 2 / expected).sum() < classes + 4 * (2 * classes) ** 0.5
 
 
 def test_survey_of_the_plain_layout(plain: Path) -> None:

@@ -12,6 +12,7 @@ from pycocotools import mask as rle
 from worlds import COLOURS, SHARED, colour_concepts, write_colour_folder
 
 from dissection.concepts.layouts import open_concepts
+from dissection.concepts.wrappers import spread_evenly
 from dissection.errors import ConceptDataError
 from dissection.networks.preprocessing import Preprocessing
 from dissection.scenes.scene import draw_scene
@@ -201,7 +202,8 @@ def test_a_table_of_ones_own(tmp_path):
 def test_a_limit_spreads_images_evenly(tmp_path):
     write_colour_folder(tmp_path / "squares", images=9)
     ground = open_ground(tmp_path / "squares", ("red",), limit=3)
-    assert [ground.annotated(index).name for index in range(3)] == ["000.png", "003.png", "006.png"]
+    names = [f"{number:03}.png" for number in spread_evenly(9, 3)]
+    assert [ground.annotated(index).name for index in range(3)] == names
 
 
 def box_outside(root: Path) -> None:

@@ -25,7 +25,7 @@ _SHOWN = 6
 
 
 def open_concepts(path: str | PathLike[str], *, limit: int | None = None) -> ConceptDataset:
-    """The concept dataset in a folder; with ``limit``, only that many of its images, evenly spaced.
+    """The concept dataset in a folder; with ``limit``, only that many of its images, spread evenly.
 
     Raises:
         ConceptDataError: if the folder has no known layout, breaks it, or holds no images.
@@ -40,7 +40,7 @@ def open_concepts(path: str | PathLike[str], *, limit: int | None = None) -> Con
 
 
 def limited(dataset: ConceptDataset, limit: int | None) -> ConceptDataset:
-    """A dataset, or at most ``limit`` of its images, evenly spaced.
+    """A dataset, or at most ``limit`` of its images, spread evenly.
 
     Raises:
         ConceptDataError: if that is none.

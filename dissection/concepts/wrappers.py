@@ -103,10 +103,24 @@ class Selection(DatasetWrapper):
 
 
 class Subset(Selection):
-    """``count`` images of a dataset, evenly spaced: the i-th is image ``floor(i * len / count)``; the same concepts."""
+    """``count`` images of a dataset, see :func:`spread_evenly`; the same concepts."""
 
     def __init__(self, dataset: ConceptDataset, count: int) -> None:
-        super().__init__(dataset, [i * len(dataset) // count for i in range(count)])
+        super().__init__(dataset, spread_evenly(len(dataset), count))
+
+
+def spread_evenly(images: int, count: int) -> list[int]:
+    """The indices of ``count`` images, ascending: one of each of as many stretches, which are as long as each other.
+
+    Which image of its stretch it is, is drawn; and where images do not divide into equal stretches, which of them are
+    longer by one. Every n-th image would be of the same few classes where classes go round.
+    """
+    draws = np.random.default_rng(0)
+    lengths = np.full(count, images // count)
+    lengths[: images % count] += 1
+    draws.shuffle(lengths)
+    chosen: list[int] = (lengths.cumsum() - lengths + draws.integers(lengths)).tolist()
+    return chosen
 
 
 class Sized(DatasetWrapper):

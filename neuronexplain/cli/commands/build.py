@@ -76,7 +76,7 @@ def build(
             help="Concepts of the longest name to look for, such as “sand or sea”: 1, 2 or 3.",
         ),
     ] = 1,
-    limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, evenly spaced.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, spread evenly.")] = None,
     batch_size: options.BatchSize = 16,
     device: options.Device = "cpu",
     precision: Annotated[

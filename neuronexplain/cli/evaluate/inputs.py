@@ -125,7 +125,7 @@ class AnnotatedImages:
     matches: Annotated[
         Path | None, typer.Option(help="CSV file with the columns class,object, instead of matching by name.")
     ] = None
-    limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, evenly spaced.")] = None
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, spread evenly.")] = None
     seed: Annotated[
         int | None,
         typer.Option(help="Seed of generated scenes and of the protocol's random draws.", show_default="0"),

@@ -54,7 +54,7 @@ class UnseenOptions:
     described: Annotated[
         int | None, typer.Option(min=1, help="Generate this many scenes that captions and answers are about.")
     ] = None
-    limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, evenly spaced.")] = None
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, spread evenly.")] = None
     seed: Annotated[int, typer.Option(help="Seed of generated scenes and of all random choices.")] = 2
 
     def open(self, out: Path) -> ConceptDataset:

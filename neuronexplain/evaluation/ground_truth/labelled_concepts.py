@@ -136,7 +136,7 @@ def open_unseen(
     Args:
         dataset: the dataset.
         named_with: fingerprint of the concept data that named the units.
-        limit: use at most this many of its images, evenly spaced.
+        limit: use at most this many of its images, spread evenly.
         progress: called with how many images have been read for the fingerprint.
 
     Raises:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dissection.concepts.formats import needing
 from dissection.concepts.layouts import open_concepts
+from dissection.concepts.wrappers import spread_evenly
 from dissection.errors import ConceptDataError, NetworkError
 
 from .ilsvrc_objects import IlsvrcObjects
@@ -46,7 +47,7 @@ def open_ground(
         split: which list of images, if the layout has several.
         masks: read masks, if the layout stores them separately (VOC).
         table: CSV file of ``class,object``, instead of matching by name.
-        limit: use at most this many images, evenly spaced.
+        limit: use at most this many images, spread evenly.
         seed: seed of generated scenes.
 
     Raises:
@@ -87,11 +88,11 @@ def _opened(
 
 
 class Sample:
-    """``count`` images of a ground truth, evenly spaced."""
+    """``count`` images of a ground truth, spread evenly."""
 
     def __init__(self, ground: Ground, count: int) -> None:
         self._ground = ground
-        self._indices = [index * len(ground) // count for index in range(count)]
+        self._indices = spread_evenly(len(ground), count)
         self.name = f"{ground.name} ({count} of {len(ground)} images)"
         self.objects: Objects = ground.objects
 

@@ -70,7 +70,7 @@ def label(
         str, typer.Option("--check-from", metavar="KIND", help="Layout of DATA; concepts kinds lists all.")
     ] = "",
     against_limit: Annotated[
-        int | None, typer.Option("--check-limit", min=1, help="At most this many photographs of DATA, evenly spaced.")
+        int | None, typer.Option("--check-limit", min=1, help="At most this many photographs of DATA, spread evenly.")
     ] = None,
     size: Size = 224,
     label_size: LabelSize = 112,

@@ -24,7 +24,7 @@ def check(
     ema: options.Ema = False,
     layer: Annotated[str | None, typer.Option(help="Layer of the dictionary, if its folder does not name it.")] = None,
     settings: NetworkSettings,
-    limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, evenly spaced.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, spread evenly.")] = None,
     batch_size: options.BatchSize = 16,
     device: options.Device = "cpu",
     json: options.Json = False,

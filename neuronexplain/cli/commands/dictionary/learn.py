@@ -47,7 +47,7 @@ def learn(
     steps: Annotated[int | None, typer.Option(min=1, help="Batches learned from.", show_default=str(_STEPS))] = None,
     positions: Annotated[int, typer.Option(min=1, help="Places of the layer's maps to learn from.")] = _POSITIONS,
     seed: Annotated[int, typer.Option(help="Seed of all draws.")] = 0,
-    limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, evenly spaced.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only this many images, spread evenly.")] = None,
     batch_size: options.BatchSize = 16,
     device: options.Device = "cpu",
     scratch: Annotated[Path | None, typer.Option(help="Folder for unfinished work; by default beside DIR.")] = None,

@@ -14,7 +14,7 @@ from neuronexplain.vocabulary import QuestionDataKind
 if TYPE_CHECKING:
     from neuronexplain.evaluation.ground_truth.truth import Ground
 
-Limit = Annotated[int | None, typer.Option(min=1, help="Use only this many images, evenly spaced.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Use only this many images, spread evenly.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ Whose = Annotated[
     CaptionSource, typer.Option("--captions", help="The network's captions (written), or people's (reference).")
 ]
 
-Limit = Annotated[int | None, typer.Option(min=1, help="Use only this many images, evenly spaced.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Use only this many images, spread evenly.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

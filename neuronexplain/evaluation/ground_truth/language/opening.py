@@ -50,7 +50,7 @@ def open_captioned(
         kind: the layout.
         split: which images of COCO.
         table: CSV file of ``word,object``, in place of the words that are known.
-        limit: use at most this many images, evenly spaced.
+        limit: use at most this many images, spread evenly.
         seed: seed of described scenes.
 
     Raises:
@@ -86,7 +86,7 @@ def open_asked(
         data: the folder or its table; described scenes need none.
         kind: the layout.
         gazes: folder of pictures of where people looked to answer the questions.
-        limit: use at most this many images, evenly spaced.
+        limit: use at most this many images, spread evenly.
         seed: seed of described scenes.
 
     Raises:
