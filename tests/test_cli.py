@@ -11,6 +11,8 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -20,7 +22,8 @@ from test_house import command_names
 from worlds import CLASSES, colour_square, write_colour_folder
 
 from db import NameStore
-from neuronexplain.cli import failures
+from neuronexplain.cli import console, failures
+from neuronexplain.cli.commands import demo
 from neuronexplain.cli.options import Method
 from neuronexplain.methods import METHODS
 from neuronexplain.vocabulary import MethodName
@@ -569,6 +572,39 @@ def test_a_query_works_with_a_standard_stream_closed(closed, world):
     done = with_streams_closed(closed, "units", "--db", world / "n.db")
     assert done.returncode == 0, done.stderr
     assert ("yellow" in done.stdout) is closed.startswith(("2", "<"))
+
+
+@pytest.fixture
+def run_unread(run):
+    """Runs a command whose standard output nobody reads any more, as behind ``head``; closing it must not fail."""
+
+    def call(*words):
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "w") as pipe, redirect_stdout(pipe):
+            return run(*words)
+
+    return call
+
+
+def test_who_stops_reading_stops_a_command_that_only_prints(world, run_unread):
+    assert run_unread("units", "--db", world / "n.db") == (1, "", "")
+
+
+def test_who_stops_reading_stops_no_command_that_leaves_files(world, run_unread, tmp_path):
+    words = ["explain", world / "red.png", world / "blue.png", "--db", world / "n.db", "--out", tmp_path / "page"]
+    status, _, err = run_unread(*words)
+    assert status == 0, err
+    assert (tmp_path / "page" / "index.html").is_file()
+
+
+def test_who_stops_reading_the_demo_finds_all_of_it(run_unread, tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "DEMO_SCENES", 12)
+    monkeypatch.setattr(demo, "DESCRIBED_SCENES", 12)
+    monkeypatch.setattr(console, "say", partial(print, flush=True))
+    status, _, err = run_unread("demo", "--out", tmp_path / "demo")
+    assert status == 0, err
+    assert "Captions and answers" in (tmp_path / "demo" / "index.html").read_text()
 
 
 def test_a_library_that_does_not_fit_into_memory_is_told():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 
@@ -56,6 +55,7 @@ from .evaluate.captions import debts
 from .evaluate.captions import pointing as captions_pointing
 from .evaluate.captions import ratio as captions_ratio
 from .evaluate.measuring import in_one_process
+from .lost_readers import drop_output
 
 _COURTESY = 1
 """Seconds that other ranks wait for rank 0 to report a bad command: when one rank ends, torchrun stops them all."""
@@ -190,7 +190,9 @@ def main() -> None:
         console.pass_over_logs_of_signals()
         allocator.keep_freed_memory()
         with console.only_rank_0():
-            sys.exit(_run())
+            status = _run()
+            sys.stdout.flush()
+            sys.exit(status)
     except BaseException as error:  # noqa: BLE001 -- people are shown a line, not a traceback
         signals.is_ending = True
         sys.exit(_status(error))
@@ -200,7 +202,7 @@ def _status(error: BaseException) -> int | str | None:
     """The exit status of a command that ended with an error, which is told if it is one."""
     signals.ignore()
     if isinstance(error, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return 1
     if isinstance(error, SystemExit):
         if error.code and console.rank():

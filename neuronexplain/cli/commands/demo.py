@@ -9,6 +9,7 @@ import typer
 
 from dissection.vocabulary import MIN_IOU
 from neuronexplain.cli import console
+from neuronexplain.cli.lost_readers import outlasting_readers
 
 from .build import summarise
 
@@ -39,6 +40,7 @@ _CARDS = 24
 _QUERIED = 10
 
 
+@outlasting_readers()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the scenes, the database, the pictures and the page.")] = Path(
         "neuronexplain-demo"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from neuronexplain.cli import console, options
+from neuronexplain.cli.lost_readers import outlasting_readers
 from neuronexplain.figures import fixed, true_minus
 from neuronexplain.phrases import percent
 from neuronexplain.progress import counted
@@ -135,26 +137,29 @@ def explain(
     _require_known(of_captions, opened, targets, caption, word)
     truth = _truth(opened.classes, paths, true_class, folders_are_classes=folders_are_classes)
     problems: list[str] = []
-    with console.progress() if json else console.passing_progress() as progress:
-        explain_some: Callable[[Sequence[NamedImage]], Iterable[Result]] = (
-            partial(of_captions.explain_all, caption=caption, words=word)
-            if of_captions
-            else partial(explained, explainer, targets=targets, true_class=truth.get, progress=progress)
-        )
-        results = _explained(explain_some, _readable(paths, problems), problems, at_once=1 if of_captions else _AT_ONCE)
-        counted_results = counted(results, lambda done: progress("explaining", done, len(paths)))
-        shown = counted_results if json else _printed(results)
-        explanations = [explanation for explanation in shown if json or out]
-    if chosen.labels and not json:
-        console.say(f"The {chosen.layer.noun}s are named after {chosen.labels}.")
-    if out and explanations:
-        title = f"Asked “{question}”: why the network says so" if question else "Why the network says so"
-        about = run_facts(chosen, named=len(explainer.names), network=opened.name)
-        values = write_folder(out, explanations, title=title, facts=about, replace=replace, missing=problems)
-        if not json:
-            console.say(f"Pictures and page: {out / PAGE}")
-    else:
-        values = list(map(to_value, explanations))
+    with outlasting_readers() if out else nullcontext():
+        with console.progress() if json else console.passing_progress() as progress:
+            explain_some: Callable[[Sequence[NamedImage]], Iterable[Result]] = (
+                partial(of_captions.explain_all, caption=caption, words=word)
+                if of_captions
+                else partial(explained, explainer, targets=targets, true_class=truth.get, progress=progress)
+            )
+            results = _explained(
+                explain_some, _readable(paths, problems), problems, at_once=1 if of_captions else _AT_ONCE
+            )
+            counted_results = counted(results, lambda done: progress("explaining", done, len(paths)))
+            shown = counted_results if json else _printed(results)
+            explanations = [explanation for explanation in shown if json or out]
+        if chosen.labels and not json:
+            console.say(f"The {chosen.layer.noun}s are named after {chosen.labels}.")
+        if out and explanations:
+            title = f"Asked “{question}”: why the network says so" if question else "Why the network says so"
+            about = run_facts(chosen, named=len(explainer.names), network=opened.name)
+            values = write_folder(out, explanations, title=title, facts=about, replace=replace, missing=problems)
+            if not json:
+                console.say(f"Pictures and page: {out / PAGE}")
+        else:
+            values = list(map(to_value, explanations))
     if json:
         console.write_json(values)
     _tell(problems)
