@@ -67,6 +67,15 @@ class RecordJournal:
         return True
 
 
+def this_version() -> str:
+    """By which version records are made, and by which of its rules."""
+    try:
+        number = version("neuronexplain")
+    except PackageNotFoundError:  # it runs from its source
+        number = "without a version"
+    return f"neuronexplain {number}, rules {RULES}"
+
+
 def read_records(path: Path) -> list[Record]:
     """The records of a journal that is finished, in order."""
     _, *records = map(json.loads, path.read_text("utf-8").splitlines())
@@ -88,7 +97,7 @@ def open_journal(
     Raises:
         CheckpointError: if the file is of another evaluation or version, is not a journal, or is being written to.
     """
-    whole = {_MADE_BY: _this_version(), **heading}
+    whole = {_MADE_BY: this_version(), **heading}
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
@@ -134,14 +143,6 @@ def _finished_records(path: Path, journal: Journal, heading: Mapping[str, Any], 
         )
     intact = len(list(takewhile(partial(_has_its_files, path.parent), records)))
     return records if intact == int(expected["images"]) else records[: intact - intact % batch_size]
-
-
-def _this_version() -> str:
-    try:
-        number = version("neuronexplain")
-    except PackageNotFoundError:  # it runs from its source
-        number = "without a version"
-    return f"neuronexplain {number}, rules {RULES}"
 
 
 def _has_its_files(folder: Path, record: Record) -> bool:

@@ -37,6 +37,7 @@ from neuronexplain.class_images import ClassImages
 from neuronexplain.evaluation.baselines import BASELINES
 from neuronexplain.evaluation.ground_truth.opening import open_ground
 from neuronexplain.evaluation.page import write_charts
+from neuronexplain.evaluation.record_journal import this_version
 from neuronexplain.evaluation.runner import evaluate
 from neuronexplain.explainer import Explainer
 from neuronexplain.methods import METHODS
@@ -123,7 +124,8 @@ def study_bias(study: Bias, out: Path, *, execution: Execution | None = None, fr
 
 def _claim(out: Path, study: Bias, *, fresh: bool) -> None:
     """Make sure that the folder belongs to this study."""
-    file, settings = out / "study.json", json.dumps(asdict(study), sort_keys=True)
+    settings = json.dumps({"made by": this_version(), **asdict(study)}, sort_keys=True)
+    file = out / "study.json"
     out.mkdir(parents=True, exist_ok=True)
     if fresh:
         for name in ("test", "named", "photographs", *study.stagings):
@@ -131,7 +133,9 @@ def _claim(out: Path, study: Bias, *, fresh: bool) -> None:
         for name in ("names.db", "bias.png", "places.csv", *(f"{name}.safetensors" for name in study.stagings)):
             (out / name).unlink(missing_ok=True)
     elif file.exists() and file.read_text() != settings:
-        raise CheckpointError(f"{out} holds another study of bias; name another --out, or start over with --fresh")
+        raise CheckpointError(
+            f"{out} holds another study of bias, or another version's; name another --out, or start over with --fresh"
+        )
     replace_file(file, settings.encode())
 
 
