@@ -74,7 +74,7 @@ WALKS: dict[str, Walk] = {
     ),
     f"{HOW_TO}/compare-checkpoints.md": Walk(
         worlds.two_checkpoints,
-        Changes(smaller={"neuronexplain build": _FEW_IMAGES}),
+        Changes(smaller={"neuronexplain build": f"{_FEW_IMAGES} --limit 150"}),  # of fewer, others get the name
         checks.compared,
     ),
     f"{HOW_TO}/compare-groups.md": Walk(worlds.audited, check=checks.groups),

@@ -228,7 +228,7 @@ class TestEfficientNetLite0:
 
     @pytest.mark.skipif(not DATA.is_dir(), reason="shared data is not here")
     def test_its_units_are_named_and_explain_a_photograph(self, tmp_path: Path) -> None:
-        concepts = open_concepts(DATA / "msrc", limit=24)
+        concepts = open_concepts(DATA / "msrc", limit=16)
         with NameStore.create(str(tmp_path / "n.db")) as store:
             built = build(open_network("efficientnet-lite0"), concepts, store, min_images=2)
             names = store.names(built.run, 0.05)
@@ -236,7 +236,7 @@ class TestEfficientNetLite0:
             assert network.fingerprint == built.run.key.network
             (photograph,) = (DATA / "imagenet" / "n01440764").glob("*.jpg")
             explanation = explain(photograph, network, store, rules=Rules(among="named"))
-            assert "has a proven name" in explain(photograph, network, store).sentence  # of 24 images nothing is sure
+            assert "has a proven name" in explain(photograph, network, store).sentence  # of 16 images nothing is sure
         assert built.run.layer.units == 1280
         assert built.run.constant_alphas
         assert len(names) > 100

@@ -357,8 +357,10 @@ def test_who_always_takes_the_left_one_is_at_chance(tmp_path):
     assert [figure.value for figure in rated.figures.values()] == [0, 0]
 
 
-def test_who_guesses_is_at_chance_within_the_intervals(tmp_path):
-    study, dice = small_study(tmp_path / "d", images=5), np.random.default_rng(4)
+def test_who_guesses_is_at_chance_within_the_intervals(tmp_path, monkeypatch):
+    with monkeypatch.context() as fixed:  # a secret of its own puts one study in fifty outside its 95 % intervals
+        fixed.setattr("secrets.token_bytes", bytes)
+        study, dice = small_study(tmp_path / "d", images=5), np.random.default_rng(4)
     results = StudyResults(study, played(study, lambda _: int(dice.integers(2))), "played")
     assert all(figure.low < 50 < figure.high for figure in results.figures.values())
 
