@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-RULES = 3
+RULES = 4
 """Number of the rules by which records are made.
 
 To be raised with every change after which a record of the same image would say something else, or say it otherwise:
