@@ -123,7 +123,7 @@ def test_the_longest_entry_of_a_table_decides(tmp_path):
     ("text", "said"),
     [
         ("word;object\nman;person\n", "columns named word, object are needed"),
-        ("word,object\nman,persons\n", r"line 2: the data has no object 'persons'; it has person, hot dog"),
+        ("word,object\nman,persons\n", r"line 2: the data has no object 'persons'; choose one of person, hot dog"),
         ("word,object\nman,person\nMan,hot dog\n", r"line 3: 'man' means 'person' too"),
         ("word,object\n,person\n", "word is empty"),
         ("word,object\n", "it has no lines"),
