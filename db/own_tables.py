@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _SQLITE_MASTER: Final = table("sqlite_master", column("type"), column("name"), column("sql"))
 _SQLITE_S_OWN: Final = ("sqlite_sequence", "sqlite_stat", "sqlite_autoindex_")
 _MOST: Final = 100
-"""Definitions that are read; there are 21 of ours."""
+"""Definitions that are read: more than ours."""
 _REMEDY: Final = "it was changed, or made by something else; build its runs again into a new database"
 _ACTING: Final = "table with triggers or rules"
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .phrases import enumerate_words, percent
+from .phrases import enumerate_words, quoted, with_truths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -58,16 +58,13 @@ class Mentions:
 
     def listed(self) -> str:
         """The phrases, each with its truth: "sand (84%) and sea"."""
-        with_truths = (
-            f"{self._quoted(words)} ({percent(self.truths[words])})" if words in self.truths else self._quoted(words)
-            for words in self.counts
-        )
-        return enumerate_words(list(with_truths))
+        return enumerate_words(with_truths({words: self.truths.get(words) for words in self.counts}, self.formulas))
 
     def lacking(self) -> str:
         """The phrases as what is not there: "no sand or sea, and nothing that is “wheel but not car”"."""
+        shown = dict(zip(self.counts, quoted(self.counts, self.formulas), strict=True))
         concepts = [words for words in self.counts if words not in self.formulas]
-        formulas = [self._quoted(words) for words in self.counts if words in self.formulas]
+        formulas = [shown[words] for words in self.counts if words in self.formulas]
         no, nothing = f"no {enumerate_words(concepts, 'or')}", f"nothing that is {enumerate_words(formulas, 'or')}"
         if not formulas:
             return no
@@ -82,10 +79,6 @@ class Mentions:
         """A sentence with the units as its subject; empty if there are none."""
         subject = self.subject(verb, verb_of_many)
         return f"{subject[0].upper()}{subject[1:]}." if self else ""
-
-    def _quoted(self, words: str) -> str:
-        """A phrase; a formula among others is in quotation marks, so that it is seen where it ends."""
-        return f"“{words}”" if words in self.formulas and len(self.counts) > 1 else words
 
     def _choose(self, verb: str, verb_of_many: str) -> str:
         return verb_of_many if self.are_many else verb

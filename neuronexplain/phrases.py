@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from dissection.vocabulary import Concept, Meaning
 
@@ -46,6 +46,27 @@ def enumerate_words(words: Sequence[str], conjunction: str = "and") -> str:
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} {conjunction} {words[-1]}"
+
+
+def quoted(phrases: Collection[str], formulas: Collection[str]) -> list[str]:
+    """Phrases, of which formulas among others are in quotation marks, so that it is seen where they end.
+
+    >>> quoted(["bus or car"], ["bus or car"]), quoted(["sea", "bus or car"], ["bus or car"])
+    (['bus or car'], ['sea', '“bus or car”'])
+    """
+    return [f"“{phrase}”" if phrase in formulas and len(phrases) > 1 else phrase for phrase in phrases]
+
+
+def with_truths(truths: Mapping[str, float | None], formulas: Collection[str]) -> list[str]:
+    """Phrases, :func:`quoted`, each with its truth where that is known.
+
+    >>> with_truths({"sand": 0.84, "sea": None}, [])
+    ['sand (84%)', 'sea']
+    """
+    return [
+        shown if truth is None else f"{shown} ({percent(truth)})"
+        for shown, truth in zip(quoted(truths, formulas), truths.values(), strict=True)
+    ]
 
 
 def percent(probability: float) -> str:

@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -182,11 +183,19 @@ def test_accuracy_by_class(checked):
 
 
 def side(*words: str, loss: float | None = None, gain: float | None = None) -> SpeaksFor:
-    parts = tuple(ConceptPart(word, "object", (number,), 0.61, 1.0) for number, word in enumerate(words))
+    parts = tuple(ConceptPart(word, "object", False, (number,), 0.61, 1.0) for number, word in enumerate(words))
     return SpeaksFor(parts, loss, gain)
 
 
 NOTHING = side()
+
+
+def test_a_formula_among_others_is_in_quotation_marks() -> None:
+    cow = side("cow", loss=2.5, gain=0.0)
+    formula = replace(cow.parts[0], concept="bed, rug or sofa", is_formula=True)
+    assert "for bed, rug or sofa (61%) responds" in say_apart(mistake(replace(cow, parts=(formula,))))
+    both = mistake(replace(cow, parts=(formula, *cow.parts)))
+    assert "for “bed, rug or sofa” (61%) and cow (61%) respond" in say_apart(both)
 
 
 def mistake(for_said: SpeaksFor = NOTHING, for_shown: SpeaksFor = NOTHING, *, lead=2.0, rank=2, said=0.6) -> Mistake:
@@ -274,7 +283,7 @@ def test_mistakes_of_which_most_can_be_said_come_first():
 
 def test_a_concept_in_common_counts_0_where_nothing_can_be_said():
     said = [Score("a", 0, 0.1, 1.0), Score("b", 1, 0.9, 3.0)]
-    parts = [(ConceptPart("cow", "object", (3, 4), 0.7, effect),) for effect in (2.0, 4.0)] + [()]
+    parts = [(ConceptPart("cow", "object", False, (3, 4), 0.7, effect),) for effect in (2.0, 4.0)] + [()]
     photographs = [
         CheckedPhotograph(str(n), 0, 2, Mistake(str(n), said[0], said[1], 2, (), side(), side(), of, "", "", ""))
         for n, of in enumerate(parts)

@@ -35,8 +35,9 @@ class ConceptPart:
     """The part that the neurons of one name have in the lead of one class over another.
 
     Attributes:
-        concept: the name as it is spoken.
+        concept: the name, or the formula that stands in for it, as it is spoken.
         category: its category.
+        is_formula: whether it is a formula of several concepts.
         units: its neurons that may be said to respond.
         truth: the greatest truth of these; ``None`` where no evidence is kept.
         effect: what the lead loses to first order without them; below 0 where they speak for the other class.
@@ -44,6 +45,7 @@ class ConceptPart:
 
     concept: str
     category: str
+    is_formula: bool
     units: tuple[int, ...]
     truth: float | None
     effect: float
@@ -190,10 +192,12 @@ def _parts(units: Sequence[RankedUnit]) -> Iterator[ConceptPart]:
         if unit.meaning is not None:
             by_name.setdefault(unit.meaning.spoken, []).append(unit)
     for spoken, namesakes in by_name.items():
-        truths = [unit.truth for unit in namesakes if unit.truth is not None]
+        meaning, truths = namesakes[0].meaning, [unit.truth for unit in namesakes if unit.truth is not None]
+        assert meaning is not None
         yield ConceptPart(
             concept=spoken,
-            category=next(unit.meaning.category for unit in namesakes if unit.meaning),
+            category=meaning.category,
+            is_formula=len(meaning.concepts) > 1,
             units=tuple(unit.unit for unit in namesakes),
             truth=max(truths, default=None),
             effect=sum(unit.effect for unit in namesakes),

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from neuronexplain.audit.values import plain_values
-from neuronexplain.phrases import percent
 
 from .confusions import class_accuracies, confusions, overall_accuracy, told_first
-from .wording import headline, said_sides, say_apart, say_prediction
+from .wording import headline, said_sides, say_apart, say_prediction, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .mistakes import CheckedPhotograph, Mistake, SpeaksFor
+    from .mistakes import CheckedPhotograph, Mistake
 
 MISTAKE_COLUMNS = (
     "image",
@@ -81,16 +80,10 @@ def _row(mistake: Mistake) -> dict[str, object]:
         mistake.said.probability,
         mistake.rank,
         mistake.lead,
-        _words(for_said) if is_for_said else "",
+        ", ".join(words_of(for_said)) if is_for_said else "",
         mistake.lead - (for_said.loss or 0.0) if is_for_said else None,
-        _words(for_shown) if is_for_shown else "",
+        ", ".join(words_of(for_shown)) if is_for_shown else "",
         mistake.lead + (for_shown.loss or 0.0) if is_for_shown else None,
         say_apart(mistake),
     )
     return dict(zip(MISTAKE_COLUMNS, values, strict=True))
-
-
-def _words(side: SpeaksFor) -> str:
-    return ", ".join(
-        part.concept if part.truth is None else f"{part.concept} ({percent(part.truth)})" for part in side.parts
-    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from neuronexplain.figures import figure, figures
-from neuronexplain.phrases import enumerate_words, percent, spoken
+from neuronexplain.phrases import enumerate_words, percent, spoken, with_truths
 
 if TYPE_CHECKING:
     from .mistakes import Mistake, SpeaksFor
@@ -55,6 +55,12 @@ def share_lost(mistake: Mistake) -> float:
     return side.loss / mistake.lead if side.loss is not None and _is_said(side, mistake.lead) else 0.0
 
 
+def words_of(side: SpeaksFor) -> list[str]:
+    """The names of what speaks for a class, each with its truth where that is known."""
+    truths = {part.concept: part.truth for part in side.parts}
+    return with_truths(truths, [part.concept for part in side.parts if part.is_formula])
+
+
 def _for_said(mistake: Mistake) -> str:
     side, lead = mistake.for_said, mistake.lead
     if side.loss is None or not _is_said(side, lead):
@@ -97,11 +103,8 @@ def _speaks(mistake: Mistake, side: SpeaksFor, rather: str, than: str) -> str:
         stance, change = f"for {rather} and against {than}", f"{falls}, {rises}"
     is_many = sum(len(part.units) for part in side.parts) > 1
     verbs, them = ("respond and speak", "them") if is_many else ("responds and speaks", "it")
-    words = [
-        f"{part.concept} ({percent(part.truth)})" if part.truth is not None else part.concept for part in side.parts
-    ]
     little = " a little" if total < _SMALL * mistake.lead else ""
-    its = f"Its {mistake.noun}{'s' * is_many} for {enumerate_words(words)}"
+    its = f"Its {mistake.noun}{'s' * is_many} for {enumerate_words(words_of(side))}"
     return f"{its} {verbs}{little} {stance}: without {them}, {change}"
 
 
