@@ -22,7 +22,7 @@ from .cell_tables import LabelledCells, LitCells, labelled_cells, lit_cells
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from jaxtyping import Bool, Float32, Float64, Int32
+    from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
     from dissection.vocabulary import Labels
 
@@ -48,6 +48,18 @@ class Responses:
     peaks: Float32[np.ndarray, " lit"]
     carriers: Int32[np.ndarray, " carried"]
     carried: Int32[np.ndarray, " carried"]
+
+    def strengths(self, images: int, units: Int64[np.ndarray, " chosen"]) -> Float32[np.ndarray, "chosen images"]:
+        """The greatest activation of some units in each image that they light; elsewhere -inf.
+
+        Args:
+            images: how many images there are.
+            units: the units, each as often as it is asked for.
+        """
+        count = max(int(units.max(initial=-1)), int(self.units.max(initial=-1))) + 1
+        strengths = np.full((count, images), -np.inf, np.float32)
+        strengths[self.units, self.images] = self.peaks
+        return np.asarray(strengths[units])
 
     def arrays(self) -> dict[str, np.ndarray]:
         """As written to disk."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from dissection.execution.ranks import Ranks
 
-    from .evidence_blocks import EvidenceFile, Responses
+    from .evidence_blocks import EvidenceFile
     from .formula_search import FormulaSearch, Terms
     from .halves import Halves
     from .signature_blocks import SignatureFile
@@ -97,7 +97,7 @@ def check(
         sums.add(block.first, counts)
         firsts = rows[np.searchsorted(block.owners, np.arange(images))]
         labelled, present = compared.domains[of_found][:, firsts], counts[2, of_found] > 0
-        lit = _lit(responses, images, compared.units[of_found])
+        lit = np.isfinite(responses.strengths(images, compared.units[of_found]))
         for place, chosen in enumerate((lit, lit & present, ~lit, ~lit & present)):
             truths[:, place] += (labelled & chosen).sum(1)
     resampled, truths = (ranks.sum(torch.from_numpy(part)).numpy() for part in (sums.total(), truths))
@@ -189,13 +189,6 @@ class _Sums:
         counts, weights = zip(*self._waiting, strict=True)
         self._sums += np.concatenate(counts, 2).astype(np.float64) @ np.concatenate(weights).astype(np.float64)
         self._waiting.clear()
-
-
-def _lit(responses: Responses, images: int, units: Int64[np.ndarray, " chosen"]) -> Bool[np.ndarray, "chosen images"]:
-    """Whether some units are lit in each image of a block."""
-    lit = np.zeros((max(int(units.max(initial=-1)), int(responses.units.max(initial=-1))) + 1, images), bool)
-    lit[responses.units, responses.images] = True
-    return np.asarray(lit[units])
 
 
 @kernel

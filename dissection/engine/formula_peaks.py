@@ -11,9 +11,7 @@ from .peaks import Peaks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jaxtyping import Float32, Int64
-
-    from .evidence_blocks import EvidenceFile, Responses
+    from .evidence_blocks import EvidenceFile
     from .formula_checks import Candidate
     from .formula_search import FormulaSearch
     from .peaks import PeakFile
@@ -48,19 +46,9 @@ def write_peaks(
         rows, images = table.rows_of(block), int(block.owners[-1]) + 1
         firsts = np.searchsorted(block.owners, np.arange(images))
         present = np.logical_or.reduceat(holds[:, rows], firsts, axis=1)
-        strengths = _strengths(responses, images, units)
+        strengths = responses.strengths(images, units)
         places, of_image = np.nonzero(domains[:, rows[firsts]] & np.isfinite(strengths))
         hits = present[places, of_image]
         file.add(
             Peaks(block.first, places.astype(np.int32), strengths[places, of_image], hits, of_image.astype(np.int32))
         )
-
-
-def _strengths(
-    responses: Responses, images: int, units: Int64[np.ndarray, " formulas"]
-) -> Float32[np.ndarray, "formulas images"]:
-    """The greatest activation of the unit of each formula in each image that it lights; elsewhere -inf."""
-    count = max(int(units.max()), int(responses.units.max(initial=-1))) + 1
-    strengths = np.full((count, images), -np.inf, np.float32)
-    strengths[responses.units, responses.images] = responses.peaks
-    return np.asarray(strengths[units])
